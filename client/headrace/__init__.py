@@ -1,0 +1,1 @@
+"""multiprocessing.Pool across machines, with no broker."""

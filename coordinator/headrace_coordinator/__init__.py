@@ -1,0 +1,1 @@
+"""The coordinator: job queue, result queue, store, server and metrics."""

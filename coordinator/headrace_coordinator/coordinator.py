@@ -1,0 +1,168 @@
+"""The coordinator: its parts, wired.
+
+    server threads ─► JobQueue, ResultQueue ─► Ledger ─► Queue, Store
+    ticker thread ──────────────────────────────┘  └─► Bells, metrics ◄─ HTTP threads
+
+Started in the order store, ledger, server, ticker, HTTP. Stopped in this order: bells, so that
+calls which wait answer; the server, so that nothing new comes in; ticker, HTTP, store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headrace_coordinator.bells import Bells
+from headrace_coordinator.events import (
+    Event,
+    JobChanged,
+    JobDeleted,
+    OrdersGiven,
+    RunDone,
+    WorkAppeared,
+)
+from headrace_coordinator.http import HttpServer
+from headrace_coordinator.job_queue import WORK, JobQueue, name_orders_topic
+from headrace_coordinator.ledger import Ledger, read_clock
+from headrace_coordinator.metrics import CoordinatorMetrics
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.result_queue import ResultQueue, name_job_topic
+from headrace_coordinator.settings import CoordinatorSettings
+from headrace_coordinator.state import Now
+from headrace_coordinator.store import Store
+from headrace_wire.address import Address
+from headrace_wire.errors import UsageError
+from headrace_wire.key import ensure_key
+from headrace_wire.manager import QueueManager
+
+log = logging.getLogger(__name__)
+
+#: The store's name in the data folder, and that of the lock beside it.
+STORE_NAME = "headrace.db"
+LOCK_NAME = "lock"
+
+#: Bounds for the ticker's pause, in seconds: it sleeps until the next deadline within them.
+SHORTEST_TICK_SECONDS = 0.02
+LONGEST_TICK_SECONDS = 1.0
+
+
+class Coordinator:
+    """A running coordinator, as a context manager: entered it serves, left it has stopped.
+
+    Raises UsageError and StoreError when it cannot serve with these settings.
+    """
+
+    def __init__(self, settings: CoordinatorSettings) -> None:
+        self._stack = ExitStack()
+        try:
+            self._lock_data(settings.data)
+            key = ensure_key(settings.key_file)
+            metrics = CoordinatorMetrics()
+            store = Store(settings.data / STORE_NAME)
+            self._stack.callback(store.close)
+            self._ledger = Ledger(store, settings.lease_seconds, metrics.note_commit)
+            self._bells = Bells()
+            self._ledger.listen(self._ring)
+            metrics.watch(self._ledger)
+            jobs = JobQueue(self._ledger, self._bells, settings.lease_seconds)
+            results = ResultQueue(self._ledger, self._bells, metrics.samples.add)
+            manager = QueueManager(settings.bind, key)
+            self._server = manager.get_server(jobs, results, on_bytes=metrics.note_bytes)
+            self._http: HttpServer | None = None
+            if settings.http:
+                self._http = HttpServer(settings.http, metrics.registry, self._find_problem)
+        except BaseException:
+            self._stack.close()
+            raise
+        self._stopping = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+
+    @property
+    def bound(self) -> Address:
+        """Where the queues are served."""
+        return self._server.bound
+
+    @property
+    def http_bound(self) -> Address | None:
+        """Where metrics and health are served."""
+        return self._http.bound if self._http else None
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        self._ticker.start()
+        if self._http:
+            self._http.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        self._bells.close()
+        self._server.stop()
+        self._ticker.join(timeout=5)
+        if self._http:
+            self._http.stop()
+        self._stack.close()
+
+    def _lock_data(self, data: Path) -> None:
+        """Keep a second coordinator off the data folder, for as long as this one lives."""
+        try:
+            data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(data / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(f"cannot use data folder {data}: {error.strerror}") from None
+        self._stack.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another coordinator uses data folder {data}") from None
+
+    def _ring(self, events: Sequence[Event]) -> None:
+        topics: dict[str, None] = {}
+        for event in events:
+            match event:
+                case WorkAppeared():
+                    topics[WORK] = None
+                case OrdersGiven():
+                    topics[name_orders_topic(event.worker)] = None
+                case JobChanged() | RunDone():
+                    topics[name_job_topic(event.job)] = None
+                case JobDeleted():
+                    self._bells.forget(name_job_topic(event.job))
+                case _:
+                    pass  # for the store and for metrics
+        for topic in topics:
+            self._bells.ring(topic)
+
+    def _tick(self) -> None:
+        """Let the queue see the time, at its next deadline or after a second."""
+
+        def next_deadline(queue: Queue, _: Now) -> float | None:
+            return queue.leasing.next_deadline()
+
+        pause = SHORTEST_TICK_SECONDS
+        while not self._stopping.wait(pause):
+            try:
+                self._ledger.mend()
+                self._ledger.commit(lambda queue, now: queue.tick(now))
+            except Exception:
+                log.exception("the ticker failed once")
+            deadline: float | None = self._ledger.observe(next_deadline)
+            left = LONGEST_TICK_SECONDS
+            if deadline is not None:
+                left = deadline - read_clock().monotonic
+            pause = min(max(left, SHORTEST_TICK_SECONDS), LONGEST_TICK_SECONDS)
+
+    def _find_problem(self) -> str:
+        return self._ledger.problem

@@ -1,0 +1,148 @@
+"""What the queue tells the world. The queue emits; store, metrics and waiting calls listen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace_wire.messages import JobSpec, TaskFailure
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubmitted:
+    """A job came in. To be stored."""
+
+    spec: JobSpec
+    submitted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputsPut:
+    """A batch of ``stop - start`` inputs came in. To be stored."""
+
+    job: str
+    start: int
+    stop: int
+    inputs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InputsDropped:
+    """The inputs put as the chunk at ``start`` are needed no more. To be stored."""
+
+    job: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunDone:
+    """Tasks [start, stop) have their accepted values. To be stored."""
+
+    job: str
+    start: int
+    stop: int
+    values: bytes
+    service: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDead:
+    """A task's attempts are exhausted. To be stored."""
+
+    failure: TaskFailure
+    service: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRevived:
+    """A dead task waits again. To be stored."""
+
+    job: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job's state or counts changed. To be stored, once a commit."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsDropped:
+    """A job's results are safe elsewhere. To be stored."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobDeleted:
+    """A job is forgotten. To be stored."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkAppeared:
+    """There are tasks to lease where there were none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersGiven:
+    """A worker has orders to hear of."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseGranted:
+    """Tasks were leased after waiting this long. For metrics."""
+
+    service: str
+    operation: str
+    tasks: int
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseExpired:
+    """A worker fell silent or forgot a lease. For metrics."""
+
+    service: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt failed; the task may be tried again. For metrics."""
+
+    service: str
+    operation: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomesDropped:
+    """Outcomes arrived for tasks that had one. For metrics."""
+
+    tasks: int
+
+
+Event = (
+    JobSubmitted
+    | InputsPut
+    | InputsDropped
+    | RunDone
+    | TaskDead
+    | TaskRevived
+    | JobChanged
+    | ResultsDropped
+    | JobDeleted
+    | WorkAppeared
+    | OrdersGiven
+    | LeaseGranted
+    | LeaseExpired
+    | AttemptFailed
+    | OutcomesDropped
+)

@@ -1,0 +1,44 @@
+"""Checks of the queue's invariants, as ``QueueState`` states them, for tests of every kind."""
+
+from __future__ import annotations
+
+from headrace_coordinator.job import Job
+from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.retries import count_allowed
+from headrace_coordinator.state import QueueState
+from headrace_wire.messages import CANCELLED, LOST, SUCCEEDED
+
+
+def check_invariants(state: QueueState) -> None:
+    """Raise AssertionError with the number of the invariant that is broken."""
+    for job in state.jobs.values():
+        _check_partition(job)
+        succeeded = job.sealed and job.done.count == job.tasks
+        assert (job.state == SUCCEEDED) == succeeded or job.state == CANCELLED, f"4: {job}"
+        most = max(count_allowed(job.spec, LOST), count_allowed(job.spec, "error"))
+        for lease in job.leases.values():
+            single = lease.stop - lease.start == 1
+            assert lease.attempt <= most or not single, f"5: {lease}"
+    listed = {lease for job in state.jobs.values() for lease in job.leases}
+    held = {lease for member in state.members.values() for lease in member.leases}
+    assert listed == held == set(state.leases), "3"
+
+
+def _check_partition(job: Job) -> None:
+    places = [
+        *job.fresh,
+        *((start, stop) for start, stop, _ in job.again),
+        *((index, index + 1) for _, index, _ in job.delayed),
+        *(piece for lease in job.leases.values() for piece in lease.held),
+        *job.done,
+        *job.dead,
+    ]
+    together = RangeSet(places)
+    total = sum(stop - start for start, stop in places)
+    assert together.count == total, f"1: a task is in two places: {job}"
+    assert job.leased == sum(lease.held.count for lease in job.leases.values()), f"1: {job}"
+    if not job.is_final:
+        assert together.covers(0, job.tasks), f"1: a task is nowhere: {job}"
+        assert total == job.tasks, f"1: a task is too many: {job}"
+    elif job.state != CANCELLED:
+        assert job.done.count + job.dead.count == job.tasks == total, f"2: {job}"

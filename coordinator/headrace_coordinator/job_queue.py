@@ -1,0 +1,170 @@
+"""The job queue as it is served: the API's methods over the ledger, with their waits."""
+
+from __future__ import annotations
+
+import time
+
+from headrace_coordinator.bells import Bells
+from headrace_coordinator.job import HeldLease
+from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.state import Now
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.messages import (
+    CoordinatorInfo,
+    Grant,
+    Heartbeat,
+    JobSpec,
+    JobStatus,
+    Lease,
+    LeaseRequest,
+    Orders,
+    Registration,
+    WorkerInfo,
+    WorkerStatus,
+)
+from headrace_wire.version import PROTOCOL, read_version
+
+#: Topic that rings when tasks can be leased again.
+WORK = "work"
+
+#: Heartbeats in one lease's time; two may be lost.
+BEATS_PER_LEASE = 3
+
+
+def name_orders_topic(worker: str) -> str:
+    """Topic that rings when there are orders for a worker."""
+    return f"orders {worker}"
+
+
+class JobQueue:
+    """Serves ``headrace_wire.api.JobQueueApi``. Thread safe."""
+
+    def __init__(self, ledger: Ledger, bells: Bells, lease_seconds: float) -> None:
+        self._ledger = ledger
+        self._bells = bells
+        self._lease_seconds = lease_seconds
+        self._started = time.monotonic()
+
+    def submit(self, spec: JobSpec) -> JobStatus:
+        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.submit(spec, now))
+        return status
+
+    def put(self, job: str, start: int, inputs: bytes) -> int:
+        following: int = self._ledger.commit(
+            lambda queue, now: queue.intake.put(job, start, inputs, now)
+        )
+        return following
+
+    def seal(self, job: str, tasks: int) -> JobStatus:
+        status: JobStatus = self._ledger.commit(
+            lambda queue, now: queue.intake.seal(job, tasks, now)
+        )
+        return status
+
+    def status(self, job: str) -> JobStatus:
+        status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
+        return status
+
+    def jobs(self) -> tuple[JobStatus, ...]:
+        def look(queue: Queue, now: Now) -> tuple[JobStatus, ...]:
+            return tuple(queue.intake.status(job, now) for job in reversed(queue.state.jobs))
+
+        statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
+        return statuses
+
+    def cancel(self, job: str) -> JobStatus:
+        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now))
+        return status
+
+    def retry(self, job: str) -> JobStatus:
+        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.retry(job, now))
+        return status
+
+    def delete(self, job: str) -> None:
+        self._ledger.commit(lambda queue, _: queue.intake.delete(job))
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        statuses: list[WorkerStatus] = self._ledger.observe(
+            lambda queue, now: queue.leasing.statuses(now)
+        )
+        return tuple(statuses)
+
+    def info(self) -> CoordinatorInfo:
+        def look(queue: Queue, _: Now) -> CoordinatorInfo:
+            return CoordinatorInfo(
+                version=read_version(),
+                protocol=PROTOCOL,
+                uptime_seconds=time.monotonic() - self._started,
+                workers=len(queue.state.members),
+                slots=queue.state.count_slots(),
+                jobs=len(queue.state.jobs),
+                store_ok=not self._ledger.problem,
+                problem=self._ledger.problem,
+            )
+
+        info: CoordinatorInfo = self._ledger.observe(look)
+        return info
+
+    def register(self, worker: WorkerInfo) -> Registration:
+        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, now))
+        return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
+
+    def lease(self, request: LeaseRequest) -> Grant:
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(WORK)
+            if not self._ledger.problem:
+                held = self._ledger.observe(lambda queue, now: queue.leasing.lease(request, now))
+                if held:
+                    return Grant(self._fill(held, request))
+            if not self._bells.wait(WORK, rung, deadline):
+                return Grant(())
+
+    def heartbeat(self, beat: Heartbeat) -> Orders:
+        topic = name_orders_topic(beat.worker)
+        deadline = time.monotonic() + min(beat.wait_seconds, MAX_WAIT_SECONDS)
+        self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
+        while True:
+            rung = self._bells.count(topic)
+            orders: Orders = self._ledger.observe(
+                lambda queue, _: queue.leasing.take_orders(beat.worker)
+            )
+            if orders.cancelled_jobs or not orders.known:
+                return orders
+            if not self._bells.wait(topic, rung, deadline):
+                return orders
+
+    def leave(self, worker: str) -> None:
+        self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now))
+        self._bells.forget(name_orders_topic(worker))
+
+    def _fill(self, held: list[HeldLease], request: LeaseRequest) -> tuple[Lease, ...]:
+        """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
+
+        def describe(queue: Queue, _: Now) -> list[tuple[HeldLease, JobSpec]]:
+            jobs = queue.state.jobs
+            return [(lease, jobs[lease.job].spec) for lease in held if lease.job in jobs]
+
+        filled: list[Lease] = []
+        for lease, spec in self._ledger.observe(describe):
+            inputs: tuple[bytes, ...] | None = ()
+            if spec.carried:
+                inputs = self._ledger.store.read_inputs(lease.job, lease.start, lease.stop)
+            if inputs is None:
+                continue  # deleted meanwhile, and the lease with it
+            filled.append(
+                Lease(
+                    id=lease.id,
+                    job=lease.job,
+                    service=spec.service,
+                    operation=spec.operation,
+                    parameters=None if lease.job in request.known_jobs else spec.parameters,
+                    start=lease.start,
+                    stop=lease.stop,
+                    attempt=lease.attempt,
+                    timeout_seconds=spec.timeout_seconds,
+                    inputs=inputs,
+                )
+            )
+        return tuple(filled)

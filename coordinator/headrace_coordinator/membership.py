@@ -1,0 +1,50 @@
+"""Workers as the coordinator knows them: who is there, what they hold, when they were heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headrace_wire.messages import WorkerInfo, WorkerStatus
+
+
+@dataclass(slots=True)
+class Member:
+    """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds."""
+
+    info: WorkerInfo
+    connected_at: float
+    heard: float
+    services: frozenset[str]
+    leases: set[int] = field(default_factory=set)
+    #: The last lease request and what it was granted, to answer a repeated one alike.
+    request: int = 0
+    granted: tuple[int, ...] = ()
+    orders: set[str] = field(default_factory=set)
+    busy: int = 0
+    rss_bytes: int = 0
+    draining: bool = False
+    done: int = 0
+    failed: int = 0
+    cpu_seconds: float = 0.0
+
+    def status(self, now: float, leased: int) -> WorkerStatus:
+        return WorkerStatus(
+            id=self.info.id,
+            name=self.info.name,
+            host=self.info.host,
+            process=self.info.process,
+            slots=self.info.slots,
+            slots_limit=self.info.slots_limit,
+            start_method=self.info.start_method,
+            version=self.info.version,
+            engines=self.info.engines,
+            busy=self.busy,
+            leased=leased,
+            done=self.done,
+            failed=self.failed,
+            cpu_seconds=self.cpu_seconds,
+            rss_bytes=self.rss_bytes,
+            connected_at=self.connected_at,
+            heard_seconds=max(0.0, now - self.heard),
+            draining=self.draining,
+        )

@@ -1,0 +1,227 @@
+"""Prometheus metrics: what the queue's events add up to, and how its state stands at a scrape.
+
+The queue knows nothing of this module. Names have the prefix ``headrace_`` and base units; no job
+or task id is ever a label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from headrace_coordinator.events import (
+    AttemptFailed,
+    Event,
+    LeaseExpired,
+    LeaseGranted,
+    OutcomesDropped,
+    RunDone,
+    TaskDead,
+)
+from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.samples import SampleBook
+from headrace_coordinator.state import Now
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.version import read_version
+
+#: Upper bounds of the store's commit times, in seconds.
+COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+#: Upper bounds of the time that tasks waited before they were leased, in seconds.
+WAIT_BOUNDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0)
+
+
+class CoordinatorMetrics:
+    """Listens to a ledger's events; ``registry`` is what a scrape reads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.samples = SampleBook()
+        self._tasks = Counter(
+            "headrace_tasks",
+            "Tasks with an accepted outcome.",
+            ("service", "operation", "outcome"),
+            registry=self.registry,
+        )
+        self._failed_attempts = Counter(
+            "headrace_failed_attempts",
+            "Attempts that failed, whether tried again or not.",
+            ("service", "operation", "reason"),
+            registry=self.registry,
+        )
+        self._queue_wait = Histogram(
+            "headrace_queue_wait_seconds",
+            "How long the oldest waiting task of a job had waited when a lease was granted.",
+            ("service", "operation"),
+            buckets=WAIT_BOUNDS,
+            registry=self.registry,
+        )
+        self._expirations = Counter(
+            "headrace_lease_expirations",
+            "Leases taken back from workers that fell silent.",
+            ("service",),
+            registry=self.registry,
+        )
+        self._dropped = Counter(
+            "headrace_outcomes_dropped",
+            "Outcomes that came for tasks which had one already.",
+            registry=self.registry,
+        )
+        self._commit_seconds = Histogram(
+            "headrace_store_commit_seconds",
+            "How long a commit of the store took.",
+            buckets=COMMIT_BOUNDS,
+            registry=self.registry,
+        )
+        self._received = Counter(
+            "headrace_received_bytes",
+            "Bytes received from clients and workers.",
+            registry=self.registry,
+        )
+        self._sent = Counter(
+            "headrace_sent_bytes",
+            "Bytes sent to clients and workers.",
+            registry=self.registry,
+        )
+
+    def watch(self, ledger: Ledger) -> None:
+        """Listen to a ledger, and show its queue at each scrape."""
+        ledger.listen(self.note_events)
+        self.registry.register(QueueCollector(ledger, self.samples))
+
+    def note_commit(self, seconds: float) -> None:
+        self._commit_seconds.observe(seconds)
+
+    def note_bytes(self, received: int, sent: int) -> None:
+        self._received.inc(received)
+        self._sent.inc(sent)
+
+    def note_events(self, events: Sequence[Event]) -> None:
+        """Count what happened."""
+        for event in events:
+            match event:
+                case RunDone():
+                    done = self._tasks.labels(event.service, event.operation, "done")
+                    done.inc(event.stop - event.start)
+                case TaskDead():
+                    self._tasks.labels(event.service, event.operation, "failed").inc()
+                case AttemptFailed():
+                    labels = (event.service, event.operation, event.reason)
+                    self._failed_attempts.labels(*labels).inc()
+                case LeaseGranted():
+                    wait = self._queue_wait.labels(event.service, event.operation)
+                    wait.observe(max(0.0, event.waited_seconds))
+                case LeaseExpired():
+                    self._expirations.labels(event.service).inc()
+                case OutcomesDropped():
+                    self._dropped.inc(event.tasks)
+                case _:
+                    pass  # for the store and for waiting calls
+
+
+class QueueCollector(Collector):
+    """Reads the queue's state at each scrape, so that what is gone is reported no more."""
+
+    def __init__(self, ledger: Ledger, samples: SampleBook) -> None:
+        self._ledger = ledger
+        self._samples = samples
+
+    def describe(self) -> list[Metric]:
+        """Nothing beforehand: names are fixed, and no other collector uses them."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        families: list[Metric] = self._ledger.observe(self._look)
+        size = GaugeMetricFamily("headrace_store_bytes", "Bytes of the store on disk.")
+        size.add_metric((), self._ledger.store.measure_bytes())
+        yield from [*families, size]
+        yield from self._samples.collect()
+
+    def _look(self, queue: Queue, now: Now) -> list[Metric]:
+        statuses = queue.leasing.statuses(now)
+        self._samples.forget(set(queue.state.members))
+        return [
+            *_show_jobs(queue, now),
+            *_show_workers(statuses),
+            *_show_slots(statuses),
+        ]
+
+
+def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
+    states: Tally[str] = Tally()
+    depth: Tally[str] = Tally()
+    leased: Tally[str] = Tally()
+    oldest: dict[str, float] = {}
+    for job in queue.state.jobs.values():
+        service = job.spec.service
+        states[job.state] += 1
+        depth[service] += job.waiting + len(job.delayed)
+        leased[service] += job.leased
+        age = now.monotonic - job.waiting_since if job.has_work() else 0.0
+        oldest[service] = max(oldest.get(service, 0.0), age)
+    yield _gauge("headrace_jobs", "Jobs by state.", "state", states)
+    yield _gauge("headrace_queue_depth", "Tasks that wait.", "service", depth)
+    yield _gauge(
+        "headrace_oldest_waiting_seconds",
+        "How long the job that waits longest has had a waiting task.",
+        "service",
+        oldest,
+    )
+    yield _gauge("headrace_leased_tasks", "Tasks that workers hold.", "service", leased)
+    leases = GaugeMetricFamily("headrace_leases", "Leases that workers hold.")
+    leases.add_metric((), len(queue.state.leases))
+    yield leases
+
+
+def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "headrace_info", "The version that the coordinator runs.", labels=("version",)
+    )
+    info.add_metric((read_version(),), 1)
+    workers = GaugeMetricFamily("headrace_workers", "Connected workers.")
+    workers.add_metric((), len(statuses))
+    tasks = CounterMetricFamily(
+        "headrace_worker_tasks", "Tasks by worker.", labels=("worker", "outcome")
+    )
+    seconds = CounterMetricFamily(
+        "headrace_worker_cpu_seconds", "CPU time in slots by worker.", labels=("worker",)
+    )
+    memory = GaugeMetricFamily(
+        "headrace_worker_resident_memory_bytes",
+        "Resident memory of a worker's agent and slots.",
+        labels=("worker",),
+    )
+    done: Tally[str] = Tally()
+    failed: Tally[str] = Tally()
+    spent: dict[str, float] = {}
+    resident: Tally[str] = Tally()
+    for status in statuses:  # two workers may have been given one name
+        done[status.name] += status.done
+        failed[status.name] += status.failed
+        spent[status.name] = spent.get(status.name, 0.0) + status.cpu_seconds
+        resident[status.name] += status.rss_bytes
+    for name in done:
+        tasks.add_metric((name, "done"), done[name])
+        tasks.add_metric((name, "failed"), failed[name])
+        seconds.add_metric((name,), spent[name])
+        memory.add_metric((name,), resident[name])
+    yield from (info, workers, tasks, seconds, memory)
+
+
+def _show_slots(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+    busy = sum(min(status.busy, status.slots) for status in statuses)
+    every = sum(status.slots for status in statuses)
+    counts = {"busy": busy, "idle": every - busy}
+    yield _gauge("headrace_slots", "Slots of all workers by state.", "state", counts)
+
+
+def _gauge(name: str, text: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for key, value in values.items():
+        family.add_metric((key,), value)
+    return family

@@ -1,0 +1,160 @@
+"""Outcomes come in: the first accepted one of each task stands. Pure transitions."""
+
+from __future__ import annotations
+
+import heapq
+
+from headrace_coordinator.events import (
+    AttemptFailed,
+    InputsDropped,
+    OutcomesDropped,
+    RunDone,
+    TaskDead,
+)
+from headrace_coordinator.job import Job
+from headrace_coordinator.leasing import Leasing
+from headrace_coordinator.retries import compute_pause_seconds, count_allowed
+from headrace_coordinator.state import Now, QueueState
+from headrace_wire.batch import count_batch, slice_batch
+from headrace_wire.errors import ProtocolError
+from headrace_wire.messages import DoneRun, Receipt, Report, TaskFailure
+
+
+class Outcomes:
+    """Transitions that reports bring about."""
+
+    def __init__(self, state: QueueState, leasing: Leasing) -> None:
+        self._state = state
+        self._leasing = leasing
+
+    def report(self, report: Report, now: Now) -> Receipt:
+        """Take in what a worker did. Outcomes of tasks that have one already are counted only.
+
+        Raises ProtocolError, and then nothing of the report has been taken in.
+        """
+        self._check(report)
+        accepted = dropped = 0
+        for run in report.done:
+            taken = self._accept_run(run, now)
+            accepted += taken
+            dropped += run.stop - run.start - taken
+            self._credit(report.worker, run, taken)
+        for failure in report.failures:
+            taken = self._accept_failure(failure, report.worker, now)
+            accepted += taken
+            dropped += 1 - taken
+        for handed in report.returned:
+            self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
+        if dropped:
+            self._state.events.append(OutcomesDropped(dropped))
+        member = self._state.members.get(report.worker)
+        if member:
+            member.heard = now.monotonic
+        return Receipt(accepted, dropped)
+
+    def _check(self, report: Report) -> None:
+        for run in report.done:
+            job = self._state.jobs.get(run.job)
+            try:
+                count = count_batch(run.values)
+            except ValueError as error:
+                raise ProtocolError(str(error)) from None
+            if count != run.stop - run.start or count < 1 or run.start < 0:
+                raise ProtocolError(f"{count} values arrived for tasks {run.start} to {run.stop}")
+            if job and run.stop > job.tasks:
+                raise ProtocolError(f"job {run.job} has no task {run.stop - 1}")
+        for failure in report.failures:
+            job = self._state.jobs.get(failure.job)
+            if job and not 0 <= failure.index < job.tasks:
+                raise ProtocolError(f"job {failure.job} has no task {failure.index}")
+
+    def _accept_run(self, run: DoneRun, now: Now) -> int:
+        """Accept what is new of a run. Returns how many tasks that is."""
+        job = self._state.jobs.get(run.job)
+        if job is None or job.is_final:
+            return 0
+        lease = self._state.leases.get(run.lease)
+        if lease and lease.job == run.job and lease.held.covers(run.start, run.stop):
+            pieces = [(run.start, run.stop)]
+        else:
+            finished = [
+                piece
+                for start, stop in job.done.missing(run.start, run.stop)
+                for piece in job.dead.missing(start, stop)
+            ]
+            pieces = finished
+        for start, stop in pieces:
+            values = slice_batch(run.values, start - run.start, stop - run.start)
+            self._release(job, run.lease, start, stop)
+            job.done.add(start, stop)
+            job.bytes_out += len(values)
+            self._state.events.append(
+                RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
+            )
+            self._drop_inputs(job, start, stop)
+        tasks = sum(stop - start for start, stop in pieces)
+        if tasks:
+            job.learn_seconds(run.stop - run.start, run.busy_seconds)
+            job.cpu_seconds += run.cpu_seconds
+            job.busy_seconds += run.busy_seconds
+            self._state.change(job, now)
+        return tasks
+
+    def _accept_failure(self, failure: TaskFailure, worker: str, now: Now) -> int:
+        """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.
+
+        A failure reported late, when the task has gone back to waiting or to another worker, is
+        not an outcome: the other attempt decides.
+        """
+        job = self._state.jobs.get(failure.job)
+        lease = self._state.leases.get(failure.lease)
+        if job is None or job.is_final or lease is None or lease.job != failure.job:
+            return 0
+        index = failure.index
+        if index not in lease.held:
+            return 0
+        self._release(job, failure.lease, index, index + 1)
+        job.cpu_seconds += failure.cpu_seconds
+        job.busy_seconds += failure.busy_seconds
+        self._state.events.append(
+            AttemptFailed(job.spec.service, job.spec.operation, failure.reason)
+        )
+        if lease.attempt >= count_allowed(job.spec, failure.reason):
+            job.dead.add(index, index + 1)
+            self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+        else:
+            pause = compute_pause_seconds(lease.attempt, index, failure.reason)
+            heapq.heappush(job.delayed, (now.monotonic + pause, index, lease.attempt))
+            self._leasing.promote_delayed(now)
+        member = self._state.members.get(worker)
+        if member:
+            member.failed += 1
+            member.cpu_seconds += failure.cpu_seconds
+        self._state.change(job, now)
+        return 1
+
+    def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:
+        """Take tasks out of wherever they are: the lease named, another one, or waiting."""
+        lease = self._state.leases.get(lease_id)
+        if lease and lease.job == job.spec.id and lease.held.covers(start, stop):
+            holders = [lease]
+        else:
+            job.forget_waiting(start, stop)
+            holders = [held for held in job.leases.values() if held.held.overlap(start, stop)]
+        for holder in holders:
+            before = holder.held.count
+            holder.held.remove(start, stop)
+            job.leased -= before - holder.held.count
+            if not holder.held:
+                self._state.drop_lease(holder)
+
+    def _drop_inputs(self, job: Job, start: int, stop: int) -> None:
+        for chunk_start, chunk_stop, _ in job.chunks.touching(start, stop):
+            if job.done.covers(chunk_start, chunk_stop):
+                self._state.events.append(InputsDropped(job.spec.id, chunk_start))
+
+    def _credit(self, worker: str, run: DoneRun, taken: int) -> None:
+        member = self._state.members.get(worker)
+        if member:
+            member.done += taken
+            member.cpu_seconds += run.cpu_seconds

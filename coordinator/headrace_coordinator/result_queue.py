@@ -1,0 +1,104 @@
+"""The result queue as it is served: reports come in, results go out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from headrace_coordinator.bells import Bells
+from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.state import Now
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import JobStateError
+from headrace_wire.messages import (
+    Fetched,
+    FetchRequest,
+    JobStatus,
+    Receipt,
+    Report,
+    ResultRun,
+    Sample,
+    TaskFailure,
+)
+
+#: Bytes of values in one answer; a single run may be larger.
+MAX_FETCH_BYTES = 32 << 20
+
+#: Failures in one answer.
+MAX_FAILURES = 1000
+
+
+def name_job_topic(job: str) -> str:
+    """Topic that rings when something of a job changed."""
+    return f"job {job}"
+
+
+class ResultQueue:
+    """Serves ``headrace_wire.api.ResultQueueApi``. Thread safe.
+
+    ``on_samples(worker, number, samples)`` is told of each report after its commit.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        bells: Bells,
+        on_samples: Callable[[str, int, Sequence[Sample]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._bells = bells
+        self._on_samples = on_samples
+
+    def report(self, report: Report) -> Receipt:
+        receipt: Receipt = self._ledger.commit(
+            lambda queue, now: queue.outcomes.report(report, now)
+        )
+        self._on_samples(report.worker, report.number, report.samples)
+        return receipt
+
+    def fetch(self, request: FetchRequest) -> Fetched:
+        topic = name_job_topic(request.job)
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(topic)
+            fetched = self._look(request)
+            moved = fetched.status.done + fetched.status.failed != request.seen
+            if fetched.runs or fetched.complete or moved:
+                return fetched
+            if not self._bells.wait(topic, rung, deadline):
+                return fetched
+
+    def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+        self._ledger.observe(lambda queue, _: queue.state.find(job))
+        return self._ledger.store.read_failures(job, offset, min(limit, MAX_FAILURES))
+
+    def acknowledge(self, job: str) -> None:
+        self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job))
+
+    def _look(self, request: FetchRequest) -> Fetched:
+        def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
+            queue.intake.touch(request.job, now)
+            job = queue.state.find(request.job)
+            # A copy, because it is read outside of the lock; failures are few.
+            skipped = RangeSet(job.dead)
+            if job.is_final:  # of a cancelled job, what is missing will not come
+                for start, stop in job.done.missing(0, job.tasks):
+                    skipped.add(start, stop)
+            return queue.intake.status(request.job, now), skipped
+
+        status, skipped = self._ledger.observe(look)
+        if not status.results_kept:
+            raise JobStateError(
+                f"the results of job {request.job} were delivered and dropped: submit it again"
+            )
+        store, size = self._ledger.store, min(request.max_bytes, MAX_FETCH_BYTES)
+        runs: list[ResultRun]
+        if request.ordered:
+            runs, cursor = store.read_results_from(request.job, request.cursor, size, skipped)
+            complete = status.finished_at is not None and cursor >= status.tasks
+        else:
+            runs, cursor = store.read_results_after(request.job, request.cursor, size)
+            complete = status.finished_at is not None and not runs
+        return Fetched(status, tuple(runs), cursor, complete)

@@ -1,0 +1,89 @@
+"""Samples from workers, merged: what each worker's counters grew by, added up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from headrace_wire.messages import Sample
+from headrace_wire.samples import KINDS, SampleKind
+
+#: Series kept in all; service and operation names are few.
+MAX_SERIES = 2000
+
+
+class SampleBook:
+    """Totals by metric and labels. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals: dict[tuple[str, tuple[str, ...]], tuple[float, list[int]]] = {}
+        self._last_report: dict[str, int] = {}
+
+    def add(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
+        """Add a report's samples; the same report again changes nothing.
+
+        A sample of an unknown metric or shape is passed over.
+        """
+        with self._lock:
+            if number <= self._last_report.get(worker, 0):
+                return
+            self._last_report[worker] = number
+            for sample in samples:
+                self._add_sample(sample)
+
+    def forget(self, workers: set[str]) -> None:
+        """Keep report numbers of these workers only."""
+        with self._lock:
+            for gone in self._last_report.keys() - workers:
+                del self._last_report[gone]
+
+    def collect(self) -> Iterator[Metric]:
+        """One metric family for each kind that has samples."""
+        with self._lock:
+            totals = {key: (value, list(buckets)) for key, (value, buckets) in self._totals.items()}
+        for kind in KINDS.values():
+            family = _make_family(kind)
+            for (name, labels), (value, buckets) in totals.items():
+                if name == kind.name:
+                    _add_series(family, kind, labels, value, buckets)
+            yield family
+
+    def _add_sample(self, sample: Sample) -> None:
+        kind = KINDS.get(sample.name)
+        if kind is None or sample.labels[::2] != kind.labels:
+            return
+        if len(sample.buckets) != (len(kind.bounds) + 1 if kind.bounds else 0):
+            return
+        key = (sample.name, sample.labels[1::2])
+        if key not in self._totals and len(self._totals) >= MAX_SERIES:
+            return
+        value, buckets = self._totals.get(key, (0.0, [0] * len(sample.buckets)))
+        grown = [old + new for old, new in zip(buckets, sample.buckets, strict=True)]
+        self._totals[key] = (value + sample.value, grown)
+
+
+def _make_family(kind: SampleKind) -> CounterMetricFamily | HistogramMetricFamily:
+    if kind.bounds:
+        return HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
+    return CounterMetricFamily(kind.name, kind.help, labels=kind.labels)
+
+
+def _add_series(
+    family: CounterMetricFamily | HistogramMetricFamily,
+    kind: SampleKind,
+    labels: tuple[str, ...],
+    value: float,
+    buckets: list[int],
+) -> None:
+    if isinstance(family, CounterMetricFamily):
+        family.add_metric(labels, value)
+        return
+    cumulative: list[tuple[str, float]] = []
+    total = 0
+    for bound, count in zip([*map(str, kind.bounds), "+Inf"], buckets, strict=True):
+        total += count
+        cumulative.append((bound, float(total)))
+    family.add_metric(labels, cumulative, value)

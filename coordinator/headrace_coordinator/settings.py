@@ -1,0 +1,26 @@
+"""What the coordinator can be told, validated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace_coordinator.queue import DEFAULT_LEASE_SECONDS
+from headrace_wire.address import DEFAULT_PORT, Address
+
+#: Where metrics and health are served when nothing else is said.
+DEFAULT_HTTP_PORT = 7380
+
+LOCAL = Address("127.0.0.1", DEFAULT_PORT)
+LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """``http`` None serves no HTTP. ``key_file`` is made when it does not exist."""
+
+    data: Path
+    key_file: Path
+    bind: Address = LOCAL
+    http: Address | None = LOCAL_HTTP
+    lease_seconds: float = DEFAULT_LEASE_SECONDS

@@ -1,0 +1,20 @@
+"""Primes: find, count and test them, and count prime tuplets.
+
+Cheap to import: NumPy, gmpy2 and the primesieve library are loaded where work is done.
+"""
+
+from __future__ import annotations
+
+from headrace_services.primes.notation import MAX_CANDIDATE_BITS, parse_number
+from headrace_services.primes.plan import plan_count, plan_find, plan_test, plan_tuplets
+from headrace_services.primes.service import PRIMES
+
+__all__ = [
+    "MAX_CANDIDATE_BITS",
+    "PRIMES",
+    "parse_number",
+    "plan_count",
+    "plan_find",
+    "plan_test",
+    "plan_tuplets",
+]

@@ -1,0 +1,70 @@
+"""Where a result is written: a file that appears whole or not at all, or a stream."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from headrace_wire.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from headrace_services.service import Target
+
+#: Bytes gathered before they are handed to the system.
+_BUFFER_BYTES = 2**20
+
+
+@contextmanager
+def open_destination(target: Target) -> Generator[BinaryIO]:
+    """Open the target for writing.
+
+    A file is written beside its place under a name of its own and renamed when all is well; when
+    anything goes wrong it is removed and an older file stays as it was. What exists and is no
+    regular file, such as /dev/null or a pipe, is written to directly.
+
+    Raises OutputError with one line where the target cannot be written. A ConnectionError is
+    left to the caller: it is a reader of the stream that went away (BrokenPipeError), or came from
+    where the values come from.
+    """
+    if target.path is None:
+        try:
+            yield target.stream
+            target.stream.flush()
+        except ConnectionError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cannot write the result: {error.strerror or error}") from error
+        return
+    try:
+        with _open_file(target.path) as file:
+            yield file
+    except ConnectionError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"cannot write {target.path}: {reason}; nothing was left there"
+        ) from error
+
+
+@contextmanager
+def _open_file(path: Path) -> Generator[BinaryIO]:
+    # A link stays a link: what it points to is replaced.
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_file():
+        with place.open("wb", buffering=_BUFFER_BYTES) as file:
+            yield file
+        return
+    aside = place.with_name(f".{place.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        with aside.open("xb", buffering=_BUFFER_BYTES) as file:
+            yield file
+        aside.replace(place)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,97 @@
+"""The service ``primes``: what can be done about primes, for workers and clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace_services.primes.partition import Partition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headrace_services.service import Gathered, Parameters, Target, TaskRunner
+
+#: Characters of a task's name, at most.
+_NAME_CHARACTERS = 200
+
+
+class PrimesService:
+    """Find, count and test primes, and count prime tuplets.
+
+    What it needs to work (NumPy, gmpy2, primesieve) is imported at the first call that works, so
+    that a command line that only plans or explains stays fast.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word for it."""
+        return "primes"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The words for what it can do."""
+        return ("find", "count", "test", "tuplets")
+
+    def engine(self) -> str:
+        """Which library finds primes here; numbers are tested with gmpy2 in any case.
+
+        Raises OSError or ValueError where HEADRACE_PRIMES_ENGINE asks for what is not there.
+        """
+        from headrace_services.primes.engine import choose_engine  # noqa: PLC0415 - see class
+
+        return choose_engine().name
+
+    def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
+        """Make ready to run tasks; raises ValueError for a wrong operation or parameters."""
+        from headrace_services.primes.tasks import PREPARERS  # noqa: PLC0415 - see class
+
+        if operation not in PREPARERS:
+            raise ValueError(self._refuse(operation))
+        return PREPARERS[operation](parameters)
+
+    def describe(
+        self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
+    ) -> str:
+        """Name a task by its range, or by the numbers it tests."""
+        try:
+            if operation == "test":
+                name = _name_numbers(index, task_input)
+            else:
+                low, high = Partition.from_parameters(parameters).locate(index)
+                name = f"{operation} from {low} to {high}"
+        except Exception:  # noqa: BLE001 - it is asked about tasks that went wrong
+            name = f"{operation} task {index}"
+        return name[:_NAME_CHARACTERS]
+
+    def is_ordered(self, operation: str) -> bool:
+        """Tell whether order matters: primes and verdicts are written in order, counts added."""
+        return operation in ("find", "test")
+
+    def gather(
+        self,
+        operation: str,
+        parameters: Parameters,
+        values: Iterator[tuple[int, bytes]],
+        target: Target,
+    ) -> Gathered:
+        """Put values together; raises OutputError where one is missing or writing fails."""
+        from headrace_services.primes.gather import GATHERERS  # noqa: PLC0415 - see class
+
+        if operation not in GATHERERS:
+            raise ValueError(self._refuse(operation))
+        return GATHERERS[operation](parameters, values, target)
+
+    def _refuse(self, operation: str) -> str:
+        return f"primes cannot {operation!r}: it can {', '.join(self.operations)}"
+
+
+PRIMES = PrimesService()
+
+
+def _name_numbers(index: int, task_input: bytes | None) -> str:
+    from headrace_services.primes.batches import decode_numbers  # noqa: PLC0415 - imports msgpack
+    from headrace_services.primes.notation import show_number  # noqa: PLC0415 - with the above
+
+    numbers = decode_numbers(task_input or b"")
+    more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
+    return f"test task {index}: {show_number(numbers[0])}{more}"

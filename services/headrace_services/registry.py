@@ -1,0 +1,40 @@
+"""Which services there are: entry points in the group ``headrace.services``, by name."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib import metadata
+from typing import cast
+
+from headrace_services.service import Service
+from headrace_wire.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+#: The entry-point group in which distributions announce services.
+GROUP = "headrace.services"
+
+
+@cache
+def load_service(name: str) -> Service:
+    """The service of this name. Raises UsageError when none is installed."""
+    entries = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    if name not in entries:
+        known = ", ".join(sorted(entries)) or "none"
+        raise UsageError(f"there is no service {name!r} installed here (there are: {known})")
+    return cast("Service", entries[name].load())
+
+
+def find_engines() -> dict[str, str]:
+    """What each service that works on this machine does its work with, by service name.
+
+    A service that cannot work here is left out, with a line in the log that says why.
+    """
+    engines: dict[str, str] = {}
+    for entry in sorted(metadata.entry_points(group=GROUP)):
+        try:
+            engines[entry.name] = load_service(entry.name).engine()
+        except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way
+            log.warning("service %s cannot work here: %s", entry.name, error)
+    return engines

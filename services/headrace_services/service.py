@@ -1,0 +1,126 @@
+"""What a service is: how to plan a job, run one task of it, and put the results together.
+
+A service is plain Python and knows nothing of the network. Third parties add one with an entry
+point in the group ``headrace.services`` that names an object of this shape; the built-in ones come
+the same way.
+
+    the service's own plan functions (client) ─► Plan: how many tasks, which inputs
+                                                  │ the network
+    prepare (slot, once a job) ─► TaskRunner(index, input) -> value (slot, once a task)
+                                                  │ the network
+    gather (client, values as they come or in index order) ─► Gathered
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What a job is about, in plain values that msgpack carries; it travels to every slot that runs
+#: one of its tasks, and to whoever gathers its results.
+Parameters = Mapping[str, object]
+
+#: Runs one task: its index in the job and its carried input (None where the index is enough).
+#: Returns the encoded value; any exception is the task's failure, and its text is shown to people.
+TaskRunner = Callable[[int, bytes | None], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A job as a service plans it.
+
+    ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
+    in index order, read lazily and once, each already encoded.
+    """
+
+    operation: str
+    parameters: Parameters
+    tasks: int
+    inputs: Iterable[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the user wants a result: a file or folder, or else ``stream`` (standard output).
+
+    ``format`` is one of the operation's own words, None for its default.
+    """
+
+    stream: BinaryIO
+    path: Path | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A job's results, put together.
+
+    ``result`` is what JSON output shows (None where the result went to the target's file or
+    stream), ``text`` what plain output shows on standard output, ``written`` what people are told
+    was written where ("" for nothing), ``problems`` one line for each output that could not be
+    written although its task was done.
+    """
+
+    result: object = None
+    text: str = ""
+    written: str = ""
+    problems: tuple[str, ...] = ()
+
+
+class Service(Protocol):
+    """A kind of work that a worker can do."""
+
+    @property
+    def name(self) -> str:
+        """The word for it on the command line, in metrics and in logs."""
+        ...
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The words for what it can do."""
+        ...
+
+    def engine(self) -> str:
+        """Which library does the work here, with its version, for ``headrace workers``.
+
+        Raises ImportError or OSError where this machine cannot do the work at all.
+        """
+        ...
+
+    def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
+        """Make ready to run tasks of one job. Called in a slot, once a job.
+
+        Raises ValueError for an unknown operation or wrong parameters.
+        """
+        ...
+
+    def describe(
+        self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
+    ) -> str:
+        """Name a task in at most 200 characters, such as a range or a file's name.
+
+        Never raises: it is asked about tasks that went wrong.
+        """
+        ...
+
+    def is_ordered(self, operation: str) -> bool:
+        """Tell whether ``gather`` needs the values in index order rather than as they come."""
+        ...
+
+    def gather(
+        self,
+        operation: str,
+        parameters: Parameters,
+        values: Iterator[tuple[int, bytes]],
+        target: Target,
+    ) -> Gathered:
+        """Put ``(index, value)`` pairs together; a failed task has no pair.
+
+        Streams: never holds all the values of a large job. Raises OutputError where a missing
+        value spoils the result, or the target cannot be written.
+        """
+        ...

@@ -1,0 +1,117 @@
+"""What can be called over the network: these methods and no others.
+
+The server's allow-list and the proxies are both made from the signatures below. Every method may
+be repeated with the same arguments without doing anything twice.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from headrace_wire.messages import (
+    CoordinatorInfo,
+    Fetched,
+    FetchRequest,
+    Grant,
+    Heartbeat,
+    JobSpec,
+    JobStatus,
+    LeaseRequest,
+    Orders,
+    Receipt,
+    Registration,
+    Report,
+    TaskFailure,
+    WorkerInfo,
+    WorkerStatus,
+)
+
+#: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
+MAX_WAIT_SECONDS = 20.0
+
+
+class JobQueueApi(Protocol):
+    """The job queue: clients submit, workers lease."""
+
+    def submit(self, spec: JobSpec) -> JobStatus:
+        """Take a job in. Acknowledged after its commit."""
+        ...
+
+    def put(self, job: str, start: int, inputs: bytes) -> int:
+        """Add a batch of inputs to an unsealed job, beginning at task ``start``.
+
+        Returns the index that comes next. Acknowledged after its commit.
+        """
+        ...
+
+    def seal(self, job: str, tasks: int) -> JobStatus:
+        """Say that an unsealed job is whole with this many tasks."""
+        ...
+
+    def status(self, job: str) -> JobStatus:
+        """A job as it stands. Raises UnknownJobError."""
+        ...
+
+    def jobs(self) -> tuple[JobStatus, ...]:
+        """Every job, the newest first."""
+        ...
+
+    def cancel(self, job: str) -> JobStatus:
+        """Stop a job, running tasks too; what is done stays done."""
+        ...
+
+    def retry(self, job: str) -> JobStatus:
+        """Run the failed and cancelled tasks of a final job again."""
+        ...
+
+    def delete(self, job: str) -> None:
+        """Forget a job, its inputs and its results, cancelling it first if need be."""
+        ...
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Who is there."""
+        ...
+
+    def info(self) -> CoordinatorInfo:
+        """How the coordinator does."""
+        ...
+
+    def register(self, worker: WorkerInfo) -> Registration:
+        """Introduce a worker."""
+        ...
+
+    def lease(self, request: LeaseRequest) -> Grant:
+        """Hand out tasks, waiting for some up to ``wait_seconds``."""
+        ...
+
+    def heartbeat(self, beat: Heartbeat) -> Orders:
+        """Renew a worker's leases; wait up to ``wait_seconds`` for orders."""
+        ...
+
+    def leave(self, worker: str) -> None:
+        """Say goodbye: what is still leased waits again, uncharged."""
+        ...
+
+
+class ResultQueueApi(Protocol):
+    """The result queue: workers report, clients fetch."""
+
+    def report(self, report: Report) -> Receipt:
+        """Take outcomes in. Acknowledged after their commit."""
+        ...
+
+    def fetch(self, request: FetchRequest) -> Fetched:
+        """Give out results, waiting up to ``wait_seconds`` for news."""
+        ...
+
+    def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+        """Failed tasks of a job in index order, ``limit`` of them from the ``offset``-th on."""
+        ...
+
+    def acknowledge(self, job: str) -> None:
+        """Say that the results of a final job are safe elsewhere: they are dropped."""
+        ...
+
+
+#: What the server serves, by the name that a proxy asks for.
+APIS: dict[str, type] = {"jobs": JobQueueApi, "results": ResultQueueApi}

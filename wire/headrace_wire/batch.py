@@ -1,0 +1,52 @@
+"""A batch: the inputs or values of a run of tasks in one bytes object.
+
+Layout: a msgpack array with one ``bin`` for each task of the run, in index order. A batch is packed
+once, where its items are made, and opened once, where they are used; between the two it is passed
+on as it is, except where a run has to be cut.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
+
+
+def pack_batch(items: Sequence[bytes]) -> bytes:
+    """Join the items of a run."""
+    return cast("bytes", msgpack.packb(items, use_bin_type=True))
+
+
+def unpack_batch(batch: bytes) -> list[bytes]:
+    """Split a batch into its items. Raises ValueError for anything that is not a batch."""
+    items = msgpack.unpackb(batch, raw=False, strict_map_key=False)
+    if not isinstance(items, list) or not all(isinstance(item, bytes) for item in items):
+        raise ValueError("not a batch: an array of byte strings was expected")
+    return cast("list[bytes]", items)
+
+
+def count_batch(batch: bytes) -> int:
+    """Read how many items a batch claims to hold, from its header alone.
+
+    Raises ValueError for what does not begin as a batch.
+    """
+    head = batch[:5]
+    if head and head[0] & 0xF0 == _FIXARRAY:
+        return head[0] & 0x0F
+    if len(head) >= 3 and head[0] == _ARRAY16:
+        return int.from_bytes(head[1:3])
+    if len(head) == 5 and head[0] == _ARRAY32:
+        return int.from_bytes(head[1:5])
+    raise ValueError("not a batch: no msgpack array begins here")
+
+
+def slice_batch(batch: bytes, start: int, stop: int) -> bytes:
+    """Cut out items [start, stop); the batch itself where that is all of it."""
+    if start == 0 and stop == count_batch(batch):
+        return batch
+    return pack_batch(unpack_batch(batch)[start:stop])

@@ -1,0 +1,223 @@
+"""The third serializer of multiprocessing.managers: msgpack frames over a TCP socket.
+
+``managers.listener_client`` maps a serializer's name to its (Listener, Client) pair. The pair
+here makes connections that pack and unpack with msgpack, so that nothing that arrives is ever
+unpickled; that cap every frame at the length in its header, before any memory is taken; that have
+a deadline on reads and writes; and that send header and body in one write with Nagle's algorithm
+off (measured elsewhere as 44 ms against 0.06 ms for messages of 16 to 40 kB).
+
+Framing is that of multiprocessing.connection: a signed 32-bit length in network order, or -1
+followed by an unsigned 64-bit one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from multiprocessing import AuthenticationError, connection, managers
+from typing import Any
+
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import KeyRefusedError, UnreachableError
+
+#: Bytes in one frame once both sides have shown that they hold the key.
+MAX_FRAME_BYTES = 256 << 20
+
+#: Bytes in one frame before that; challenges and digests are far shorter.
+MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
+
+#: Seconds for connecting and for the whole handshake, on either side.
+HANDSHAKE_SECONDS = 5.0
+
+#: Bytes for which memory is taken at once; a longer frame's buffer grows as it arrives.
+EAGER_BYTES = 4 << 20
+
+#: The largest length that fits the short header.
+SHORT_LENGTH = 0x7FFFFFFF
+
+#: The name under which the pair is registered.
+SERIALIZER = "msgpack"
+
+
+class FrameTooLargeError(EOFError):
+    """The other side announced a frame over the cap; the connection is of no further use."""
+
+
+class Frame:
+    """What Connection.recv_bytes wants of a received buffer: one method."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: bytearray) -> None:
+        self.body = body
+
+    def getvalue(self) -> bytes:
+        return bytes(self.body)
+
+
+class MsgpackConnection(connection.Connection):
+    """A multiprocessing Connection over a socket, speaking msgpack.
+
+    ``bytes_in`` and ``bytes_out`` count what went through. Used by one thread at a time.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock.fileno())
+        self._socket = sock
+        self._deadline: float | None = None
+        self.max_frame_bytes = MAX_HANDSHAKE_FRAME_BYTES
+        self.bytes_in = 0
+        self.bytes_out = 0
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """Give up on reads and writes after this long with TimeoutError; None: never."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        if seconds is None:
+            self._socket.settimeout(None)
+
+    def trust(self) -> None:
+        """Lift the handshake's limits: the other side has shown that it holds the key."""
+        self.max_frame_bytes = MAX_FRAME_BYTES
+        self.set_deadline(None)
+
+    def interrupt(self) -> None:
+        """Wake whoever reads or writes here, with an end of file. Callable from any thread."""
+        with contextlib.suppress(OSError):  # the other side may have been faster
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def send(self, obj: Any) -> None:
+        self._send_bytes(pack(obj))
+
+    def recv(self) -> Any:
+        """Receive one value. Raises EOFError for anything that is not a good frame."""
+        try:
+            return unpack(self._recv_bytes().body)
+        except ValueError as error:
+            raise EOFError(f"a malformed frame arrived: {error}") from None
+
+    def _close(self) -> None:
+        self._socket.close()
+
+    def _arm(self) -> None:
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the other side took too long")
+            self._socket.settimeout(left)
+
+    def _send_bytes(self, buf: Any) -> None:
+        length = len(buf)
+        if length > MAX_FRAME_BYTES:
+            raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
+        header = struct.pack("!i", length)
+        self._arm()
+        sent = self._socket.sendmsg([header, buf])
+        if sent < len(header):
+            self._socket.sendall(header[sent:])
+            sent = len(header)
+        if sent < len(header) + length:
+            self._arm()
+            self._socket.sendall(memoryview(buf)[sent - len(header) :])
+        self.bytes_out += len(header) + length
+
+    def _recv_bytes(self, maxsize: int | None = None) -> Frame:
+        (length,) = struct.unpack("!i", self._read(4))
+        if length == -1:
+            (length,) = struct.unpack("!Q", self._read(8))
+        if not 0 <= length <= min(maxsize or MAX_FRAME_BYTES, self.max_frame_bytes):
+            raise FrameTooLargeError(f"a frame of {length} bytes was announced")
+        body = self._read(length)
+        self.bytes_in += 4 + length
+        return Frame(body)
+
+    def _read(self, length: int) -> bytearray:
+        body = bytearray(min(length, EAGER_BYTES))
+        got = 0
+        while got < length:
+            if got == len(body):
+                body.extend(bytes(min(len(body), length - got)))
+            self._arm()
+            with memoryview(body) as view, view[got:] as rest:
+                received = self._socket.recv_into(rest)
+            if not received:
+                raise EOFError
+            got += received
+        return body
+
+
+class MsgpackListener:
+    """The server's half of the pair. Accepting never waits for what one peer has to say."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        family: str | None = None,  # noqa: ARG002 - BaseManager's server passes what it needs not
+        backlog: int = 128,
+    ) -> None:
+        host, port = address
+        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=kind, backlog=max(backlog, 128))
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+
+    def accept(self) -> MsgpackConnection:
+        accepted, _ = self._socket.accept()
+        try:
+            return MsgpackConnection(accepted)
+        except OSError:
+            accepted.close()  # it was gone before it was taken
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def interrupt(self) -> None:
+        """Make a blocked accept() return with an OSError."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def dial(
+    address: tuple[str, int], family: str | None = None, authkey: bytes | None = None
+) -> MsgpackConnection:
+    """The client's half of the pair: connect and prove that both sides hold the key.
+
+    Raises UnreachableError and KeyRefusedError.
+    """
+    del family
+    host, port = address
+    try:
+        sock = socket.create_connection((host, port), HANDSHAKE_SECONDS)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
+    link = MsgpackConnection(sock)
+    link.set_deadline(HANDSHAKE_SECONDS)
+    try:
+        if authkey is not None:
+            connection.answer_challenge(link, authkey)
+            connection.deliver_challenge(link, authkey)
+    except AuthenticationError:
+        link.close()
+        raise KeyRefusedError(
+            f"the coordinator at {host}:{port} holds another key: copy its key file to this side "
+            "and name it with --key-file"
+        ) from None
+    except (EOFError, OSError, AssertionError):  # 3.11 asserts what a challenge looks like
+        link.close()
+        raise UnreachableError(
+            f"what answers at {host}:{port} did not finish the handshake of a headrace coordinator"
+        ) from None
+    except BaseException:
+        link.close()
+        raise
+    link.trust()
+    return link
+
+
+def register_serializer() -> None:
+    """Put the pair where BaseManager, its server and its proxies look serializers up."""
+    pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] # undocumented
+    pairs[SERIALIZER] = (MsgpackListener, dial)

@@ -1,0 +1,113 @@
+"""What can go wrong, as data: every error has a code that crosses the wire and an exit code.
+
+An error's docstring is its default message. Errors cross the network as a code and a message and
+are raised again on the other side as the same class; nothing else about them travels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+#: Exit codes of the command line, as sysexits.h and timeout(1) use them.
+EXIT_OK = 0
+EXIT_TASKS_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 69
+EXIT_KEY_REFUSED = 77
+EXIT_TIMED_OUT = 124
+EXIT_INTERRUPTED = 130
+
+
+class HeadraceError(Exception):
+    """Something went wrong in headrace."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = EXIT_TASKS_FAILED
+    by_code: ClassVar[dict[str, type[HeadraceError]]] = {}
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        super().__init__(self.message)
+
+    def __init_subclass__(cls) -> None:
+        HeadraceError.by_code[cls.code] = cls
+
+    @staticmethod
+    def from_code(code: str, message: str) -> HeadraceError:
+        """Raise-able error for what crossed the wire; an unknown code keeps its message."""
+        return HeadraceError.by_code.get(code, HeadraceError)(message)
+
+
+class UsageError(HeadraceError):
+    """The request cannot be carried out as it was written."""
+
+    code = "usage"
+    exit_code = EXIT_USAGE
+
+
+class UnreachableError(HeadraceError):
+    """The coordinator cannot be reached."""
+
+    code = "unreachable"
+    exit_code = EXIT_UNAVAILABLE
+
+
+class ServiceMissingError(HeadraceError):
+    """No connected worker offers the service that this job needs."""
+
+    code = "service_missing"
+    exit_code = EXIT_UNAVAILABLE
+
+
+class KeyRefusedError(HeadraceError):
+    """The key was refused: both sides must hold the same key file."""
+
+    code = "key_refused"
+    exit_code = EXIT_KEY_REFUSED
+
+
+class ProtocolError(HeadraceError):
+    """The other side speaks another version of the protocol, or does not speak it at all."""
+
+    code = "protocol"
+    exit_code = EXIT_UNAVAILABLE
+
+
+class UnknownJobError(HeadraceError):
+    """There is no such job."""
+
+    code = "unknown_job"
+    exit_code = EXIT_USAGE
+
+
+class JobStateError(HeadraceError):
+    """The job is in a state in which this cannot be done."""
+
+    code = "job_state"
+    exit_code = EXIT_USAGE
+
+
+class StoreError(HeadraceError):
+    """The coordinator's store cannot be written; nothing was acknowledged."""
+
+    code = "store"
+    exit_code = EXIT_UNAVAILABLE
+
+
+class WaitTimedOutError(HeadraceError):
+    """The wait was over before the job was."""
+
+    code = "wait_timed_out"
+    exit_code = EXIT_TIMED_OUT
+
+
+class TaskFailedError(HeadraceError):
+    """A task failed."""
+
+    code = "task_failed"
+
+
+class OutputError(HeadraceError):
+    """The result cannot be written."""
+
+    code = "output"

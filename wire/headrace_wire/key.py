@@ -1,0 +1,63 @@
+"""The key: a random secret in a file, which coordinator, workers and clients share.
+
+Made at the coordinator's first start and never a default. It takes part in multiprocessing's
+challenge and response (HMAC) and is itself never sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from headrace_wire.errors import KeyRefusedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Length of a new key in bytes, before it is written as hexadecimal text.
+KEY_BYTES = 32
+
+#: A key file shorter than this many characters is refused: it would be a password, not a key.
+MINIMUM_CHARACTERS = 32
+
+
+def load_key(path: Path) -> bytes:
+    """Read the key from ``path``. Raises KeyRefusedError when it cannot serve as one."""
+    try:
+        key = path.read_bytes().strip()
+    except FileNotFoundError:
+        raise KeyRefusedError(
+            f"no key at {path}: copy the coordinator's key file there, or name it with --key-file"
+        ) from None
+    except OSError as error:
+        raise KeyRefusedError(f"key file {path} cannot be read: {error.strerror}") from None
+    if len(key) < MINIMUM_CHARACTERS:
+        raise KeyRefusedError(
+            f"key file {path} holds {len(key)} characters; "
+            f"a key has at least {MINIMUM_CHARACTERS}: copy the coordinator's whole file"
+        )
+    return key
+
+
+def ensure_key(path: Path) -> bytes:
+    """Read the key from ``path``, making a random one first if there is none.
+
+    Two processes that start together agree on one key: the file appears whole, by link(2), and
+    the one that comes second reads the first one's.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another was first: its key is the key
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+    return load_key(path)

@@ -1,0 +1,193 @@
+"""The manager: BaseManager speaking msgpack, with two well-known objects and reconnecting proxies.
+
+    QueueManager(address, key).jobs()    ─► JobQueueApi    one connection a thread,
+    QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
+
+Server side: ``QueueManager(address, key).get_server(job_queue, result_queue)``.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import managers
+from typing import Any, cast
+
+from headrace_wire.address import Address
+from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
+from headrace_wire.connection import (
+    HANDSHAKE_SECONDS,
+    SERIALIZER,
+    MsgpackConnection,
+    register_serializer,
+)
+from headrace_wire.errors import UnreachableError
+from headrace_wire.server import HardenedServer, ServerLimits
+from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.version import PROTOCOL, read_version
+
+#: Seconds without an answer after which a connection counts as lost; longer than any long-poll.
+ANSWER_SECONDS = MAX_WAIT_SECONDS + 40.0
+
+#: First and longest pause between attempts to reach a coordinator that went away, in seconds.
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
+
+#: One call of BaseManager's protocol: (connection, ident, method, args). Undocumented.
+dispatch: Callable[..., Any] = managers.dispatch  # type: ignore[attr-defined] # not in typeshed
+
+
+class Proxy(managers.BaseProxy):
+    """Calls the methods of one served object, over one connection a thread.
+
+    Nothing is created, counted or shut down on the server. Any interruption drops the connection:
+    otherwise the next call would read this call's answer.
+    """
+
+    #: Set by the stock class; typeshed does not know them.
+    _tls: Any
+    _token: Any
+    _authkey: bytes
+    _Client: Callable[..., MsgpackConnection]
+
+    def __init__(self, name: str, address: Address, key: bytes) -> None:
+        token = managers.Token(name, address, name)
+        super().__init__(token, SERIALIZER, authkey=key, incref=False)
+        # BaseProxy shares connections by address alone; two objects are served at this one.
+        self._tls = threading.local()
+
+    def call(self, method: str, arguments: list[Any]) -> Any:
+        """One round trip. Raises UnreachableError when the connection is lost on the way."""
+        try:
+            self._connection().set_deadline(ANSWER_SECONDS)
+            return self._callmethod(method, tuple(arguments))
+        except (EOFError, OSError) as error:
+            self.drop()
+            why = str(error) or "the connection was closed"
+            host, port = self._token.address
+            raise UnreachableError(f"the coordinator at {host}:{port} went away ({why})") from None
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Close this thread's connection; the next call opens another."""
+        link = self._tls.__dict__.pop("connection", None)
+        if link is not None:
+            link.close()
+
+    def _incref(self) -> None:
+        """Stay silent: BaseProxy would dial the coordinator from every forked child."""
+
+    def _connection(self) -> MsgpackConnection:
+        if not hasattr(self._tls, "connection"):
+            self._connect()
+        return cast("MsgpackConnection", self._tls.connection)
+
+    def _connect(self) -> None:
+        link = self._Client(self._token.address, authkey=self._authkey)
+        try:
+            link.set_deadline(HANDSHAKE_SECONDS)
+            dispatch(link, None, "hello", (PROTOCOL, read_version()))
+            dispatch(link, None, "accept_connection", (self._token.id,))
+        except BaseException:
+            link.close()
+            raise
+        self._tls.connection = link
+
+
+class Caller:
+    """An API's methods over the network, one attribute each; see ``QueueManager``.
+
+    A call whose connection is lost is repeated with backoff and jitter until ``patience_seconds``
+    are over; every method may be repeated. A refused key or another protocol is final at once.
+    """
+
+    def __init__(
+        self,
+        api: type,
+        proxy: Proxy,
+        patience_seconds: float,
+        on_lost: Callable[[UnreachableError], None],
+        stop: threading.Event,
+    ) -> None:
+        self._proxy = proxy
+        self._patience_seconds = patience_seconds
+        self._on_lost = on_lost
+        self._stop = stop
+        for method, signature in read_signatures(api).items():
+            setattr(self, method, self._make_method(method, signature))
+
+    def _make_method(self, method: str, signature: Signature) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            packed = signature.pack_arguments(arguments)
+            return signature.load_answer(self._call_patiently(method, packed))
+
+        return call
+
+    def _call_patiently(self, method: str, packed: list[Any]) -> Any:
+        first_failure: float | None = None
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._proxy.call(method, packed)
+            except UnreachableError as error:
+                now = time.monotonic()
+                first_failure = first_failure or now
+                if now - first_failure >= self._patience_seconds or self._stop.is_set():
+                    raise
+                self._on_lost(error)
+            self._stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+class QueueManager(managers.BaseManager):
+    """The coordinator's two queues, as served and as called.
+
+    ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
+    is told at each failed attempt that will be repeated. Setting ``stop`` ends the trying.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        key: bytes,
+        *,
+        patience_seconds: float = 0.0,
+        on_lost: Callable[[UnreachableError], None] | None = None,
+    ) -> None:
+        register_serializer()
+        super().__init__(address, key, SERIALIZER)
+        self._key = key
+        self._patience_seconds = patience_seconds
+        self._on_lost = on_lost or (lambda _: None)
+        self.stop = threading.Event()
+
+    def get_server(  # type: ignore[override] # BaseManager's takes no objects
+        self,
+        jobs: JobQueueApi,
+        results: ResultQueueApi,
+        limits: ServerLimits | None = None,
+        on_bytes: Callable[[int, int], None] | None = None,
+    ) -> HardenedServer:
+        """Make the server of these two objects, listening but not yet accepting."""
+        objects = {
+            "jobs": (jobs, APIS["jobs"]),
+            "results": (results, APIS["results"]),
+        }
+        address = cast("Address", self.address)
+        return HardenedServer(objects, address, self._key, limits, on_bytes)
+
+    def jobs(self) -> JobQueueApi:
+        """The job queue of the coordinator."""
+        return cast("JobQueueApi", self._caller("jobs"))
+
+    def results(self) -> ResultQueueApi:
+        """The result queue of the coordinator."""
+        return cast("ResultQueueApi", self._caller("results"))
+
+    def _caller(self, name: str) -> Caller:
+        proxy = Proxy(name, cast("Address", self.address), self._key)
+        return Caller(APIS[name], proxy, self._patience_seconds, self._on_lost, self.stop)

@@ -1,0 +1,309 @@
+"""Every message that crosses the wire. The words are those of the README's glossary.
+
+Times called ``…_at`` are Unix seconds, for people; durations are ``…_seconds``. ``parameters``,
+``inputs`` and ``values`` are opaque bytes to the coordinator: encoded where they are made and
+decoded where they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace_wire.message import Message
+
+#: Job states.
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
+
+#: Job states that nothing but ``retry`` or ``delete`` changes any more.
+FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
+
+#: Reasons for which a task fails.
+ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec(Message):
+    """What a client submits. Its ``id`` is the client's, so that a repeated request is the same.
+
+    ``tasks`` is None for a job whose inputs still stream in: it is sealed later. ``carried`` tells
+    whether inputs are put; otherwise a task's index is enough to make its input.
+    ``retries`` is None for the defaults: errors and timeouts are final, a crash or a lost worker is
+    tried three times in all.
+    """
+
+    id: str
+    service: str
+    operation: str
+    parameters: bytes
+    tasks: int | None
+    carried: bool = False
+    name: str = ""
+    priority: int = 0
+    timeout_seconds: float | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus(Message):
+    """A job as it stands. ``waiting_for`` says in words why nothing runs, else it is ""."""
+
+    id: str
+    state: str
+    service: str
+    operation: str
+    name: str
+    priority: int
+    parameters: bytes
+    tasks: int
+    sealed: bool
+    waiting: int
+    leased: int
+    retrying: int
+    done: int
+    failed: int
+    cancelled: int
+    retries: int | None
+    timeout_seconds: float | None
+    cpu_seconds: float
+    busy_seconds: float
+    bytes_in: int
+    bytes_out: int
+    submitted_at: float
+    started_at: float | None
+    finished_at: float | None
+    wall_seconds: float | None
+    results_kept: bool
+    waiting_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo(Message):
+    """How a worker introduces itself; ``id`` is new at each boot."""
+
+    id: str
+    name: str
+    host: str
+    process: int
+    slots: int
+    slots_limit: str
+    start_method: str
+    version: str
+    engines: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration(Message):
+    """The coordinator's answer to a WorkerInfo."""
+
+    lease_seconds: float
+    heartbeat_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus(Message):
+    """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word."""
+
+    id: str
+    name: str
+    host: str
+    process: int
+    slots: int
+    slots_limit: str
+    start_method: str
+    version: str
+    engines: dict[str, str]
+    busy: int
+    leased: int
+    done: int
+    failed: int
+    cpu_seconds: float
+    rss_bytes: int
+    connected_at: float
+    heard_seconds: float
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest(Message):
+    """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant."""
+
+    worker: str
+    number: int
+    free_slots: int
+    wait_seconds: float
+    known_jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Message):
+    """An exclusive hold on tasks [start, stop) of a job.
+
+    ``parameters`` is None where the request said that the worker knows the job. ``inputs`` holds
+    one batch for each input chunk, together one item for each task; it is empty for derived jobs.
+    """
+
+    id: int
+    job: str
+    service: str
+    operation: str
+    parameters: bytes | None
+    start: int
+    stop: int
+    attempt: int
+    timeout_seconds: float | None
+    inputs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Message):
+    """The leases that answer one LeaseRequest; none when the wait was over first."""
+
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    """A worker is there: what it holds and how it does. ``request`` is the last answered one."""
+
+    worker: str
+    request: int
+    leases: tuple[int, ...]
+    busy: int
+    rss_bytes: int
+    draining: bool
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Orders(Message):
+    """The answer to a Heartbeat. A worker that is not ``known`` registers again."""
+
+    known: bool
+    cancelled_jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRun(Message):
+    """Tasks [start, stop) are done; ``values`` is a batch of one value for each."""
+
+    lease: int
+    job: str
+    start: int
+    stop: int
+    values: bytes
+    cpu_seconds: float
+    busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure(Message):
+    """One attempt failed. ``signal`` is a signal's name or ""; ``summary`` names the input."""
+
+    lease: int
+    job: str
+    index: int
+    attempt: int
+    reason: str
+    signal: str
+    error_type: str
+    message: str
+    traceback: str
+    summary: str
+    worker: str
+    cpu_seconds: float
+    busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedRun(Message):
+    """Tasks [start, stop) are handed back without having been started."""
+
+    lease: int
+    job: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Message):
+    """How much a worker's counter grew since its last report.
+
+    ``labels`` are alternating names and values. For a histogram ``buckets`` holds the growth of
+    each bucket (not cumulative, the last one is +Inf) and ``value`` that of the sum.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    value: float
+    buckets: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Message):
+    """Outcomes and metric samples of one worker; ``number`` counts its reports from 1."""
+
+    worker: str
+    number: int
+    done: tuple[DoneRun, ...]
+    failures: tuple[TaskFailure, ...]
+    returned: tuple[ReturnedRun, ...]
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Message):
+    """A report is committed. ``dropped`` tasks had an accepted outcome already."""
+
+    accepted: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest(Message):
+    """Ask for results past ``cursor`` (0 at first, then as the last answer said)."""
+
+    job: str
+    cursor: int
+    ordered: bool
+    max_bytes: int
+    wait_seconds: float
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRun(Message):
+    """Values of tasks [start, stop), as a batch."""
+
+    start: int
+    stop: int
+    values: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Message):
+    """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
+
+    status: JobStatus
+    runs: tuple[ResultRun, ...]
+    cursor: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorInfo(Message):
+    """How the coordinator does, for health checks."""
+
+    version: str
+    protocol: int
+    uptime_seconds: float
+    workers: int
+    slots: int
+    jobs: int
+    store_ok: bool
+    problem: str

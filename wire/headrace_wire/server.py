@@ -1,0 +1,238 @@
+"""BaseManager's server, hardened: it trusts nobody before the handshake, and afterwards only as
+far as the methods of the API.
+
+    accepter thread ─► one thread a connection: handshake ─► hello ─► calls until EOF
+
+Started by ``start``, stopped by ``stop``: first no new connection is accepted, then the open ones
+are closed, which ends their threads. Calls that wait are the served objects' to interrupt, before
+``stop``.
+
+The stock server runs what a pickle says, keeps silent connections for ever, answers garbage with a
+traceback, offers ``shutdown``, ``create`` and ``debug_info`` to whoever connects, and stops
+accepting when it cannot start a thread. Here a connection has a deadline for the handshake, their
+number is capped before and after it, frames are capped, and only what api.py lists can be called.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import AuthenticationError, connection, managers
+from typing import Any, cast
+
+from headrace_wire.address import Address
+from headrace_wire.connection import (
+    HANDSHAKE_SECONDS,
+    SERIALIZER,
+    MsgpackConnection,
+    MsgpackListener,
+    register_serializer,
+)
+from headrace_wire.errors import HeadraceError, ProtocolError, UsageError
+from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.version import PROTOCOL, read_version
+
+log = logging.getLogger(__name__)
+
+#: Connections served at a time.
+MAX_CONNECTIONS = 4096
+
+#: Connections that may be in their handshake at a time.
+MAX_PENDING = 64
+
+#: Seconds to wait before accepting again when the process is out of descriptors or memory.
+EXHAUSTED_SECONDS = 0.1
+
+#: accept() fails with these when the process or machine is short of something.
+EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """How much of itself the server gives to peers that it does not know yet."""
+
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    max_connections: int = MAX_CONNECTIONS
+    max_pending: int = MAX_PENDING
+
+
+class HardenedServer(managers.Server):
+    """Serves objects by name, each through the methods of an API class.
+
+    ``on_bytes(received, sent)`` is told after every call. Raises UsageError when the address is
+    not to be had.
+    """
+
+    #: Set by the stock class; typeshed does not know them.
+    authkey: bytes
+    listener: MsgpackListener
+
+    def __init__(
+        self,
+        objects: Mapping[str, tuple[object, type]],
+        address: Address,
+        key: bytes,
+        limits: ServerLimits | None = None,
+        on_bytes: Callable[[int, int], None] | None = None,
+    ) -> None:
+        register_serializer()
+        self.limits = limits or ServerLimits()
+        try:
+            super().__init__({}, address, key, SERIALIZER)
+        except OSError as error:
+            raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
+        self.stop_event = threading.Event()
+        self.objects = {
+            name: (target, read_signatures(api)) for name, (target, api) in objects.items()
+        }
+        self._on_bytes = on_bytes or (lambda received, sent: None)
+        self._connections = threading.BoundedSemaphore(self.limits.max_connections)
+        self._pending = threading.BoundedSemaphore(self.limits.max_pending)
+        self._open: set[MsgpackConnection] = set()
+        self._open_lock = threading.Lock()
+        self._accepter: threading.Thread | None = None
+
+    @property
+    def bound(self) -> Address:
+        """The address that is really served, with the port the system chose for port 0."""
+        return Address(*self.listener.address)
+
+    def start(self) -> None:
+        """Begin to accept, in a thread of its own."""
+        self._accepter = threading.Thread(target=self.accepter, name="accepter", daemon=True)
+        self._accepter.start()
+
+    def stop(self) -> None:
+        """Accept nothing more and close what is open."""
+        self.stop_event.set()
+        try:
+            self.listener.interrupt()
+        except OSError:
+            log.debug("the listening socket was closed already")
+        self.listener.close()
+        if self._accepter:
+            self._accepter.join(timeout=5)
+        with self._open_lock:
+            for link in self._open:
+                link.interrupt()
+
+    def accepter(self) -> None:
+        while not self.stop_event.is_set():
+            try:
+                link = self.listener.accept()
+            except OSError as error:
+                if error.errno in EXHAUSTION:
+                    log.warning("cannot accept a connection: %s", error.strerror)
+                    self.stop_event.wait(EXHAUSTED_SECONDS)
+                continue
+            self._admit(link)
+
+    def _admit(self, link: MsgpackConnection) -> None:
+        if not self._pending.acquire(blocking=False):
+            link.close()
+            return
+        if not self._connections.acquire(blocking=False):
+            self._pending.release()
+            link.close()
+            log.warning("refused a connection: %d are open", self.limits.max_connections)
+            return
+        thread = threading.Thread(
+            target=self.handle_request, args=(link,), name="connection", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads to be had: this peer fails, the next may not
+            self._pending.release()
+            self._connections.release()
+            link.close()
+            log.warning("cannot start a thread for a connection")
+
+    def handle_request(self, conn: MsgpackConnection) -> None:  # type: ignore[override] # ours alone
+        with self._open_lock:
+            self._open.add(conn)
+        try:
+            try:
+                name = self._greet(conn)
+            finally:
+                self._pending.release()
+            if name is not None:
+                self._serve(conn, *self.objects[name])
+        except (AuthenticationError, AssertionError):
+            log.warning("refused a connection: it does not hold the key")
+        except (EOFError, OSError, ValueError):
+            log.debug("a connection ended")
+        finally:
+            with self._open_lock:
+                self._open.discard(conn)
+                conn.close()
+            self._connections.release()
+
+    def _greet(self, link: MsgpackConnection) -> str | None:
+        """Shake hands, check the protocol, and return the name of the object asked for.
+
+        All of it within one deadline. None: the peer was told why it is turned away.
+        """
+        link.set_deadline(self.limits.handshake_seconds)
+        connection.deliver_challenge(link, self.authkey)
+        connection.answer_challenge(link, self.authkey)
+        method, arguments = self._receive_call(link)
+        if method != "hello" or len(arguments) != 2:
+            return None
+        protocol, version = arguments
+        if protocol != PROTOCOL:
+            line = (
+                f"the other side speaks protocol {protocol} (headrace {version}), the coordinator "
+                f"{PROTOCOL} (headrace {read_version()}): install one version on both"
+            )
+            log.warning("refused a connection: %s", line)
+            link.send(("#ERROR", ProtocolError(line)))
+            return None
+        link.send(("#RETURN", [PROTOCOL, read_version()]))
+        method, arguments = self._receive_call(link)
+        if method != "accept_connection" or len(arguments) != 1:
+            return None
+        name = arguments[0]
+        if not isinstance(name, str) or name not in self.objects:
+            return None
+        link.send(("#RETURN", None))
+        link.trust()
+        return name
+
+    @staticmethod
+    def _receive_call(link: MsgpackConnection) -> tuple[object, list[Any]]:
+        """One ``(ident, method, args, kwds)`` of BaseManager's protocol."""
+        received = link.recv()
+        if not isinstance(received, list):
+            raise EOFError("a malformed call arrived")
+        call = cast("list[Any]", received)
+        if len(call) != 4 or not isinstance(call[2], list) or call[3]:
+            raise EOFError("a malformed call arrived")
+        return call[1], cast("list[Any]", call[2])
+
+    def _serve(
+        self, link: MsgpackConnection, target: object, signatures: dict[str, Signature]
+    ) -> None:
+        counted_in = counted_out = 0
+        while not self.stop_event.is_set():
+            method, arguments = self._receive_call(link)
+            signature = signatures.get(method) if isinstance(method, str) else None
+            if signature is None:
+                log.warning("dropped a connection: it called %r, which is not served", method)
+                return
+            answer: tuple[str, Any]
+            try:
+                result = getattr(target, str(method))(*signature.unpack_arguments(arguments))
+                answer = ("#RETURN", signature.dump_answer(result))
+            except HeadraceError as error:
+                answer = ("#ERROR", error)
+            except Exception:
+                log.exception("%s failed", method)
+                line = f"the coordinator failed at {method}; its log says why"
+                answer = ("#ERROR", HeadraceError(line))
+            link.send(answer)
+            if self._on_bytes:
+                self._on_bytes(link.bytes_in - counted_in, link.bytes_out - counted_out)
+            counted_in, counted_out = link.bytes_in, link.bytes_out

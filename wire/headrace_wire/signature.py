@@ -1,0 +1,50 @@
+"""How a method's arguments and answer cross the wire, from its type hints."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from headrace_wire.errors import ProtocolError
+from headrace_wire.message import Converter, dumper_of, loader_of
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Converters of one method, for both sides."""
+
+    dump_arguments: tuple[Converter, ...]
+    load_arguments: tuple[Converter, ...]
+    dump_answer: Converter
+    load_answer: Converter
+
+    def pack_arguments(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """Turn arguments into what msgpack carries (caller's side)."""
+        return [dump(value) for dump, value in zip(self.dump_arguments, arguments, strict=True)]
+
+    def unpack_arguments(self, arguments: list[Any]) -> list[Any]:
+        """Check and rebuild arguments (server's side). Raises ProtocolError."""
+        if len(arguments) != len(self.load_arguments):
+            raise ProtocolError("a call with the wrong number of arguments arrived")
+        return [load(value) for load, value in zip(self.load_arguments, arguments, strict=True)]
+
+
+@cache
+def read_signatures(api: type) -> dict[str, Signature]:
+    """Signatures of all public methods of an API class, by method name."""
+    signatures: dict[str, Signature] = {}
+    for name, function in inspect.getmembers(api, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        hints = typing.get_type_hints(function)
+        answer = hints.pop("return")
+        signatures[name] = Signature(
+            dump_arguments=tuple(dumper_of(hint) for hint in hints.values()),
+            load_arguments=tuple(loader_of(hint) for hint in hints.values()),
+            dump_answer=dumper_of(answer),
+            load_answer=loader_of(answer),
+        )
+    return signatures

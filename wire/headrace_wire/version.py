@@ -1,0 +1,14 @@
+"""Which protocol this side speaks, and which headrace it belongs to."""
+
+from importlib import metadata
+
+#: Raised by one with every change to messages or methods that the other side would misread.
+PROTOCOL = 1
+
+
+def read_version() -> str:
+    """Version of the installed distribution; "unknown" in a bare checkout."""
+    try:
+        return metadata.version("headrace")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,103 @@
+"""What the pool takes in (batches) and gives out (events)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: Upper bounds in seconds of the buckets of ``Done.durations``; one more bucket follows the last.
+DURATION_BOUNDS_SECONDS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+)  # fmt: skip
+
+Reason = Literal["error", "timeout", "crash", "oom"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of tasks, the indices [start, stop) of one job, to be run once each.
+
+    ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
+    ``inputs`` has an input for each index, or is None where the index is enough;
+    ``timeout_seconds`` is the limit for each task, None for none.
+    """
+
+    key: int
+    job: str
+    service: str
+    operation: str
+    parameters: bytes
+    start: int
+    stop: int
+    attempt: int = 1
+    inputs: tuple[bytes, ...] | None = None
+    timeout_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ValueError(f"batch {self.key} of job {self.job} has no tasks: "
+                             f"[{self.start}, {self.stop})")  # fmt: skip
+        if self.inputs is not None and len(self.inputs) != self.stop - self.start:
+            raise ValueError(f"batch {self.key} of job {self.job} has {self.stop - self.start} "
+                             f"tasks and {len(self.inputs)} inputs")  # fmt: skip
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            raise ValueError(f"batch {self.key} of job {self.job} has a time limit of "
+                             f"{self.timeout_seconds} s: it must be above 0")  # fmt: skip
+
+    def input_of(self, index: int) -> bytes | None:
+        return None if self.inputs is None else self.inputs[index - self.start]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The tasks [start, stop) of a batch are done.
+
+    ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
+    unopened. ``busy_seconds`` is the sum of the tasks' durations and ``durations`` counts them by
+    ``DURATION_BOUNDS_SECONDS``; ``cpu_seconds`` includes the tasks' own subprocesses.
+    """
+
+    key: int
+    job: str
+    start: int
+    stop: int
+    values: bytes
+    cpu_seconds: float
+    busy_seconds: float
+    durations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One task failed.
+
+    ``signal`` is the name of the signal that ended its slot (``SIGSEGV``), "" where there was none.
+    ``cpu_seconds`` is 0 where the slot's end took the count with it.
+    """
+
+    key: int
+    job: str
+    index: int
+    attempt: int
+    reason: Reason
+    signal: str
+    error_type: str
+    message: str
+    traceback: str
+    summary: str
+    cpu_seconds: float
+    busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The tasks [start, stop) of a batch were not run to an end here and may run elsewhere."""
+
+    key: int
+    job: str
+    start: int
+    stop: int
+
+
+Event = Done | Failed | Returned

@@ -1,0 +1,79 @@
+"""The memory that a slot shares with its pool: which task runs since when.
+
+Four words, each written by one side only, each an aligned store of 8 bytes::
+
+    slot → pool   STARTED      number of the task that was started last
+                  FINISHED     number of the task that was finished last: one runs if they differ
+                  SINCE        when it was started (CLOCK_MONOTONIC, which processes share)
+                  PREPARING    1 while the service prepares the job, before the task proper
+    pool → slot   GENERATION   tasks sent under another generation are no longer to be started
+
+A slot that dies leaves its last word here, whatever killed it, so that exactly the task that ran is
+charged. There is no lock that it could die with.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from multiprocessing import reduction
+from typing import Any
+
+#: Places of the words in a cell.
+STARTED, FINISHED, SINCE, PREPARING, GENERATION = range(5)
+
+#: Size of a cell in bytes.
+CELL_BYTES = 5 * 8
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The task that a slot runs: its number, its start (monotonic), and whether it prepares."""
+
+    number: int
+    since_seconds: float
+    preparing: bool
+
+
+class Cell:
+    """A shared memory of five words; it reaches the child as a file descriptor, without a name."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = os.memfd_create("headrace-cell") if fd is None else fd
+        if fd is None:
+            os.ftruncate(self._fd, CELL_BYTES)
+        self._memory = mmap.mmap(self._fd, CELL_BYTES)
+        self.words = memoryview(self._memory).cast("Q")
+        self.times = memoryview(self._memory).cast("d")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (reduction.DupFd(self._fd),)
+
+    @property
+    def started(self) -> int:
+        return self.words[STARTED]
+
+    def read_running(self) -> Running | None:
+        """Read a consistent picture while the slot goes on writing; None between tasks."""
+        while True:
+            started = self.words[STARTED]
+            running = Running(started, self.times[SINCE], bool(self.words[PREPARING]))
+            finished = self.words[FINISHED]
+            if started == self.words[STARTED]:
+                return None if finished == started else running
+
+    def revoke(self) -> int:
+        """Forbid the slot to start anything sent so far; returns the new generation."""
+        self.words[GENERATION] += 1
+        return self.words[GENERATION]
+
+    def close(self) -> None:
+        self.words.release()
+        self.times.release()
+        self._memory.close()
+        os.close(self._fd)
+
+
+def _attach(descriptor: Any) -> Cell:
+    return Cell(descriptor.detach())

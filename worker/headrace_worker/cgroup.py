@@ -1,0 +1,47 @@
+"""Where this process's control group lies, for v1, v2 and both at once (hybrid)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
+    """Find the folders that limit this process: ``(cgroup version, folder)``, innermost first.
+
+    A limit may stand at any level, so each folder from the process's own up to the mount is there.
+    ``root`` is the file system's root (tests lay their own). Empty where there are no cgroups.
+    """
+    mounts = root / "sys/fs/cgroup"
+    found: list[tuple[int, Path]] = []
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers:
+            # Hybrid systems mount version 2 beside the version 1 controllers.
+            for mount in (mounts, mounts / "unified"):
+                if (mount / "cgroup.controllers").exists():
+                    found += [(2, folder) for folder in _climb(mount, path)]
+        elif controller in controllers.split(","):
+            for name in dict.fromkeys((controllers, controller)):
+                if (mounts / name).is_dir():
+                    found += [(1, folder) for folder in _climb(mounts / name, path)]
+                    break
+    return found
+
+
+def _climb(mount: Path, path: str) -> Iterator[Path]:
+    parts = [part for part in path.split("/") if part and part != ".."]
+    # A container may name its group as the host sees it, while its mount shows only the end of
+    # that path: leave out leading parts until the folder is there.
+    while parts and not mount.joinpath(*parts).is_dir():
+        parts = parts[1:]
+    for depth in range(len(parts), -1, -1):
+        yield mount.joinpath(*parts[:depth])

@@ -1,0 +1,149 @@
+"""The two ends of the socket between the pool and one slot.
+
+Frames are a length (8 bytes, big-endian) and a msgpack body; nothing on it is ever unpickled. The
+slot's end blocks. The pool's end never does: what a slot does not read yet waits in memory here.
+So a pool that sends inputs and a slot that sends results cannot wait for each other for ever, and
+one slot that is stopped or swapped out does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+_HEADER = struct.Struct("!Q")
+
+#: How many bytes are asked for at a time.
+READ_BYTES = 1 << 18
+
+#: Frames below this size in bytes are put together before they are sent.
+SMALL_BYTES = 1 << 16
+
+#: A message: an array whose first item says what the others are.
+Message = list[Any]
+
+
+def encode(message: Message) -> bytes:
+    body: bytes = msgpack.packb(message)
+    return _HEADER.pack(len(body)) + body
+
+
+class SlotEnd:
+    """The slot's end. Not thread safe."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        link.setblocking(True)
+
+    def send(self, *messages: Message) -> None:
+        """Send all of it; raises OSError when the pool is gone."""
+        self._link.sendall(b"".join(map(encode, messages)))
+
+    def receive(self) -> Message:
+        """Wait for a message; raises EOFError when the pool closed its end."""
+        (length,) = _HEADER.unpack(self._read(_HEADER.size))
+        message: Message = msgpack.unpackb(self._read(length))
+        return message
+
+    def _read(self, length: int) -> bytearray:
+        body = bytearray(length)
+        rest = memoryview(body)
+        while rest:
+            count = self._link.recv_into(rest)
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+        return body
+
+
+class PoolEnd:
+    """The pool's end, which never blocks. Not thread safe."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        link.setblocking(False)
+        self._outgoing: deque[memoryview] = deque()
+        self._incoming = bytearray()
+        #: Nothing more will come: the slot is gone, or has closed its end.
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._link.fileno()
+
+    @property
+    def is_backed_up(self) -> bool:
+        """Whether bytes wait until the slot reads."""
+        return bool(self._outgoing)
+
+    def post(self, message: Message) -> None:
+        """Put a message in the line; ``push`` sends it."""
+        self._outgoing.append(memoryview(encode(message)))
+
+    def push(self) -> None:
+        """Send what the slot takes now."""
+        try:
+            while self._outgoing:
+                if len(self._outgoing) > 1 and len(self._outgoing[0]) < SMALL_BYTES:
+                    self._join_small()
+                first = self._outgoing[0]
+                sent = self._link.send(first)
+                if sent == len(first):
+                    self._outgoing.popleft()
+                else:
+                    self._outgoing[0] = first[sent:]
+        except BlockingIOError:
+            return
+        except OSError:
+            # The slot is dead; its pidfd tells, and all that it held is accounted for there.
+            self._outgoing.clear()
+
+    def pull(self) -> Iterator[Message]:
+        """Take the messages that are complete, as far as they are here now."""
+        while not self.ended:
+            try:
+                chunk = self._link.recv(READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.ended = True
+            self._incoming += chunk
+            if 0 < len(chunk) < READ_BYTES:
+                break
+        yield from self._parse()
+
+    def close(self) -> None:
+        self.ended = True
+        self._outgoing.clear()
+        self._link.close()
+
+    def _join_small(self) -> None:
+        parts: list[memoryview] = []
+        size = 0
+        while self._outgoing and size < SMALL_BYTES and len(self._outgoing[0]) < SMALL_BYTES:
+            parts.append(self._outgoing.popleft())
+            size += len(parts[-1])
+        self._outgoing.appendleft(memoryview(b"".join(parts)))
+
+    def _parse(self) -> Iterator[Message]:
+        place = 0
+        try:
+            while len(self._incoming) - place >= _HEADER.size:
+                (length,) = _HEADER.unpack_from(self._incoming, place)
+                end = place + _HEADER.size + length
+                if len(self._incoming) < end:
+                    break
+                with memoryview(self._incoming) as view:
+                    message: Message = msgpack.unpackb(view[place + _HEADER.size : end])
+                place = end
+                yield message
+        finally:
+            del self._incoming[:place]

@@ -1,0 +1,78 @@
+"""The tasks that wait in the pool: runs of indices, in the order in which they are to start."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from headrace_worker.batch import Batch
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A batch that the pool holds, and how many of its tasks have no outcome yet."""
+
+    batch: Batch
+    remaining: int
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class Stretch:
+    """The tasks [start, stop) of a batch."""
+
+    held: Held
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Line:
+    """A line of stretches, first come first served. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._stretches: deque[Stretch] = deque()
+        self.tasks = 0
+
+    def __iter__(self) -> Iterator[Stretch]:
+        return iter(self._stretches)
+
+    @property
+    def head(self) -> Stretch | None:
+        return self._stretches[0] if self._stretches else None
+
+    def append(self, stretch: Stretch) -> None:
+        self._stretches.append(stretch)
+        self.tasks += len(stretch)
+
+    def put_back(self, stretches: Iterable[Stretch]) -> None:
+        """Put stretches at the head, in their order; those of cancelled batches are dropped."""
+        kept = [stretch for stretch in stretches if len(stretch) and not stretch.held.cancelled]
+        self._stretches.extendleft(reversed(kept))
+        self.tasks += sum(map(len, kept))
+
+    def take(self, tasks: int) -> Stretch:
+        """Take the first ``tasks`` of the head (at most all of it)."""
+        head = self._stretches[0]
+        stop = min(head.stop, head.start + tasks)
+        taken = Stretch(head.held, head.start, stop)
+        head.start = stop
+        if not len(head):
+            self._stretches.popleft()
+        self.tasks -= len(taken)
+        return taken
+
+    def take_all(self) -> list[Stretch]:
+        taken = list(self._stretches)
+        self._stretches.clear()
+        self.tasks = 0
+        return taken
+
+    def drop_cancelled(self) -> None:
+        self.put_back(self.take_all())

@@ -1,0 +1,67 @@
+"""Which jobs a slot knows: both sides keep the same short list, so neither has to ask.
+
+The pool sends a job's parameters to a slot only when the slot does not have them. Both sides put a
+job in front whenever a piece of it is sent (here) or read (there), in the same order, and both drop
+the job at the end when there are too many.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace_services.service import Parameters, Service, TaskRunner
+
+#: How many jobs a slot keeps ready.
+KEPT_JOBS = 8
+
+T = TypeVar("T")
+
+
+class KeptJobs(Generic[T]):
+    """The last few jobs, each with what is known of it."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, T] = OrderedDict()
+
+    def touch(self, job: str) -> T | None:
+        """Put the job in front and give what is known of it; None when it is not (any longer)."""
+        known = self._jobs.get(job)
+        if known is not None:
+            self._jobs.move_to_end(job)
+        return known
+
+    def keep(self, job: str, known: T) -> None:
+        self._jobs[job] = known
+        self._jobs.move_to_end(job)
+        if len(self._jobs) > KEPT_JOBS:
+            self._jobs.popitem(last=False)
+
+
+class JobRunner:
+    """One job in a slot: its service, found and prepared when its first task is run."""
+
+    def __init__(self, service: str, operation: str, packed: bytes) -> None:
+        self.service_name = service
+        self._operation = operation
+        self._packed = packed
+        self._service: Service | None = None
+        self._parameters: Parameters = {}
+        self.run: TaskRunner | None = None
+
+    def prepare(self, load: Callable[[str], Service]) -> None:
+        """Load the service and let it prepare the job; any exception of either goes through."""
+        self._parameters = msgpack.unpackb(self._packed)
+        self._service = load(self.service_name)
+        self.run = self._service.prepare(self._operation, self._parameters)
+
+    def describe(self, index: int, task_input: bytes | None) -> str:
+        """Name a task; "" where the service could not even be loaded."""
+        if self._service is None:
+            return ""
+        return self._service.describe(self._operation, self._parameters, index, task_input)

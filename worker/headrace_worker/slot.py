@@ -1,0 +1,312 @@
+"""A slot: the child process that runs tasks.
+
+    pool ──RUN──► SlotEnd.receive ─► Slot.run_piece ─► runner(index, input)
+                                        │ cell: started, since, finished
+    pool ◄─DONE, FAILED, STOPPED── Outbox ◄─ value or failure
+
+The pool starts it and ends it: by closing its end of the socket when the slot is idle, or with
+SIGKILL at any moment. The slot ends by itself when it reaches a limit (it says RETIRED first) and
+when its agent is gone, which its watch notices even while a task is busy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import TYPE_CHECKING, NoReturn
+
+from headrace_worker.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
+from headrace_worker.channel import SlotEnd
+from headrace_worker.failure import SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.loader import resolve_loader
+from headrace_worker.messages import LOADED, READY, RETIRED
+from headrace_worker.outbox import Outbox
+from headrace_worker.runners import JobRunner, KeptJobs
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from headrace_services.service import Service, TaskRunner
+
+#: One slot is meant to use one core: libraries that start threads of their own are held to one.
+ONE_THREAD_EACH = {
+    "VIPS_CONCURRENCY": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+#: How often, in seconds, the watch looks for overdue results while a piece of several tasks runs.
+WATCH_SECONDS = 0.02
+
+#: How often, in seconds, resident memory is read at most.
+MEMORY_SECONDS = 0.005
+
+#: The largest value of a task, in bytes.
+MAX_VALUE_BYTES = 1 << 30
+
+#: Exit status of a slot whose agent is gone.
+EXIT_ORPHANED = 70
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSettings:
+    """What a slot is told at its start: the loader, what to find preloaded, and its limits."""
+
+    loader: str
+    preload: tuple[str, ...] = ()
+    max_tasks: int | None = None
+    max_rss_bytes: int | None = None
+    forked: bool = False
+
+
+def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
+    """Serve the pool until it closes its end; the child's main function."""
+    _settle(link, settings)
+    slot = Slot(SlotEnd(link), cell, settings)
+    try:
+        slot.serve()
+    except (EOFError, ConnectionError):
+        # The pool is gone or has closed its end: nobody reads any more.
+        _leave(0)
+
+
+class Slot:
+    """Runs one piece after the other. Not thread safe."""
+
+    def __init__(self, end: SlotEnd, cell: Cell, settings: SlotSettings) -> None:
+        self._end = end
+        self._cell = cell
+        self._settings = settings
+        self._outbox = Outbox(end)
+        self._watch = Watch(self._outbox)
+        self._jobs: KeptJobs[JobRunner] = KeptJobs()
+        self._load: Callable[[str], Service] | None = None
+        self._loaded: set[str] = set()
+        self._tasks = 0
+        self._memory_seconds = 0.0
+
+    def serve(self) -> NoReturn:
+        missing = [name for name in self._settings.preload if name not in sys.modules]
+        self._outbox.send([READY, missing])
+        self._watch.start()
+        while True:
+            _, piece, generation, number, job, start, stop, inputs, about = self._end.receive()
+            runner = self._jobs.touch(job)
+            if about is not None:
+                runner = JobRunner(*about)
+                self._jobs.keep(job, runner)
+            assert runner is not None, f"job {job} is not known here"
+            self._outbox.begin(piece, start)
+            self._watch.several = stop - start > 1
+            self.run_piece(runner, generation, number, range(start, stop), inputs)
+            self._watch.several = False
+            self._outbox.flush()
+            if self._is_too_big(time.monotonic()):
+                self._retire("memory")
+
+    def run_piece(
+        self,
+        job: JobRunner,
+        generation: int,
+        number: int,
+        indices: range,
+        inputs: Sequence[bytes] | None,
+    ) -> None:
+        """Run the tasks ``indices``, numbered from ``number``, while their generation lasts."""
+        words, times = self._cell.words, self._cell.times
+        run = job.run
+        began = time.monotonic()
+        for place, index in enumerate(indices):
+            task_input = None if inputs is None else inputs[place]
+            times[SINCE] = began
+            words[STARTED] = number + place
+            # Looked at after STARTED is written: whoever ends a generation sees what has started.
+            if words[GENERATION] != generation:
+                words[FINISHED] = number + place
+                self._outbox.stop()
+                return
+            if run is None:
+                run = self._prepare(job, indices[place:], inputs)
+                if run is None:
+                    words[FINISHED] = number + len(indices) - 1
+                    return
+                began = time.monotonic()
+            try:
+                value = run(index, task_input)
+                _check_value(value)
+            except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+                ended = time.monotonic()
+                words[FINISHED] = number + place
+                summary = _describe(job, index, task_input)
+                self._outbox.add_failed(explain(error), summary, ended - began, ended)
+            else:
+                ended = time.monotonic()
+                words[FINISHED] = number + place
+                self._outbox.add_done(value, ended - began, ended)
+            self._tasks += 1
+            if self._tasks == self._settings.max_tasks:
+                self._retire("tasks")
+            if self._is_too_big(ended):
+                self._retire("memory")
+            began = time.monotonic()
+
+    def _prepare(
+        self, job: JobRunner, indices: range, inputs: Sequence[bytes] | None
+    ) -> TaskRunner | None:
+        words = self._cell.words
+        words[PREPARING] = 1
+        try:
+            if self._load is None:
+                self._load = resolve_loader(self._settings.loader)
+            job.prepare(self._load)
+        except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
+            failure = explain(error)
+            for place, index in enumerate(indices):
+                summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
+                self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
+                # The first one says it all; the same traceback a thousand times would only weigh.
+                failure = Failure(failure.error_type, failure.message, "")
+            return None
+        finally:
+            words[PREPARING] = 0
+        if job.service_name not in self._loaded:
+            self._loaded.add(job.service_name)
+            self._outbox.send([LOADED, job.service_name])
+        self._cell.times[SINCE] = time.monotonic()
+        return job.run
+
+    def _is_too_big(self, now_seconds: float) -> bool:
+        limit = self._settings.max_rss_bytes
+        if limit is None or now_seconds - self._memory_seconds < MEMORY_SECONDS:
+            return False
+        self._memory_seconds = now_seconds
+        return read_rss_bytes(os.getpid()) > limit
+
+    def _retire(self, why: str) -> NoReturn:
+        self._outbox.send([RETIRED, why])
+        _leave(0)
+
+
+class Watch(threading.Thread):
+    """Ends the slot when its agent is gone, and sends results that a long task would hold up."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(name="headrace-watch", daemon=True)
+        self._outbox = outbox
+        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._parked = False
+        self._several = False
+
+    @property
+    def several(self) -> bool:
+        """Whether a piece of several tasks runs: only then may a result wait for another task."""
+        return self._several
+
+    @several.setter
+    def several(self, several: bool) -> None:
+        self._several = several
+        if several and self._parked:
+            self._parked = False
+            os.eventfd_write(self._doorbell, 1)
+
+    def run(self) -> None:
+        agent = multiprocessing.parent_process()
+        assert agent is not None, "a slot is always a child"
+        while True:
+            # Parked before looking: a piece that begins in between then rings the bell.
+            self._parked = True
+            if self._several:
+                self._parked = False
+            ready = connection.wait(
+                [agent.sentinel, self._doorbell], None if self._parked else WATCH_SECONDS
+            )
+            if agent.sentinel in ready:
+                os._exit(EXIT_ORPHANED)
+            if self._doorbell in ready:
+                os.eventfd_read(self._doorbell)
+            try:
+                self._outbox.flush_overdue()
+            except OSError:
+                os._exit(EXIT_ORPHANED)
+
+
+def read_rss_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - read often, opened plainly
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _check_value(value: object) -> None:
+    if type(value) is not bytes:
+        raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
+    if len(value) > MAX_VALUE_BYTES:
+        raise ValueError(f"the value has {len(value)} bytes; the most is {MAX_VALUE_BYTES}")
+
+
+def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
+    try:
+        return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
+    except Exception as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        return f"(no description: {type(error).__name__})"
+
+
+def _settle(link: socket.socket, settings: SlotSettings) -> None:
+    # Ctrl-C goes to the whole group, and only the agent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    for name, value in ONE_THREAD_EACH.items():
+        os.environ.setdefault(name, value)
+    if settings.forked:
+        _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
+    with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
+        os.dup2(null.fileno(), 0)
+    # Standard output is the agent's own, and may be the result of a command.
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def _parent_sentinel() -> int:
+    agent = multiprocessing.parent_process()
+    assert agent is not None, "a slot is always a child"
+    sentinel: int = agent.sentinel
+    return sentinel
+
+
+def _drop_inherited_files(keep: set[int]) -> None:
+    # A forked child has the agent's ends of all sockets: none would ever see its peer go. Their
+    # numbers are kept and point to nowhere, as objects of the agent still close them here.
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        fd = int(name)
+        if fd > 2 and fd != null and fd not in keep:  # noqa: PLR2004 - the standard three stay
+            # The folder's own descriptor was listed too and is gone by now.
+            with contextlib.suppress(OSError):
+                os.fstat(fd)
+                os.dup2(null, fd, inheritable=False)
+    os.close(null)
+
+
+def _leave(status: int) -> NoReturn:
+    # Not sys.exit: a thread that a task left behind would keep the process for ever.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)

@@ -1,0 +1,200 @@
+"""One slot as the pool sees it: its process, its socket, its cell, and what it holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from headrace_worker.cell import Cell, Running
+from headrace_worker.channel import Message, PoolEnd
+from headrace_worker.dispatch import Load
+from headrace_worker.line import Held, Stretch
+from headrace_worker.messages import RUN
+from headrace_worker.runners import KeptJobs
+from headrace_worker.slot import SlotSettings, run_slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headrace_worker.launch import Launcher
+
+#: How long, in seconds, the exit status of a process that is dead may take to come.
+STATUS_SECONDS = 5.0
+
+#: Why the pool itself kills a slot.
+Verdict = Literal["timeout", "cancel", "start", "mute"]
+
+
+@dataclass(slots=True)
+class Piece:
+    """Tasks that were sent to the slot: [start, stop) have no outcome yet.
+
+    ``shift`` turns an index into the number by which the cell knows the task.
+    """
+
+    held: Held
+    start: int
+    stop: int
+    shift: int
+    input_bytes: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class SlotProcess:
+    """A slot's process, started by the constructor. Not thread safe.
+
+    Raises OSError where the system refuses the process, or anything that it needs.
+    """
+
+    def __init__(self, launcher: Launcher, settings: SlotSettings, name: str) -> None:
+        self.name = name
+        self.started_seconds = time.monotonic()
+        self.ready = False
+        self.retired = ""
+        self.verdict: Verdict | None = None
+        self.verdict_number = 0
+        self.ended_seconds: float | None = None
+        self.cpu_seconds = 0.0
+        self.pieces: OrderedDict[int, Piece] = OrderedDict()
+        self._generation = 0
+        self._number = 0
+        self._piece = 0
+        self._jobs: KeptJobs[tuple[str, str, bytes]] = KeptJobs()
+        self.cell = Cell()
+        ours, theirs = socket.socketpair()
+        self.end = PoolEnd(ours)
+        try:
+            with theirs:
+                self._process = launcher.start(run_slot, (theirs, self.cell, settings), name)
+        except BaseException:
+            self.end.close()
+            self.cell.close()
+            raise
+        assert self._process.pid is not None, "a started process has a number"
+        self.pid = self._process.pid
+        try:
+            # Not the process's sentinel, which also fires when only the fork server has died.
+            self.pidfd = os.pidfd_open(self.pid)
+        except OSError:
+            self._process.kill()
+            self.bury()
+            raise
+
+    def send(self, stretch: Stretch) -> None:
+        """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
+        batch = stretch.held.batch
+        about = (batch.service, batch.operation, batch.parameters)
+        known = self._jobs.touch(batch.job) == about
+        if not known:
+            self._jobs.keep(batch.job, about)
+        inputs = None
+        if batch.inputs is not None:
+            inputs = batch.inputs[stretch.start - batch.start : stretch.stop - batch.start]
+        self._piece += 1
+        self.pieces[self._piece] = Piece(
+            stretch.held,
+            stretch.start,
+            stretch.stop,
+            self._number + 1 - stretch.start,
+            sum(map(len, inputs)) if inputs else 0,
+        )
+        message: Message = [
+            RUN, self._piece, self._generation, self._number + 1, batch.job, stretch.start,
+            stretch.stop, inputs, None if known else about,
+        ]  # fmt: skip
+        self._number += len(stretch)
+        self.end.post(message)
+
+    def settle(self, number: int, stop: int) -> Piece | None:
+        """Note that a piece has its outcomes below ``stop``; None where it is no longer held."""
+        piece = self.pieces.get(number)
+        if piece is None or stop > piece.stop:
+            return None
+        piece.start = stop
+        if not len(piece):
+            del self.pieces[number]
+        return piece
+
+    def weigh(self, mean_of: Callable[[str], float | None]) -> Load:
+        """Estimate what the slot holds."""
+        tasks, seconds = 0, 0.0
+        input_bytes = [piece.input_bytes for piece in self.pieces.values()]
+        for piece in self.pieces.values():
+            tasks += len(piece)
+            seconds += len(piece) * (mean_of(piece.held.batch.job) or 0.0)
+        return Load(tasks, seconds, sum(input_bytes[1:]))
+
+    def find_running(self) -> tuple[Piece, int, Running] | None:
+        """Find the task that runs: its piece, its index, and since when. None between tasks."""
+        running = self.cell.read_running()
+        if running is not None:
+            for piece in self.pieces.values():
+                index = running.number - piece.shift
+                if piece.start <= index < piece.stop:
+                    return piece, index, running
+        return None
+
+    def list_unstarted(self) -> Iterator[Stretch]:
+        """List what the slot had not started a moment ago."""
+        started = self.cell.started
+        for piece in self.pieces.values():
+            first = max(piece.start, started - piece.shift + 1)
+            if first < piece.stop:
+                yield Stretch(piece.held, first, piece.stop)
+
+    def revoke(self) -> None:
+        """Forbid the slot to start what it was sent so far."""
+        self._generation = self.cell.revoke()
+
+    def take_unstarted(self) -> list[Stretch]:
+        """Take what was revoked and has not started; what has stays with the slot."""
+        started = self.cell.started
+        taken: list[Stretch] = []
+        for number, piece in list(self.pieces.items()):
+            first = max(piece.start, started - piece.shift + 1)
+            if first < piece.stop:
+                taken.append(Stretch(piece.held, first, piece.stop))
+                piece.stop = first
+                if not len(piece):
+                    del self.pieces[number]
+        return taken
+
+    def take_all(self) -> list[Stretch]:
+        """Take everything without an outcome; for a slot that is dead."""
+        taken = [Stretch(piece.held, piece.start, piece.stop) for piece in self.pieces.values()]
+        self.pieces.clear()
+        return taken
+
+    def condemn(self, verdict: Verdict, number: int = 0) -> None:
+        """Kill the slot, once, and note why: its end comes as an event like any other's."""
+        if self.verdict is None:
+            self.verdict, self.verdict_number = verdict, number
+            self.kill()
+
+    def kill(self) -> None:
+        # By descriptor: its number may already belong to another process.
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def bury(self) -> int | None:
+        """Free what a dead slot leaves; gives its exit status, negative for a signal.
+
+        None where it is not known, because the fork server that would know has gone.
+        """
+        self._process.join(STATUS_SECONDS)
+        status = self._process.exitcode
+        if status is not None:
+            self._process.close()
+        self.end.close()
+        self.cell.close()
+        if hasattr(self, "pidfd"):
+            os.close(self.pidfd)
+        return status
