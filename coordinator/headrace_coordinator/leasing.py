@@ -21,7 +21,7 @@ from headrace_coordinator.schedule import (
     size_lease,
 )
 from headrace_coordinator.state import Now, QueueState
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import UnknownWorkerError
 from headrace_wire.messages import (
     LOST,
     Heartbeat,
@@ -31,12 +31,6 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
-
-
-class UnknownWorkerError(HeadraceError):
-    """The coordinator does not know this worker: it registers again."""
-
-    code = "unknown_worker"
 
 
 class Leasing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -40,6 +40,7 @@ class CoordinatorMetrics:
     """Listens to a ledger's events; ``registry`` is what a scrape reads."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # start times of counters, which nobody asked for
         self.registry = CollectorRegistry()
         self.samples = SampleBook()
         self._tasks = Counter(

@@ -80,6 +80,12 @@ class UnknownJobError(HeadraceError):
     exit_code = EXIT_USAGE
 
 
+class UnknownWorkerError(HeadraceError):
+    """The coordinator does not know this worker: it registers again."""
+
+    code = "unknown_worker"
+
+
 class JobStateError(HeadraceError):
     """The job is in a state in which this cannot be done."""
 

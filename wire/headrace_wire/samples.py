@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Upper bounds of the task time buckets, in seconds; one more bucket takes what is longer.
-TASK_SECONDS_BOUNDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
+TASK_SECONDS_BOUNDS = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

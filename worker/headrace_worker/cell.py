@@ -58,7 +58,9 @@ class Cell:
         """Read a consistent picture while the slot goes on writing; None between tasks."""
         while True:
             started = self.words[STARTED]
-            running = Running(started, self.times[SINCE], bool(self.words[PREPARING]))
+            # In this order, as the slot sets SINCE anew before it says that it no longer prepares.
+            preparing = bool(self.words[PREPARING])
+            running = Running(started, self.times[SINCE], preparing)
             finished = self.words[FINISHED]
             if started == self.words[STARTED]:
                 return None if finished == started else running

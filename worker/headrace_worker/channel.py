@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import msgpack
+from headrace_worker.packing import pack, unpack
 
 if TYPE_CHECKING:
     import socket
@@ -31,7 +31,7 @@ Message = list[Any]
 
 
 def encode(message: Message) -> bytes:
-    body: bytes = msgpack.packb(message)
+    body = pack(message)
     return _HEADER.pack(len(body)) + body
 
 
@@ -49,7 +49,7 @@ class SlotEnd:
     def receive(self) -> Message:
         """Wait for a message; raises EOFError when the pool closed its end."""
         (length,) = _HEADER.unpack(self._read(_HEADER.size))
-        message: Message = msgpack.unpackb(self._read(length))
+        message: Message = unpack(self._read(length))
         return message
 
     def _read(self, length: int) -> bytearray:
@@ -104,8 +104,11 @@ class PoolEnd:
             # The slot is dead; its pidfd tells, and all that it held is accounted for there.
             self._outgoing.clear()
 
-    def pull(self) -> Iterator[Message]:
-        """Take the messages that are complete, as far as they are here now."""
+    def pull(self, *, to_the_end: bool = False) -> Iterator[Message]:
+        """Take the messages that are complete, as far as they are here now.
+
+        Of a slot that is dead take them ``to_the_end``: nobody will tell that there are more.
+        """
         while not self.ended:
             try:
                 chunk = self._link.recv(READ_BYTES)
@@ -116,7 +119,7 @@ class PoolEnd:
             if not chunk:
                 self.ended = True
             self._incoming += chunk
-            if 0 < len(chunk) < READ_BYTES:
+            if len(chunk) < READ_BYTES and not to_the_end:
                 break
         yield from self._parse()
 
@@ -142,7 +145,7 @@ class PoolEnd:
                 if len(self._incoming) < end:
                     break
                 with memoryview(self._incoming) as view:
-                    message: Message = msgpack.unpackb(view[place + _HEADER.size : end])
+                    message: Message = unpack(view[place + _HEADER.size : end])
                 place = end
                 yield message
         finally:

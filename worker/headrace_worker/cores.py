@@ -64,7 +64,7 @@ def parse_slots(text: str, cores: Cores) -> int:
 def _read_quota(root: Path) -> tuple[float, int] | None:
     quotas: list[tuple[float, int]] = []
     for version, folder in cgroup.find_folders("cpu", root):
-        cpus = _read_quota_v2(folder) if version == 2 else _read_quota_v1(folder)  # noqa: PLR2004 - a version
+        cpus = _read_quota_v2(folder) if version == 2 else _read_quota_v1(folder)
         if cpus is not None:
             quotas.append((cpus, version))
     return min(quotas, default=None)

@@ -9,13 +9,13 @@ import sys
 import types
 from contextlib import contextmanager
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace_wire.errors import UsageError
 from headrace_worker.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from multiprocessing.process import BaseProcess
 
 #: What may be asked for; the first is the default.
@@ -47,9 +47,9 @@ class Launcher:
         """Start a process; raises OSError where the system refuses one more."""
         if self.start_method == "fork":
             _refuse_threads()
-        process: BaseProcess = self._context.Process(  # type: ignore[attr-defined]  # pyright: ignore
-            target=target, args=args, name=name, daemon=True
-        )
+        # Typed as the union of all platforms' contexts, of which some have no processes.
+        context: Any = self._context
+        process: BaseProcess = context.Process(target=target, args=args, name=name, daemon=True)
         with _hide_main(), _hold_interrupts():
             if self.start_method == "forkserver":
                 with _hold_to_one_thread():
@@ -59,19 +59,18 @@ class Launcher:
 
 
 def _refuse_threads() -> None:
-    try:
-        threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only their number matters
-    except OSError:
-        threads = sys.modules["threading"].active_count()
+    # Threads that run Python; idle ones of native libraries hold no lock of ours, and those
+    # libraries look after their own.
+    threads = len(sys._current_frames())  # noqa: SLF001 - documented, and sees threads of C too
     if threads > 1:
         raise UsageError(
-            f"the start method is 'fork' and this process has {threads} threads: a lock that one of "
-            "them holds would stay locked in the child for ever; use 'forkserver' or 'spawn'"
+            f"the start method is 'fork' and this process has {threads} threads: a lock that "
+            "one of them holds would stay locked in the child for ever; use 'forkserver' or 'spawn'"
         )
 
 
 @contextmanager
-def _hide_main() -> Iterator[None]:
+def _hide_main() -> Generator[None]:
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -81,7 +80,7 @@ def _hide_main() -> Iterator[None]:
 
 
 @contextmanager
-def _hold_interrupts() -> Iterator[None]:
+def _hold_interrupts() -> Generator[None]:
     # A child inherits the mask: a Ctrl-C cannot reach it before it has learned to ignore it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -91,7 +90,7 @@ def _hold_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _hold_to_one_thread() -> Iterator[None]:
+def _hold_to_one_thread() -> Generator[None]:
     # What the fork server preloads may read these when it is imported, before any slot can set
     # them; the caller's own environment is left as it was.
     missing = [name for name in ONE_THREAD_EACH if name not in os.environ]

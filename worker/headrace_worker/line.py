@@ -32,6 +32,14 @@ class Stretch:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    def without(self, other: Stretch) -> list[Stretch]:
+        """What is left of this stretch when ``other`` is taken out of it."""
+        if other.held is not self.held:
+            return [self]
+        before = Stretch(self.held, self.start, min(self.stop, other.start))
+        after = Stretch(self.held, max(self.start, other.stop), self.stop)
+        return [rest for rest in (before, after) if rest.start < rest.stop]
+
 
 class Line:
     """A line of stretches, first come first served. Not thread safe."""
@@ -73,6 +81,3 @@ class Line:
         self._stretches.clear()
         self.tasks = 0
         return taken
-
-    def drop_cancelled(self) -> None:
-        self.put_back(self.take_all())

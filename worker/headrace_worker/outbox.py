@@ -13,8 +13,7 @@ from bisect import bisect_left
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING
 
-import msgpack
-
+from headrace_wire.batch import pack_batch
 from headrace_worker.batch import DURATION_BOUNDS_SECONDS
 from headrace_worker.messages import DONE, FAILED, STOPPED
 
@@ -109,7 +108,7 @@ class Outbox:
         if self._values:
             stop = self._start + len(self._values)
             self._messages.append(
-                [DONE, self._piece, self._start, stop, msgpack.packb(self._values), 0.0,
+                [DONE, self._piece, self._start, stop, pack_batch(self._values), 0.0,
                  self._busy_seconds, self._durations]
             )  # fmt: skip
             self._start = stop

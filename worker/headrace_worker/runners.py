@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import msgpack
+from headrace_worker.packing import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,8 @@ T = TypeVar("T")
 class KeptJobs(Generic[T]):
     """The last few jobs, each with what is known of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = KEPT_JOBS) -> None:
+        self._capacity = capacity
         self._jobs: OrderedDict[str, T] = OrderedDict()
 
     def touch(self, job: str) -> T | None:
@@ -39,7 +40,7 @@ class KeptJobs(Generic[T]):
     def keep(self, job: str, known: T) -> None:
         self._jobs[job] = known
         self._jobs.move_to_end(job)
-        if len(self._jobs) > KEPT_JOBS:
+        if len(self._jobs) > self._capacity:
             self._jobs.popitem(last=False)
 
 
@@ -56,7 +57,7 @@ class JobRunner:
 
     def prepare(self, load: Callable[[str], Service]) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""
-        self._parameters = msgpack.unpackb(self._packed)
+        self._parameters = unpack(self._packed)
         self._service = load(self.service_name)
         self.run = self._service.prepare(self._operation, self._parameters)
 

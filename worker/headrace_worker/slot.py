@@ -29,6 +29,7 @@ from headrace_worker.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.loader import resolve_loader
 from headrace_worker.messages import LOADED, READY, RETIRED
 from headrace_worker.outbox import Outbox
+from headrace_worker.proc import read_rss_bytes
 from headrace_worker.runners import JobRunner, KeptJobs
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Slot:
                 self._load = resolve_loader(self._settings.loader)
             job.prepare(self._load)
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
+            words[PREPARING] = 0
             failure = explain(error)
             for place, index in enumerate(indices):
                 summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
@@ -179,12 +181,11 @@ class Slot:
                 # The first one says it all; the same traceback a thousand times would only weigh.
                 failure = Failure(failure.error_type, failure.message, "")
             return None
-        finally:
-            words[PREPARING] = 0
         if job.service_name not in self._loaded:
             self._loaded.add(job.service_name)
             self._outbox.send([LOADED, job.service_name])
         self._cell.times[SINCE] = time.monotonic()
+        words[PREPARING] = 0
         return job.run
 
     def _is_too_big(self, now_seconds: float) -> bool:
@@ -242,15 +243,6 @@ class Watch(threading.Thread):
                 os._exit(EXIT_ORPHANED)
 
 
-def read_rss_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - read often, opened plainly
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
-
-
 def _check_value(value: object) -> None:
     if type(value) is not bytes:
         raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
@@ -296,7 +288,7 @@ def _drop_inherited_files(keep: set[int]) -> None:
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
         fd = int(name)
-        if fd > 2 and fd != null and fd not in keep:  # noqa: PLR2004 - the standard three stay
+        if fd > 2 and fd != null and fd not in keep:
             # The folder's own descriptor was listed too and is gone by now.
             with contextlib.suppress(OSError):
                 os.fstat(fd)

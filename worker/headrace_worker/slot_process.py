@@ -16,6 +16,7 @@ from headrace_worker.channel import Message, PoolEnd
 from headrace_worker.dispatch import Load
 from headrace_worker.line import Held, Stretch
 from headrace_worker.messages import RUN
+from headrace_worker.proc import read_cpu_seconds
 from headrace_worker.runners import KeptJobs
 from headrace_worker.slot import SlotSettings, run_slot
 
@@ -63,6 +64,7 @@ class SlotProcess:
         self.verdict_number = 0
         self.ended_seconds: float | None = None
         self.cpu_seconds = 0.0
+        self.verdict_cpu_seconds = 0.0
         self.pieces: OrderedDict[int, Piece] = OrderedDict()
         self._generation = 0
         self._number = 0
@@ -80,6 +82,7 @@ class SlotProcess:
             raise
         assert self._process.pid is not None, "a started process has a number"
         self.pid = self._process.pid
+        self.pidfd = -1
         try:
             # Not the process's sentinel, which also fires when only the fork server has died.
             self.pidfd = os.pidfd_open(self.pid)
@@ -113,15 +116,29 @@ class SlotProcess:
         self._number += len(stretch)
         self.end.post(message)
 
-    def settle(self, number: int, stop: int) -> Piece | None:
-        """Note that a piece has its outcomes below ``stop``; None where it is no longer held."""
+    def settle(self, number: int, start: int, stop: int) -> Held | None:
+        """Note the outcomes of the tasks [start, stop) of a piece; gives whose they are.
+
+        None where they are no longer this slot's to tell: they were taken back in the meantime.
+        """
         piece = self.pieces.get(number)
-        if piece is None or stop > piece.stop:
+        if piece is None or start != piece.start or stop > piece.stop:
             return None
         piece.start = stop
         if not len(piece):
             del self.pieces[number]
-        return piece
+        return piece.held
+
+    def take_stopped(self, number: int, index: int) -> list[Stretch]:
+        """Take what the slot did not start of a piece, from ``index`` on."""
+        piece = self.pieces.get(number)
+        if piece is None or not piece.start <= index < piece.stop:
+            return []
+        taken = Stretch(piece.held, index, piece.stop)
+        piece.stop = index
+        if not len(piece):
+            del self.pieces[number]
+        return [taken]
 
     def weigh(self, mean_of: Callable[[str], float | None]) -> Load:
         """Estimate what the slot holds."""
@@ -177,6 +194,8 @@ class SlotProcess:
         """Kill the slot, once, and note why: its end comes as an event like any other's."""
         if self.verdict is None:
             self.verdict, self.verdict_number = verdict, number
+            # What it used since it last reported; afterwards nobody can tell.
+            self.verdict_cpu_seconds = max(0.0, read_cpu_seconds(self.pid) - self.cpu_seconds)
             self.kill()
 
     def kill(self) -> None:
@@ -195,6 +214,6 @@ class SlotProcess:
             self._process.close()
         self.end.close()
         self.cell.close()
-        if hasattr(self, "pidfd"):
+        if self.pidfd >= 0:
             os.close(self.pidfd)
         return status

@@ -10,9 +10,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgpack
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
 
 #: The largest file in bytes that travels through the queue; larger ones need ``--shared``.
 MAX_CARRIED_BYTES = 192 * 1024 * 1024
@@ -41,8 +44,10 @@ class PictureInput:
         match _unpack(encoded):
             case [str() as source, str() as output, "data", bytes() as content]:
                 return PictureInput(source, output, "data", content)
-            case [str() as source, str() as output, ("path" | "problem") as kind, str() as content]:
-                return PictureInput(source, output, kind, content)
+            case [str() as source, str() as output, "path", str() as content]:
+                return PictureInput(source, output, "path", content)
+            case [str() as source, str() as output, "problem", str() as content]:
+                return PictureInput(source, output, "problem", content)
             case _:
                 raise ValueError("this is not the input of a picture task")
 
@@ -72,11 +77,11 @@ def read_source(encoded: bytes) -> str:
 
     Raises ValueError for anything but an encoded input.
     """
-    unpacker = msgpack.Unpacker(unicode_errors="surrogateescape")
+    unpacker = _msgpack.Unpacker(unicode_errors="surrogateescape")
     try:
         unpacker.feed(encoded[:_NAME_BYTES])
         unpacker.read_array_header()
-        source = cast("object", unpacker.unpack())
+        source: object = unpacker.unpack()
     except (msgpack.UnpackException, ValueError) as error:
         raise ValueError("this is not the input of a picture task") from error
     if not isinstance(source, str):
@@ -90,13 +95,15 @@ def printable(name: str) -> str:
 
 
 def _pack(values: list[object]) -> bytes:
-    return cast("bytes", msgpack.packb(values, unicode_errors="surrogateescape"))
+    packed: bytes = _msgpack.packb(values, unicode_errors="surrogateescape")
+    return packed
 
 
 def _unpack(encoded: bytes | None) -> object:
     if encoded is None:
         return None
     try:
-        return cast("object", msgpack.unpackb(encoded, unicode_errors="surrogateescape"))
+        unpacked: object = _msgpack.unpackb(encoded, unicode_errors="surrogateescape")
     except (msgpack.UnpackException, ValueError) as error:
         raise ValueError(f"a picture task's payload cannot be read: {error}") from error
+    return unpacked

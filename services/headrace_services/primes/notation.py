@@ -45,32 +45,61 @@ def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
             f"{_quote(text)} is not a whole number: write it like 1000000, 1_000_000, 1e6, 10**6 "
             "or 2^20"
         )
-    fraction = (match["fraction"] or "").rstrip("0")
-    digits = (match["whole"].replace("_", "") + fraction).lstrip("0")
-    exponent, power = match["exponent"] or "0", (match["power"] or "1").lstrip("0") or "0"
-    if max(len(exponent.lstrip("+-0")), len(power)) > _MAX_EXPONENT_DIGITS:
-        raise ValueError(_refuse_too_large(text, max_bits))
-    shift = int(exponent) - len(fraction)
-    magnitude_bits = max((len(digits) - 1 + shift) * _BITS_PER_DIGIT if digits else 0, 0)
-    if (
-        magnitude_bits * int(power) > max_bits
-        or len(match["tail"] or "") * _BITS_PER_DIGIT > max_bits + 8
-    ):
-        raise ValueError(_refuse_too_large(text, max_bits))
-    mantissa = from_decimal(digits or "0")
-    if mantissa > 1 and (mantissa.bit_length() - 1) * int(power) > max_bits and shift >= 0:
-        raise ValueError(_refuse_too_large(text, max_bits))
-    # No mantissa is divisible by a larger power of ten than it has digits.
-    value, rest = divmod(
-        mantissa ** int(power) * 10 ** max(shift, 0), 10 ** min(max(-shift, 0), len(digits) + 1)
-    )
-    if rest:
-        raise ValueError(f"{_quote(text)} is not a whole number: it has a fraction")
-    value = -value if match["sign"] == "-" else value
-    tail = match["tail"] or "+0"
-    value += -from_decimal(tail[1:]) if tail[0] == "-" else from_decimal(tail[1:])
+    try:
+        if match["power"]:
+            value = _raise(match["whole"], match["power"], max_bits)
+        else:
+            value = _shift(match["whole"], match["fraction"], match["exponent"], max_bits)
+        value = -value if match["sign"] == "-" else value
+        if match["tail"]:
+            tail = _shift(match["tail"][1:], None, None, max_bits)
+            value += -tail if match["tail"][0] == "-" else tail
+    except OverflowError:
+        value = 2 ** (max_bits + 2)
+    except ArithmeticError:
+        raise ValueError(f"{_quote(text)} is not a whole number: it has a fraction") from None
     if value.bit_length() > max_bits + 1:
-        raise ValueError(_refuse_too_large(text, max_bits))
+        raise ValueError(f"{_quote(text)} is too large: numbers here go up to 2^{max_bits}")
+    return value
+
+
+def _raise(base_text: str, power_text: str, max_bits: int) -> int:
+    """Power of a base; raises OverflowError, uncomputed, where it is far above 2^max_bits."""
+    base = _shift(base_text, None, None, max_bits)
+    power_text = power_text.lstrip("0") or "0"
+    if base > 1 and (
+        len(power_text) > _MAX_EXPONENT_DIGITS
+        or (base.bit_length() - 1) * int(power_text) > max_bits
+    ):
+        raise OverflowError
+    # 0 and 1 to the power of anything above 0 are themselves.
+    return int(base ** (int(power_text) if base > 1 else int(power_text != "0")))
+
+
+def _shift(whole: str, fraction: str | None, exponent: str | None, max_bits: int) -> int:
+    """Value of ``whole.fraction`` times a power of ten.
+
+    Raises OverflowError, uncomputed, where it is far above 2^max_bits, and ArithmeticError where
+    it is not whole.
+    """
+    fraction = (fraction or "").rstrip("0")
+    digits = (whole.replace("_", "") + fraction).lstrip("0")
+    if not digits:
+        return 0
+    exponent = exponent or "0"
+    size = exponent.lstrip("+-").lstrip("0") or "0"
+    if len(size) > _MAX_EXPONENT_DIGITS:
+        raise ArithmeticError if exponent[0] == "-" else OverflowError
+    shift = (-int(size) if exponent[0] == "-" else int(size)) - len(fraction)
+    if (len(digits) - 1 + shift) * _BITS_PER_DIGIT > max_bits:
+        raise OverflowError
+    mantissa = from_decimal(digits)
+    if shift >= 0:
+        return int(mantissa * 10**shift)
+    # No number is divisible by a larger power of ten than it has digits.
+    value, rest = divmod(mantissa, int(10 ** min(-shift, len(digits))))
+    if rest:
+        raise ArithmeticError
     return value
 
 
@@ -80,10 +109,6 @@ def show_number(number: int) -> str:
     if len(digits) <= _SHOWN_CHARACTERS:
         return digits
     return f"{digits[:20]}... ({len(digits.lstrip('-')):,} digits)"
-
-
-def _refuse_too_large(text: str, max_bits: int) -> str:
-    return f"{_quote(text)} is too large: numbers here go up to 2^{max_bits}"
 
 
 def _quote(text: str) -> str:

@@ -1,0 +1,106 @@
+"""The entry: the tree of commands, and how what goes wrong becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from headrace.cli.lazy import LazyGroup
+from headrace_wire.errors import EXIT_INTERRUPTED, EXIT_TASKS_FAILED, HeadraceError
+from headrace_wire.version import read_version
+
+#: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
+EXIT_BROKEN_PIPE = 141
+
+COMMANDS = {
+    "run": ("headrace.cli.jobs_in:run", "Run a job on this machine, with nothing to set up."),
+    "submit": ("headrace.cli.jobs_in:submit", "Submit a job to a coordinator."),
+    "jobs": ("headrace.cli.jobs_out:jobs", "List jobs."),
+    "job": ("headrace.cli.jobs_out:job", "Show one job and what failed in it."),
+    "results": ("headrace.cli.jobs_out:results", "Fetch a job's results, waiting for its end."),
+    "cancel": ("headrace.cli.jobs_out:cancel", "Stop a job, running tasks too."),
+    "retry": ("headrace.cli.jobs_out:retry", "Run a job's failed and cancelled tasks again."),
+    "delete": ("headrace.cli.jobs_out:delete", "Forget a job and its results."),
+    "workers": ("headrace.cli.machinery:workers", "List connected workers."),
+    "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),
+    "coordinator": ("headrace.cli.machinery:coordinator", "Serve the job and result queues."),
+    "worker": ("headrace.cli.machinery:worker", "Work for a coordinator with a pool of slots."),
+}
+
+
+def show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Print the version and end."""
+    del parameter
+    if value and not context.resilient_parsing:
+        click.echo(f"headrace {read_version()}")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and exit.",
+)
+def headrace() -> None:
+    """multiprocessing.Pool across machines, with no broker.
+
+    \b
+    On this machine alone:
+      headrace run primes count 0 1e9
+      headrace run images blur photos/ blurred/
+
+    \b
+    Across machines: a coordinator on one, a worker on each, jobs from anywhere.
+      headrace coordinator --bind 0.0.0.0:7333
+      headrace worker --coordinator HOST:7333 --key-file KEY
+      headrace submit primes find 0 1e9 -o primes.txt --coordinator HOST:7333 --key-file KEY
+
+    Results go to standard output, everything else to standard error. Each option can be set by
+    the environment variable shown in its help.
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = headrace.main(args=arguments, prog_name="headrace", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "headrace"
+        hint = f" (see {path} --help)" if isinstance(error, click.UsageError) else ""
+        _complain(f"{path}: {error.format_message()}{hint}")
+        return error.exit_code
+    except HeadraceError as error:
+        _complain(f"headrace: {error.message}")
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("headrace: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads standard output any more; the interpreter must not try to flush it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"headrace: {where}{error.strerror or error}")
+        return EXIT_TASKS_FAILED
+    return code if isinstance(code, int) else 0
+
+
+def _complain(line: str) -> None:
+    click.echo(" ".join(line.split("\n")), err=True)

@@ -1,0 +1,176 @@
+"""Commands about jobs that are there: list, inspect, fetch, stop, try again, forget."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from headrace.cli.kinds import DURATION
+from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.progress import Progress
+from headrace.cli.session import connect, deliver
+from headrace.cli.show import format_bytes, format_table, format_time, show_failure, show_status
+from headrace.cli.summary import describe_failure
+from headrace.cluster import Job
+from headrace_services.service import Target
+from headrace_wire.address import Address
+from headrace_wire.messages import JobStatus
+
+
+@click.command()
+@connection_options
+@json_option
+def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """List jobs, the newest first."""
+    statuses = connect(coordinator, key_file).jobs()
+    if as_json:
+        click.echo(json.dumps([show_status(status) for status in statuses]))
+        return
+    if not statuses:
+        click.echo("headrace: there are no jobs", err=True)
+        return
+    rows = [
+        [
+            status.id,
+            status.state,
+            f"{status.service} {status.operation}",
+            f"{status.done:,}/{status.tasks:,}",
+            f"{status.failed:,}",
+            format_time(status.submitted_at) or "",
+            status.name,
+        ]
+        for status in statuses
+    ]
+    click.echo(format_table(["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"], rows))
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@connection_options
+@json_option
+def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """Show one job, and what failed in it."""
+    found = connect(coordinator, key_file).job(job_id)
+    failures = list(found.failures())
+    if as_json:
+        shown = {**show_status(found.status), "failures": [show_failure(one) for one in failures]}
+        click.echo(json.dumps(shown))
+        return
+    for word, value in _describe(found.status):
+        click.echo(f"{word:<12}{value}")
+    for failure in failures:
+        click.echo(f"failure     task {failure.index}: {describe_failure(failure)}")
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file or folder. [default: as the job was submitted]",
+)
+@option("--format", "file_format", help="As the job's service knows it, such as text or npy.")
+@option("--wait", type=DURATION, help="Wait this long at most (exit code 124).")
+@option("--drop", is_flag=True, help="Let the coordinator drop the results afterwards.")
+@connection_options
+@json_option
+def results(
+    job_id: str,
+    output: Path | None,
+    file_format: str | None,
+    wait: float | None,
+    drop: bool,
+    coordinator: Address,
+    key_file: Path,
+    as_json: bool,
+) -> None:
+    """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
+    started = time.monotonic()
+    found = connect(coordinator, key_file).job(job_id)
+    with Progress() as progress:
+        code = deliver(
+            found,
+            Target(sys.stdout.buffer, output, file_format),
+            progress,
+            as_json=as_json,
+            wait_seconds=wait,
+            started=started,
+            embedded=False,
+            drop=drop,
+        )
+    click.get_current_context().exit(code)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@connection_options
+@json_option
+def cancel(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """Stop a job, running tasks too; what is done stays done."""
+    found = connect(coordinator, key_file).job(job_id)
+    found.cancel()
+    _print_change(found, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@connection_options
+@json_option
+def retry(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """Run the failed and cancelled tasks of a job again."""
+    found = connect(coordinator, key_file).job(job_id)
+    found.retry()
+    _print_change(found, as_json=as_json)
+
+
+@click.command()
+@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@connection_options
+def delete(job_ids: tuple[str, ...], coordinator: Address, key_file: Path) -> None:
+    """Forget jobs and their results, stopping them first."""
+    cluster = connect(coordinator, key_file)
+    for job_id in job_ids:
+        cluster.job(job_id).delete()
+        click.echo(f"headrace: job {job_id} is deleted", err=True)
+
+
+def _print_change(job: Job, *, as_json: bool) -> None:
+    status = job.status
+    if as_json:
+        click.echo(json.dumps(show_status(status)))
+    else:
+        click.echo(
+            f"headrace: job {status.id} is {status.state}: {status.done:,} of {status.tasks:,} "
+            f"tasks done, {status.failed:,} failed, {status.cancelled:,} cancelled",
+            err=True,
+        )
+
+
+def _describe(status: JobStatus) -> list[tuple[str, str]]:
+    counts = [
+        (status.done, "done"),
+        (status.failed, "failed"),
+        (status.leased, "leased"),
+        (status.waiting, "waiting"),
+        (status.retrying, "retrying"),
+        (status.cancelled, "cancelled"),
+    ]
+    lines = [
+        ("id", status.id),
+        ("name", status.name),
+        ("state", status.state + (f": {status.waiting_for}" if status.waiting_for else "")),
+        ("work", f"{status.service} {status.operation}"),
+        ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
+        ("submitted", format_time(status.submitted_at) or ""),
+        ("finished", format_time(status.finished_at) or ""),
+        ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
+        ("cpu", f"{status.cpu_seconds:.2f} s in slots"),
+        ("carried", f"{format_bytes(status.bytes_in)} in, {format_bytes(status.bytes_out)} out"),
+        ("results", "kept" if status.results_kept else "delivered and dropped"),
+    ]
+    return [(word, value) for word, value in lines if value]

@@ -1,0 +1,249 @@
+"""Commands about the machinery: coordinator, worker, workers, health."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headrace.cli.kinds import DURATION, SIZE, AddressKind
+from headrace.cli.options import connection_options, json_option, log_option, option
+from headrace.cli.session import connect
+from headrace.cli.show import format_bytes, format_table, show_worker
+from headrace.place import find_data_folder, find_key_file
+from headrace_wire.address import DEFAULT_PORT, Address
+from headrace_wire.errors import EXIT_UNAVAILABLE
+from headrace_wire.version import read_version
+
+#: The coordinator's HTTP port when nothing else is said.
+HTTP_PORT = 7380
+
+#: Seconds of silence after which a worker's leases come back, when nothing else is said.
+LEASE = "15s"
+
+with_parent_option = option(
+    "--with-parent",
+    is_flag=True,
+    hidden=True,
+    help="End when standard input is closed: whoever started this is gone.",
+)
+
+
+@click.command()
+@option(
+    "--bind",
+    type=AddressKind(DEFAULT_PORT),
+    default=f"127.0.0.1:{DEFAULT_PORT}",
+    show_default=True,
+    help="Where to serve the queues; 0.0.0.0:7333 for all addresses.",
+)
+@option(
+    "--http",
+    type=AddressKind(HTTP_PORT),
+    default=f"127.0.0.1:{HTTP_PORT}",
+    show_default=True,
+    help="Where to serve /metrics, /healthz and /readyz.",
+)
+@option("--no-http", is_flag=True, help="Serve no HTTP.")
+@option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=find_data_folder,
+    show_default="the user's state folder",
+    help="Folder of the store.",
+)
+@option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    show_default="key in the data folder",
+    help="The key; made at the first start.",
+)
+@option(
+    "--lease",
+    type=DURATION,
+    default=LEASE,
+    show_default=True,
+    help="Silence after which a worker's tasks go to others.",
+)
+@log_option
+@option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
+@with_parent_option
+def coordinator(
+    bind: Address,
+    http: Address,
+    no_http: bool,
+    data: Path,
+    key_file: Path | None,
+    lease: float,
+    log_level: str,
+    announce: bool,
+    with_parent: bool,
+) -> None:
+    """Serve the job queue and the result queue until SIGTERM or Ctrl-C.
+
+    Everything acknowledged is in the data folder and survives a restart.
+    """
+    from headrace_coordinator.coordinator import Coordinator  # noqa: PLC0415 - quick start
+    from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
+    from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
+
+    _start_logging(log_level)
+    settings = CoordinatorSettings(
+        data=data,
+        key_file=key_file or find_key_file(data),
+        bind=bind,
+        http=None if no_http else http,
+        lease_seconds=lease,
+    )
+
+    def tell(running: Coordinator) -> None:
+        if announce:
+            shown = {"address": str(running.bound), "http": str(running.http_bound or "")}
+            click.echo(json.dumps(shown))
+        if with_parent:
+            _end_with_parent()
+
+    serve(settings, tell)
+
+
+@click.command()
+@connection_options
+@option(
+    "--slots",
+    default="auto",
+    show_default=True,
+    metavar="auto|N|Nx",
+    help="Processes: one for each usable core, a number, or a multiple of the cores.",
+)
+@option(
+    "--start-method",
+    type=click.Choice(["forkserver", "spawn"]),
+    default="forkserver",
+    show_default=True,
+    help="How slots are started; plain fork is not safe in a process with threads.",
+)
+@option("--name", default="", metavar="TEXT", help="Name in lists and metrics. [default: host-pid]")
+@option("--drain", type=DURATION, default="30s", show_default=True,
+        help="Time for running tasks to finish when told to go.")  # fmt: skip
+@option("--give-up", type=DURATION, default="10m", show_default=True,
+        help="Time to go on trying when the coordinator is away.")  # fmt: skip
+@option("--max-tasks", type=click.IntRange(1), help="Replace a slot after so many tasks.")
+@option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
+@log_option
+@with_parent_option
+def worker(
+    coordinator: Address,
+    key_file: Path,
+    slots: str,
+    start_method: str,
+    name: str,
+    drain: float,
+    give_up: float,
+    max_tasks: int | None,
+    max_rss: int | None,
+    log_level: str,
+    with_parent: bool,
+) -> None:
+    """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
+
+    The first signal lets running tasks finish, a second one stops at once.
+    """
+    from headrace_worker.agent import run_worker  # noqa: PLC0415 - quick start
+    from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
+
+    _start_logging(log_level)
+    if with_parent:
+        _end_with_parent()
+    run_worker(
+        WorkerSettings(
+            coordinator=coordinator,
+            key_file=key_file,
+            slots=slots,
+            start_method=start_method,
+            name=name,
+            drain_seconds=drain,
+            give_up_seconds=give_up,
+            max_tasks=max_tasks,
+            max_rss_bytes=max_rss,
+        )
+    )
+
+
+@click.command()
+@connection_options
+@json_option
+def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """List connected workers: who is there, and how they do."""
+    statuses = connect(coordinator, key_file).workers()
+    if as_json:
+        click.echo(json.dumps([show_worker(status) for status in statuses]))
+        return
+    if not statuses:
+        click.echo("headrace: no worker is connected", err=True)
+        return
+    headings = ["NAME", "HOST", "SLOTS", "BUSY", "DONE", "FAILED", "MEMORY", "HEARD", "ENGINES"]
+    rows = [
+        [
+            status.name,
+            status.host,
+            f"{status.slots} ({status.slots_limit})",
+            str(status.busy),
+            f"{status.done:,}",
+            f"{status.failed:,}",
+            format_bytes(status.rss_bytes),
+            f"{status.heard_seconds:.0f} s ago" + (", draining" if status.draining else ""),
+            ", ".join(f"{name}: {engine}" for name, engine in status.engines.items()),
+        ]
+        for status in statuses
+    ]
+    click.echo(format_table(headings, rows))
+
+
+@click.command()
+@connection_options
+@json_option
+def health(coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """Tell by exit code whether a coordinator is well: 0 if so, 69 if not, 77 for another key."""
+    info = connect(coordinator, key_file).engine.jobs.info()
+    if as_json:
+        shown: dict[str, Any] = {
+            "ok": info.store_ok,
+            "problem": info.problem,
+            "version": info.version,
+            "uptime_seconds": info.uptime_seconds,
+            "workers": info.workers,
+            "slots": info.slots,
+            "jobs": info.jobs,
+        }
+        click.echo(json.dumps(shown))
+    else:
+        well = info.problem or f"ok: {info.workers} workers, {info.slots} slots, {info.jobs} jobs"
+        click.echo(f"headrace: {well}", err=True)
+    click.get_current_context().exit(0 if info.store_ok else EXIT_UNAVAILABLE)
+
+
+def _start_logging(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger(__name__).debug("headrace %s", read_version())
+
+
+def _end_with_parent() -> None:
+    """Send this process SIGTERM when standard input is closed."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()

@@ -1,0 +1,136 @@
+"""Options that several commands have. Each can be set by ``HEADRACE_`` and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import click
+
+from headrace.cli.kinds import DURATION, AddressKind
+from headrace.cluster import SubmitOptions
+from headrace.place import find_key_file
+from headrace_wire.address import DEFAULT_PORT, Address
+
+#: A decorator of click's.
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def option(*names: str, **attributes: Any) -> Decorator:
+    """A click option with its environment variable, named after the first long name."""
+    long = next(name for name in names if name.startswith("--"))
+    word = long.split("/")[0].removeprefix("--").replace("-", "_").upper()
+    attributes.setdefault("envvar", f"HEADRACE_{word}")
+    attributes.setdefault("show_envvar", not attributes.get("hidden"))
+    return click.option(*names, **attributes)
+
+
+def combine(options: Sequence[Decorator]) -> Decorator:
+    """One decorator of several, shown in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for one in reversed(options):
+            function = one(function)
+        return function
+
+    return decorate
+
+
+#: Where the coordinator is, and the key to it.
+connection_options = combine(
+    [
+        option(
+            "--coordinator",
+            type=AddressKind(DEFAULT_PORT),
+            default=f"127.0.0.1:{DEFAULT_PORT}",
+            show_default=True,
+            help="Where the coordinator serves its queues.",
+        ),
+        option(
+            "--key-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=find_key_file,
+            show_default="key in the data folder",
+            help="The coordinator's key file, or a copy of it.",
+        ),
+    ]
+)
+
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+log_option = option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="How much to log, on standard error.",
+)
+
+_task_options = [
+    option("--name", default="", metavar="TEXT", help="A name for the job, for people."),
+    option(
+        "--priority",
+        type=click.IntRange(-100, 100),
+        default=0,
+        show_default=True,
+        help="Jobs of higher priority go first.",
+    ),
+    option("--timeout", type=DURATION, help="Time limit for one task; it is killed beyond it."),
+    option(
+        "--retries",
+        type=click.IntRange(0, 1000),
+        help="Try a failed task again this often. "
+        "[default: not after an error, twice after a crash]",
+    ),
+]
+
+_submit_options = [
+    connection_options,
+    option("--detach", is_flag=True, help="Print the job id at once instead of waiting."),
+    option(
+        "--wait", type=DURATION, help="Wait this long at most (exit code 124); the job goes on."
+    ),
+]
+
+_run_options = [
+    option(
+        "--slots",
+        default="auto",
+        show_default=True,
+        metavar="auto|N|Nx",
+        help="Processes: one for each usable core, a number, or a multiple of the cores.",
+    ),
+]
+
+
+def job_options(*, embedded: bool) -> Decorator:
+    """The options of every command that makes a job; read them with ``JobOptions.take``."""
+    return combine([*(_run_options if embedded else _submit_options), *_task_options, json_option])
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What ``job_options`` gave. ``coordinator`` is None for an embedded cluster."""
+
+    as_json: bool
+    name: str
+    priority: int
+    timeout: float | None
+    retries: int | None
+    coordinator: Address | None = None
+    key_file: Path | None = None
+    detach: bool = False
+    wait: float | None = None
+    slots: str = "auto"
+
+    @classmethod
+    def take(cls, values: dict[str, Any]) -> Self:
+        """Take one's own values out of a command's, leaving the others."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: values.pop(name) for name in names if name in values})
+
+    @property
+    def for_submit(self) -> SubmitOptions:
+        return SubmitOptions(self.name, self.priority, self.timeout, self.retries)

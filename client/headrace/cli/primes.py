@@ -1,0 +1,151 @@
+"""``primes find``, ``count``, ``test`` and ``tuplets``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headrace.cli.kinds import NUMBER
+from headrace.cli.options import JobOptions, job_options, option
+from headrace.cli.session import carry_out
+from headrace_wire.errors import UsageError
+
+output_option = option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file. [default: standard output]",
+)
+
+span_option = option(
+    "--span",
+    type=NUMBER,
+    metavar="NUMBER",
+    help="Numbers in one task. [default: chosen for the range]",
+)
+
+
+class NumbersCommand(click.Command):
+    """A command whose arguments are numbers, for which ``-5`` is a number and no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args:
+            if re.fullmatch(r"-\d[\w.*^]*", argument):
+                raise click.UsageError(f"{argument} is negative: numbers begin at 0", ctx)
+        return super().parse_args(ctx, args)
+
+
+def make_primes_group(*, embedded: bool) -> click.Group:
+    """The group for ``run`` (embedded) or ``submit``."""
+    with_job_options = job_options(embedded=embedded)
+
+    @click.group()
+    def primes() -> None:
+        """Find, count and test primes, to 2^64 and beyond.
+
+        START and STOP are whole numbers such as 1000, 1_000, 1e9, 10**9 or 2^64; STOP is not part
+        of the range.
+        """
+
+    @primes.command(cls=NumbersCommand)
+    @click.argument("start", type=NUMBER)
+    @click.argument("stop", type=NUMBER)
+    @output_option
+    @option(
+        "--format",
+        "file_format",
+        type=click.Choice(["text", "npy", "json"]),
+        default="text",
+        show_default=True,
+        help="One number a line, a NumPy file, or a JSON array.",
+    )
+    @span_option
+    @with_job_options
+    def find(
+        start: int, stop: int, output: Path | None, file_format: str, span: int | None, **rest: Any
+    ) -> None:
+        """The primes in [START, STOP)."""
+        from headrace_services.primes import plan_find  # noqa: PLC0415 - quick start
+
+        options = JobOptions.take(rest)
+        if options.as_json and output is None:
+            file_format = "json"
+        carry_out("primes", _plan(plan_find, start, stop, span), options, output, file_format)
+
+    @primes.command(cls=NumbersCommand)
+    @click.argument("start", type=NUMBER)
+    @click.argument("stop", type=NUMBER)
+    @output_option
+    @span_option
+    @with_job_options
+    def count(start: int, stop: int, output: Path | None, span: int | None, **rest: Any) -> None:
+        """How many primes there are in [START, STOP)."""
+        from headrace_services.primes import plan_count  # noqa: PLC0415 - quick start
+
+        options = JobOptions.take(rest)
+        carry_out("primes", _plan(plan_count, start, stop, span), options, output)
+
+    @primes.command(cls=NumbersCommand)
+    @click.argument("start", type=NUMBER)
+    @click.argument("stop", type=NUMBER)
+    @option(
+        "--size",
+        type=click.IntRange(2, 6),
+        default=2,
+        show_default=True,
+        help="Primes in each: 2 for twins, 3 for triplets, to 6.",
+    )
+    @output_option
+    @span_option
+    @with_job_options
+    def tuplets(
+        start: int, stop: int, size: int, output: Path | None, span: int | None, **rest: Any
+    ) -> None:
+        """How many prime constellations there are in [START, STOP), all members within it."""
+        from headrace_services.primes import plan_tuplets  # noqa: PLC0415 - quick start
+
+        plan = _plan(plan_tuplets, start, stop, size, span)
+        carry_out("primes", plan, JobOptions.take(rest), output)
+
+    @primes.command(cls=NumbersCommand)
+    @click.argument("numbers", nargs=-1, required=True, metavar="N...")
+    @output_option
+    @with_job_options
+    def test(numbers: tuple[str, ...], output: Path | None, **rest: Any) -> None:
+        """Whether each N is prime, of any size; ``-`` reads numbers from standard input.
+
+        Prints a line for each: the number and ``prime`` or ``composite``.
+        """
+        from headrace_services.primes import plan_test  # noqa: PLC0415 - quick start
+
+        plan = _plan(plan_test, list(_read_numbers(numbers)))
+        carry_out("primes", plan, JobOptions.take(rest), output)
+
+    return primes
+
+
+def _plan(planner: Any, *arguments: Any) -> Any:
+    try:
+        return planner(*arguments)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _read_numbers(words: tuple[str, ...]) -> Iterator[int]:
+    from headrace_services.primes import (  # noqa: PLC0415 - quick start
+        MAX_CANDIDATE_BITS,
+        parse_number,
+    )
+
+    for word in words:
+        texts = sys.stdin.read().split() if word == "-" else [word]
+        for text in texts:
+            try:
+                yield parse_number(text, MAX_CANDIDATE_BITS)
+            except ValueError as error:
+                raise UsageError(str(error)) from None

@@ -1,0 +1,187 @@
+"""A job from its submission to its summary line, as ``submit``, ``run`` and ``results`` see it.
+
+cluster (embedded or at an address) ─► submit ─► values ─► the service's gather ─► output
+└─► progress (standard error)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from headrace.cli.options import JobOptions
+from headrace.cli.progress import Progress
+from headrace.cli.show import show_status
+from headrace.cli.summary import explain_failures, summarise
+from headrace.cluster import Cluster, Job
+from headrace_services.registry import load_service
+from headrace_services.service import Gathered, Plan, Target
+from headrace_wire.address import Address
+from headrace_wire.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_TASKS_FAILED,
+    OutputError,
+    UnreachableError,
+    WaitTimedOutError,
+)
+from headrace_wire.key import load_key
+from headrace_wire.messages import CANCELLED, JobStatus
+
+
+def connect(address: Address, key_file: Path) -> Cluster:
+    """A cluster at an address. Raises UnreachableError with what to start, KeyRefusedError."""
+    told = threading.Event()
+
+    def tell_lost(error: UnreachableError) -> None:
+        if not told.is_set():
+            told.set()
+            click.echo(f"headrace: {error}; waiting for it to come back", err=True)
+
+    try:
+        return Cluster(address, load_key(key_file), tell_lost)
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}: start one there with `headrace coordinator`, name another with "
+            "--coordinator, or work without one: `headrace run`"
+        ) from None
+
+
+def carry_out(
+    service: str,
+    plan: Plan,
+    options: JobOptions,
+    output: Path | None = None,
+    file_format: str | None = None,
+) -> None:
+    """Submit a planned job, wait, put the results together, say how it went, and exit."""
+    started = time.monotonic()
+    with _open_cluster(options) as cluster, Progress() as progress:
+        job = _submit(cluster, service, plan, options, progress)
+        if options.detach:
+            click.echo(json.dumps(show_status(job.status)) if options.as_json else job.id)
+            return
+        target = Target(sys.stdout.buffer, output, file_format)
+        code = deliver(
+            job,
+            target,
+            progress,
+            as_json=options.as_json,
+            wait_seconds=options.wait,
+            started=started,
+            embedded=options.coordinator is None,
+            drop=True,
+        )
+    click.get_current_context().exit(code)
+
+
+def deliver(
+    job: Job,
+    target: Target,
+    progress: Progress,
+    *,
+    as_json: bool,
+    wait_seconds: float | None,
+    started: float,
+    embedded: bool,
+    drop: bool,
+) -> int:
+    """Wait for a job's values, put them together and say how it went. Returns the exit code.
+
+    ``drop`` tells the coordinator to drop the results once they are written.
+    """
+    try:
+        gathered = _gather(job, target, progress, wait_seconds)
+    except KeyboardInterrupt:
+        progress.close()
+        _say_how_to_return(job, embedded=embedded)
+        return EXIT_INTERRUPTED
+    except OutputError:
+        progress.close()
+        if job.status.finished_at is not None:
+            explain_failures(job)
+        raise
+    progress.close()
+    if drop:
+        job.acknowledge()
+    _print_result(job, gathered, as_json=as_json)
+    for problem in gathered.problems:
+        click.echo(f"not written: {problem}", err=True)
+    explain_failures(job)
+    click.echo(summarise(job.status, time.monotonic() - started, gathered.written), err=True)
+    spoiled = job.status.failed or gathered.problems or job.status.state == CANCELLED
+    return EXIT_TASKS_FAILED if spoiled else EXIT_OK
+
+
+@contextlib.contextmanager
+def _open_cluster(options: JobOptions) -> Iterator[Cluster]:
+    if options.coordinator is None:
+        from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
+
+        with open_embedded_cluster(options.slots) as cluster:
+            yield cluster
+    else:
+        assert options.key_file is not None
+        yield connect(options.coordinator, options.key_file)
+
+
+def _submit(
+    cluster: Cluster, service: str, plan: Plan, options: JobOptions, progress: Progress
+) -> Job:
+    if plan.inputs is not None:
+        progress.begin("sending", plan.tasks)
+    try:
+        return cluster.submit(service, plan, options.for_submit, on_upload=progress.update)
+    except KeyboardInterrupt:
+        progress.close()
+        click.echo("headrace: interrupted while sending; the job was not submitted", err=True)
+        click.get_current_context().exit(EXIT_INTERRUPTED)
+
+
+def _gather(job: Job, target: Target, progress: Progress, wait_seconds: float | None) -> Gathered:
+    status = job.status
+    service = load_service(status.service)
+    progress.begin(f"{status.service} {status.operation}", status.tasks)
+    deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+
+    def show(latest: JobStatus) -> None:
+        progress.update(latest.done + latest.failed, latest.waiting_for)
+
+    values = job.values(
+        ordered=service.is_ordered(status.operation), on_progress=show, deadline=deadline
+    )
+    try:
+        return service.gather(status.operation, job.parameters, values, target)
+    except WaitTimedOutError:
+        progress.close()
+        raise WaitTimedOutError(
+            f"job {job.id} is not done after {wait_seconds:g} s and goes on: "
+            f"`headrace results {job.id}` waits for it"
+        ) from None
+
+
+def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:
+    if as_json:
+        if gathered.result is not None or gathered.written:
+            shown = {**show_status(job.status), "result": gathered.result}
+            click.echo(json.dumps(shown))
+    elif gathered.text:
+        click.echo(gathered.text, nl=False)
+
+
+def _say_how_to_return(job: Job, *, embedded: bool) -> None:
+    if embedded:
+        click.echo("headrace: interrupted; nothing of this job is left", err=True)
+    else:
+        click.echo(
+            f"headrace: job {job.id} goes on. `headrace results {job.id}` waits for it again, "
+            f"`headrace cancel {job.id}` stops it",
+            err=True,
+        )

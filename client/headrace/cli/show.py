@@ -1,0 +1,103 @@
+"""Jobs and workers as JSON objects and as tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+
+
+def show_status(status: JobStatus) -> dict[str, Any]:
+    """A job as a JSON object, in the words of the glossary."""
+    return {
+        "id": status.id,
+        "name": status.name,
+        "state": status.state,
+        "service": status.service,
+        "operation": status.operation,
+        "priority": status.priority,
+        "tasks": status.tasks,
+        "done": status.done,
+        "failed": status.failed,
+        "waiting": status.waiting,
+        "leased": status.leased,
+        "retrying": status.retrying,
+        "cancelled": status.cancelled,
+        "waiting_for": status.waiting_for,
+        "submitted_at": format_time(status.submitted_at),
+        "started_at": format_time(status.started_at),
+        "finished_at": format_time(status.finished_at),
+        "wall_seconds": status.wall_seconds,
+        "cpu_seconds": status.cpu_seconds,
+        "bytes_in": status.bytes_in,
+        "bytes_out": status.bytes_out,
+        "results_kept": status.results_kept,
+    }
+
+
+def show_failure(failure: TaskFailure) -> dict[str, Any]:
+    """A failed task as a JSON object."""
+    return {
+        "index": failure.index,
+        "summary": failure.summary,
+        "reason": failure.reason,
+        "signal": failure.signal,
+        "error_type": failure.error_type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "attempt": failure.attempt,
+        "worker": failure.worker,
+    }
+
+
+def show_worker(worker: WorkerStatus) -> dict[str, Any]:
+    """A worker as a JSON object."""
+    return {
+        "id": worker.id,
+        "name": worker.name,
+        "host": worker.host,
+        "process": worker.process,
+        "slots": worker.slots,
+        "slots_limit": worker.slots_limit,
+        "start_method": worker.start_method,
+        "version": worker.version,
+        "engines": worker.engines,
+        "busy": worker.busy,
+        "leased": worker.leased,
+        "done": worker.done,
+        "failed": worker.failed,
+        "cpu_seconds": worker.cpu_seconds,
+        "rss_bytes": worker.rss_bytes,
+        "connected_at": format_time(worker.connected_at),
+        "heard_seconds": worker.heard_seconds,
+        "draining": worker.draining,
+    }
+
+
+def format_time(unix_seconds: float | None) -> str | None:
+    """An ISO 8601 time in UTC, to the second."""
+    if unix_seconds is None:
+        return None
+    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
+    return moment.isoformat(timespec="seconds")
+
+
+def format_bytes(count: float) -> str:
+    """Such as ``31.2 MB``: powers of 1000, as file managers show them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be, two spaces apart."""
+    lines = [headings, *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

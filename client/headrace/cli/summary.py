@@ -1,0 +1,55 @@
+"""What people are told when a job has ended: what failed, and one line about it all."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from headrace.cluster import Job
+from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
+
+#: Failed tasks that are named; the others are counted.
+FAILURES_SHOWN = 20
+
+
+def explain_failures(job: Job) -> None:
+    """Name the tasks that failed, and why, on standard error."""
+    if not job.status.failed:
+        return
+    for failure in islice(job.failures(), FAILURES_SHOWN):
+        click.echo(f"failed: {describe_failure(failure)}", err=True)
+    more = job.status.failed - FAILURES_SHOWN
+    if more > 0:
+        click.echo(f"failed: {more} more; `headrace job {job.id} --json` has them all", err=True)
+
+
+def describe_failure(failure: TaskFailure) -> str:
+    """One line that says what happened to which task."""
+    message = " ".join(failure.message.split())
+    if failure.reason != ERROR:
+        cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
+        message = f"{cause}: {message}" if message else cause
+    if failure.summary and failure.summary not in message:
+        message = f"{failure.summary}: {message}"
+    return f"{message} (attempt {failure.attempt})" if failure.attempt > 1 else message
+
+
+def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
+    """The one line after each job.
+
+    The speed-up is CPU time in slots over wall time: how many cores' worth of work was done at
+    a time.
+    """
+    speed_up = status.cpu_seconds / wall_seconds if wall_seconds > 0 else 0.0
+    parts = [
+        f"{status.tasks:,} {'task' if status.tasks == 1 else 'tasks'}",
+        f"{status.failed:,} failed",
+        f"{wall_seconds:.2f} s wall",
+        f"{status.cpu_seconds:.2f} s CPU in slots",
+        f"speed-up {speed_up:.2f}",
+    ]
+    if status.state == CANCELLED:
+        parts.insert(2, f"{status.cancelled:,} cancelled")
+    line = f"{status.service} {status.operation}: {', '.join(parts)}"
+    return f"{line}; {written}" if written else line

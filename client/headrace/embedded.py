@@ -1,0 +1,108 @@
+"""The embedded cluster: a coordinator and a worker on this machine, for as long as they are needed.
+
+The very processes that people start by hand, on ports that the system chooses and in a folder that
+is removed afterwards. Both are children of this process and in a session of their own, so that
+Ctrl-C reaches them through here; each ends by itself when this process dies.
+
+Started in the order coordinator, worker; stopped in the order worker, coordinator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from headrace.cluster import Cluster
+from headrace_wire.address import parse_address
+from headrace_wire.errors import HeadraceError
+from headrace_wire.key import ensure_key, load_key
+
+#: Seconds that a child has to end in when it is told to.
+STOP_SECONDS = 10.0
+
+#: The file in the embedded folder in which the children's log lines are.
+LOG_NAME = "log"
+
+
+class EmbeddedStartError(HeadraceError):
+    """The embedded coordinator did not start."""
+
+    code = "embedded_start"
+
+
+@contextlib.contextmanager
+def open_embedded_cluster(
+    slots: str = "auto", start_method: str = "forkserver"
+) -> Iterator[Cluster]:
+    """Start a coordinator and a worker, and stop them at the end.
+
+    Raises EmbeddedStartError with the last line of their log.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="headrace-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        log = stack.enter_context((folder / LOG_NAME).open("w+b"))
+        key_file = folder / "key"
+        ensure_key(key_file)
+        coordinator = _start(
+            ["coordinator", "--bind", "127.0.0.1:0", "--no-http", "--data", str(folder),
+             "--key-file", str(key_file), "--announce", "--with-parent"],
+            log, subprocess.PIPE,
+        )  # fmt: skip
+        stack.callback(_stop, coordinator)
+        assert coordinator.stdout is not None
+        line = coordinator.stdout.readline()
+        if not line:
+            raise EmbeddedStartError(f"the embedded coordinator did not start: {_read_last(log)}")
+        address = parse_address(json.loads(line)["address"])
+        worker = _start(
+            ["worker", "--coordinator", str(address), "--key-file", str(key_file),
+             "--slots", slots, "--start-method", start_method, "--name", "embedded",
+             "--drain", "0s", "--with-parent"],
+            log, subprocess.DEVNULL,
+        )  # fmt: skip
+        stack.callback(_stop, worker)
+        cluster = Cluster(address, load_key(key_file))
+        yield cluster
+
+
+def _start(arguments: list[str], log: IO[bytes], stdout: int) -> subprocess.Popen[bytes]:
+    # What a user set for a cluster elsewhere is not meant for these two.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
+        or name == "HEADRACE_PRIMES_ENGINE"
+    }  # fmt: skip
+    return subprocess.Popen(  # noqa: S603 - our own command line
+        [sys.executable, "-m", "headrace", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=log,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe:
+            pipe.close()
+
+
+def _read_last(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

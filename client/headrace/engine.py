@@ -1,0 +1,21 @@
+"""The seam where a job is handed over: an engine takes jobs and gives back their results.
+
+The first engine, and the one that everything here is written for, is a coordinator, embedded or
+across the network. Whatever else can run the same services has to offer the same two queues.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from headrace_wire.api import JobQueueApi, ResultQueueApi
+
+
+class Engine(Protocol):
+    """Runs jobs: a job queue and a result queue."""
+
+    @property
+    def jobs(self) -> JobQueueApi: ...
+
+    @property
+    def results(self) -> ResultQueueApi: ...

@@ -1,0 +1,184 @@
+"""The operations on a decoded picture, each true to what Pillow makes of the same pixels.
+
+For 8-bit pictures without transparency, against Pillow 13 on the same pixels:
+
+    sharpen, edges   equal in every pixel, the outermost rows and columns included, which Pillow
+                     leaves as they were
+    blur             radius up to 5: no sample differs by more than 4 (of 255), hardly any by more
+                     than 1. Radius over 5: by more than 5 only within three radii of the border,
+                     where Pillow extends the edge again at each of its three passes and libvips
+                     once; the mean difference stays under 1.2
+    grayscale        the luma of ITU-R 601 on the encoded values, within 1
+
+16-bit pictures give the same within that scale. Where there is transparency, blur and thumbnail
+weigh colours by it (Pillow on ``RGBa``), sharpen and edges leave it as it was.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from headrace_services.images import kernels
+from headrace_services.images.colours import to_srgb
+from headrace_services.images.libvips import load_libvips
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyvips import Image
+
+    from headrace_services.images.options import Options
+
+#: Up to this radius in pixels a blur is three passes of a box; beyond, one kernel is cheaper.
+_PASSES_UP_TO_RADIUS = 5.0
+
+#: From this radius in pixels on, a picture is halved before it is blurred, as often as it takes.
+_HALVE_FROM_RADIUS = 32.0
+
+#: Weights for samples of 16 bits and more, for which libvips has no vector convolution.
+_WIDE_LARGEST_WEIGHT = 4096
+
+#: Parts of red, green and blue in the luma of ITU-R 601, as Pillow's ``convert("L")`` has them.
+_LUMA = [0.299, 0.587, 0.114]
+
+
+def apply_operation(image: Image, options: Options) -> Image:
+    """Do what the options ask to an upright picture; its metadata stay with it."""
+    match options.operation:
+        case "blur":
+            return blur(image, options.radius)
+        case "sharpen":
+            return convolve_colours(image, *kernels.SHARPEN)
+        case "edges":
+            # Edges between amounts of ink would come out as a negative.
+            return convolve_colours(to_srgb_if_cmyk(image), *kernels.FIND_EDGES)
+        case "grayscale":
+            return to_grayscale(image)
+        case "thumbnail":
+            return shrink_to_fit(image, options.size)
+        case _:
+            return image
+
+
+def blur(image: Image, radius: float) -> Image:
+    if radius == 0:
+        return image
+    return _weighed_by_alpha(image, lambda colours: _blur_bands(colours, radius))
+
+
+def convolve_colours(image: Image, rows: list[list[int]], divisor: int) -> Image:
+    if image.width < 3 or image.height < 3:
+        return image
+    pyvips = load_libvips()
+    kernel: Image = pyvips.Image.new_from_array(rows, scale=divisor)
+    colours, alpha = _split(image)
+    filtered = colours.conv(kernel, precision=_precision(colours))
+    inside = filtered.crop(1, 1, image.width - 2, image.height - 2)
+    bordered = colours.insert(inside, 1, 1)
+    return bordered if alpha is None else bordered.bandjoin(alpha)
+
+
+def to_grayscale(image: Image) -> Image:
+    colours, alpha = _split(image)
+    if colours.bands < 3:
+        return image
+    pyvips = load_libvips()
+    colours = to_srgb(colours)
+    is_wide = colours.format == "ushort"
+    weights: Image = pyvips.Image.new_from_array([_LUMA])
+    luma = colours.recomb(weights)
+    if colours.format in ("uchar", "ushort"):
+        luma = luma.rint().cast(colours.format)
+    grey = luma.copy(interpretation="grey16" if is_wide else "b-w")
+    # An RGB profile would make a one-channel picture invalid.
+    grey = _without(grey, "icc-profile-data")
+    return grey if alpha is None else grey.bandjoin(alpha.cast(grey.format))
+
+
+def shrink_to_fit(image: Image, size: tuple[int, int]) -> Image:
+    width, height = fit(image.width, image.height, size)
+    if (width, height) == (image.width, image.height):
+        return image
+    return _weighed_by_alpha(
+        image,
+        lambda colours: colours.resize(width / colours.width, vscale=height / colours.height),
+    )
+
+
+def fit(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
+    """The largest (width, height) of the same shape inside the box ``size``, never larger."""
+    scale = min(size[0] / width, size[1] / height, 1.0)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def to_srgb_if_cmyk(image: Image) -> Image:
+    return to_srgb(image) if image.interpretation == "cmyk" else image
+
+
+def _blur_bands(image: Image, radius: float) -> Image:
+    if radius >= _HALVE_FROM_RADIUS:
+        return _blur_halved(image, radius)
+    # Far rows are needed at once, which a picture still being decoded cannot give.
+    box = kernels.box_weights(radius)
+    if radius <= _PASSES_UP_TO_RADIUS:
+        for _ in range(kernels.PASSES):
+            image = _convolve_separably(image, box)
+        return image
+    return _convolve_separably(image.copy_memory(), kernels.three_passes(box))
+
+
+def _blur_halved(image: Image, radius: float) -> Image:
+    """Blur a reduced copy and enlarge it: no detail is left that the copy could lack."""
+    factor = 2 ** math.ceil(math.log2(radius / _HALVE_FROM_RADIUS) + 1e-9)
+    columns, rows = -(-image.width // factor), -(-image.height // factor)
+    padded = image.embed(0, 0, columns * factor, rows * factor, extend="copy")
+    reduced = padded.shrink(factor, factor).copy_memory()
+    # Averaging and interpolating blur too; their variances are a twelfth and a sixth of factor².
+    rest = math.sqrt(radius**2 - (factor**2 - 1) / 12 - factor**2 / 6) / factor
+    weights = kernels.three_passes(kernels.box_weights(rest))
+    enlarged = _convolve_separably(reduced, weights).resize(factor, kernel="linear")
+    return enlarged.crop(0, 0, image.width, image.height)
+
+
+def _convolve_separably(image: Image, weights: list[float]) -> Image:
+    pyvips = load_libvips()
+    if image.format in ("float", "double"):
+        kernel: Image = pyvips.Image.new_from_array([weights])
+        return image.convsep(kernel, precision="float").cast(image.format)
+    largest = kernels.VECTOR_LARGEST_WEIGHT if image.format == "uchar" else _WIDE_LARGEST_WEIGHT
+    integers, total = kernels.to_integers(weights, largest)
+    kernel = pyvips.Image.new_from_array([integers], scale=total)
+    return image.convsep(kernel, precision="integer")
+
+
+def _weighed_by_alpha(image: Image, work: Callable[[Image], Image]) -> Image:
+    """Work on colours multiplied by their opacity, so that hidden colours don't bleed out."""
+    if not image.hasalpha():
+        return work(image)
+    whole_numbers = image.format in ("uchar", "ushort")
+    weighed = image.premultiply()
+    weighed = weighed.rint().cast(image.format) if whole_numbers else weighed
+    weighed = weighed.copy(interpretation=image.interpretation)
+    worked = work(weighed).unpremultiply()
+    worked = worked.rint().cast(image.format) if whole_numbers else worked
+    return worked.copy(interpretation=image.interpretation)
+
+
+def _split(image: Image) -> tuple[Image, Image | None]:
+    if not image.hasalpha():
+        return image, None
+    last = image.bands - 1
+    return image.extract_band(0, n=last), image.extract_band(last)
+
+
+def _precision(image: Image) -> str:
+    return "float" if image.format in ("float", "double") else "integer"
+
+
+def _without(image: Image, field: str) -> Image:
+    if field not in image.get_fields():
+        return image
+    changed = image.copy()
+    changed.remove(field)
+    return changed

@@ -1,0 +1,66 @@
+"""The numbers of the filters: convolution kernels that give what Pillow's filters give.
+
+Pillow's GaussianBlur is three passes of an extended box blur (Gwosdek et al., "Theoretical
+foundations of Gaussian convolution by extended box filtering", 2011): a box of 2l + 1 pixels with
+a fractional pixel at each end, whose variance times three is the radius squared.
+
+libvips convolves 8-bit pixels in vector instructions when the kernel is small integers: it keeps
+6 bits of the largest weight and rounds the others to that grid. Weights that already lie on the
+grid, with a power of two as their sum, lose nothing there, so that brightness stays exact.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+
+#: ImageFilter.SHARPEN: rows of weights, and their divisor.
+SHARPEN = ([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], 16)
+
+#: ImageFilter.FIND_EDGES.
+FIND_EDGES = ([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], 1)
+
+#: Passes of the box that make up one blur.
+PASSES = 3
+
+#: The largest weight that libvips' vector convolution keeps exactly.
+VECTOR_LARGEST_WEIGHT = 64
+
+
+def box_weights(radius: float) -> list[float]:
+    """Weights, with 1 as their sum, of the box that blurs by ``radius`` pixels in three passes."""
+    variance = radius * radius / PASSES
+    inner = math.floor((math.sqrt(12 * variance + 1) - 1) / 2)
+    width = 2 * inner + 1
+    end = width * (inner * (inner + 1) - 3 * variance) / (6 * (variance - (inner + 1) ** 2))
+    total = width + 2 * end
+    return [end / total, *([1 / total] * width), end / total]
+
+
+def three_passes(box: list[float]) -> list[float]:
+    """One kernel that does what three passes of the box do."""
+    return _convolve(_convolve(box, box), box)
+
+
+def to_integers(weights: list[float], largest: int) -> tuple[list[int], int]:
+    """Turn symmetric weights, whose sum is 1, into integers of at most ``largest`` and their sum.
+
+    The sum is a power of two. Rounding errors are carried outside in, so that they don't add up.
+    """
+    total = 1
+    while 2 * total * max(weights) <= largest:
+        total *= 2
+    half = len(weights) // 2
+    edges = [
+        round(position) for position in accumulate(total * weight for weight in weights[:half])
+    ]
+    side = [edge - before for edge, before in zip(edges, [0, *edges], strict=False)]
+    return [*side, total - 2 * sum(side), *reversed(side)], total
+
+
+def _convolve(left: list[float], right: list[float]) -> list[float]:
+    product = [0.0] * (len(left) + len(right) - 1)
+    for i, x in enumerate(left):
+        for j, y in enumerate(right):
+            product[i + j] += x * y
+    return product

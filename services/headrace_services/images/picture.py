@@ -1,0 +1,141 @@
+"""One picture: decoded strictly, worked on, encoded. Whatever is wrong with it is said in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace_services.images.colours import fit_to_format, to_plain_space
+from headrace_services.images.filters import apply_operation, fit
+from headrace_services.images.formats import TITLES, sniff_format
+from headrace_services.images.libvips import load_libvips
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyvips import Image
+
+    from headrace_services.images.options import Options
+
+#: Quality, 1 to 100, where none is asked for: losses that nobody sees.
+_DEFAULT_QUALITY = {"jpeg": 90, "webp": 85}
+
+#: Metadata that show the picture as it was: an unblurred preview must not leave with a blurred
+#: picture. ``photoshop-data`` is kept only in TIFF and holds one too.
+_PREVIEWS = ("jpeg-thumbnail-data", "photoshop-data")
+
+#: EXIF orientations in which stored rows are columns of the upright picture.
+_TURNED = frozenset({5, 6, 7, 8})
+
+#: Factors by which a JPEG decodes to a smaller picture at a fraction of the cost.
+_JPEG_SHRINKS = (8, 4, 2)
+
+#: What libvips' messages hold when a file ends too early.
+_TRUNCATED_SIGNS = ("premature end", "unexpected end", "truncated", "got ", "read error")
+
+
+class BrokenPictureError(ValueError):
+    """The picture cannot be decoded or encoded."""
+
+
+def process(data: bytes, file_format: str, options: Options) -> bytes:
+    """Decode a picture, do what the options ask and encode it as ``file_format``.
+
+    The picture is turned upright by its EXIF orientation; EXIF, XMP, IPTC and colour profile stay
+    (TIFF keeps no EXIF); previews in them are dropped. Of animations and pages the first counts.
+    Raises BrokenPictureError, saying why, for anything that is not a whole picture.
+    """
+    kind = recognise(data)
+    pyvips = load_libvips()
+    try:
+        image = _upright(_load(kind, data, options))
+        image = to_plain_space(_without_previews(image))
+        return _save(
+            fit_to_format(apply_operation(image, options), file_format), file_format, options
+        )
+    except pyvips.Error as error:
+        raise BrokenPictureError(_explain(kind, file_format, str(error))) from error
+
+
+def recognise(data: bytes) -> str:
+    """Tell the picture's format. Raises BrokenPictureError where it is none of ours."""
+    if not data:
+        raise BrokenPictureError("the file is empty")
+    kind = sniff_format(data)
+    if kind is None:
+        raise BrokenPictureError(f"this is not a {', '.join(TITLES.values())} picture")
+    return kind
+
+
+def _load(kind: str, data: bytes, options: Options) -> Image:
+    header = _open(kind, data)
+    megapixels = header.width * header.height / 1e6
+    if megapixels > options.max_megapixels:
+        raise BrokenPictureError(
+            f"{header.width} x {header.height} pixels are {megapixels:,.0f} megapixels, "
+            f"more than the limit of {options.max_megapixels:g}"
+        )
+    if options.operation == "thumbnail" and kind == "jpeg":
+        shrink = _jpeg_shrink(header, options.size)
+        if shrink > 1:
+            return _open(kind, data, shrink=shrink)
+    return header
+
+
+def _open(kind: str, data: bytes, **how: int) -> Image:
+    pyvips = load_libvips()
+    loader = getattr(pyvips.Image, f"{kind}load_buffer")
+    image: Image = loader(data, access="sequential", fail_on="error", **how)
+    return image
+
+
+def _jpeg_shrink(header: Image, size: tuple[int, int]) -> int:
+    """The factor that leaves at least twice the thumbnail's pixels, for the final filter."""
+    box = (size[1], size[0]) if _orientation(header) in _TURNED else size
+    width, height = fit(header.width, header.height, box)
+    for factor in _JPEG_SHRINKS:
+        if header.width >= 2 * factor * width and header.height >= 2 * factor * height:
+            return factor
+    return 1
+
+
+def _orientation(image: Image) -> int:
+    value = image.get("orientation") if "orientation" in image.get_fields() else 1
+    return value if isinstance(value, int) else 1
+
+
+def _upright(image: Image) -> Image:
+    # Turning and flipping need all rows at once; decoding hands them out from the top only.
+    return image if _orientation(image) == 1 else image.copy_memory().autorot()
+
+
+def _without_previews(image: Image) -> Image:
+    found = [field for field in _PREVIEWS if field in image.get_fields()]
+    if found:
+        image = image.copy()
+        for field in found:
+            image.remove(field)
+    return image
+
+
+def _save(image: Image, file_format: str, options: Options) -> bytes:
+    how: dict[str, int | str] = {}
+    if file_format in _DEFAULT_QUALITY:
+        how["Q"] = options.quality or _DEFAULT_QUALITY[file_format]
+    if file_format == "tiff":
+        how["compression"] = "deflate"
+        how["predictor"] = "float" if image.format in ("float", "double") else "horizontal"
+    encode: Callable[..., bytes] = getattr(image, f"{file_format}save_buffer")
+    return encode(**how)
+
+
+def _explain(kind: str, file_format: str, message: str) -> str:
+    """Turn libvips' several lines into one that says what is wrong with the file."""
+    lines = [line.strip() for line in message.splitlines()[1:] if line.strip()]
+    detail = lines[0].split(": ", 1)[-1] if lines else message.strip()
+    if any(f"{name}save" in message.split("\n", 1)[0] for name in TITLES) and not any(
+        sign in message.lower() for sign in _TRUNCATED_SIGNS
+    ):
+        return f"cannot be written as {TITLES[file_format]}: {detail}"
+    if any(sign in message.lower() for sign in _TRUNCATED_SIGNS):
+        return f"truncated or damaged {TITLES[kind]} ({detail})"
+    return f"damaged {TITLES[kind]} ({detail})"

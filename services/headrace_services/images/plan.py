@@ -1,0 +1,245 @@
+"""Planning on the client: which files, under which names, and their bytes as the upload goes on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from headrace_services.images.formats import (
+    SNIFF_BYTES,
+    SUFFIXES,
+    format_of_name,
+    parse_format,
+    rename_for_format,
+    sniff_format,
+)
+from headrace_services.images.options import (
+    DEFAULT_MAX_MEGAPIXELS,
+    DEFAULT_RADIUS,
+    DEFAULT_SIZE,
+    Options,
+    parse_size,
+)
+from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
+from headrace_services.service import Plan
+from headrace_wire.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file to be worked on: where it is, and its name under the output folder."""
+
+    path: Path
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureInputs:
+    """Encoded inputs in index order; each file is read when its turn comes.
+
+    A file that cannot be read then becomes an input that says so, and its task fails alone.
+    """
+
+    pictures: Sequence[Picture]
+    shared: bool
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for picture in self.pictures:
+            yield self._read(picture).encode()
+
+    def _read(self, picture: Picture) -> PictureInput:
+        source = str(picture.path)
+        if self.shared:
+            return PictureInput(source, picture.output, "path", str(picture.path.absolute()))
+        try:
+            with picture.path.open("rb") as file:
+                data = file.read(MAX_CARRIED_BYTES + 1)
+        except OSError as error:
+            return PictureInput(
+                source, picture.output, "problem", f"cannot be read: {error.strerror}"
+            )
+        if len(data) > MAX_CARRIED_BYTES:
+            return PictureInput(source, picture.output, "problem", _too_large())
+        return PictureInput(source, picture.output, "data", data)
+
+
+def plan(
+    operation: str,
+    inputs: Sequence[Path],
+    output_dir: Path,
+    *,
+    recursive: bool = False,
+    shared: bool = False,
+    radius: float | None = None,
+    size: str | None = None,
+    file_format: str | None = None,
+    quality: int | None = None,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+) -> Plan:
+    """Plan one task a picture.
+
+    ``inputs`` are files, taken whatever their names, and folders, of which the pictures are taken
+    by suffix: their own, or with ``recursive`` all below, whose sub-folders are kept under
+    ``output_dir``. Hidden files and folders are left out. ``radius`` in pixels is for blur,
+    ``size`` (``N`` or ``WxH`` pixels) for thumbnail, ``file_format`` a word of ``FORMATS``,
+    ``quality`` 1 to 100. With ``shared`` only paths travel. Raises UsageError, in one line, for
+    anything that can be known to go wrong before it starts.
+    """
+    if radius is not None and operation != "blur":
+        raise UsageError(f"radius is for blur only, not for {operation}")
+    if size is not None and operation != "thumbnail":
+        raise UsageError(f"size is for thumbnail only, not for {operation}")
+    if operation == "convert" and file_format is None and quality is None:
+        raise UsageError("convert needs a format (jpeg, png, webp, tiff or gif) or a quality")
+    try:
+        options = Options(
+            operation,
+            DEFAULT_RADIUS if radius is None else radius,
+            DEFAULT_SIZE if size is None else parse_size(size),
+            None if file_format is None else parse_format(file_format),
+            quality,
+            max_megapixels,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    pictures = [
+        Picture(path, _output_name(path, relative, options.file_format))
+        for path, relative in _select(inputs, output_dir, recursive=recursive)
+    ]
+    _refuse_collisions(pictures)
+    _refuse_overwriting(pictures, output_dir)
+    _refuse_unwritable(output_dir)
+    if not shared:
+        _refuse_large(pictures)
+    parameters = {
+        **options.to_parameters(),
+        "output_dir": str(output_dir.absolute()),
+        "shared": shared,
+    }
+    return Plan(operation, parameters, len(pictures), PictureInputs(pictures, shared))
+
+
+def _select(
+    inputs: Sequence[Path], output_dir: Path, *, recursive: bool
+) -> Iterator[tuple[Path, PurePosixPath]]:
+    """Yield each file and its name relative to the input it came with, in a stable order."""
+    if not inputs:
+        raise UsageError("no input: give pictures, or folders of pictures")
+    for given in inputs:
+        if given.is_dir():
+            if recursive and output_dir.resolve().is_relative_to(given.resolve()):
+                raise UsageError(
+                    f"{_show(output_dir)} lies inside {_show(given)}, and with --recursive the "
+                    "output would be input next time: choose an output folder outside it"
+                )
+            found = sorted(_walk(given) if recursive else _list(given))
+            if not found:
+                hint = "" if recursive else " (--recursive looks in its sub-folders too)"
+                raise UsageError(f"{_show(given)} has no pictures in it{hint}")
+            for path in found:
+                yield path, PurePosixPath(path.relative_to(given).as_posix())
+        elif given.is_file():
+            yield given, PurePosixPath(given.name)
+        elif given.exists():
+            raise UsageError(f"{_show(given)} is neither a file nor a folder")
+        else:
+            raise UsageError(f"{_show(given)} does not exist")
+
+
+def _list(folder: Path) -> Iterator[Path]:
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"{_show(folder)} cannot be listed: {error.strerror}") from error
+    yield from (entry for entry in entries if _is_picture(entry))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"{error.filename} cannot be listed: {error.strerror}") from error
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (path for name in files if _is_picture(path := Path(parent, name)))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _output_name(path: Path, relative: PurePosixPath, file_format: str | None) -> str:
+    name = str(relative)
+    if file_format is None:
+        file_format = format_of_name(name) or _sniff(path)
+    # What no suffix and no first bytes explain is not a picture: its task will say so.
+    return name if file_format is None else rename_for_format(name, file_format)
+
+
+def _sniff(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return sniff_format(file.read(SNIFF_BYTES))
+    except OSError:
+        # Whoever reads the whole file meets the same error and says it with the task.
+        return None
+
+
+def _refuse_collisions(pictures: Iterable[Picture]) -> None:
+    taken: dict[str, Path] = {}
+    for picture in pictures:
+        other = taken.setdefault(picture.output, picture.path)
+        if other is not picture.path:
+            raise UsageError(
+                f"{_show(other)} and {_show(picture.path)} would both be written as "
+                f"{printable(picture.output)}: run them apart, or rename one"
+            )
+
+
+def _refuse_overwriting(pictures: Iterable[Picture], output_dir: Path) -> None:
+    folder = output_dir.resolve()
+    if not folder.exists():
+        return
+    sources = {picture.path.resolve() for picture in pictures}
+    for picture in pictures:
+        if (folder / picture.output).resolve() in sources:
+            raise UsageError(
+                f"{_show(picture.path)} would be overwritten by an output in {_show(output_dir)}: "
+                "choose another output folder"
+            )
+
+
+def _refuse_unwritable(output_dir: Path) -> None:
+    nearest = output_dir.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UsageError(f"{_show(nearest)} is not a folder: choose another output folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"{_show(nearest)} is not writable: choose another output folder")
+
+
+def _refuse_large(pictures: Iterable[Picture]) -> None:
+    for picture in pictures:
+        try:
+            size_bytes = picture.path.stat().st_size
+        except OSError:
+            # It vanished just now; reading it will say so, and its task fails alone.
+            continue
+        if size_bytes > MAX_CARRIED_BYTES:
+            raise UsageError(f"{_show(picture.path)} {_too_large()}")
+
+
+def _too_large() -> str:
+    return f"is over {MAX_CARRIED_BYTES >> 20} MiB, too large for the queue: use --shared"
+
+
+def _show(path: Path) -> str:
+    return printable(str(path))

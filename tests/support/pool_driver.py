@@ -1,0 +1,104 @@
+"""Driving a pool in a test: batches of the probe service, and what comes back of them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgpack
+from headrace_worker.batch import Batch, Done, Event, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from headrace_worker.pool import Pool
+
+#: Nothing in these tests takes longer, in seconds; a pool that is stuck fails the test.
+PATIENCE_SECONDS = 30.0
+
+_keys = itertools.count(1)
+
+
+def make_batch(
+    operation: str = "act",
+    tasks: int | range = 1,
+    *,
+    job: str = "job",
+    service: str = "probe",
+    inputs: Iterable[bytes] | None = None,
+    timeout_seconds: float | None = None,
+    attempt: int = 1,
+    **acts: Any,
+) -> Batch:
+    """Make a batch of tasks; ``acts`` are the operation's parameters.
+
+    For "act" each is ``name=([indices], argument)``; no indices means every task.
+    """
+    indices = tasks if isinstance(tasks, range) else range(tasks)
+    return Batch(
+        next(_keys),
+        job,
+        service,
+        operation,
+        msgpack.packb(acts),
+        indices.start,
+        indices.stop,
+        attempt,
+        None if inputs is None else tuple(inputs),
+        timeout_seconds,
+    )
+
+
+@dataclass
+class Outcomes:
+    """What came back, by task: each list has one item if all is well."""
+
+    values: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
+    failures: dict[tuple[str, int], list[Failed]] = field(default_factory=dict)
+    done: list[Done] = field(default_factory=list)
+
+    def add(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Done):
+                self.done.append(event)
+                values = msgpack.unpackb(event.values)
+                assert len(values) == event.stop - event.start == sum(event.durations)
+                for index, value in zip(range(event.start, event.stop), values, strict=True):
+                    self.values.setdefault((event.job, index), []).append(value)
+            else:
+                assert isinstance(event, Failed)
+                self.failures.setdefault((event.job, event.index), []).append(event)
+
+    def indices(self, job: str = "job") -> list[int]:
+        """The tasks of a job that have an outcome, each as often as it has one."""
+        return sorted(
+            index
+            for where in (self.values, self.failures)
+            for (owner, index), found in where.items()
+            if owner == job
+            for _ in found
+        )
+
+    def failed(self, job: str = "job") -> list[Failed]:
+        return [one for (owner, _), all_ in self.failures.items() if owner == job for one in all_]
+
+
+def collect(
+    pool: Pool, outcomes: Outcomes | None = None, *, until: Callable[[], bool] | None = None
+) -> Outcomes:
+    """Poll until nothing is outstanding, or until a condition holds."""
+    outcomes = Outcomes() if outcomes is None else outcomes
+    end = time.monotonic() + PATIENCE_SECONDS
+    while pool.outstanding if until is None else not until():
+        assert time.monotonic() < end, f"the pool is stuck with {sorted(pool.outstanding)}"
+        outcomes.add(pool.poll(1.0 if until is None else 0.01))
+    return outcomes
+
+
+def run(pool: Pool, *batches: Batch) -> Outcomes:
+    """Submit batches and wait for the outcome of each task."""
+    for batch in batches:
+        pool.submit(batch)
+    return collect(pool)

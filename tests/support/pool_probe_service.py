@@ -1,0 +1,145 @@
+"""A service whose tasks do to their slot whatever a test wants to see."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headrace_services.service import Gathered, Parameters, Target, TaskRunner
+
+#: What a pool of a test is given as its loader.
+LOADER = "support.pool_probe_service:load_probe"
+
+
+class ProbeService:
+    """Each operation is a way in which a task can go."""
+
+    name = "probe"
+    operations = ("noop", "echo", "pid", "act", "broken", "exit", "slow to prepare")
+
+    def engine(self) -> str:
+        return "probe"
+
+    def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
+        match operation:
+            case "noop":
+                return _noop
+            case "echo":
+                return lambda _, task_input: task_input or b""
+            case "pid":
+                return _tell_pid
+            case "act":
+                return lambda index, _: _act(parameters, index)
+            case "broken":
+                raise LookupError("the probe is broken")
+            case "exit":
+                os._exit(5)
+            case "slow to prepare":
+                time.sleep(float(str(parameters["seconds"])))
+                return _noop
+            case _:
+                raise ValueError(f"no operation {operation!r}")
+
+    def describe(
+        self,
+        operation: str,
+        parameters: Parameters,  # noqa: ARG002 - the protocol's names
+        index: int,
+        task_input: bytes | None,  # noqa: ARG002 - the protocol's names
+    ) -> str:
+        return f"{operation} {index}"
+
+    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 - the protocol's names
+        return False
+
+    def gather(
+        self,
+        operation: str,
+        parameters: Parameters,
+        values: Iterator[tuple[int, bytes]],
+        target: Target,
+    ) -> Gathered:
+        raise NotImplementedError
+
+
+def load_probe(name: str) -> ProbeService:
+    if name != "probe":
+        raise LookupError(f"no service {name!r}")
+    return ProbeService()
+
+
+def _noop(index: int, task_input: bytes | None) -> bytes:
+    return b""
+
+
+def _tell_pid(index: int, task_input: bytes | None) -> bytes:
+    return b"%d" % os.getpid()
+
+
+def _act(acts: Parameters, index: int) -> Any:
+    for name, what in acts.items():
+        indices, argument = cast("tuple[list[int], Any]", what)
+        if index in indices or not indices:
+            if name == "return":
+                return argument
+            ACTS[name](argument, index)
+    return b"%d" % index
+
+
+def _mark(path: str, index: int) -> None:
+    """Leave a line that says that this task has started, and where."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(fd, b"%d %d\n" % (index, os.getpid()))
+    os.close(fd)
+
+
+def _wait_for_file(path: str, index: int) -> None:
+    while not Path(path).exists():
+        time.sleep(0.001)
+
+
+def _spin(seconds: float, index: int) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def _crash(_: object, index: int) -> None:
+    ctypes.string_at(0)
+
+
+def _leave_thread(_: object, index: int) -> None:
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+
+
+def _fail(text: str, index: int) -> None:
+    raise ValueError(f"{text} {index}")
+
+
+_hoard: list[bytes] = []
+
+ACTS: dict[str, Callable[[Any, int], object]] = {
+    "mark": _mark,
+    "sleep": lambda seconds, _: time.sleep(seconds),
+    "spin": _spin,
+    "wait": _wait_for_file,
+    "kill": lambda number, _: os.kill(os.getpid(), number),
+    "segfault": _crash,
+    "os._exit": lambda status, _: os._exit(status),
+    "sys.exit": lambda status, _: sys.exit(status),
+    "raise": _fail,
+    "hoard": lambda size, _: _hoard.append(b"x" * size),
+    "interrupt": lambda *_: os.kill(os.getpid(), signal.SIGINT),
+    "close files": lambda *_: os.closerange(3, 1024),
+    "leave a thread": _leave_thread,
+    "print": lambda text, _: print(text),
+}

@@ -1,0 +1,49 @@
+"""Appetite: for how many slots a worker wants work, so that none idles and none hoards.
+
+Long tasks are asked for only when a slot is free: one that waited behind another here could have
+run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace_worker.batch import Done, Event
+from headrace_worker.pool import Pool
+
+#: Tasks that last less than this many seconds are asked for ahead.
+SHORT_TASK_SECONDS = 0.1
+
+#: Seconds of work for each slot under which more is asked for ahead.
+AHEAD_SECONDS = 0.25
+
+#: Weight of the newest outcomes in the running mean.
+MEAN_WEIGHT = 0.3
+
+
+class Appetite:
+    """Not thread safe: the agent's loop's."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._mean_seconds: float | None = None
+
+    def learn(self, events: Sequence[Event]) -> None:
+        """Note how long tasks took of late."""
+        for event in events:
+            if isinstance(event, Done):
+                mean = event.busy_seconds / (event.stop - event.start)
+                old = mean if self._mean_seconds is None else self._mean_seconds
+                self._mean_seconds = old + (mean - old) * MEAN_WEIGHT
+
+    def count_wanted(self, pool: Pool) -> int:
+        """For how many slots work is wanted now."""
+        waiting = pool.pending_tasks
+        if waiting < pool.idle_slots:
+            return pool.idle_slots - waiting
+        if self._mean_seconds is None or self._mean_seconds > SHORT_TASK_SECONDS:
+            return 0
+        ahead = pool.pending_seconds
+        if ahead is None:
+            ahead = self._mean_seconds * waiting
+        return self._slots if ahead < AHEAD_SECONDS * self._slots else 0

@@ -1,0 +1,138 @@
+"""What a slot that died was doing, and which task, if any, is to be charged for it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headrace_worker.batch import Batch, Failed, Reason
+from headrace_worker.failure import SUMMARY_CHARACTERS, clip
+from headrace_worker.line import Stretch
+from headrace_worker.loader import resolve_loader
+from headrace_worker.packing import unpack
+
+if TYPE_CHECKING:
+    from headrace_worker.oom import OomWatch
+    from headrace_worker.slot_process import SlotProcess
+
+#: How often slots may die with nothing running while the same task is the next to have an outcome,
+#: before that task is charged: its input or its value may be what kills them.
+UNEXPLAINED_DEATHS = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """The one task that is charged for a death, and for how long it had run."""
+
+    stretch: Stretch
+    busy_seconds: float
+
+
+class Describer:
+    """Names tasks that took their slot with them, in the agent's own process. Not thread safe.
+
+    Only with services that a slot has loaded unharmed.
+    """
+
+    def __init__(self, loader: str) -> None:
+        self._loader = loader
+        self._loaded: set[str] = set()
+
+    def trust(self, service: str) -> None:
+        self._loaded.add(service)
+
+    def describe(self, batch: Batch, index: int) -> str:
+        if batch.service not in self._loaded:
+            return ""
+        try:
+            service = resolve_loader(self._loader)(batch.service)
+            parameters = unpack(batch.parameters)
+            text = service.describe(batch.operation, parameters, index, batch.input_of(index))
+        except Exception:  # noqa: BLE001 - a third party's code must not hide the task's own end
+            _log.exception("service %s cannot describe its task %d", batch.service, index)
+            return ""
+        return clip(str(text), SUMMARY_CHARACTERS)
+
+
+class Autopsy:
+    """Finds the task that is to be charged for a slot's death. Not thread safe."""
+
+    def __init__(self, describer: Describer, oom: OomWatch) -> None:
+        self._describer = describer
+        self._oom = oom
+        self._unexplained: dict[tuple[int, int], int] = {}
+
+    def forget(self, key: int) -> None:
+        """The batch is no longer held: what is known of its tasks is of no use any more."""
+        for known in [known for known in self._unexplained if known[0] == key]:
+            del self._unexplained[known]
+
+    def find_charged(self, slot: SlotProcess) -> Charged | None:
+        """Find the task to charge; None for none.
+
+        The slot is dead and everything that it sent has been read, so its cell has the last word:
+        a task that was started and not finished. It goes free if the pool killed the slot for
+        another one's sake, which was finished at the last moment.
+        """
+        found = slot.find_running()
+        if found is not None:
+            piece, index, running = found
+            if slot.verdict is not None and slot.verdict_number != running.number:
+                return None
+            busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
+            return Charged(Stretch(piece.held, index, index + 1), busy_seconds)
+        if not slot.pieces or slot.retired or slot.verdict is not None:
+            return None
+        piece = next(iter(slot.pieces.values()))
+        suspect = (piece.held.batch.key, piece.start)
+        deaths = self._unexplained.get(suspect, 0) + 1
+        self._unexplained[suspect] = deaths
+        if deaths < UNEXPLAINED_DEATHS:
+            return None
+        return Charged(Stretch(piece.held, piece.start, piece.start + 1), 0.0)
+
+    def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> Failed:
+        """Put in words why the charged task failed."""
+        batch, index = charged.stretch.held.batch, charged.stretch.start
+        reason: Reason = "crash"
+        signal_name = ""
+        if slot.verdict == "timeout":
+            reason, signal_name = "timeout", "SIGKILL"
+            message = f"ran longer than its limit of {batch.timeout_seconds:g} s"
+        elif status is None:
+            message = "the slot died; its exit status is not known"
+        elif status >= 0:
+            message = f"the slot exited: exit status {status}"
+        else:
+            signal_name = name_signal(-status)
+            message = f"the slot was killed by {signal_name}"
+            if signal_name == "SIGKILL" and self._oom.claim():
+                reason = "oom"
+                message = "the kernel killed the slot: the memory limit of its cgroup was reached"
+        return Failed(
+            key=batch.key,
+            job=batch.job,
+            index=index,
+            attempt=batch.attempt,
+            reason=reason,
+            signal=signal_name,
+            error_type="",
+            message=message,
+            traceback="",
+            summary=self._describer.describe(batch, index),
+            cpu_seconds=slot.verdict_cpu_seconds,
+            busy_seconds=charged.busy_seconds,
+        )
+
+
+def name_signal(number: int) -> str:
+    """Name a signal; real-time signals have none in Python but the first and the last."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

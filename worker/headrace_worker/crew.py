@@ -1,0 +1,162 @@
+"""The slots of a pool: keeping so many of them alive, and waiting on all of them at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+import time
+from multiprocessing import connection
+from typing import TYPE_CHECKING
+
+from headrace_wire.errors import HeadraceError
+from headrace_worker.slot_process import SlotProcess
+
+if TYPE_CHECKING:
+    from headrace_worker.launch import Launcher
+    from headrace_worker.slot import SlotSettings
+
+#: How many slots may die in a row before they are ready, and the first pause after such a death,
+#: in seconds; it doubles each time.
+START_FAILURES = 8
+START_PAUSE_SECONDS = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class SlotStartError(HeadraceError):
+    """The slots of the pool cannot be started."""
+
+    code = "slot_start"
+
+
+class Crew:
+    """Starts, replaces and ends slots. Not thread safe, but for ``wake``."""
+
+    def __init__(self, size: int, launcher: Launcher, settings: SlotSettings) -> None:
+        self.size = size
+        self.slots: list[SlotProcess] = []
+        self.closed = False
+        self._launcher = launcher
+        self._settings = settings
+        self._started = 0
+        self._failures = 0
+        self._pause_end_seconds = 0.0
+        self._bell_lock = threading.Lock()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._bell, selectors.EVENT_READ)
+
+    @property
+    def next_start_seconds(self) -> float | None:
+        """When the next slot may be started; None where none is missing."""
+        return self._pause_end_seconds if len(self.slots) < self.size else None
+
+    def start_missing(self, now_seconds: float) -> None:
+        """Start the slots that are missing, unless slots have just failed to start.
+
+        Raises SlotStartError when too many in a row failed.
+        """
+        while len(self.slots) < self.size and now_seconds >= self._pause_end_seconds:
+            self._started += 1
+            try:
+                slot = SlotProcess(self._launcher, self._settings, f"headrace-slot-{self._started}")
+            except OSError as error:
+                self._note_failure(str(error))
+                continue
+            self.slots.append(slot)
+            self._selector.register(slot.end, selectors.EVENT_READ, slot)
+            self._selector.register(slot.pidfd, selectors.EVENT_READ, slot)
+
+    def note_ready(self, slot: SlotProcess) -> None:
+        slot.ready = True
+        self._failures = 0
+
+    def wait(
+        self, timeout_seconds: float | None
+    ) -> tuple[bool, list[SlotProcess], list[SlotProcess]]:
+        """Wait until something happens: was ``wake`` called, who has written, who is dead."""
+        woken = False
+        heard: list[SlotProcess] = []
+        dead: list[SlotProcess] = []
+        for key, happened in self._selector.select(timeout_seconds):
+            slot: SlotProcess | None = key.data
+            if slot is None:
+                os.eventfd_read(self._bell)
+                woken = True
+            elif key.fd == slot.pidfd:
+                dead.append(slot)
+            else:
+                if happened & selectors.EVENT_WRITE:
+                    self.push(slot)
+                if happened & selectors.EVENT_READ:
+                    heard.append(slot)
+        return woken, heard, dead
+
+    def wake(self) -> None:
+        """Let ``wait`` return, now or at its next call. Thread safe."""
+        with self._bell_lock:
+            if not self.closed:
+                os.eventfd_write(self._bell, 1)
+
+    def push(self, slot: SlotProcess) -> None:
+        """Send what the slot takes now, and the rest as soon as it reads."""
+        slot.end.push()
+        wanted = selectors.EVENT_READ
+        if slot.end.is_backed_up:
+            wanted |= selectors.EVENT_WRITE
+        if slot.ended_seconds is None and self._selector.get_key(slot.end).events != wanted:
+            self._selector.modify(slot.end, wanted, slot)
+
+    def note_ended(self, slot: SlotProcess) -> None:
+        """Stop listening to a slot that has closed its end."""
+        if slot.ended_seconds is None:
+            slot.ended_seconds = time.monotonic()
+            self._selector.unregister(slot.end)
+
+    def bury(self, slot: SlotProcess) -> int | None:
+        """Free what a dead slot leaves; gives its exit status as ``SlotProcess.bury`` does."""
+        self.note_ended(slot)
+        self._selector.unregister(slot.pidfd)
+        self.slots.remove(slot)
+        status = slot.bury()
+        if not slot.ready and slot.verdict in (None, "start"):
+            self._note_failure(f"a slot died while it started (exit status {status})")
+        return status
+
+    def close(self, *, kill: bool, grace_seconds: float) -> list[SlotProcess]:
+        """End all slots, at once or when their running task is over, and free everything.
+
+        Gives the slots that there were, with what they still held.
+        """
+        with self._bell_lock:
+            if self.closed:
+                return []
+            self.closed = True
+        for slot in self.slots:
+            slot.revoke()
+            slot.end.close()
+            if kill:
+                slot.kill()
+        living = {slot.pidfd for slot in self.slots}
+        end = time.monotonic() + grace_seconds
+        while living and (rest := end - time.monotonic()) > 0:
+            living.difference_update(fd for fd in connection.wait(living, rest))
+        for slot in self.slots:
+            slot.kill()
+            slot.bury()
+        self._selector.close()
+        os.close(self._bell)
+        slots, self.slots = self.slots, []
+        return slots
+
+    def _note_failure(self, why: str) -> None:
+        self._failures += 1
+        if self._failures >= START_FAILURES:
+            raise SlotStartError(
+                f"the slots of the pool cannot be started ({self._failures} in a row): {why}; "
+                "standard error may say more"
+            )
+        _log.warning("%s; trying again", why)
+        self._pause_end_seconds = time.monotonic() + START_PAUSE_SECONDS * 2**self._failures

@@ -1,0 +1,75 @@
+"""The heart: one thread that tells the coordinator that the worker lives, and hears orders.
+
+    heart ─ heartbeat (a long-poll of one interval) ─► coordinator
+    agent ◄─ on_cancelled ─┘
+
+Heartbeats come from the agent, never from a slot. Started by the agent, stopped by ``stop``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from headrace_wire.api import JobQueueApi
+from headrace_wire.errors import HeadraceError
+from headrace_wire.messages import Heartbeat
+from headrace_worker.condition import Condition
+from headrace_worker.holdings import Holdings
+
+
+class Heart:
+    """``on_cancelled`` and ``on_failure`` are called in the heart's thread."""
+
+    def __init__(
+        self,
+        jobs: JobQueueApi,
+        worker: str,
+        *,
+        holdings: Holdings,
+        condition: Condition,
+        register: Callable[[], object],
+        on_cancelled: Callable[[str], None],
+        on_failure: Callable[[HeadraceError], None],
+    ) -> None:
+        self._jobs = jobs
+        self._worker = worker
+        self._holdings = holdings
+        self._condition = condition
+        self._register = register
+        self._on_cancelled = on_cancelled
+        self._on_failure = on_failure
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+
+    def start(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send no further heartbeat after the one that is under way."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._beat()
+        except HeadraceError as error:
+            self._on_failure(error)
+
+    def _beat(self) -> None:
+        request, leases = self._holdings.snapshot()
+        beat = Heartbeat(
+            worker=self._worker,
+            request=request,
+            leases=leases,
+            busy=self._condition.busy,
+            rss_bytes=self._condition.rss_bytes,
+            draining=self._condition.draining,
+            wait_seconds=self._interval_seconds,
+        )
+        orders = self._jobs.heartbeat(beat)
+        if not orders.known and not self._stop.is_set():
+            self._register()
+        for job in orders.cancelled_jobs:
+            self._on_cancelled(job)

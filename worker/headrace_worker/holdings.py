@@ -1,0 +1,81 @@
+"""What a worker holds: its leases until their outcomes are acknowledged, and their jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headrace_wire.messages import Lease
+
+#: Jobs whose parameters are kept, so that the coordinator need not send them again.
+JOBS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """What all leases of a job have in common."""
+
+    service: str
+    operation: str
+    parameters: bytes
+
+
+class Holdings:
+    """Leases and jobs of this worker. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: dict[int, int] = {}
+        self._job_of: dict[int, str] = {}
+        self._jobs: OrderedDict[str, KnownJob] = OrderedDict()
+        self._answered = 0
+
+    def take(self, leases: Iterable[Lease], request: int) -> None:
+        """Note what a lease request was answered with."""
+        with self._lock:
+            for lease in leases:
+                self._left[lease.id] = lease.stop - lease.start
+                self._job_of[lease.id] = lease.job
+                if lease.parameters is not None:
+                    self._jobs[lease.job] = KnownJob(
+                        lease.service, lease.operation, lease.parameters
+                    )
+                self._jobs.move_to_end(lease.job)
+            held = set(self._job_of.values())
+            for job in list(self._jobs)[: -JOBS_KEPT or None]:
+                if job not in held:
+                    del self._jobs[job]
+            self._answered = request
+
+    def release(self, lease: int, tasks: int) -> None:
+        """Note that the outcomes of this many tasks of a lease are acknowledged."""
+        with self._lock:
+            left = self._left.get(lease, 0) - tasks
+            if left > 0:
+                self._left[lease] = left
+            else:
+                self._left.pop(lease, None)
+                self._job_of.pop(lease, None)
+
+    def forget_job(self, job: str) -> None:
+        """Drop all leases of a job: it was cancelled."""
+        with self._lock:
+            for lease in [lease for lease, holder in self._job_of.items() if holder == job]:
+                del self._left[lease]
+                del self._job_of[lease]
+
+    def find_job(self, job: str) -> KnownJob:
+        """A job of which something is or was held. Raises KeyError."""
+        with self._lock:
+            return self._jobs[job]
+
+    def known_jobs(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._jobs)
+
+    def snapshot(self) -> tuple[int, tuple[int, ...]]:
+        """The last answered lease request, and what is held."""
+        with self._lock:
+            return self._answered, tuple(self._left)

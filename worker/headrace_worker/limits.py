@@ -1,0 +1,96 @@
+"""Which slots have overrun a time limit, and when one may do so next.
+
+No clock ticks for it: the next moment at which any limit can be over is computed, so a pool whose
+tasks stay within theirs is hardly ever woken.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from headrace_worker.dispatch import STUCK_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headrace_worker.slot_process import SlotProcess, Verdict
+
+#: How long a slot may take until it is ready, in seconds.
+START_SECONDS = 60.0
+
+#: How long a service may take to prepare a job, in seconds, where the tasks' limit is shorter: what
+#: it imports is no fault of the first task.
+PREPARE_SECONDS = 60.0
+
+#: How long a slot that has closed its socket may live on, in seconds.
+MUTE_SECONDS = 2.0
+
+
+def enforce_limits(
+    slots: Iterable[SlotProcess], now_seconds: float
+) -> tuple[float, list[SlotProcess]]:
+    """Kill the slots that are over a limit.
+
+    Gives the moment (monotonic seconds) to look again, and the slots whose running task holds up
+    tasks behind it.
+    """
+    due = inf
+    stuck: list[SlotProcess] = []
+    for slot in slots:
+        if slot.verdict is not None:
+            continue
+        if slot.ended_seconds is not None:
+            slot_due = _enforce(slot, "mute", 0, slot.ended_seconds + MUTE_SECONDS, now_seconds)
+        elif not slot.ready:
+            slot_due = _enforce(slot, "start", 0, slot.started_seconds + START_SECONDS, now_seconds)
+        elif slot.pieces:
+            slot_due = _enforce_task(slot, now_seconds)
+            stuck_due = _find_stuck(slot, now_seconds)
+            if stuck_due <= now_seconds:
+                stuck.append(slot)
+            else:
+                slot_due = min(slot_due, stuck_due)
+        else:
+            slot_due = inf
+        due = min(due, slot_due)
+    return due, stuck
+
+
+def _enforce(
+    slot: SlotProcess, verdict: Verdict, number: int, due_seconds: float, now_seconds: float
+) -> float:
+    if due_seconds > now_seconds:
+        return due_seconds
+    slot.condemn(verdict, number)
+    return inf
+
+
+def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
+    found = slot.find_running()
+    # What has not started yet cannot be over its limit before it would be if it started now.
+    due = now_seconds + min(
+        (
+            piece.held.batch.timeout_seconds or inf
+            for piece in slot.pieces.values()
+            if found is None or piece is not found[0]
+        ),
+        default=inf,
+    )
+    if found is None:
+        return due
+    piece, _, running = found
+    limit_seconds = piece.held.batch.timeout_seconds
+    if limit_seconds is None:
+        return due
+    if running.preparing:
+        limit_seconds = max(limit_seconds, PREPARE_SECONDS)
+    over = running.since_seconds + limit_seconds
+    return min(due, _enforce(slot, "timeout", running.number, over, now_seconds))
+
+
+def _find_stuck(slot: SlotProcess, now_seconds: float) -> float:
+    if next(slot.list_unstarted(), None) is None:
+        return inf
+    found = slot.find_running()
+    return (now_seconds if found is None else found[2].since_seconds) + STUCK_SECONDS

@@ -1,0 +1,403 @@
+"""The pool of slots in the agent's process.
+
+    submit ─► Line ──_feed──► SlotProcess ═══ socket ═══► slot
+                ▲                │ dead, or over a limit    │
+                └── what had ────┤                          │
+                  not started    ▼                          ▼
+    poll ◄─ Failed ◄──────── Autopsy        Done, Failed ◄── its messages
+
+There is no thread: everything happens inside ``poll`` (and briefly in the other calls), which waits
+on the slots' sockets, their pidfds, the bell, and the next moment at which a time limit may be
+over. No lock is shared with a slot, so a slot can die at any moment without harm to another.
+
+``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
+exit), those that are left are killed, all are buried, then bell and selector are closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Self
+
+from headrace_worker.autopsy import Autopsy, Describer
+from headrace_worker.batch import Batch, Done, Event, Failed, Returned
+from headrace_worker.crew import Crew
+from headrace_worker.dispatch import PIECE_SECONDS, Pace, choose_tasks, fit_inputs
+from headrace_worker.launch import Launcher
+from headrace_worker.limits import enforce_limits
+from headrace_worker.line import Held, Line, Stretch
+from headrace_worker.loader import DEFAULT_LOADER
+from headrace_worker.messages import DONE, FAILED, LOADED, READY, RETIRED, STOPPED
+from headrace_worker.oom import OomWatch
+from headrace_worker.proc import read_cpu_seconds, read_rss_bytes
+from headrace_worker.runners import KeptJobs
+from headrace_worker.slot import SlotSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from headrace_worker.channel import Message
+    from headrace_worker.slot_process import SlotProcess
+
+#: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
+SETTLE_SECONDS = 0.001
+
+#: Of how many jobs it is remembered how long their tasks take.
+KEPT_PACES = 256
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStats:
+    """A slot's process number, its resident memory, and whether it holds tasks."""
+
+    pid: int
+    rss_bytes: int
+    busy: bool
+
+
+class Pool:
+    """Runs tasks in ``slots`` child processes. Not thread safe, but for ``wake``.
+
+    ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
+    modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
+    and when it has more than ``max_rss_bytes`` after one.
+
+    Raises UsageError for an unknown start method, and for fork in a process that has threads.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        start_method: str = "forkserver",
+        *,
+        loader: str = DEFAULT_LOADER,
+        preload: Sequence[str] = (),
+        max_tasks: int | None = None,
+        max_rss_bytes: int | None = None,
+    ) -> None:
+        if slots < 1:
+            raise ValueError(f"a pool has at least one slot, not {slots}")
+        modules = ("headrace_worker.slot", loader.partition(":")[0], *preload)
+        launcher = Launcher(start_method, modules)
+        settings = SlotSettings(
+            loader, launcher.preload, max_tasks, max_rss_bytes, forked=start_method == "fork"
+        )
+        self._line = Line()
+        self._held: dict[int, Held] = {}
+        self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
+        self._events: list[Event] = []
+        self._describer = Describer(loader)
+        self._autopsy = Autopsy(self._describer, OomWatch())
+        self._warned = False
+        self._crew = Crew(slots, launcher, settings)
+        try:
+            self._crew.start_missing(time.monotonic())
+        except BaseException:
+            self.close(kill=True)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(kill=True)
+
+    @property
+    def slots(self) -> int:
+        return self._crew.size
+
+    @property
+    def busy_slots(self) -> int:
+        return sum(1 for slot in self._crew.slots if slot.pieces)
+
+    @property
+    def idle_slots(self) -> int:
+        return self.slots - self.busy_slots
+
+    @property
+    def outstanding(self) -> frozenset[int]:
+        """Keys of the batches that have tasks without an outcome."""
+        return frozenset(self._held)
+
+    @property
+    def pending_tasks(self) -> int:
+        """How many tasks have not started."""
+        return sum(map(len, self._list_pending()))
+
+    @property
+    def pending_seconds(self) -> float | None:
+        """How long one slot would take for what has not started; None where no mean is known."""
+        seconds = 0.0
+        for stretch in self._list_pending():
+            mean = self._mean_of(stretch.held.batch.job)
+            if mean is None:
+                return None
+            seconds += len(stretch) * mean
+        return seconds
+
+    def stats(self) -> list[SlotStats]:
+        return [
+            SlotStats(slot.pid, read_rss_bytes(slot.pid), bool(slot.pieces))
+            for slot in self._crew.slots
+        ]
+
+    def measure_rss_bytes(self) -> int:
+        """Resident memory of all slots together; pages that they share count for each."""
+        return sum(slot.rss_bytes for slot in self.stats())
+
+    def submit(self, batch: Batch) -> None:
+        """Take a batch; each of its tasks comes back from ``poll`` once, unless it is cancelled."""
+        self._check_open()
+        if batch.key in self._held:
+            raise ValueError(f"batch {batch.key} is already held by the pool")
+        held = Held(batch, batch.stop - batch.start)
+        self._held[batch.key] = held
+        self._line.append(Stretch(held, batch.start, batch.stop))
+        self._feed()
+
+    def poll(self, timeout_seconds: float | None = None) -> list[Event]:
+        """Wait for events, for the time limit (None: without end), or for ``wake``.
+
+        Raises SlotStartError when slots die one after the other before they are ready.
+        """
+        self._check_open()
+        end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            due = min(end, self._keep_going())
+            wait = None if due == inf else max(0.0, due - time.monotonic())
+            woken, heard, dead = self._crew.wait(0.0 if self._events else wait)
+            for slot in heard:
+                self._read(slot)
+            for slot in dead:
+                self._bury(slot)
+            if self._events or woken or time.monotonic() >= end:
+                # Slots go on while the caller looks at the events.
+                self._keep_going()
+                events, self._events = self._events, []
+                return events
+
+    def wake(self) -> None:
+        """Let ``poll`` return, now or at its next call. Thread safe."""
+        self._crew.wake()
+
+    def cancel(self, job: str) -> None:
+        """Forget a job: nothing comes back of it any more, and slots that run it are killed."""
+        self._check_open()
+        for held in list(self._held.values()):
+            if held.batch.job == job:
+                held.cancelled = True
+                self._forget(held)
+        self._line.put_back(self._line.take_all())
+        involved = [
+            slot
+            for slot in self._crew.slots
+            if any(piece.held.cancelled for piece in slot.pieces.values())
+        ]
+        self._recall(involved)
+        for slot in involved:
+            found = slot.find_running()
+            if found is not None and found[0].held.cancelled:
+                slot.condemn("cancel", found[2].number)
+        self._feed()
+
+    def hand_back(self) -> list[Returned]:
+        """Give back every task that has not started; what has started goes on."""
+        self._check_open()
+        self._recall([slot for slot in self._crew.slots if slot.pieces])
+        return self._return(self._line.take_all())
+
+    def close(self, *, kill: bool = False, grace_seconds: float = 5.0) -> list[Returned]:
+        """End all slots, at once or when their running task is over; gives back what is left.
+
+        A result that was not polled before is lost, so its task is among those given back.
+        """
+        unfinished = self._line.take_all()
+        for slot in self._crew.close(kill=kill, grace_seconds=grace_seconds):
+            unfinished += slot.take_all()
+        return self._return(unfinished)
+
+    def _check_open(self) -> None:
+        if self._crew.closed:
+            raise ValueError("the pool is closed")
+
+    def _keep_going(self) -> float:
+        """Start, kill and feed slots as is due now; gives the moment when that is due next."""
+        now = time.monotonic()
+        self._crew.start_missing(now)
+        due, stuck = enforce_limits(self._crew.slots, now)
+        self._recall(stuck)
+        self._feed()
+        return min(due, self._crew.next_start_seconds or inf)
+
+    def _feed(self) -> None:
+        now = time.monotonic()
+        hungry = [slot for slot in self._crew.slots if _is_hungry(slot, now)]
+        # One piece a round for each, the idle ones first: none has two while another has none.
+        while hungry and self._line.head is not None:
+            hungry = [slot for slot in sorted(hungry, key=_count_tasks) if self._feed_one(slot)]
+        for slot in self._crew.slots:
+            if slot.end.is_backed_up:
+                self._crew.push(slot)
+
+    def _feed_one(self, slot: SlotProcess) -> bool:
+        head = self._line.head
+        if head is None:
+            return False
+        batch, load = head.held.batch, slot.weigh(self._mean_of)
+        mean = self._mean_of(batch.job)
+        tasks = min(len(head), choose_tasks(mean, load, self._line.tasks, self.slots))
+        if tasks and batch.inputs is not None:
+            first = head.start - batch.start
+            tasks = fit_inputs([len(one) for one in batch.inputs[first : first + tasks]], load)
+        if tasks:
+            slot.send(self._line.take(tasks))
+        return bool(tasks)
+
+    def _read(self, slot: SlotProcess, *, to_the_end: bool = False) -> None:
+        for message in slot.end.pull(to_the_end=to_the_end):
+            self._hear(slot, message)
+        if slot.end.ended:
+            self._crew.note_ended(slot)
+
+    def _hear(self, slot: SlotProcess, message: Message) -> None:
+        word, *rest = message
+        if word == DONE:
+            piece, start, stop, values, cpu, busy, durations = rest
+            slot.cpu_seconds += cpu
+            batch = self._settle(slot, piece, range(start, stop), busy)
+            if batch is not None:
+                self._events.append(
+                    Done(batch.key, batch.job, start, stop, values, cpu, busy, tuple(durations))
+                )
+        elif word == FAILED:
+            piece, index, kind, text, trace, summary, cpu, busy = rest
+            slot.cpu_seconds += cpu
+            batch = self._settle(slot, piece, range(index, index + 1), busy)
+            if batch is not None:
+                self._events.append(
+                    Failed(batch.key, batch.job, index, batch.attempt, "error", "", kind, text,
+                           trace, summary, cpu, busy)
+                )  # fmt: skip
+        elif word == STOPPED:
+            # Mostly of tasks that have been taken back already; else it had just looked started.
+            self._line.put_back(slot.take_stopped(*rest))
+        elif word == LOADED:
+            self._describer.trust(*rest)
+        elif word == RETIRED:
+            (slot.retired,) = rest
+        else:
+            assert word == READY, f"a slot said {word!r}"
+            slot.cpu_seconds = read_cpu_seconds(slot.pid)
+            self._crew.note_ready(slot)
+            self._warn_of_missing(*rest)
+
+    def _settle(
+        self, slot: SlotProcess, number: int, indices: range, busy_seconds: float
+    ) -> Batch | None:
+        """Note that tasks have their outcome; None where nobody waits for it any more."""
+        held = slot.settle(number, indices.start, indices.stop)
+        if held is None or held.cancelled:
+            return None
+        self._observe(held.batch.job, len(indices), busy_seconds)
+        self._count_off(held, len(indices))
+        return held.batch
+
+    def _bury(self, slot: SlotProcess) -> None:
+        # Everything that it had sent comes first: what has its outcome is not charged.
+        self._read(slot, to_the_end=True)
+        charged = self._autopsy.find_charged(slot)
+        unfinished = slot.take_all()
+        status = self._crew.bury(slot)
+        if charged is not None:
+            stretch = charged.stretch
+            unfinished = [rest for one in unfinished for rest in one.without(stretch)]
+            if not stretch.held.cancelled:
+                failed = self._autopsy.report(slot, charged, status)
+                self._observe(failed.job, 1, failed.busy_seconds)
+                self._events.append(failed)
+                self._count_off(stretch.held, 1)
+        self._line.put_back(unfinished)
+
+    def _recall(self, slots: Sequence[SlotProcess]) -> None:
+        """Put what the slots have not started back at the head of the line."""
+        if not slots:
+            return
+        for slot in slots:
+            slot.revoke()
+        # A slot writes that it starts a task, then looks whether it still may; here it is the other
+        # way round. After this pause at least one of the two has seen the other's word.
+        time.sleep(SETTLE_SECONDS)
+        self._line.put_back([stretch for slot in slots for stretch in slot.take_unstarted()])
+
+    def _return(self, stretches: Iterable[Stretch]) -> list[Returned]:
+        returned: list[Returned] = []
+        for stretch in sorted(stretches, key=lambda one: (one.held.batch.key, one.start)):
+            if stretch.held.cancelled:
+                continue
+            batch = stretch.held.batch
+            self._count_off(stretch.held, len(stretch))
+            last = returned[-1] if returned else None
+            if last is not None and (last.key, last.stop) == (batch.key, stretch.start):
+                returned[-1] = Returned(batch.key, batch.job, last.start, stretch.stop)
+            else:
+                returned.append(Returned(batch.key, batch.job, stretch.start, stretch.stop))
+        return returned
+
+    def _count_off(self, held: Held, tasks: int) -> None:
+        held.remaining -= tasks
+        if not held.remaining:
+            self._forget(held)
+
+    def _forget(self, held: Held) -> None:
+        del self._held[held.batch.key]
+        self._autopsy.forget(held.batch.key)
+
+    def _observe(self, job: str, tasks: int, seconds: float) -> None:
+        pace = self._paces.touch(job)
+        if pace is None:
+            pace = Pace()
+            self._paces.keep(job, pace)
+        pace.observe(tasks, seconds)
+
+    def _mean_of(self, job: str) -> float | None:
+        pace = self._paces.touch(job)
+        return None if pace is None else pace.mean_seconds
+
+    def _list_pending(self) -> Iterator[Stretch]:
+        yield from self._line
+        for slot in self._crew.slots:
+            yield from slot.list_unstarted()
+
+    def _warn_of_missing(self, modules: list[str]) -> None:
+        if modules and not self._warned:
+            self._warned = True
+            _log.warning(
+                "the fork server could not preload %s: slots import them one by one",
+                ", ".join(modules),
+            )
+
+
+def _is_hungry(slot: SlotProcess, now_seconds: float) -> bool:
+    if not slot.ready or slot.retired or slot.verdict or slot.ended_seconds is not None:
+        return False
+    if not slot.pieces:
+        return True
+    if slot.end.is_backed_up:
+        return False
+    found = slot.find_running()
+    return found is None or now_seconds - found[2].since_seconds < PIECE_SECONDS
+
+
+def _count_tasks(slot: SlotProcess) -> int:
+    return sum(map(len, slot.pieces.values()))

@@ -1,0 +1,176 @@
+"""The reporter: one thread that sends outcomes and metric samples to the result queue.
+
+    agent ─ add(events) ─► pending ─► one report for all that came while the last was under way
+
+Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
+sent again. Started by the agent; ``flush`` waits until all is acknowledged, ``stop`` ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from headrace_wire.api import ResultQueueApi
+from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.messages import DoneRun, Report, ReturnedRun, TaskFailure
+from headrace_worker.batch import Done, Event, Failed, Returned
+from headrace_worker.holdings import Holdings
+from headrace_worker.tally import Tally
+
+log = logging.getLogger(__name__)
+
+#: Bytes of values in one report; a single run may be larger.
+MAX_REPORT_BYTES = 16 << 20
+
+#: Runs and failures in one report.
+MAX_REPORT_EVENTS = 5000
+
+#: Seconds between attempts when the coordinator's store cannot be written.
+STORE_PAUSE_SECONDS = 1.0
+
+
+class Reporter:
+    """``on_failure`` is called in the reporter's thread when it cannot go on."""
+
+    def __init__(
+        self,
+        results: ResultQueueApi,
+        worker: str,
+        name: str,
+        holdings: Holdings,
+        on_failure: Callable[[HeadraceError], None],
+    ) -> None:
+        self._results = results
+        self._worker = worker
+        self._name = name
+        self._holdings = holdings
+        self._on_failure = on_failure
+        self._tally = Tally()
+        self._pending: deque[Event] = deque()
+        self._changed = threading.Condition()
+        self._sending = False
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Have events reported, soon."""
+        with self._changed:
+            self._pending += events
+            self._changed.notify_all()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until everything added is acknowledged. False when it took too long."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._pending and not self._sending, timeout_seconds
+            )
+
+    def stop(self) -> None:
+        """End the thread after the report that is under way."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        number = 0
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._pending or self._stopped)
+                    if self._stopped:
+                        return
+                    events = self._take_pending()
+                    self._sending = True
+                number += 1
+                self._send(self._make_report(number, events))
+                for event in events:
+                    tasks = 1 if isinstance(event, Failed) else event.stop - event.start
+                    self._holdings.release(event.key, tasks)
+                with self._changed:
+                    self._sending = False
+                    self._changed.notify_all()
+        except HeadraceError as error:
+            self._on_failure(error)
+
+    def _take_pending(self) -> list[Event]:
+        taken: list[Event] = []
+        size = 0
+        while self._pending and size < MAX_REPORT_BYTES and len(taken) < MAX_REPORT_EVENTS:
+            event = self._pending.popleft()
+            size += len(event.values) if isinstance(event, Done) else 0
+            taken.append(event)
+        return taken
+
+    def _make_report(self, number: int, events: list[Event]) -> Report:
+        done: list[DoneRun] = []
+        failures: list[TaskFailure] = []
+        returned: list[ReturnedRun] = []
+        for event in events:
+            job = self._holdings.find_job(event.job)
+            match event:
+                case Done():
+                    self._tally.add_run(job.service, job.operation, event)
+                    done.append(self._convert_run(event))
+                case Failed():
+                    self._tally.add_failure(job.service, job.operation, event)
+                    failures.append(self._convert_failure(event))
+                case Returned():
+                    returned.append(ReturnedRun(event.key, event.job, event.start, event.stop))
+        return Report(
+            worker=self._worker,
+            number=number,
+            done=tuple(done),
+            failures=tuple(failures),
+            returned=tuple(returned),
+            samples=self._tally.drain(),
+        )
+
+    @staticmethod
+    def _convert_run(event: Done) -> DoneRun:
+        return DoneRun(
+            lease=event.key,
+            job=event.job,
+            start=event.start,
+            stop=event.stop,
+            values=event.values,
+            cpu_seconds=event.cpu_seconds,
+            busy_seconds=event.busy_seconds,
+        )
+
+    def _convert_failure(self, event: Failed) -> TaskFailure:
+        return TaskFailure(
+            lease=event.key,
+            job=event.job,
+            index=event.index,
+            attempt=event.attempt,
+            reason=event.reason,
+            signal=event.signal,
+            error_type=event.error_type,
+            message=event.message,
+            traceback=event.traceback,
+            summary=event.summary,
+            worker=self._name,
+            cpu_seconds=event.cpu_seconds,
+            busy_seconds=event.busy_seconds,
+        )
+
+    def _send(self, report: Report) -> None:
+        while True:
+            try:
+                receipt = self._results.report(report)
+            except StoreError as error:
+                log.warning("kept %d outcomes: %s", len(report.done), error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped, STORE_PAUSE_SECONDS)
+                    if self._stopped:
+                        raise
+            else:
+                if receipt.dropped:
+                    log.info("%d tasks had been done elsewhere", receipt.dropped)
+                return

@@ -1,0 +1,33 @@
+"""What a worker can be told, validated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace_wire.address import Address
+
+#: Seconds that running tasks have to finish in when the worker is told to go.
+DEFAULT_DRAIN_SECONDS = 30.0
+
+#: Seconds for which a worker goes on trying to reach a coordinator that is away.
+DEFAULT_GIVE_UP_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
+
+    ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the
+    host's name and the process number.
+    """
+
+    coordinator: Address
+    key_file: Path
+    slots: str = "auto"
+    start_method: str = "forkserver"
+    name: str = ""
+    drain_seconds: float = DEFAULT_DRAIN_SECONDS
+    give_up_seconds: float = DEFAULT_GIVE_UP_SECONDS
+    max_tasks: int | None = None
+    max_rss_bytes: int | None = None
