@@ -76,6 +76,8 @@ class Leasing:
             granted.append(lease)
             free -= min(lease.held.count, free)
             left -= self._measure_inputs(job, lease)
+            if lease.attempt > 1:
+                break  # what may take its worker along should take no other task with it
         if granted:
             member.request = request.number
             member.granted = tuple(lease.id for lease in granted)

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import sys
 
-import msgpack
 from headrace_worker.batch import Batch, Done
+from headrace_worker.packing import pack
 from headrace_worker.pool import Pool
 from support.pool_probe_service import LOADER
 
 method, deed, *rest = sys.argv[1:]
 with Pool(2, method, loader=LOADER) as pool:
+    acts: dict[str, object]
     if deed == "print":
         acts = {"print": [[], "said by a task"]}
     else:
         # Mark the start of two tasks, then keep both slots busy without ever giving up the GIL
         # for longer than the interpreter makes them.
         acts = {"mark": [[], rest[0]], "spin": [[], 3600]}
-    pool.submit(Batch(1, "job", "probe", "act", msgpack.packb(acts), 0, 2))
+    pool.submit(Batch(1, "job", "probe", "act", pack(acts), 0, 2))
     while pool.outstanding:
         for event in pool.poll():
             assert isinstance(event, Done), event

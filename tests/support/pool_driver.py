@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgpack
+from headrace_wire.batch import unpack_batch
 from headrace_worker.batch import Batch, Done, Event, Failed
+from headrace_worker.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,9 +31,10 @@ def make_batch(
     inputs: Iterable[bytes] | None = None,
     timeout_seconds: float | None = None,
     attempt: int = 1,
-    **acts: Any,
+    acts: dict[str, Any] | None = None,
+    **more_acts: Any,
 ) -> Batch:
-    """Make a batch of tasks; ``acts`` are the operation's parameters.
+    """Make a batch of tasks; ``acts`` and ``more_acts`` are the operation's parameters.
 
     For "act" each is ``name=([indices], argument)``; no indices means every task.
     """
@@ -42,7 +44,7 @@ def make_batch(
         job,
         service,
         operation,
-        msgpack.packb(acts),
+        pack({**(acts or {}), **more_acts}),
         indices.start,
         indices.stop,
         attempt,
@@ -63,7 +65,7 @@ class Outcomes:
         for event in events:
             if isinstance(event, Done):
                 self.done.append(event)
-                values = msgpack.unpackb(event.values)
+                values = unpack_batch(event.values)
                 assert len(values) == event.stop - event.start == sum(event.durations)
                 for index, value in zip(range(event.start, event.stop), values, strict=True):
                     self.values.setdefault((event.job, index), []).append(value)

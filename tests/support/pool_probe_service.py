@@ -24,7 +24,7 @@ class ProbeService:
     """Each operation is a way in which a task can go."""
 
     name = "probe"
-    operations = ("noop", "echo", "pid", "act", "broken", "exit", "slow to prepare")
+    operations = ("noop", "echo", "pid", "act", "environment", "broken", "exit", "slow to prepare")
 
     def engine(self) -> str:
         return "probe"
@@ -39,6 +39,9 @@ class ProbeService:
                 return _tell_pid
             case "act":
                 return lambda index, _: _act(parameters, index)
+            case "environment":
+                value = os.environ[str(parameters["name"])].encode()
+                return lambda *_: value
             case "broken":
                 raise LookupError("the probe is broken")
             case "exit":
@@ -69,6 +72,11 @@ class ProbeService:
         target: Target,
     ) -> Gathered:
         raise NotImplementedError
+
+
+def die_at_once(*_: object) -> None:
+    """A slot's main function that never gets as far as being ready."""
+    os._exit(9)
 
 
 def load_probe(name: str) -> ProbeService:

@@ -179,6 +179,20 @@ class MsgpackListener:
         self._socket.shutdown(socket.SHUT_RDWR)
 
 
+def check_listening(address: tuple[str, int]) -> None:
+    """See whether anything accepts connections at an address. Raises UnreachableError."""
+    _connect(address).close()
+
+
+def _connect(address: tuple[str, int]) -> socket.socket:
+    try:
+        return socket.create_connection(address, HANDSHAKE_SECONDS)
+    except OSError as error:
+        host, port = address
+        why = error.strerror or str(error)
+        raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
+
+
 def dial(
     address: tuple[str, int], family: str | None = None, authkey: bytes | None = None
 ) -> MsgpackConnection:
@@ -188,12 +202,7 @@ def dial(
     """
     del family
     host, port = address
-    try:
-        sock = socket.create_connection((host, port), HANDSHAKE_SECONDS)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
-    link = MsgpackConnection(sock)
+    link = MsgpackConnection(_connect(address))
     link.set_deadline(HANDSHAKE_SECONDS)
     try:
         if authkey is not None:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from headrace_worker.launch import Launcher
     from headrace_worker.slot import SlotSettings
 
-#: How many slots may die in a row before they are ready, and the first pause after such a death,
-#: in seconds; it doubles each time.
+#: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
+#: first pause after such a death, in seconds; it doubles each time up to the longest.
 START_FAILURES = 8
 START_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -153,10 +154,11 @@ class Crew:
 
     def _note_failure(self, why: str) -> None:
         self._failures += 1
-        if self._failures >= START_FAILURES:
+        if self._failures >= START_FAILURES + self.size:
             raise SlotStartError(
                 f"the slots of the pool cannot be started ({self._failures} in a row): {why}; "
                 "standard error may say more"
             )
         _log.warning("%s; trying again", why)
-        self._pause_end_seconds = time.monotonic() + START_PAUSE_SECONDS * 2**self._failures
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, START_PAUSE_SECONDS * 2 ** (self._failures - 1))
+        self._pause_end_seconds = time.monotonic() + pause_seconds

@@ -17,6 +17,9 @@ from headrace_wire.messages import Heartbeat
 from headrace_worker.condition import Condition
 from headrace_worker.holdings import Holdings
 
+#: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
+LONGEST_BEAT_SECONDS = 1.0
+
 
 class Heart:
     """``on_cancelled`` and ``on_failure`` are called in the heart's thread."""
@@ -66,7 +69,7 @@ class Heart:
             busy=self._condition.busy,
             rss_bytes=self._condition.rss_bytes,
             draining=self._condition.draining,
-            wait_seconds=self._interval_seconds,
+            wait_seconds=min(self._interval_seconds, LONGEST_BEAT_SECONDS),
         )
         orders = self._jobs.heartbeat(beat)
         if not orders.known and not self._stop.is_set():

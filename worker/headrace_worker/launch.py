@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import types
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -61,7 +62,7 @@ class Launcher:
 def _refuse_threads() -> None:
     # Threads that run Python; idle ones of native libraries hold no lock of ours, and those
     # libraries look after their own.
-    threads = len(sys._current_frames())  # noqa: SLF001 - documented, and sees threads of C too
+    threads = threading.active_count()
     if threads > 1:
         raise UsageError(
             f"the start method is 'fork' and this process has {threads} threads: a lock that "

@@ -172,5 +172,5 @@ class Reporter:
                         raise
             else:
                 if receipt.dropped:
-                    log.info("%d tasks had been done elsewhere", receipt.dropped)
+                    log.debug("%d tasks had an outcome already", receipt.dropped)
                 return

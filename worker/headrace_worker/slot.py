@@ -240,7 +240,8 @@ class Watch(threading.Thread):
             try:
                 self._outbox.flush_overdue()
             except OSError:
-                os._exit(EXIT_ORPHANED)
+                # The pool has closed its end. The running task may finish; then its thread notices.
+                self._several = False
 
 
 def _check_value(value: object) -> None:

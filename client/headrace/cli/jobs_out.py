@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -90,7 +89,6 @@ def results(
     as_json: bool,
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
-    started = time.monotonic()
     found = connect(coordinator, key_file).job(job_id)
     with Progress() as progress:
         code = deliver(
@@ -99,7 +97,7 @@ def results(
             progress,
             as_json=as_json,
             wait_seconds=wait,
-            started=started,
+            started=None,
             embedded=False,
             drop=drop,
         )

@@ -24,6 +24,7 @@ from headrace.cluster import Cluster, Job
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Plan, Target
 from headrace_wire.address import Address
+from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -46,6 +47,9 @@ def connect(address: Address, key_file: Path) -> Cluster:
             click.echo(f"headrace: {error}; waiting for it to come back", err=True)
 
     try:
+        if not key_file.exists():
+            # Without a coordinator there is no key either; that is the better thing to say first.
+            check_listening(address)
         return Cluster(address, load_key(key_file), tell_lost)
     except UnreachableError as error:
         raise UnreachableError(
@@ -62,8 +66,8 @@ def carry_out(
     file_format: str | None = None,
 ) -> None:
     """Submit a planned job, wait, put the results together, say how it went, and exit."""
-    started = time.monotonic()
     with _open_cluster(options) as cluster, Progress() as progress:
+        started = time.monotonic()
         job = _submit(cluster, service, plan, options, progress)
         if options.detach:
             click.echo(json.dumps(show_status(job.status)) if options.as_json else job.id)
@@ -89,12 +93,13 @@ def deliver(
     *,
     as_json: bool,
     wait_seconds: float | None,
-    started: float,
+    started: float | None,
     embedded: bool,
     drop: bool,
 ) -> int:
     """Wait for a job's values, put them together and say how it went. Returns the exit code.
 
+    ``started`` is the monotonic time from which wall time counts, None for the job's own.
     ``drop`` tells the coordinator to drop the results once they are written.
     """
     try:
@@ -115,7 +120,10 @@ def deliver(
     for problem in gathered.problems:
         click.echo(f"not written: {problem}", err=True)
     explain_failures(job)
-    click.echo(summarise(job.status, time.monotonic() - started, gathered.written), err=True)
+    wall_seconds = job.status.wall_seconds or 0.0
+    if started is not None:
+        wall_seconds = time.monotonic() - started
+    click.echo(summarise(job.status, wall_seconds, gathered.written), err=True)
     spoiled = job.status.failed or gathered.problems or job.status.state == CANCELLED
     return EXIT_TASKS_FAILED if spoiled else EXIT_OK
 

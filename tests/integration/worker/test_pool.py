@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
 from headrace_wire.errors import UsageError
-from headrace_worker import crew, limits
+from headrace_worker import crew, limits, slot_process
 from headrace_worker.batch import Done, Failed
+from headrace_worker.oom import OomWatch
 from headrace_worker.pool import Pool
 from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, make_batch, run
-from support.pool_probe_service import LOADER
+from support.pool_probe_service import LOADER, die_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +74,7 @@ def test_every_task_has_exactly_one_outcome(pool: Pool) -> None:
         pool,
         make_batch("echo", 3000, inputs=inputs),
         make_batch("noop", range(50, 1050), job="other"),
-        make_batch("act", 20, job="some fail", **{"raise": ([3, 4, 19], "no")}),
+        make_batch("act", 20, job="some fail", acts={"raise": ([3, 4, 19], "no")}),
     )
     assert outcomes.values.keys() >= {("job", index) for index in range(3000)}
     assert all(outcomes.values[("job", index)] == [inputs[index]] for index in range(3000))
@@ -98,7 +101,7 @@ def test_both_slots_work_at_once(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_an_exception_is_an_error_with_its_traceback(pool: Pool) -> None:
-    outcomes = run(pool, make_batch(tasks=3, attempt=2, **{"raise": ([1], "no such thing:")}))
+    outcomes = run(pool, make_batch(tasks=3, attempt=2, acts={"raise": ([1], "no such thing:")}))
     (failed,) = outcomes.failed()
     assert (failed.reason, failed.error_type, failed.message, failed.index, failed.attempt) == (
         "error",
@@ -116,7 +119,7 @@ def test_an_exception_is_an_error_with_its_traceback(pool: Pool) -> None:
 
 def test_sys_exit_in_a_task_is_only_an_error(pool: Pool) -> None:
     before = pool.stats()
-    outcomes = run(pool, make_batch(tasks=2, **{"sys.exit": ([0], 3)}))
+    outcomes = run(pool, make_batch(tasks=2, acts={"sys.exit": ([0], 3)}))
     (failed,) = outcomes.failed()
     assert (failed.reason, failed.error_type, failed.message) == ("error", "SystemExit", "3")
     assert [slot.pid for slot in pool.stats()] == [slot.pid for slot in before]
@@ -126,7 +129,7 @@ def test_sys_exit_in_a_task_is_only_an_error(pool: Pool) -> None:
 def test_a_result_that_is_no_bytes_is_an_error_that_names_its_type(
     pool: Pool, value: object, name: str
 ) -> None:
-    outcomes = run(pool, make_batch(tasks=2, **{"return": ([1], value)}))
+    outcomes = run(pool, make_batch(tasks=2, acts={"return": ([1], value)}))
     (failed,) = outcomes.failed()
     assert (failed.index, failed.reason, failed.error_type) == (1, "error", "TypeError")
     assert name in failed.message
@@ -160,7 +163,7 @@ def test_a_task_that_takes_its_slot_with_it_is_charged_alone(
     pool: Pool, act: str, argument: object, signal_name: str, message: str
 ) -> None:
     run(pool, make_batch("act", 100))  # the job is known as short: many go to a slot at once
-    outcomes = run(pool, make_batch(tasks=40, attempt=3, **{act: ([17], argument)}, job="job 2"))
+    outcomes = run(pool, make_batch(tasks=40, attempt=3, acts={act: ([17], argument)}, job="job 2"))
     (failed,) = outcomes.failed("job 2")
     assert (failed.index, failed.reason, failed.signal, failed.attempt) == (
         17,
@@ -208,7 +211,7 @@ def test_tasks_that_were_sent_to_a_slot_that_dies_idle_run_elsewhere(pool: Pool)
     stopped = pool.stats()[0].pid
     os.kill(stopped, signal.SIGSTOP)
     pool.submit(make_batch(tasks=range(100, 200)))
-    outcomes = collect(pool, until=lambda: pool.busy_slots == 1 and not pool.pending_tasks == 100)
+    outcomes = collect(pool, until=lambda: pool.busy_slots == 1 and pool.pending_tasks != 100)
     os.kill(stopped, signal.SIGKILL)
     collect(pool, outcomes)
     assert outcomes.indices() == list(range(100, 200))
@@ -280,7 +283,11 @@ def test_a_thread_that_a_task_leaves_behind_does_not_hold_up_recycling(
     make_pool: Callable[..., Pool],
 ) -> None:
     pool = make_pool(max_tasks=1)
-    assert run(pool, make_batch("act", 3, **{"leave a thread": ([], None)})).indices() == [0, 1, 2]
+    assert run(pool, make_batch("act", 3, acts={"leave a thread": ([], None)})).indices() == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_40_kills_during_4000_tasks_lose_and_repeat_nothing(pool: Pool, tmp_path: Path) -> None:
@@ -450,7 +457,7 @@ def test_a_gentle_close_lets_a_running_task_finish(
     first, second = tmp_path / "first", tmp_path / "second"
     pool.submit(make_batch(tasks=1, mark=([], str(first)), sleep=([], 0.3)))
     wait_for_lines(pool, first, 1)
-    pool.submit(make_batch(tasks=1, job="other", sleep=([], 0.3), **{"mark": ([], str(second))}))
+    pool.submit(make_batch(tasks=1, job="other", sleep=([], 0.3), mark=([], str(second))))
     wait_for_lines(pool, second, 1)
     began = time.monotonic()
     pool.close()
@@ -463,7 +470,9 @@ def test_close_leaves_no_process_and_no_file(start_method: str) -> None:
     process = psutil.Process()
     children, files = set(process.children(recursive=True)), process.num_fds()
     with Pool(3, start_method, loader=LOADER) as pool:
-        run(pool, make_batch("noop", 100), make_batch(tasks=4, job="2", **{"os._exit": ([1], 1)}))
+        run(
+            pool, make_batch("noop", 100), make_batch(tasks=4, job="2", acts={"os._exit": ([1], 1)})
+        )
         assert len(set(process.children(recursive=True)) - children) == 3
     assert set(process.children(recursive=True)) <= children
     assert process.num_fds() == files
@@ -480,7 +489,7 @@ def test_a_task_that_closes_every_file_is_charged(
 ) -> None:
     """Its slot can tell nothing any more; after some tries the pool charges the task."""
     monkeypatch.setattr(limits, "MUTE_SECONDS", 0.1)
-    outcomes = run(pool, make_batch("act", 2, **{"close files": ([0], None)}))
+    outcomes = run(pool, make_batch("act", 2, acts={"close files": ([0], None)}))
     assert outcomes.indices() == [0, 1]
     assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(0, "crash")]
 
@@ -532,24 +541,16 @@ def test_a_job_that_a_slot_has_forgotten_is_sent_again(make_pool: Callable[..., 
 def test_slots_that_cannot_start_are_said_so(
     start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slots die before they are ready, each one, as with a broken installation."""
     monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with Pool(2, start_method, loader=LOADER) as pool:
         pool.submit(make_batch("noop", 1))
-        with pytest.raises(crew.SlotStartError, match="cannot be started"):
-            while True:
-                for slot in pool._crew.slots:
-                    if not slot.ready:
-                        slot.kill()
-                    else:
-                        # It was quicker than the test: it does not count as a failure to start.
-                        slot.ready = False
-                        slot.kill()
-                pool.poll(0.01)
+        with pytest.raises(crew.SlotStartError, match="exit status 9"):
+            collect(pool)
 
 
 def test_events_tell_their_batch(pool: Pool) -> None:
-    batch = make_batch(tasks=2, **{"raise": ([1], "no")})
+    batch = make_batch(tasks=2, acts={"raise": ([1], "no")})
     pool.submit(batch)
     events = []
     while pool.outstanding:
@@ -573,3 +574,45 @@ def test_an_unknown_start_method_is_refused() -> None:
 def test_a_pool_without_slots_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one slot"):
         Pool(0, loader=LOADER)
+
+
+def test_fork_is_refused_in_a_process_that_has_threads() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        with pytest.raises(UsageError, match="'fork'.*threads.*'forkserver'"):
+            Pool(1, "fork", loader=LOADER)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_death_that_the_kernel_counts_as_out_of_memory_is_told_so(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OomWatch, "claim", lambda _: True)
+    outcomes = run(
+        pool,
+        make_batch(tasks=1, acts={"kill": ([], int(signal.SIGKILL))}),
+        make_batch(tasks=1, acts={"kill": ([], int(signal.SIGSEGV))}, job="other"),
+    )
+    assert [failed.reason for failed in outcomes.failed()] == ["oom"]
+    assert [failed.reason for failed in outcomes.failed("other")] == ["crash"]
+
+
+def test_libraries_are_held_to_one_thread_unless_the_user_said_otherwise(
+    make_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    outcomes = run(make_pool(), make_batch("environment", 1, name="OMP_NUM_THREADS"))
+    assert outcomes.values["job", 0] == [b"1"]
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_what_the_fork_server_could_not_preload_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Pool(1, "forkserver", loader=LOADER, preload=["no_such_module"]) as pool:
+        run(pool, make_batch("noop", 1))
+    assert "no_such_module" in caplog.text

@@ -1,0 +1,109 @@
+"""Short ways to say what happens to a queue, for its tests."""
+
+from __future__ import annotations
+
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.state import Now
+from headrace_wire.batch import pack_batch
+from headrace_wire.messages import (
+    DoneRun,
+    Heartbeat,
+    JobSpec,
+    JobStatus,
+    LeaseRequest,
+    Receipt,
+    Report,
+    TaskFailure,
+    WorkerInfo,
+)
+from headrace_coordinator.job import HeldLease
+
+
+def at(seconds: float) -> Now:
+    """A moment, with a wall clock that has nothing to do with it."""
+    return Now(seconds, 1_000_000.0 - seconds)
+
+
+def make_spec(job: str = "job", tasks: int | None = 10, **fields: object) -> JobSpec:
+    values: dict[str, object] = {
+        "id": job,
+        "service": "primes",
+        "operation": "count",
+        "parameters": b"\x80",
+        "tasks": tasks,
+        "carried": tasks is None,
+        **fields,
+    }
+    return JobSpec(**values)  # type: ignore[arg-type] # a test names the fields that it cares for
+
+
+def make_worker(worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)) -> WorkerInfo:
+    engines = dict.fromkeys(services, "test")
+    return WorkerInfo(worker, worker, "host", 1, slots, "", "spawn", "0", engines)
+
+
+class Rig:
+    """A queue, its clock and its workers' request numbers."""
+
+    def __init__(self, lease_seconds: float = 15.0) -> None:
+        self.queue = Queue(lease_seconds)
+        self.seconds = 0.0
+        self.requests: dict[str, int] = {}
+        self.reports: dict[str, int] = {}
+
+    @property
+    def now(self) -> Now:
+        return at(self.seconds)
+
+    def join(self, worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)) -> None:
+        self.queue.leasing.register(make_worker(worker, slots, services), self.now)
+
+    def submit(self, job: str = "job", tasks: int | None = 10, **fields: object) -> None:
+        self.queue.intake.submit(make_spec(job, tasks, **fields), self.now)
+
+    def put(self, job: str, start: int, items: list[bytes]) -> int:
+        return self.queue.intake.put(job, start, pack_batch(items), self.now)
+
+    def lease(self, worker: str = "w", slots: int = 2, *, repeat: bool = False) -> list[HeldLease]:
+        if not repeat:
+            self.requests[worker] = self.requests.get(worker, 0) + 1
+        request = LeaseRequest(worker, self.requests[worker], slots, 0.0, ())
+        return self.queue.leasing.lease(request, self.now)
+
+    def finish(
+        self, lease: HeldLease, start: int | None = None, stop: int | None = None,
+        seconds: float = 0.1,
+    ) -> Receipt:  # fmt: skip
+        first = lease.start if start is None else start
+        last = lease.stop if stop is None else stop
+        values = pack_batch([str(index).encode() for index in range(first, last)])
+        count = last - first
+        run = DoneRun(lease.id, lease.job, first, last, values, seconds * count, seconds * count)
+        return self.report(lease.worker, done=(run,))
+
+    def fail(self, lease: HeldLease, index: int, reason: str = "error") -> Receipt:
+        failure = TaskFailure(
+            lease.id, lease.job, index, lease.attempt, reason, "", "ValueError", "no", "", "",
+            lease.worker, 0.0, 0.0,
+        )  # fmt: skip
+        return self.report(lease.worker, failures=(failure,))
+
+    def report(
+        self,
+        worker: str,
+        done: tuple[DoneRun, ...] = (),
+        failures: tuple[TaskFailure, ...] = (),
+    ) -> Receipt:
+        self.reports[worker] = self.reports.get(worker, 0) + 1
+        report = Report(worker, self.reports[worker], done, failures, (), ())
+        return self.queue.outcomes.report(report, self.now)
+
+    def beat(self, worker: str = "w", leases: tuple[int, ...] = ()) -> bool:
+        request = self.requests.get(worker, 0)
+        beat = Heartbeat(worker, request, leases, 0, 0, False, 0.0)
+        return self.queue.leasing.heartbeat(beat, self.now)
+
+    def status(self, job: str = "job") -> JobStatus:
+        return self.queue.intake.status(job, self.now)
+
+

@@ -1,0 +1,83 @@
+"""Range sets, against Python's own sets."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_coordinator.ranges import RangeSet
+
+edges = st.tuples(st.integers(0, 60), st.integers(0, 60))
+changes = st.lists(st.tuples(st.booleans(), edges), max_size=30)
+
+
+def build(steps: list[tuple[bool, tuple[int, int]]]) -> tuple[RangeSet, set[int]]:
+    ranges, model = RangeSet(), set[int]()
+    for adding, (start, stop) in steps:
+        if adding:
+            ranges.add(start, stop)
+            model |= set(range(start, stop))
+        else:
+            ranges.remove(start, stop)
+            model -= set(range(start, stop))
+    return ranges, model
+
+
+def spread(pieces: list[tuple[int, int]]) -> set[int]:
+    return {index for start, stop in pieces for index in range(start, stop)}
+
+
+@given(changes)
+def test_a_range_set_holds_what_a_set_holds(steps: list[tuple[bool, tuple[int, int]]]) -> None:
+    ranges, model = build(steps)
+    assert spread(list(ranges)) == model
+    assert ranges.count == len(model)
+    assert all(index in ranges for index in model)
+    assert not any(index in ranges for index in set(range(-2, 63)) - model)
+
+
+@given(changes)
+def test_ranges_are_sorted_and_never_touch(steps: list[tuple[bool, tuple[int, int]]]) -> None:
+    pieces = list(build(steps)[0])
+    assert all(start < stop for start, stop in pieces)
+    assert all(left[1] < right[0] for left, right in zip(pieces, pieces[1:], strict=False))
+
+
+@given(changes, edges)
+def test_overlap_and_missing_share_a_range_out(
+    steps: list[tuple[bool, tuple[int, int]]], span: tuple[int, int]
+) -> None:
+    ranges, model = build(steps)
+    start, stop = span
+    asked = set(range(start, stop))
+    assert spread(ranges.overlap(start, stop)) == asked & model
+    assert spread(ranges.missing(start, stop)) == asked - model
+    assert ranges.covers(start, stop) == (asked <= model)
+
+
+@given(changes, st.integers(0, 60))
+def test_next_missing_is_the_first_gap(
+    steps: list[tuple[bool, tuple[int, int]]], index: int
+) -> None:
+    ranges, model = build(steps)
+    expected = next(candidate for candidate in range(index, 100) if candidate not in model)
+    assert ranges.next_missing(index) == expected
+
+
+@given(changes, st.integers(1, 10))
+def test_popping_takes_the_first_indices_of_the_first_range(
+    steps: list[tuple[bool, tuple[int, int]]], most: int
+) -> None:
+    ranges, model = build(steps)
+    if not model:
+        return
+    start, stop = ranges.pop_first(most)
+    assert start == min(model)
+    assert 1 <= stop - start <= most
+    assert spread(list(ranges)) == model - set(range(start, stop))
+
+
+def test_a_billion_indices_take_one_range() -> None:
+    ranges = RangeSet([(0, 10**9)])
+    assert ranges.pop_first(1000) == (0, 1000)
+    assert (len(ranges), ranges.count) == (1, 10**9 - 1000)
