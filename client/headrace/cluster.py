@@ -27,7 +27,7 @@ PUT_BYTES = 1 << 20
 PUT_TASKS = 1000
 
 #: Bytes of values asked for at a time.
-FETCH_BYTES = 8 << 20
+FETCH_BYTES = 4 << 20
 
 #: Seconds after which a new job is looked at for the first time even if there is no news.
 FIRST_LOOK_SECONDS = 1.0
@@ -66,8 +66,8 @@ class CoordinatorEngine:
 class Cluster:
     """A coordinator and its workers.
 
-    Raises UnreachableError at the first call when nothing answers at the address; later, a
-    coordinator that goes away is waited for: ``on_lost`` is told.
+    Raises UnreachableError when nothing answers at the address. Later, a coordinator that goes
+    away is waited for, for ``patience_seconds``: ``on_lost`` is told.
     """
 
     def __init__(
@@ -75,10 +75,11 @@ class Cluster:
         address: Address,
         key: bytes,
         on_lost: Callable[[UnreachableError], None] | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         first = CoordinatorEngine(QueueManager(address, key))
         first.jobs.info()
-        manager = QueueManager(address, key, patience_seconds=PATIENCE_SECONDS, on_lost=on_lost)
+        manager = QueueManager(address, key, patience_seconds=patience_seconds, on_lost=on_lost)
         self._engine: Engine = CoordinatorEngine(manager)
 
     @property

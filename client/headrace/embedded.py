@@ -16,14 +16,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from headrace.cluster import Cluster
 from headrace_wire.address import parse_address
-from headrace_wire.errors import HeadraceError
-from headrace_wire.key import ensure_key, load_key
+from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
+from headrace_wire.key import ensure_key
+from headrace_worker.cores import count_usable_cores, parse_slots
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0
@@ -32,10 +34,10 @@ STOP_SECONDS = 10.0
 LOG_NAME = "log"
 
 
-class EmbeddedStartError(HeadraceError):
-    """The embedded coordinator did not start."""
+class EmbeddedClusterError(HeadraceError):
+    """The embedded cluster ended before its job."""
 
-    code = "embedded_start"
+    code = "embedded_cluster"
 
 
 @contextlib.contextmanager
@@ -44,14 +46,19 @@ def open_embedded_cluster(
 ) -> Iterator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
-    Raises EmbeddedStartError with the last line of their log.
+    Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
+    of the children's log when one of them ends too soon.
     """
+    try:
+        parse_slots(slots, count_usable_cores())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     folder = Path(tempfile.mkdtemp(prefix="headrace-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
         key_file = folder / "key"
-        ensure_key(key_file)
+        key = ensure_key(key_file)
         coordinator = _start(
             ["coordinator", "--bind", "127.0.0.1:0", "--no-http", "--data", str(folder),
              "--key-file", str(key_file), "--announce", "--with-parent"],
@@ -61,7 +68,7 @@ def open_embedded_cluster(
         assert coordinator.stdout is not None
         line = coordinator.stdout.readline()
         if not line:
-            raise EmbeddedStartError(f"the embedded coordinator did not start: {_read_last(log)}")
+            raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
         address = parse_address(json.loads(line)["address"])
         worker = _start(
             ["worker", "--coordinator", str(address), "--key-file", str(key_file),
@@ -70,8 +77,21 @@ def open_embedded_cluster(
             log, subprocess.DEVNULL,
         )  # fmt: skip
         stack.callback(_stop, worker)
-        cluster = Cluster(address, load_key(key_file))
-        yield cluster
+        _tie(worker, coordinator)
+        try:
+            yield Cluster(address, key, patience_seconds=0.0)
+        except UnreachableError:
+            raise EmbeddedClusterError(f"the embedded cluster ended: {_read_last(log)}") from None
+
+
+def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
+    """End the coordinator when the worker ends, so that nobody waits for a result in vain."""
+
+    def wait() -> None:
+        worker.wait()
+        coordinator.terminate()
+
+    threading.Thread(target=wait, name="embedded worker watch", daemon=True).start()
 
 
 def _start(arguments: list[str], log: IO[bytes], stdout: int) -> subprocess.Popen[bytes]:

@@ -190,4 +190,5 @@ class Intake:
             return "no worker is connected"
         if not any(job.spec.service in member.services for member in members):
             return f"no connected worker offers {job.spec.service!r}"
-        return "every slot is busy with other jobs"
+        busy = sum(len(member.leases) for member in members)
+        return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""

@@ -10,6 +10,7 @@ from types import FrameType
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
+from headrace_wire.heap import return_large_blocks
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
 
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
+    return_large_blocks()
     stop = threading.Event()
 
     def note_signal(number: int, frame: FrameType | None) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import NamedTuple
 
 from headrace_wire.errors import UsageError
 
 #: Where a coordinator serves its queues when nothing else is said.
 DEFAULT_PORT = 7333
+
+#: What users write. Compose makes names with underscores in them.
+_ADDRESS = re.compile(
+    r"(?:\[(?P<ipv6>.+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))?(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
 class Address(NamedTuple):
@@ -21,16 +28,24 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
-    """Read ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT``.
+    """Read ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]`` or ``[IPV6]:PORT``.
 
     Raises UsageError for anything else.
     """
-    bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
-    host, separator, port = (text, "", "") if bare_ipv6 else text.rpartition(":")
-    if not separator:
-        host, port = text, str(default_port)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    if not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
-        raise UsageError(f"{text!r} is not an address: write HOST:PORT, such as localhost:7333")
-    return Address(host or "127.0.0.1", int(port))
+    if _is_ipv6(text):
+        return Address(text, default_port)
+    found = _ADDRESS.fullmatch(text)
+    if found:
+        ipv6, name = found["ipv6"], found["name"]
+        port = int(found["port"] or default_port)
+        if port <= 0xFFFF and (ipv6 is None or _is_ipv6(ipv6)):
+            return Address(ipv6 or name or "127.0.0.1", port)
+    raise UsageError(f"{text!r} is not an address: write HOST:PORT, such as localhost:7333")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

@@ -7,27 +7,34 @@ on as it is, except where a run has to be cut.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
+
 _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
 
 
 def pack_batch(items: Sequence[bytes]) -> bytes:
     """Join the items of a run."""
-    return cast("bytes", msgpack.packb(items, use_bin_type=True))
+    packed: bytes = _msgpack.packb(items, use_bin_type=True)
+    return packed
 
 
 def unpack_batch(batch: bytes) -> list[bytes]:
     """Split a batch into its items. Raises ValueError for anything that is not a batch."""
-    items = msgpack.unpackb(batch, raw=False, strict_map_key=False)
-    if not isinstance(items, list) or not all(isinstance(item, bytes) for item in items):
-        raise ValueError("not a batch: an array of byte strings was expected")
-    return cast("list[bytes]", items)
+    # No map belongs in a batch, and one with a list as its key would be a TypeError.
+    items: object = _msgpack.unpackb(batch, max_map_len=0)
+    if isinstance(items, list):
+        found = cast("list[object]", items)
+        if all(isinstance(item, bytes) for item in found):
+            return cast("list[bytes]", found)
+    raise ValueError("not a batch: an array of byte strings was expected")
 
 
 def count_batch(batch: bytes) -> int:

@@ -20,7 +20,7 @@ from multiprocessing import AuthenticationError, connection, managers
 from typing import Any
 
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import KeyRefusedError, UnreachableError
+from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -34,15 +34,23 @@ HANDSHAKE_SECONDS = 5.0
 #: Bytes for which memory is taken at once; a longer frame's buffer grows as it arrives.
 EAGER_BYTES = 4 << 20
 
-#: The largest length that fits the short header.
-SHORT_LENGTH = 0x7FFFFFFF
-
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
 
 
 class FrameTooLargeError(EOFError):
     """The other side announced a frame over the cap; the connection is of no further use."""
+
+
+def encode_frame(value: object) -> bytes:
+    """Pack a value for one frame. Raises UsageError for one over the cap, and what pack raises."""
+    frame = pack(value)
+    if len(frame) > MAX_FRAME_BYTES:
+        raise UsageError(
+            f"a message of {len(frame)} bytes is too large for the network, which takes "
+            f"{MAX_FRAME_BYTES}: send less at a time"
+        )
+    return frame
 
 
 class Frame:
@@ -90,7 +98,7 @@ class MsgpackConnection(connection.Connection):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, obj: Any) -> None:
-        self._send_bytes(pack(obj))
+        self._send_bytes(encode_frame(obj))
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""
@@ -111,8 +119,6 @@ class MsgpackConnection(connection.Connection):
 
     def _send_bytes(self, buf: Any) -> None:
         length = len(buf)
-        if length > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME_BYTES}")
         header = struct.pack("!i", length)
         self._arm()
         sent = self._socket.sendmsg([header, buf])
@@ -187,9 +193,9 @@ def check_listening(address: tuple[str, int]) -> None:
 def _connect(address: tuple[str, int]) -> socket.socket:
     try:
         return socket.create_connection(address, HANDSHAKE_SECONDS)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         host, port = address
-        why = error.strerror or str(error)
+        why = getattr(error, "strerror", None) or str(error)
         raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
 
 

@@ -8,11 +8,14 @@ name a class, import a module or run code.
 from __future__ import annotations
 
 from multiprocessing.managers import Token
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
 from headrace_wire.errors import HeadraceError
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
 
 #: Extension codes on the wire.
 TOKEN_CODE = 1
@@ -28,28 +31,37 @@ MAX_EXTENSION_BYTES = 1 << 14
 MAX_MESSAGE_CHARACTERS = 2000
 
 
-def _pack_extension(value: object) -> msgpack.ExtType:
+def _pack_extension(value: object) -> Any:
     if isinstance(value, Token):
-        return msgpack.ExtType(TOKEN_CODE, msgpack.packb([value.typeid, value.id]))
+        token = cast("Any", value)  # typeshed and the stock class differ on what an id is
+        return _msgpack.ExtType(TOKEN_CODE, pack([token.typeid, token.id]))
     if isinstance(value, BaseException):
         error = value if isinstance(value, HeadraceError) else HeadraceError(repr(value))
         message = error.message[:MAX_MESSAGE_CHARACTERS]
-        return msgpack.ExtType(ERROR_CODE, msgpack.packb([error.code, message]))
+        return _msgpack.ExtType(ERROR_CODE, pack([error.code, message]))
     raise TypeError(f"{type(value).__name__} does not cross the wire")
 
 
 def _unpack_extension(code: int, body: bytes) -> object:
-    first, second = msgpack.unpackb(body, max_array_len=2)
-    if code == TOKEN_CODE:
-        return Token(first, None, second)
-    if code == ERROR_CODE:
-        return HeadraceError.from_code(str(first), str(second))
-    raise ValueError(f"unknown extension type {code}")
+    parts = _msgpack.unpackb(body, max_array_len=2, unicode_errors="surrogateescape")
+    match parts:
+        case [str(kind), str(name)] if code == TOKEN_CODE:
+            return Token(kind, None, name)
+        case [str(error_code), str(message)] if code == ERROR_CODE:
+            return HeadraceError.from_code(error_code, message)
+        case _:
+            raise ValueError(f"a malformed or unknown extension, type {code}")
 
 
 def pack(value: object) -> bytes:
-    """Encode one frame. Raises TypeError for what has no plain form."""
-    packed: bytes = msgpack.packb(value, default=_pack_extension, use_bin_type=True)
+    """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
+    packer = {"default": _pack_extension, "use_bin_type": True}
+    try:
+        # File names that are no UTF-8 keep their bytes.
+        packed: bytes = _msgpack.packb(value, unicode_errors="surrogateescape", **packer)
+    except UnicodeEncodeError:
+        # Half a surrogate pair stands for no byte; only text for people can hold one.
+        packed = _msgpack.packb(value, unicode_errors="backslashreplace", **packer)
     return packed
 
 
@@ -58,12 +70,18 @@ def unpack(frame: bytes | bytearray | memoryview) -> Any:
 
     Raises ValueError or one of msgpack's exceptions, all ValueErrors too, for anything malformed.
     """
-    return msgpack.unpackb(
-        frame,
-        ext_hook=_unpack_extension,
-        raw=False,
-        strict_map_key=False,
-        max_array_len=MAX_ELEMENTS,
-        max_map_len=MAX_ELEMENTS,
-        max_ext_len=MAX_EXTENSION_BYTES,
-    )
+    # A header cannot claim more elements than the frame has bytes: memory is taken by the header.
+    most = min(MAX_ELEMENTS, len(frame))
+    try:
+        return _msgpack.unpackb(
+            frame,
+            ext_hook=_unpack_extension,
+            raw=False,
+            strict_map_key=False,
+            unicode_errors="surrogateescape",
+            max_array_len=most,
+            max_map_len=most,
+            max_ext_len=MAX_EXTENSION_BYTES,
+        )
+    except TypeError as error:
+        raise ValueError(f"a map with a list or map as key: {error}") from None

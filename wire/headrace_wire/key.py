@@ -45,19 +45,28 @@ def ensure_key(path: Path) -> bytes:
     """Read the key from ``path``, making a random one first if there is none.
 
     Two processes that start together agree on one key: the file appears whole, by link(2), and
-    the one that comes second reads the first one's.
+    the one that comes second reads the first one's. Raises KeyRefusedError.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(KEY_BYTES) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # another was first: its key is the key
-                os.link(draft, path)
-        finally:
-            draft.unlink()
+    try:
+        if not path.exists():
+            _make_key(path)
+    except OSError as error:
+        raise KeyRefusedError(
+            f"key file {path} cannot be made ({error.strerror}): name another with --key-file"
+        ) from None
     return load_key(path)
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another was first: its key is the key
+            os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing import managers
+from multiprocessing import managers, util
 from typing import Any, cast
 
 from headrace_wire.address import Address
@@ -23,7 +23,7 @@ from headrace_wire.connection import (
     MsgpackConnection,
     register_serializer,
 )
-from headrace_wire.errors import UnreachableError
+from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.version import PROTOCOL, read_version
@@ -35,15 +35,12 @@ ANSWER_SECONDS = MAX_WAIT_SECONDS + 40.0
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 
-#: One call of BaseManager's protocol: (connection, ident, method, args). Undocumented.
-dispatch: Callable[..., Any] = managers.dispatch  # type: ignore[attr-defined] # not in typeshed
-
 
 class Proxy(managers.BaseProxy):
     """Calls the methods of one served object, over one connection a thread.
 
-    Nothing is created, counted or shut down on the server. Any interruption drops the connection:
-    otherwise the next call would read this call's answer.
+    Nothing is created, counted or shut down on the server. Whatever comes between a call and its
+    answer drops the connection: otherwise the next call would read this call's answer.
     """
 
     #: Set by the stock class; typeshed does not know them.
@@ -56,19 +53,29 @@ class Proxy(managers.BaseProxy):
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         # BaseProxy shares connections by address alone; two objects are served at this one.
-        self._tls = threading.local()
+        # A forked child must not speak on its parent's connection: there this one is empty.
+        self._tls = util.ForkAwareLocal()
 
     def call(self, method: str, arguments: list[Any]) -> Any:
-        """One round trip. Raises UnreachableError when the connection is lost on the way."""
+        """One round trip. Raises UnreachableError when the connection is lost on the way,
+        ProtocolError for an answer that is none, and what the answer says.
+        """
         try:
-            self._connection().set_deadline(ANSWER_SECONDS)
-            return self._callmethod(method, tuple(arguments))
+            link = self._connection()
+            link.set_deadline(ANSWER_SECONDS)
+            link.send((self._token.id, method, arguments, {}))
+            return _receive_answer(link)
         except (EOFError, OSError) as error:
             self.drop()
             why = str(error) or "the connection was closed"
             host, port = self._token.address
             raise UnreachableError(f"the coordinator at {host}:{port} went away ({why})") from None
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        except ProtocolError:
+            self.drop()
+            raise
+        except HeadraceError:
+            raise  # an answer like any other
+        except BaseException:  # a signal's handler may raise anything
             self.drop()
             raise
 
@@ -90,24 +97,35 @@ class Proxy(managers.BaseProxy):
         link = self._Client(self._token.address, authkey=self._authkey)
         try:
             link.set_deadline(HANDSHAKE_SECONDS)
-            dispatch(link, None, "hello", (PROTOCOL, read_version()))
-            dispatch(link, None, "accept_connection", (self._token.id,))
+            link.send((None, "hello", [PROTOCOL, read_version()], {}))
+            _receive_answer(link)
+            link.send((None, "accept_connection", [self._token.id], {}))
+            _receive_answer(link)
         except BaseException:
             link.close()
             raise
         self._tls.connection = link
 
 
-class Caller:
-    """An API's methods over the network, one attribute each; see ``QueueManager``.
+def _receive_answer(link: MsgpackConnection) -> Any:
+    """One ``(kind, value)`` of BaseManager's protocol. Raises what a ``#ERROR`` says."""
+    match link.recv():
+        case ["#RETURN", value]:
+            return value
+        case ["#ERROR", HeadraceError() as error]:
+            raise error
+        case _:
+            raise ProtocolError("the coordinator answered with something that is no answer")
 
-    A call whose connection is lost is repeated with backoff and jitter until ``patience_seconds``
-    are over; every method may be repeated. A refused key or another protocol is final at once.
+
+class Patience:
+    """Repeats a call whose connection is lost, with backoff and jitter, for ``patience_seconds``.
+
+    Every method may be repeated. A refused key or another protocol is final at once.
     """
 
     def __init__(
         self,
-        api: type,
         proxy: Proxy,
         patience_seconds: float,
         on_lost: Callable[[UnreachableError], None],
@@ -117,30 +135,43 @@ class Caller:
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost
         self._stop = stop
-        for method, signature in read_signatures(api).items():
-            setattr(self, method, self._make_method(method, signature))
 
-    def _make_method(self, method: str, signature: Signature) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            packed = signature.pack_arguments(arguments)
-            return signature.load_answer(self._call_patiently(method, packed))
-
-        return call
-
-    def _call_patiently(self, method: str, packed: list[Any]) -> Any:
-        first_failure: float | None = None
+    def call(self, method: str, packed: list[Any]) -> Any:
+        """Give the answer, however many attempts it takes. Raises UnreachableError."""
+        deadline: float | None = None
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 return self._proxy.call(method, packed)
             except UnreachableError as error:
                 now = time.monotonic()
-                first_failure = first_failure or now
-                if now - first_failure >= self._patience_seconds or self._stop.is_set():
+                deadline = deadline or now + self._patience_seconds
+                if now >= deadline or self._stop.is_set():
                     raise
                 self._on_lost(error)
-            self._stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+            self._stop.wait(min(pause * jitter, deadline - now))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+class Caller:
+    """An API's methods over the network, one attribute each; see ``QueueManager``.
+
+    Nothing here refers back to the caller: when the last reference to it goes, its connections are
+    closed there and then, without waiting for the garbage collector.
+    """
+
+    def __init__(self, api: type, patience: Patience) -> None:
+        for method, signature in read_signatures(api).items():
+            setattr(self, method, _make_method(patience, method, signature))
+
+
+def _make_method(patience: Patience, method: str, signature: Signature) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        packed = signature.pack_arguments(arguments)
+        return signature.load_answer(patience.call(method, packed))
+
+    return call
 
 
 class QueueManager(managers.BaseManager):
@@ -162,7 +193,7 @@ class QueueManager(managers.BaseManager):
         super().__init__(address, key, SERIALIZER)
         self._key = key
         self._patience_seconds = patience_seconds
-        self._on_lost = on_lost or (lambda _: None)
+        self._on_lost = on_lost or _ignore_loss
         self.stop = threading.Event()
 
     def get_server(  # type: ignore[override] # BaseManager's takes no objects
@@ -190,4 +221,9 @@ class QueueManager(managers.BaseManager):
 
     def _caller(self, name: str) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key)
-        return Caller(APIS[name], proxy, self._patience_seconds, self._on_lost, self.stop)
+        patience = Patience(proxy, self._patience_seconds, self._on_lost, self.stop)
+        return Caller(APIS[name], patience)
+
+
+def _ignore_loss(error: UnreachableError) -> None:
+    """What is told of a lost connection when nobody asked."""

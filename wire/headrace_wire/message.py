@@ -26,27 +26,30 @@ class Message:
 
     def to_wire(self) -> list[Any]:
         """The fields in order, with messages inside turned into lists too."""
-        return [dump(getattr(self, name)) for name, dump in _dumpers(type(self))]
+        return [dump(getattr(self, name)) for name, dump in _dumpers(cast("Any", type(self)))]
 
     @classmethod
     def from_wire(cls, values: object) -> Self:
         """Build from what arrived. Raises ProtocolError where it does not fit the fields."""
-        loaders = _loaders(cls)
-        if not isinstance(values, list) or len(values) != len(loaders):
+        loaders = _loaders(cast("Any", cls))
+        if not isinstance(values, list):
             raise ProtocolError(f"a malformed {cls.__name__} arrived")
-        return cls(*[load(value) for load, value in zip(loaders, values, strict=True)])
+        found = cast("list[object]", values)
+        if len(found) != len(loaders):
+            raise ProtocolError(f"a malformed {cls.__name__} arrived")
+        return cls(*[load(value) for load, value in zip(loaders, found, strict=True)])
 
 
 @cache
-def _dumpers(cls: type[Message]) -> tuple[tuple[str, Converter], ...]:
+def _dumpers(cls: Any) -> tuple[tuple[str, Converter], ...]:
     hints = typing.get_type_hints(cls)
-    return tuple((field.name, dumper_of(hints[field.name])) for field in fields(cast(Any, cls)))
+    return tuple((field.name, dumper_of(hints[field.name])) for field in fields(cls))
 
 
 @cache
-def _loaders(cls: type[Message]) -> tuple[Converter, ...]:
+def _loaders(cls: Any) -> tuple[Converter, ...]:
     hints = typing.get_type_hints(cls)
-    return tuple(loader_of(hints[field.name]) for field in fields(cast(Any, cls)))
+    return tuple(loader_of(hints[field.name]) for field in fields(cls))
 
 
 @cache
@@ -79,10 +82,10 @@ def loader_of(hint: Any) -> Converter:
     if origin is tuple:
         return _tuple_loader(loader_of(arguments[0]))
     if origin is dict:
-        return _plain_loader(dict)
+        return _dict_loader(*map(loader_of, arguments))
     if hint is float:
         return _load_float
-    return _plain_loader(hint)
+    return _plain_loader(cast("type[Any]", hint))
 
 
 def _identity(value: Any) -> Any:
@@ -100,7 +103,7 @@ def _load_float(value: Any) -> float:
     return float(value)
 
 
-def _plain_loader(kind: type) -> Converter:
+def _plain_loader(kind: type[Any]) -> Converter:
     def load(value: Any) -> Any:
         if type(value) is not kind:
             name = type(value).__name__
@@ -114,6 +117,16 @@ def _tuple_loader(load_item: Converter) -> Converter:
     def load(values: Any) -> tuple[Any, ...]:
         if not isinstance(values, list):
             raise ProtocolError(f"{type(values).__name__} arrived where a list was expected")
-        return tuple([load_item(value) for value in values])
+        return tuple([load_item(value) for value in cast("list[object]", values)])
+
+    return load
+
+
+def _dict_loader(load_key: Converter, load_item: Converter) -> Converter:
+    def load(values: Any) -> dict[Any, Any]:
+        if not isinstance(values, dict):
+            raise ProtocolError(f"{type(values).__name__} arrived where a map was expected")
+        found = cast("dict[object, object]", values)
+        return {load_key(key): load_item(value) for key, value in found.items()}
 
     return load

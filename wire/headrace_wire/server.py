@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError, connection, managers
-from typing import Any, cast
+from typing import cast
 
 from headrace_wire.address import Address
 from headrace_wire.connection import (
@@ -29,6 +29,7 @@ from headrace_wire.connection import (
     SERIALIZER,
     MsgpackConnection,
     MsgpackListener,
+    encode_frame,
     register_serializer,
 )
 from headrace_wire.errors import HeadraceError, ProtocolError, UsageError
@@ -88,7 +89,7 @@ class HardenedServer(managers.Server):
         self.objects = {
             name: (target, read_signatures(api)) for name, (target, api) in objects.items()
         }
-        self._on_bytes = on_bytes or (lambda received, sent: None)
+        self._on_bytes = on_bytes or _ignore_bytes
         self._connections = threading.BoundedSemaphore(self.limits.max_connections)
         self._pending = threading.BoundedSemaphore(self.limits.max_pending)
         self._open: set[MsgpackConnection] = set()
@@ -202,15 +203,15 @@ class HardenedServer(managers.Server):
         return name
 
     @staticmethod
-    def _receive_call(link: MsgpackConnection) -> tuple[object, list[Any]]:
+    def _receive_call(link: MsgpackConnection) -> tuple[object, list[object]]:
         """One ``(ident, method, args, kwds)`` of BaseManager's protocol."""
-        received = link.recv()
-        if not isinstance(received, list):
+        call = link.recv()
+        if not isinstance(call, list) or len(cast("list[object]", call)) != 4:
             raise EOFError("a malformed call arrived")
-        call = cast("list[Any]", received)
-        if len(call) != 4 or not isinstance(call[2], list) or call[3]:
+        _, method, arguments, named = cast("list[object]", call)
+        if not isinstance(arguments, list) or named:
             raise EOFError("a malformed call arrived")
-        return call[1], cast("list[Any]", call[2])
+        return method, cast("list[object]", arguments)
 
     def _serve(
         self, link: MsgpackConnection, target: object, signatures: dict[str, Signature]
@@ -220,19 +221,25 @@ class HardenedServer(managers.Server):
             method, arguments = self._receive_call(link)
             signature = signatures.get(method) if isinstance(method, str) else None
             if signature is None:
-                log.warning("dropped a connection: it called %r, which is not served", method)
+                log.warning("dropped a connection: it called %.80r, which is not served", method)
                 return
-            answer: tuple[str, Any]
-            try:
-                result = getattr(target, str(method))(*signature.unpack_arguments(arguments))
-                answer = ("#RETURN", signature.dump_answer(result))
-            except HeadraceError as error:
-                answer = ("#ERROR", error)
-            except Exception:
-                log.exception("%s failed", method)
-                line = f"the coordinator failed at {method}; its log says why"
-                answer = ("#ERROR", HeadraceError(line))
-            link.send(answer)
-            if self._on_bytes:
-                self._on_bytes(link.bytes_in - counted_in, link.bytes_out - counted_out)
+            link.send_bytes(_answer(target, str(method), signature, arguments))
+            self._on_bytes(link.bytes_in - counted_in, link.bytes_out - counted_out)
             counted_in, counted_out = link.bytes_in, link.bytes_out
+
+
+def _answer(target: object, method: str, signature: Signature, arguments: list[object]) -> bytes:
+    """Do a call and encode its answer, or its error."""
+    try:
+        result = getattr(target, method)(*signature.unpack_arguments(arguments))
+        return encode_frame(("#RETURN", signature.dump_answer(result)))
+    except HeadraceError as error:
+        return encode_frame(("#ERROR", error))
+    except Exception:
+        log.exception("%s failed", method)
+        line = f"the coordinator failed at {method}; its log says why"
+        return encode_frame(("#ERROR", HeadraceError(line)))
+
+
+def _ignore_bytes(received: int, sent: int) -> None:
+    """What is told of bytes when nobody counts them."""

@@ -26,6 +26,7 @@ from types import FrameType
 from headrace_services.registry import find_engines
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
+from headrace_wire.heap import return_large_blocks
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, Registration, WorkerInfo
@@ -46,6 +47,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks at the memory of the slots.
 LOOK_SECONDS = 2.0
+
+#: Bytes of values waiting to be reported beyond which no more work is asked for.
+MAX_PENDING_BYTES = 16 << 20
 
 #: Seconds for the last report and the goodbye, when the worker goes.
 FAREWELL_SECONDS = 10.0
@@ -156,7 +160,8 @@ class Agent:
         while not self._stop_requests and not self._failure:
             while self._inbox:
                 self._inbox.popleft()(pool)
-            leaser.want(self._appetite.count_wanted(pool))
+            full = reporter.pending_bytes > MAX_PENDING_BYTES
+            leaser.want(0 if full else self._appetite.count_wanted(pool))
             now = time.monotonic()
             if now >= next_look:
                 self._measure_memory(pool)
@@ -277,4 +282,5 @@ class Agent:
 
 def run_worker(settings: WorkerSettings) -> None:
     """Be a worker until told to go. See Agent for what is raised."""
+    return_large_blocks()
     Agent(settings).run()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Self
 from headrace_worker.autopsy import Autopsy, Describer
 from headrace_worker.batch import Batch, Done, Event, Failed, Returned
 from headrace_worker.crew import Crew
-from headrace_worker.dispatch import PIECE_SECONDS, Pace, choose_tasks, fit_inputs
+from headrace_worker.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.launch import Launcher
 from headrace_worker.limits import enforce_limits
 from headrace_worker.line import Held, Line, Stretch
@@ -35,13 +35,13 @@ from headrace_worker.oom import OomWatch
 from headrace_worker.proc import read_cpu_seconds, read_rss_bytes
 from headrace_worker.runners import KeptJobs
 from headrace_worker.slot import SlotSettings
+from headrace_worker.slot_process import SlotProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from headrace_worker.channel import Message
-    from headrace_worker.slot_process import SlotProcess
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
@@ -242,10 +242,12 @@ class Pool:
 
     def _feed(self) -> None:
         now = time.monotonic()
-        hungry = [slot for slot in self._crew.slots if _is_hungry(slot, now)]
+        hungry = [slot for slot in self._crew.slots if slot.is_hungry(now)]
         # One piece a round for each, the idle ones first: none has two while another has none.
         while hungry and self._line.head is not None:
-            hungry = [slot for slot in sorted(hungry, key=_count_tasks) if self._feed_one(slot)]
+            hungry = [
+                slot for slot in sorted(hungry, key=SlotProcess.count_tasks) if self._feed_one(slot)
+            ]
         for slot in self._crew.slots:
             if slot.end.is_backed_up:
                 self._crew.push(slot)
@@ -386,18 +388,3 @@ class Pool:
                 "the fork server could not preload %s: slots import them one by one",
                 ", ".join(modules),
             )
-
-
-def _is_hungry(slot: SlotProcess, now_seconds: float) -> bool:
-    if not slot.ready or slot.retired or slot.verdict or slot.ended_seconds is not None:
-        return False
-    if not slot.pieces:
-        return True
-    if slot.end.is_backed_up:
-        return False
-    found = slot.find_running()
-    return found is None or now_seconds - found[2].since_seconds < PIECE_SECONDS
-
-
-def _count_tasks(slot: SlotProcess) -> int:
-    return sum(map(len, slot.pieces.values()))

@@ -23,7 +23,7 @@ from headrace_worker.tally import Tally
 log = logging.getLogger(__name__)
 
 #: Bytes of values in one report; a single run may be larger.
-MAX_REPORT_BYTES = 16 << 20
+MAX_REPORT_BYTES = 4 << 20
 
 #: Runs and failures in one report.
 MAX_REPORT_EVENTS = 5000
@@ -50,6 +50,7 @@ class Reporter:
         self._on_failure = on_failure
         self._tally = Tally()
         self._pending: deque[Event] = deque()
+        self._pending_bytes = 0
         self._changed = threading.Condition()
         self._sending = False
         self._stopped = False
@@ -58,10 +59,16 @@ class Reporter:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of values that are not acknowledged yet."""
+        return self._pending_bytes
+
     def add(self, events: Sequence[Event]) -> None:
         """Have events reported, soon."""
         with self._changed:
             self._pending += events
+            self._pending_bytes += _measure(events)
             self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -80,23 +87,30 @@ class Reporter:
     def _run(self) -> None:
         number = 0
         try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._pending or self._stopped)
-                    if self._stopped:
-                        return
-                    events = self._take_pending()
-                    self._sending = True
+            while self._wait_for_pending():
                 number += 1
-                self._send(self._make_report(number, events))
-                for event in events:
-                    tasks = 1 if isinstance(event, Failed) else event.stop - event.start
-                    self._holdings.release(event.key, tasks)
-                with self._changed:
-                    self._sending = False
-                    self._changed.notify_all()
+                self._send_next(number)
         except HeadraceError as error:
             self._on_failure(error)
+
+    def _wait_for_pending(self) -> bool:
+        """Wait until there is something to report; False when the reporter is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._stopped)
+            return not self._stopped
+
+    def _send_next(self, number: int) -> None:
+        with self._changed:
+            events = self._take_pending()
+            self._sending = True
+        self._send(self._make_report(number, events))
+        for event in events:
+            tasks = 1 if isinstance(event, Failed) else event.stop - event.start
+            self._holdings.release(event.key, tasks)
+        with self._changed:
+            self._pending_bytes -= _measure(events)
+            self._sending = False
+            self._changed.notify_all()
 
     def _take_pending(self) -> list[Event]:
         taken: list[Event] = []
@@ -174,3 +188,7 @@ class Reporter:
                 if receipt.dropped:
                     log.debug("%d tasks had an outcome already", receipt.dropped)
                 return
+
+
+def _measure(events: Sequence[Event]) -> int:
+    return sum(len(event.values) for event in events if isinstance(event, Done))

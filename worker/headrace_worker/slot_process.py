@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from headrace_worker.cell import Cell, Running
 from headrace_worker.channel import Message, PoolEnd
-from headrace_worker.dispatch import Load
+from headrace_worker.dispatch import PIECE_SECONDS, Load
 from headrace_worker.line import Held, Stretch
 from headrace_worker.messages import RUN
 from headrace_worker.proc import read_cpu_seconds
@@ -140,14 +140,29 @@ class SlotProcess:
             del self.pieces[number]
         return [taken]
 
+    def is_hungry(self, now_seconds: float) -> bool:
+        """Whether the slot may be sent anything: it is well, reads, and is not in a long task."""
+        if not self.ready or self.retired or self.verdict or self.ended_seconds is not None:
+            return False
+        if not self.pieces:
+            return True
+        if self.end.is_backed_up:
+            return False
+        found = self.find_running()
+        return found is None or now_seconds - found[2].since_seconds < PIECE_SECONDS
+
+    def count_tasks(self) -> int:
+        """Count the tasks without an outcome."""
+        return sum(map(len, self.pieces.values()))
+
     def weigh(self, mean_of: Callable[[str], float | None]) -> Load:
         """Estimate what the slot holds."""
-        tasks, seconds = 0, 0.0
-        input_bytes = [piece.input_bytes for piece in self.pieces.values()]
-        for piece in self.pieces.values():
-            tasks += len(piece)
-            seconds += len(piece) * (mean_of(piece.held.batch.job) or 0.0)
-        return Load(tasks, seconds, sum(input_bytes[1:]))
+        pieces = self.pieces.values()
+        return Load(
+            self.count_tasks(),
+            sum(len(piece) * (mean_of(piece.held.batch.job) or 0.0) for piece in pieces),
+            sum([piece.input_bytes for piece in pieces][1:]),
+        )
 
     def find_running(self) -> tuple[Piece, int, Running] | None:
         """Find the task that runs: its piece, its index, and since when. None between tasks."""

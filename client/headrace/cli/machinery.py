@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import signal
 import sys
 import threading
@@ -208,14 +209,25 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
 
 @click.command()
 @connection_options
+@option(
+    "--local-worker",
+    is_flag=True,
+    help="Well only if a worker of this host is connected, too.",
+)
 @json_option
-def health(coordinator: Address, key_file: Path, as_json: bool) -> None:
+def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bool) -> None:
     """Tell by exit code whether a coordinator is well: 0 if so, 69 if not, 77 for another key."""
-    info = connect(coordinator, key_file).engine.jobs.info()
+    cluster = connect(coordinator, key_file)
+    info = cluster.engine.jobs.info()
+    problem = info.problem
+    if local_worker and not problem:
+        host = platform.node()
+        if not any(status.host == host for status in cluster.workers()):
+            problem = f"no worker of this host ({host}) is connected"
     if as_json:
         shown: dict[str, Any] = {
-            "ok": info.store_ok,
-            "problem": info.problem,
+            "ok": not problem,
+            "problem": problem,
             "version": info.version,
             "uptime_seconds": info.uptime_seconds,
             "workers": info.workers,
@@ -224,9 +236,9 @@ def health(coordinator: Address, key_file: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps(shown))
     else:
-        well = info.problem or f"ok: {info.workers} workers, {info.slots} slots, {info.jobs} jobs"
+        well = problem or f"ok: {info.workers} workers, {info.slots} slots, {info.jobs} jobs"
         click.echo(f"headrace: {well}", err=True)
-    click.get_current_context().exit(0 if info.store_ok else EXIT_UNAVAILABLE)
+    click.get_current_context().exit(EXIT_UNAVAILABLE if problem else 0)
 
 
 def _start_logging(level: str) -> None:

@@ -12,7 +12,7 @@ grid, with a power of two as their sum, lose nothing there, so that brightness s
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 #: ImageFilter.SHARPEN: rows of weights, and their divisor.
 SHARPEN = ([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], 16)
@@ -22,6 +22,9 @@ FIND_EDGES = ([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]], 1)
 
 #: Passes of the box that make up one blur.
 PASSES = 3
+
+#: A box so narrow that it has one whole pixel and two fractional ones.
+_NARROWEST_BOX = 3
 
 #: The largest weight that libvips' vector convolution keeps exactly.
 VECTOR_LARGEST_WEIGHT = 64
@@ -42,20 +45,39 @@ def three_passes(box: list[float]) -> list[float]:
     return _convolve(_convolve(box, box), box)
 
 
+def to_integer_passes(box: list[float], largest: int) -> list[tuple[list[int], int]]:
+    """Integer kernels and their sums for the three passes of a box, by ``to_integers``.
+
+    Small radii turn on one weight, that of the ends, which the grid holds poorly: what one pass
+    rounds away, the next makes good.
+    """
+    if len(box) > _NARROWEST_BOX:
+        return [to_integers(box, largest)] * PASSES
+    total = _largest_total(box, largest)
+    targets = [round(total * box[0] * done) for done in range(PASSES + 1)]
+    ends = [after - before for before, after in pairwise(targets)]
+    return [([end, total - 2 * end, end], total) for end in ends]
+
+
 def to_integers(weights: list[float], largest: int) -> tuple[list[int], int]:
     """Turn symmetric weights, whose sum is 1, into integers of at most ``largest`` and their sum.
 
     The sum is a power of two. Rounding errors are carried outside in, so that they don't add up.
     """
-    total = 1
-    while 2 * total * max(weights) <= largest:
-        total *= 2
+    total = _largest_total(weights, largest)
     half = len(weights) // 2
     edges = [
         round(position) for position in accumulate(total * weight for weight in weights[:half])
     ]
     side = [edge - before for edge, before in zip(edges, [0, *edges], strict=False)]
     return [*side, total - 2 * sum(side), *reversed(side)], total
+
+
+def _largest_total(weights: list[float], largest: int) -> int:
+    total = 1
+    while 2 * total * max(weights) <= largest:
+        total *= 2
+    return total
 
 
 def _convolve(left: list[float], right: list[float]) -> list[float]:

@@ -29,8 +29,14 @@ _TURNED = frozenset({5, 6, 7, 8})
 #: Factors by which a JPEG decodes to a smaller picture at a fraction of the cost.
 _JPEG_SHRINKS = (8, 4, 2)
 
-#: What libvips' messages hold when a file ends too early.
-_TRUNCATED_SIGNS = ("premature end", "unexpected end", "truncated", "got ", "read error")
+#: What the messages hold, in lower case, when picture data are missing or wrong.
+_DAMAGE_SIGNS = (
+    "premature end",
+    "unexpected end",
+    "bad huffman code",
+    "read error",
+    "unable to parse image",
+)
 
 
 class BrokenPictureError(ValueError):
@@ -47,13 +53,22 @@ def process(data: bytes, file_format: str, options: Options) -> bytes:
     kind = recognise(data)
     pyvips = load_libvips()
     try:
-        image = _upright(_load(kind, data, options))
-        image = to_plain_space(_without_previews(image))
-        return _save(
-            fit_to_format(apply_operation(image, options), file_format), file_format, options
-        )
+        return _process(kind, data, file_format, options, "warning" if kind == "jpeg" else "error")
+    except pyvips.Error as error:
+        message = str(error)
+        if kind != "jpeg" or _is_damage(message):
+            raise BrokenPictureError(_explain(kind, file_format, message)) from error
+    # Cameras and editors write JPEGs that libjpeg warns of and that lack nothing.
+    try:
+        return _process(kind, data, file_format, options, "error")
     except pyvips.Error as error:
         raise BrokenPictureError(_explain(kind, file_format, str(error))) from error
+
+
+def _process(kind: str, data: bytes, file_format: str, options: Options, fail_on: str) -> bytes:
+    image = _upright(_load(kind, data, options, fail_on))
+    image = to_plain_space(_without_previews(image))
+    return _save(fit_to_format(apply_operation(image, options), file_format), file_format, options)
 
 
 def recognise(data: bytes) -> str:
@@ -66,8 +81,8 @@ def recognise(data: bytes) -> str:
     return kind
 
 
-def _load(kind: str, data: bytes, options: Options) -> Image:
-    header = _open(kind, data)
+def _load(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
+    header = _open(kind, data, fail_on)
     megapixels = header.width * header.height / 1e6
     if megapixels > options.max_megapixels:
         raise BrokenPictureError(
@@ -77,14 +92,14 @@ def _load(kind: str, data: bytes, options: Options) -> Image:
     if options.operation == "thumbnail" and kind == "jpeg":
         shrink = _jpeg_shrink(header, options.size)
         if shrink > 1:
-            return _open(kind, data, shrink=shrink)
+            return _open(kind, data, fail_on, shrink=shrink)
     return header
 
 
-def _open(kind: str, data: bytes, **how: int) -> Image:
+def _open(kind: str, data: bytes, fail_on: str, **how: int) -> Image:
     pyvips = load_libvips()
     loader = getattr(pyvips.Image, f"{kind}load_buffer")
-    image: Image = loader(data, access="sequential", fail_on="error", **how)
+    image: Image = loader(data, access="sequential", fail_on=fail_on, **how)
     return image
 
 
@@ -128,14 +143,16 @@ def _save(image: Image, file_format: str, options: Options) -> bytes:
     return encode(**how)
 
 
+def _is_damage(message: str) -> bool:
+    return any(sign in message.lower() for sign in _DAMAGE_SIGNS)
+
+
 def _explain(kind: str, file_format: str, message: str) -> str:
-    """Turn libvips' several lines into one that says what is wrong with the file."""
-    lines = [line.strip() for line in message.splitlines()[1:] if line.strip()]
-    detail = lines[0].split(": ", 1)[-1] if lines else message.strip()
-    if any(f"{name}save" in message.split("\n", 1)[0] for name in TITLES) and not any(
-        sign in message.lower() for sign in _TRUNCATED_SIGNS
-    ):
-        return f"cannot be written as {TITLES[file_format]}: {detail}"
-    if any(sign in message.lower() for sign in _TRUNCATED_SIGNS):
+    """Turn libvips' several lines into one that says what is wrong, with the file or the output."""
+    call, *lines = [line.strip() for line in message.splitlines() if line.strip()]
+    detail = lines[0].rpartition(": ")[2] if lines else call
+    if _is_damage(message):
         return f"truncated or damaged {TITLES[kind]} ({detail})"
+    if f"{file_format}save" in message:
+        return f"cannot be written as {TITLES[file_format]}: {detail}"
     return f"damaged {TITLES[kind]} ({detail})"

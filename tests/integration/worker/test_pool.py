@@ -179,15 +179,12 @@ def test_a_task_that_takes_its_slot_with_it_is_charged_alone(
 def test_kill_9_of_a_busy_slot_charges_exactly_the_task_that_ran(
     pool: Pool, tmp_path: Path
 ) -> None:
-    marks, release = tmp_path / "marks", tmp_path / "release"
+    marks = tmp_path / "marks"
     outcomes = run(pool, make_batch("act", 200))
-    pool.submit(
-        make_batch(tasks=range(200, 300), mark=([250], str(marks)), wait=([250], str(release)))
-    )
+    pool.submit(make_batch(tasks=range(200, 300), mark=([250], str(marks)), sleep=([250], 3600)))
     (pid,) = wait_for_lines(pool, marks, 1, outcomes)
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
-    release.touch()
     collect(pool, outcomes)
     (failed,) = outcomes.failed()
     assert (failed.index, failed.reason, failed.signal) == (250, "crash", "SIGKILL")
@@ -302,7 +299,7 @@ def test_40_kills_during_4000_tasks_lose_and_repeat_nothing(pool: Pool, tmp_path
     while pool.outstanding:
         assert time.monotonic() < end
         outcomes.add(pool.poll(0.05))
-        if kills < 40 and len(outcomes.indices()) > kills * 90:
+        if kills < 40 and len(outcomes.indices()) > kills * 60:
             pids = [slot.pid for slot in pool.stats() if slot.busy]
             if pids:
                 os.kill(randomness.choice(pids), signal.SIGKILL)
@@ -378,7 +375,7 @@ def test_a_cancelled_job_is_killed_and_forgotten(pool: Pool, tmp_path: Path) -> 
     outcomes = collect(pool)
     assert outcomes.indices() == list(range(20))
     assert outcomes.indices("doomed") == []
-    assert not {slot.pid for slot in pool.stats()} & set(pids)
+    collect(pool, until=lambda: not {slot.pid for slot in pool.stats()} & set(pids))
     assert len(marks.read_text().splitlines()) == 2
 
 
@@ -427,9 +424,9 @@ def test_hand_back_over_and_over_runs_each_task_once(pool: Pool, tmp_path: Path)
     rounds = 0
     while waiting or pool.outstanding:
         for indices in waiting:
-            pool.submit(make_batch(tasks=indices, mark=([], str(marks))))
+            pool.submit(make_batch(tasks=indices, mark=([], str(marks)), sleep=([], 0.0001)))
         waiting.clear()
-        outcomes.add(pool.poll(0.002))
+        outcomes.add(pool.poll(0))
         rounds += 1
         if rounds < 200:
             waiting = [range(one.start, one.stop) for one in pool.hand_back()]
@@ -581,7 +578,7 @@ def test_fork_is_refused_in_a_process_that_has_threads() -> None:
     thread = threading.Thread(target=stop.wait)
     thread.start()
     try:
-        with pytest.raises(UsageError, match="'fork'.*threads.*'forkserver'"):
+        with pytest.raises(UsageError, match=r"'fork'.*threads.*'forkserver'"):
             Pool(1, "fork", loader=LOADER)
     finally:
         stop.set()

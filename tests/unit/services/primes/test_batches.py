@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes.batches import (
@@ -14,11 +14,13 @@ from headrace_services.primes.batches import (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**200), max_size=50))
 def test_numbers_come_back_from_an_input(numbers: list[int]) -> None:
     assert decode_numbers(encode_numbers(numbers)) == numbers
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 100), st.integers(0, 2**3000)), max_size=60))
 def test_each_number_is_dealt_once_and_in_order(numbers: list[int]) -> None:
     dealt = deal_numbers(numbers)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes.coverage import Coverage
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)), st.integers(0, 12))
 def test_the_first_missing_run_is_found(order: list[int], seen: int) -> None:
     coverage = Coverage()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes.decimals import format_numbers
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.integers(0, 2**64), st.integers(0, 19).map(lambda digits: max(10**digits - 50, 0))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes import gaps
@@ -18,6 +18,7 @@ def round_trip(numbers: list[int]) -> list[int]:
     return found
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**62), st.lists(halves, max_size=200))
 def test_odd_numbers_come_back_as_they_were(half: int, distances: list[int]) -> None:
     numbers = [2 * half + 1]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def test_primes_are_a_numpy_array(
     monkeypatch.setattr(tasks, "choose_engine", NumpySieve)
     path = tmp_path / "primes.npy"
     _, shown = gather(
-        plan_find(start, stop, span=(stop - start) // 3), path if to_file else None, "npy"
+        plan_find(start, stop, span=(stop - start + 2) // 3), path if to_file else None, "npy"
     )
     array = np.load(path if to_file else io.BytesIO(shown))
     assert array.dtype == kind
@@ -83,8 +84,23 @@ def test_primes_are_one_json_array(gather: Gather, start: int, stop: int) -> Non
     assert shown.endswith(b"]\n")
 
 
+@pytest.mark.parametrize("word", ["text", "json", "npy"])
+def test_memory_does_not_grow_with_the_primes(tmp_path: Path, word: str) -> None:
+    value = PRIMES.prepare("find", plan_find(10**7, 11 * 10**6).parameters)(0, None)
+    peaks: list[int] = []
+    for tasks_of_job in (2, 2, 40):
+        parameters = plan_find(0, tasks_of_job * 10**6, span=10**6).parameters
+        target = Target(io.BytesIO(), tmp_path / "primes", word)
+        tracemalloc.start()
+        PRIMES.gather("find", parameters, ((i, value) for i in range(tasks_of_job)), target)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The first round also makes the tables that last.
+    assert peaks[2] < peaks[1] * 1.1
+
+
 def test_an_empty_range_gathers_to_nothing(gather: Gather) -> None:
-    assert gather(plan_find(5, 5)) == (gather(plan_find(5, 5))[0], b"")
+    assert gather(plan_find(5, 5))[1] == b""
     assert gather(plan_find(5, 5), None, "json")[1] == b"[]\n"
     assert len(np.load(io.BytesIO(gather(plan_find(5, 5), None, "npy")[1]))) == 0
     assert gather(plan_count(5, 5))[0].result == 0
@@ -112,7 +128,7 @@ def test_missing_primes_are_named_and_no_file_is_left(run: Run, tmp_path: Path, 
     del values[index]
     path = tmp_path / "primes.txt"
     path.write_text("what was there before")
-    with pytest.raises(OutputError, match=f"task {index} .numbers from {index}00 to"):
+    with pytest.raises(OutputError, match=f"task {index} .numbers from {index * 100} to"):
         PRIMES.gather("find", plan.parameters, iter(values), Target(io.BytesIO(), path))
     assert path.read_text() == "what was there before"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes import MAX_CANDIDATE_BITS, parse_number
@@ -35,6 +35,7 @@ def test_numbers_are_read_as_people_write_them(text: str, number: int) -> None:
     assert parse_number(text) == number
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**64), 2**64))
 def test_plain_digits_are_read_as_they_are(number: int) -> None:
     assert parse_number(str(number)) == number

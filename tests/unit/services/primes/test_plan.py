@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes import plan_count, plan_find, plan_test, plan_tuplets
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 bounds = st.integers(0, 2**64)
 
 
+@settings(deadline=None)
 @given(st.tuples(bounds, bounds).map(sorted), st.integers(1, 2**64))
 def test_tasks_cover_a_range_without_gap_or_overlap(pair: list[int], span: int) -> None:
     start, stop = pair
@@ -26,8 +27,7 @@ def test_tasks_cover_a_range_without_gap_or_overlap(pair: list[int], span: int) 
     if partition.tasks == 0:
         assert start == stop
         return
-    ends = {0, 1, partition.tasks // 2, partition.tasks - 1} & set(range(partition.tasks))
-    for index in ends:
+    for index in {0, partition.tasks // 2, partition.tasks - 1}:
         low, high = partition.locate(index)
         assert start <= low < high <= stop
         if index + 1 < partition.tasks:
@@ -36,6 +36,7 @@ def test_tasks_cover_a_range_without_gap_or_overlap(pair: list[int], span: int) 
     assert partition.locate(partition.tasks - 1)[1] == stop
 
 
+@settings(deadline=None)
 @given(st.tuples(bounds, bounds).map(sorted))
 def test_parameters_carry_a_range_to_the_very_end(pair: list[int]) -> None:
     plan = plan_count(*pair)
@@ -46,7 +47,11 @@ def test_parameters_carry_a_range_to_the_very_end(pair: list[int]) -> None:
         assert isinstance(value, str) or (isinstance(value, int) and value < 2**64)
 
 
-@pytest.mark.parametrize("plan", [plan_count, plan_find, lambda a, b: plan_tuplets(a, b, 2)])
+def plan_twins(start: int, stop: int) -> Plan:
+    return plan_tuplets(start, stop, 2)
+
+
+@pytest.mark.parametrize("plan", [plan_count, plan_find, plan_twins])
 @pytest.mark.parametrize(
     ("start", "stop", "reason"),
     [
@@ -99,6 +104,7 @@ def test_many_slots_share_a_long_range_and_its_tasks_outweigh_their_start_up(sto
     assert span >= stop**0.5 / 4.1
 
 
+@settings(deadline=None)
 @given(st.tuples(bounds, bounds).map(sorted))
 def test_a_finding_task_never_has_more_primes_than_a_value_holds(pair: list[int]) -> None:
     # Montgomery and Vaughan 1973: at most 2y/ln(y) primes lie in any interval of y numbers; the
@@ -111,7 +117,7 @@ def test_a_finding_task_never_has_more_primes_than_a_value_holds(pair: list[int]
 def test_a_number_that_cannot_be_tested_is_refused() -> None:
     with pytest.raises(ValueError, match="-7 is negative: only 0 and above can be tested"):
         plan_test([5, -7])
-    with pytest.raises(ValueError, match=r"1\.2.* digits\) is too large|is too large to be tested"):
+    with pytest.raises(ValueError, match=r"1,204,121 digits\) is too large to be tested"):
         plan_test([1 << 4_000_002])
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.primes.primality import is_prime
@@ -26,6 +26,7 @@ STRONG_PSEUDOPRIMES = [
 STRONG_LUCAS_PSEUDOPRIMES = [5459, 5777, 10877, 16109, 18971, 22499, 24569, 25199, 40309, 58519]
 
 
+@settings(deadline=None)
 @given(st.one_of(st.integers(0, 5000), st.integers(0, 2**64), st.integers(2**64, 2**80)))
 def test_the_verdict_is_the_oracles(oracle: Callable[[int], bool], number: int) -> None:
     assert is_prime(number) == oracle(number)

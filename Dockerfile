@@ -1,0 +1,53 @@
+# One image for all roles: `docker run headrace coordinator`, `… worker`, `… submit primes count 0 1e9`.
+# compose.yaml says how they fit together.
+
+# Any Debian-based Python from 3.11 on; all stages share it, for a virtual environment points to
+# the Python that it was made with.
+ARG PYTHON_IMAGE=python:3.13-slim
+
+# What headrace needs from PyPI: made again only when the list in pyproject.toml changes.
+FROM ${PYTHON_IMAGE} AS dependencies
+WORKDIR /build
+COPY pyproject.toml .
+RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+      >requirements.txt \
+ && python -m venv --without-pip /opt/headrace
+# Tests of packages are a tenth of the image, and nothing imports them.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/headrace/bin/python install --requirement requirements.txt \
+ && find /opt/headrace -type d -name tests -prune -exec rm -r {} +
+
+FROM ${PYTHON_IMAGE} AS wheel
+WORKDIR /build
+COPY pyproject.toml .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+      >requirements.txt \
+ && pip install --requirement requirements.txt
+COPY . .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
+
+FROM ${PYTHON_IMAGE}
+# What is compiled is compiled below, once; nobody may write beside it later.
+ENV PYTHONDONTWRITEBYTECODE=1
+# The library's package is named after its binary interface, which differs between releases of
+# Debian: libprimesieve11 in bookworm, libprimesieve12t64 or the like later on.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends '^libprimesieve[0-9]+(t64)?$' \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+# Named volumes begin as copies of these folders. Any user may write to them, so that compose.yaml
+# can run all roles as the user who owns the files that they work on.
+RUN mkdir -m 1777 /data /key /files
+COPY --from=dependencies /opt/headrace /opt/headrace
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip --python /opt/headrace/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl
+# A container has a network of its own: what is bound to its loopback is of no use to anybody.
+ENV PATH=/opt/headrace/bin:$PATH \
+    HEADRACE_BIND=0.0.0.0:7333 \
+    HEADRACE_HTTP=0.0.0.0:7380 \
+    HEADRACE_DATA=/data \
+    HEADRACE_KEY_FILE=/key/key
+WORKDIR /files
+USER 1000:1000
+ENTRYPOINT ["headrace"]
+CMD ["--help"]

@@ -1,0 +1,53 @@
+# The developer's index: `make help`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PHOTOGRAPHS := .demo/photographs
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check quick compose-test newest format clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the virtual environment in .venv
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "headrace needs Python 3.11 or newer: make PYTHON=python3.13 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## primes and real photographs on this machine, with the speed-up over one process
+	@$(BIN)/python tests/support/photographs.py $(PHOTOGRAPHS)
+	@$(BIN)/python examples/demo.py $(PHOTOGRAPHS)
+
+check: $(READY) ## ruff, mypy, pyright, import layers
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/pyright --warnings
+	$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+
+quick: $(READY) ## unit tests alone, in seconds
+	$(BIN)/pytest -q tests/unit
+
+test: check ## all that CI runs: checks, every test, the compose tests where an engine is
+	@sh tests/support/system_packages.sh
+	@sh tests/support/newest_python.sh
+	$(BIN)/pytest -ra tests
+
+compose-test: $(READY) ## the compose tests alone
+	$(BIN)/pytest -ra -m compose tests
+
+format: $(READY) ## format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+clean: ## remove what these commands made
+	rm -rf $(VENV) .demo .bench dist build

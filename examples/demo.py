@@ -1,0 +1,53 @@
+"""The main job on this machine: primes and pictures, in one process and on all cores.
+
+    python examples/demo.py FOLDER-OF-PICTURES
+
+Every line is one `headrace run`, with one slot and then with one for each core: the same
+coordinator, worker and pool as on a cluster, started for the job and stopped afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def run(arguments: list[str], slots: str) -> dict[str, Any]:
+    """Run one job. Returns what ``--json`` prints."""
+    command = [sys.executable, "-m", "headrace", "run", *arguments, "--slots", slots, "--json"]
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(finished.stdout)
+    return result
+
+
+def show(title: str, arguments: list[str]) -> None:
+    """Run a job both ways and print a line about it."""
+    alone, together = run(arguments, "1"), run(arguments, "auto")
+    seconds = [job["wall_seconds"] for job in (alone, together)]
+    result = together["result"]
+    found = f"{result['pictures']} pictures" if isinstance(result, dict) else f"{result:,} primes"
+    print(
+        f"{title:<28} {found:>22} {together['tasks']:>6} {seconds[0]:7.2f} s {seconds[1]:9.2f} s "
+        f"{seconds[0] / seconds[1]:9.2f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    photographs = Path(sys.argv[1])
+    heading = f"{'job':<28} {'result':>22} {'tasks':>6} {'1 slot':>9} {'all cores':>11}"
+    print(f"{heading} {'speed-up':>9}", flush=True)
+    primes = photographs.parent / "primes.txt"
+    show("primes count 0 1e11", ["primes", "count", "0", "1e11"])
+    show("primes find 0 1e8", ["primes", "find", "0", "1e8", "-o", str(primes)])
+    for operation in ("blur", "edges", "thumbnail"):
+        output = photographs.parent / operation
+        show(f"images {operation}", ["images", operation, str(photographs), str(output)])
+    print(f"The primes are in {primes}, the pictures in folders beside it.")
+
+
+if __name__ == "__main__":
+    main()

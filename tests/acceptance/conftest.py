@@ -1,0 +1,30 @@
+"""Shells and sites for the acceptance tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.commands import Shell, Site, open_site
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A shell of somebody who has set up nothing."""
+    return Shell(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A coordinator and a worker with one slot, for tests that leave them as they are."""
+    with open_site(tmp_path_factory.mktemp("site")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """A coordinator with short leases and a worker, for tests that do them harm."""
+    with open_site(tmp_path, "--lease", "2s") as opened:
+        yield opened

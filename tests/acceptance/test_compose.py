@@ -1,0 +1,291 @@
+"""compose.yaml on a real engine, from the build to the last volume.
+
+The tests share one project and each brings it into the state that it needs; the last one takes it
+down. They run in order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ImageFilter
+
+from support.compose_engine import REPOSITORY, find_engine_problem
+from support.compose_project import ComposeProject, docker, inspect, poll
+from support.pictures import decode, encode, make_picture, pixels
+
+pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(300)]
+
+#: Primes below 10^9 and 5 * 10^10, known from the literature.
+PRIMES_BELOW_1E9 = 50_847_534
+PRIMES_BELOW_5E10 = 2_119_654_578
+
+#: Pictures in the image job.
+PICTURES = 12
+
+#: The largest difference to Pillow's blur, of 255.
+BLUR_TOLERANCE = 3
+
+#: Metrics that are there only after something went wrong.
+TROUBLE = ("failed_attempts", "lease_expirations", "slot_restarts")
+
+#: Seconds that a drained worker may take beyond its running tasks of less than a second each.
+STOP_SECONDS = 20.0
+
+
+#: Seconds within which the engine starts a killed container again.
+RESTART_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeProject]:
+    """Built and up with four workers."""
+    problem = find_engine_problem()
+    if problem:
+        pytest.skip(f"no Docker engine: {problem}")
+    project = ComposeProject(tmp_path_factory.mktemp("compose"))
+    try:
+        project.compose("build")
+        project.start(4)
+        project.fetch_key()
+        yield project
+    finally:
+        project.close()
+
+
+@pytest.fixture(scope="module")
+def photos(project: ComposeProject) -> Path:
+    folder = project.files / "photos"
+    folder.mkdir()
+    for number in range(PICTURES):
+        picture = make_picture(320, 240, seed=number)
+        (folder / f"{number:02}.png").write_bytes(encode(picture, "PNG"))
+    project.own_files()
+    return folder
+
+
+def test_up_waits_until_four_workers_are_connected(project: ComposeProject) -> None:
+    project.start(4)
+    workers = project.list_workers()
+    hosts = {
+        inspect(container)["Config"]["Hostname"] for container in project.list_containers("worker")
+    }
+    assert {worker["host"] for worker in workers} == hosts
+    assert len(workers) == 4
+    for worker in workers:
+        assert worker["engines"]["primes"].startswith("primesieve ")
+        assert worker["engines"]["images"].startswith("libvips ")
+
+
+def test_primes_are_counted_from_the_host(project: ComposeProject) -> None:
+    assert project.headrace("submit", "primes", "count", "0", "1e9") == f"{PRIMES_BELOW_1E9}\n"
+
+
+def test_primes_are_counted_from_a_container(project: ComposeProject) -> None:
+    assert project.cli("submit", "primes", "count", "0", "1e9") == f"{PRIMES_BELOW_1E9}\n"
+
+
+def test_primes_found_are_the_same_from_host_and_container(project: ComposeProject) -> None:
+    project.own_files()
+    find = ["submit", "primes", "find", "0", "1e7", "-o"]
+    project.headrace(*find, "from-host.txt")
+    project.cli(*find, "from-container.txt")
+    container = project.files / "from-container.txt"
+    lines = container.read_text().split()
+    assert len(lines) == 664_579
+    assert lines[:5] == ["2", "3", "5", "7", "11"]
+    assert (project.files / "from-host.txt").read_bytes() == container.read_bytes()
+    assert (container.stat().st_uid, container.stat().st_gid) == project.user
+
+
+@pytest.mark.parametrize("where", ["host", "container"])
+def test_pictures_are_blurred(project: ComposeProject, photos: Path, where: str) -> None:
+    submit = project.headrace if where == "host" else project.cli
+    submit("submit", "images", "blur", "photos", f"blurred-{where}", "--radius", "3")
+    blurred = sorted((project.files / f"blurred-{where}").iterdir())
+    assert [path.name for path in blurred] == sorted(path.name for path in photos.iterdir())
+    for path in blurred:
+        original = decode((photos / path.name).read_bytes())
+        wanted = pixels(original.filter(ImageFilter.GaussianBlur(3)))
+        made = pixels(decode(path.read_bytes()))
+        assert abs(made - wanted).max() <= BLUR_TOLERANCE
+
+
+def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject) -> None:
+    names = {worker["name"] for worker in project.list_workers()}
+
+    def read_names() -> set[str]:
+        series = project.query("headrace_worker_resident_memory_bytes")
+        return {one["metric"]["worker"] for one in series if float(one["value"][1]) > 10e6}
+
+    assert poll(read_names, lambda seen: seen == names)
+    [workers] = poll(lambda: project.query("headrace_workers"), bool)
+    assert workers["value"][1] == "4"
+    [target] = project.ask_prometheus("targets?state=active")["activeTargets"]
+    assert target["health"] == "up"
+
+
+def test_containers_are_confined(project: ComposeProject) -> None:
+    for service in ("coordinator", "worker", "prometheus"):
+        for container in project.list_containers(service):
+            facts = inspect(container)
+            host = facts["HostConfig"]
+            assert facts["Config"]["User"] == (
+                "nobody" if service == "prometheus" else "{}:{}".format(*project.user)
+            )
+            assert host["ReadonlyRootfs"]
+            assert host["Init"]
+            assert host["CapDrop"] == ["ALL"]
+            assert host["SecurityOpt"] == ["no-new-privileges:true"]
+            volumes = [mount["Name"] for mount in facts["Mounts"] if mount["Type"] == "volume"]
+            assert all(volume.startswith(project.name) for volume in volumes), "anonymous volume"
+
+
+def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> None:
+    uid, _ = project.user
+    state = project.compose("exec", "-T", "coordinator", "stat", "-c", "%a %u %s", "/key/key")
+    assert state.split() == ["600", str(uid), "65"]
+    project.compose("exec", "-T", "worker", "touch", "/key/another", expected=1)
+    project.compose("exec", "-T", "worker", "touch", "/opt/headrace/another", expected=1)
+    project.compose("exec", "-T", "coordinator", "touch", "/key/another")
+
+
+def test_a_wrong_key_is_refused(project: ComposeProject, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.key"
+    wrong.write_text("0" * 64)
+    project.headrace("health", "--key-file", str(wrong), expected=77)
+
+
+def test_health_of_a_worker_needs_the_worker_itself(project: ComposeProject) -> None:
+    project.compose("exec", "-T", "worker", "headrace", "health", "--local-worker")
+    project.compose("exec", "-T", "coordinator", "headrace", "health")
+    project.compose(
+        "exec", "-T", "coordinator", "headrace", "health", "--local-worker", expected=69
+    )
+
+
+def test_a_job_is_whole_after_a_worker_was_killed(project: ComposeProject) -> None:
+    project.start(4)
+    job = submit_count(project, "5e10", "2.5e8")
+    wait_for_first_result(project, job)
+    victim = max(project.list_workers(), key=lambda worker: int(worker["leased"]))
+    assert victim["leased"] > 0
+    container = inspect(victim["host"])
+    killed_at = time.time()
+    os.kill(container["State"]["Pid"], signal.SIGKILL)
+    assert json.loads(project.headrace("job", job, "--json"))["state"] == "running"
+    assert project.headrace("results", job) == f"{PRIMES_BELOW_5E10}\n"
+    status = json.loads(project.headrace("job", job, "--json"))
+    assert (status["state"], status["failed"]) == ("succeeded", 0)
+    assert wait_for_start(container["Id"], killed_at), "the engine did not start it again"
+    # The killed worker's lease ended by silence: it had not delivered everything.
+    expirations = 'sum(headrace_lease_expirations_total{service="primes"})'
+    poll(lambda: project.query(expirations), bool)
+    poll(project.list_workers, lambda workers: len(workers) == 4)
+
+
+def test_every_query_of_the_dashboard_shows_something(project: ComposeProject) -> None:
+    def find_empty() -> list[str]:
+        return [expression for expression in needed if not project.query(expression)]
+
+    path = REPOSITORY / "monitoring/grafana/dashboards/headrace.json"
+    panels = json.loads(path.read_text())["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    needed = [text for text in expressions if not any(name in text for name in TROUBLE)]
+    for expression in expressions:
+        project.query(expression)
+    poll(find_empty, lambda empty: not empty)
+
+
+def test_prometheus_evaluates_the_alert_rules_and_none_fires(project: ComposeProject) -> None:
+    def read_rules() -> list[dict[str, Any]]:
+        groups = project.ask_prometheus("rules")["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    rules = poll(read_rules, lambda found: all(rule["health"] == "ok" for rule in found))
+    alerts = [rule for rule in rules if rule["type"] == "alerting"]
+    assert len(alerts) >= 6
+    assert [rule["name"] for rule in alerts if rule["state"] == "firing"] == []
+
+
+def test_stopped_workers_hand_back_what_they_hold(project: ComposeProject) -> None:
+    project.start(2)
+    job = submit_count(project, "1e12", "2.5e8")
+    wait_for_first_result(project, job)
+    started = time.monotonic()
+    project.compose("stop", "worker")
+    assert time.monotonic() - started < STOP_SECONDS
+    exits = [inspect(container)["State"] for container in project.list_containers("worker")]
+    assert [state["ExitCode"] for state in exits] == [0, 0]
+    assert not any(state["OOMKilled"] for state in exits)
+    assert project.list_workers() == []
+    status = json.loads(project.headrace("job", job, "--json"))
+    assert (status["state"], status["leased"], status["failed"]) == ("running", 0, 0)
+    project.headrace("cancel", job)
+
+
+@pytest.mark.parametrize("cpus", [0.5, 1, 1.5])
+def test_a_cpu_limit_decides_the_number_of_slots(project: ComposeProject, cpus: float) -> None:
+    cores = int(docker("info", "--format", "{{.NCPU}}"))
+    if cpus > cores:
+        pytest.skip(f"this engine has {cores} core")
+    project.start(1, "worker", settings={"HEADRACE_WORKER_CPUS": f"{cpus:g}"})
+    [worker] = project.list_workers()
+    assert worker["slots"] == min(cores, math.ceil(cpus))
+    if cpus < cores:
+        assert worker["slots_limit"].startswith("cgroup ")
+        assert worker["slots_limit"].split()[-2:] == [f"{cpus:g}", "CPU" if cpus == 1 else "CPUs"]
+
+
+def test_jobs_and_key_outlive_the_coordinators_container(project: ComposeProject) -> None:
+    before = {job["id"] for job in json.loads(project.headrace("jobs", "--json"))}
+    project.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
+    after = {job["id"] for job in json.loads(project.headrace("jobs", "--json"))}
+    assert before
+    assert before == after
+
+
+def test_down_with_volumes_leaves_nothing(project: ComposeProject) -> None:
+    coordinator, *_ = project.list_containers("coordinator")
+    project.compose("stop", "coordinator")
+    assert inspect(coordinator)["State"]["ExitCode"] == 0
+    project.compose("down", "--volumes")
+    assert project.list_leftovers() == []
+
+
+def submit_count(project: ComposeProject, stop: str, span: str) -> str:
+    """Submit a count from 0 and come back at once; gives the job's id."""
+    arguments = ["submit", "primes", "count", "0", stop, "--span", span, "--detach"]
+    return project.headrace(*arguments).strip()
+
+
+def wait_for_start(container: str, since: float) -> bool:
+    """Whether a container was started since then (Unix seconds), or is within RESTART_SECONDS."""
+    span = ["--since", f"{since:.3f}", "--until", f"{since + RESTART_SECONDS:.3f}"]
+    wanted = ["--filter", f"container={container}", "--filter", "event=start"]
+    with subprocess.Popen(
+        ["docker", "events", *span, *wanted, "--format", "{{.Action}}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as events:
+        assert events.stdout
+        line = events.stdout.readline()
+        events.terminate()
+    return line == "start\n"
+
+
+def wait_for_first_result(project: ComposeProject, job: str) -> None:
+    def count_done() -> int:
+        done: int = json.loads(project.headrace("job", job, "--json"))["done"]
+        return done
+
+    poll(count_done, lambda done: done > 0)

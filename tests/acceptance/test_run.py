@@ -1,0 +1,223 @@
+"""``headrace run``: the services on this machine, as a newcomer uses them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image, ImageFilter
+
+from support.commands import HEADRACE, Shell
+
+
+def make_pictures(folder: Path, count: int = 3) -> None:
+    """Noise with structure, as PNG, so that a filter's result can be compared."""
+    folder.mkdir()
+    random = np.random.default_rng(7)
+    for number in range(count):
+        pixels = random.integers(0, 256, (80 + number, 120, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("count", "0", "1e8"), "5761455\n"),
+        (("count", "2^64-100", "2^64"), "3\n"),
+        (("count", "7", "7"), "0\n"),
+        (("tuplets", "0", "1e7", "--size", "2"), "58980\n"),
+        (("test", "2^127-1", "561", "10**18+9"), None),
+        (("find", "10**12", "1_000_000_000_100"), None),
+    ],
+)
+def test_primes_print_the_result_alone(
+    shell: Shell, words: tuple[str, ...], expected: str | None
+) -> None:
+    done = shell.run("run", "primes", *words)
+    if expected is None:
+        expected = {
+            "test": f"{2**127 - 1} prime\n561 composite\n{10**18 + 9} prime\n",
+            "find": "1000000000039\n1000000000061\n1000000000063\n1000000000091\n",
+        }[words[0]]
+    assert (done.code, done.out) == (0, expected)
+    assert len(done.err.splitlines()) == 1, "one summary line for people"
+    assert "0 failed" in done.err
+    assert "speed-up" in done.err
+
+
+def test_numbers_to_test_come_from_standard_input(shell: Shell) -> None:
+    done = shell.run("run", "primes", "test", "-", stdin="97\n91 1_000_003\n")
+    assert done.out == "97 prime\n91 composite\n1000003 prime\n"
+
+
+def test_find_writes_each_format(shell: Shell, tmp_path: Path) -> None:
+    expected = [2, 3, 5, 7, 11, 13, 17, 19]
+    for name, words in {
+        "text": (),
+        "npy": ("--format", "npy"),
+        "json": ("--format", "json"),
+    }.items():
+        target = tmp_path / f"primes.{name}"
+        done = shell.run("run", "primes", "find", "0", "20", "-o", target, *words)
+        assert (done.code, done.out) == (0, "")
+        assert "8 primes" in done.err
+    assert [int(line) for line in (tmp_path / "primes.text").read_text().split()] == expected
+    assert np.load(tmp_path / "primes.npy").tolist() == expected
+    assert (tmp_path / "primes.json").read_text().replace(" ", "").strip() == str(expected).replace(
+        " ", ""
+    )
+
+
+def test_json_speaks_the_words_of_the_glossary(shell: Shell) -> None:
+    shown = shell.run("run", "primes", "count", "0", "1e6", "--json").json()
+    assert (shown["result"], shown["state"], shown["failed"]) == (78498, "succeeded", 0)
+    assert {"id", "service", "operation", "tasks", "done", "wall_seconds"} <= shown.keys()
+
+
+def test_blurred_pictures_equal_pillows(shell: Shell, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "in")
+    done = shell.run("run", "images", "blur", tmp_path / "in", tmp_path / "out", "--radius", "3")
+    assert (done.code, done.out) == (0, "")
+    assert "3 pictures" in done.err
+    for path in sorted((tmp_path / "in").iterdir()):
+        want = np.asarray(Image.open(path).filter(ImageFilter.GaussianBlur(3)), dtype=int)
+        got = np.asarray(Image.open(tmp_path / "out" / path.name), dtype=int)
+        assert np.abs(want - got).mean() < 1.5
+
+
+def test_shared_paths_give_the_same_pictures(shell: Shell, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "in")
+    for folder, words in (("sent", ()), ("shared", ("--shared",))):
+        done = shell.run("run", "images", "edges", tmp_path / "in", tmp_path / folder, *words)
+        assert done.code == 0, done.err
+    for path in (tmp_path / "sent").iterdir():
+        assert path.read_bytes() == (tmp_path / "shared" / path.name).read_bytes()
+
+
+def test_a_broken_picture_fails_alone(shell: Shell, tmp_path: Path) -> None:
+    make_pictures(tmp_path / "in")
+    whole = (tmp_path / "in" / "0.png").read_bytes()
+    (tmp_path / "in" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "in" / "empty.jpg").touch()
+    done = shell.run("run", "images", "grayscale", tmp_path / "in", tmp_path / "out")
+    assert done.code == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
+    failed = [line for line in done.err.splitlines() if line.startswith("failed:")]
+    assert len(failed) == 2
+    assert any("cut.png" in line for line in failed)
+    assert any("empty.jpg" in line for line in failed)
+
+
+BAD_INPUT = {
+    ("primes", "count", "10", "5"): "reversed",
+    ("primes", "count", "-5", "5"): "negative",
+    ("primes", "count", "0", "2^64+1"): "2^64",
+    ("primes", "count", "zero", "5"): "zero",
+    ("primes", "count", "0", "1e9", "--slots", "0"): "slots",
+    ("primes", "find", "0", "9", "-o", "nowhere/primes.txt"): "nowhere",
+    ("images", "blur", "nothing", "out"): "nothing",
+    ("images", "blur", "empty", "out"): "empty",
+    ("images", "thumbnail", "pictures", "out", "--size", "big"): "big",
+    ("images", "blur", "pictures", "pictures"): "pictures",
+    ("images", "blur", "pictures", "file.txt/out"): "file.txt",
+}
+
+
+@pytest.mark.parametrize("words", BAD_INPUT, ids=" ".join)
+def test_bad_input_gets_one_line_and_leaves_nothing(
+    shell: Shell, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    make_pictures(tmp_path / "pictures", 1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    done = shell.run("run", *words)
+    assert done.code in (1, 2)
+    assert done.out == ""
+    lines = [line for line in done.err.splitlines() if not line.startswith("primes find:")]
+    assert len(lines) == 1, done.err
+    assert BAD_INPUT[words] in lines[0]
+    assert sorted(path for path in tmp_path.rglob("*") if path not in before) == []
+
+
+def test_ctrl_c_ends_everything_that_was_started(shell: Shell) -> None:
+    process = shell.start("run", "primes", "count", "0", "1e14", start_new_session=True)
+    family: list[psutil.Process] = []
+    parent = psutil.Process(process.pid)
+    while (
+        len(family) < 4
+    ):  # coordinator, worker, fork server and slots; bounded by the test's limit
+        family = parent.children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted" in err
+    gone, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, alive
+    assert len(gone) >= 4
+
+
+def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
+    process = shell.start("run", "primes", "count", "0", "1e14")
+    family: list[psutil.Process] = []
+    parent = psutil.Process(process.pid)
+    while len(family) < 4:
+        family = parent.children(recursive=True)
+    process.kill()
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive, alive
+
+
+def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Path) -> None:
+    command = f"{HEADRACE} run primes find 0 1e8 | head -n 2"
+    process = shell.start("--version")
+    process.communicate()
+    pipe = os.popen(f"cd {tmp_path} && {command} 2>err")  # noqa: S605 - a pipeline, as users write it
+    assert pipe.read() == "2\n3\n"
+    pipe.close()
+    assert "Traceback" not in (tmp_path / "err").read_text()
+
+
+def peak_of_run(shell: Shell, *words: str) -> int:
+    """Peak resident memory in bytes of the largest process of a run: client, worker or other."""
+    process = shell.start("run", *words)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    process.stderr.close()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_range(shell: Shell, tmp_path: Path) -> None:
+    small = peak_of_run(shell, "primes", "find", "0", "1e8", "-o", str(tmp_path / "small"))
+    large = peak_of_run(shell, "primes", "find", "0", "1e9", "-o", str(tmp_path / "large"))
+    assert large < small + (64 << 20), "502 MB of text went through"
+    with (tmp_path / "large").open("rb") as file:
+        assert (
+            sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) == 50847534
+        )
+
+
+def test_a_full_disk_leaves_no_partial_file(shell: Shell, tmp_path: Path) -> None:
+    def limit_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    process = shell.start(
+        "run", "primes", "find", "0", "1e7", "-o", "primes.txt", preexec_fn=limit_files
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "primes.txt" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []

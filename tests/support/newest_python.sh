@@ -1,0 +1,27 @@
+#!/bin/sh
+# Unit and integration tests on the newest supported Python as well, where there is one beside the
+# Python of .venv. Looked for on the PATH, then among pyenv's versions.
+set -eu
+version=3.13
+python=""
+if "python$version" -c '' 2>/dev/null; then
+    python="python$version"
+elif command -v pyenv >/dev/null; then
+    prefix=$(pyenv prefix "$(pyenv versions --bare | grep "^$version" | tail -n 1)" 2>/dev/null) || true
+    [ -z "${prefix:-}" ] || python="$prefix/bin/python"
+fi
+if [ -z "$python" ]; then
+    echo "no Python $version here: its tests are skipped"
+    exit 0
+fi
+if .venv/bin/python -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, '$version'.split('.'))))"; then
+    exit 0 # .venv is of that version: its tests run anyway
+fi
+environment=.venv/python-$version
+if [ ! -e "$environment/.ready" ] || [ pyproject.toml -nt "$environment/.ready" ]; then
+    "$python" -m venv "$environment"
+    "$environment/bin/pip" install --quiet --editable '.[dev]'
+    touch "$environment/.ready"
+fi
+echo "Python $version: unit and integration tests"
+"$environment/bin/pytest" -q -m "not slow and not compose" -p no:cacheprovider tests/unit tests/integration

@@ -1,0 +1,70 @@
+"""A third party's service, as an installed package brings one: tasks that wait, fail and die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from headrace_services.service import Gathered, Parameters, Plan, Target, TaskRunner
+
+
+def plan(tasks: int, folder: Path | None = None, **behaviour: object) -> Plan:
+    """A job whose tasks behave as told.
+
+    ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``: indices of tasks that do; ``folder``:
+    each task leaves a file there when it starts, named after its index and process.
+    """
+    return Plan("act", {"folder": str(folder or ""), **behaviour}, tasks)
+
+
+class ProbeService:
+    """Its one operation is ``act``."""
+
+    name = "probe"
+    operations = ("act",)
+
+    def engine(self) -> str:
+        return "probe 1.0"
+
+    def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
+        if operation != "act":
+            raise ValueError(f"probe has no operation {operation!r}")
+        folder = parameters["folder"]
+
+        def act(index: int, task_input: bytes | None) -> bytes:
+            if folder:
+                (Path(str(folder)) / f"{index}-{os.getpid()}").touch()
+            if index in parameters.get("fail", ()):
+                raise ArithmeticError(f"task {index} was told to fail")
+            if index in parameters.get("crash", ()):
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if index in parameters.get("hang", ()):
+                time.sleep(3600)
+            time.sleep(float(parameters.get("sleep_seconds", 0)))
+            return str(index * index).encode()
+
+        return act
+
+    def describe(
+        self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
+    ) -> str:
+        return f"act {index}"
+
+    def is_ordered(self, operation: str) -> bool:
+        return False
+
+    def gather(
+        self,
+        operation: str,
+        parameters: Parameters,
+        values: Iterator[tuple[int, bytes]],
+        target: Target,
+    ) -> Gathered:
+        total = sum(int(value) for _, value in values)
+        return Gathered(result=total, text=f"{total}\n")
+
+
+PROBE = ProbeService()
