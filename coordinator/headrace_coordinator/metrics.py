@@ -40,7 +40,7 @@ class CoordinatorMetrics:
     """Listens to a ledger's events; ``registry`` is what a scrape reads."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # start times of counters, which nobody asked for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # start times of counters, which nobody asked for
         self.registry = CollectorRegistry()
         self.samples = SampleBook()
         self._tasks = Counter(

@@ -146,8 +146,23 @@ def test_containers_are_confined(project: ComposeProject) -> None:
             assert host["Init"]
             assert host["CapDrop"] == ["ALL"]
             assert host["SecurityOpt"] == ["no-new-privileges:true"]
+            published = [place for places in host["PortBindings"].values() for place in places]
+            assert all(place["HostIp"] == "127.0.0.1" for place in published)
             volumes = [mount["Name"] for mount in facts["Mounts"] if mount["Type"] == "volume"]
             assert all(volume.startswith(project.name) for volume in volumes), "anonymous volume"
+
+
+def test_every_profile_is_valid_and_one_service_builds(project: ComposeProject) -> None:
+    shown = project.compose("--profile", "*", "config", "--format", "json")
+    services = json.loads(shown)["services"]
+    assert sorted(services) == ["cli", "coordinator", "grafana", "prometheus", "worker"]
+    assert [name for name, service in services.items() if "build" in service] == ["coordinator"]
+    # Of an image that no registry has, a registry is not asked.
+    ours = [services[name] for name in ("cli", "coordinator", "worker")]
+    assert [service["pull_policy"] for service in ours] == ["never"] * 3
+    # Of the form 1m0s, in which compose shows it: a minute at least.
+    assert services["worker"]["environment"]["HEADRACE_DRAIN"] == "30s"
+    assert "m" in services["worker"]["stop_grace_period"]
 
 
 def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> None:

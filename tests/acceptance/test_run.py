@@ -178,7 +178,7 @@ def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Pa
     command = f"{HEADRACE} run primes find 0 1e8 | head -n 2"
     process = shell.start("--version")
     process.communicate()
-    pipe = os.popen(f"cd {tmp_path} && {command} 2>err")  # noqa: S605 - a pipeline, as users write it
+    pipe = os.popen(f"cd {tmp_path} && {command} 2>err")
     assert pipe.read() == "2\n3\n"
     pipe.close()
     assert "Traceback" not in (tmp_path / "err").read_text()

@@ -47,7 +47,9 @@ class Shell:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")
+        }
         kept.pop("XDG_STATE_HOME", None)
         return {**kept, "HOME": str(self.home), "NO_COLOR": "1", **self.settings}
 
@@ -159,9 +161,7 @@ class Site:
 
 
 def start_coordinator(shell: Shell, data: Path, port: int, *options: str) -> Process:
-    process = Process(
-        shell, "coordinator", "--bind", f"127.0.0.1:{port}", "--data", data, *options
-    )
+    process = Process(shell, "coordinator", "--bind", f"127.0.0.1:{port}", "--data", data, *options)
     process.wait_for("data in")
     return process
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from headrace_worker.batch import Batch, Done
-from headrace_worker.packing import pack
-from headrace_worker.pool import Pool
+from headrace_worker.pool.batch import Batch, Done
+from headrace_worker.pool.packing import pack
+from headrace_worker.pool.pool import Pool
 from support.pool_probe_service import LOADER
 
 method, deed, *rest = sys.argv[1:]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace_wire.batch import unpack_batch
-from headrace_worker.batch import Batch, Done, Event, Failed
-from headrace_worker.packing import pack
+from headrace_worker.pool.batch import Batch, Done, Event, Failed
+from headrace_worker.pool.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headrace_worker.pool import Pool
+    from headrace_worker.pool.pool import Pool
 
 #: Nothing in these tests takes longer, in seconds; a pool that is stuck fails the test.
 PATIENCE_SECONDS = 30.0

@@ -55,13 +55,13 @@ class ProbeService:
     def describe(
         self,
         operation: str,
-        parameters: Parameters,  # noqa: ARG002 - the protocol's names
+        parameters: Parameters,
         index: int,
-        task_input: bytes | None,  # noqa: ARG002 - the protocol's names
+        task_input: bytes | None,
     ) -> str:
         return f"{operation} {index}"
 
-    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 - the protocol's names
+    def is_ordered(self, operation: str) -> bool:
         return False
 
     def gather(

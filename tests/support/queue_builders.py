@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace_coordinator.job import HeldLease
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_wire.batch import pack_batch
@@ -16,7 +17,6 @@ from headrace_wire.messages import (
     TaskFailure,
     WorkerInfo,
 )
-from headrace_coordinator.job import HeldLease
 
 
 def at(seconds: float) -> Now:
@@ -37,7 +37,9 @@ def make_spec(job: str = "job", tasks: int | None = 10, **fields: object) -> Job
     return JobSpec(**values)  # type: ignore[arg-type] # a test names the fields that it cares for
 
 
-def make_worker(worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)) -> WorkerInfo:
+def make_worker(
+    worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)
+) -> WorkerInfo:
     engines = dict.fromkeys(services, "test")
     return WorkerInfo(worker, worker, "host", 1, slots, "", "spawn", "0", engines)
 
@@ -55,7 +57,9 @@ class Rig:
     def now(self) -> Now:
         return at(self.seconds)
 
-    def join(self, worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)) -> None:
+    def join(
+        self, worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)
+    ) -> None:
         self.queue.leasing.register(make_worker(worker, slots, services), self.now)
 
     def submit(self, job: str = "job", tasks: int | None = 10, **fields: object) -> None:
@@ -105,5 +109,3 @@ class Rig:
 
     def status(self, job: str = "job") -> JobStatus:
         return self.queue.intake.status(job, self.now)
-
-

@@ -32,16 +32,16 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, Registration, WorkerInfo
 from headrace_wire.version import read_version
 from headrace_worker.appetite import Appetite
-from headrace_worker.batch import Batch, Event
 from headrace_worker.condition import Condition
 from headrace_worker.cores import count_usable_cores, parse_slots
 from headrace_worker.heart import Heart
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import Leaser
-from headrace_worker.pool import Pool
+from headrace_worker.pool.batch import Batch, Event
+from headrace_worker.pool.pool import Pool
+from headrace_worker.proc import read_rss_bytes
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
-from headrace_worker.proc import read_rss_bytes
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headrace_worker.batch import Done, Event
-from headrace_worker.pool import Pool
+from headrace_worker.pool.batch import Done, Event
+from headrace_worker.pool.pool import Pool
 
 #: Tasks that last less than this many seconds are asked for ahead.
 SHORT_TASK_SECONDS = 0.1

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.errors import HeadraceError, StoreError
 from headrace_wire.messages import DoneRun, Report, ReturnedRun, TaskFailure
-from headrace_worker.batch import Done, Event, Failed, Returned
 from headrace_worker.holdings import Holdings
+from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.tally import Tally
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from headrace_wire.messages import Sample
 from headrace_wire.samples import CPU_SECONDS, SLOT_RESTARTS, TASK_SECONDS
-from headrace_worker.batch import Done, Failed
+from headrace_worker.pool.batch import Done, Failed
 
 
 class Tally:

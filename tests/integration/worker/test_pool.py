@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from headrace_wire.errors import UsageError
-from headrace_worker import crew, limits, slot_process
-from headrace_worker.batch import Done, Failed
 from headrace_worker.oom import OomWatch
-from headrace_worker.pool import Pool
+from headrace_worker.pool import crew, limits, slot_process
+from headrace_worker.pool.batch import Done, Failed
+from headrace_worker.pool.pool import Pool
 from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, make_batch, run
 from support.pool_probe_service import LOADER, die_at_once
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from headrace_services.service import Gathered, Parameters, Plan, Target, TaskRunner
 
@@ -33,17 +34,21 @@ class ProbeService:
         if operation != "act":
             raise ValueError(f"probe has no operation {operation!r}")
         folder = parameters["folder"]
+        sleep_seconds = cast("float", parameters.get("sleep_seconds", 0.0))
+        failing, crashing, hanging = (
+            cast("list[int]", parameters.get(word, [])) for word in ("fail", "crash", "hang")
+        )
 
         def act(index: int, task_input: bytes | None) -> bytes:
             if folder:
                 (Path(str(folder)) / f"{index}-{os.getpid()}").touch()
-            if index in parameters.get("fail", ()):
+            if index in failing:
                 raise ArithmeticError(f"task {index} was told to fail")
-            if index in parameters.get("crash", ()):
+            if index in crashing:
                 os.kill(os.getpid(), signal.SIGSEGV)
-            if index in parameters.get("hang", ()):
+            if index in hanging:
                 time.sleep(3600)
-            time.sleep(float(parameters.get("sleep_seconds", 0)))
+            time.sleep(sleep_seconds)
             return str(index * index).encode()
 
         return act

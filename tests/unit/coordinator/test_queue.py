@@ -86,7 +86,7 @@ def test_a_job_id_cannot_be_taken_twice(rig: Rig) -> None:
 
 def test_a_job_that_no_connected_worker_can_do_is_refused(rig: Rig) -> None:
     rig.join(services=("images",))
-    with pytest.raises(ServiceMissingError, match="'primes'.*they offer images"):
+    with pytest.raises(ServiceMissingError, match=r"'primes'.*they offer images"):
         rig.submit()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ def test_a_range_set_holds_what_a_set_holds(steps: list[tuple[bool, tuple[int, i
 def test_ranges_are_sorted_and_never_touch(steps: list[tuple[bool, tuple[int, int]]]) -> None:
     pieces = list(build(steps)[0])
     assert all(start < stop for start, stop in pieces)
-    assert all(left[1] < right[0] for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left[1] < right[0] for left, right in pairwise(pieces))
 
 
 @given(changes, edges)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
+
 from headrace_services.images.options import Options
 from headrace_services.images.picture import process
-from PIL import Image, ImageFilter
 from support.pictures import Pixels, decode, encode, make_picture, pixels
 
 if TYPE_CHECKING:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace_services.images.kernels import (
     VECTOR_LARGEST_WEIGHT,
     box_weights,
     three_passes,
     to_integers,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 radii = st.floats(0.05, 64)
 

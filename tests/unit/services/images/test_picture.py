@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms, ImageOps, ImageSequence
+
 from headrace_services.images.formats import FORMATS, TITLES
 from headrace_services.images.options import OPERATIONS, Options
 from headrace_services.images.picture import BrokenPictureError, process
-from PIL import Image, ImageCms, ImageOps, ImageSequence
 from support.pictures import (
     MAKE_TAG,
     ORIENTATION_TAG,

@@ -8,15 +8,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace_worker.batch import Batch, Failed, Reason
-from headrace_worker.failure import SUMMARY_CHARACTERS, clip
-from headrace_worker.line import Stretch
-from headrace_worker.loader import resolve_loader
-from headrace_worker.packing import unpack
+from headrace_worker.pool.batch import Batch, Failed, Reason
+from headrace_worker.pool.failure import SUMMARY_CHARACTERS, clip
+from headrace_worker.pool.line import Stretch
+from headrace_worker.pool.loader import resolve_loader
+from headrace_worker.pool.packing import unpack
 
 if TYPE_CHECKING:
     from headrace_worker.oom import OomWatch
-    from headrace_worker.slot_process import SlotProcess
+    from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,
 #: before that task is charged: its input or its value may be what kills them.

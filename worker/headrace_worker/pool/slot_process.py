@@ -11,19 +11,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from headrace_worker.cell import Cell, Running
-from headrace_worker.channel import Message, PoolEnd
-from headrace_worker.dispatch import PIECE_SECONDS, Load
-from headrace_worker.line import Held, Stretch
-from headrace_worker.messages import RUN
+from headrace_worker.pool.cell import Cell, Running
+from headrace_worker.pool.channel import Message, PoolEnd
+from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
+from headrace_worker.pool.line import Held, Stretch
+from headrace_worker.pool.messages import RUN
+from headrace_worker.pool.runners import KeptJobs
+from headrace_worker.pool.slot import SlotSettings, run_slot
 from headrace_worker.proc import read_cpu_seconds
-from headrace_worker.runners import KeptJobs
-from headrace_worker.slot import SlotSettings, run_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from headrace_worker.launch import Launcher
+    from headrace_worker.pool.launch import Launcher
 
 #: How long, in seconds, the exit status of a process that is dead may take to come.
 STATUS_SECONDS = 5.0

@@ -13,7 +13,7 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 from headrace_wire.errors import UsageError
-from headrace_worker.slot import ONE_THREAD_EACH
+from headrace_worker.pool.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

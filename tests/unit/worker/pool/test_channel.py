@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_worker.channel import PoolEnd, SlotEnd, encode
+from headrace_worker.pool.channel import PoolEnd, SlotEnd, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

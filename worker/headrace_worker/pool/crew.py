@@ -11,11 +11,11 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import HeadraceError
-from headrace_worker.slot_process import SlotProcess
+from headrace_worker.pool.slot_process import SlotProcess
 
 if TYPE_CHECKING:
-    from headrace_worker.launch import Launcher
-    from headrace_worker.slot import SlotSettings
+    from headrace_worker.pool.launch import Launcher
+    from headrace_worker.pool.slot import SlotSettings
 
 #: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
 #: first pause after such a death, in seconds; it doubles each time up to the longest.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from headrace_worker.packing import unpack
+from headrace_worker.pool.packing import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from headrace_worker.dispatch import STUCK_SECONDS
+from headrace_worker.pool.dispatch import STUCK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headrace_worker.slot_process import SlotProcess, Verdict
+    from headrace_worker.pool.slot_process import SlotProcess, Verdict
 
 #: How long a slot may take until it is ready, in seconds.
 START_SECONDS = 60.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_worker.dispatch import (
+from headrace_worker.pool.dispatch import (
     AHEAD_BYTES,
     PIECE_BYTES,
     PIECE_SECONDS,

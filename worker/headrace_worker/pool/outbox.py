@@ -14,12 +14,12 @@ from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING
 
 from headrace_wire.batch import pack_batch
-from headrace_worker.batch import DURATION_BOUNDS_SECONDS
-from headrace_worker.messages import DONE, FAILED, STOPPED
+from headrace_worker.pool.batch import DURATION_BOUNDS_SECONDS
+from headrace_worker.pool.messages import DONE, FAILED, STOPPED
 
 if TYPE_CHECKING:
-    from headrace_worker.channel import Message, SlotEnd
-    from headrace_worker.failure import Failure
+    from headrace_worker.pool.channel import Message, SlotEnd
+    from headrace_worker.pool.failure import Failure
 
 #: Results leave when so many seconds have passed since others left.
 FLUSH_SECONDS = 0.005

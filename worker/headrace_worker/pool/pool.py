@@ -22,26 +22,26 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Self
 
-from headrace_worker.autopsy import Autopsy, Describer
-from headrace_worker.batch import Batch, Done, Event, Failed, Returned
-from headrace_worker.crew import Crew
-from headrace_worker.dispatch import Pace, choose_tasks, fit_inputs
-from headrace_worker.launch import Launcher
-from headrace_worker.limits import enforce_limits
-from headrace_worker.line import Held, Line, Stretch
-from headrace_worker.loader import DEFAULT_LOADER
-from headrace_worker.messages import DONE, FAILED, LOADED, READY, RETIRED, STOPPED
 from headrace_worker.oom import OomWatch
+from headrace_worker.pool.autopsy import Autopsy, Describer
+from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
+from headrace_worker.pool.crew import Crew
+from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
+from headrace_worker.pool.launch import Launcher
+from headrace_worker.pool.limits import enforce_limits
+from headrace_worker.pool.line import Held, Line, Stretch
+from headrace_worker.pool.loader import DEFAULT_LOADER
+from headrace_worker.pool.messages import DONE, FAILED, LOADED, READY, RETIRED, STOPPED
+from headrace_worker.pool.runners import KeptJobs
+from headrace_worker.pool.slot import SlotSettings
+from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.proc import read_cpu_seconds, read_rss_bytes
-from headrace_worker.runners import KeptJobs
-from headrace_worker.slot import SlotSettings
-from headrace_worker.slot_process import SlotProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from headrace_worker.channel import Message
+    from headrace_worker.pool.channel import Message
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
@@ -83,7 +83,7 @@ class Pool:
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
-        modules = ("headrace_worker.slot", loader.partition(":")[0], *preload)
+        modules = ("headrace_worker.pool.slot", loader.partition(":")[0], *preload)
         launcher = Launcher(start_method, modules)
         settings = SlotSettings(
             loader, launcher.preload, max_tasks, max_rss_bytes, forked=start_method == "fork"

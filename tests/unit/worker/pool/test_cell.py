@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_worker.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell, Running
+from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell, Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

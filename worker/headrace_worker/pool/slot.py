@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import TYPE_CHECKING, NoReturn
 
-from headrace_worker.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
-from headrace_worker.channel import SlotEnd
-from headrace_worker.failure import SUMMARY_CHARACTERS, Failure, clip, explain
-from headrace_worker.loader import resolve_loader
-from headrace_worker.messages import LOADED, READY, RETIRED
-from headrace_worker.outbox import Outbox
+from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
+from headrace_worker.pool.channel import SlotEnd
+from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.pool.loader import resolve_loader
+from headrace_worker.pool.messages import LOADED, READY, RETIRED
+from headrace_worker.pool.outbox import Outbox
+from headrace_worker.pool.runners import JobRunner, KeptJobs
 from headrace_worker.proc import read_rss_bytes
-from headrace_worker.runners import JobRunner, KeptJobs
 
 if TYPE_CHECKING:
     import socket

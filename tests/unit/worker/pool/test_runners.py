@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_worker.runners import KEPT_JOBS, KeptJobs
+from headrace_worker.pool.runners import KEPT_JOBS, KeptJobs
 
 
 def test_the_job_that_was_used_longest_ago_is_forgotten() -> None:

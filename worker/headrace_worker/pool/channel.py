@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from headrace_worker.packing import pack, unpack
+from headrace_worker.pool.packing import pack, unpack
 
 if TYPE_CHECKING:
     import socket

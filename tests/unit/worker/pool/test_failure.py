@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_worker.failure import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, Failure, clip, explain
+from headrace_worker.pool.failure import (
+    MESSAGE_CHARACTERS,
+    TRACEBACK_CHARACTERS,
+    Failure,
+    clip,
+    explain,
+)
 
 
 class MuteError(Exception):

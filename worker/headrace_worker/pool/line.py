@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from headrace_worker.batch import Batch
+    from headrace_worker.pool.batch import Batch
 
 
 @dataclass(slots=True, eq=False)

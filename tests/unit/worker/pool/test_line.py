@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headrace_worker.line import Held, Line, Stretch
+from headrace_worker.pool.line import Held, Line, Stretch
 from support.pool_driver import make_batch
 
 

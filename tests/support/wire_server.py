@@ -1,0 +1,79 @@
+"""A server of the wire on a port of its own, with doubles behind it, and ways to reach it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from headrace_wire.address import Address
+from headrace_wire.api import JobQueueApi, ResultQueueApi
+from headrace_wire.manager import QueueManager
+from support.wire_messages import ApiDouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headrace_wire.server import HardenedServer, ServerLimits
+
+#: What both sides hold in these tests.
+KEY = b"0123456789abcdef" * 4
+
+#: How long a client of these tests goes on trying, in seconds.
+PATIENCE_SECONDS = 20.0
+
+#: Where a server of these tests listens when it may choose its port.
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+@dataclass
+class Served:
+    """A running server and what is behind it."""
+
+    server: HardenedServer
+    jobs: ApiDouble
+    results: ApiDouble
+    address: Address = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.address = self.server.bound
+
+    def dial_jobs(self, key: bytes = KEY, patience_seconds: float = 0.0) -> JobQueueApi:
+        return QueueManager(self.address, key, patience_seconds=patience_seconds).jobs()
+
+    def dial_results(self) -> ResultQueueApi:
+        return QueueManager(self.address, KEY).results()
+
+
+@contextlib.contextmanager
+def serve(
+    limits: ServerLimits | None = None,
+    address: Address = ANYWHERE,
+    on_bytes: Callable[[int, int], None] | None = None,
+    jobs: ApiDouble | None = None,
+) -> Iterator[Served]:
+    """Serve doubles of both queues."""
+    jobs = jobs or ApiDouble(JobQueueApi)
+    results = ApiDouble(ResultQueueApi)
+    server = QueueManager(address, KEY).get_server(
+        cast("JobQueueApi", jobs), cast("ResultQueueApi", results), limits, on_bytes
+    )
+    server.start()
+    try:
+        yield Served(server, jobs, results)
+    finally:
+        server.stop()
+
+
+def make_tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a TCP connection; socketpair() would make UNIX sockets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    return near, far
+
+
+def ignore_arguments(answer: Callable[[], Any]) -> Callable[..., Any]:
+    """An answer of a double that doesn't depend on what was asked."""
+    return lambda *_: answer()

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_wire.address import Address, parse_address
+from headrace_wire.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("coordinator:7333", Address("coordinator", 7333)),
+        ("coordinator", Address("coordinator", 7333)),
+        ("my_app-coordinator_1:80", Address("my_app-coordinator_1", 80)),
+        ("10.0.0.5:1", Address("10.0.0.5", 1)),
+        ("example.org.:65535", Address("example.org.", 65535)),
+        (":8000", Address("127.0.0.1", 8000)),
+        ("", Address("127.0.0.1", 7333)),
+        ("localhost:0", Address("localhost", 0)),
+        ("::1", Address("::1", 7333)),
+        ("[::1]", Address("::1", 7333)),
+        ("[::1]:99", Address("::1", 99)),
+        ("[fe80::1%eth0]:99", Address("fe80::1%eth0", 99)),
+    ],
+)
+def test_an_address_is_read_as_people_write_it(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host:",
+        "host:port",
+        "host:65536",
+        "host:-1",
+        "host:1.5",
+        "host: 80",
+        "host:٣",
+        "host:" + "9" * 5000,
+        "http://host:7333",
+        "tcp://host",
+        "host/path",
+        "two words",
+        "a..b",
+        "user@host",
+        "host:1:2",
+        "[host]:80",
+        "[::1",
+        "::1]:80",
+        "[::1]80",
+        "[]:80",
+        "host\n",
+        "host\0",
+    ],
+)
+def test_anything_else_is_refused_in_one_line_that_quotes_it(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_address(text)
+    assert repr(text) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_default_port_is_the_callers() -> None:
+    assert parse_address("host", 7380) == Address("host", 7380)
+
+
+@given(st.sampled_from(["a", "10.0.0.1", "::1", "2001:db8::5"]), st.integers(0, 65535))
+def test_an_address_is_written_as_it_is_read(host: str, port: int) -> None:
+    address = Address(host, port)
+    assert parse_address(str(address)) == address
+
+
+@given(st.text(alphabet="a1.:[]-%/ ", max_size=12))
+def test_no_text_is_more_than_refused(text: str) -> None:
+    try:
+        address = parse_address(text)
+    except UsageError:
+        return
+    assert address.host
+    assert 0 <= address.port <= 65535

@@ -1,0 +1,129 @@
+"""Every message of messages.py, whole and mangled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import ProtocolError
+from headrace_wire.messages import FINAL_STATES, Heartbeat, LeaseRequest, WorkerInfo
+from support.wire_messages import MESSAGES, draw_values, make_example, make_message, read_hints
+
+if TYPE_CHECKING:
+    from headrace_wire.message import Message
+
+#: What msgpack can carry, nested in any way.
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+FIELDS = [
+    pytest.param(kind, place, hint, id=f"{kind.__name__}.{name}")
+    for kind in MESSAGES
+    for place, (name, hint) in enumerate(read_hints(kind).items())
+]
+
+
+def travel(message: Message) -> Message:
+    return type(message).from_wire(unpack(pack(message.to_wire())))
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_message_arrives_as_it_was_sent(kind: type[Message]) -> None:
+    @given(draw_values(kind))
+    def check(message: Message) -> None:
+        assert travel(message) == message
+
+    check()
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_what_arrives_is_a_whole_message_or_a_protocol_error(kind: type[Message]) -> None:
+    wire = make_example(kind).to_wire()
+    mangled = st.one_of(
+        ANYTHING,
+        st.lists(ANYTHING, min_size=len(wire), max_size=len(wire)),
+        st.tuples(st.integers(0, len(wire) - 1), ANYTHING).map(
+            lambda change: [*wire[: change[0]], change[1], *wire[change[0] + 1 :]]
+        ),
+    )
+
+    @given(mangled)
+    def check(values: Any) -> None:
+        try:
+            message = kind.from_wire(unpack(pack(values)))
+        except ProtocolError as error:
+            assert "\n" not in str(error)
+            return
+        assert type(message).from_wire(message.to_wire()).to_wire() == pytest.approx(
+            message.to_wire(), nan_ok=True
+        ) or repr(travel(message)) == repr(message)
+
+    check()
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_wrong_number_of_fields_is_refused(kind: type[Message]) -> None:
+    wire = make_example(kind).to_wire()
+    for values in (wire[:-1], [*wire, None], [*wire, wire[-1]], [], [wire], {}, None, "text"):
+        with pytest.raises(ProtocolError, match=kind.__name__):
+            kind.from_wire(values)
+
+
+@pytest.mark.parametrize(("kind", "place", "hint"), FIELDS)
+def test_a_field_of_another_type_is_refused(kind: type[Message], place: int, hint: Any) -> None:
+    wire = make_example(kind).to_wire()
+    assert kind.from_wire(wire) == make_example(kind)
+    others: dict[object, list[Any]] = {
+        str: [None, 1, b"text", ["text"]],
+        int: [None, 1.0, True, "1", [1]],
+        float: [None, True, "1.5", [1.5]],
+        bool: [None, 0, 1, "yes", [True]],
+        bytes: [None, "text", 1, [b""]],
+        int | None: [1.0, True, "1"],
+        float | None: [False, "1"],
+        bytes | None: ["text", 1],
+    }
+    for value in [[[[]]], {1: 2}, {"key": 1}, *others.get(hint, [None, 1, "text"])]:
+        with pytest.raises(ProtocolError):
+            kind.from_wire([*wire[:place], value, *wire[place + 1 :]])
+
+
+def test_a_whole_number_will_do_for_a_float() -> None:
+    wire = make_message(Heartbeat).to_wire()
+    beat = Heartbeat.from_wire([*wire[:-1], 3])
+    assert beat.wait_seconds == 3.0
+    assert isinstance(beat.wait_seconds, float)
+
+
+def test_what_is_inside_a_map_is_checked_too() -> None:
+    wire = make_message(WorkerInfo).to_wire()
+    for engines in ({"primes": 1}, {1: "numpy"}, {"primes": None}, [["primes", "numpy"]]):
+        with pytest.raises(ProtocolError):
+            WorkerInfo.from_wire([*wire[:-1], engines])
+
+
+def test_what_is_inside_a_list_is_checked_too() -> None:
+    wire = make_message(LeaseRequest).to_wire()
+    for known_jobs in (["a", 1], [["a"]], "ab", {"a": "b"}):
+        with pytest.raises(ProtocolError):
+            LeaseRequest.from_wire([*wire[:-1], known_jobs])
+
+
+def test_there_are_messages() -> None:
+    assert len(MESSAGES) > 15
+    assert all(isinstance(state, str) for state in FINAL_STATES)
