@@ -176,8 +176,6 @@ def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
 
 def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Path) -> None:
     command = f"{HEADRACE} run primes find 0 1e8 | head -n 2"
-    process = shell.start("--version")
-    process.communicate()
     pipe = os.popen(f"cd {tmp_path} && {command} 2>err")
     assert pipe.read() == "2\n3\n"
     pipe.close()

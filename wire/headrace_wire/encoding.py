@@ -39,6 +39,8 @@ def _pack_extension(value: object) -> Any:
         error = value if isinstance(value, HeadraceError) else HeadraceError(repr(value))
         message = error.message[:MAX_MESSAGE_CHARACTERS]
         return _msgpack.ExtType(ERROR_CODE, pack([error.code, message]))
+    if isinstance(value, int):
+        raise OverflowError("a number of more than 64 bits does not cross the wire")
     raise TypeError(f"{type(value).__name__} does not cross the wire")
 
 

@@ -21,12 +21,12 @@ ANYTHING = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
-    | st.floats()
+    | st.floats(allow_nan=False)
     | st.text(max_size=5)
     | st.binary(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.integers(0, 9), inner, max_size=3)
     ),
     max_leaves=12,
 )
@@ -69,9 +69,7 @@ def test_what_arrives_is_a_whole_message_or_a_protocol_error(kind: type[Message]
         except ProtocolError as error:
             assert "\n" not in str(error)
             return
-        assert type(message).from_wire(message.to_wire()).to_wire() == pytest.approx(
-            message.to_wire(), nan_ok=True
-        ) or repr(travel(message)) == repr(message)
+        assert travel(message) == message
 
     check()
 
@@ -79,8 +77,8 @@ def test_what_arrives_is_a_whole_message_or_a_protocol_error(kind: type[Message]
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_a_wrong_number_of_fields_is_refused(kind: type[Message]) -> None:
     wire = make_example(kind).to_wire()
-    for values in (wire[:-1], [*wire, None], [*wire, wire[-1]], [], [wire], {}, None, "text"):
-        with pytest.raises(ProtocolError, match=kind.__name__):
+    for values in (wire[:-1], [*wire, None], [*wire, wire[-1]], [], {}, None, "text"):
+        with pytest.raises(ProtocolError, match=f"a malformed {kind.__name__} arrived"):
             kind.from_wire(values)
 
 

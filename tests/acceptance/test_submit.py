@@ -1,0 +1,249 @@
+"""``headrace submit`` and the commands about jobs, against a coordinator and a worker."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from headrace.cluster import Cluster, Job, SubmitOptions
+from headrace_services.service import Plan
+from headrace_wire.address import Address
+from headrace_wire.errors import WaitTimedOutError
+from headrace_wire.key import load_key
+from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED
+from support.commands import Shell, Site, open_site, start_coordinator
+from support.probe.headrace_probe import plan
+
+#: Seconds for what a site is asked to do.
+LIMIT = 30.0
+
+
+def open_cluster(site: Site) -> Cluster:
+    return Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
+
+
+def submit(site: Site, planned: Plan, **options: object) -> Job:
+    return open_cluster(site).submit("probe", planned, SubmitOptions(**options))  # type: ignore[arg-type] # a test names what it cares for
+
+
+def drain(job: Job) -> dict[int, bytes]:
+    """All values of a job, waiting for its end."""
+    return dict(job.values(ordered=False))
+
+
+def wait_for_files(folder: Path, count: int) -> None:
+    """Wait until tasks have left this many files, with an eye on the folder by inotify's rules."""
+    done = threading.Event()
+    for _ in range(int(LIMIT / 0.02)):
+        if len(list(folder.iterdir())) >= count:
+            return
+        done.wait(0.02)
+    raise AssertionError(list(folder.iterdir()))
+
+
+def test_submit_prints_the_result_alone(site: Site) -> None:
+    done = site.shell.run("submit", "primes", "count", "0", "1e8")
+    assert (done.code, done.out) == (0, "5761455\n")
+    assert "speed-up" in done.err
+
+
+def test_a_detached_job_is_fetched_later_as_often_as_one_likes(site: Site) -> None:
+    done = site.shell.run("submit", "primes", "find", "0", "30", "--detach", "--name", "small")
+    job = done.out.strip()
+    assert (done.code, done.err) == (0, "")
+    for _ in range(2):
+        assert site.shell.run("results", job).out == "2\n3\n5\n7\n11\n13\n17\n19\n23\n29\n"
+    shown = site.shell.run("job", job, "--json").json()
+    assert (shown["state"], shown["name"], shown["failures"]) == (SUCCEEDED, "small", [])
+    assert "succeeded" in site.shell.run("job", job).out
+
+
+def test_results_dropped_after_delivery_are_not_served_again(site: Site) -> None:
+    job = site.shell.run("submit", "primes", "count", "0", "100", "--detach").out.strip()
+    assert site.shell.run("results", job, "--drop").out == "25\n"
+    again = site.shell.run("results", job)
+    assert again.code == 2
+    assert "delivered and dropped" in again.err
+
+
+def test_pictures_are_fetched_into_another_folder(site: Site, tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this test alone
+
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "in" / "teal.png")
+    words = ("submit", "images", "thumbnail", tmp_path / "in", tmp_path / "out", "--size", "16")
+    job = site.shell.run(*words, "--detach").out.strip()
+    assert site.shell.run("results", job, "-o", tmp_path / "elsewhere").code == 0
+    with Image.open(tmp_path / "elsewhere" / "teal.png") as picture:
+        assert picture.size == (16, 12)
+    assert list((tmp_path / "out").glob("*")) == []
+
+
+def test_jobs_lists_what_was_submitted(site: Site) -> None:
+    job = site.shell.run("submit", "primes", "count", "0", "100", "--detach").out.strip()
+    assert site.shell.run("jobs", "--json").json()[0]["id"] == job
+    assert job in site.shell.run("jobs").out
+
+
+def test_workers_shows_engines_and_slots(site: Site) -> None:
+    (worker,) = site.shell.run("workers", "--json").json()
+    assert (worker["name"], worker["slots"]) == ("worker-0", 1)
+    assert worker["engines"].keys() == {"images", "primes", "probe"}
+    assert "libvips" in worker["engines"]["images"]
+    assert "worker-0" in site.shell.run("workers").out
+
+
+def test_health_is_an_exit_code(site: Site) -> None:
+    assert site.shell.run("health").code == 0
+    assert site.shell.run("health", "--json").json()["ok"] is True
+
+
+def test_an_unknown_job_is_one_line(site: Site) -> None:
+    done = site.shell.run("results", "nonesuch")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "nonesuch" in done.err
+
+
+def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:
+    done = site.shell.run("submit", "primes", "count", "0", "1e13", "--wait", "300ms")
+    assert done.code == 124
+    job = done.err.split("headrace results ")[1].split("`")[0]
+    assert site.shell.run("job", job, "--json").json()["state"] == "running"
+    assert site.shell.run("cancel", job).code == 0
+    assert site.shell.run("job", job, "--json").json()["state"] == CANCELLED
+    assert site.shell.run("delete", job).code == 0
+    assert site.shell.run("job", job).code == 2
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_return(site: Site) -> None:
+    process = site.shell.start("submit", "primes", "count", "0", "1e13")
+    cluster = open_cluster(site)
+    while not any(status.state == "running" for status in cluster.jobs()):
+        threading.Event().wait(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, out) == (130, "")
+    job = next(status.id for status in cluster.jobs() if status.state == "running")
+    assert f"headrace results {job}" in err
+    cluster.job(job).delete()
+
+
+def test_a_third_partys_service_runs_like_a_built_in_one(site: Site) -> None:
+    assert drain(submit(site, plan(100))) == {n: str(n * n).encode() for n in range(100)}
+
+
+def test_failed_tasks_are_named_and_retried(site: Site) -> None:
+    job = submit(site, plan(10, fail=[3, 7]))
+    assert len(drain(job)) == 8
+    assert (job.refresh().state, job.status.failed) == (FAILED, 2)
+    first = next(job.failures())
+    assert (first.index, first.reason, first.error_type) == (3, "error", "ArithmeticError")
+    assert first.worker == "worker-0"
+    assert "told to fail" in first.message
+    shown = site.shell.run("results", job.id)
+    assert shown.code == 1
+    assert shown.err.count("told to fail") == 2
+    assert site.shell.run("retry", job.id, "--json").json()["state"] in ("queued", "running")
+    assert len(drain(job)) == 8
+
+
+def test_a_task_that_crashes_is_reported_with_its_signal(site: Site) -> None:
+    job = submit(site, plan(5, crash=[2]))
+    assert sorted(drain(job)) == [0, 1, 3, 4]
+    (failure,) = job.failures()
+    assert (failure.index, failure.reason, failure.signal) == (2, "crash", "SIGSEGV")
+    assert failure.attempt == 3
+
+
+def test_a_task_over_its_time_limit_is_killed_alone(site: Site) -> None:
+    job = submit(site, plan(5, hang=[1]), timeout_seconds=0.3)
+    assert sorted(drain(job)) == [0, 2, 3, 4]
+    (failure,) = job.failures()
+    assert (failure.index, failure.reason) == (1, "timeout")
+
+
+def test_cancelling_stops_running_tasks_too(site: Site, tmp_path: Path) -> None:
+    job = submit(site, plan(4, tmp_path, hang=[0, 1, 2, 3]))
+    wait_for_files(tmp_path, 1)
+    assert job.cancel().state == CANCELLED
+    assert drain(submit(site, plan(3))) == {0: b"0", 1: b"1", 2: b"4"}, "the slot is free again"
+
+
+def test_a_job_of_a_billion_tasks_is_submitted_in_kilobytes(site: Site) -> None:
+    before = (site.data / "headrace.db").stat().st_size
+    job = submit(site, plan(10**9, sleep_seconds=1))
+    assert job.status.tasks == 10**9
+    assert job.cancel().cancelled >= 10**9 - 10
+    job.delete()
+    assert (site.data / "headrace.db").stat().st_size - before < 100_000
+
+
+def test_the_wait_for_values_can_be_limited(site: Site) -> None:
+    job = submit(site, plan(1, hang=[0]))
+    with pytest.raises(WaitTimedOutError):
+        list(job.values(ordered=True, deadline=0.0))
+    job.delete()
+
+
+def test_without_a_coordinator_the_address_and_the_remedy_are_named(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = shell.run("submit", "primes", "count", "0", "9", "--coordinator", f"127.0.0.1:{port}")
+    assert done.code == 69
+    assert f"127.0.0.1:{port}" in done.err
+    assert "headrace coordinator" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_another_key_is_refused(site: Site, tmp_path: Path) -> None:
+    wrong = tmp_path / "key"
+    wrong.write_text("0" * 64)
+    for words in (("jobs",), ("worker",)):
+        done = site.shell.run(*words, "--key-file", wrong)
+        assert done.code == 77
+        assert "another key" in done.err
+
+
+def test_a_service_that_no_worker_offers_is_refused_at_once(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        plain = Shell(site.shell.home, {**site.shell.settings, "PYTHONPATH": ""})
+        site.shell = plain
+        site.add_worker("--slots", "1")
+        cluster = open_cluster(site)
+        with pytest.raises(Exception, match="no connected worker offers the service 'probe'"):
+            cluster.submit("probe", plan(1))
+
+
+def test_a_job_waits_for_a_worker_and_says_so(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        done = site.shell.run("submit", "primes", "count", "0", "100", "--wait", "1500ms")
+        assert done.code == 124
+        assert "no worker is connected" in done.err
+
+
+def test_on_one_machine_nothing_is_configured(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    data = shell.home / ".local" / "state" / "headrace"
+    coordinator = start_coordinator(shell, data, port, "--no-http")
+    try:
+        assert (data / "key").stat().st_mode & 0o777 == 0o600
+        assert shell.run("health", "--coordinator", f"127.0.0.1:{port}").code == 0
+        second = shell.run("coordinator", "--bind", "127.0.0.1:0", "--no-http")
+        assert second.code == 2
+        assert "another coordinator uses" in second.err
+    finally:
+        assert coordinator.stop() == 0
+
+
+def test_an_address_in_use_is_one_line(site: Site, tmp_path: Path) -> None:
+    words = ("coordinator", "--bind", site.address, "--data", tmp_path / "other", "--no-http")
+    done = site.shell.run(*words)
+    assert done.code == 2
+    assert site.address in done.err
+    assert done.err.count("\n") == 1

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from headrace_services.images import IMAGES, plan
+from headrace_services.images import output as output_module
+from headrace_services.images import service as service_module
+from headrace_services.images.payload import PictureInput, PictureValue
+from headrace_services.service import Gathered, Service, Target
+from headrace_wire.errors import OutputError, TaskFailedError
+from support.pictures import decode, encode, make_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headrace_services.service import Plan
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Five files, three of which are whole pictures."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.jpg", "b.png", "sub/c.webp"):
+        (folder / name).write_bytes(encode(make_picture(), decode_suffix(name)))
+    (folder / "broken.jpg").write_bytes((folder / "a.jpg").read_bytes()[:700])
+    (folder / "empty.png").touch()
+    return folder
+
+
+def decode_suffix(name: str) -> str:
+    return {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[Path(name).suffix]
+
+
+def run(planned: Plan) -> tuple[list[tuple[int, bytes]], list[str]]:
+    """Run a plan's tasks as a slot would: the values by index, and the failures' texts."""
+    runner = IMAGES.prepare(planned.operation, planned.parameters)
+    values: list[tuple[int, bytes]] = []
+    failures: list[str] = []
+    assert planned.inputs is not None
+    for index, task_input in enumerate(planned.inputs):
+        try:
+            values.append((index, runner(index, task_input)))
+        except TaskFailedError as error:
+            failures.append(str(error))
+    return values, failures
+
+
+def gather(
+    planned: Plan, values: Iterator[tuple[int, bytes]], path: Path | None = None
+) -> Gathered:
+    target = Target(io.BytesIO(), path)
+    return IMAGES.gather(planned.operation, planned.parameters, values, target)
+
+
+def values_named(*names: str) -> Iterator[tuple[int, bytes]]:
+    for index, name in enumerate(names):
+        yield index, PictureValue(name, b"picture", 10, 7).encode()
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_images_is_a_service() -> None:
+    service: Service = IMAGES
+    assert service.name == "images"
+    assert "blur" in service.operations
+    assert service.engine().startswith("libvips 8.")
+    assert not service.is_ordered("blur")
+
+
+def test_importing_the_service_loads_neither_libvips_nor_numpy() -> None:
+    check = "import sys, headrace_services.images; print({'pyvips', 'numpy'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_broken_pictures_fail_alone(album: Path, tmp_path: Path, *, shared: bool) -> None:
+    planned = plan("blur", [album], tmp_path / "out", recursive=True, shared=shared)
+    values, failures = run(planned)
+    gathered = gather(planned, iter(values))
+    assert files_below(tmp_path / "out") == ["a.jpg", "b.png", "sub/c.webp"]
+    assert decode((tmp_path / "out" / "a.jpg").read_bytes()).size == (64, 48)
+    assert [text.split(": ", 1)[0] for text in sorted(failures)] == [
+        str(album / "broken.jpg"),
+        str(album / "empty.png"),
+    ]
+    assert "truncated or damaged JPEG" in sorted(failures)[0]
+    assert sorted(failures)[1].endswith("the file is empty")
+    size = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert gathered.result == {
+        "pictures": 3,
+        "bytes": size,
+        "output_dir": str(tmp_path / "out"),
+    }
+    assert gathered.written.startswith("3 pictures (")
+    assert gathered.written.endswith(f") to {tmp_path / 'out'}")
+    assert gathered.problems == ()
+
+
+def test_shared_values_carry_no_pictures(album: Path, tmp_path: Path) -> None:
+    values, _ = run(plan("edges", [album / "a.jpg"], tmp_path / "out", shared=True))
+    value = PictureValue.decode(values[0][1])
+    assert value.data is None
+    assert value.bytes_in == (album / "a.jpg").stat().st_size
+    assert value.bytes_out == (tmp_path / "out" / "a.jpg").stat().st_size
+
+
+def test_a_shared_output_that_cannot_be_written_fails_its_task(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out", shared=True)
+    (tmp_path / "out").write_text("in the way")
+    _, failures = run(planned)
+    assert failures == [f"{album / 'a.jpg'}: {os.strerror(errno.EEXIST)}"]
+
+
+def test_a_slot_reads_no_path_unless_the_job_is_shared(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    runner = IMAGES.prepare("blur", planned.parameters)
+    stray = PictureInput("a.jpg", "a.jpg", "path", str(album / "a.jpg"))
+    with pytest.raises(TaskFailedError, match="only shared jobs read files by path"):
+        runner(0, stray.encode())
+
+
+def test_a_vanished_file_fails_with_its_reason(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    (album / "a.jpg").unlink()
+    _, failures = run(planned)
+    assert failures == [f"{album / 'a.jpg'}: cannot be read: No such file or directory"]
+
+
+def test_a_result_too_large_for_the_queue_says_what_to_do(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "MAX_CARRIED_BYTES", 100)
+    _, failures = run(plan("blur", [album / "a.jpg"], tmp_path / "out"))
+    assert "too large for the queue: use --shared" in failures[0]
+
+
+def test_a_picture_is_written_as_its_name_says(album: Path, tmp_path: Path) -> None:
+    """A PNG that somebody named .jpg."""
+    (album / "b.png").rename(album / "liar.jpg")
+    planned = plan("blur", [album / "liar.jpg"], tmp_path / "out")
+    gather(planned, iter(run(planned)[0]))
+    assert decode((tmp_path / "out" / "liar.jpg").read_bytes()).format == "JPEG"
+
+
+def test_a_file_without_a_picture_in_it_fails_by_name(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    _, failures = run(plan("blur", [tmp_path / "notes.txt"], tmp_path / "out"))
+    assert failures == [
+        f"{tmp_path / 'notes.txt'}: this is not a JPEG, PNG, WebP, TIFF, GIF picture"
+    ]
+
+
+def test_results_can_be_fetched_into_another_folder(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    gathered = gather(planned, iter(run(planned)[0]), tmp_path / "elsewhere")
+    assert files_below(tmp_path / "elsewhere") == ["a.jpg"]
+    assert not (tmp_path / "out").exists()
+    assert gathered.written.startswith("1 picture (")
+    assert gathered.written.endswith("elsewhere")
+
+
+def test_a_name_that_leads_out_of_the_folder_loses_only_itself(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    gathered = gather(planned, values_named("a.jpg", "../b.jpg", "/tmp/c.jpg", "d.jpg"))
+    assert files_below(tmp_path / "out") == ["a.jpg", "d.jpg"]
+    assert not (tmp_path / "b.jpg").exists()
+    assert len(gathered.problems) == 2
+    assert all("leads out of the output folder" in line for line in gathered.problems)
+
+
+def test_a_name_that_is_taken_by_a_folder_loses_only_itself(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    (tmp_path / "out" / "b.jpg").mkdir(parents=True)
+    gathered = gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
+    assert files_below(tmp_path / "out") == ["a.jpg", "c.jpg"]
+    assert gathered.problems == (f"{tmp_path / 'out' / 'b.jpg'} was not written: Is a directory",)
+    assert gathered.result == {"pictures": 2, "bytes": 14, "output_dir": str(tmp_path / "out")}
+
+
+def test_a_full_disk_ends_it_in_one_line_with_no_partial_file(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    replace: Callable[[Path, Path], None] = os.replace
+
+    def fill_up(source: Path, destination: Path) -> None:
+        if destination.name == "b.jpg":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, destination)
+
+    monkeypatch.setattr(output_module.os, "replace", fill_up)
+    with pytest.raises(OutputError, match=r"b\.jpg was not written: No space left on device"):
+        gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
+    assert files_below(tmp_path / "out") == ["a.jpg"]
+
+
+def test_an_output_folder_that_cannot_be_made_is_said(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="the folder .* cannot be made"):
+        gather(planned, values_named("a.jpg"), tmp_path / "file" / "out")
+
+
+def test_a_job_with_every_picture_failed_writes_nothing(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "empty.png"], tmp_path / "out")
+    gathered = gather(planned, iter(run(planned)[0]))
+    assert gathered.result == {"pictures": 0, "bytes": 0, "output_dir": str(tmp_path / "out")}
+
+
+def test_a_task_is_named_by_its_file(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    assert planned.inputs is not None
+    (task_input,) = planned.inputs
+    assert IMAGES.describe("blur", planned.parameters, 0, task_input) == str(album / "a.jpg")
+
+
+def test_naming_a_task_never_fails() -> None:
+    for junk in (None, b"", b"\xc1", b"\x94\x01", b"hello"):
+        assert IMAGES.describe("blur", {}, 7, junk) == "picture 7"
+    long = PictureInput("x" * 4000 + ".jpg", "a.jpg", "data", b"").encode()
+    named = IMAGES.describe("blur", {}, 7, long)
+    assert len(named) == 200
+    assert named.endswith("x.jpg")
+
+
+def test_a_job_that_does_not_fit_is_refused() -> None:
+    for operation, parameters in (
+        ("melt", {"output_dir": "/tmp/x"}),
+        ("blur", {}),
+        ("blur", {"output_dir": "/tmp/x", "radius": -2.0}),
+    ):
+        with pytest.raises(ValueError, match=r"operation|output folder|radius"):
+            IMAGES.prepare(operation, parameters)
