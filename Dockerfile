@@ -32,7 +32,7 @@ FROM ${PYTHON_IMAGE}
 # What is compiled is compiled below, once; nobody may write beside it later.
 ENV PYTHONDONTWRITEBYTECODE=1
 # The library's package is named after its binary interface, which differs between releases of
-# Debian: libprimesieve11 in bookworm, libprimesieve12t64 or the like later on.
+# Debian: libprimesieve11 in bookworm, libprimesieve12 in trixie.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends '^libprimesieve[0-9]+(t64)?$' \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*

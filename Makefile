@@ -24,7 +24,8 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY) ## primes and real photographs on this machine, with the speed-up over one process
-	@$(BIN)/python tests/support/photographs.py $(PHOTOGRAPHS)
+	@$(BIN)/python tests/support/photographs.py --debian $(PHOTOGRAPHS) 2>/dev/null \
+		|| $(BIN)/python tests/support/photographs.py $(PHOTOGRAPHS)
 	@$(BIN)/python examples/demo.py $(PHOTOGRAPHS)
 
 check: $(READY) ## ruff, mypy, pyright, import layers

@@ -28,7 +28,10 @@ def show(title: str, arguments: list[str]) -> None:
     alone, together = run(arguments, "1"), run(arguments, "auto")
     seconds = [job["wall_seconds"] for job in (alone, together)]
     result = together["result"]
-    found = f"{result['pictures']} pictures" if isinstance(result, dict) else f"{result:,} primes"
+    if isinstance(result, int):
+        found = f"{result:,} primes"
+    else:
+        found = next(f"{result[what]:,} {what}" for what in ("primes", "pictures") if what in result)
     print(
         f"{title:<28} {found:>22} {together['tasks']:>6} {seconds[0]:7.2f} s {seconds[1]:9.2f} s "
         f"{seconds[0] / seconds[1]:9.2f}",
@@ -42,7 +45,7 @@ def main() -> None:
     print(f"{heading} {'speed-up':>9}", flush=True)
     primes = photographs.parent / "primes.txt"
     show("primes count 0 1e11", ["primes", "count", "0", "1e11"])
-    show("primes find 0 1e8", ["primes", "find", "0", "1e8", "-o", str(primes)])
+    show("primes find 0 1e9", ["primes", "find", "0", "1e9", "-o", str(primes)])
     for operation in ("blur", "edges", "thumbnail"):
         output = photographs.parent / operation
         show(f"images {operation}", ["images", operation, str(photographs), str(output)])

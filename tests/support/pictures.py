@@ -37,7 +37,8 @@ def decode(data: bytes) -> Image.Image:
 
 def pixels(image: Image.Image) -> Pixels:
     """Samples as signed numbers, so that they can be subtracted."""
-    return np.asarray(image).astype(np.int32)
+    samples: Pixels = np.asarray(image).astype(np.int32)
+    return samples
 
 
 def exif_with(**tags: object) -> Image.Exif:

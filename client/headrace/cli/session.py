@@ -177,7 +177,7 @@ def _gather(job: Job, target: Target, progress: Progress, wait_seconds: float | 
 
 def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:
     if as_json:
-        if gathered.result is not None or gathered.written:
+        if gathered.result is not None:  # else it went to standard output as it came
             shown = {**show_status(job.status), "result": gathered.result}
             click.echo(json.dumps(shown))
     elif gathered.text:

@@ -70,7 +70,9 @@ class PictureRunner:
         match picture.kind, picture.content:
             case "data", bytes() as data:
                 return data
-            case "path", str() as path if self.shared:
+            case "path", str() as path:
+                if not self.shared:
+                    raise ValueError("only shared jobs read files by path")
                 return Path(path).read_bytes()
             case _, content:
                 raise ValueError(str(content))

@@ -64,7 +64,10 @@ def gather_primes(
     if target.path is None:
         return Gathered(written=f"{_name_primes(found)} to standard output")
     size = f" ({_show_bytes(target.path.stat().st_size)})" if target.path.is_file() else ""
-    return Gathered(written=f"{_name_primes(found)}{size} to {target.path}")
+    return Gathered(
+        result={"primes": found, "path": str(target.path)},
+        written=f"{_name_primes(found)}{size} to {target.path}",
+    )
 
 
 def gather_verdicts(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace_services.images.formats import (
     FORMATS,
     SNIFF_BYTES,

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from headrace_services.images.output import place_output, write_whole
 
 
@@ -20,7 +21,7 @@ def test_names_keep_their_sub_folders(tmp_path: Path) -> None:
 def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
     write_whole(tmp_path / "a" / "b" / "c.jpg", b"picture")
     assert (tmp_path / "a" / "b" / "c.jpg").read_bytes() == b"picture"
-    assert os.listdir(tmp_path / "a" / "b") == ["c.jpg"]
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.jpg"]
 
 
 def test_a_file_gets_the_permissions_that_the_user_gives_new_files(tmp_path: Path) -> None:
@@ -49,10 +50,10 @@ def test_a_failed_write_leaves_what_was_there(
     with pytest.raises(OSError, match="No space left"):
         write_whole(target, b"new")
     assert target.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.jpg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
 def test_the_longest_name_that_a_folder_takes_can_be_written(tmp_path: Path) -> None:
     name = "x" * 251 + ".jpg"
     write_whole(tmp_path / name, b"picture")
-    assert os.listdir(tmp_path) == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from headrace_services.images.payload import PictureInput, PictureValue, printable, read_source
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace_services.images.payload import PictureInput, PictureValue, printable, read_source
 
 names = st.binary(min_size=1, max_size=60).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 

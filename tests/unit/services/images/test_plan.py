@@ -3,10 +3,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
+
 from headrace_services.images import plan
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput
 from headrace_wire.errors import UsageError
@@ -32,9 +33,9 @@ def outputs_of(planned: Plan) -> list[str]:
     return [picture.output for picture in inputs_of(planned)]
 
 
-def refuse(said: str, *inputs: Path, into: Path, operation: str = "blur", **how: object) -> None:
+def refuse(said: str, *inputs: Path, into: Path, operation: str = "blur", **how: Any) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        plan(operation, inputs, into, **how)  # type: ignore[arg-type] -- wrong on purpose
+        plan(operation, inputs, into, **how)
     assert "\n" not in str(caught.value)
 
 
@@ -127,7 +128,7 @@ def test_a_file_too_large_for_the_queue_is_refused_unless_shared(tmp_path: Path)
 def test_a_name_that_is_not_utf8_is_planned(tmp_path: Path) -> None:
     add(tmp_path / "in", "a.png")
     odd = os.fsencode(tmp_path / "in") + b"/caf\xe9.png"
-    shutil.copy(tmp_path / "in" / "a.png", odd)
+    shutil.copy(os.fsencode(tmp_path / "in" / "a.png"), odd)
     assert os.fsencode(outputs_of(plan("blur", [tmp_path / "in"], tmp_path / "out"))[1]) == (
         b"caf\xe9.png"
     )
@@ -204,4 +205,4 @@ def test_options_of_another_operation_are_refused(tmp_path: Path) -> None:
 def test_planning_writes_nothing(tmp_path: Path) -> None:
     add(tmp_path / "in", "a.jpg")
     plan("blur", [tmp_path / "in"], tmp_path / "out" / "deep")
-    assert os.listdir(tmp_path) == ["in"]
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -1,0 +1,178 @@
+"""The documentation says what is there, and its commands run."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from headrace.cli.entry import headrace
+from support.commands import Process, Shell, open_site
+from support.photographs import fetch
+from support.places import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text()
+METRICS = (REPOSITORY / "docs" / "metrics.md").read_text()
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+
+
+def walk(
+    command: click.Command, path: tuple[str, ...], parent: click.Context | None = None
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(command, info_name=path[-1] if path else "headrace", parent=parent)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child
+            yield from walk(child, (*path, name), context)
+    else:
+        yield path, command
+
+
+EVERY_COMMAND = list(walk(headrace, ()))
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY_COMMAND, ids=str)
+def test_every_command_and_option_has_help_a_variable_and_a_line_in_the_documentation(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    documented = " ".join(path[1:] if path[0] in ("run", "submit") else ("headrace", *path))
+    assert f"`{documented}" in COMMANDS
+    assert command.help
+    for parameter in command.params:
+        if not isinstance(parameter, click.Option) or parameter.hidden:
+            continue
+        assert parameter.help, parameter.name
+        assert isinstance(parameter.envvar, str), parameter.name
+        assert f"`{parameter.envvar}`" in COMMANDS
+        for name in (*parameter.opts, *parameter.secondary_opts):
+            assert re.search(rf"`{name}[` ]", COMMANDS), name
+
+
+def test_no_documented_option_or_variable_is_gone() -> None:
+    options = {
+        name
+        for _, command in EVERY_COMMAND
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, str(parameter.envvar))
+    }
+    documented = set(re.findall(r"`(--[a-z-]+|HEADRACE_[A-Z_]+)[` ]", COMMANDS))
+    assert documented <= options
+
+
+def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
+    with open_site(tmp_path, "--http", "127.0.0.1:0") as site:
+        assert site.shell.run("submit", "primes", "count", "0", "1e7").code == 0
+        url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
+        with urllib.request.urlopen(url) as answer:
+            text = answer.read().decode()
+    families = list(text_string_to_metric_families(text))
+    served = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    documented = set(re.findall(r"^\| `(headrace_\w+)`", METRICS, re.MULTILINE))
+    assert served == documented
+    labels = {label for family in families for one in family.samples for label in one.labels}
+    allowed = {"service", "operation", "outcome", "reason", "state", "worker", "version", "le"}
+    assert labels <= allowed
+    done = next(
+        one.value
+        for family in families
+        for one in family.samples
+        if one.name == "headrace_tasks_total"
+    )
+    timed = next(
+        one.value
+        for family in families
+        for one in family.samples
+        if one.name == "headrace_task_seconds_count"
+    )
+    assert done == timed > 0
+
+
+def list_readme_commands() -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def test_the_readmes_make_targets_exist() -> None:
+    for command in list_readme_commands():
+        if command.startswith("make "):
+            assert re.search(rf"^{command.split()[1]}:", MAKEFILE, re.MULTILINE), command
+
+
+def test_the_readmes_docker_commands_are_those_that_the_compose_test_runs() -> None:
+    tested = (REPOSITORY / "tests" / "acceptance" / "test_compose.py").read_text()
+    tested += (REPOSITORY / "tests" / "support" / "compose_project.py").read_text()
+    for command in list_readme_commands():
+        if command.startswith("docker compose "):
+            words = command.removeprefix("docker compose ").split()
+            assert f'"{words[0]}"' in tested, command
+
+
+def find_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def test_the_readmes_commands_run_and_print_what_it_shows(shell: Shell) -> None:
+    """In order, in one folder: what is not printed anew each time has to be as it is shown."""
+    fetch(shell.home / "photos")
+    queues, http = f"127.0.0.1:{find_port()}", f"127.0.0.1:{find_port()}"
+    shell.settings = {
+        "HEADRACE_BIND": queues, "HEADRACE_HTTP": http, "HEADRACE_COORDINATOR": queues,
+    }  # fmt: skip
+    started: list[Process] = []
+    job = ""
+    try:
+        for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+            parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+            for part in parts:
+                command, _, shown = part.partition("\n")
+                if not command.startswith("headrace ") or "headrace.key" in command:
+                    continue
+                words = re.findall(r'"[^"]*"|\S+', command.removeprefix("headrace "))
+                words = [job if word == "ID" else word.strip('"') for word in words]
+                if words[-1] == "&":
+                    started.append(Process(shell, *words[:-1]))
+                    started[-1].wait_for("data in" if words[0] == "coordinator" else "serves")
+                    continue
+                done = shell.run(*words)
+                assert done.code == 0, (command, done.err)
+                if "--detach" in words:
+                    job = done.out.strip()
+                expected = [
+                    line for line in shown.splitlines() if re.fullmatch(r"\d+( \w+)?", line)
+                ]
+                for line in expected:
+                    assert line in done.out.splitlines(), command
+                for line in shown.splitlines():
+                    if summary := re.match(r"(\w+ \w+: [\d,]+ tasks?, 0 failed)", line):
+                        assert summary[1] in done.err or "images" in command, command
+        assert (shell.home / "primes.txt").read_text().count("\n") == 50_847_534
+        assert (shell.home / "small.txt").read_text().count("\n") == 78_498
+        assert len(list((shell.home / "blurred").iterdir())) >= 20
+    finally:
+        for process in reversed(started):
+            assert process.stop() == 0
+
+
+@pytest.mark.slow
+def test_the_demo_runs(tmp_path: Path) -> None:
+    fetch(tmp_path / "photographs")
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "examples" / "demo.py", tmp_path / "photographs"],
+        check=True, capture_output=True, text=True, timeout=110,
+    )  # fmt: skip
+    assert "4,118,054,813 primes" in done.stdout
+    assert "50,847,534 primes" in done.stdout
+    assert len(list((tmp_path / "blur").iterdir())) >= 20
