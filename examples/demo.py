@@ -31,7 +31,9 @@ def show(title: str, arguments: list[str]) -> None:
     if isinstance(result, int):
         found = f"{result:,} primes"
     else:
-        found = next(f"{result[what]:,} {what}" for what in ("primes", "pictures") if what in result)
+        found = next(
+            f"{result[what]:,} {what}" for what in ("primes", "pictures") if what in result
+        )
     print(
         f"{title:<28} {found:>22} {together['tasks']:>6} {seconds[0]:7.2f} s {seconds[1]:9.2f} s "
         f"{seconds[0] / seconds[1]:9.2f}",

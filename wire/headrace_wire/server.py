@@ -148,8 +148,8 @@ class HardenedServer(managers.Server):
         except RuntimeError:  # no more threads to be had: this peer fails, the next may not
             self._pending.release()
             self._connections.release()
-            link.close()
             log.warning("cannot start a thread for a connection")
+            link.close()
 
     def handle_request(self, conn: MsgpackConnection) -> None:  # type: ignore[override] # ours alone
         with self._open_lock:
@@ -185,8 +185,8 @@ class HardenedServer(managers.Server):
         protocol, version = arguments
         if protocol != PROTOCOL:
             line = (
-                f"the other side speaks protocol {protocol} (headrace {version}), the coordinator "
-                f"{PROTOCOL} (headrace {read_version()}): install one version on both"
+                f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
+                f"the coordinator {PROTOCOL} (headrace {read_version()}): install one version on both"
             )
             log.warning("refused a connection: %s", line)
             link.send(("#ERROR", ProtocolError(line)))
@@ -239,6 +239,12 @@ def _answer(target: object, method: str, signature: Signature, arguments: list[o
         log.exception("%s failed", method)
         line = f"the coordinator failed at {method}; its log says why"
         return encode_frame(("#ERROR", HeadraceError(line)))
+
+
+def _quote(value: object) -> str:
+    """What a peer says of itself, fit for one line."""
+    text = str(value)[:40]
+    return text if text.isprintable() else repr(text)
 
 
 def _ignore_bytes(received: int, sent: int) -> None:
