@@ -13,11 +13,12 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
@@ -43,7 +44,7 @@ class EmbeddedClusterError(HeadraceError):
 @contextlib.contextmanager
 def open_embedded_cluster(
     slots: str = "auto", start_method: str = "forkserver"
-) -> Iterator[Cluster]:
+) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
@@ -81,7 +82,7 @@ def open_embedded_cluster(
         try:
             yield Cluster(address, key, patience_seconds=0.0)
         except UnreachableError:
-            raise EmbeddedClusterError(f"the embedded cluster ended: {_read_last(log)}") from None
+            raise EmbeddedClusterError(_explain_end(worker, log)) from None
 
 
 def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
@@ -120,6 +121,13 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()
+
+
+def _explain_end(worker: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    code = worker.poll()
+    if code is not None and code < 0:
+        return f"the embedded worker was killed ({signal.Signals(-code).name}): run it again"
+    return f"the embedded cluster ended: {_read_last(log)}"
 
 
 def _read_last(log: IO[bytes]) -> str:

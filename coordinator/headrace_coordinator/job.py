@@ -51,9 +51,9 @@ class HeldLease:
 class Chunks:
     """Which inputs were put together, and how many bytes they take. In index order."""
 
-    starts: list[int] = field(default_factory=list)
-    stops: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list[int])
+    stops: list[int] = field(default_factory=list[int])
+    sizes: list[int] = field(default_factory=list[int])
 
     def append(self, start: int, stop: int, size_bytes: int) -> None:
         self.starts.append(start)
@@ -97,9 +97,9 @@ class Job:
     sealed: bool = False
     state: str = QUEUED
     fresh: RangeSet = field(default_factory=RangeSet)
-    again: list[tuple[int, int, int]] = field(default_factory=list)
-    delayed: list[tuple[float, int, int]] = field(default_factory=list)
-    leases: dict[int, HeldLease] = field(default_factory=dict)
+    again: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    delayed: list[tuple[float, int, int]] = field(default_factory=list[tuple[float, int, int]])
+    leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     leased: int = 0
     done: RangeSet = field(default_factory=RangeSet)
     dead: RangeSet = field(default_factory=RangeSet)

@@ -15,11 +15,11 @@ class Member:
     connected_at: float
     heard: float
     services: frozenset[str]
-    leases: set[int] = field(default_factory=set)
+    leases: set[int] = field(default_factory=set[int])
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0
     granted: tuple[int, ...] = ()
-    orders: set[str] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set[str])
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False

@@ -32,10 +32,10 @@ class QueueState:
     5. No task has more attempts than its job allows.
     """
 
-    jobs: dict[str, Job] = field(default_factory=dict)
-    members: dict[str, Member] = field(default_factory=dict)
-    leases: dict[int, HeldLease] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    members: dict[str, Member] = field(default_factory=dict[str, Member])
+    leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
+    events: list[Event] = field(default_factory=list[Event])
     virtual_seconds: float = 0.0
     next_lease: int = 1
 

@@ -59,9 +59,10 @@ class Target:
 class Gathered:
     """A job's results, put together.
 
-    ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what plain output shows on standard output, ``written`` what people are told
-    was written where ("" for nothing), ``problems`` one line for each output that could not be
-    written although its task was done.
+    ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what
+    plain output shows on standard output, ``written`` what people are told was written where (""
+    for nothing), ``problems`` one line for each output that could not be written although its task
+    was done.
     """
 
     result: object = None

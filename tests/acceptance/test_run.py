@@ -219,3 +219,15 @@ def test_a_full_disk_leaves_no_partial_file(shell: Shell, tmp_path: Path) -> Non
     assert "primes.txt" in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_embedded_worker_that_dies_is_told_of_at_once(shell: Shell) -> None:
+    process = shell.start("run", "primes", "count", "0", "1e14")
+    parent = psutil.Process(process.pid)
+    worker: list[psutil.Process] = []
+    while not worker:
+        worker = [child for child in parent.children() if "worker" in child.cmdline()]
+    worker[0].kill()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err == "headrace: the embedded worker was killed (SIGKILL): run it again\n"

@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import click
@@ -129,7 +129,7 @@ def deliver(
 
 
 @contextlib.contextmanager
-def _open_cluster(options: JobOptions) -> Iterator[Cluster]:
+def _open_cluster(options: JobOptions) -> Generator[Cluster]:
     if options.coordinator is None:
         from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
 
