@@ -150,7 +150,7 @@ class JobQueue:
         for lease, spec in self._ledger.observe(describe):
             inputs: tuple[bytes, ...] | None = ()
             if spec.carried:
-                inputs = self._ledger.store.read_inputs(lease.job, lease.start, lease.stop)
+                inputs = self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
             if inputs is None:
                 continue  # deleted meanwhile, and the lease with it
             filled.append(

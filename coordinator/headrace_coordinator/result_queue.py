@@ -72,7 +72,7 @@ class ResultQueue:
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
-        return self._ledger.store.read_failures(job, offset, min(limit, MAX_FAILURES))
+        return self._ledger.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
 
     def acknowledge(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job))
@@ -93,12 +93,12 @@ class ResultQueue:
             raise JobStateError(
                 f"the results of job {request.job} were delivered and dropped: submit it again"
             )
-        store, size = self._ledger.store, min(request.max_bytes, MAX_FETCH_BYTES)
+        reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
         runs: list[ResultRun]
         if request.ordered:
-            runs, cursor = store.read_results_from(request.job, request.cursor, size, skipped)
+            runs, cursor = reader.read_results_from(request.job, request.cursor, size, skipped)
             complete = status.finished_at is not None and cursor >= status.tasks
         else:
-            runs, cursor = store.read_results_after(request.job, request.cursor, size)
+            runs, cursor = reader.read_results_after(request.job, request.cursor, size)
             complete = status.finished_at is not None and not runs
         return Fetched(status, tuple(runs), cursor, complete)

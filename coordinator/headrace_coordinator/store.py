@@ -1,8 +1,9 @@
 """The store: one SQLite file in WAL mode, in which everything acknowledged is.
 
-Writing is the ledger's alone, one transaction for as many events as have come together. Readers
-have connections of their own and see what is committed. ``synchronous=NORMAL`` survives the death
-of the process at any moment; a power cut may take the last transactions, never the file.
+Writing is the ledger's alone, one transaction for as many events as have come together. Reading is
+``StoreReader``'s, over connections of its own that see what is committed. ``synchronous=NORMAL``
+survives the death of the process at any moment; a power cut may take the last transactions, never
+the file.
 
     jobs      one row a job: what was asked, counts and times
     inputs    one row a batch of carried inputs, dropped when all its tasks are done
@@ -12,10 +13,8 @@ of the process at any moment; a power cut may take the last transactions, never 
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +31,13 @@ from headrace_coordinator.events import (
     TaskRevived,
 )
 from headrace_coordinator.job import Job
-from headrace_coordinator.ranges import RangeSet
-from headrace_wire.batch import slice_batch
+from headrace_coordinator.store_reader import StoreReader, connect
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import StoreError
-from headrace_wire.messages import JobSpec, ResultRun, TaskFailure
+from headrace_wire.messages import JobSpec
 
 #: Raised by one with every change to the tables.
 SCHEMA_VERSION = 1
-
-#: Seconds to wait for another process to leave the file alone.
-BUSY_SECONDS = 5.0
-
-#: Readers kept open between calls.
-READERS_KEPT = 4
 
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
@@ -103,26 +95,22 @@ UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds 
 class Store:
     """One data folder's database. Raises StoreError when it cannot be opened or is damaged.
 
-    ``write`` and ``load`` are called by one thread at a time, everything else by any.
+    Called by one thread at a time, except for its ``reader``.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self.reader = StoreReader(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._writer = self._connect()
+            self._writer = connect(path)
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the store {path} cannot be opened: {error}") from None
 
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded into the file."""
-        while True:
-            try:
-                self._readers.get_nowait().close()
-            except queue.Empty:
-                break
+        self.reader.close()
         self._writer.close()
 
     def write(self, events: Iterable[Event], jobs: dict[str, Job]) -> None:
@@ -168,126 +156,10 @@ class Store:
         except (sqlite3.Error, ValueError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
 
-    def read_inputs(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
-        """Batches that together hold the inputs of tasks [start, stop).
-
-        None where some are gone: the job was deleted meanwhile, or its tasks are done.
-        """
-        query = """
-            SELECT start, stop, inputs FROM inputs
-            WHERE job = ? AND start < ? AND start >= coalesce(
-                (SELECT max(start) FROM inputs WHERE job = ? AND start <= ?), 0)
-            ORDER BY start
-        """
-        with self._reader() as reader:
-            rows = reader.execute(query, (job, stop, job, start)).fetchall()
-        batches: list[bytes] = []
-        expected = start
-        for left, right, batch in rows:
-            begin, end = max(start, left), min(stop, right)
-            if batch is None or begin != expected:
-                return None
-            batches.append(slice_batch(batch, begin - left, end - left))
-            expected = end
-        return tuple(batches) if expected == stop else None
-
-    def read_results_after(
-        self, job: str, number: int, max_bytes: int
-    ) -> tuple[list[ResultRun], int]:
-        """Runs accepted after the ``number``-th, and the number of the last of them."""
-        query = """
-            SELECT number, start, stop, size_bytes FROM results
-            WHERE job = ? AND number > ? ORDER BY number
-        """
-        return self._read_runs(query, (job, number), max_bytes, number)
-
-    def read_results_from(
-        self, job: str, index: int, max_bytes: int, skipped: RangeSet
-    ) -> tuple[list[ResultRun], int]:
-        """Runs in index order from task ``index`` on, as far as no task is missing.
-
-        Returns the index that comes next. ``skipped`` tasks are passed over: they have no value.
-        """
-        query = """
-            SELECT start, start, stop, size_bytes FROM results
-            WHERE job = ? AND start >= ? ORDER BY start
-        """
-        with self._reader() as reader:
-            chosen: list[int] = []
-            size = 0
-            for start, _, stop, size_bytes in reader.execute(query, (job, index)):
-                if start != skipped.next_missing(index) or (chosen and size >= max_bytes):
-                    break
-                chosen.append(start)
-                size += size_bytes
-                index = stop
-            runs = [
-                ResultRun(*row)
-                for start in chosen
-                for row in reader.execute(
-                    "SELECT start, stop, batch FROM results WHERE job = ? AND start = ?",
-                    (job, start),
-                )
-            ]
-        return runs, skipped.next_missing(index)
-
-    def read_failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
-        """Dead tasks of a job in index order."""
-        query = "SELECT failure FROM failures WHERE job = ? ORDER BY task LIMIT ? OFFSET ?"
-        with self._reader() as reader:
-            rows = reader.execute(query, (job, limit, offset)).fetchall()
-        return tuple(TaskFailure.from_wire(unpack(row[0])) for row in rows)
-
     def measure_bytes(self) -> int:
         """Bytes that the database takes on disk, its write-ahead log included."""
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
-
-    def _read_runs(
-        self, query: str, arguments: tuple[Any, ...], max_bytes: int, number: int
-    ) -> tuple[list[ResultRun], int]:
-        runs: list[ResultRun] = []
-        size = 0
-        with self._reader() as reader:
-            for found, _, _, size_bytes in reader.execute(query, arguments):
-                if runs and size >= max_bytes:
-                    break
-                row = reader.execute(
-                    "SELECT start, stop, batch FROM results WHERE number = ?", (found,)
-                ).fetchone()
-                if row is None:
-                    break
-                runs.append(ResultRun(*row))
-                size += size_bytes
-                number = found
-        return runs, number
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
-
-    @contextlib.contextmanager
-    def _reader(self) -> Generator[sqlite3.Connection]:
-        try:
-            reader = self._readers.get_nowait()
-        except queue.Empty:
-            reader = self._connect()
-        try:
-            yield reader
-        except sqlite3.Error as error:
-            reader.close()
-            raise StoreError(f"the store {self._path} cannot be read: {error}") from None
-        except BaseException:
-            reader.close()
-            raise
-        if self._readers.qsize() < READERS_KEPT:
-            self._readers.put(reader)
-        else:
-            reader.close()
 
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()

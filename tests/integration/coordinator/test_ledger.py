@@ -124,7 +124,7 @@ def test_when_there_is_room_again_it_goes_on(rig: Rig) -> None:
     rig.ledger.mend()
     assert rig.ledger.problem == ""
     rig.put("a", 0, bytes(1 << 20))
-    assert rig.store.read_inputs("a", 0, 1) == (pack_batch([bytes(1 << 20)]),)
+    assert rig.store.reader.read_inputs("a", 0, 1) == (pack_batch([bytes(1 << 20)]),)
 
 
 def test_a_transition_that_breaks_half_way_leaves_nothing(rig: Rig) -> None:

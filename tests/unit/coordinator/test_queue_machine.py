@@ -188,7 +188,7 @@ class QueueMachine(RuleBasedStateMachine):
             job = jobs[job_id]
             assert job.done.count >= len(self.model[job_id])
             if job.results_kept:
-                runs, _ = self.store.read_results_after(job_id, 0, 1 << 30)
+                runs, _ = self.store.reader.read_results_after(job_id, 0, 1 << 30)
                 stored = [
                     (index, value)
                     for run in runs
@@ -221,9 +221,9 @@ def test_inputs_of_a_cut_lease_are_read_back_whole(tmp_path: Path) -> None:
     rig.put("job", 0, items[:4])
     rig.put("job", 4, items[4:])
     store.write(rig.queue.state.drain_events(), rig.queue.state.jobs)
-    batches = store.read_inputs("job", 2, 9)
+    batches = store.reader.read_inputs("job", 2, 9)
     assert batches is not None
     assert [item for batch in batches for item in unpack_batch(batch)] == items[2:9]
-    assert store.read_inputs("job", 2, 11) is None
-    assert store.read_inputs("job", 0, 4) == (pack_batch(items[:4]),)
+    assert store.reader.read_inputs("job", 2, 11) is None
+    assert store.reader.read_inputs("job", 0, 4) == (pack_batch(items[:4]),)
     store.close()

@@ -1,0 +1,156 @@
+"""Reading the store: inputs for leases, results for clients, failures for people.
+
+Connections of its own, so that a reader never waits for a commit; what they see is committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from headrace_coordinator.ranges import RangeSet
+from headrace_wire.batch import slice_batch
+from headrace_wire.encoding import unpack
+from headrace_wire.errors import StoreError
+from headrace_wire.messages import ResultRun, TaskFailure
+
+#: Seconds to wait for another process to leave the file alone.
+BUSY_SECONDS = 5.0
+
+#: Connections kept open between calls.
+CONNECTIONS_KEPT = 4
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection in WAL mode that commits without waiting for the disk."""
+    connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+class StoreReader:
+    """Reads of one database. Thread safe. Raises StoreError when it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+
+    def close(self) -> None:
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
+
+    def read_inputs(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
+        """Batches that together hold the inputs of tasks [start, stop).
+
+        None where some are gone: the job was deleted meanwhile, or its tasks are done.
+        """
+        query = """
+            SELECT start, stop, inputs FROM inputs
+            WHERE job = ? AND start < ? AND start >= coalesce(
+                (SELECT max(start) FROM inputs WHERE job = ? AND start <= ?), 0)
+            ORDER BY start
+        """
+        with self._connection() as reader:
+            rows = reader.execute(query, (job, stop, job, start)).fetchall()
+        batches: list[bytes] = []
+        expected = start
+        for left, right, batch in rows:
+            begin, end = max(start, left), min(stop, right)
+            if batch is None or begin != expected:
+                return None
+            batches.append(slice_batch(batch, begin - left, end - left))
+            expected = end
+        return tuple(batches) if expected == stop else None
+
+    def read_results_after(
+        self, job: str, number: int, max_bytes: int
+    ) -> tuple[list[ResultRun], int]:
+        """Runs accepted after the ``number``-th, and the number of the last of them."""
+        query = """
+            SELECT number, start, stop, size_bytes FROM results
+            WHERE job = ? AND number > ? ORDER BY number
+        """
+        return self._read_runs(query, (job, number), max_bytes, number)
+
+    def read_results_from(
+        self, job: str, index: int, max_bytes: int, skipped: RangeSet
+    ) -> tuple[list[ResultRun], int]:
+        """Runs in index order from task ``index`` on, as far as no task is missing.
+
+        Returns the index that comes next. ``skipped`` tasks are passed over: they have no value.
+        """
+        query = """
+            SELECT start, start, stop, size_bytes FROM results
+            WHERE job = ? AND start >= ? ORDER BY start
+        """
+        with self._connection() as reader:
+            chosen: list[int] = []
+            size = 0
+            for start, _, stop, size_bytes in reader.execute(query, (job, index)):
+                if start != skipped.next_missing(index) or (chosen and size >= max_bytes):
+                    break
+                chosen.append(start)
+                size += size_bytes
+                index = stop
+            runs = [
+                ResultRun(*row)
+                for start in chosen
+                for row in reader.execute(
+                    "SELECT start, stop, batch FROM results WHERE job = ? AND start = ?",
+                    (job, start),
+                )
+            ]
+        return runs, skipped.next_missing(index)
+
+    def read_failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+        """Dead tasks of a job in index order."""
+        query = "SELECT failure FROM failures WHERE job = ? ORDER BY task LIMIT ? OFFSET ?"
+        with self._connection() as reader:
+            rows = reader.execute(query, (job, limit, offset)).fetchall()
+        return tuple(TaskFailure.from_wire(unpack(row[0])) for row in rows)
+
+    def _read_runs(
+        self, query: str, arguments: tuple[Any, ...], max_bytes: int, number: int
+    ) -> tuple[list[ResultRun], int]:
+        runs: list[ResultRun] = []
+        size = 0
+        with self._connection() as reader:
+            for found, _, _, size_bytes in reader.execute(query, arguments):
+                if runs and size >= max_bytes:
+                    break
+                row = reader.execute(
+                    "SELECT start, stop, batch FROM results WHERE number = ?", (found,)
+                ).fetchone()
+                if row is None:
+                    break
+                runs.append(ResultRun(*row))
+                size += size_bytes
+                number = found
+        return runs, number
+
+    @contextlib.contextmanager
+    def _connection(self) -> Generator[sqlite3.Connection]:
+        try:
+            reader = self._idle.get_nowait()
+        except queue.Empty:
+            reader = connect(self._path)
+        try:
+            yield reader
+        except sqlite3.Error as error:
+            reader.close()
+            raise StoreError(f"the store {self._path} cannot be read: {error}") from None
+        except BaseException:
+            reader.close()
+            raise
+        if self._idle.qsize() < CONNECTIONS_KEPT:
+            self._idle.put(reader)
+        else:
+            reader.close()
