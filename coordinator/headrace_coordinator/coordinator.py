@@ -30,6 +30,7 @@ from headrace_coordinator.events import (
 )
 from headrace_coordinator.http import HttpServer
 from headrace_coordinator.job_queue import WORK, JobQueue, name_orders_topic
+from headrace_coordinator.journal import log_events
 from headrace_coordinator.ledger import Ledger, read_clock
 from headrace_coordinator.metrics import CoordinatorMetrics
 from headrace_coordinator.queue import Queue
@@ -70,6 +71,7 @@ class Coordinator:
             self._ledger = Ledger(store, settings.lease_seconds, metrics.note_commit)
             self._bells = Bells()
             self._ledger.listen(self._ring)
+            self._ledger.listen(log_events)
             metrics.watch(self._ledger)
             jobs = JobQueue(self._ledger, self._bells, settings.lease_seconds)
             results = ResultQueue(self._ledger, self._bells, metrics.samples.add)

@@ -96,6 +96,23 @@ class OrdersGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerJoined:
+    """A worker introduced itself. For the log."""
+
+    name: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerGone:
+    """A worker took its leave, or fell silent. For the log."""
+
+    name: str
+    silent: bool
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseGranted:
     """Tasks were leased after waiting this long. For metrics."""
 
@@ -141,6 +158,8 @@ Event = (
     | JobDeleted
     | WorkAppeared
     | OrdersGiven
+    | WorkerJoined
+    | WorkerGone
     | LeaseGranted
     | LeaseExpired
     | AttemptFailed

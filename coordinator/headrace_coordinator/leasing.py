@@ -9,6 +9,8 @@ from headrace_coordinator.events import (
     LeaseGranted,
     TaskDead,
     WorkAppeared,
+    WorkerGone,
+    WorkerJoined,
 )
 from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
@@ -52,6 +54,7 @@ class Leasing:
             heard=now.monotonic,
             services=frozenset(info.engines),
         )
+        self._state.events.append(WorkerJoined(info.name, info.slots))
 
     def lease(self, request: LeaseRequest, now: Now) -> list[HeldLease]:
         """Hand tasks to a worker; a repeated request gets what it got before.
@@ -213,9 +216,11 @@ class Leasing:
     def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
         member = self._state.members.get(worker)
         if member:
+            tasks = sum(self._state.leases[lease].held.count for lease in member.leases)
             for lease_id in list(member.leases):
                 self._take_back(self._state.leases[lease_id], charged=charged, now=now)
             del self._state.members[worker]
+            self._state.events.append(WorkerGone(member.info.name, charged, tasks))
 
     def _take_back(self, lease: HeldLease, *, charged: bool, now: Now) -> None:
         job = self._state.jobs[lease.job]

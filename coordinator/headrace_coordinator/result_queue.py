@@ -72,7 +72,7 @@ class ResultQueue:
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
-        return self._ledger.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
+        return self._ledger.store.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
 
     def acknowledge(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job))

@@ -236,7 +236,7 @@ def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bo
         }
         click.echo(json.dumps(shown))
     else:
-        well = problem or f"ok: {info.workers} workers, {info.slots} slots, {info.jobs} jobs"
+        well = problem or f"ok; workers: {info.workers}, slots: {info.slots}, jobs: {info.jobs}"
         click.echo(f"headrace: {well}", err=True)
     click.get_current_context().exit(EXIT_UNAVAILABLE if problem else 0)
 

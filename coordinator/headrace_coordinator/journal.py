@@ -1,0 +1,29 @@
+"""The log of what happened to workers and jobs, one line each; tasks are too many for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from headrace_coordinator.events import Event, JobDeleted, JobSubmitted, WorkerGone, WorkerJoined
+
+log = logging.getLogger(__name__)
+
+
+def log_events(events: Sequence[Event]) -> None:
+    """Write a line for each event that people care for."""
+    for event in events:
+        match event:
+            case WorkerJoined():
+                log.info("worker %s is here with %d slots", event.name, event.slots)
+            case WorkerGone():
+                level = logging.WARNING if event.silent else logging.INFO
+                how = "fell silent" if event.silent else "left"
+                log.log(level, "worker %s %s; %d tasks go to others", event.name, how, event.tasks)
+            case JobSubmitted():
+                spec = event.spec
+                log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+            case JobDeleted():
+                log.info("job %s is deleted", event.job)
+            case _:
+                pass  # for store, metrics and waiting calls
