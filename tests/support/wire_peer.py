@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.version import PROTOCOL
@@ -23,10 +23,9 @@ class KeyHolder:
     """A peer that holds the key and then does as it likes."""
 
     def __init__(self, address: Address) -> None:
-        link = connection.Client((address.host, address.port), "AF_INET", authkey=KEY)
-        self.link = cast("connection.Connection", link)
+        self.link = connection.Client((address.host, address.port), "AF_INET", authkey=KEY)
 
-    def __enter__(self) -> KeyHolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

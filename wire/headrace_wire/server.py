@@ -186,7 +186,8 @@ class HardenedServer(managers.Server):
         if protocol != PROTOCOL:
             line = (
                 f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
-                f"the coordinator {PROTOCOL} (headrace {read_version()}): install one version on both"
+                f"the coordinator {PROTOCOL} (headrace {read_version()}): "
+                "install one version on both"
             )
             log.warning("refused a connection: %s", line)
             link.send(("#ERROR", ProtocolError(line)))

@@ -243,7 +243,7 @@ def test_a_malformed_hello_is_dropped(served: Served, arguments: list[Any]) -> N
         assert peer.read_to_end() == []
 
 
-@pytest.mark.parametrize("protocol", [None, "1", [1], {}, "line\nbreak" * 300])
+@pytest.mark.parametrize("protocol", [None, "1", [1], {}, "line\nbreak" * 150])
 def test_a_protocol_that_is_no_number_gets_one_line_too(
     served: Served, protocol: object, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -84,7 +84,7 @@ def test_silent_connections_are_capped_and_go_and_keep_nobody_out(handshakes: Ga
 def test_open_connections_are_capped_too(caplog: pytest.LogCaptureFixture) -> None:
     with serve(ServerLimits(max_connections=2)) as served:
         inside = [served.dial_jobs(), served.dial_jobs()]
-        assert all([client.info() for client in inside])
+        assert all(client.info() for client in inside)
         with pytest.raises(UnreachableError):
             served.dial_jobs().info()
         assert "2 are open" in caplog.text

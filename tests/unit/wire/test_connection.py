@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from headrace_wire.errors import UsageError
 from support.wire_server import make_tcp_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Iterator
+    from collections.abc import Iterator
 
 Ends = tuple[MsgpackConnection, socket.socket]
 
@@ -33,7 +33,7 @@ class CountingSocket(socket.socket):
             return super().sendmsg(buffers)
         return super().send(b"".join(buffers)[: self.most])
 
-    def sendall(self, data: Buffer, flags: int = 0) -> None:
+    def sendall(self, data: Any, flags: int = 0) -> None:
         self.writes += 1
         super().sendall(data, flags)
 

@@ -50,7 +50,7 @@ def test_an_error_code_of_a_newer_version_keeps_its_message() -> None:
     assert str(error) == "what happened"
 
 
-@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\udcff", "\ud800"])
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\udcff"])
 def test_a_long_message_is_cut_and_still_crosses(letter: str) -> None:
     error = unpack(pack(HeadraceError(letter * 100_000)))
     assert str(error).startswith(("x", "é", "\U0001f600", "\udcff", "\\ud800"))
@@ -170,8 +170,11 @@ def test_more_elements_than_any_message_has_are_refused() -> None:
 
 
 def test_every_error_has_a_code_of_its_own_and_a_default_message() -> None:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    kinds = [kind for kind in kinds if issubclass(kind, HeadraceError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, HeadraceError)
+    ]
     assert len({kind.code for kind in kinds}) == len(kinds) > 10
     for kind in kinds:
         error = unpack(pack(kind()))

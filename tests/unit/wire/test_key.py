@@ -26,7 +26,7 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
     key = ensure_key(path)
     assert ensure_key(path) == key == load_key(path)
     assert len(bytes.fromhex(key.decode())) == KEY_BYTES
-    assert os.listdir(path.parent) == ["key"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["key"]
 
 
 def test_keys_differ(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
         racer.stdin.flush()
     keys = {racer.communicate(timeout=30)[0].strip() for racer in racers}
     assert keys == {load_key(path).decode()}
-    assert os.listdir(tmp_path) == ["key"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
 
 
 def test_who_comes_second_takes_the_first_ones_key(
@@ -76,7 +76,7 @@ def test_who_comes_second_takes_the_first_ones_key(
 
     monkeypatch.setattr(os, "link", link_too_late)
     assert ensure_key(path) == firsts[0]
-    assert os.listdir(tmp_path) == ["key"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["key"]
 
 
 def test_white_space_around_a_key_does_not_count(tmp_path: Path) -> None:
