@@ -8,6 +8,7 @@ Heartbeats come from the agent, never from a slot. Started by the agent, stopped
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from headrace_wire.errors import HeadraceError
 from headrace_wire.messages import Heartbeat
 from headrace_worker.condition import Condition
 from headrace_worker.holdings import Holdings
+
+log = logging.getLogger(__name__)
 
 #: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
 LONGEST_BEAT_SECONDS = 1.0
@@ -59,6 +62,9 @@ class Heart:
                 self._beat()
         except HeadraceError as error:
             self._on_failure(error)
+        except Exception as error:
+            log.exception("the heart failed")
+            self._on_failure(HeadraceError(f"the worker's heart failed: {error!r}"))
 
     def _beat(self) -> None:
         request, leases = self._holdings.snapshot()

@@ -9,13 +9,19 @@ it may still be granted the coordinator takes back when the worker leaves.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi
-from headrace_wire.errors import HeadraceError, UnknownWorkerError
+from headrace_wire.errors import HeadraceError, StoreError, UnknownWorkerError
 from headrace_wire.messages import Lease, LeaseRequest
 from headrace_worker.holdings import Holdings
+
+log = logging.getLogger(__name__)
+
+#: Seconds between attempts when the coordinator's store cannot be read.
+STORE_PAUSE_SECONDS = 1.0
 
 
 class Leaser:
@@ -71,6 +77,9 @@ class Leaser:
                 self._ask(number, wanted)
         except HeadraceError as error:
             self._on_failure(error)
+        except Exception as error:
+            log.exception("the leaser failed")
+            self._on_failure(HeadraceError(f"the worker's leaser failed: {error!r}"))
 
     def _ask(self, number: int, wanted: int) -> None:
         request = LeaseRequest(
@@ -84,6 +93,11 @@ class Leaser:
             grant = self._jobs.lease(request)
         except UnknownWorkerError:  # the coordinator was restarted
             self._register()
+            return
+        except StoreError as error:
+            log.warning("no work for now: %s", error)
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped, STORE_PAUSE_SECONDS)
             return
         self._holdings.take(grant.leases, number)
         if grant.leases:

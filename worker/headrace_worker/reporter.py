@@ -92,6 +92,9 @@ class Reporter:
                 self._send_next(number)
         except HeadraceError as error:
             self._on_failure(error)
+        except Exception as error:
+            log.exception("the reporter failed")
+            self._on_failure(HeadraceError(f"the worker's reporter failed: {error!r}"))
 
     def _wait_for_pending(self) -> bool:
         """Wait until there is something to report; False when the reporter is to end."""

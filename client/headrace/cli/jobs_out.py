@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import format_bytes, format_table, format_time, show_failure, show_status
-from headrace.cli.summary import describe_failure
+from headrace.cli.summary import FAILURES_SHOWN, describe_failure
 from headrace.cluster import Job
 from headrace_services.service import Target
 from headrace_wire.address import Address
@@ -54,15 +55,18 @@ def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
 def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """Show one job, and what failed in it."""
     found = connect(coordinator, key_file).job(job_id)
-    failures = list(found.failures())
     if as_json:
-        shown = {**show_status(found.status), "failures": [show_failure(one) for one in failures]}
-        click.echo(json.dumps(shown))
+        failures = [show_failure(failure) for failure in found.failures()]
+        click.echo(json.dumps({**show_status(found.status), "failures": failures}))
         return
     for word, value in _describe(found.status):
         click.echo(f"{word:<12}{value}")
-    for failure in failures:
+    for failure in islice(found.failures(), FAILURES_SHOWN):
         click.echo(f"failure     task {failure.index}: {describe_failure(failure)}")
+    if found.status.failed > FAILURES_SHOWN:
+        click.echo(
+            f"failure     {found.status.failed - FAILURES_SHOWN:,} more: --json has them all"
+        )
 
 
 @click.command()

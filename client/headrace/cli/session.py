@@ -103,7 +103,7 @@ def deliver(
     ``drop`` tells the coordinator to drop the results once they are written.
     """
     try:
-        gathered = _gather(job, target, progress, wait_seconds)
+        gathered = _gather(job, target, progress, wait_seconds, embedded=embedded)
     except KeyboardInterrupt:
         progress.close()
         _say_how_to_return(job, embedded=embedded)
@@ -153,14 +153,17 @@ def _submit(
         click.get_current_context().exit(EXIT_INTERRUPTED)
 
 
-def _gather(job: Job, target: Target, progress: Progress, wait_seconds: float | None) -> Gathered:
+def _gather(
+    job: Job, target: Target, progress: Progress, wait_seconds: float | None, *, embedded: bool
+) -> Gathered:
     status = job.status
     service = load_service(status.service)
     progress.begin(f"{status.service} {status.operation}", status.tasks)
     deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
 
     def show(latest: JobStatus) -> None:
-        progress.update(latest.done + latest.failed, latest.waiting_for)
+        # An embedded worker is on its way: nobody has to start one.
+        progress.update(latest.done + latest.failed, "" if embedded else latest.waiting_for)
 
     values = job.values(
         ordered=service.is_ordered(status.operation), on_progress=show, deadline=deadline
