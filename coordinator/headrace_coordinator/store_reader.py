@@ -27,7 +27,9 @@ CONNECTIONS_KEPT = 4
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a connection in WAL mode that commits without waiting for the disk."""
-    connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection

@@ -24,4 +24,4 @@ if [ ! -e "$environment/.ready" ] || [ pyproject.toml -nt "$environment/.ready" 
     touch "$environment/.ready"
 fi
 echo "Python $version: unit and integration tests"
-"$environment/bin/pytest" -q -m "not slow and not compose" -p no:cacheprovider tests/unit tests/integration
+"$environment/bin/pytest" -q -m "not slow and not compose" tests/unit tests/integration

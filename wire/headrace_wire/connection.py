@@ -34,6 +34,9 @@ HANDSHAKE_SECONDS = 5.0
 #: Bytes for which memory is taken at once; a longer frame's buffer grows as it arrives.
 EAGER_BYTES = 4 << 20
 
+#: What the standard library says, from 3.12 on, of a peer that does not begin with a challenge.
+NO_CHALLENGE = "expected challenge"
+
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
 
@@ -214,22 +217,29 @@ def dial(
         if authkey is not None:
             connection.answer_challenge(link, authkey)
             connection.deliver_challenge(link, authkey)
-    except AuthenticationError:
+    except AuthenticationError as error:
         link.close()
+        if NO_CHALLENGE in str(error):
+            raise _explain_stranger(address) from None
         raise KeyRefusedError(
             f"the coordinator at {host}:{port} holds another key: copy its key file to this side "
             "and name it with --key-file"
         ) from None
     except (EOFError, OSError, AssertionError):  # 3.11 asserts what a challenge looks like
         link.close()
-        raise UnreachableError(
-            f"what answers at {host}:{port} did not finish the handshake of a headrace coordinator"
-        ) from None
+        raise _explain_stranger(address) from None
     except BaseException:
         link.close()
         raise
     link.trust()
     return link
+
+
+def _explain_stranger(address: tuple[str, int]) -> UnreachableError:
+    host, port = address
+    return UnreachableError(
+        f"what answers at {host}:{port} did not finish the handshake of a headrace coordinator"
+    )
 
 
 def register_serializer() -> None:

@@ -1,0 +1,201 @@
+"""What comes between a call and its answer: restarts, signals, threads, forks."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from headrace_wire.connection import MsgpackListener
+from headrace_wire.errors import UnreachableError
+from headrace_wire.manager import Proxy, QueueManager
+from headrace_wire.messages import JobStatus
+from support.wire_messages import make_message
+from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from types import FrameType
+
+    from headrace_wire.api import JobQueueApi
+    from headrace_wire.connection import MsgpackConnection
+
+# Another test may have left a thread, which Python 3.12 warns of when a test forks.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serve() as served:
+        yield served
+
+
+def answer_by_name(served: Served) -> None:
+    """Let ``status`` say which job was asked about, so that no answer looks like another."""
+    served.jobs.answers["status"] = lambda job: make_message(JobStatus, id=job)
+
+
+def test_a_call_that_waits_through_a_restart_is_answered() -> None:
+    entered, closed = threading.Event(), threading.Event()
+    lost: list[UnreachableError] = []
+
+    def wait_until_closed(job: str) -> JobStatus:
+        entered.set()
+        closed.wait(PATIENCE_SECONDS)
+        raise ConnectionAbortedError(f"the coordinator stops while {job} is waited for")
+
+    with ThreadPoolExecutor(1) as pool:
+        with serve() as first:
+            first.jobs.answers["status"] = wait_until_closed
+            manager = QueueManager(
+                first.address, KEY, patience_seconds=PATIENCE_SECONDS, on_lost=lost.append
+            )
+            answer = pool.submit(manager.jobs().status, "one")
+            assert entered.wait(PATIENCE_SECONDS)
+        closed.set()
+        with serve(address=first.address) as second:
+            answer_by_name(second)
+            assert answer.result(PATIENCE_SECONDS).id == "one"
+            assert second.jobs.calls == [("status", ("one",))]
+    assert lost
+    assert all("\n" not in str(error) for error in lost)
+
+
+def test_a_client_from_before_a_restart_goes_on_after_it() -> None:
+    with serve() as first:
+        client = first.dial_jobs(patience_seconds=PATIENCE_SECONDS)
+        client.info()
+    with serve(address=first.address) as second:
+        answer_by_name(second)
+        assert client.status("two").id == "two"
+
+
+def test_a_coordinator_that_does_not_come_back_is_given_up() -> None:
+    with serve() as gone:
+        client = gone.dial_jobs(patience_seconds=0.3)
+        client.info()
+    with pytest.raises(UnreachableError) as caught:
+        client.info()
+    assert str(caught.value).startswith(f"no coordinator answers at {gone.address}")
+
+
+class AlarmError(Exception):
+    """What a program's own signal handler may raise."""
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, AlarmError, BaseException])
+def test_after_an_interruption_the_next_call_gets_its_own_answer(
+    served: Served, kind: type[BaseException]
+) -> None:
+    released = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise kind
+
+    def answer_late(job: str) -> JobStatus:
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGUSR1)
+        released.wait(PATIENCE_SECONDS)
+        return make_message(JobStatus, id=job)
+
+    served.jobs.answers["status"] = answer_late
+    client = served.dial_jobs()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(kind) as caught:
+            client.status("interrupted")
+        assert caught.type is kind
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        released.set()
+    answer_by_name(served)
+    assert client.status("next").id == "next"
+
+
+def test_an_interruption_closes_the_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy("jobs", served.address, KEY)
+    proxy.call("info", [])
+    link = proxy._connection()
+
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(link, "recv", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        proxy.call("info", [])
+    assert link.closed
+    assert link._socket.fileno() == -1
+
+
+def test_two_threads_have_two_connections(served: Served) -> None:
+    both = threading.Barrier(2)
+
+    def answer_together(job: str) -> JobStatus:
+        both.wait(PATIENCE_SECONDS)
+        return make_message(JobStatus, id=job)
+
+    served.jobs.answers["status"] = answer_together
+    client = served.dial_jobs()
+    with ThreadPoolExecutor(2) as pool:
+        names = [str(number) for number in range(20)]
+        assert [status.id for status in pool.map(client.status, names)] == names
+        assert len(served.server._open) == 2
+
+
+@pytest.fixture
+def accepted(monkeypatch: pytest.MonkeyPatch) -> list[MsgpackConnection]:
+    """Every connection that a server in this process accepts."""
+    links: list[MsgpackConnection] = []
+    accept = MsgpackListener.accept
+
+    def note(self: MsgpackListener) -> MsgpackConnection:
+        links.append(accept(self))
+        return links[-1]
+
+    monkeypatch.setattr(MsgpackListener, "accept", note)
+    return links
+
+
+def use_in_child(client: JobQueueApi, pipe: Connection) -> None:
+    """Tell when the child runs, and then call as often as asked."""
+    pipe.send_bytes(b"here")
+    while name := pipe.recv_bytes().decode():
+        pipe.send_bytes(client.status(name).id.encode())
+
+
+def test_a_forked_child_does_not_dial_until_it_calls_and_then_has_its_own_connection(
+    served: Served, accepted: list[MsgpackConnection]
+) -> None:
+    answer_by_name(served)
+    client = served.dial_jobs()
+    assert client.status("parent").id == "parent"
+    near, far = multiprocessing.Pipe()
+    with near, far:
+        child = multiprocessing.get_context("fork").Process(target=use_in_child, args=(client, far))
+        child.start()
+        try:
+            assert near.poll(PATIENCE_SECONDS)
+            assert near.recv_bytes() == b"here"
+            assert client.status("still the parent").id == "still the parent"
+            assert len(accepted) == 1
+            near.send_bytes(b"child")
+            assert near.poll(PATIENCE_SECONDS)
+            assert near.recv_bytes() == b"child"
+            assert len(accepted) == 2
+            assert client.status("the parent again").id == "the parent again"
+            near.send_bytes(b"")
+            child.join(PATIENCE_SECONDS)
+            assert child.exitcode == 0
+        finally:
+            child.kill()
+            child.join()
+            child.close()
+    assert len(accepted) == 2
