@@ -9,6 +9,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from headrace.engine import Engine
 from headrace_services.service import Parameters, Plan
@@ -50,7 +52,7 @@ class CoordinatorEngine:
     """The engine that is a coordinator at an address."""
 
     def __init__(self, manager: QueueManager) -> None:
-        self.manager = manager
+        self._manager = manager
         self._jobs = manager.jobs()
         self._results = manager.results()
 
@@ -62,9 +64,12 @@ class CoordinatorEngine:
     def results(self) -> ResultQueueApi:
         return self._results
 
+    def close(self) -> None:
+        self._manager.close()
+
 
 class Cluster:
-    """A coordinator and its workers.
+    """A coordinator and its workers. Closed at the end of a ``with`` block, or by ``close``.
 
     Raises UnreachableError when nothing answers at the address. Later, a coordinator that goes
     away is waited for, for ``patience_seconds``: ``on_lost`` is told.
@@ -77,10 +82,28 @@ class Cluster:
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        first = CoordinatorEngine(QueueManager(address, key))
-        first.jobs.info()
+        first = QueueManager(address, key)
+        try:
+            first.jobs().info()
+        finally:
+            first.close()
         manager = QueueManager(address, key, patience_seconds=patience_seconds, on_lost=on_lost)
         self._engine: Engine = CoordinatorEngine(manager)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; jobs go on."""
+        self._engine.close()
 
     @property
     def engine(self) -> Engine:

@@ -80,7 +80,7 @@ def open_embedded_cluster(
         stack.callback(_stop, worker)
         _tie(worker, coordinator)
         try:
-            yield Cluster(address, key, patience_seconds=0.0)
+            yield stack.enter_context(Cluster(address, key, patience_seconds=0.0))
         except UnreachableError:
             raise EmbeddedClusterError(_explain_end(worker, log)) from None
 

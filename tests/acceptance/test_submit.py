@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,18 @@ from support.probe.headrace_probe import plan
 LIMIT = 30.0
 
 
+@pytest.fixture
+def cluster(site: Site) -> Iterator[Cluster]:
+    with open_cluster(site) as opened:
+        yield opened
+
+
 def open_cluster(site: Site) -> Cluster:
     return Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
 
 
-def submit(site: Site, planned: Plan, **options: object) -> Job:
-    return open_cluster(site).submit("probe", planned, SubmitOptions(**options))  # type: ignore[arg-type] # a test names what it cares for
+def submit(cluster: Cluster, planned: Plan, **options: object) -> Job:
+    return cluster.submit("probe", planned, SubmitOptions(**options))  # type: ignore[arg-type] # a test names what it cares for
 
 
 def drain(job: Job) -> dict[int, bytes]:
@@ -120,9 +127,8 @@ def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:
     assert site.shell.run("job", job).code == 2
 
 
-def test_ctrl_c_leaves_the_job_and_says_how_to_return(site: Site) -> None:
+def test_ctrl_c_leaves_the_job_and_says_how_to_return(site: Site, cluster: Cluster) -> None:
     process = site.shell.start("submit", "primes", "count", "0", "1e13")
-    cluster = open_cluster(site)
     while not any(status.state == "running" for status in cluster.jobs()):
         threading.Event().wait(0.05)
     process.send_signal(signal.SIGINT)
@@ -133,12 +139,12 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_return(site: Site) -> None:
     cluster.job(job).delete()
 
 
-def test_a_third_partys_service_runs_like_a_built_in_one(site: Site) -> None:
-    assert drain(submit(site, plan(100))) == {n: str(n * n).encode() for n in range(100)}
+def test_a_third_partys_service_runs_like_a_built_in_one(cluster: Cluster) -> None:
+    assert drain(submit(cluster, plan(100))) == {n: str(n * n).encode() for n in range(100)}
 
 
-def test_failed_tasks_are_named_and_retried(site: Site) -> None:
-    job = submit(site, plan(10, fail=[3, 7]))
+def test_failed_tasks_are_named_and_retried(site: Site, cluster: Cluster) -> None:
+    job = submit(cluster, plan(10, fail=[3, 7]))
     assert len(drain(job)) == 8
     assert (job.refresh().state, job.status.failed) == (FAILED, 2)
     first = next(job.failures())
@@ -152,39 +158,39 @@ def test_failed_tasks_are_named_and_retried(site: Site) -> None:
     assert len(drain(job)) == 8
 
 
-def test_a_task_that_crashes_is_reported_with_its_signal(site: Site) -> None:
-    job = submit(site, plan(5, crash=[2]))
+def test_a_task_that_crashes_is_reported_with_its_signal(cluster: Cluster) -> None:
+    job = submit(cluster, plan(5, crash=[2]))
     assert sorted(drain(job)) == [0, 1, 3, 4]
     (failure,) = job.failures()
     assert (failure.index, failure.reason, failure.signal) == (2, "crash", "SIGSEGV")
     assert failure.attempt == 3
 
 
-def test_a_task_over_its_time_limit_is_killed_alone(site: Site) -> None:
-    job = submit(site, plan(5, hang=[1]), timeout_seconds=0.3)
+def test_a_task_over_its_time_limit_is_killed_alone(cluster: Cluster) -> None:
+    job = submit(cluster, plan(5, hang=[1]), timeout_seconds=0.3)
     assert sorted(drain(job)) == [0, 2, 3, 4]
     (failure,) = job.failures()
     assert (failure.index, failure.reason) == (1, "timeout")
 
 
-def test_cancelling_stops_running_tasks_too(site: Site, tmp_path: Path) -> None:
-    job = submit(site, plan(4, tmp_path, hang=[0, 1, 2, 3]))
+def test_cancelling_stops_running_tasks_too(cluster: Cluster, tmp_path: Path) -> None:
+    job = submit(cluster, plan(4, tmp_path, hang=[0, 1, 2, 3]))
     wait_for_files(tmp_path, 1)
     assert job.cancel().state == CANCELLED
-    assert drain(submit(site, plan(3))) == {0: b"0", 1: b"1", 2: b"4"}, "the slot is free again"
+    assert drain(submit(cluster, plan(3))) == {0: b"0", 1: b"1", 2: b"4"}, "the slot is free again"
 
 
-def test_a_job_of_a_billion_tasks_is_submitted_in_kilobytes(site: Site) -> None:
+def test_a_job_of_a_billion_tasks_is_submitted_in_kilobytes(site: Site, cluster: Cluster) -> None:
     before = (site.data / "headrace.db").stat().st_size
-    job = submit(site, plan(10**9, sleep_seconds=1))
+    job = submit(cluster, plan(10**9, sleep_seconds=1))
     assert job.status.tasks == 10**9
     assert job.cancel().cancelled >= 10**9 - 10
     job.delete()
     assert (site.data / "headrace.db").stat().st_size - before < 100_000
 
 
-def test_the_wait_for_values_can_be_limited(site: Site) -> None:
-    job = submit(site, plan(1, hang=[0]))
+def test_the_wait_for_values_can_be_limited(cluster: Cluster) -> None:
+    job = submit(cluster, plan(1, hang=[0]))
     with pytest.raises(WaitTimedOutError):
         list(job.values(ordered=True, deadline=0.0))
     job.delete()
@@ -214,8 +220,10 @@ def test_a_service_that_no_worker_offers_is_refused_at_once(tmp_path: Path) -> N
         plain = Shell(site.shell.home, {**site.shell.settings, "PYTHONPATH": ""})
         site.shell = plain
         site.add_worker("--slots", "1")
-        cluster = open_cluster(site)
-        with pytest.raises(Exception, match="no connected worker offers the service 'probe'"):
+        with (
+            open_cluster(site) as cluster,
+            pytest.raises(Exception, match="no connected worker offers the service 'probe'"),
+        ):
             cluster.submit("probe", plan(1))
 
 

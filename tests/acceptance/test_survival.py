@@ -26,8 +26,8 @@ class Collector:
     """Collects a job's values in a thread, as a waiting client does."""
 
     def __init__(self, site: Site, folder: Path) -> None:
-        cluster = Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
-        self.job: Job = cluster.submit("probe", plan(TASKS, folder, sleep_seconds=0.01))
+        self._cluster = Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
+        self.job: Job = self._cluster.submit("probe", plan(TASKS, folder, sleep_seconds=0.01))
         self.values: list[tuple[int, bytes]] = []
         self._some = threading.Event()
         self._thread = threading.Thread(target=self._collect, daemon=True)
@@ -43,6 +43,7 @@ class Collector:
         assert len(self.values) == TASKS
         assert dict(self.values) == EXPECTED
         assert self.job.refresh().state == SUCCEEDED
+        self._cluster.close()
 
     def _collect(self) -> None:
         for pair in self.job.values(ordered=False):

@@ -38,7 +38,10 @@ from headrace_wire.messages import CANCELLED, JobStatus
 
 
 def connect(address: Address, key_file: Path) -> Cluster:
-    """A cluster at an address. Raises UnreachableError with what to start, KeyRefusedError."""
+    """A cluster at an address, closed when the command ends.
+
+    Raises UnreachableError, which says what to start, and KeyRefusedError.
+    """
     told = threading.Event()
 
     def tell_lost(error: UnreachableError) -> None:
@@ -50,12 +53,13 @@ def connect(address: Address, key_file: Path) -> Cluster:
         if not key_file.exists():
             # Without a coordinator there is no key either; that is the better thing to say first.
             check_listening(address)
-        return Cluster(address, load_key(key_file), tell_lost)
+        cluster = Cluster(address, load_key(key_file), tell_lost)
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: start one there with `headrace coordinator`, name another with "
             "--coordinator, or work without one: `headrace run`"
         ) from None
+    return click.get_current_context().with_resource(cluster)
 
 
 def carry_out(
