@@ -68,21 +68,34 @@ class Frame:
         return bytes(self.body)
 
 
+class OwnedSocket(socket.socket):
+    """Closes itself, without a ResourceWarning, when it is let go.
+
+    A client's connection lives as long as its thread and its proxy do; where an exception's
+    traceback held them last, the garbage collector takes connection and socket in any order.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class MsgpackConnection(connection.Connection):
     """A multiprocessing Connection over a socket, speaking msgpack.
 
-    ``bytes_in`` and ``bytes_out`` count what went through. Used by one thread at a time.
+    Takes ``sock`` over: the object that was passed is of no further use. ``bytes_in`` and
+    ``bytes_out`` count what went through. Used by one thread at a time.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock.fileno())
-        self._socket = sock
+        self._socket = OwnedSocket(fileno=sock.detach())
         self._deadline: float | None = None
         self.max_frame_bytes = MAX_HANDSHAKE_FRAME_BYTES
         self.bytes_in = 0
         self.bytes_out = 0
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.set_deadline(None)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def set_deadline(self, seconds: float | None) -> None:
         """Give up on reads and writes after this long with TimeoutError; None: never."""
@@ -174,11 +187,7 @@ class MsgpackListener:
 
     def accept(self) -> MsgpackConnection:
         accepted, _ = self._socket.accept()
-        try:
-            return MsgpackConnection(accepted)
-        except OSError:
-            accepted.close()  # it was gone before it was taken
-            raise
+        return MsgpackConnection(accepted)
 
     def close(self) -> None:
         self._socket.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from multiprocessing import managers, util
 from typing import Any, cast
@@ -55,6 +56,7 @@ class Proxy(managers.BaseProxy):
         # BaseProxy shares connections by address alone; two objects are served at this one.
         # A forked child must not speak on its parent's connection: there this one is empty.
         self._tls = util.ForkAwareLocal()
+        self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
 
     def call(self, method: str, arguments: list[Any]) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
@@ -85,15 +87,22 @@ class Proxy(managers.BaseProxy):
         if link is not None:
             link.close()
 
+    def close(self) -> None:
+        """Close the connections of all threads. Calls under way fail; a later one dials again."""
+        for link in list(self._open):
+            link.interrupt()
+            link.close()
+
     def _incref(self) -> None:
         """Stay silent: BaseProxy would dial the coordinator from every forked child."""
 
     def _connection(self) -> MsgpackConnection:
-        if not hasattr(self._tls, "connection"):
-            self._connect()
-        return cast("MsgpackConnection", self._tls.connection)
+        link: MsgpackConnection | None = getattr(self._tls, "connection", None)
+        if link is None or link.closed:  # closed: by another thread
+            link = self._connect()
+        return link
 
-    def _connect(self) -> None:
+    def _connect(self) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey)
         try:
             link.set_deadline(HANDSHAKE_SECONDS)
@@ -105,6 +114,8 @@ class Proxy(managers.BaseProxy):
             link.close()
             raise
         self._tls.connection = link
+        self._open.add(link)
+        return link
 
 
 def _receive_answer(link: MsgpackConnection) -> Any:
@@ -195,6 +206,13 @@ class QueueManager(managers.BaseManager):
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost or _ignore_loss
         self.stop = threading.Event()
+        self._proxies: weakref.WeakSet[Proxy] = weakref.WeakSet()
+
+    def close(self) -> None:
+        """Close the connections of all threads, and let no call go on trying."""
+        self.stop.set()
+        for proxy in list(self._proxies):
+            proxy.close()
 
     def get_server(  # type: ignore[override] # BaseManager's takes no objects
         self,
@@ -221,6 +239,7 @@ class QueueManager(managers.BaseManager):
 
     def _caller(self, name: str) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key)
+        self._proxies.add(proxy)
         patience = Patience(proxy, self._patience_seconds, self._on_lost, self.stop)
         return Caller(APIS[name], patience)
 

@@ -1,4 +1,4 @@
-"""What a client says of something at the coordinator's address that is no coordinator of its own."""
+"""What a client says of something at the coordinator's address that is none of its own."""
 
 from __future__ import annotations
 
@@ -194,9 +194,10 @@ def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
 )
 def test_an_answer_that_is_none_is_a_protocol_error(answer: object) -> None:
     def greet_badly(sock: socket.socket) -> None:
+        sock.settimeout(None)  # a Connection reads without a time limit
         with connection.Connection(sock.detach()) as link:
-            connection.deliver_challenge(link, KEY)  # type: ignore[attr-defined] # undocumented
-            connection.answer_challenge(link, KEY)  # type: ignore[attr-defined] # undocumented
+            connection.deliver_challenge(link, KEY)
+            connection.answer_challenge(link, KEY)
             link.recv_bytes()
             link.send_bytes(pack(answer))
             with contextlib.suppress(EOFError):

@@ -150,6 +150,48 @@ def test_two_threads_have_two_connections(served: Served) -> None:
         assert len(served.server._open) == 2
 
 
+def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, released = threading.Event(), threading.Event()
+    links: list[MsgpackConnection] = []
+    connect = Proxy._connect
+
+    def note(self: Proxy) -> MsgpackConnection:
+        links.append(connect(self))
+        return links[-1]
+
+    def wait(job: str) -> JobStatus:
+        entered.set()
+        released.wait(PATIENCE_SECONDS)
+        return make_message(JobStatus, id=job)
+
+    monkeypatch.setattr(Proxy, "_connect", note)
+    served.jobs.answers["status"] = wait
+    manager = QueueManager(served.address, KEY, patience_seconds=1000.0)
+    jobs, results = manager.jobs(), manager.results()
+    assert jobs.info()
+    assert results.failures("job", 0, 1)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(jobs.status, "one")
+        assert entered.wait(PATIENCE_SECONDS)
+        manager.close()
+        with pytest.raises(UnreachableError):
+            waiting.result(PATIENCE_SECONDS)
+    released.set()
+    assert len(links) == 3
+    assert all(link.closed and link._socket.fileno() == -1 for link in links)
+
+
+def test_a_call_after_closing_dials_again(served: Served) -> None:
+    proxy = Proxy("jobs", served.address, KEY)
+    answer = proxy.call("info", [])
+    first = proxy._connection()
+    proxy.close()
+    assert proxy.call("info", []) == answer
+    assert proxy._connection() is not first
+
+
 @pytest.fixture
 def accepted(monkeypatch: pytest.MonkeyPatch) -> list[MsgpackConnection]:
     """Every connection that a server in this process accepts."""
@@ -172,7 +214,7 @@ def use_in_child(client: JobQueueApi, pipe: Connection) -> None:
 
 
 def test_a_forked_child_does_not_dial_until_it_calls_and_then_has_its_own_connection(
-    served: Served, accepted: list[MsgpackConnection]
+    accepted: list[MsgpackConnection], served: Served
 ) -> None:
     answer_by_name(served)
     client = served.dial_jobs()

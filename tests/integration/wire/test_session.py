@@ -79,7 +79,7 @@ def test_an_error_travels_and_nothing_is_unpickled(served: Served) -> None:
 
     served.jobs.answers["status"] = fail
     client = served.dial_jobs()
-    with pytest.raises(UnknownJobError, match="^there is no job 17$"):
+    with pytest.raises(UnknownJobError, match=r"^there is no job 17$"):
         client.status("17")
     assert client.info()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace_wire import connection as wire
-from headrace_wire.connection import EAGER_BYTES, FrameTooLargeError, MsgpackConnection
+from headrace_wire.connection import EAGER_BYTES, FrameTooLargeError, MsgpackConnection, OwnedSocket
 from headrace_wire.errors import UsageError
 from support.wire_server import make_tcp_pair
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Ends = tuple[MsgpackConnection, socket.socket]
 
 
-class CountingSocket(socket.socket):
+class CountingSocket(OwnedSocket):
     """Counts the writes; takes no more than ``most`` bytes of the first one."""
 
     most: int | None = None
@@ -41,8 +42,8 @@ class CountingSocket(socket.socket):
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     near, far = make_tcp_pair()
-    counting = CountingSocket(fileno=near.detach())
-    link = MsgpackConnection(counting)
+    link = MsgpackConnection(near)
+    link._socket = CountingSocket(fileno=link._socket.detach())
     far.settimeout(20)
     with far:
         yield link, far
@@ -202,6 +203,17 @@ def test_a_message_over_the_cap_is_refused_before_a_byte_of_it_goes(
     with pytest.raises(UsageError, match=r"a message of 1003 bytes .* takes 1000"):
         link.send(b"x" * 1000)
     assert link.bytes_out == 0
+
+
+def test_a_connection_that_is_let_go_closes_its_socket_whatever_goes_first() -> None:
+    near, far = make_tcp_pair()
+    far.settimeout(20)
+    with far:
+        link: Any = MsgpackConnection(near)
+        link.a_cycle = link  # so that the garbage collector decides on the order
+        del link
+        gc.collect()
+        assert far.recv(1) == b""
 
 
 def test_a_closed_connection_has_closed_its_socket(ends: Ends) -> None:
