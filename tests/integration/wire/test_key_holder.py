@@ -127,6 +127,13 @@ def test_an_object_that_is_not_served_cannot_be_opened(served: Served, name: obj
         assert peer.read_to_end() == []
 
 
+@pytest.mark.parametrize("method", ["HELLO", "info", "accept_connection", None])
+def test_nothing_stands_in_for_a_hello(served: Served, method: object) -> None:
+    with KeyHolder(served.address) as peer:
+        peer.send_call(method, PROTOCOL, "0")
+        assert peer.read_to_end() == []
+
+
 def test_the_session_cannot_be_opened_without_a_hello(served: Served) -> None:
     with KeyHolder(served.address) as peer:
         peer.send_call("accept_connection", "jobs")
