@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-#: Upper bounds in seconds of the buckets of ``Done.durations``; one more bucket follows the last.
-DURATION_BOUNDS_SECONDS = (
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
-)  # fmt: skip
-
 Reason = Literal["error", "timeout", "crash", "oom"]
 
 
@@ -55,7 +49,8 @@ class Done:
 
     ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
     unopened. ``busy_seconds`` is the sum of the tasks' durations and ``durations`` counts them by
-    ``DURATION_BOUNDS_SECONDS``; ``cpu_seconds`` includes the tasks' own subprocesses.
+    ``headrace_wire.samples.TASK_SECONDS_BOUNDS``; ``cpu_seconds`` includes the tasks' own
+    subprocesses.
     """
 
     key: int

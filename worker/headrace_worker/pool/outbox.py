@@ -14,7 +14,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING
 
 from headrace_wire.batch import pack_batch
-from headrace_worker.pool.batch import DURATION_BOUNDS_SECONDS
+from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from headrace_worker.pool.messages import DONE, FAILED, STOPPED
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Outbox:
             self._values.append(value)
             self._bytes += len(value)
             self._busy_seconds += seconds
-            self._durations[bisect_left(DURATION_BOUNDS_SECONDS, seconds)] += 1
+            self._durations[bisect_left(TASK_SECONDS_BOUNDS, seconds)] += 1
             if self._bytes >= FLUSH_BYTES or now_seconds - self._flushed_seconds >= FLUSH_SECONDS:
                 self._flush(now_seconds)
 
@@ -102,7 +102,7 @@ class Outbox:
         self._values: list[bytes] = []
         self._bytes = 0
         self._busy_seconds = 0.0
-        self._durations = [0] * (len(DURATION_BOUNDS_SECONDS) + 1)
+        self._durations = [0] * (len(TASK_SECONDS_BOUNDS) + 1)
 
     def _end_run(self) -> None:
         if self._values:
