@@ -41,7 +41,7 @@ quick: $(READY) ## unit tests alone, in seconds
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
 	@sh tests/support/newest_python.sh
-	$(BIN)/pytest -ra tests
+	$(BIN)/pytest -ra tests/unit tests/integration tests/acceptance
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests
