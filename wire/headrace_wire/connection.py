@@ -37,6 +37,14 @@ EAGER_BYTES = 4 << 20
 #: What the standard library says, from 3.12 on, of a peer that does not begin with a challenge.
 NO_CHALLENGE = "expected challenge"
 
+#: A host that vanished without a word is noticed after about two minutes, not the system's two
+#: hours: probes after this many idle seconds, this many seconds apart, so many of them.
+KEEPALIVE = (
+    (socket.TCP_KEEPIDLE, 60),
+    (socket.TCP_KEEPINTVL, 15),
+    (socket.TCP_KEEPCNT, 4),
+)
+
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
 
@@ -96,6 +104,8 @@ class MsgpackConnection(connection.Connection):
         self.set_deadline(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def set_deadline(self, seconds: float | None) -> None:
         """Give up on reads and writes after this long with TimeoutError; None: never."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
@@ -54,26 +55,7 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:
     """A worker as a JSON object."""
-    return {
-        "id": worker.id,
-        "name": worker.name,
-        "host": worker.host,
-        "process": worker.process,
-        "slots": worker.slots,
-        "slots_limit": worker.slots_limit,
-        "start_method": worker.start_method,
-        "version": worker.version,
-        "engines": worker.engines,
-        "busy": worker.busy,
-        "leased": worker.leased,
-        "done": worker.done,
-        "failed": worker.failed,
-        "cpu_seconds": worker.cpu_seconds,
-        "rss_bytes": worker.rss_bytes,
-        "connected_at": format_time(worker.connected_at),
-        "heard_seconds": worker.heard_seconds,
-        "draining": worker.draining,
-    }
+    return {**asdict(worker), "connected_at": format_time(worker.connected_at)}
 
 
 def format_time(unix_seconds: float | None) -> str | None:
