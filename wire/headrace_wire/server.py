@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError, connection, managers
@@ -46,6 +47,9 @@ MAX_PENDING = 64
 
 #: Seconds to wait before accepting again when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
+
+#: Seconds for the threads of open connections to end in, all together, when the server stops.
+STOP_SECONDS = 3.0
 
 #: accept() fails with these when the process or machine is short of something.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -92,7 +96,7 @@ class HardenedServer(managers.Server):
         self._on_bytes = on_bytes or _ignore_bytes
         self._connections = threading.BoundedSemaphore(self.limits.max_connections)
         self._pending = threading.BoundedSemaphore(self.limits.max_pending)
-        self._open: set[MsgpackConnection] = set()
+        self._open: dict[MsgpackConnection, threading.Thread] = {}
         self._open_lock = threading.Lock()
         self._accepter: threading.Thread | None = None
 
@@ -107,7 +111,7 @@ class HardenedServer(managers.Server):
         self._accepter.start()
 
     def stop(self) -> None:
-        """Accept nothing more and close what is open."""
+        """Accept nothing more, close what is open, and wait for its threads to end."""
         self.stop_event.set()
         try:
             self.listener.interrupt()
@@ -117,8 +121,12 @@ class HardenedServer(managers.Server):
         if self._accepter:
             self._accepter.join(timeout=5)
         with self._open_lock:
+            threads = list(self._open.values())
             for link in self._open:
                 link.interrupt()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def accepter(self) -> None:
         while not self.stop_event.is_set():
@@ -143,17 +151,20 @@ class HardenedServer(managers.Server):
         thread = threading.Thread(
             target=self.handle_request, args=(link,), name="connection", daemon=True
         )
+        # Known before its thread runs: a stop in between finds it too.
+        with self._open_lock:
+            self._open[link] = thread
         try:
             thread.start()
         except RuntimeError:  # no more threads to be had: this peer fails, the next may not
+            with self._open_lock:
+                del self._open[link]
             self._pending.release()
             self._connections.release()
             log.warning("cannot start a thread for a connection")
             link.close()
 
     def handle_request(self, conn: MsgpackConnection) -> None:  # type: ignore[override] # ours alone
-        with self._open_lock:
-            self._open.add(conn)
         try:
             try:
                 name = self._greet(conn)
@@ -167,7 +178,7 @@ class HardenedServer(managers.Server):
             log.debug("a connection ended")
         finally:
             with self._open_lock:
-                self._open.discard(conn)
+                self._open.pop(conn, None)
                 conn.close()
             self._connections.release()
 

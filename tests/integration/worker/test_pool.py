@@ -35,6 +35,10 @@ def start_method(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def make_pool(start_method: str) -> Iterator[Callable[..., Pool]]:
+    if start_method == "fork":  # refused beside threads, which another test may have left to end
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                thread.join(10)
     pools: list[Pool] = []
 
     def make(slots: int = 2, **options: object) -> Pool:
