@@ -37,7 +37,7 @@ def start_method(request: pytest.FixtureRequest) -> str:
 def make_pool(start_method: str) -> Iterator[Callable[..., Pool]]:
     if start_method == "fork":  # refused beside threads, which another test may have left to end
         for thread in threading.enumerate():
-            if thread is not threading.current_thread():
+            if thread is not threading.current_thread() and not thread.name.startswith("Dummy-"):
                 thread.join(10)
     pools: list[Pool] = []
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CONVERT = Options("convert")
 
 
+@cache  # a profile has the second in it at which it was made
 def srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
