@@ -273,7 +273,8 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
+            # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.
+            stream.reconfigure(line_buffering=True, write_through=False)
 
 
 def _parent_sentinel() -> int:
