@@ -77,12 +77,11 @@ class Outcomes:
         if lease and lease.job == run.job and lease.held.covers(run.start, run.stop):
             pieces = [(run.start, run.stop)]
         else:
-            finished = [
+            pieces = [
                 piece
                 for start, stop in job.done.missing(run.start, run.stop)
                 for piece in job.dead.missing(start, stop)
             ]
-            pieces = finished
         for start, stop in pieces:
             values = slice_batch(run.values, start - run.start, stop - run.start)
             self._release(job, run.lease, start, stop)

@@ -27,7 +27,7 @@ def count_allowed(spec: JobSpec, reason: str) -> int:
 def compute_pause_seconds(attempt: int, index: int, reason: str) -> float:
     """How long task ``index`` rests after its ``attempt``-th attempt failed.
 
-    None after a crash: the slot's replacement is pause enough.
+    Not at all after a crash: the slot's replacement is pause enough.
     """
     if reason in (CRASH, OOM, LOST):
         return 0.0
