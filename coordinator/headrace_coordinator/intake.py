@@ -78,9 +78,7 @@ class Intake:
         if job.sealed or not job.spec.carried or start != job.tasks:
             raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
         job.tasks = stop
-        if not job.has_work():
-            job.waiting_since = now.monotonic
-        job.fresh.add(start, stop)
+        job.give_back(start, stop, 0, now.monotonic)
         job.chunks.append(start, stop, len(inputs))
         job.bytes_in += len(inputs)
         self._state.events += [InputsPut(job_id, start, stop, inputs), WorkAppeared()]

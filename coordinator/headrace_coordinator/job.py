@@ -149,8 +149,10 @@ class Job:
             stop = cut
         return start, stop, 0
 
-    def give_back(self, start: int, stop: int, attempts: int) -> None:
-        """Let tasks wait again that were attempted this many times."""
+    def give_back(self, start: int, stop: int, attempts: int, now: float) -> None:
+        """Let tasks wait, from monotonic ``now`` on, that were attempted this many times."""
+        if not self.has_work():
+            self.waiting_since = now
         if attempts:
             self.again.append((start, stop, attempts))
         else:

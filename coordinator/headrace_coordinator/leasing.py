@@ -125,12 +125,10 @@ class Leasing:
         job = self._state.jobs.get(lease.job) if lease else None
         if lease is None or job is None:
             return
-        if not job.has_work():
-            job.waiting_since = now.monotonic
         for left, right in lease.held.overlap(start, stop):
             lease.held.remove(left, right)
             job.leased -= right - left
-            job.give_back(left, right, lease.attempt - 1)
+            job.give_back(left, right, lease.attempt - 1, now.monotonic)
         if not lease.held:
             self._state.drop_lease(lease)
         self._state.events.append(WorkAppeared())
@@ -146,9 +144,7 @@ class Leasing:
         for job in self._state.jobs.values():
             while job.delayed and job.delayed[0][0] <= now.monotonic:
                 _, index, attempts = heapq.heappop(job.delayed)
-                if not job.has_work():
-                    job.waiting_since = now.monotonic
-                job.give_back(index, index + 1, attempts)
+                job.give_back(index, index + 1, attempts, now.monotonic)
                 self._state.events.append(WorkAppeared())
 
     def next_deadline(self) -> float | None:
@@ -228,13 +224,11 @@ class Leasing:
         worker = self._state.members[lease.worker].info.name
         self._state.drop_lease(lease)
         attempts = lease.attempt if charged else lease.attempt - 1
-        if not job.has_work():
-            job.waiting_since = now.monotonic
         for start, stop in held:
             if attempts >= count_allowed(job.spec, LOST) and stop - start == 1:
                 self._bury(job, start, lease, worker, now)
             else:
-                job.give_back(start, stop, attempts)
+                job.give_back(start, stop, attempts, now.monotonic)
         if charged:
             tasks = sum(stop - start for start, stop in held)
             self._state.events.append(LeaseExpired(job.spec.service, tasks))
