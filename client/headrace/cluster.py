@@ -5,12 +5,14 @@ Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from headrace.engine import Engine
 from headrace_services.service import Parameters, Plan
@@ -18,9 +20,16 @@ from headrace_wire.address import Address
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import UnreachableError, WaitTimedOutError
+from headrace_wire.errors import (
+    HeadraceError,
+    SpoolFullError,
+    UnreachableError,
+    WaitTimedOutError,
+)
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import FetchRequest, JobSpec, JobStatus, TaskFailure, WorkerStatus
+
+T = TypeVar("T")
 
 #: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
 PUT_BYTES = 1 << 20
@@ -46,6 +55,8 @@ class SubmitOptions:
     priority: int = 0
     timeout_seconds: float | None = None
     retries: int | None = None
+    retry_delay_seconds: float = 0.5
+    deadline_seconds: float | None = None
 
 
 class CoordinatorEngine:
@@ -116,12 +127,15 @@ class Cluster:
         plan: Plan,
         options: SubmitOptions | None = None,
         on_upload: Callable[[int], None] | None = None,
+        on_held: Callable[[str], None] | None = None,
     ) -> Job:
         """Hand a planned job over; it is there entirely when this returns, or not at all.
 
-        ``on_upload`` is told the number of inputs that have arrived.
+        ``on_upload`` is told the number of inputs that have arrived. While the coordinator's spool
+        is full this waits, and ``on_held`` is told why.
         """
         options = options or SubmitOptions()
+        on_held = on_held or _ignore
         carried = plan.inputs is not None
         spec = JobSpec(
             id=make_job_id(),
@@ -134,13 +148,16 @@ class Cluster:
             priority=options.priority,
             timeout_seconds=options.timeout_seconds,
             retries=options.retries,
+            retry_delay_seconds=options.retry_delay_seconds,
+            deadline_seconds=options.deadline_seconds,
         )
-        status = self._engine.jobs.submit(spec)
+        status = _insist(lambda: self._engine.jobs.submit(spec), on_held)
         if plan.inputs is not None:
             try:
-                status = self._upload(spec.id, plan.inputs, on_upload)
+                status = self._upload(spec.id, plan.inputs, on_upload or _ignore, on_held)
             except BaseException:
-                self._engine.jobs.delete(spec.id)
+                with contextlib.suppress(HeadraceError):  # else it is forgotten after a while
+                    self._engine.jobs.delete(spec.id)
                 raise
         return Job(self._engine, status)
 
@@ -157,13 +174,17 @@ class Cluster:
         return self._engine.jobs.workers()
 
     def _upload(
-        self, job_id: str, inputs: Iterable[bytes], on_upload: Callable[[int], None] | None
+        self,
+        job_id: str,
+        inputs: Iterable[bytes],
+        on_upload: Callable[[int], None],
+        on_held: Callable[[str], None],
     ) -> JobStatus:
         start = 0
         for batch in _gather_batches(inputs):
-            start = self._engine.jobs.put(job_id, start, pack_batch(batch))
-            if on_upload:
-                on_upload(start)
+            put = partial(self._engine.jobs.put, job_id, start, pack_batch(batch))
+            start = _insist(put, on_held)
+            on_upload(start)
         return self._engine.jobs.seal(job_id, start)
 
 
@@ -252,6 +273,11 @@ class Job:
         self.status = self._engine.jobs.retry(self.id)
         return self.status
 
+    def replay(self, indices: Iterable[int] = ()) -> JobStatus:
+        """Run these dead tasks again, or all of them; the others are left as they are."""
+        self.status = self._engine.jobs.replay(self.id, tuple(indices))
+        return self.status
+
     def delete(self) -> None:
         """Forget it."""
         self._engine.jobs.delete(self.id)
@@ -260,6 +286,19 @@ class Job:
 def make_job_id() -> str:
     """A new job id: twelve characters that can be read out over a telephone."""
     return secrets.token_hex(6)
+
+
+def _insist(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
+    """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
+    while True:
+        try:
+            return call()
+        except SpoolFullError as error:
+            on_held(error.message)
+
+
+def _ignore(news: object) -> None:
+    """What is told when nobody asked."""
 
 
 def _gather_batches(inputs: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -1,7 +1,7 @@
 """Bells: how a call that waits hears that something happened, without polling.
 
 A caller notes a bell's count, looks at the state, and if there is nothing for it waits until the
-count moves on. So nothing that happens between the look and the wait is missed.
+count changes. So nothing that happens between the look and the wait is missed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ class Bells:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._rings = 0
+        self._counts: dict[str, int] = {}
+        self._forgotten = 0
         self._waiters: defaultdict[str, list[threading.Event]] = defaultdict(list)
         self._closed = False
 
     def count(self, topic: str) -> int:
-        """How often a topic has rung, to be handed to ``wait`` after a look at the state."""
+        """A number that changes when a topic rings: note it, look, and hand it to ``wait``."""
         with self._lock:
-            return self._counts[topic]
+            return self._count(topic)
 
     def ring(self, topic: str) -> None:
         """Wake all who wait for a topic."""
         with self._lock:
-            self._counts[topic] += 1
+            self._rings += 1
+            self._counts[topic] = self._rings
             waiters = self._waiters.pop(topic, [])
         for waiter in waiters:
             waiter.set()
@@ -38,6 +41,7 @@ class Bells:
         self.ring(topic)
         with self._lock:
             self._counts.pop(topic, None)
+            self._forgotten = self._rings
 
     def wait(self, topic: str, count: int, deadline: float) -> bool:
         """Wait until a topic has rung since ``count`` was read.
@@ -48,7 +52,7 @@ class Bells:
         with self._lock:
             if self._closed:
                 return False
-            if self._counts[topic] != count:
+            if self._count(topic) != count:
                 return True
             self._waiters[topic].append(waiter)
         rang = waiter.wait(max(0.0, deadline - time.monotonic()))
@@ -61,6 +65,13 @@ class Bells:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    def _count(self, topic: str) -> int:
+        """The topic's last ring; of one that is not known, that of the last one forgotten.
+
+        So who counted before a topic was forgotten, and waits after, does not miss its last ring.
+        """
+        return self._counts.get(topic, self._forgotten)
 
     def close(self) -> None:
         """Wake everybody; nobody waits here any more."""

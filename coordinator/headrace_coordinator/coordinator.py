@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,24 +23,28 @@ from typing import Self
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.events import (
     Event,
+    InputsDropped,
     JobChanged,
     JobDeleted,
     OrdersGiven,
+    ResultsDropped,
     RunDone,
     WorkAppeared,
+    WorkerGone,
 )
 from headrace_coordinator.http import HttpServer
-from headrace_coordinator.job_queue import WORK, JobQueue, name_orders_topic
+from headrace_coordinator.job_queue import SPOOL, WORK, JobQueue, name_orders_topic
 from headrace_coordinator.journal import log_events
-from headrace_coordinator.ledger import Ledger, read_clock
+from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.metrics import CoordinatorMetrics
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.result_queue import ResultQueue, name_job_topic
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.address import Address
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.key import ensure_key
 from headrace_wire.manager import QueueManager
 
@@ -48,6 +53,9 @@ log = logging.getLogger(__name__)
 #: The store's name in the data folder, and that of the lock beside it.
 STORE_NAME = "headrace.db"
 LOCK_NAME = "lock"
+
+#: Part of the free disk that the spool may take when no limit is set.
+SPOOL_SHARE = 0.8
 
 #: Bounds for the ticker's pause, in seconds: it sleeps until the next deadline within them.
 SHORTEST_TICK_SECONDS = 0.02
@@ -66,9 +74,14 @@ class Coordinator:
             self._lock_data(settings.data)
             key = ensure_key(settings.key_file)
             metrics = CoordinatorMetrics()
-            store = Store(settings.data / STORE_NAME)
+            store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)
-            self._ledger = Ledger(store, settings.lease_seconds, metrics.note_commit)
+            rules = Rules(
+                lease_seconds=settings.lease_seconds,
+                result_ttl_seconds=settings.result_ttl_seconds,
+                spool_limit_bytes=_choose_spool_limit(settings, store),
+            )
+            self._ledger = Ledger(store, rules, metrics.note_commit)
             self._bells = Bells()
             self._ledger.listen(self._ring)
             self._ledger.listen(log_events)
@@ -132,6 +145,7 @@ class Coordinator:
 
     def _ring(self, events: Sequence[Event]) -> None:
         topics: dict[str, None] = {}
+        forgotten: list[str] = []
         for event in events:
             match event:
                 case WorkAppeared():
@@ -140,31 +154,49 @@ class Coordinator:
                     topics[name_orders_topic(event.worker)] = None
                 case JobChanged() | RunDone():
                     topics[name_job_topic(event.job)] = None
+                case InputsDropped() | ResultsDropped():
+                    topics[SPOOL] = None
                 case JobDeleted():
-                    self._bells.forget(name_job_topic(event.job))
+                    topics[SPOOL] = None
+                    forgotten.append(name_job_topic(event.job))
+                case WorkerGone():
+                    forgotten.append(name_orders_topic(event.worker))
                 case _:
                     pass  # for the store and for metrics
         for topic in topics:
             self._bells.ring(topic)
+        for topic in forgotten:
+            self._bells.forget(topic)
 
     def _tick(self) -> None:
         """Let the queue see the time, at its next deadline or after a second."""
 
         def next_deadline(queue: Queue, _: Now) -> float | None:
-            return queue.leasing.next_deadline()
+            return queue.next_deadline()
 
         pause = SHORTEST_TICK_SECONDS
         while not self._stopping.wait(pause):
             try:
                 self._ledger.mend()
                 self._ledger.commit(lambda queue, now: queue.tick(now))
+                deadline: float | None = self._ledger.observe(next_deadline)
+            except StoreError:
+                deadline = None  # the ledger has said so, and /readyz says it
             except Exception:
                 log.exception("the ticker failed once")
-            deadline: float | None = self._ledger.observe(next_deadline)
+                deadline = None
             left = LONGEST_TICK_SECONDS
             if deadline is not None:
-                left = deadline - read_clock().monotonic
+                left = deadline - self._ledger.now().monotonic
             pause = min(max(left, SHORTEST_TICK_SECONDS), LONGEST_TICK_SECONDS)
 
     def _find_problem(self) -> str:
         return self._ledger.problem
+
+
+def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:
+    """The limit that was asked for, or most of what the disk would have free without the store."""
+    if settings.spool_limit_bytes is not None:
+        return settings.spool_limit_bytes
+    free = shutil.disk_usage(settings.data).free
+    return int((free + store.measure_bytes()) * SPOOL_SHARE)

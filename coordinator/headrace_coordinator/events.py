@@ -56,10 +56,24 @@ class TaskDead:
 
 @dataclass(frozen=True, slots=True)
 class TaskRevived:
-    """A dead task waits again. To be stored."""
+    """A dead task waits again, as if it had never been tried. To be stored."""
 
     job: str
     index: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsCounted:
+    """Tasks [start, stop) wait again after this many attempts. To be stored.
+
+    ``lost``: the last attempt ended with their worker.
+    """
+
+    job: str
+    start: int
+    stop: int
+    attempts: int
+    lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +85,18 @@ class JobChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResultsDropped:
-    """A job's results are safe elsewhere. To be stored."""
+    """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
 
     job: str
+    dropped: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobExpired:
+    """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
+
+    job: str
+    result_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +130,7 @@ class WorkerJoined:
 class WorkerGone:
     """A worker took its leave, or fell silent. For the log."""
 
+    worker: str
     name: str
     silent: bool
     tasks: int
@@ -153,8 +177,10 @@ Event = (
     | RunDone
     | TaskDead
     | TaskRevived
+    | AttemptsCounted
     | JobChanged
     | ResultsDropped
+    | JobExpired
     | JobDeleted
     | WorkAppeared
     | OrdersGiven

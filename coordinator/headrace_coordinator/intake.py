@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from headrace_coordinator.events import (
     InputsPut,
     JobDeleted,
@@ -14,26 +16,34 @@ from headrace_coordinator.job import Job
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import count_batch
-from headrace_wire.errors import JobStateError, ProtocolError, ServiceMissingError, UsageError
+from headrace_wire.errors import (
+    JobStateError,
+    ProtocolError,
+    ServiceMissingError,
+    SpoolFullError,
+    UsageError,
+)
 from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus
 
 #: Tasks in one job: indices cross the wire and lie in the store as signed 64-bit integers.
 MAX_TASKS = 1 << 62
 
-#: Seconds without a word from its client after which an unsealed job is forgotten.
-UNSEALED_SECONDS = 120.0
+#: Bytes of one job's parameters: they stay in memory; what is larger belongs into the inputs.
+MAX_PARAMETER_BYTES = 4 << 20
 
 
 class Intake:
     """Transitions that clients ask for."""
 
-    def __init__(self, state: QueueState) -> None:
+    def __init__(self, state: QueueState, spool_limit_bytes: int | None) -> None:
         self._state = state
+        self._spool_limit_bytes = spool_limit_bytes
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
         """Take a job in; the same id again is the same job.
 
-        Raises UsageError, and ServiceMissingError when workers are there but none could do it.
+        Raises UsageError, ServiceMissingError when workers are there but none could do it, and
+        SpoolFullError.
         """
         known = self._state.jobs.get(spec.id)
         if known:
@@ -42,7 +52,13 @@ class Intake:
             return self.status(spec.id, now)
         if not 0 <= (spec.tasks or 0) <= MAX_TASKS:
             raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {spec.tasks}")
+        if len(spec.parameters) > MAX_PARAMETER_BYTES:
+            raise UsageError(
+                f"the job's parameters take {len(spec.parameters)} bytes; a job may have "
+                f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
+            )
         self._require_service(spec.service)
+        self._require_room()
         job = Job(
             spec=spec,
             submitted_at=now.at,
@@ -50,6 +66,7 @@ class Intake:
             waiting_since=now.monotonic,
             heard=now.monotonic,
         )
+        _set_deadline(job, now)
         self._state.jobs[spec.id] = job
         self._state.events.append(JobSubmitted(spec, now.at))
         if spec.tasks is not None:
@@ -63,7 +80,7 @@ class Intake:
     def put(self, job_id: str, start: int, inputs: bytes, now: Now) -> int:
         """Add a batch of inputs. Returns the index that comes next.
 
-        A repeated batch changes nothing. Raises JobStateError, ProtocolError.
+        A repeated batch changes nothing. Raises JobStateError, ProtocolError, SpoolFullError.
         """
         job = self._state.find(job_id)
         try:
@@ -77,10 +94,12 @@ class Intake:
             return job.tasks
         if job.sealed or not job.spec.carried or start != job.tasks:
             raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
+        self._require_room(job)
         job.tasks = stop
         job.give_back(start, stop, 0, now.monotonic)
         job.chunks.append(start, stop, len(inputs))
         job.bytes_in += len(inputs)
+        self._state.keep(job, len(inputs))
         self._state.events += [InputsPut(job_id, start, stop, inputs), WorkAppeared()]
         self._state.change(job, now)
         return stop
@@ -110,11 +129,7 @@ class Intake:
         """Stop a job; what is done stays done. A final job stays as it is."""
         job = self._state.find(job_id)
         if not job.is_final:
-            self._state.stop_leases(job)
-            job.clear_unfinished()
-            job.state = CANCELLED
-            job.finished_at = now.at
-            self._state.change(job, now)
+            self._state.end(job, CANCELLED, now)
         return self.status(job_id, now)
 
     def retry(self, job_id: str, now: Now) -> JobStatus:
@@ -134,25 +149,64 @@ class Intake:
         unfinished = job.done.missing(0, job.tasks)
         if not unfinished:
             return self.status(job_id, now)
-        for start, stop in job.dead:
-            self._state.events += [TaskRevived(job_id, index) for index in range(start, stop)]
-        job.dead = RangeSet()
+        self._revive(job, job.dead)
+        self._reopen(job, now)
         for start, stop in unfinished:
             job.fresh.add(start, stop)
-        job.state = QUEUED
-        job.started_at = job.finished_at = None
-        job.results_kept = True
-        job.waiting_since = now.monotonic
-        job.virtual_seconds = self._state.virtual_seconds
+        self._state.change(job, now)
+        return self.status(job_id, now)
+
+    def replay(self, job_id: str, indices: Iterable[int], now: Now) -> JobStatus:
+        """Let dead tasks wait again, with fresh attempts; all of them when none is named.
+
+        The job may still be running. Raises UsageError for a task that is not dead.
+        """
+        job = self._state.find(job_id)
+        chosen = RangeSet((index, index + 1) for index in indices) or RangeSet(job.dead)
+        for start, stop in chosen:
+            if not job.dead.covers(start, stop):
+                wrong = next(index for index in range(start, stop) if index not in job.dead)
+                raise UsageError(
+                    f"task {wrong} of job {job_id} is not dead: `headrace dead list {job_id}` "
+                    "shows those that are"
+                )
+        if not chosen:
+            return self.status(job_id, now)
+        if job.is_final:
+            if job.done.count + job.dead.count < job.tasks or not job.sealed:
+                raise JobStateError(
+                    f"job {job_id} was cut short: `headrace retry {job_id}` runs all that is left"
+                )
+            self._reopen(job, now)
+        self._revive(job, chosen)
+        for start, stop in chosen:
+            job.give_back(start, stop, 0, now.monotonic)
         self._state.events.append(WorkAppeared())
         self._state.change(job, now)
         return self.status(job_id, now)
+
+    def _revive(self, job: Job, tasks: RangeSet) -> None:
+        for start, stop in list(tasks):
+            job.dead.remove(start, stop)
+            for index in range(start, stop):
+                self._state.events.append(TaskRevived(job.spec.id, index))
+
+    def _reopen(self, job: Job, now: Now) -> None:
+        job.state = QUEUED
+        job.started_at = job.finished_at = job.ended = None
+        job.ended_because = ""
+        job.results_kept = True
+        job.waiting_since = job.heard = now.monotonic
+        job.virtual_seconds = self._state.virtual_seconds
+        _set_deadline(job, now)
+        self._state.events.append(WorkAppeared())
 
     def delete(self, job_id: str) -> None:
         """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
         job = self._state.jobs.get(job_id)
         if job:
             self._state.stop_leases(job)
+            self._state.keep(job, -job.spool_bytes)
             del self._state.jobs[job_id]
             self._state.events.append(JobDeleted(job_id))
 
@@ -163,13 +217,26 @@ class Intake:
             raise JobStateError(f"job {job_id} is {job.state}: its results are not complete")
         if job.results_kept:
             job.results_kept = False
-            self._state.events.append(ResultsDropped(job_id))
+            for start, stop in job.done:
+                job.dropped.add(start, stop)
+            self._state.keep(job, -job.result_bytes)
+            job.result_bytes = 0
+            self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
 
-    def forget_abandoned(self, now: Now) -> None:
-        """Delete unsealed jobs whose client has been silent: they were never whole."""
-        for job_id, job in list(self._state.jobs.items()):
-            if not job.sealed and now.monotonic - job.heard > UNSEALED_SECONDS:
-                self.delete(job_id)
+    def _require_room(self, job: Job | None = None) -> None:
+        limit, kept = self._spool_limit_bytes, self._state.spool_bytes
+        if limit is None or kept < limit:
+            return
+        if job and job.result_bytes >= limit:
+            raise JobStateError(
+                f"the results of job {job.spec.id} fill the coordinator's spool (--spool-limit "
+                f"{limit} bytes) before its inputs are all there: raise the limit, or submit less "
+                "at a time"
+            )
+        raise SpoolFullError(
+            f"the coordinator's spool is full ({kept} of {limit} bytes): there is room again when "
+            "tasks are done and results are fetched, deleted, or expire"
+        )
 
     def _require_service(self, service: str) -> None:
         members = self._state.members.values()
@@ -181,7 +248,7 @@ class Intake:
             )
 
     def _explain_waiting(self, job: Job) -> str:
-        if job.is_final or job.leases or not job.has_work():
+        if job.is_final or job.leases or not job.is_waiting():
             return ""
         members = self._state.members.values()
         if not members:
@@ -190,3 +257,8 @@ class Intake:
             return f"no connected worker offers {job.spec.service!r}"
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
+
+
+def _set_deadline(job: Job, now: Now) -> None:
+    if job.spec.deadline_seconds is not None:
+        job.deadline = now.monotonic + job.spec.deadline_seconds

@@ -8,6 +8,9 @@ from headrace_coordinator.retries import count_allowed
 from headrace_coordinator.state import QueueState
 from headrace_wire.messages import CANCELLED, LOST, SUCCEEDED
 
+#: Losses after which the largest lease, quartered each time, holds a single task.
+LOSSES_IN_COMPANY = 9
+
 
 def check_invariants(state: QueueState) -> None:
     """Raise AssertionError with the number of the invariant that is broken."""
@@ -17,17 +20,20 @@ def check_invariants(state: QueueState) -> None:
         assert (job.state == SUCCEEDED) == succeeded or job.state == CANCELLED, f"4: {job}"
         most = max(count_allowed(job.spec, LOST), count_allowed(job.spec, "error"))
         for lease in job.leases.values():
-            single = lease.stop - lease.start == 1
-            assert lease.attempt <= most or not single, f"5: {lease}"
+            assert lease.attempt <= most + LOSSES_IN_COMPANY, f"5: {lease}"
+            member = state.members[lease.worker]
+            assert not lease.alone or member.leases == {lease.id}, f"5: {lease}"
+        assert job.spool_bytes >= job.result_bytes >= 0, f"6: {job}"
     listed = {lease for job in state.jobs.values() for lease in job.leases}
     held = {lease for member in state.members.values() for lease in member.leases}
     assert listed == held == set(state.leases), "3"
+    assert state.spool_bytes == sum(job.spool_bytes for job in state.jobs.values()), "6"
 
 
 def _check_partition(job: Job) -> None:
     places = [
         *job.fresh,
-        *((start, stop) for start, stop, _ in job.again),
+        *((start, stop) for start, stop, _ in (*job.again, *job.suspects)),
         *((index, index + 1) for _, index, _ in job.delayed),
         *(piece for lease in job.leases.values() for piece in lease.held),
         *job.done,
@@ -40,5 +46,5 @@ def _check_partition(job: Job) -> None:
     if not job.is_final:
         assert together.covers(0, job.tasks), f"1: a task is nowhere: {job}"
         assert total == job.tasks, f"1: a task is too many: {job}"
-    elif job.state != CANCELLED:
+    elif job.state != CANCELLED and not job.ended_because:
         assert job.done.count + job.dead.count == job.tasks == total, f"2: {job}"

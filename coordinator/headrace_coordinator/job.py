@@ -2,26 +2,29 @@
 
 Every task of a job is in exactly one of these places:
 
-    fresh ─► leased ─► done                  fresh:   never leased, or handed back untouched
-      ▲        │ └───► dead ─► (retry)       again:   leased before without an outcome; leasable
-      │        ▼         │                   delayed: failed, waiting out its pause
-      └──── delayed ◄────┘                   leased:  held by a worker, in one of the leases
-            again
+    fresh ─► leased ─► done                   fresh:    never leased, or handed back untouched
+      ▲        │ └───► dead ─► (retry)        again:    leased before without an outcome; leasable
+      │        ▼         │                    suspects: lost with their workers so often that their
+      └──── delayed ◄────┘                              next worker is to hold nothing else
+            again                             delayed:  failed, waiting out its pause
+            suspects                          leased:   held by a worker, in one of the leases
 
-A cancelled job keeps what is done and dead; its other tasks are nowhere until a retry.
+A job that was cut short, by its client or its deadline, keeps what is done and dead; its other
+tasks are nowhere until a retry.
 """
 
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from headrace_coordinator.chunks import Chunks
 from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.retries import count_allowed
 from headrace_wire.messages import (
-    CANCELLED,
     FAILED,
     FINAL_STATES,
+    LOST,
     QUEUED,
     RUNNING,
     SUCCEEDED,
@@ -29,13 +32,19 @@ from headrace_wire.messages import (
     JobStatus,
 )
 
+#: A run of tasks and how often they were attempted: (start, stop, attempts).
+Run = tuple[int, int, int]
+
 #: Weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
 
 
 @dataclass(slots=True)
 class HeldLease:
-    """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive."""
+    """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
+
+    ``alone``: they are suspected of killing their worker, which holds nothing else.
+    """
 
     id: int
     job: str
@@ -45,50 +54,15 @@ class HeldLease:
     stop: int
     held: RangeSet
     request: int
-
-
-@dataclass(slots=True)
-class Chunks:
-    """Which inputs were put together, and how many bytes they take. In index order."""
-
-    starts: list[int] = field(default_factory=list[int])
-    stops: list[int] = field(default_factory=list[int])
-    sizes: list[int] = field(default_factory=list[int])
-
-    def append(self, start: int, stop: int, size_bytes: int) -> None:
-        self.starts.append(start)
-        self.stops.append(stop)
-        self.sizes.append(size_bytes)
-
-    def touching(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """The chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""
-        first = max(0, bisect_right(self.starts, start) - 1)
-        found: list[tuple[int, int, int]] = []
-        for place in range(first, len(self.starts)):
-            if self.starts[place] >= stop:
-                break
-            if self.stops[place] > start:
-                found.append((self.starts[place], self.stops[place], self.sizes[place]))
-        return found
-
-    def fit(self, start: int, stop: int, max_bytes: int) -> int:
-        """The largest stop up to which inputs from ``start`` on take ``max_bytes``, at least one.
-
-        A chunk's bytes are taken to be spread evenly over its tasks.
-        """
-        left = float(max_bytes)
-        for chunk_start, chunk_stop, size in self.touching(start, stop):
-            begin, end = max(start, chunk_start), min(stop, chunk_stop)
-            each = size / (chunk_stop - chunk_start)
-            if each * (end - begin) > left:
-                return max(start + 1, begin + int(left / each))
-            left -= each * (end - begin)
-        return stop
+    alone: bool = False
 
 
 @dataclass(slots=True)
 class Job:
-    """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only."""
+    """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
+
+    ``dropped`` are done tasks whose values were delivered and are kept no more.
+    """
 
     spec: JobSpec
     submitted_at: float
@@ -97,12 +71,14 @@ class Job:
     sealed: bool = False
     state: str = QUEUED
     fresh: RangeSet = field(default_factory=RangeSet)
-    again: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    again: list[Run] = field(default_factory=list[Run])
+    suspects: list[Run] = field(default_factory=list[Run])
     delayed: list[tuple[float, int, int]] = field(default_factory=list[tuple[float, int, int]])
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     leased: int = 0
     done: RangeSet = field(default_factory=RangeSet)
     dead: RangeSet = field(default_factory=RangeSet)
+    dropped: RangeSet = field(default_factory=RangeSet)
     chunks: Chunks = field(default_factory=Chunks)
     mean_seconds: float | None = None
     cpu_seconds: float = 0.0
@@ -112,9 +88,17 @@ class Job:
     started_at: float | None = None
     finished_at: float | None = None
     results_kept: bool = True
-    #: Monotonic times: since when the oldest waiting task waits, and the client's last word.
+    ended_because: str = ""
+    #: Bytes of inputs and results that the store keeps for it.
+    spool_bytes: int = 0
+    #: Bytes of results among them.
+    result_bytes: int = 0
+    #: Monotonic times: since when the oldest waiting task waits, the client's last word, when the
+    #: job is to be ended, and when it ended.
     waiting_since: float = 0.0
     heard: float = 0.0
+    deadline: float | None = None
+    ended: float | None = None
 
     @property
     def is_final(self) -> bool:
@@ -123,25 +107,24 @@ class Job:
     @property
     def waiting(self) -> int:
         """Tasks that could be leased now."""
-        return self.fresh.count + sum(stop - start for start, stop, _ in self.again)
+        runs = (*self.again, *self.suspects)
+        return self.fresh.count + sum(stop - start for start, stop, _ in runs)
 
     def has_work(self) -> bool:
+        """Tell whether there are tasks to lease to any worker."""
         return bool(self.fresh or self.again)
 
-    def take(self, most: int, max_bytes: int) -> tuple[int, int, int]:
-        """Take a run of waiting tasks: (start, stop, attempts so far). There must be some.
+    def is_waiting(self) -> bool:
+        """Tell whether there are tasks to lease, be it to a worker that holds nothing else."""
+        return bool(self.fresh or self.again or self.suspects)
 
-        Tasks that were lost or failed before come first, and in ever smaller runs, so that one
-        that kills its worker is soon alone.
+    def take(self, most: int, max_bytes: int) -> Run:
+        """Take a run of tasks that have work for any worker. There must be some.
+
+        Tasks that were lost or failed before come first.
         """
         if self.again:
-            start, stop, attempts = self.again.pop()
-            cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
-            if self.spec.carried:
-                cut = min(cut, self.chunks.fit(start, cut, max_bytes))
-            if cut < stop:
-                self.again.append((cut, stop, attempts))
-            return start, cut, attempts
+            return self._take_run(self.again, most, max_bytes)
         start, stop = self.fresh.pop_first(most)
         if self.spec.carried:
             cut = self.chunks.fit(start, stop, max_bytes)
@@ -149,24 +132,46 @@ class Job:
             stop = cut
         return start, stop, 0
 
-    def give_back(self, start: int, stop: int, attempts: int, now: float) -> None:
-        """Let tasks wait, from monotonic ``now`` on, that were attempted this many times."""
-        if not self.has_work():
+    def take_suspects(self, most: int, max_bytes: int) -> Run:
+        """Take a run of suspects, for a worker that holds nothing else. There must be some."""
+        return self._take_run(self.suspects, most, max_bytes)
+
+    def give_back(
+        self, start: int, stop: int, attempts: int, now: float, *, lost: bool = False
+    ) -> None:
+        """Let tasks wait, from monotonic ``now`` on, that were attempted this many times.
+
+        ``lost``: the last attempt ended with their worker.
+        """
+        if not self.is_waiting():
             self.waiting_since = now
-        if attempts:
+        if lost and attempts >= count_allowed(self.spec, LOST) - 1:
+            self.suspects.append((start, stop, attempts))
+        elif attempts:
             self.again.append((start, stop, attempts))
         else:
             self.fresh.add(start, stop)
 
+    def claim_waiting(self, start: int, stop: int, attempts: int) -> RangeSet:
+        """Take out those of tasks [start, stop) that wait and were attempted this many times."""
+        if not attempts:
+            claimed = RangeSet(self.fresh.overlap(start, stop))
+            self.fresh.remove(start, stop)
+            return claimed
+        alike = [run for run in self.again if run[2] == attempts]
+        self.again = [run for run in self.again if run[2] != attempts]
+        self.again += _cut_out(alike, start, stop)
+        return RangeSet(
+            (max(left, start), min(right, stop))
+            for left, right, _ in alike
+            if left < stop and start < right
+        )
+
     def forget_waiting(self, start: int, stop: int) -> None:
         """Take tasks out of wherever they wait: their outcome came from elsewhere."""
         self.fresh.remove(start, stop)
-        kept: list[tuple[int, int, int]] = []
-        for left, right, attempts in self.again:
-            remains = RangeSet([(left, right)])
-            remains.remove(start, stop)
-            kept.extend((begin, end, attempts) for begin, end in remains)
-        self.again = kept
+        self.again = _cut_out(self.again, start, stop)
+        self.suspects = _cut_out(self.suspects, start, stop)
         if self.delayed:
             self.delayed = [entry for entry in self.delayed if not start <= entry[1] < stop]
             heapq.heapify(self.delayed)
@@ -179,24 +184,28 @@ class Job:
         else:
             self.mean_seconds += (mean - self.mean_seconds) * MEAN_WEIGHT
 
-    def settle(self, now_at: float) -> None:
+    def settle(self, now: float, now_at: float) -> None:
         """Set the state that follows from the counts."""
         finished = self.done.count + self.dead.count
         if self.is_final:
             return
         if self.sealed and finished == self.tasks:
-            self.state = FAILED if self.dead else SUCCEEDED
-            self.finished_at = now_at
+            self.end(FAILED if self.dead else SUCCEEDED, now, now_at)
         elif self.started_at is not None:
             self.state = RUNNING
 
-    def clear_unfinished(self) -> None:
-        """Drop every task that is neither done nor dead from where it was."""
+    def end(self, state: str, now: float, now_at: float, because: str = "") -> None:
+        """Make it final. Tasks that are neither done nor dead are dropped from where they were."""
         self.fresh = RangeSet()
         self.again.clear()
+        self.suspects.clear()
         self.delayed.clear()
         self.leases.clear()
         self.leased = 0
+        self.state = state
+        self.ended_because = because
+        self.ended = now
+        self.finished_at = now_at
 
     def status(self, now_at: float, waiting_for: str) -> JobStatus:
         unfinished = self.tasks - self.done.count - self.dead.count
@@ -216,9 +225,10 @@ class Job:
             retrying=len(self.delayed),
             done=self.done.count,
             failed=self.dead.count,
-            cancelled=unfinished if self.state == CANCELLED else 0,
+            cancelled=unfinished if self.is_final else 0,
             retries=self.spec.retries,
             timeout_seconds=self.spec.timeout_seconds,
+            deadline_seconds=self.spec.deadline_seconds,
             cpu_seconds=self.cpu_seconds,
             busy_seconds=self.busy_seconds,
             bytes_in=self.bytes_in,
@@ -229,4 +239,25 @@ class Job:
             wall_seconds=None if until is None else max(0.0, until - self.submitted_at),
             results_kept=self.results_kept,
             waiting_for=waiting_for,
+            ended_because=self.ended_because,
         )
+
+    def _take_run(self, runs: list[Run], most: int, max_bytes: int) -> Run:
+        """Cut a run from the last of some, ever smaller, so that a bad task is soon alone."""
+        start, stop, attempts = runs.pop()
+        cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
+        if self.spec.carried:
+            cut = min(cut, self.chunks.fit(start, cut, max_bytes))
+        if cut < stop:
+            runs.append((cut, stop, attempts))
+        return start, cut, attempts
+
+
+def _cut_out(runs: list[Run], start: int, stop: int) -> list[Run]:
+    kept: list[Run] = []
+    for left, right, attempts in runs:
+        if left < start:
+            kept.append((left, min(right, start), attempts))
+        if right > stop:
+            kept.append((max(left, stop), right, attempts))
+    return kept

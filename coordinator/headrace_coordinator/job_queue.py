@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.job import HeldLease
-from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import (
     CoordinatorInfo,
     Grant,
     Heartbeat,
+    HeldRun,
     JobSpec,
     JobStatus,
     Lease,
@@ -27,6 +30,12 @@ from headrace_wire.version import PROTOCOL, read_version
 
 #: Topic that rings when tasks can be leased again.
 WORK = "work"
+
+#: Topic that rings when there may be room in the spool again.
+SPOOL = "spool"
+
+#: Seconds that a client is kept waiting for room before it is told that there is none.
+ROOM_SECONDS = 5.0
 
 #: Heartbeats in one lease's time; two may be lost.
 BEATS_PER_LEASE = 3
@@ -47,11 +56,13 @@ class JobQueue:
         self._started = time.monotonic()
 
     def submit(self, spec: JobSpec) -> JobStatus:
-        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.submit(spec, now))
+        status: JobStatus = self._commit_with_room(
+            lambda queue, now: queue.intake.submit(spec, now)
+        )
         return status
 
     def put(self, job: str, start: int, inputs: bytes) -> int:
-        following: int = self._ledger.commit(
+        following: int = self._commit_with_room(
             lambda queue, now: queue.intake.put(job, start, inputs, now)
         )
         return following
@@ -81,6 +92,12 @@ class JobQueue:
         status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.retry(job, now))
         return status
 
+    def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+        status: JobStatus = self._ledger.commit(
+            lambda queue, now: queue.intake.replay(job, indices, now)
+        )
+        return status
+
     def delete(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.delete(job))
 
@@ -106,8 +123,8 @@ class JobQueue:
         info: CoordinatorInfo = self._ledger.observe(look)
         return info
 
-    def register(self, worker: WorkerInfo) -> Registration:
-        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, now))
+    def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
+        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 
     def lease(self, request: LeaseRequest) -> Grant:
@@ -137,7 +154,17 @@ class JobQueue:
 
     def leave(self, worker: str) -> None:
         self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now))
-        self._bells.forget(name_orders_topic(worker))
+
+    def _commit_with_room(self, transition: Transition) -> Any:
+        """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while True:
+            rung = self._bells.count(SPOOL)
+            try:
+                return self._ledger.commit(transition)
+            except SpoolFullError:
+                if not self._bells.wait(SPOOL, rung, deadline):
+                    raise
 
     def _fill(self, held: list[HeldLease], request: LeaseRequest) -> tuple[Lease, ...]:
         """Add what a worker needs to know of each lease; inputs are read outside of the lock."""

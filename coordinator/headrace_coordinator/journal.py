@@ -5,7 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from headrace_coordinator.events import Event, JobDeleted, JobSubmitted, WorkerGone, WorkerJoined
+from headrace_coordinator.events import (
+    Event,
+    JobDeleted,
+    JobExpired,
+    JobSubmitted,
+    WorkerGone,
+    WorkerJoined,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +30,8 @@ def log_events(events: Sequence[Event]) -> None:
             case JobSubmitted():
                 spec = event.spec
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+            case JobExpired():
+                log.info("job %s expires with %d bytes of results", event.job, event.result_bytes)
             case JobDeleted():
                 log.info("job %s is deleted", event.job)
             case _:

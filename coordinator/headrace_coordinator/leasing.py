@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 from headrace_coordinator.events import (
+    AttemptsCounted,
     LeaseExpired,
     LeaseGranted,
+    OrdersGiven,
     TaskDead,
     WorkAppeared,
     WorkerGone,
     WorkerJoined,
 )
-from headrace_coordinator.job import HeldLease, Job
+from headrace_coordinator.job import HeldLease, Job, Run
 from headrace_coordinator.membership import Member
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
@@ -20,6 +23,7 @@ from headrace_coordinator.schedule import (
     MAX_GRANT_BYTES,
     estimate_seconds,
     pick_job,
+    pick_suspected,
     size_lease,
 )
 from headrace_coordinator.state import Now, QueueState
@@ -27,6 +31,7 @@ from headrace_wire.errors import UnknownWorkerError
 from headrace_wire.messages import (
     LOST,
     Heartbeat,
+    HeldRun,
     LeaseRequest,
     Orders,
     TaskFailure,
@@ -42,19 +47,25 @@ class Leasing:
         self._state = state
         self._lease_seconds = lease_seconds
 
-    def register(self, info: WorkerInfo, now: Now) -> None:
-        """Note that a worker is there. A repeated introduction keeps what it holds."""
-        known = self._state.members.get(info.id)
-        if known:
-            known.heard = now.monotonic
-            return
-        self._state.members[info.id] = Member(
-            info=info,
-            connected_at=now.at,
-            heard=now.monotonic,
-            services=frozenset(info.engines),
-        )
-        self._state.events.append(WorkerJoined(info.name, info.slots))
+    def register(self, info: WorkerInfo, held: Iterable[HeldRun], now: Now) -> None:
+        """Note that a worker is there. A repeated introduction keeps what it holds.
+
+        What it ``held`` before this coordinator was started, or before it was given up for lost,
+        is its own again as far as it still waits.
+        """
+        member = self._state.members.get(info.id)
+        if member is None:
+            member = Member(
+                info=info,
+                connected_at=now.at,
+                heard=now.monotonic,
+                services=frozenset(info.engines),
+            )
+            self._state.members[info.id] = member
+            self._state.events.append(WorkerJoined(info.name, info.slots))
+        member.heard = now.monotonic
+        for run in held:
+            self._adopt(member, run, now)
 
     def lease(self, request: LeaseRequest, now: Now) -> list[HeldLease]:
         """Hand tasks to a worker; a repeated request gets what it got before.
@@ -67,6 +78,39 @@ class Leasing:
                 self._state.leases[lease] for lease in member.granted if lease in self._state.leases
             ]
         self.promote_delayed(now)
+        granted = self._lease_alone(member, request, now)
+        if granted is None:
+            granted = self._lease_freely(member, request, now)
+        if granted:
+            member.request = request.number
+            member.granted = tuple(lease.id for lease in granted)
+        return granted
+
+    def _lease_alone(
+        self, member: Member, request: LeaseRequest, now: Now
+    ) -> list[HeldLease] | None:
+        """Hand suspects to a worker that holds nothing else. None: it may have other tasks.
+
+        A worker that is busy is kept from other tasks until its own are done, one worker at a
+        time; so whatever else runs there is not suspected with them.
+        """
+        if any(self._state.leases[lease].alone for lease in member.leases):
+            return []
+        job = pick_suspected(self._state.jobs.values(), member.services)
+        if job is None:
+            self._state.clearing = ""
+            return None
+        if member.leases:
+            if self._state.clearing not in {"", member.info.id}:
+                return None
+            self._state.clearing = member.info.id
+            return []
+        self._state.clearing = ""
+        most = size_lease(job, request.free_slots, self._state.count_slots())
+        run = job.take_suspects(most, MAX_GRANT_BYTES)
+        return [self._grant(job, member, request.number, run, now, alone=True)]
+
+    def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
         granted: list[HeldLease] = []
         free, left = request.free_slots, MAX_GRANT_BYTES
         while free > 0 and left > 0:
@@ -78,12 +122,8 @@ class Leasing:
             lease = self._grant(job, member, request.number, run, now)
             granted.append(lease)
             free -= min(lease.held.count, free)
-            left -= self._measure_inputs(job, lease)
-            if lease.attempt > 1:
-                break  # what may take its worker along should take no other task with it
-        if granted:
-            member.request = request.number
-            member.granted = tuple(lease.id for lease in granted)
+            if job.spec.carried:
+                left -= job.chunks.measure_bytes(lease.start, lease.stop)
         return granted
 
     def heartbeat(self, beat: Heartbeat, now: Now) -> bool:
@@ -128,7 +168,7 @@ class Leasing:
         for left, right in lease.held.overlap(start, stop):
             lease.held.remove(left, right)
             job.leased -= right - left
-            job.give_back(left, right, lease.attempt - 1, now.monotonic)
+            job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
         if not lease.held:
             self._state.drop_lease(lease)
         self._state.events.append(WorkAppeared())
@@ -148,7 +188,7 @@ class Leasing:
                 self._state.events.append(WorkAppeared())
 
     def next_deadline(self) -> float | None:
-        """The monotonic time of the next thing that time alone brings about; None for nothing."""
+        """The monotonic time at which a lease or a pause ends next; None for never."""
         deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
         deadlines += [job.delayed[0][0] for job in self._state.jobs.values() if job.delayed]
         return min(deadlines, default=None)
@@ -170,8 +210,46 @@ class Leasing:
         member.heard = now.monotonic
         return member
 
+    def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
+        job = self._state.jobs.get(run.job)
+        if job is None or job.is_final:
+            member.orders.add(run.job)
+            self._state.events.append(OrdersGiven(member.info.id))
+            return
+        if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
+            return
+        claimed = job.claim_waiting(run.start, run.stop, run.attempt - 1)
+        if claimed:
+            lease = HeldLease(
+                id=run.lease,
+                job=run.job,
+                worker=member.info.id,
+                attempt=run.attempt,
+                start=run.start,
+                stop=run.stop,
+                held=claimed,
+                request=0,
+            )
+            self._hold(job, member, lease, now)
+
+    def _hold(self, job: Job, member: Member, lease: HeldLease, now: Now) -> None:
+        self._state.leases[lease.id] = lease
+        job.leases[lease.id] = lease
+        job.leased += lease.held.count
+        member.leases.add(lease.id)
+        if job.started_at is None:
+            job.started_at = now.at
+            self._state.change(job, now)
+
     def _grant(
-        self, job: Job, member: Member, request: int, run: tuple[int, int, int], now: Now
+        self,
+        job: Job,
+        member: Member,
+        request: int,
+        run: Run,
+        now: Now,
+        *,
+        alone: bool = False,
     ) -> HeldLease:
         start, stop, attempts = run
         lease = HeldLease(
@@ -183,31 +261,17 @@ class Leasing:
             stop=stop,
             held=RangeSet([(start, stop)]),
             request=request,
+            alone=alone,
         )
         self._state.next_lease += 1
-        self._state.leases[lease.id] = lease
-        job.leases[lease.id] = lease
-        job.leased += stop - start
-        member.leases.add(lease.id)
+        self._hold(job, member, lease, now)
         job.virtual_seconds += estimate_seconds(job, stop - start)
         self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
         waited = now.monotonic - job.waiting_since
         self._state.events.append(
             LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited)
         )
-        if job.started_at is None:
-            job.started_at = now.at
-            self._state.change(job, now)
         return lease
-
-    @staticmethod
-    def _measure_inputs(job: Job, lease: HeldLease) -> int:
-        if not job.spec.carried:
-            return 0
-        return sum(
-            size * (min(stop, lease.stop) - max(start, lease.start)) // (stop - start)
-            for start, stop, size in job.chunks.touching(lease.start, lease.stop)
-        )
 
     def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
         member = self._state.members.get(worker)
@@ -216,7 +280,9 @@ class Leasing:
             for lease_id in list(member.leases):
                 self._take_back(self._state.leases[lease_id], charged=charged, now=now)
             del self._state.members[worker]
-            self._state.events.append(WorkerGone(member.info.name, charged, tasks))
+            if self._state.clearing == worker:
+                self._state.clearing = ""
+            self._state.events.append(WorkerGone(worker, member.info.name, charged, tasks))
 
     def _take_back(self, lease: HeldLease, *, charged: bool, now: Now) -> None:
         job = self._state.jobs[lease.job]
@@ -225,10 +291,16 @@ class Leasing:
         self._state.drop_lease(lease)
         attempts = lease.attempt if charged else lease.attempt - 1
         for start, stop in held:
-            if attempts >= count_allowed(job.spec, LOST) and stop - start == 1:
+            # Only what was alone on its worker, and alone in its lease, is known to be to blame.
+            blamed = charged and lease.alone and stop - start == 1
+            if blamed and attempts >= count_allowed(job.spec, LOST):
                 self._bury(job, start, lease, worker, now)
-            else:
-                job.give_back(start, stop, attempts, now.monotonic)
+                continue
+            lost = charged or lease.alone
+            job.give_back(start, stop, attempts, now.monotonic, lost=lost)
+            if charged:
+                counted = AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
+                self._state.events.append(counted)
         if charged:
             tasks = sum(stop - start for start, stop in held)
             self._state.events.append(LeaseExpired(job.spec.service, tasks))

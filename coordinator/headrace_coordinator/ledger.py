@@ -6,7 +6,8 @@
 So while one commit is under way the next group comes together by itself. The lock is held until
 the commit is done: nobody sees what is not yet safe. When the commit fails, all calls of the group
 are told so and the queue is made anew from the store, exactly as at a restart: memory is never
-ahead of the disk.
+ahead of the disk. Until the store can be written again, nothing more is taken in; what there is can
+be looked at and fetched.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from headrace_coordinator.events import Event
+from headrace_coordinator.events import Event, WorkAppeared
 from headrace_coordinator.queue import Queue
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.errors import HeadraceError, StoreError
 
 log = logging.getLogger(__name__)
+
+#: What callers are told of a fault in the coordinator itself.
+FAILED_LINE = "the coordinator failed; its log says why"
+
+#: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
+CLOCK_SECONDS = 60.0
 
 #: A change to the queue, or a look at it.
 Transition = Callable[[Queue, Now], Any]
@@ -50,21 +58,28 @@ class Ledger:
     """The queue and its store, as one. Thread safe.
 
     ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
-    store cannot be written just now, "" when it can.
+    store cannot be written just now, "" when it can. Raises StoreError when it cannot be read.
+
+    The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
+    this store, never jumps, and stands still while none does.
     """
 
-    def __init__(
-        self, store: Store, lease_seconds: float, on_commit: Callable[[float], None]
-    ) -> None:
+    def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
         self.store = store
         self.problem = ""
-        self._lease_seconds = lease_seconds
+        self._rules = rules
         self._on_commit = on_commit
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
         self._unwritten: list[Event] = []
         self._listeners: list[Listener] = []
-        self._queue = self._restore()
+        self._clock_base = store.load_clock() - time.monotonic()
+        self._clock_stored = self.now().monotonic
+        self._queue: Queue | None = self._restore()
+
+    def now(self) -> Now:
+        """This moment by the coordinator's own clock, and by the wall's for people."""
+        return Now(self._clock_base + time.monotonic(), time.time())
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener about events from now on."""
@@ -87,10 +102,11 @@ class Ledger:
         Its events reach the listeners at once and the store with the next commit.
         """
         with self._lock:
+            queue = self._require_queue()
             try:
-                answer = transition(self._queue, read_clock())
+                answer = transition(queue, self.now())
             finally:
-                events = self._queue.state.drain_events()
+                events = queue.state.drain_events()
                 self._unwritten += events
                 self._tell(events)
         return answer
@@ -101,39 +117,52 @@ class Ledger:
             with self._lock:
                 try:
                     self.store.probe()
+                    self._queue = self._queue or self._restore()
                 except StoreError as error:
                     self._note_problem(error.message)
                 else:
                     self._note_problem("")
+                    self._tell([WorkAppeared()])  # for workers that were kept waiting
 
     def _run_pending(self) -> None:
         calls: list[_Call] = []
         started = time.monotonic()
-        now = read_clock()
+        now = self.now()
+        queue = self._queue
         while self._pending:
             call = self._pending.popleft()
             calls.append(call)
             call.finished = True
+            if self.problem or queue is None:
+                call.error = StoreError(self.problem)
+                continue
             try:
-                call.answer = call.transition(self._queue, now)
+                call.answer = call.transition(queue, now)
             except HeadraceError as error:
                 call.error = error
             except Exception:
                 # The transition may have stopped half-way: nothing of this group may be written.
                 log.exception("a transition failed")
-                self._start_over(calls, HeadraceError("the coordinator failed; its log says why"))
+                self._start_over(calls, HeadraceError(FAILED_LINE))
                 return
-        events = self._queue.state.drain_events()
-        if not events and not self._unwritten:
+        if self.problem or queue is None:
+            return
+        events = queue.state.drain_events()
+        late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
+        if not events and not self._unwritten and not late:
             return
         try:
-            self.store.write([*self._unwritten, *events], self._queue.state.jobs)
+            self.store.write([*self._unwritten, *events], queue.state.jobs, now.monotonic)
         except StoreError as error:
             self._note_problem(error.message)
             self._start_over(calls, error)
             return
+        except Exception:
+            log.exception("a commit failed")
+            self._start_over(calls, HeadraceError(FAILED_LINE))
+            return
         self._unwritten.clear()
-        self._note_problem("")
+        self._clock_stored = now.monotonic
         self._on_commit(time.monotonic() - started)
         self._tell(events)
 
@@ -141,16 +170,25 @@ class Ledger:
         for call in calls:
             call.error = call.error or error
         self._unwritten.clear()
-        self._queue = self._restore()
+        self._queue = None
+        try:
+            self._queue = self._restore()
+        except StoreError as problem:
+            self._note_problem(problem.message)
 
     def _restore(self) -> Queue:
         first_lease = secrets.randbits(42) << 20
-        queue = Queue(self._lease_seconds, first_lease)
-        now = read_clock()
-        for job in self.store.load():
-            queue.restore(job, now)
+        queue = Queue(self._rules, first_lease)
+        now = self.now()
+        for job, attempted in self.store.load():
+            queue.restore(job, attempted, now)
         queue.state.drain_events()
         return queue
+
+    def _require_queue(self) -> Queue:
+        if self._queue is None:
+            raise StoreError(self.problem)
+        return self._queue
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:
@@ -161,8 +199,3 @@ class Ledger:
         if events:
             for listener in self._listeners:
                 listener(events)
-
-
-def read_clock() -> Now:
-    """This moment."""
-    return Now(time.monotonic(), time.time())

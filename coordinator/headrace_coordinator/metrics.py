@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from headrace_coordinator.events import (
     AttemptFailed,
     Event,
+    JobExpired,
     LeaseExpired,
     LeaseGranted,
     OutcomesDropped,
@@ -73,6 +74,16 @@ class CoordinatorMetrics:
             "Outcomes that came for tasks which had one already.",
             registry=self.registry,
         )
+        self._expired_jobs = Counter(
+            "headrace_jobs_expired",
+            "Jobs that were forgotten because nobody fetched from them for so long.",
+            registry=self.registry,
+        )
+        self._expired_bytes = Counter(
+            "headrace_results_expired_bytes",
+            "Bytes of results that were forgotten with them.",
+            registry=self.registry,
+        )
         self._commit_seconds = Histogram(
             "headrace_store_commit_seconds",
             "How long a commit of the store took.",
@@ -119,6 +130,9 @@ class CoordinatorMetrics:
                     wait.observe(max(0.0, event.waited_seconds))
                 case LeaseExpired():
                     self._expirations.labels(event.service).inc()
+                case JobExpired():
+                    self._expired_jobs.inc()
+                    self._expired_bytes.inc(event.result_bytes)
                 case OutcomesDropped():
                     self._dropped.inc(event.tasks)
                 case _:
@@ -163,7 +177,7 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
         states[job.state] += 1
         depth[service] += job.waiting + len(job.delayed)
         leased[service] += job.leased
-        age = now.monotonic - job.waiting_since if job.has_work() else 0.0
+        age = now.monotonic - job.waiting_since if job.is_waiting() else 0.0
         oldest[service] = max(oldest.get(service, 0.0), age)
     yield _gauge("headrace_jobs", "Jobs by state.", "state", states)
     yield _gauge("headrace_queue_depth", "Tasks that wait.", "service", depth)
@@ -177,6 +191,9 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
     leases = GaugeMetricFamily("headrace_leases", "Leases that workers hold.")
     leases.add_metric((), len(queue.state.leases))
     yield leases
+    spool = GaugeMetricFamily("headrace_spool_bytes", "Bytes of inputs and results that are kept.")
+    spool.add_metric((), queue.state.spool_bytes)
+    yield spool
 
 
 def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:

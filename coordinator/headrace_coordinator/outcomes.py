@@ -6,6 +6,7 @@ import heapq
 
 from headrace_coordinator.events import (
     AttemptFailed,
+    AttemptsCounted,
     InputsDropped,
     OutcomesDropped,
     RunDone,
@@ -87,6 +88,8 @@ class Outcomes:
             self._release(job, run.lease, start, stop)
             job.done.add(start, stop)
             job.bytes_out += len(values)
+            job.result_bytes += len(values)
+            self._state.keep(job, len(values))
             self._state.events.append(
                 RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
             )
@@ -122,7 +125,11 @@ class Outcomes:
             job.dead.add(index, index + 1)
             self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
         else:
-            pause = compute_pause_seconds(lease.attempt, index, failure.reason)
+            pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
+            counted = AttemptsCounted(
+                failure.job, index, index + 1, lease.attempt, lost=lease.alone
+            )
+            self._state.events.append(counted)
             heapq.heappush(job.delayed, (now.monotonic + pause, index, lease.attempt))
             self._leasing.promote_delayed(now)
         member = self._state.members.get(worker)
@@ -148,8 +155,9 @@ class Outcomes:
                 self._state.drop_lease(holder)
 
     def _drop_inputs(self, job: Job, start: int, stop: int) -> None:
-        for chunk_start, chunk_stop, _ in job.chunks.touching(start, stop):
+        for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):
             if job.done.covers(chunk_start, chunk_stop):
+                self._state.keep(job, -size_bytes)
                 self._state.events.append(InputsDropped(job.spec.id, chunk_start))
 
     def _credit(self, worker: str, run: DoneRun, taken: int) -> None:

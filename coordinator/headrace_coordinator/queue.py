@@ -2,47 +2,70 @@
 
     clients ─► intake ──┐
     workers ─► leasing ─┼─► state ─► events ─► store, metrics, waiting calls
-    reports ─► outcomes ┘
+    reports ─► outcomes ┤
+    time ────► expiry ──┘
 
 Not thread safe: the ledger calls it under its lock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from headrace_coordinator.expiry import Expiry
 from headrace_coordinator.intake import Intake
 from headrace_coordinator.job import Job
 from headrace_coordinator.leasing import Leasing
 from headrace_coordinator.outcomes import Outcomes
+from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now, QueueState
 
-#: Seconds without a heartbeat after which a worker's leases come back.
-DEFAULT_LEASE_SECONDS = 15.0
+#: Tasks as the store knows that they were tried: (start, stop, attempts, lost with their worker).
+Attempted = tuple[int, int, int, bool]
 
 
 class Queue:
-    """The three groups of transitions over one state; see ``QueueState`` for the invariants.
+    """The four groups of transitions over one state; see ``QueueState`` for the invariants.
 
     ``first_lease`` sets the lease numbers of this incarnation apart from those of earlier ones.
     """
 
-    def __init__(self, lease_seconds: float = DEFAULT_LEASE_SECONDS, first_lease: int = 1) -> None:
+    def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
+        rules = rules or Rules()
         self.state = QueueState(next_lease=first_lease)
-        self.intake = Intake(self.state)
-        self.leasing = Leasing(self.state, lease_seconds)
+        self.intake = Intake(self.state, rules.spool_limit_bytes)
+        self.leasing = Leasing(self.state, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
+        self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)
 
-    def restore(self, job: Job, now: Now) -> None:
-        """Put back a job as the store has it: what was leased or delayed is waiting again."""
-        job.waiting_since = job.heard = now.monotonic
+    def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
+        """Put back a job as the store has it: what was leased or delayed is waiting again.
+
+        ``attempted`` tells, oldest first, how often which tasks were tried; the newest holds.
+        """
+        job.waiting_since = now.monotonic
+        job.heard = now.monotonic if job.ended is None else job.ended
         self.state.jobs[job.spec.id] = job
-        if not job.is_final:
-            for start, stop in job.done.missing(0, job.tasks):
-                for left, right in job.dead.missing(start, stop):
-                    job.fresh.add(left, right)
-            job.settle(now.at)
+        self.state.spool_bytes += job.spool_bytes
+        if job.is_final:
+            return
+        known = RangeSet([*job.done, *job.dead])
+        for start, stop, attempts, lost in reversed(attempted):
+            for left, right in known.missing(start, stop):
+                job.give_back(left, right, attempts, now.monotonic, lost=lost)
+            known.add(start, stop)
+        for start, stop in known.missing(0, job.tasks):
+            job.fresh.add(start, stop)
+        job.settle(now.monotonic, now.at)
 
     def tick(self, now: Now) -> None:
-        """Let time pass: expire, promote, forget."""
+        """Let time pass: leases, pauses and jobs come to their end."""
         self.leasing.expire(now)
         self.leasing.promote_delayed(now)
-        self.intake.forget_abandoned(now)
+        self.expiry.apply(now)
+
+    def next_deadline(self) -> float | None:
+        """The monotonic time of the next thing that time alone brings about; None for nothing."""
+        deadlines = (self.leasing.next_deadline(), self.expiry.next_deadline())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -82,7 +82,7 @@ class ResultQueue:
             queue.intake.touch(request.job, now)
             job = queue.state.find(request.job)
             # A copy, because it is read outside of the lock; failures are few.
-            skipped = RangeSet(job.dead)
+            skipped = RangeSet([*job.dead, *job.dropped])
             if job.is_final:  # of a cancelled job, what is missing will not come
                 for start, stop in job.done.missing(0, job.tasks):
                     skipped.add(start, stop)

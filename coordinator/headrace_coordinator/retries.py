@@ -7,10 +7,7 @@ from headrace_wire.messages import CRASH, LOST, OOM, JobSpec
 #: Attempts for a task that takes its slot or its worker with it, unless the job says otherwise.
 DEFAULT_CRASH_ATTEMPTS = 3
 
-#: Pause before the second attempt after an error, in seconds; it doubles with each further one.
-FIRST_PAUSE_SECONDS = 0.5
-
-#: The longest pause, in seconds.
+#: The longest pause, in seconds, unless the job's first one is longer.
 LONGEST_PAUSE_SECONDS = 30.0
 
 #: Golden-ratio steps spread the pauses of neighbouring tasks evenly, without a random source.
@@ -18,18 +15,26 @@ SPREAD = 0.6180339887498949
 
 
 def count_allowed(spec: JobSpec, reason: str) -> int:
-    """How many attempts a task has in all when they fail for this reason."""
-    if spec.retries is not None:
-        return spec.retries + 1
-    return DEFAULT_CRASH_ATTEMPTS if reason in (CRASH, OOM, LOST) else 1
+    """How many attempts a task has in all when they fail for this reason.
+
+    A worker that is lost says little about the tasks that it held: fewer retries than the default
+    are not meant for that.
+    """
+    if spec.retries is None:
+        return DEFAULT_CRASH_ATTEMPTS if reason in (CRASH, OOM, LOST) else 1
+    if reason == LOST:
+        return max(DEFAULT_CRASH_ATTEMPTS, spec.retries + 1)
+    return spec.retries + 1
 
 
-def compute_pause_seconds(attempt: int, index: int, reason: str) -> float:
+def compute_pause_seconds(spec: JobSpec, attempt: int, index: int, reason: str) -> float:
     """How long task ``index`` rests after its ``attempt``-th attempt failed.
 
-    Not at all after a crash: the slot's replacement is pause enough.
+    Exponential backoff with jitter: the job's delay, doubled with each attempt, between half of it
+    and all. None after a crash: the slot's replacement is pause enough.
     """
-    if reason in (CRASH, OOM, LOST):
+    if reason in (CRASH, LOST):
         return 0.0
-    pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempt - 1, 16), LONGEST_PAUSE_SECONDS)
+    delay = spec.retry_delay_seconds
+    pause = min(delay * 2.0 ** min(attempt - 1, 16), max(delay, LONGEST_PAUSE_SECONDS))
     return pause * (0.5 + (index * SPREAD) % 1.0 / 2)

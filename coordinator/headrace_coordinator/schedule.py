@@ -43,6 +43,12 @@ def pick_job(jobs: Iterable[Job], services: frozenset[str]) -> Job | None:
     return best
 
 
+def pick_suspected(jobs: Iterable[Job], services: frozenset[str]) -> Job | None:
+    """A job with suspects for a worker that offers these services."""
+    found = (job for job in jobs if job.suspects and job.spec.service in services)
+    return min(found, key=_rank, default=None)
+
+
 def _rank(job: Job) -> tuple[int, float]:
     return (-job.spec.priority, job.virtual_seconds)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace_coordinator.queue import DEFAULT_LEASE_SECONDS
+from headrace_coordinator.rules import DEFAULT_LEASE_SECONDS, DEFAULT_RESULT_TTL_SECONDS
+from headrace_coordinator.store import Durability
 from headrace_wire.address import DEFAULT_PORT, Address
 
 #: Where metrics and health are served when nothing else is said.
@@ -17,10 +18,16 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorSettings:
-    """``http`` None serves no HTTP. ``key_file`` is made when it does not exist."""
+    """``http`` None serves no HTTP. ``key_file`` is made when it does not exist.
+
+    ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
+    """
 
     data: Path
     key_file: Path
     bind: Address = LOCAL
     http: Address | None = LOCAL_HTTP
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+    result_ttl_seconds: float = DEFAULT_RESULT_TTL_SECONDS
+    spool_limit_bytes: int | None = None
+    durability: Durability = "process"

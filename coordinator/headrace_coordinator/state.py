@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from headrace_coordinator.events import Event, JobChanged, OrdersGiven
+from headrace_coordinator.events import Event, JobChanged, OrdersGiven, WorkAppeared
 from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
 from headrace_wire.errors import UnknownJobError
@@ -26,10 +26,12 @@ class QueueState:
 
     1. Each task of a job that is not final is in exactly one place: fresh, again, delayed, one
        lease, done or dead; together they are all of [0, tasks).
-    2. Each task of a final job that was not cancelled is done or dead.
+    2. Each task of a final job that was not cut short is done or dead.
     3. A lease is in its job's leases if and only if it is in its worker's and in ``leases``.
     4. A job is succeeded if and only if it is sealed and all of its tasks are done.
-    5. No task has more attempts than its job allows.
+    5. A task has no more attempts than its job allows, beyond those in which it was lost in the
+       company of others; each of those leaves it at most a quarter of them.
+    6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
@@ -38,6 +40,10 @@ class QueueState:
     events: list[Event] = field(default_factory=list[Event])
     virtual_seconds: float = 0.0
     next_lease: int = 1
+    #: Bytes of inputs and results that are kept for all jobs.
+    spool_bytes: int = 0
+    #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
+    clearing: str = ""
 
     def find(self, job_id: str) -> Job:
         """The job of this id. Raises UnknownJobError."""
@@ -66,6 +72,8 @@ class QueueState:
         member = self.members.get(lease.worker)
         if member:
             member.leases.discard(lease.id)
+            if lease.alone or (self.clearing == member.info.id and not member.leases):
+                self.events.append(WorkAppeared())  # for this worker, which was kept from it
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""
@@ -78,5 +86,16 @@ class QueueState:
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
-        job.settle(now.at)
+        job.settle(now.monotonic, now.at)
         self.events.append(JobChanged(job.spec.id))
+
+    def end(self, job: Job, state: str, now: Now, because: str = "") -> None:
+        """Cut a job short; what is done and dead stays so."""
+        self.stop_leases(job)
+        job.end(state, now.monotonic, now.at, because)
+        self.change(job, now)
+
+    def keep(self, job: Job, size_bytes: int) -> None:
+        """Count bytes that the store keeps for a job from now on, or, if negative, no more."""
+        job.spool_bytes += size_bytes
+        self.spool_bytes += size_bytes

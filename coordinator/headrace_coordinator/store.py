@@ -1,14 +1,18 @@
 """The store: one SQLite file in WAL mode, in which everything acknowledged is.
 
 Writing is the ledger's alone, one transaction for as many events as have come together. Reading is
-``StoreReader``'s, over connections of its own that see what is committed. ``synchronous=NORMAL``
-survives the death of the process at any moment; a power cut may take the last transactions, never
-the file.
+``StoreReader``'s, over connections of its own that see what is committed. What is committed
+survives the death of the process at any moment. With the durability ``process``
+(``synchronous=NORMAL``) a power cut may take the last transactions, never the file; with ``power``
+(``FULL``) each commit waits for the disk, and a power cut takes nothing
+(https://sqlite.org/pragma.html#pragma_synchronous).
 
     jobs      one row a job: what was asked, counts and times
     inputs    one row a batch of carried inputs, dropped when all its tasks are done
     results   one row an accepted run of values, dropped when acknowledged
     failures  one row a dead task
+    attempts  one row a run of tasks that waits again after an attempt; the newest holds
+    clock     the coordinator's own time, which goes on where it stopped
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from headrace_coordinator.events import (
+    AttemptsCounted,
     Event,
     InputsDropped,
     InputsPut,
@@ -31,65 +36,21 @@ from headrace_coordinator.events import (
     TaskRevived,
 )
 from headrace_coordinator.job import Job
+from headrace_coordinator.queue import Attempted
+from headrace_coordinator.schema import SCHEMA, SCHEMA_VERSION, UPDATE_JOB
+from headrace_coordinator.store_loading import load_jobs
 from headrace_coordinator.store_reader import StoreReader, connect
-from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import StoreError
-from headrace_wire.messages import JobSpec
+from headrace_wire.encoding import pack
+from headrace_wire.errors import HeadraceError, StoreError
 
-#: Raised by one with every change to the tables.
-SCHEMA_VERSION = 1
+#: What a commit survives: the death of the process, or a power cut as well.
+Durability = Literal["process", "power"]
+
+#: SQLite's word for each.
+SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "power": "FULL"}
 
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
-
-SCHEMA = """
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
-    spec BLOB NOT NULL,
-    state TEXT NOT NULL,
-    tasks INTEGER NOT NULL,
-    sealed INTEGER NOT NULL,
-    cpu_seconds REAL NOT NULL,
-    busy_seconds REAL NOT NULL,
-    bytes_in INTEGER NOT NULL,
-    bytes_out INTEGER NOT NULL,
-    submitted_at REAL NOT NULL,
-    started_at REAL,
-    finished_at REAL,
-    results_kept INTEGER NOT NULL,
-    done_before BLOB
-) STRICT;
-CREATE TABLE inputs (
-    job TEXT NOT NULL,
-    start INTEGER NOT NULL,
-    stop INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    dropped INTEGER NOT NULL,
-    inputs BLOB,
-    PRIMARY KEY (job, start)
-) STRICT;
-CREATE TABLE results (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    job TEXT NOT NULL,
-    start INTEGER NOT NULL,
-    stop INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    batch BLOB NOT NULL
-) STRICT;
-CREATE INDEX results_by_start ON results (job, start, stop);
-CREATE INDEX results_by_number ON results (job, number);
-CREATE TABLE failures (
-    job TEXT NOT NULL,
-    task INTEGER NOT NULL,
-    failure BLOB NOT NULL,
-    PRIMARY KEY (job, task)
-) STRICT, WITHOUT ROWID;
-"""
-
-UPDATE_JOB = """
-UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds = ?, bytes_in = ?,
-    bytes_out = ?, started_at = ?, finished_at = ?, results_kept = ? WHERE id = ?
-"""
 
 
 class Store:
@@ -98,13 +59,14 @@ class Store:
     Called by one thread at a time, except for its ``reader``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, durability: Durability = "process") -> None:
         self._path = path
         self.reader = StoreReader(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._writer = connect(path)
             try:
+                self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
                 self._prepare()
             except BaseException:
                 self._writer.close()
@@ -117,7 +79,7 @@ class Store:
         self.reader.close()
         self._writer.close()
 
-    def write(self, events: Iterable[Event], jobs: dict[str, Job]) -> None:
+    def write(self, events: Iterable[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
         """Commit events in one transaction. Raises StoreError, and then none of them is in."""
         changed: dict[str, None] = {}
         try:
@@ -127,10 +89,11 @@ class Store:
                     if isinstance(event, JobChanged):
                         changed[event.job] = None
                     else:
-                        self._write_event(event, jobs)
+                        self._write_event(event)
                 for job_id in changed:
                     if job_id in jobs:
                         self._update_job(jobs[job_id])
+                self._writer.execute("UPDATE clock SET seconds = ?", (clock_seconds,))
         except sqlite3.Error as error:
             raise self._explain(error) from None
 
@@ -152,13 +115,23 @@ class Store:
             f"{self._path.parent}; nothing acknowledged is lost"
         )
 
-    def load(self) -> list[Job]:
-        """Every job with what is known of its tasks, in the order of submission."""
+    def load(self) -> list[tuple[Job, list[Attempted]]]:
+        """Every job in the order of submission, and how often which of its tasks were tried.
+
+        Raises StoreError.
+        """
         try:
-            rows = self._writer.execute("SELECT * FROM jobs ORDER BY submitted_at, rowid")
-            return [self._load_job(row) for row in rows.fetchall()]
-        except (sqlite3.Error, ValueError) as error:
+            return load_jobs(self._writer)
+        except (sqlite3.Error, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
+
+    def load_clock(self) -> float:
+        """The coordinator's own time at the last commit, in seconds. Raises StoreError."""
+        try:
+            (seconds,) = self._writer.execute("SELECT seconds FROM clock").fetchone()
+        except (sqlite3.Error, TypeError) as error:
+            raise StoreError(f"the store {self._path} is damaged: {error}") from None
+        return float(seconds)
 
     def measure_bytes(self) -> int:
         """Bytes that the database takes on disk, its write-ahead log included."""
@@ -180,7 +153,7 @@ class Store:
         if finding != "ok":
             raise StoreError(f"the store {self._path} is damaged: {finding}")
 
-    def _write_event(self, event: Event, jobs: dict[str, Job]) -> None:
+    def _write_event(self, event: Event) -> None:
         execute = self._writer.execute
         match event:
             case RunDone():
@@ -203,7 +176,7 @@ class Store:
             case JobSubmitted():
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
-                    " NULL)",
+                    " '', NULL, NULL, NULL)",
                     (event.spec.id, pack(event.spec.to_wire()), event.submitted_at),
                 )
             case TaskDead():
@@ -213,21 +186,36 @@ class Store:
                 )
             case TaskRevived():
                 execute("DELETE FROM failures WHERE job = ? AND task = ?", (event.job, event.index))
+                self._count_attempts(event.job, event.index, event.index + 1, 0, lost=False)
+            case AttemptsCounted():
+                self._count_attempts(
+                    event.job, event.start, event.stop, event.attempts, lost=event.lost
+                )
             case ResultsDropped():
-                done = pack([list(piece) for piece in jobs[event.job].done])
+                dropped = pack([list(piece) for piece in event.dropped])
                 execute("DELETE FROM results WHERE job = ?", (event.job,))
                 execute(
-                    "UPDATE jobs SET results_kept = 0, done_before = ? WHERE id = ?",
-                    (done, event.job),
+                    "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
+                    (dropped, event.job),
                 )
             case JobDeleted():
-                for table in ("results", "inputs", "failures"):
+                for table in ("results", "inputs", "failures", "attempts"):
                     execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
                 pass  # for metrics and waiting calls
 
+    def _count_attempts(
+        self, job: str, start: int, stop: int, attempts: int, *, lost: bool
+    ) -> None:
+        self._writer.execute(
+            "INSERT INTO attempts (job, start, stop, attempts, lost) VALUES (?, ?, ?, ?, ?)",
+            (job, start, stop, attempts, lost),
+        )
+
     def _update_job(self, job: Job) -> None:
+        if job.is_final:
+            self._writer.execute("DELETE FROM attempts WHERE job = ?", (job.spec.id,))
         self._writer.execute(
             UPDATE_JOB,
             (
@@ -241,49 +229,9 @@ class Store:
                 job.started_at,
                 job.finished_at,
                 job.results_kept,
+                job.ended_because,
+                job.deadline,
+                job.ended,
                 job.spec.id,
             ),
         )
-
-    def _load_job(self, row: tuple[Any, ...]) -> Job:
-        (
-            job_id,
-            spec,
-            state,
-            tasks,
-            sealed,
-            cpu_seconds,
-            busy_seconds,
-            bytes_in,
-            bytes_out,
-            submitted_at,
-            started_at,
-            finished_at,
-            results_kept,
-            done_before,
-        ) = row
-        job = Job(
-            spec=JobSpec.from_wire(unpack(spec)),
-            submitted_at=submitted_at,
-            tasks=tasks,
-            sealed=bool(sealed),
-            state=state,
-            cpu_seconds=cpu_seconds,
-            busy_seconds=busy_seconds,
-            bytes_in=bytes_in,
-            bytes_out=bytes_out,
-            started_at=started_at,
-            finished_at=finished_at,
-            results_kept=bool(results_kept),
-        )
-        for start, stop in unpack(done_before) if done_before else ():
-            job.done.add(start, stop)
-        execute = self._writer.execute
-        for start, stop in execute("SELECT start, stop FROM results WHERE job = ?", (job_id,)):
-            job.done.add(start, stop)
-        for (index,) in execute("SELECT task FROM failures WHERE job = ?", (job_id,)):
-            job.dead.add(index, index + 1)
-        chunks = "SELECT start, stop, size_bytes FROM inputs WHERE job = ? ORDER BY start"
-        for start, stop, size in execute(chunks, (job_id,)):
-            job.chunks.append(start, stop, size)
-        return job

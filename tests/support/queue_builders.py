@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.queue import Queue
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
@@ -47,8 +48,8 @@ def make_worker(
 class Rig:
     """A queue, its clock and its workers' request numbers."""
 
-    def __init__(self, lease_seconds: float = 15.0) -> None:
-        self.queue = Queue(lease_seconds)
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.queue = Queue(rules)
         self.seconds = 0.0
         self.requests: dict[str, int] = {}
         self.reports: dict[str, int] = {}
@@ -60,7 +61,7 @@ class Rig:
     def join(
         self, worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)
     ) -> None:
-        self.queue.leasing.register(make_worker(worker, slots, services), self.now)
+        self.queue.leasing.register(make_worker(worker, slots, services), (), self.now)
 
     def submit(self, job: str = "job", tasks: int | None = 10, **fields: object) -> None:
         self.queue.intake.submit(make_spec(job, tasks, **fields), self.now)

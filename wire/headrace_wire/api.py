@@ -14,6 +14,7 @@ from headrace_wire.messages import (
     FetchRequest,
     Grant,
     Heartbeat,
+    HeldRun,
     JobSpec,
     JobStatus,
     LeaseRequest,
@@ -34,13 +35,14 @@ class JobQueueApi(Protocol):
     """The job queue: clients submit, workers lease."""
 
     def submit(self, spec: JobSpec) -> JobStatus:
-        """Take a job in. Acknowledged after its commit."""
+        """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
         ...
 
     def put(self, job: str, start: int, inputs: bytes) -> int:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
 
-        Returns the index that comes next. Acknowledged after its commit.
+        Returns the index that comes next. Acknowledged after its commit. Waits a while for room
+        in the spool, then raises SpoolFullError: to be repeated.
         """
         ...
 
@@ -64,6 +66,10 @@ class JobQueueApi(Protocol):
         """Run the failed and cancelled tasks of a final job again."""
         ...
 
+    def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+        """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
+        ...
+
     def delete(self, job: str) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
         ...
@@ -76,8 +82,11 @@ class JobQueueApi(Protocol):
         """How the coordinator does."""
         ...
 
-    def register(self, worker: WorkerInfo) -> Registration:
-        """Introduce a worker."""
+    def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
+        """Introduce a worker, with the leases that it holds from before.
+
+        What of them is still waiting is its own again.
+        """
         ...
 
     def lease(self, request: LeaseRequest) -> Grant:

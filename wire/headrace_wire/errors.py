@@ -100,6 +100,13 @@ class StoreError(HeadraceError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class SpoolFullError(HeadraceError):
+    """The coordinator's spool is full; there is room when results are fetched or deleted."""
+
+    code = "spool_full"
+    exit_code = EXIT_UNAVAILABLE
+
+
 class WaitTimedOutError(HeadraceError):
     """The wait was over before the job was."""
 

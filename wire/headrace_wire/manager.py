@@ -29,8 +29,9 @@ from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.version import PROTOCOL, read_version
 
-#: Seconds without an answer after which a connection counts as lost; longer than any long-poll.
-ANSWER_SECONDS = MAX_WAIT_SECONDS + 40.0
+#: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
+#: knows better; longer than any long-poll.
+ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
 
 #: First and longest pause between attempts to reach a coordinator that went away, in seconds.
 FIRST_PAUSE_SECONDS = 0.05
@@ -50,13 +51,16 @@ class Proxy(managers.BaseProxy):
     _authkey: bytes
     _Client: Callable[..., MsgpackConnection]
 
-    def __init__(self, name: str, address: Address, key: bytes) -> None:
+    def __init__(
+        self, name: str, address: Address, key: bytes, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         # BaseProxy shares connections by address alone; two objects are served at this one.
         # A forked child must not speak on its parent's connection: there this one is empty.
         self._tls = util.ForkAwareLocal()
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
+        self._answer_seconds = answer_seconds
 
     def call(self, method: str, arguments: list[Any]) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
@@ -64,7 +68,7 @@ class Proxy(managers.BaseProxy):
         """
         try:
             link = self._connection()
-            link.set_deadline(ANSWER_SECONDS)
+            link.set_stall_limit(self._answer_seconds)
             link.send((self._token.id, method, arguments, {}))
             return _receive_answer(link)
         except (EOFError, OSError) as error:
@@ -113,6 +117,7 @@ class Proxy(managers.BaseProxy):
         except BaseException:
             link.close()
             raise
+        link.set_deadline(None)
         self._tls.connection = link
         self._open.add(link)
         return link
@@ -229,16 +234,20 @@ class QueueManager(managers.BaseManager):
         address = cast("Address", self.address)
         return HardenedServer(objects, address, self._key, limits, on_bytes)
 
-    def jobs(self) -> JobQueueApi:
-        """The job queue of the coordinator."""
-        return cast("JobQueueApi", self._caller("jobs"))
+    def jobs(self, answer_seconds: float = ANSWER_SECONDS) -> JobQueueApi:
+        """The job queue of the coordinator.
 
-    def results(self) -> ResultQueueApi:
-        """The result queue of the coordinator."""
-        return cast("ResultQueueApi", self._caller("results"))
+        A call that hears nothing for ``answer_seconds`` counts as lost and is repeated; that must
+        be longer than the waits it asks for.
+        """
+        return cast("JobQueueApi", self._caller("jobs", answer_seconds))
 
-    def _caller(self, name: str) -> Caller:
-        proxy = Proxy(name, cast("Address", self.address), self._key)
+    def results(self, answer_seconds: float = ANSWER_SECONDS) -> ResultQueueApi:
+        """The result queue of the coordinator; see ``jobs``."""
+        return cast("ResultQueueApi", self._caller("results", answer_seconds))
+
+    def _caller(self, name: str, answer_seconds: float) -> Caller:
+        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds)
         self._proxies.add(proxy)
         patience = Patience(proxy, self._patience_seconds, self._on_lost, self.stop)
         return Caller(APIS[name], patience)

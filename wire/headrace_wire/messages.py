@@ -34,7 +34,9 @@ class JobSpec(Message):
     ``tasks`` is None for a job whose inputs still stream in: it is sealed later. ``carried`` tells
     whether inputs are put; otherwise a task's index is enough to make its input.
     ``retries`` is None for the defaults: errors and timeouts are final, a crash or a lost worker is
-    tried three times in all.
+    tried three times in all. ``retry_delay_seconds`` is the pause before the first retry; it
+    doubles with each further one. ``deadline_seconds`` after its submission the job is ended; None
+    for never.
     """
 
     id: str
@@ -47,11 +49,17 @@ class JobSpec(Message):
     priority: int = 0
     timeout_seconds: float | None = None
     retries: int | None = None
+    retry_delay_seconds: float = 0.5
+    deadline_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus(Message):
-    """A job as it stands. ``waiting_for`` says in words why nothing runs, else it is ""."""
+    """A job as it stands.
+
+    ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
+    they are "".
+    """
 
     id: str
     state: str
@@ -70,6 +78,7 @@ class JobStatus(Message):
     cancelled: int
     retries: int | None
     timeout_seconds: float | None
+    deadline_seconds: float | None
     cpu_seconds: float
     busy_seconds: float
     bytes_in: int
@@ -80,6 +89,7 @@ class JobStatus(Message):
     wall_seconds: float | None
     results_kept: bool
     waiting_for: str
+    ended_because: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,17 @@ class WorkerInfo(Message):
     start_method: str
     version: str
     engines: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRun(Message):
+    """A lease that a worker holds when it introduces itself again, as it was granted."""
+
+    lease: int
+    job: str
+    start: int
+    stop: int
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

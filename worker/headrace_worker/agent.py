@@ -34,9 +34,9 @@ from headrace_wire.version import read_version
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
 from headrace_worker.cores import count_usable_cores, parse_slots
-from headrace_worker.heart import Heart
+from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
-from headrace_worker.leaser import Leaser
+from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.pool.batch import Batch, Event
 from headrace_worker.pool.pool import Pool
 from headrace_worker.proc import read_rss_bytes
@@ -53,6 +53,13 @@ MAX_PENDING_BYTES = 16 << 20
 
 #: Seconds for the last report and the goodbye, when the worker goes.
 FAREWELL_SECONDS = 10.0
+
+#: Seconds for which an answer to a heartbeat or a request for work is waited for at least, beyond
+#: the wait that was asked for; a third of the lease if that is longer.
+SHORTEST_ANSWER_SECONDS = 1.0
+
+#: Seconds for which a report waits for its commit before it is sent again.
+REPORT_ANSWER_SECONDS = 15.0
 
 #: Signals that drain the worker.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -117,11 +124,12 @@ class Agent:
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
         log.info("worker %s: %d slots (%s)", info.name, info.slots, info.slots_limit)
         log.info("serves %s; coordinator %s", engines, self._settings.coordinator)
-        reporter = Reporter(
-            self._manager.results(), info.id, info.name, self._holdings, self._note_failure
-        )
+        # A worker must not spend the time of its leases on a link that was cut: it dials anew.
+        answer_seconds = max(registration.lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
+        results = self._manager.results(REPORT_ANSWER_SECONDS)
+        reporter = Reporter(results, info.id, info.name, self._holdings, self._note_failure)
         heart = Heart(
-            self._jobs,
+            self._manager.jobs(LONGEST_BEAT_SECONDS + answer_seconds),
             info.id,
             holdings=self._holdings,
             condition=self._condition,
@@ -130,7 +138,7 @@ class Agent:
             on_failure=self._note_failure,
         )
         leaser = Leaser(
-            self._jobs,
+            self._manager.jobs(LEASE_WAIT_SECONDS + answer_seconds),
             info.id,
             holdings=self._holdings,
             register=self._register,
@@ -212,7 +220,7 @@ class Agent:
     def _register(self) -> Registration | None:
         """Introduce the worker. None when it was told to go before the coordinator answered."""
         try:
-            registration = self._jobs.register(self._info)
+            registration = self._jobs.register(self._info, self._holdings.runs())
         except UnreachableError:
             if self._stop_requests:
                 return None

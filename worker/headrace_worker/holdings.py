@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headrace_wire.messages import Lease
+from headrace_wire.messages import HeldRun, Lease
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
@@ -28,7 +28,7 @@ class Holdings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left: dict[int, int] = {}
-        self._job_of: dict[int, str] = {}
+        self._runs: dict[int, HeldRun] = {}
         self._jobs: OrderedDict[str, KnownJob] = OrderedDict()
         self._answered = 0
 
@@ -37,13 +37,15 @@ class Holdings:
         with self._lock:
             for lease in leases:
                 self._left[lease.id] = lease.stop - lease.start
-                self._job_of[lease.id] = lease.job
+                self._runs[lease.id] = HeldRun(
+                    lease.id, lease.job, lease.start, lease.stop, lease.attempt
+                )
                 if lease.parameters is not None:
                     self._jobs[lease.job] = KnownJob(
                         lease.service, lease.operation, lease.parameters
                     )
                 self._jobs.move_to_end(lease.job)
-            held = set(self._job_of.values())
+            held = {run.job for run in self._runs.values()}
             for job in list(self._jobs)[: -JOBS_KEPT or None]:
                 if job not in held:
                     del self._jobs[job]
@@ -57,14 +59,14 @@ class Holdings:
                 self._left[lease] = left
             else:
                 self._left.pop(lease, None)
-                self._job_of.pop(lease, None)
+                self._runs.pop(lease, None)
 
     def forget_job(self, job: str) -> None:
         """Drop all leases of a job: it was cancelled."""
         with self._lock:
-            for lease in [lease for lease, holder in self._job_of.items() if holder == job]:
+            for lease in [lease for lease, run in self._runs.items() if run.job == job]:
                 del self._left[lease]
-                del self._job_of[lease]
+                del self._runs[lease]
 
     def find_job(self, job: str) -> KnownJob:
         """A job of which something is or was held. Raises KeyError."""
@@ -74,6 +76,11 @@ class Holdings:
     def known_jobs(self) -> tuple[str, ...]:
         with self._lock:
             return tuple(self._jobs)
+
+    def runs(self) -> tuple[HeldRun, ...]:
+        """What is held, as it was granted."""
+        with self._lock:
+            return tuple(self._runs.values())
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
         """The last answered lease request, and what is held."""

@@ -13,12 +13,16 @@ import logging
 import threading
 from collections.abc import Callable
 
-from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi
+from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError, StoreError, UnknownWorkerError
 from headrace_wire.messages import Lease, LeaseRequest
 from headrace_worker.holdings import Holdings
 
 log = logging.getLogger(__name__)
+
+#: Seconds that a request for work waits for some. A request on a link that was cut is repeated only
+#: after that.
+LEASE_WAIT_SECONDS = 5.0
 
 #: Seconds between attempts when the coordinator's store cannot be read.
 STORE_PAUSE_SECONDS = 1.0
@@ -86,7 +90,7 @@ class Leaser:
             worker=self._worker,
             number=number,
             free_slots=wanted,
-            wait_seconds=MAX_WAIT_SECONDS,
+            wait_seconds=LEASE_WAIT_SECONDS,
             known_jobs=self._holdings.known_jobs(),
         )
         try:

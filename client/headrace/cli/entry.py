@@ -22,6 +22,7 @@ COMMANDS = {
     "results": ("headrace.cli.jobs_out:results", "Fetch a job's results, waiting for its end."),
     "cancel": ("headrace.cli.jobs_out:cancel", "Stop a job, running tasks too."),
     "retry": ("headrace.cli.jobs_out:retry", "Run a job's failed and cancelled tasks again."),
+    "dead": ("headrace.cli.dead:dead", "Look at tasks that failed for good, and run them again."),
     "delete": ("headrace.cli.jobs_out:delete", "Forget a job and its results."),
     "workers": ("headrace.cli.machinery:workers", "List connected workers."),
     "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),

@@ -13,12 +13,18 @@ from headrace.cli.kinds import DURATION
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
-from headrace.cli.show import format_bytes, format_table, format_time, show_failure, show_status
+from headrace.cli.show import (
+    format_bytes,
+    format_table,
+    format_time,
+    show_change,
+    show_failure,
+    show_status,
+)
 from headrace.cli.summary import FAILURES_SHOWN, describe_failure
-from headrace.cluster import Job
 from headrace_services.service import Target
 from headrace_wire.address import Address
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages import CANCELLED, JobStatus
 
 
 @click.command()
@@ -114,9 +120,7 @@ def results(
 @json_option
 def cancel(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """Stop a job, running tasks too; what is done stays done."""
-    found = connect(coordinator, key_file).job(job_id)
-    found.cancel()
-    _print_change(found, as_json=as_json)
+    show_change(connect(coordinator, key_file).job(job_id).cancel(), as_json=as_json)
 
 
 @click.command()
@@ -125,9 +129,7 @@ def cancel(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> 
 @json_option
 def retry(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """Run the failed and cancelled tasks of a job again."""
-    found = connect(coordinator, key_file).job(job_id)
-    found.retry()
-    _print_change(found, as_json=as_json)
+    show_change(connect(coordinator, key_file).job(job_id).retry(), as_json=as_json)
 
 
 @click.command()
@@ -141,18 +143,6 @@ def delete(job_ids: tuple[str, ...], coordinator: Address, key_file: Path) -> No
         click.echo(f"headrace: job {job_id} is deleted", err=True)
 
 
-def _print_change(job: Job, *, as_json: bool) -> None:
-    status = job.status
-    if as_json:
-        click.echo(json.dumps(show_status(status)))
-    else:
-        click.echo(
-            f"headrace: job {status.id} is {status.state}: {status.done:,} of {status.tasks:,} "
-            f"tasks done, {status.failed:,} failed, {status.cancelled:,} cancelled",
-            err=True,
-        )
-
-
 def _describe(status: JobStatus) -> list[tuple[str, str]]:
     counts = [
         (status.done, "done"),
@@ -160,12 +150,13 @@ def _describe(status: JobStatus) -> list[tuple[str, str]]:
         (status.leased, "leased"),
         (status.waiting, "waiting"),
         (status.retrying, "retrying"),
-        (status.cancelled, "cancelled"),
+        (status.cancelled, "cancelled" if status.state == CANCELLED else "undone"),
     ]
+    why = status.waiting_for or status.ended_because
     lines = [
         ("id", status.id),
         ("name", status.name),
-        ("state", status.state + (f": {status.waiting_for}" if status.waiting_for else "")),
+        ("state", status.state + (f": {why}" if why else "")),
         ("work", f"{status.service} {status.operation}"),
         ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
         ("submitted", format_time(status.submitted_at) or ""),

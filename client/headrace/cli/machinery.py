@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from headrace.place import find_data_folder, find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.errors import EXIT_UNAVAILABLE
 from headrace_wire.version import read_version
+
+if TYPE_CHECKING:
+    from headrace_coordinator.store import Durability
 
 #: The coordinator's HTTP port when nothing else is said.
 HTTP_PORT = 7380
@@ -73,6 +76,26 @@ with_parent_option = option(
     show_default=True,
     help="Silence after which a worker's tasks go to others.",
 )
+@option(
+    "--durability",
+    type=click.Choice(["process", "power"]),
+    default="process",
+    show_default=True,
+    help="What is acknowledged survives a kill of any process, or a power cut as well.",
+)
+@option(
+    "--spool-limit",
+    type=SIZE,
+    show_default="80 % of what the disk has free",
+    help="Inputs and results to keep; beyond it submit waits.",
+)
+@option(
+    "--result-ttl",
+    type=DURATION,
+    default="7d",
+    show_default=True,
+    help="Forget a job so long after its end, or after its results were last fetched.",
+)
 @log_option
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 @with_parent_option
@@ -83,6 +106,9 @@ def coordinator(
     data: Path,
     key_file: Path | None,
     lease: float,
+    durability: Durability,
+    spool_limit: int | None,
+    result_ttl: float,
     log_level: str,
     announce: bool,
     with_parent: bool,
@@ -102,6 +128,9 @@ def coordinator(
         bind=bind,
         http=None if no_http else http,
         lease_seconds=lease,
+        durability=durability,
+        spool_limit_bytes=spool_limit,
+        result_ttl_seconds=result_ttl,
     )
 
     def tell(running: Coordinator) -> None:

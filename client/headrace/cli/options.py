@@ -84,6 +84,14 @@ _task_options = [
         help="Try a failed task again this often. "
         "[default: not after an error, twice after a crash]",
     ),
+    option(
+        "--retry-delay",
+        type=DURATION,
+        default="500ms",
+        show_default=True,
+        help="Pause before the first retry after an error; it doubles with each further one.",
+    ),
+    option("--deadline", type=DURATION, help="Time limit for the job; what is undone is dropped."),
 ]
 
 _submit_options = [
@@ -119,6 +127,8 @@ class JobOptions:
     priority: int
     timeout: float | None
     retries: int | None
+    retry_delay: float = 0.5
+    deadline: float | None = None
     coordinator: Address | None = None
     key_file: Path | None = None
     detach: bool = False
@@ -133,4 +143,11 @@ class JobOptions:
 
     @property
     def for_submit(self) -> SubmitOptions:
-        return SubmitOptions(self.name, self.priority, self.timeout, self.retries)
+        return SubmitOptions(
+            name=self.name,
+            priority=self.priority,
+            timeout_seconds=self.timeout,
+            retries=self.retries,
+            retry_delay_seconds=self.retry_delay,
+            deadline_seconds=self.deadline,
+        )

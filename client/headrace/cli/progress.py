@@ -50,8 +50,12 @@ class Progress:
             self._bar.update(position - self._bar.pos)
             self._bar.render_progress()
         elif waiting_for and waiting_for != self._told:
-            self._told = waiting_for
             click.echo(f"headrace: waiting: {waiting_for}", err=True)
+        self._told = waiting_for
+
+    def tell_waiting(self, waiting_for: str) -> None:
+        """Say what is waited for, where the bar stands."""
+        self.update(self._bar.pos if self._bar is not None else 0, waiting_for)
 
     def close(self) -> None:
         """Leave the terminal's line."""

@@ -29,12 +29,13 @@ from headrace_wire.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_TASKS_FAILED,
+    HeadraceError,
     OutputError,
     UnreachableError,
     WaitTimedOutError,
 )
 from headrace_wire.key import load_key
-from headrace_wire.messages import CANCELLED, JobStatus
+from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
 
 
 def connect(address: Address, key_file: Path) -> Cluster:
@@ -104,7 +105,7 @@ def deliver(
     """Wait for a job's values, put them together and say how it went. Returns the exit code.
 
     ``started`` is the monotonic time from which wall time counts, None for the job's own.
-    ``drop`` tells the coordinator to drop the results once they are written.
+    ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
     """
     try:
         gathered = _gather(job, target, progress, wait_seconds, embedded=embedded)
@@ -115,20 +116,20 @@ def deliver(
     except OutputError:
         progress.close()
         if job.status.finished_at is not None:
-            explain_failures(job)
+            explain_failures(job, embedded=embedded)
         raise
     progress.close()
-    if drop:
-        job.acknowledge()
+    if drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
+        _acknowledge(job)
     _print_result(job, gathered, as_json=as_json)
     for problem in gathered.problems:
         click.echo(f"not written: {problem}", err=True)
-    explain_failures(job)
+    explain_failures(job, embedded=embedded)
     wall_seconds = job.status.wall_seconds or 0.0
     if started is not None:
         wall_seconds = time.monotonic() - started
     click.echo(summarise(job.status, wall_seconds, gathered.written), err=True)
-    spoiled = job.status.failed or gathered.problems or job.status.state == CANCELLED
+    spoiled = job.status.state in {CANCELLED, FAILED} or gathered.problems
     return EXIT_TASKS_FAILED if spoiled else EXIT_OK
 
 
@@ -150,7 +151,13 @@ def _submit(
     if plan.inputs is not None:
         progress.begin("sending", plan.tasks)
     try:
-        return cluster.submit(service, plan, options.for_submit, on_upload=progress.update)
+        return cluster.submit(
+            service,
+            plan,
+            options.for_submit,
+            on_upload=progress.update,
+            on_held=progress.tell_waiting,
+        )
     except KeyboardInterrupt:
         progress.close()
         click.echo("headrace: interrupted while sending; the job was not submitted", err=True)
@@ -180,6 +187,13 @@ def _gather(
             f"job {job.id} is not done after {wait_seconds:g} s and goes on: "
             f"`headrace results {job.id}` waits for it"
         ) from None
+
+
+def _acknowledge(job: Job) -> None:
+    try:
+        job.acknowledge()
+    except HeadraceError as error:
+        click.echo(f"headrace: the results are all here; they stay there, too: {error}", err=True)
 
 
 def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+
+import click
 
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
 
@@ -27,6 +30,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "retrying": status.retrying,
         "cancelled": status.cancelled,
         "waiting_for": status.waiting_for,
+        "ended_because": status.ended_because,
         "submitted_at": format_time(status.submitted_at),
         "started_at": format_time(status.started_at),
         "finished_at": format_time(status.finished_at),
@@ -36,6 +40,18 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "bytes_out": status.bytes_out,
         "results_kept": status.results_kept,
     }
+
+
+def show_change(status: JobStatus, *, as_json: bool) -> None:
+    """Print a job as a command has left it."""
+    if as_json:
+        click.echo(json.dumps(show_status(status)))
+    else:
+        click.echo(
+            f"headrace: job {status.id} is {status.state}: {status.done:,} of {status.tasks:,} "
+            f"tasks done, {status.failed:,} failed, {status.cancelled:,} cancelled",
+            err=True,
+        )
 
 
 def show_failure(failure: TaskFailure) -> dict[str, Any]:

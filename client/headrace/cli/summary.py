@@ -13,15 +13,22 @@ from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
 FAILURES_SHOWN = 20
 
 
-def explain_failures(job: Job) -> None:
-    """Name the tasks that failed, and why, on standard error."""
+def explain_failures(job: Job, *, embedded: bool) -> None:
+    """Name the tasks that failed, and why, on standard error, and say how to run them again."""
     if not job.status.failed:
         return
     for failure in islice(job.failures(), FAILURES_SHOWN):
         click.echo(f"failed: {describe_failure(failure)}", err=True)
     more = job.status.failed - FAILURES_SHOWN
     if more > 0:
-        click.echo(f"failed: {more} more; `headrace job {job.id} --json` has them all", err=True)
+        shown = "" if embedded else f"; `headrace dead list {job.id}` shows them all"
+        click.echo(f"failed: {more} more{shown}", err=True)
+    if not embedded:
+        click.echo(
+            f"headrace: the results are kept; `headrace dead replay {job.id}` runs what failed "
+            f"again, `headrace results {job.id}` fetches all of it",
+            err=True,
+        )
 
 
 def describe_failure(failure: TaskFailure) -> str:
@@ -49,7 +56,11 @@ def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
         f"{status.cpu_seconds:.2f} s CPU in slots",
         f"speed-up {speed_up:.2f}",
     ]
-    if status.state == CANCELLED:
-        parts.insert(2, f"{status.cancelled:,} cancelled")
+    if status.cancelled:
+        parts.insert(
+            2, f"{status.cancelled:,} {'cancelled' if status.state == CANCELLED else 'undone'}"
+        )
     line = f"{status.service} {status.operation}: {', '.join(parts)}"
+    if status.ended_because:
+        line += f"; {status.ended_because}"
     return f"{line}; {written}" if written else line

@@ -13,6 +13,7 @@ from headrace_coordinator.events import Event, JobSubmitted
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.batch import pack_batch
@@ -27,7 +28,7 @@ class Rig:
         self.path = folder / "store"
         self.store = Store(self.path)
         self.commits = 0
-        self.ledger = Ledger(self.store, 15.0, self.count_commit)
+        self.ledger = Ledger(self.store, Rules(), self.count_commit)
 
     def count_commit(self, seconds: float) -> None:
         assert seconds >= 0

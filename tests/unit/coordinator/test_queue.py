@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.events import InputsDropped, OrdersGiven, RunDone, TaskDead
-from headrace_coordinator.intake import UNSEALED_SECONDS
+from headrace_coordinator.expiry import UNSEALED_SECONDS
 from headrace_coordinator.invariants import check_invariants
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import (

@@ -11,16 +11,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from headrace_coordinator.invariants import check_invariants
-from headrace_coordinator.job import HeldLease
+from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.queue import Queue
+from headrace_coordinator.rules import Rules
 from headrace_coordinator.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import CANCELLED, FAILED, FINAL_STATES, SUCCEEDED
-from support.queue_builders import Rig
+from headrace_wire.errors import HeadraceError, SpoolFullError
+from headrace_wire.messages import FAILED, FINAL_STATES, SUCCEEDED, HeldRun
+from support.queue_builders import Rig, make_worker
 
 WORKERS = ("a", "b", "c")
 REASONS = ("error", "timeout", "crash", "oom")
+
+#: What clients ask for of jobs that are there.
+REQUESTS = ("cancel", "retry", "replay", "acknowledge", "delete")
+
+#: Short times and a small spool, so that all of it happens.
+RULES = Rules(lease_seconds=15.0, result_ttl_seconds=400.0, spool_limit_bytes=120)
+
+
+def describe_lasting(job: Job) -> tuple[object, ...]:
+    """What of a job a restart must not change."""
+    counted = (job.spool_bytes, job.result_bytes, job.ended, job.deadline, job.ended_because)
+    return (job.state, job.done, job.dead, job.dropped, job.tasks, job.sealed, *counted)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -34,7 +47,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.store = Store(self.folder / "store")
-        self.rig = Rig()
+        self.rig = Rig(RULES)
         self.held: list[HeldLease] = []
         self.model: dict[str, dict[int, bytes]] = {}
         self.jobs = 0
@@ -44,17 +57,28 @@ class QueueMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def commit(self) -> None:
-        self.store.write(self.rig.queue.state.drain_events(), self.rig.queue.state.jobs)
+        state = self.rig.queue.state
+        self.store.write(state.drain_events(), state.jobs, self.rig.seconds)
 
     @initialize()
     def begin(self) -> None:
         self.rig.join("a")
 
-    @rule(tasks=st.integers(0, 12), retries=st.none() | st.integers(0, 2), level=st.integers(0, 1))
-    def submit(self, tasks: int, retries: int | None, level: int) -> None:
+    @rule(
+        tasks=st.integers(0, 40),
+        retries=st.none() | st.integers(0, 2),
+        level=st.integers(0, 1),
+        deadline=st.none() | st.just(30.0),
+    )
+    def submit(self, tasks: int, retries: int | None, level: int, deadline: float | None) -> None:
         self.jobs += 1
         job = f"j{self.jobs}"
-        self.rig.submit(job, tasks, retries=retries, priority=level)
+        fields = {"retries": retries, "priority": level, "deadline_seconds": deadline}
+        try:
+            self.rig.submit(job, tasks, **fields)
+        except SpoolFullError:
+            assert self.spool_is_full()
+            return
         self.model[job] = {}
         self.commit()
 
@@ -62,6 +86,8 @@ class QueueMachine(RuleBasedStateMachine):
     def submit_carried(self, count: int, seal: bool) -> None:
         self.jobs += 1
         job = f"j{self.jobs}"
+        if self.spool_is_full():
+            return
         self.rig.submit(job, None)
         self.model[job] = {}
         self.rig.put(job, 0, [str(index).encode() for index in range(count)])
@@ -72,6 +98,17 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS))
     def join(self, worker: str) -> None:
         self.rig.join(worker)
+
+    @rule(worker=st.sampled_from(WORKERS), data=st.data())
+    def come_back(self, worker: str, data: st.DataObject) -> None:
+        """Register with any of the leases ever granted: those that still wait are adopted."""
+        mine = [lease for lease in self.held if lease.worker == worker]
+        named = data.draw(st.lists(st.sampled_from(mine), unique_by=id)) if mine else []
+        runs = tuple(
+            HeldRun(lease.id, lease.job, lease.start, lease.stop, lease.attempt) for lease in named
+        )
+        self.rig.queue.leasing.register(make_worker(worker), runs, self.rig.now)
+        self.commit()
 
     @rule(worker=st.sampled_from(WORKERS), slots=st.integers(1, 4), repeat=st.booleans())
     def lease(self, worker: str, slots: int, repeat: bool) -> None:
@@ -137,7 +174,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.commit()
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), what=st.sampled_from(["cancel", "retry", "acknowledge", "delete"]))
+    @rule(data=st.data(), what=st.sampled_from(REQUESTS))
     def ask(self, data: st.DataObject, what: str) -> None:
         job = data.draw(st.sampled_from(sorted(self.model)))
         intake = self.rig.queue.intake
@@ -146,6 +183,10 @@ class QueueMachine(RuleBasedStateMachine):
                 intake.cancel(job, self.rig.now)
             elif what == "retry":
                 intake.retry(job, self.rig.now)
+            elif what == "replay":
+                dead = sorted(self.rig.queue.state.find(job).dead)
+                chosen = data.draw(st.lists(st.sampled_from(dead))) if dead else []
+                intake.replay(job, [start for start, _ in chosen], self.rig.now)
             elif what == "acknowledge":
                 intake.acknowledge(job)
             else:
@@ -157,22 +198,21 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Kill the coordinator: a new queue from what the store has."""
-        before = {
-            job: (held.state, held.done, held.dead, held.tasks, held.sealed)
-            for job, held in self.rig.queue.state.jobs.items()
-        }
+        before = {job: describe_lasting(held) for job, held in self.rig.queue.state.jobs.items()}
         self.store.close()
         self.store = Store(self.folder / "store")
         old = self.rig.queue
-        self.rig.queue = Queue(15.0, first_lease=old.state.next_lease)
-        for job in self.store.load():
-            self.rig.queue.restore(job, self.rig.now)
-        after = {
-            job: (held.state, held.done, held.dead, held.tasks, held.sealed)
-            for job, held in self.rig.queue.state.jobs.items()
-        }
+        self.rig.queue = Queue(RULES, first_lease=old.state.next_lease)
+        for job, attempted in self.store.load():
+            self.rig.queue.restore(job, attempted, self.rig.now)
+        after = {job: describe_lasting(held) for job, held in self.rig.queue.state.jobs.items()}
         assert after == before
+        assert self.store.load_clock() <= self.rig.seconds
         self.commit()
+
+    def spool_is_full(self) -> bool:
+        assert RULES.spool_limit_bytes is not None
+        return self.rig.queue.state.spool_bytes >= RULES.spool_limit_bytes
 
     @invariant()
     def everything_is_in_its_place(self) -> None:
@@ -200,12 +240,12 @@ class QueueMachine(RuleBasedStateMachine):
     def final_jobs_have_nothing_left_to_do(self) -> None:
         for job in self.rig.queue.state.jobs.values():
             if job.state in FINAL_STATES:
-                assert not job.has_work()
+                assert not job.is_waiting()
                 assert not job.leases
             if job.state == SUCCEEDED:
                 assert not job.dead
             if job.state == FAILED:
-                assert job.dead or job.state == CANCELLED
+                assert job.dead or job.ended_because
 
 
 TestQueueMachine = QueueMachine.TestCase
@@ -220,7 +260,7 @@ def test_inputs_of_a_cut_lease_are_read_back_whole(tmp_path: Path) -> None:
     items = [str(index).encode() for index in range(10)]
     rig.put("job", 0, items[:4])
     rig.put("job", 4, items[4:])
-    store.write(rig.queue.state.drain_events(), rig.queue.state.jobs)
+    store.write(rig.queue.state.drain_events(), rig.queue.state.jobs, 0.0)
     batches = store.reader.read_inputs("job", 2, 9)
     assert batches is not None
     assert [item for batch in batches for item in unpack_batch(batch)] == items[2:9]

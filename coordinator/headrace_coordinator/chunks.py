@@ -1,0 +1,57 @@
+"""Which inputs of a job were put together, and how many bytes they take."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+
+def _make_array() -> array[int]:
+    return array("q")
+
+
+@dataclass(slots=True)
+class Chunks:
+    """In index order. Plain numbers: a client that puts inputs one by one may make a million."""
+
+    starts: array[int] = field(default_factory=_make_array)
+    stops: array[int] = field(default_factory=_make_array)
+    sizes: array[int] = field(default_factory=_make_array)
+
+    def append(self, start: int, stop: int, size_bytes: int) -> None:
+        self.starts.append(start)
+        self.stops.append(stop)
+        self.sizes.append(size_bytes)
+
+    def touching(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """The chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""
+        first = max(0, bisect_right(self.starts, start) - 1)
+        found: list[tuple[int, int, int]] = []
+        for place in range(first, len(self.starts)):
+            if self.starts[place] >= stop:
+                break
+            if self.stops[place] > start:
+                found.append((self.starts[place], self.stops[place], self.sizes[place]))
+        return found
+
+    def fit(self, start: int, stop: int, max_bytes: int) -> int:
+        """The largest stop up to which inputs from ``start`` on take ``max_bytes``, at least one.
+
+        A chunk's bytes are taken to be spread evenly over its tasks.
+        """
+        left = float(max_bytes)
+        for chunk_start, chunk_stop, size in self.touching(start, stop):
+            begin, end = max(start, chunk_start), min(stop, chunk_stop)
+            each = size / (chunk_stop - chunk_start)
+            if each * (end - begin) > left:
+                return max(start + 1, begin + int(left / each))
+            left -= each * (end - begin)
+        return stop
+
+    def measure_bytes(self, start: int, stop: int) -> int:
+        """About how many bytes the inputs of tasks [start, stop) take."""
+        return sum(
+            size * (min(right, stop) - max(left, start)) // (right - left)
+            for left, right, size in self.touching(start, stop)
+        )

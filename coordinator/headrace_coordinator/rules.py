@@ -1,0 +1,20 @@
+"""What a queue is told once: how long things last, and how much it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Seconds without a heartbeat after which a worker's leases come back.
+DEFAULT_LEASE_SECONDS = 15.0
+
+#: Seconds for which a job that has ended is kept: a week.
+DEFAULT_RESULT_TTL_SECONDS = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """``spool_limit_bytes`` None: as many inputs and results as the disk holds."""
+
+    lease_seconds: float = DEFAULT_LEASE_SECONDS
+    result_ttl_seconds: float = DEFAULT_RESULT_TTL_SECONDS
+    spool_limit_bytes: int | None = None
