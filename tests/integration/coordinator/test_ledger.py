@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from headrace_coordinator.events import Event, JobSubmitted
 from headrace_coordinator.invariants import check_invariants
+from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
-from headrace_coordinator.store import Store
+from headrace_coordinator.store import Durability, Store
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import StoreError, UnknownJobError
-from support.queue_builders import make_spec
+from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
+from headrace_wire.messages import LeaseRequest, Report, TaskFailure
+from support.queue_builders import make_spec, make_worker
 
 
 class Rig:
@@ -39,6 +44,9 @@ class Rig:
 
     def put(self, job: str, start: int, data: bytes) -> None:
         self.ledger.commit(lambda queue, now: queue.intake.put(job, start, pack_batch([data]), now))
+
+    def take_report(self, report: Report) -> None:
+        self.ledger.commit(lambda queue, now: queue.outcomes.report(report, now))
 
     def list_jobs(self) -> list[str]:
         def look(queue: Queue, _: Now) -> list[str]:
@@ -170,3 +178,111 @@ def test_a_store_of_another_schema_is_refused(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(StoreError, match="schema 99"):
         Store(path)
+
+
+def reopen(rig: Rig) -> Rig:
+    """Kill the coordinator and start another on the same folder."""
+    rig.store.close()
+    return Rig(rig.path.parent)
+
+
+def take_lease(rig: Rig, worker: str) -> HeldLease:
+    def take(queue: Queue, now: Now) -> HeldLease:
+        queue.leasing.register(make_worker(worker), (), now)
+        number = secrets.randbits(30) + 1
+        (lease,) = queue.leasing.lease(LeaseRequest(worker, number, 1, 0.0, ()), now)
+        return lease
+
+    lease: HeldLease = rig.ledger.observe(take)
+    return lease
+
+
+def test_attempts_are_counted_across_restarts(rig: Rig) -> None:
+    rig.ledger.commit(
+        lambda queue, now: queue.intake.submit(
+            make_spec("a", 1, retries=5, retry_delay_seconds=0.0), now
+        )
+    )
+    for attempt in (1, 2, 3):
+        lease = take_lease(rig, f"w{attempt}")
+        assert lease.attempt == attempt
+        failure = TaskFailure(
+            lease.id, "a", 0, attempt, "error", "", "ValueError", "no", "", "", "w", 0.0, 0.0
+        )  # fmt: skip
+        report = Report(lease.worker, 1, (), (failure,), (), ())
+        rig.take_report(report)
+        rig = reopen(rig)
+    rig.store.close()
+
+
+def test_a_deadline_goes_on_across_a_restart_and_a_jump_of_the_wall_clock(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec("a", 1, deadline_seconds=1000.0)
+    rig.ledger.commit(lambda queue, now: queue.intake.submit(spec, now))
+    submitted = rig.ledger.now().monotonic
+    wall = time.time()
+    for jump in (3600.0, -3600.0):
+        monkeypatch.setattr(time, "time", partial(float, wall + jump))
+        rig = reopen(rig)
+        rig.ledger.commit(lambda queue, now: queue.tick(now))
+        assert abs(rig.ledger.now().monotonic - submitted) < 60.0
+        deadline = rig.ledger.observe(lambda queue, _: queue.state.find("a").deadline)
+        assert deadline == pytest.approx(submitted + 1000.0, abs=5.0)
+    rig.store.close()
+
+
+def test_a_fault_in_a_commit_is_told_to_every_call_of_its_group(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.submit("a")
+
+    def fail(*arguments: object) -> None:
+        raise KeyError("a fault of our own")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "write", fail)
+        with pytest.raises(HeadraceError, match="its log says why"):
+            rig.submit("b")
+    assert rig.list_jobs() == rig.list_stored() == ["a"]
+
+
+def test_while_the_store_cannot_be_written_work_is_refused_and_looks_are_not(rig: Rig) -> None:
+    rig.submit("a", None)
+    rig.fill_disk()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="make room"):
+            rig.put("a", 0, bytes(1 << 20))
+    assert rig.list_jobs() == ["a"]
+
+
+def test_a_store_that_is_damaged_while_it_is_used_is_told_and_never_written_over(
+    rig: Rig,
+) -> None:
+    rig.submit("a")
+    rig.store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    rig.store._writer.execute("PRAGMA writable_schema = ON")
+    rig.store._writer.execute("UPDATE jobs SET spec = x'ff'")
+
+    def break_down(queue: Queue, now: Now) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(HeadraceError):
+        rig.ledger.commit(break_down)  # the queue is to be made anew, and cannot be
+    assert "damaged" in rig.ledger.problem
+    with pytest.raises(StoreError, match="damaged"):
+        rig.submit("b")
+    with pytest.raises(StoreError, match="damaged"):
+        rig.ledger.observe(lambda queue, _: queue.state.find("a"))
+    rig.ledger.mend()
+    assert "damaged" in rig.ledger.problem
+    assert rig.list_stored() == ["a"]
+
+
+@pytest.mark.parametrize(("durability", "word"), [("process", 1), ("power", 2)])
+def test_durability_sets_what_a_commit_waits_for(
+    tmp_path: Path, durability: Durability, word: int
+) -> None:
+    store = Store(tmp_path / "store", durability)
+    assert store._writer.execute("PRAGMA synchronous").fetchone() == (word,)
+    store.close()
