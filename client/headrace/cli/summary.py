@@ -14,7 +14,10 @@ FAILURES_SHOWN = 20
 
 
 def explain_failures(job: Job, *, embedded: bool) -> None:
-    """Name the tasks that failed, and why, on standard error, and say how to run them again."""
+    """Say on standard error what cut a job short or which tasks failed, and how to go on."""
+    if job.status.ended_because:
+        again = "" if embedded else f"; `headrace retry {job.id}` runs what is left"
+        click.echo(f"headrace: job {job.id} failed: {job.status.ended_because}{again}", err=True)
     if not job.status.failed:
         return
     for failure in islice(job.failures(), FAILURES_SHOWN):
@@ -61,6 +64,4 @@ def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
             2, f"{status.cancelled:,} {'cancelled' if status.state == CANCELLED else 'undone'}"
         )
     line = f"{status.service} {status.operation}: {', '.join(parts)}"
-    if status.ended_because:
-        line += f"; {status.ended_because}"
     return f"{line}; {written}" if written else line

@@ -15,8 +15,9 @@ from headrace_services.service import Gathered, Parameters, Plan, Target, TaskRu
 def plan(tasks: int, folder: Path | None = None, **behaviour: object) -> Plan:
     """A job whose tasks behave as told.
 
-    ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``: indices of tasks that do; ``folder``:
-    each task leaves a file there when it starts, named after its index and process.
+    ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``: indices of tasks that do, ``unless``
+    there is a file of this name; ``folder``: each task leaves a file there when it starts, named
+    after its index and process.
     """
     return Plan("act", {"folder": str(folder or ""), **behaviour}, tasks)
 
@@ -35,6 +36,7 @@ class ProbeService:
             raise ValueError(f"probe has no operation {operation!r}")
         folder = parameters["folder"]
         sleep_seconds = cast("float", parameters.get("sleep_seconds", 0.0))
+        mended = str(parameters.get("unless", ""))
         failing, crashing, hanging = (
             cast("list[int]", parameters.get(word, [])) for word in ("fail", "crash", "hang")
         )
@@ -42,6 +44,8 @@ class ProbeService:
         def act(index: int, task_input: bytes | None) -> bytes:
             if folder:
                 (Path(str(folder)) / f"{index}-{os.getpid()}").touch()
+            if mended and Path(mended).exists():
+                return str(index * index).encode()
             if index in failing:
                 raise ArithmeticError(f"task {index} was told to fail")
             if index in crashing:

@@ -1,0 +1,195 @@
+"""What a coordinator keeps and for how long: deadlines, the spool, expiry, a full disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from headrace.cluster import Cluster
+from headrace_services.service import Plan
+from headrace_wire.address import Address
+from headrace_wire.errors import StoreError, UnknownJobError
+from headrace_wire.key import load_key
+from headrace_wire.messages import SUCCEEDED
+from support.commands import Process, Shell, Site, open_site, start_coordinator
+from support.probe.headrace_probe import plan
+
+#: Seconds for what happens by itself.
+LIMIT = 30.0
+
+
+def open_cluster(site: Site) -> Cluster:
+    return Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
+
+
+def carry(count: int, size: int) -> Plan:
+    """A job of the probe service with inputs of this many bytes."""
+    parameters = plan(count).parameters
+    return Plan("act", parameters, count, (bytes(size) for _ in range(count)))
+
+
+def wait_until(condition: object, seconds: float = LIMIT) -> None:
+    """Look again and again: for what tells nobody that it happened."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if condition():  # type: ignore[operator] # a function without arguments
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"did not happen in {seconds} s")
+
+
+def test_a_job_ends_at_its_deadline(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        late = site.shell.run("submit", "primes", "count", "0", "1e13", "--deadline", "1s")
+        assert late.code == 1
+        assert "its deadline of 1 s passed" in late.err
+        assert "`headrace retry" in late.err
+        with open_cluster(site) as cluster:
+            (status,) = cluster.jobs()
+        assert "failed: its deadline of 1 s passed" in site.shell.run("job", status.id).out
+        quick = site.shell.run("submit", "primes", "count", "0", "1e6", "--deadline", "1m")
+        assert (quick.code, quick.out) == (0, "78498\n")
+
+
+def test_a_full_spool_holds_submit_back_and_loses_nothing(tmp_path: Path) -> None:
+    with (
+        open_site(tmp_path, "--spool-limit", "3MB", workers=0) as site,
+        open_cluster(site) as cluster,
+    ):
+        held: list[str] = []
+        told = threading.Event()
+
+        def note(why: str) -> None:
+            held.append(why)
+            told.set()
+
+        def submit() -> None:
+            job = cluster.submit("probe", carry(20, 1 << 20), on_held=note)
+            values.update(job.values(ordered=False))
+
+        values: dict[int, bytes] = {}
+        submitter = threading.Thread(target=submit)
+        submitter.start()
+        assert told.wait(LIMIT)
+        assert "spool is full" in held[0]
+        site.add_worker("--slots", "2", "--name", "late")
+        submitter.join(LIMIT)
+        assert not submitter.is_alive()
+        assert values == {index: str(index * index).encode() for index in range(20)}
+
+
+def test_submit_says_in_its_progress_that_the_spool_is_full(tmp_path: Path) -> None:
+    with (
+        open_site(tmp_path, "--spool-limit", "1B", workers=0) as site,
+        open_cluster(site) as cluster,
+    ):
+        job = cluster.submit("probe", carry(1, 100))
+        waiting = Process(site.shell, "submit", "primes", "count", "0", "1000")
+        waiting.wait_for("waiting: the coordinator's spool is full")
+        job.delete()
+        site.add_worker("--slots", "1")
+        assert waiting.wait(LIMIT) == 0
+
+
+def test_results_expire_and_are_counted(tmp_path: Path) -> None:
+    with open_site(tmp_path, "--result-ttl", "1s", "--http", "127.0.0.1:0") as site:
+        http = site.coordinator.wait_for("metrics at").split()[-1]
+        job = site.shell.run("submit", "primes", "find", "0", "100", "--detach").out.strip()
+        site.coordinator.wait_for(f"job {job} expires")
+        with urllib.request.urlopen(http) as answer:
+            lines = answer.read().decode().splitlines()
+        assert "headrace_jobs_expired_total 1.0" in lines
+        assert "headrace_spool_bytes 0.0" in lines
+        gone = site.shell.run("results", job)
+        assert gone.code == 2
+        assert "there is no job" in gone.err
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.getuid() != 0 or subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "headrace-test", folder],
+        check=False, capture_output=True,
+    ).returncode:  # fmt: skip
+        pytest.skip("a disk of its own takes root and mount")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    data = small_disk / "data"
+    shell = Shell(tmp_path, {"HEADRACE_KEY_FILE": str(data / "key")})
+    coordinator = start_coordinator(shell, data, 0, "--http", "127.0.0.1:0", "--spool-limit", "1GB")
+    ready = coordinator.wait_for("metrics at").split()[-1].replace("/metrics", "/readyz")
+    port = int(coordinator.wait_for("queues at").rpartition(":")[2])
+    shell.settings["HEADRACE_COORDINATOR"] = f"127.0.0.1:{port}"
+    worker = Process(shell, "worker", "--slots", "1")
+    try:
+        job = shell.run("submit", "primes", "find", "0", "1000", "--detach").out.strip()
+        assert shell.run("results", job).out.endswith("997\n")
+        ballast = small_disk / "ballast"
+        with ballast.open("wb") as file:
+            try:
+                while file.write(bytes(1 << 14)):
+                    file.flush()
+            except OSError:
+                pass
+        with Cluster(Address("127.0.0.1", port), load_key(data / "key")) as cluster:
+            with pytest.raises(StoreError, match=r"cannot be written .*make room on the disk"):
+                cluster.submit("images", Plan("blur", {}, 3, (bytes(1 << 20) for _ in range(3))))
+            refused = shell.run("submit", "primes", "count", "0", "100")
+            assert refused.code == 69
+            assert refused.err.count("\n") == 1
+            assert shell.run("results", job).out.endswith("997\n")
+            assert shell.run("health").code == 69
+            ballast.unlink()
+            wait_until(lambda: shell.run("health").code == 0)
+            with urllib.request.urlopen(ready) as answer:
+                assert answer.status == 200
+            done = shell.run("submit", "primes", "count", "0", "100")
+            assert (done.code, done.out) == (0, "25\n")
+            assert cluster.job(job).status.state == SUCCEEDED
+    finally:
+        worker.stop()
+        coordinator.stop()
+
+
+def test_a_damaged_store_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        site.shell.run("submit", "primes", "count", "0", "100", "--detach")
+        site.coordinator.stop()
+        store = site.data / "headrace.db"
+        damaged = store.read_bytes()
+        store.write_bytes(damaged[:4096] + b"\xff" * (len(damaged) - 4096))
+        before = store.read_bytes()
+        failed = site.shell.run("coordinator", "--data", site.data, "--no-http")
+        assert failed.code == 69
+        assert failed.err.splitlines()[-1].startswith(f"headrace: the store {store}")
+        assert store.read_bytes() == before
+
+
+def test_a_million_inputs_do_not_grow_the_coordinator(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site, open_cluster(site) as cluster:
+        process = psutil.Process(site.coordinator.pid)
+        job = cluster.submit("probe", carry(1000, 10))
+        before = process.memory_info().rss
+        million = cluster.submit("probe", carry(1_000_000, 10))
+        grown = process.memory_info().rss - before
+        assert million.status.tasks == 1_000_000
+        assert grown < 64 << 20, f"{grown / 1e6:.0f} MB"
+        job.delete()
+        million.delete()
+        with pytest.raises(UnknownJobError):
+            cluster.job(million.id)
