@@ -18,15 +18,11 @@ from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UnknownJobError
 from headrace_wire.key import load_key
 from headrace_wire.messages import SUCCEEDED
-from support.commands import Process, Shell, Site, open_site, start_coordinator
+from support.commands import Process, Shell, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 
 #: Seconds for what happens by itself.
 LIMIT = 30.0
-
-
-def open_cluster(site: Site) -> Cluster:
-    return Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
 
 
 def carry(count: int, size: int) -> Plan:
@@ -35,23 +31,13 @@ def carry(count: int, size: int) -> Plan:
     return Plan("act", parameters, count, (bytes(size) for _ in range(count)))
 
 
-def wait_until(condition: object, seconds: float = LIMIT) -> None:
-    """Look again and again: for what tells nobody that it happened."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():  # type: ignore[operator] # a function without arguments
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"did not happen in {seconds} s")
-
-
 def test_a_job_ends_at_its_deadline(tmp_path: Path) -> None:
     with open_site(tmp_path) as site:
         late = site.shell.run("submit", "primes", "count", "0", "1e13", "--deadline", "1s")
         assert late.code == 1
         assert "its deadline of 1 s passed" in late.err
         assert "`headrace retry" in late.err
-        with open_cluster(site) as cluster:
+        with site.open_cluster() as cluster:
             (status,) = cluster.jobs()
         assert "failed: its deadline of 1 s passed" in site.shell.run("job", status.id).out
         quick = site.shell.run("submit", "primes", "count", "0", "1e6", "--deadline", "1m")
@@ -61,7 +47,7 @@ def test_a_job_ends_at_its_deadline(tmp_path: Path) -> None:
 def test_a_full_spool_holds_submit_back_and_loses_nothing(tmp_path: Path) -> None:
     with (
         open_site(tmp_path, "--spool-limit", "3MB", workers=0) as site,
-        open_cluster(site) as cluster,
+        site.open_cluster() as cluster,
     ):
         held: list[str] = []
         told = threading.Event()
@@ -88,7 +74,7 @@ def test_a_full_spool_holds_submit_back_and_loses_nothing(tmp_path: Path) -> Non
 def test_submit_says_in_its_progress_that_the_spool_is_full(tmp_path: Path) -> None:
     with (
         open_site(tmp_path, "--spool-limit", "1B", workers=0) as site,
-        open_cluster(site) as cluster,
+        site.open_cluster() as cluster,
     ):
         job = cluster.submit("probe", carry(1, 100))
         waiting = Process(site.shell, "submit", "primes", "count", "0", "1000")
@@ -181,7 +167,7 @@ def test_a_damaged_store_is_told_and_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_million_inputs_do_not_grow_the_coordinator(tmp_path: Path) -> None:
-    with open_site(tmp_path, workers=0) as site, open_cluster(site) as cluster:
+    with open_site(tmp_path, workers=0) as site, site.open_cluster() as cluster:
         process = psutil.Process(site.coordinator.pid)
         job = cluster.submit("probe", carry(1000, 10))
         before = process.memory_info().rss

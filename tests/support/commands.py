@@ -9,11 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headrace.cluster import Cluster
+from headrace_wire.address import Address
+from headrace_wire.key import load_key
 from support.places import REPOSITORY
 
 #: The console script of the environment that runs the tests.
@@ -24,6 +28,15 @@ COMMAND_SECONDS = 90
 
 #: A third party's service: operations that sleep, fail and die. See support/probe.
 PROBE = REPOSITORY / "tests" / "support" / "probe"
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Look again and again, for what tells nobody that it happened."""
+    pause = threading.Event()
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen in {seconds} s"
+        pause.wait(0.02)
 
 
 @dataclass
@@ -75,8 +88,8 @@ class Shell:
 class Process:
     """A long-running ``headrace`` whose log can be waited for."""
 
-    def __init__(self, shell: Shell, *words: str | Path) -> None:
-        self._process = shell.start(*words)
+    def __init__(self, shell: Shell, *words: str | Path, **options: Any) -> None:
+        self._process = shell.start(*words, **options)
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -149,8 +162,11 @@ class Site:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def add_worker(self, *options: str) -> Process:
-        worker = Process(self.shell, "worker", *options)
+    def open_cluster(self) -> Cluster:
+        return Cluster(Address("127.0.0.1", self.port), load_key(self.data / "key"))
+
+    def add_worker(self, *options: str, **how: Any) -> Process:
+        worker = Process(self.shell, "worker", *options, **how)
         self.workers.append(worker)
         worker.wait_for("coordinator 127.0.0.1")
         return worker

@@ -15,7 +15,8 @@ from headrace_services.service import Gathered, Parameters, Plan, Target, TaskRu
 def plan(tasks: int, folder: Path | None = None, **behaviour: object) -> Plan:
     """A job whose tasks behave as told.
 
-    ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``: indices of tasks that do, ``unless``
+    ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``, ``hog`` (take all memory): indices of
+    tasks that do, ``unless``
     there is a file of this name; ``folder``: each task leaves a file there when it starts, named
     after its index and process.
     """
@@ -37,8 +38,8 @@ class ProbeService:
         folder = parameters["folder"]
         sleep_seconds = cast("float", parameters.get("sleep_seconds", 0.0))
         mended = str(parameters.get("unless", ""))
-        failing, crashing, hanging = (
-            cast("list[int]", parameters.get(word, [])) for word in ("fail", "crash", "hang")
+        failing, crashing, hanging, hogging = (
+            cast("list[int]", parameters.get(word, [])) for word in ("fail", "crash", "hang", "hog")
         )
 
         def act(index: int, task_input: bytes | None) -> bytes:
@@ -52,6 +53,9 @@ class ProbeService:
                 os.kill(os.getpid(), signal.SIGSEGV)
             if index in hanging:
                 time.sleep(3600)
+            if index in hogging:
+                hoard = [b"\1" * (16 << 20) for _ in range(256)]
+                raise MemoryError(f"{len(hoard)} blocks were to be had")
             time.sleep(sleep_seconds)
             return str(index * index).encode()
 
