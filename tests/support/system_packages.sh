@@ -7,6 +7,7 @@ ldconfig -p 2>/dev/null | grep -q libprimesieve || want="$want libprimesieve-dev
 command -v primesieve >/dev/null || want="$want primesieve-bin"
 command -v promtool >/dev/null || want="$want prometheus"
 command -v tmux >/dev/null || want="$want tmux"
+command -v strace >/dev/null || want="$want strace"
 [ -n "$want" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "not installed:$want (tests that need them are skipped)"
