@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ PRIMES_BELOW_5E10 = 2_119_654_578
 
 #: Pictures in the image job.
 PICTURES = 12
+
+#: Pictures of two megapixels in the image job that is disturbed.
+LARGE_PICTURES = 48
 
 #: The largest difference to Pillow's blur, of 255.
 BLUR_TOLERANCE = 3
@@ -208,6 +212,39 @@ def test_a_job_is_whole_after_a_worker_was_killed(project: ComposeProject) -> No
     poll(project.list_workers, lambda workers: len(workers) == 4)
 
 
+def test_an_image_job_is_whole_after_a_worker_and_the_coordinator_were_killed(
+    project: ComposeProject,
+) -> None:
+    project.start(4)
+    originals = [make_picture(1800, 1200, seed=seed) for seed in range(4)]
+    encoded = [encode(picture, "PNG", compress_level=1) for picture in originals]
+    folder = project.files / "large"
+    folder.mkdir()
+    for number in range(LARGE_PICTURES):
+        (folder / f"{number:02}.png").write_bytes(encoded[number % len(encoded)])
+    with ThreadPoolExecutor(1) as client:
+        blur = ["submit", "images", "blur", "large", "large-blurred", "--radius", "3"]
+        submitted = client.submit(project.headrace, *blur)
+        job = poll(lambda: find_running(project, "images"), bool)
+        wait_for_first_result(project, job)
+        victim = max(project.list_workers(), key=lambda worker: int(worker["leased"]))
+        os.kill(inspect(victim["host"])["State"]["Pid"], signal.SIGKILL)
+        status = json.loads(project.headrace("job", job, "--json"))
+        assert 0 < status["done"] < LARGE_PICTURES, "killed too late"
+        [coordinator] = project.list_containers("coordinator")
+        os.kill(inspect(coordinator)["State"]["Pid"], signal.SIGKILL)
+        submitted.result()
+    status = json.loads(project.headrace("job", job, "--json"))
+    assert (status["state"], status["failed"]) == ("succeeded", 0)
+    made = sorted((project.files / "large-blurred").iterdir())
+    assert [path.name for path in made] == [f"{number:02}.png" for number in range(LARGE_PICTURES)]
+    wanted = [pixels(original.filter(ImageFilter.GaussianBlur(3))) for original in originals]
+    for number, path in enumerate(made):
+        difference = pixels(decode(path.read_bytes())) - wanted[number % len(wanted)]
+        assert abs(difference).max() <= BLUR_TOLERANCE
+    poll(project.list_workers, lambda workers: len(workers) == 4)
+
+
 def test_every_query_of_the_dashboard_shows_something(project: ComposeProject) -> None:
     def find_empty() -> list[str]:
         return [expression for expression in needed if not project.query(expression)]
@@ -281,6 +318,13 @@ def submit_count(project: ComposeProject, stop: str, span: str) -> str:
     """Submit a count from 0 and come back at once; gives the job's id."""
     arguments = ["submit", "primes", "count", "0", stop, "--span", span, "--detach"]
     return project.headrace(*arguments).strip()
+
+
+def find_running(project: ComposeProject, service: str) -> str:
+    """The id of this service's job that is on its way, "" for none."""
+    jobs = json.loads(project.headrace("jobs", "--json"))
+    found = [job["id"] for job in jobs if job["service"] == service and not job["finished_at"]]
+    return found[0] if found else ""
 
 
 def wait_for_start(container: str, since: float) -> bool:
