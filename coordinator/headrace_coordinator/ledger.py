@@ -112,7 +112,16 @@ class Ledger:
         return answer
 
     def mend(self) -> None:
-        """See whether the store can be written again, if the last attempt failed."""
+        """See whether the store can be written again, if the last attempt failed.
+
+        Otherwise let it give back to the disk what it needs no more.
+        """
+        if not self.problem:
+            with self._lock:
+                try:
+                    self.store.compact()
+                except StoreError as error:
+                    self._note_problem(error.message)
         if self.problem:
             with self._lock:
                 try:

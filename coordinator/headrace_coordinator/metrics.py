@@ -194,6 +194,12 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
     spool = GaugeMetricFamily("headrace_spool_bytes", "Bytes of inputs and results that are kept.")
     spool.add_metric((), queue.state.spool_bytes)
     yield spool
+    if queue.rules.spool_limit_bytes is not None:
+        limit = GaugeMetricFamily(
+            "headrace_spool_limit_bytes", "Bytes of inputs and results beyond which work waits."
+        )
+        limit.add_metric((), queue.rules.spool_limit_bytes)
+        yield limit
 
 
 def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:

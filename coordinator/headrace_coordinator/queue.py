@@ -32,7 +32,7 @@ class Queue:
     """
 
     def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
-        rules = rules or Rules()
+        self.rules = rules = rules or Rules()
         self.state = QueueState(next_lease=first_lease)
         self.intake = Intake(self.state, rules.spool_limit_bytes)
         self.leasing = Leasing(self.state, rules.lease_seconds)

@@ -17,6 +17,7 @@ survives the death of the process at any moment. With the durability ``process``
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,6 +50,11 @@ Durability = Literal["process", "power"]
 #: SQLite's word for each.
 SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "power": "FULL"}
 
+#: A file with so many free bytes, and no more than so many in use, is rewritten without them: what
+#: is in use takes a fraction of a second.
+FREE_BYTES = 256 << 20
+LIVE_BYTES = 64 << 20
+
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -68,6 +74,9 @@ class Store:
             try:
                 self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
                 self._prepare()
+                if durability == "power":  # the folder's own entry, and the file's in it
+                    _sync_folder(path.parent.parent)
+                    _sync_folder(path.parent)
             except BaseException:
                 self._writer.close()
                 raise
@@ -106,6 +115,22 @@ class Store:
                 self._writer.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
             with self._writer:
                 self._writer.execute("DELETE FROM failures WHERE job = ''")
+        except sqlite3.Error as error:
+            raise self._explain(error) from None
+
+    def compact(self) -> None:
+        """Give the disk back what deleted jobs took, when hardly anything is left in the file.
+
+        Raises StoreError when that cannot be done.
+        """
+        try:
+            execute = self._writer.execute
+            (size,) = execute("PRAGMA page_size").fetchone()
+            (free,) = execute("PRAGMA freelist_count").fetchone()
+            (pages,) = execute("PRAGMA page_count").fetchone()
+            if free * size >= FREE_BYTES and (pages - free) * size <= LIVE_BYTES:
+                execute("VACUUM")
+                execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             raise self._explain(error) from None
 
@@ -235,3 +260,11 @@ class Store:
                 job.spec.id,
             ),
         )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

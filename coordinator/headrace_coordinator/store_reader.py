@@ -21,6 +21,9 @@ from headrace_wire.messages import ResultRun, TaskFailure
 #: Seconds to wait for another process to leave the file alone.
 BUSY_SECONDS = 5.0
 
+#: Bytes to which the write-ahead log is cut back after a burst.
+LOG_BYTES = 64 << 20
+
 #: Connections kept open between calls.
 CONNECTIONS_KEPT = 4
 
@@ -33,6 +36,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     except sqlite3.Error:
         connection.close()
         raise

@@ -130,6 +130,15 @@ class MsgpackConnection(connection.Connection):
         self._stall_seconds = seconds
         self._arm()
 
+    @property
+    def peer(self) -> str:
+        """Who is at the other end: ``host:port``, or "somebody" when that is not known any more."""
+        try:
+            host, port = self._socket.getpeername()[:2]
+        except OSError:
+            return "somebody"
+        return f"{host}:{port}"
+
     def trust(self) -> None:
         """Lift the handshake's limits: the other side has shown that it holds the key."""
         self.max_frame_bytes = MAX_FRAME_BYTES

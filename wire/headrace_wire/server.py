@@ -145,8 +145,8 @@ class HardenedServer(managers.Server):
             return
         if not self._connections.acquire(blocking=False):
             self._pending.release()
+            log.warning("refused %s: %d are connected", link.peer, self.limits.max_connections)
             link.close()
-            log.warning("refused a connection: %d are open", self.limits.max_connections)
             return
         thread = threading.Thread(
             target=self.handle_request, args=(link,), name="connection", daemon=True
@@ -173,7 +173,7 @@ class HardenedServer(managers.Server):
             if name is not None:
                 self._serve(conn, *self.objects[name])
         except (AuthenticationError, AssertionError):
-            log.warning("refused a connection: it does not hold the key")
+            log.warning("refused %s: it does not hold the key", conn.peer)
         except (EOFError, OSError, ValueError):
             log.debug("a connection ended")
         finally:
@@ -200,7 +200,7 @@ class HardenedServer(managers.Server):
                 f"the coordinator {PROTOCOL} (headrace {read_version()}): "
                 "install one version on both"
             )
-            log.warning("refused a connection: %s", line)
+            log.warning("refused %s: %s", link.peer, line)
             link.send(("#ERROR", ProtocolError(line)))
             return None
         link.send(("#RETURN", [PROTOCOL, read_version()]))
@@ -233,7 +233,7 @@ class HardenedServer(managers.Server):
             method, arguments = self._receive_call(link)
             signature = signatures.get(method) if isinstance(method, str) else None
             if signature is None:
-                log.warning("dropped a connection: it called %.80r, which is not served", method)
+                log.warning("dropped %s: it called %.80r, which is not served", link.peer, method)
                 return
             link.send_bytes(_answer(target, str(method), signature, arguments))
             self._on_bytes(link.bytes_in - counted_in, link.bytes_out - counted_out)

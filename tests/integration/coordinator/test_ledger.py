@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace_coordinator import store
 from headrace_coordinator.events import Event, JobSubmitted
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.job import HeldLease
@@ -286,3 +287,32 @@ def test_durability_sets_what_a_commit_waits_for(
     store = Store(tmp_path / "store", durability)
     assert store._writer.execute("PRAGMA synchronous").fetchone() == (word,)
     store.close()
+
+
+def test_the_disk_gets_back_what_deleted_jobs_took(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "FREE_BYTES", 4 << 20)
+    rig.submit("kept")
+    rig.submit("a", None)
+    for start in range(8):
+        rig.put("a", start, bytes(1 << 20))
+    rig.ledger.mend()
+    assert rig.store.measure_bytes() > 8 << 20
+    rig.ledger.commit(lambda queue, _: queue.intake.delete("a"))
+    rig.ledger.mend()
+    assert rig.store.measure_bytes() < 1 << 20
+    assert rig.list_stored() == rig.list_jobs() == ["kept"]
+
+
+def test_calls_on_one_job_that_share_a_commit_are_all_in_it(rig: Rig) -> None:
+    """Dropping a job's results and deleting it once failed together, and took others with them."""
+    rig.submit("old", 0)
+
+    def both(queue: Queue, now: Now) -> None:
+        queue.intake.acknowledge("old")
+        queue.intake.delete("old")
+        queue.intake.submit(make_spec("new"), now)
+
+    rig.ledger.commit(both)
+    assert rig.list_stored() == rig.list_jobs() == ["new"]

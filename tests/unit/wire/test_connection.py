@@ -6,6 +6,7 @@ import gc
 import socket
 import struct
 import threading
+import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from headrace_wire import connection as wire
 from headrace_wire.connection import EAGER_BYTES, FrameTooLargeError, MsgpackConnection, OwnedSocket
+from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
 from support.wire_server import make_tcp_pair
 
@@ -184,6 +186,48 @@ def test_a_deadline_can_be_lifted(ends: Ends) -> None:
     link.set_deadline(None)
     far.sendall(struct.pack("!i", 1) + b"\x07")
     assert link.recv() == 7
+
+
+def test_a_slow_frame_arrives_however_long_it_takes_as_long_as_it_moves(ends: Ends) -> None:
+    link, far = ends
+    link.set_stall_limit(0.5)
+    drops = [bytes([drop]) for drop in struct.pack("!i", 100) + pack(b"x" * 98)]
+    pause = threading.Event()
+
+    def drip() -> None:
+        for drop in drops:
+            far.sendall(drop)
+            pause.wait(0.01)
+
+    dripping = threading.Thread(target=drip)
+    started = time.monotonic()
+    dripping.start()
+    assert link.recv() == b"x" * 98
+    assert time.monotonic() - started > 0.5
+    dripping.join()
+
+
+def test_a_read_ends_when_nothing_moves(ends: Ends) -> None:
+    link, far = ends
+    link.set_stall_limit(0.05)
+    far.sendall(b"\x00")
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            link.recv()
+
+
+def test_a_write_ends_when_nothing_moves(ends: Ends) -> None:
+    link, _ = ends
+    link.set_stall_limit(0.05)
+    with pytest.raises(TimeoutError):
+        link.send_bytes(bytes(64 << 20))
+
+
+def test_a_connection_knows_its_peer(ends: Ends) -> None:
+    link, far = ends
+    assert link.peer == "{}:{}".format(*far.getsockname()[:2])
+    link.close()
+    assert link.peer == "somebody"
 
 
 def test_a_reader_is_woken_from_another_thread(ends: Ends) -> None:
