@@ -62,5 +62,5 @@ def _describe(failure: TaskFailure) -> list[str]:
         f"  attempts  {failure.attempt}",
         f"  worker    {failure.worker}",
     ]
-    lines += [f"  {line}" for line in failure.traceback.splitlines()]
+    lines += [f"  {line}".rstrip() for line in failure.traceback.splitlines()]
     return lines
