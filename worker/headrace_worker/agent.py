@@ -195,6 +195,8 @@ class Agent:
 
     def _pass_on(self, pool: Pool, reporter: Reporter, timeout_seconds: float) -> None:
         events: list[Event] = pool.poll(timeout_seconds)
+        if restarts := pool.take_restarts():
+            reporter.add_restarts(restarts)
         if events:
             self._appetite.learn(events)
             reporter.add(events)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.errors import HeadraceError, StoreError
@@ -49,6 +49,7 @@ class Reporter:
         self._holdings = holdings
         self._on_failure = on_failure
         self._tally = Tally()
+        self._restarts: Counter[str] = Counter()
         self._pending: deque[Event] = deque()
         self._pending_bytes = 0
         self._changed = threading.Condition()
@@ -70,6 +71,11 @@ class Reporter:
             self._pending += events
             self._pending_bytes += _measure(events)
             self._changed.notify_all()
+
+    def add_restarts(self, restarts: Mapping[str, int]) -> None:
+        """Have slots that ended counted, with the next report."""
+        with self._changed:
+            self._restarts.update(restarts)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything added is acknowledged. False when it took too long."""
@@ -105,6 +111,8 @@ class Reporter:
     def _send_next(self, number: int) -> None:
         with self._changed:
             events = self._take_pending()
+            self._tally.add_restarts(self._restarts)
+            self._restarts.clear()
             self._sending = True
         self._send(self._make_report(number, events))
         for event in events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from headrace_wire.messages import Sample
 from headrace_wire.samples import CPU_SECONDS, SLOT_RESTARTS, TASK_SECONDS
@@ -28,8 +29,10 @@ class Tally:
 
     def add_failure(self, service: str, operation: str, failure: Failed) -> None:
         self._cpu_seconds[service, operation] += failure.cpu_seconds
-        if failure.reason != "error":
-            self._restarts[failure.reason] += 1
+
+    def add_restarts(self, restarts: Mapping[str, int]) -> None:
+        for reason, count in restarts.items():
+            self._restarts[reason] += count
 
     def drain(self) -> tuple[Sample, ...]:
         """Take the growth, as samples; it begins at nothing again."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Self
@@ -95,6 +96,7 @@ class Pool:
         self._describer = Describer(loader)
         self._autopsy = Autopsy(self._describer, OomWatch())
         self._warned = False
+        self._restarts: Counter[str] = Counter()
         self._crew = Crew(slots, launcher, settings)
         try:
             self._crew.start_missing(time.monotonic())
@@ -145,6 +147,15 @@ class Pool:
                 return None
             seconds += len(stretch) * mean
         return seconds
+
+    def take_restarts(self) -> Counter[str]:
+        """How many slots ended since the last call, by reason.
+
+        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``cancel`` for one
+        that was killed with its job, else ``crash``.
+        """
+        restarts, self._restarts = self._restarts, Counter()
+        return restarts
 
     def stats(self) -> list[SlotStats]:
         return [
@@ -321,15 +332,18 @@ class Pool:
         charged = self._autopsy.find_charged(slot)
         unfinished = slot.take_all()
         status = self._crew.bury(slot)
+        why = slot.retired or slot.verdict or "crash"
         if charged is not None:
             stretch = charged.stretch
             unfinished = [rest for one in unfinished for rest in one.without(stretch)]
             if not stretch.held.cancelled:
                 failed = self._autopsy.report(slot, charged, status)
+                why = failed.reason
                 self._observe(failed.job, 1, failed.busy_seconds)
                 self._events.append(failed)
                 self._count_off(stretch.held, 1)
         self._line.put_back(unfinished)
+        self._restarts[why] += 1
 
     def _recall(self, slots: Sequence[SlotProcess]) -> None:
         """Put what the slots have not started back at the head of the line."""
