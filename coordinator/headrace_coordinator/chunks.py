@@ -6,6 +6,9 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+#: Chunks that are forgotten in one go: each time the rest is moved.
+FORGOTTEN_AT_ONCE = 4096
+
 
 def _make_array() -> array[int]:
     return array("q")
@@ -23,6 +26,12 @@ class Chunks:
         self.starts.append(start)
         self.stops.append(stop)
         self.sizes.append(size_bytes)
+
+    def forget_before(self, index: int) -> None:
+        """Forget chunks whose tasks all come before ``index``, once there are many of them."""
+        gone = bisect_right(self.stops, index)
+        if gone >= FORGOTTEN_AT_ONCE:
+            del self.starts[:gone], self.stops[:gone], self.sizes[:gone]
 
     def touching(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """The chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""

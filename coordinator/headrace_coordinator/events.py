@@ -92,6 +92,18 @@ class ResultsDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class RunsDelivered:
+    """The client has the values of the runs that begin at ``starts``. To be stored.
+
+    ``dropped`` are all tasks of the job whose values are kept no more.
+    """
+
+    job: str
+    starts: tuple[int, ...]
+    dropped: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobExpired:
     """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
 
@@ -180,6 +192,7 @@ Event = (
     | AttemptsCounted
     | JobChanged
     | ResultsDropped
+    | RunsDelivered
     | JobExpired
     | JobDeleted
     | WorkAppeared

@@ -8,8 +8,8 @@ from headrace_coordinator.job import Job
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.messages import FAILED
 
-#: Seconds without a word from its client after which an unsealed job is forgotten.
-UNSEALED_SECONDS = 120.0
+#: Seconds without a word from its client after which an unsealed or owned job is forgotten.
+ABANDONED_SECONDS = 120.0
 
 
 class Expiry:
@@ -25,10 +25,10 @@ class Expiry:
         for job in list(self._state.jobs.values()):
             if self._find_deadline(job) > now.monotonic:
                 continue
-            if job.is_final:
-                self._state.events.append(JobExpired(job.spec.id, job.result_bytes))
+            if _is_abandoned(job, now):
                 self._intake.delete(job.spec.id)
-            elif not job.sealed and job.heard + UNSEALED_SECONDS <= now.monotonic:
+            elif job.is_final:
+                self._state.events.append(JobExpired(job.spec.id, job.result_bytes))
                 self._intake.delete(job.spec.id)
             else:
                 because = f"its deadline of {job.spec.deadline_seconds:g} s passed"
@@ -40,7 +40,16 @@ class Expiry:
 
     def _find_deadline(self, job: Job) -> float:
         """When something is due for a job; infinity for never."""
-        if job.ended is not None:
-            return max(job.ended, job.heard) + self._result_ttl_seconds
         deadline = float("inf") if job.deadline is None else job.deadline
-        return deadline if job.sealed else min(deadline, job.heard + UNSEALED_SECONDS)
+        if job.ended is not None:
+            deadline = max(job.ended, job.heard) + self._result_ttl_seconds
+        return min(deadline, job.heard + ABANDONED_SECONDS) if _has_owner(job) else deadline
+
+
+def _has_owner(job: Job) -> bool:
+    """Tell whether a job is of no use without the client that submitted it."""
+    return job.spec.owned or not job.sealed
+
+
+def _is_abandoned(job: Job, now: Now) -> bool:
+    return _has_owner(job) and job.heard + ABANDONED_SECONDS <= now.monotonic

@@ -9,6 +9,7 @@ from headrace_coordinator.events import (
     JobDeleted,
     JobSubmitted,
     ResultsDropped,
+    RunsDelivered,
     TaskRevived,
     WorkAppeared,
 )
@@ -23,7 +24,7 @@ from headrace_wire.errors import (
     SpoolFullError,
     UsageError,
 )
-from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus
+from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus, Span
 
 #: Tasks in one job: indices cross the wire and lie in the store as signed 64-bit integers.
 MAX_TASKS = 1 << 62
@@ -121,10 +122,6 @@ class Intake:
         job = self._state.find(job_id)
         return job.status(now.at, self._explain_waiting(job))
 
-    def touch(self, job_id: str, now: Now) -> None:
-        """Note that the client of an unsealed job is still there."""
-        self._state.find(job_id).heard = now.monotonic
-
     def cancel(self, job_id: str, now: Now) -> JobStatus:
         """Stop a job; what is done stays done. A final job stays as it is."""
         job = self._state.find(job_id)
@@ -185,6 +182,23 @@ class Intake:
         self._state.change(job, now)
         return self.status(job_id, now)
 
+    def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
+        """Note that the client of an owned job lives and has the values of these runs."""
+        job = self._state.find(job_id)
+        job.heard = now.monotonic
+        starts: list[int] = []
+        for span in spans:
+            stop, size_bytes = job.undelivered.get(span.start, (0, 0))
+            if stop == span.stop:
+                del job.undelivered[span.start]
+                job.dropped.add(span.start, stop)
+                job.result_bytes -= size_bytes
+                self._state.keep(job, -size_bytes)
+                starts.append(span.start)
+        if starts:
+            delivered = RunsDelivered(job_id, tuple(starts), tuple(job.dropped))
+            self._state.events.append(delivered)
+
     def _revive(self, job: Job, tasks: RangeSet) -> None:
         for start, stop in list(tasks):
             job.dead.remove(start, stop)
@@ -221,6 +235,7 @@ class Intake:
                 job.dropped.add(start, stop)
             self._state.keep(job, -job.result_bytes)
             job.result_bytes = 0
+            job.undelivered.clear()
             self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
 
     def _require_room(self, job: Job | None = None) -> None:

@@ -24,6 +24,9 @@ def check_invariants(state: QueueState) -> None:
             member = state.members[lease.worker]
             assert not lease.alone or member.leases == {lease.id}, f"5: {lease}"
         assert job.spool_bytes >= job.result_bytes >= 0, f"6: {job}"
+        if job.spec.owned:
+            kept = sum(size_bytes for _, size_bytes in job.undelivered.values())
+            assert kept == job.result_bytes, f"6: {job}"
     listed = {lease for job in state.jobs.values() for lease in job.leases}
     held = {lease for member in state.members.values() for lease in member.leases}
     assert listed == held == set(state.leases), "3"

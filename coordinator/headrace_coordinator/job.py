@@ -93,6 +93,8 @@ class Job:
     spool_bytes: int = 0
     #: Bytes of results among them.
     result_bytes: int = 0
+    #: Of an owned job, the runs whose values are kept, by their start: (stop, bytes).
+    undelivered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     #: Monotonic times: since when the oldest waiting task waits, the client's last word, when the
     #: job is to be ended, and when it ended.
     waiting_since: float = 0.0

@@ -89,6 +89,8 @@ class Outcomes:
             job.done.add(start, stop)
             job.bytes_out += len(values)
             job.result_bytes += len(values)
+            if job.spec.owned:
+                job.undelivered[start] = (stop, len(values))
             self._state.keep(job, len(values))
             self._state.events.append(
                 RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
@@ -159,6 +161,7 @@ class Outcomes:
             if job.done.covers(chunk_start, chunk_stop):
                 self._state.keep(job, -size_bytes)
                 self._state.events.append(InputsDropped(job.spec.id, chunk_start))
+        job.chunks.forget_before(job.done.next_missing(0))
 
     def _credit(self, worker: str, run: DoneRun, taken: int) -> None:
         member = self._state.members.get(worker)

@@ -45,7 +45,7 @@ class Queue:
         ``attempted`` tells, oldest first, how often which tasks were tried; the newest holds.
         """
         job.waiting_since = now.monotonic
-        job.heard = now.monotonic if job.ended is None else job.ended
+        job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
         self.state.jobs[job.spec.id] = job
         self.state.spool_bytes += job.spool_bytes
         if job.is_final:

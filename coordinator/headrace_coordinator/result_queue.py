@@ -65,7 +65,7 @@ class ResultQueue:
             rung = self._bells.count(topic)
             fetched = self._look(request)
             moved = fetched.status.done + fetched.status.failed != request.seen
-            if fetched.runs or fetched.complete or moved:
+            if fetched.runs or fetched.failures or fetched.complete or moved:
                 return fetched
             if not self._bells.wait(topic, rung, deadline):
                 return fetched
@@ -79,7 +79,7 @@ class ResultQueue:
 
     def _look(self, request: FetchRequest) -> Fetched:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
-            queue.intake.touch(request.job, now)
+            queue.intake.deliver(request.job, request.delivered, now)
             job = queue.state.find(request.job)
             # A copy, because it is read outside of the lock; failures are few.
             skipped = RangeSet([*job.dead, *job.dropped])
@@ -101,4 +101,9 @@ class ResultQueue:
         else:
             runs, cursor = reader.read_results_after(request.job, request.cursor, size)
             complete = status.finished_at is not None and not runs
-        return Fetched(status, tuple(runs), cursor, complete)
+        failures: tuple[TaskFailure, ...] = ()
+        last = request.failure_cursor or 0
+        if request.failure_cursor is not None and status.failed:
+            failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
+            complete = complete and not failures
+        return Fetched(status, tuple(runs), cursor, complete, failures, last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Raised by one with every change to the tables.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE jobs (
@@ -30,8 +30,7 @@ CREATE TABLE inputs (
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL,
     size_bytes INTEGER NOT NULL,
-    dropped INTEGER NOT NULL,
-    inputs BLOB,
+    inputs BLOB NOT NULL,
     PRIMARY KEY (job, start)
 ) STRICT;
 CREATE TABLE results (
@@ -45,11 +44,13 @@ CREATE TABLE results (
 CREATE INDEX results_by_start ON results (job, start, stop);
 CREATE INDEX results_by_number ON results (job, number);
 CREATE TABLE failures (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     job TEXT NOT NULL,
     task INTEGER NOT NULL,
-    failure BLOB NOT NULL,
-    PRIMARY KEY (job, task)
-) STRICT, WITHOUT ROWID;
+    failure BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX failures_by_task ON failures (job, task);
+CREATE INDEX failures_by_number ON failures (job, number);
 CREATE TABLE attempts (
     number INTEGER PRIMARY KEY,
     job TEXT NOT NULL,
@@ -68,6 +69,8 @@ UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds 
     bytes_out = ?, started_at = ?, finished_at = ?, results_kept = ?, ended_because = ?,
     deadline = ?, ended = ? WHERE id = ?
 """
+
+INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?, ?, ?)"
 
 #: A job as ``store_loading`` reads it.
 SELECT_JOBS = """

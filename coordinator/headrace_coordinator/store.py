@@ -33,12 +33,13 @@ from headrace_coordinator.events import (
     JobSubmitted,
     ResultsDropped,
     RunDone,
+    RunsDelivered,
     TaskDead,
     TaskRevived,
 )
 from headrace_coordinator.job import Job
 from headrace_coordinator.queue import Attempted
-from headrace_coordinator.schema import SCHEMA, SCHEMA_VERSION, UPDATE_JOB
+from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
 from headrace_coordinator.store_loading import load_jobs
 from headrace_coordinator.store_reader import StoreReader, connect
 from headrace_wire.encoding import pack
@@ -111,8 +112,7 @@ class Store:
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
-                row = ("", 0, bytes(PROBE_BYTES))
-                self._writer.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
+                self._writer.execute(INSERT_FAILURE, ("", 0, bytes(PROBE_BYTES)))
             with self._writer:
                 self._writer.execute("DELETE FROM failures WHERE job = ''")
         except sqlite3.Error as error:
@@ -190,14 +190,11 @@ class Store:
             case InputsPut():
                 size = len(event.inputs)
                 execute(
-                    "INSERT INTO inputs VALUES (?, ?, ?, ?, 0, ?)",
+                    "INSERT INTO inputs VALUES (?, ?, ?, ?, ?)",
                     (event.job, event.start, event.stop, size, event.inputs),
                 )
             case InputsDropped():
-                execute(
-                    "UPDATE inputs SET inputs = NULL, dropped = 1 WHERE job = ? AND start = ?",
-                    (event.job, event.start),
-                )
+                execute("DELETE FROM inputs WHERE job = ? AND start = ?", (event.job, event.start))
             case JobSubmitted():
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
@@ -205,10 +202,8 @@ class Store:
                     (event.spec.id, pack(event.spec.to_wire()), event.submitted_at),
                 )
             case TaskDead():
-                execute(
-                    "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
-                    (event.failure.job, event.failure.index, pack(event.failure.to_wire())),
-                )
+                failure = event.failure
+                execute(INSERT_FAILURE, (failure.job, failure.index, pack(failure.to_wire())))
             case TaskRevived():
                 execute("DELETE FROM failures WHERE job = ? AND task = ?", (event.job, event.index))
                 self._count_attempts(event.job, event.index, event.index + 1, 0, lost=False)
@@ -223,6 +218,11 @@ class Store:
                     "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
                     (dropped, event.job),
                 )
+            case RunsDelivered():
+                for start in event.starts:
+                    execute("DELETE FROM results WHERE job = ? AND start = ?", (event.job, start))
+                dropped = pack([list(piece) for piece in event.dropped])
+                execute("UPDATE jobs SET dropped = ? WHERE id = ?", (dropped, event.job))
             case JobDeleted():
                 for table in ("results", "inputs", "failures", "attempts"):
                     execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names

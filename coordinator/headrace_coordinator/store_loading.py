@@ -66,13 +66,15 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     for start, stop, size in execute(results, (job_id,)):
         job.done.add(start, stop)
         job.result_bytes += size
+        if job.spec.owned:
+            job.undelivered[start] = (stop, size)
     for (index,) in execute("SELECT task FROM failures WHERE job = ?", (job_id,)):
         job.dead.add(index, index + 1)
     job.spool_bytes = job.result_bytes
-    chunks = "SELECT start, stop, size_bytes, dropped FROM inputs WHERE job = ? ORDER BY start"
-    for start, stop, size, gone in execute(chunks, (job_id,)):
+    chunks = "SELECT start, stop, size_bytes FROM inputs WHERE job = ? ORDER BY start"
+    for start, stop, size in execute(chunks, (job_id,)):
         job.chunks.append(start, stop, size)
-        job.spool_bytes += 0 if gone else size
+        job.spool_bytes += size
     return job
 
 

@@ -74,7 +74,7 @@ class StoreReader:
         expected = start
         for left, right, batch in rows:
             begin, end = max(start, left), min(stop, right)
-            if batch is None or begin != expected:
+            if begin != expected:
                 return None
             batches.append(slice_batch(batch, begin - left, end - left))
             expected = end
@@ -126,6 +126,19 @@ class StoreReader:
         with self._connection() as reader:
             rows = reader.execute(query, (job, limit, offset)).fetchall()
         return tuple(TaskFailure.from_wire(unpack(row[0])) for row in rows)
+
+    def read_failures_after(
+        self, job: str, number: int, limit: int
+    ) -> tuple[tuple[TaskFailure, ...], int]:
+        """Dead tasks as they came after the ``number``-th, and the number of the last of them."""
+        query = """
+            SELECT number, failure FROM failures WHERE job = ? AND number > ?
+            ORDER BY number LIMIT ?
+        """
+        with self._connection() as reader:
+            rows = reader.execute(query, (job, number, limit)).fetchall()
+        failures = tuple(TaskFailure.from_wire(unpack(row[1])) for row in rows)
+        return failures, rows[-1][0] if rows else number
 
     def _read_runs(
         self, query: str, arguments: tuple[Any, ...], max_bytes: int, number: int

@@ -47,8 +47,8 @@ class JobModel:
     dead: dict[int, str] = field(default_factory=dict[int, str])
     attempts: dict[int, int] = field(default_factory=dict[int, int])
     values: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
-    inputs: dict[tuple[int, int], list[str] | None] = field(
-        default_factory=dict[tuple[int, int], "list[str] | None"]
+    inputs: dict[tuple[int, int], list[str]] = field(
+        default_factory=dict[tuple[int, int], list[str]]
     )
 
     def settle(self) -> None:
@@ -124,9 +124,9 @@ def _finish(job: JobModel, name: str, start: int, stop: int) -> None:
     job.cpu_seconds += TASK_SECONDS * (stop - start)
     for index in range(start, stop):
         job.attempts.pop(index, None)
-    for span in job.inputs:
+    for span in list(job.inputs):
         if set(range(*span)) <= set(job.done):
-            job.inputs[span] = None
+            del job.inputs[span]
 
 
 def read_state(path: Path) -> State:
@@ -177,11 +177,10 @@ def _read_job(store: Store, name: str, job: Job) -> JobModel:
     )
     for start, stop, _ in job.chunks.touching(0, job.tasks):
         batches = store.reader.read_inputs(name, start, stop)
-        found.inputs[start, stop] = None
-        if batches is not None:
-            found.inputs[start, stop] = [
-                _digest(item) for batch in batches for item in unpack_batch(batch)
-            ]
+        assert batches is not None, f"{name}: the inputs of tasks {start} to {stop} are gone"
+        found.inputs[start, stop] = [
+            _digest(item) for batch in batches for item in unpack_batch(batch)
+        ]
     dead = [index for start, stop in job.dead for index in range(start, stop)]
     assert dead == list(found.dead), f"{name}: {dead} are dead, failures tell of {found.dead}"
     return found

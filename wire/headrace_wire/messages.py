@@ -36,7 +36,8 @@ class JobSpec(Message):
     ``retries`` is None for the defaults: errors and timeouts are final, a crash or a lost worker is
     tried three times in all. ``retry_delay_seconds`` is the pause before the first retry; it
     doubles with each further one. ``deadline_seconds`` after its submission the job is ended; None
-    for never.
+    for never. An ``owned`` job belongs to the client that submitted it: it is forgotten when that
+    client falls silent, and its results as soon as the client has them.
     """
 
     id: str
@@ -51,6 +52,7 @@ class JobSpec(Message):
     retries: int | None = None
     retry_delay_seconds: float = 0.5
     deadline_seconds: float | None = None
+    owned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +288,20 @@ class Receipt(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Span(Message):
+    """Tasks [start, stop)."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class FetchRequest(Message):
-    """Ask for results past ``cursor`` (0 at first, then as the last answer said)."""
+    """Ask for results past ``cursor`` (0 at first, then as the last answer said).
+
+    ``failure_cursor``, likewise, asks for failed tasks as they come; None: not asked for.
+    ``delivered`` names runs of an owned job that need not be kept any more.
+    """
 
     job: str
     cursor: int
@@ -295,6 +309,8 @@ class FetchRequest(Message):
     max_bytes: int
     wait_seconds: float
     seen: int
+    failure_cursor: int | None = None
+    delivered: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +330,8 @@ class Fetched(Message):
     runs: tuple[ResultRun, ...]
     cursor: int
     complete: bool
+    failures: tuple[TaskFailure, ...] = ()
+    failure_cursor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

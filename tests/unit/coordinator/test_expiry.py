@@ -80,7 +80,7 @@ def test_a_job_that_ended_is_forgotten_after_its_time(rig: Rig) -> None:
 def test_fetching_keeps_a_job(rig: Rig) -> None:
     rig.submit(tasks=0)
     pass_time(rig, 90)
-    rig.queue.intake.touch("job", rig.now)
+    rig.queue.intake.deliver("job", (), rig.now)
     pass_time(rig, 90)
     assert rig.status().state == SUCCEEDED
 

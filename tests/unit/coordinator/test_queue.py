@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.events import InputsDropped, OrdersGiven, RunDone, TaskDead
-from headrace_coordinator.expiry import UNSEALED_SECONDS
+from headrace_coordinator.expiry import ABANDONED_SECONDS
 from headrace_coordinator.invariants import check_invariants
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import (
@@ -423,9 +423,9 @@ def test_a_grant_holds_no_more_inputs_than_its_bytes(rig: Rig) -> None:
 
 def test_an_unsealed_job_whose_client_is_silent_is_forgotten(rig: Rig) -> None:
     rig.submit(tasks=None)
-    rig.seconds = UNSEALED_SECONDS - 1
+    rig.seconds = ABANDONED_SECONDS - 1
     rig.put("job", 0, [b"a"])
-    rig.seconds += UNSEALED_SECONDS - 1
+    rig.seconds += ABANDONED_SECONDS - 1
     rig.queue.tick(rig.now)
     assert rig.status().tasks == 1
     rig.seconds += 2

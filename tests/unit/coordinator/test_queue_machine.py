@@ -17,7 +17,7 @@ from headrace_coordinator.rules import Rules
 from headrace_coordinator.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.errors import HeadraceError, SpoolFullError
-from headrace_wire.messages import FAILED, FINAL_STATES, SUCCEEDED, HeldRun
+from headrace_wire.messages import FAILED, FINAL_STATES, SUCCEEDED, HeldRun, Span
 from support.queue_builders import Rig, make_worker
 
 WORKERS = ("a", "b", "c")
@@ -82,13 +82,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.model[job] = {}
         self.commit()
 
-    @rule(count=st.integers(1, 5), seal=st.booleans())
-    def submit_carried(self, count: int, seal: bool) -> None:
+    @rule(count=st.integers(1, 5), seal=st.booleans(), owned=st.booleans())
+    def submit_carried(self, count: int, seal: bool, owned: bool) -> None:
         self.jobs += 1
         job = f"j{self.jobs}"
         if self.spool_is_full():
             return
-        self.rig.submit(job, None)
+        self.rig.submit(job, None, owned=owned)
         self.model[job] = {}
         self.rig.put(job, 0, [str(index).encode() for index in range(count)])
         if seal:
@@ -195,6 +195,18 @@ class QueueMachine(RuleBasedStateMachine):
             pass  # refused, and then nothing has changed: the invariants see to that
         self.commit()
 
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        """The client of an owned job says which runs it has; some of it makes no sense."""
+        job = self.rig.queue.state.jobs.get(data.draw(st.sampled_from(sorted(self.model))))
+        if job is None:
+            return
+        spans = [Span(start, stop) for start, (stop, _) in job.undelivered.items()]
+        chosen = data.draw(st.lists(st.sampled_from([*spans, Span(0, 1), Span(2, 9)])))
+        self.rig.queue.intake.deliver(job.spec.id, chosen, self.rig.now)
+        self.commit()
+
     @rule()
     def restart(self) -> None:
         """Kill the coordinator: a new queue from what the store has."""
@@ -235,6 +247,8 @@ class QueueMachine(RuleBasedStateMachine):
                     for index, value in enumerate(unpack_batch(run.values), run.start)
                 ]
                 assert len(stored) == len(dict(stored)), "a result is stored twice"
+                assert not any(index in job.dropped for index, _ in stored)
+                assert len(stored) + job.dropped.count == job.done.count
 
     @invariant()
     def final_jobs_have_nothing_left_to_do(self) -> None:
