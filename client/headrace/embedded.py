@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from headrace.cluster import Cluster
+from headrace_services.permits import Permits
 from headrace_wire.address import parse_address
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
@@ -43,9 +44,11 @@ class EmbeddedClusterError(HeadraceError):
 
 @contextlib.contextmanager
 def open_embedded_cluster(
-    slots: str = "auto", start_method: str = "forkserver"
+    slots: str = "auto", start_method: str = "forkserver", permits: Permits | None = None
 ) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
+
+    ``permits`` is what jobs may use in the worker: nothing when not given.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
     of the children's log when one of them ends too soon.
@@ -74,7 +77,7 @@ def open_embedded_cluster(
         worker = _start(
             ["worker", "--coordinator", str(address), "--key-file", str(key_file),
              "--slots", slots, "--start-method", start_method, "--name", "embedded",
-             "--drain", "0s", "--with-parent"],
+             "--drain", "0s", "--with-parent", *_write_options(permits or Permits())],
             log, subprocess.DEVNULL,
         )  # fmt: skip
         stack.callback(_stop, worker)
@@ -83,6 +86,12 @@ def open_embedded_cluster(
             yield stack.enter_context(Cluster(address, key, patience_seconds=0.0))
         except UnreachableError:
             raise EmbeddedClusterError(_explain_end(worker, log)) from None
+
+
+def _write_options(permits: Permits) -> list[str]:
+    options = [word for name in permits.allow for word in ("--allow", name)]
+    options += [word for path in permits.paths for word in ("--path", path)]
+    return [*options, *(["--allow-pickle"] if permits.pickle else [])]
 
 
 def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:

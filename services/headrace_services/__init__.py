@@ -1,1 +1,1 @@
-"""What the work is: primes, images, and the shape that a third party's service has."""
+"""What the work is: primes, images, calls, and the shape that a third party's service has."""

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import metadata
 from typing import cast
 
+from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
 from headrace_wire.errors import UsageError
 
@@ -26,15 +27,21 @@ def load_service(name: str) -> Service:
     return cast("Service", entries[name].load())
 
 
-def find_engines() -> dict[str, str]:
+def find_engines(permits: Permits | None = None) -> dict[str, str]:
     """What each service that works on this machine does its work with, by service name.
 
-    A service that cannot work here is left out, with a line in the log that says why.
+    A service that cannot work here is left out, with a line in the log that says why; so is one
+    that needs a permit and has none, which is nothing to be told of.
     """
     engines: dict[str, str] = {}
     for entry in sorted(metadata.entry_points(group=GROUP)):
         try:
-            engines[entry.name] = load_service(entry.name).engine()
+            service = load_service(entry.name)
+            if isinstance(service, PermittedService):
+                service.permit(permits or Permits())
+            engines[entry.name] = service.engine()
+        except RefusedError as error:
+            log.debug("service %s is not offered: %s", entry.name, error)
         except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way
             log.warning("service %s cannot work here: %s", entry.name, error)
     return engines

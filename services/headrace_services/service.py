@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,4 +123,13 @@ class Service(Protocol):
         Streams: never holds all the values of a large job. Raises OutputError where a missing
         value spoils the result, or the target cannot be written.
         """
+        ...
+
+
+@runtime_checkable
+class DetailedService(Protocol):
+    """A service that tells its client more of a task's exception than text."""
+
+    def detail(self, error: BaseException) -> bytes:
+        """Encode an exception. Called in a slot; what it gives is opaque to everybody between."""
         ...

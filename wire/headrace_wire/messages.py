@@ -226,7 +226,10 @@ class DoneRun(Message):
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure(Message):
-    """One attempt failed. ``signal`` is a signal's name or ""; ``summary`` names the input."""
+    """One attempt failed. ``signal`` is a signal's name or ""; ``summary`` names the input.
+
+    ``detail`` is what the task's service tells its client of an exception; opaque to all others.
+    """
 
     lease: int
     job: str
@@ -241,6 +244,7 @@ class TaskFailure(Message):
     worker: str
     cpu_seconds: float
     busy_seconds: float
+    detail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Agent:
             slots_limit=cores.limit if settings.slots == "auto" else f"--slots {settings.slots}",
             start_method=settings.start_method,
             version=read_version(),
-            engines=find_engines(),
+            engines=find_engines(settings.permits),
         )
         self._manager = QueueManager(
             settings.coordinator,
@@ -151,6 +151,7 @@ class Agent:
             settings.start_method,
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
+            permits=settings.permits,
         ) as pool:
             self._wake = pool.wake
             reporter.start()

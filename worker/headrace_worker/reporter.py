@@ -183,6 +183,7 @@ class Reporter:
             worker=self._name,
             cpu_seconds=event.cpu_seconds,
             busy_seconds=event.busy_seconds,
+            detail=event.detail,
         )
 
     def _send(self, report: Report) -> None:

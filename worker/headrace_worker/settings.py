@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from headrace_services.permits import Permits
 from headrace_wire.address import Address
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
@@ -19,7 +20,7 @@ class WorkerSettings:
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the
-    host's name and the process number.
+    host's name and the process number. ``permits`` is what jobs may use here.
     """
 
     coordinator: Address
@@ -31,3 +32,4 @@ class WorkerSettings:
     give_up_seconds: float = DEFAULT_GIVE_UP_SECONDS
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
+    permits: Permits = field(default_factory=Permits)

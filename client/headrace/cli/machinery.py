@@ -166,6 +166,24 @@ def coordinator(
         help="Time to go on trying when the coordinator is away.")  # fmt: skip
 @option("--max-tasks", type=click.IntRange(1), help="Replace a slot after so many tasks.")
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
+@option(
+    "--allow",
+    multiple=True,
+    metavar="NAME",
+    help="Let jobs call functions of this module, or just module:function. Repeatable.",
+)
+@option(
+    "--path",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Look for modules in this folder first. Repeatable.",
+)
+@option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Open pickled functions: whoever holds the key can run anything here.",
+)
 @log_option
 @with_parent_option
 def worker(
@@ -178,6 +196,9 @@ def worker(
     give_up: float,
     max_tasks: int | None,
     max_rss: int | None,
+    allow: tuple[str, ...],
+    path: tuple[str, ...],
+    allow_pickle: bool,
     log_level: str,
     with_parent: bool,
 ) -> None:
@@ -185,6 +206,7 @@ def worker(
 
     The first signal lets running tasks finish, a second one stops at once.
     """
+    from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
     from headrace_worker.agent import run_worker  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
@@ -202,6 +224,7 @@ def worker(
             give_up_seconds=give_up,
             max_tasks=max_tasks,
             max_rss_bytes=max_rss,
+            permits=Permits(allow, allow_pickle, path),
         )
     )
 

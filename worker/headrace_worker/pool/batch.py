@@ -68,7 +68,8 @@ class Failed:
     """One task failed.
 
     ``signal`` is the name of the signal that ended its slot (``SIGSEGV``), "" where there was none.
-    ``cpu_seconds`` is 0 where the slot's end took the count with it.
+    ``cpu_seconds`` is 0 where the slot's end took the count with it. ``detail`` is what the service
+    has to tell its client of the exception, encoded by it, or b"".
     """
 
     key: int
@@ -83,6 +84,7 @@ class Failed:
     summary: str
     cpu_seconds: float
     busy_seconds: float
+    detail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

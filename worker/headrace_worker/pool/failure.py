@@ -10,14 +10,24 @@ SUMMARY_CHARACTERS = 200
 MESSAGE_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 16_000
 
+#: The most that a service may have to tell of an exception, in bytes.
+DETAIL_BYTES = 1 << 16
+
+#: Modules whose frames stand between the slot and a user's function.
+_MACHINERY = "headrace_services.calls."
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception as text: nothing of the user's own types has to be imported to read it."""
+    """An exception as text: nothing of the user's own types has to be imported to read it.
+
+    ``detail`` is the exception as its service encoded it, for the service's client alone.
+    """
 
     error_type: str
     message: str
     traceback: str
+    detail: bytes = b""
 
 
 def explain(error: BaseException) -> Failure:
@@ -31,6 +41,8 @@ def explain(error: BaseException) -> Failure:
     except Exception as second:  # noqa: BLE001 - the user's own __str__ may raise anything
         message = f"its text cannot be made: {type(second).__name__}"
     own = error.__traceback__.tb_next if error.__traceback__ else None
+    while own is not None and own.tb_frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+        own = own.tb_next
     try:
         text = "".join(traceback.format_exception(kind, error, own))
     except Exception as second:  # noqa: BLE001 - user classes are asked for their text here too

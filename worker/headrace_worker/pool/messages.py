@@ -6,8 +6,8 @@
     slot → pool   READY    missing preloaded modules
                   LOADED   service
                   DONE     piece, start, stop, values, cpu seconds, busy seconds, durations
-                  FAILED   piece, index, error type, message, traceback, summary, cpu seconds,
-                           busy seconds
+                  FAILED   piece, index, error type, message, traceback, summary, detail, cpu
+                           seconds, busy seconds
                   STOPPED  piece, index of the first task of it that was not started, because its
                            generation was over
                   RETIRED  why: the slot has reached a limit and exits

@@ -67,7 +67,7 @@ class Outbox:
             self._end_run()
             self._messages.append(
                 [FAILED, self._piece, self._start, failure.error_type, failure.message,
-                 failure.traceback, summary, 0.0, seconds]
+                 failure.traceback, summary, failure.detail, 0.0, seconds]
             )  # fmt: skip
             self._start += 1
             if now_seconds - self._flushed_seconds >= FLUSH_SECONDS:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Self
 
+from headrace_services.permits import Permits
 from headrace_worker.oom import OomWatch
 from headrace_worker.pool.autopsy import Autopsy, Describer
 from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
@@ -67,7 +68,8 @@ class Pool:
 
     ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
     modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
-    and when it has more than ``max_rss_bytes`` after one.
+    and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
+    it are told: nothing is allowed when not given.
 
     Raises UsageError for an unknown start method, and for fork in a process that has threads.
     """
@@ -81,13 +83,19 @@ class Pool:
         preload: Sequence[str] = (),
         max_tasks: int | None = None,
         max_rss_bytes: int | None = None,
+        permits: Permits | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
         modules = ("headrace_worker.pool.slot", loader.partition(":")[0], *preload)
         launcher = Launcher(start_method, modules)
         settings = SlotSettings(
-            loader, launcher.preload, max_tasks, max_rss_bytes, forked=start_method == "fork"
+            loader,
+            launcher.preload,
+            max_tasks,
+            max_rss_bytes,
+            forked=start_method == "fork",
+            permits=permits or Permits(),
         )
         self._line = Line()
         self._held: dict[int, Held] = {}
@@ -294,13 +302,13 @@ class Pool:
                     Done(batch.key, batch.job, start, stop, values, cpu, busy, tuple(durations))
                 )
         elif word == FAILED:
-            piece, index, kind, text, trace, summary, cpu, busy = rest
+            piece, index, kind, text, trace, summary, detail, cpu, busy = rest
             slot.cpu_seconds += cpu
             batch = self._settle(slot, piece, range(index, index + 1), busy)
             if batch is not None:
                 self._events.append(
                     Failed(batch.key, batch.job, index, batch.attempt, "error", "", kind, text,
-                           trace, summary, cpu, busy)
+                           trace, summary, cpu, busy, detail)
                 )  # fmt: skip
         elif word == STOPPED:
             # Mostly of tasks that have been taken back already; else it had just looked started.

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from headrace_services.permits import PermittedService
+from headrace_services.service import DetailedService
 from headrace_worker.pool.packing import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headrace_services.permits import Permits
     from headrace_services.service import Parameters, Service, TaskRunner
 
 #: How many jobs a slot keeps ready.
@@ -55,10 +58,13 @@ class JobRunner:
         self._parameters: Parameters = {}
         self.run: TaskRunner | None = None
 
-    def prepare(self, load: Callable[[str], Service]) -> None:
+    def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""
         self._parameters = unpack(self._packed)
-        self._service = load(self.service_name)
+        service = load(self.service_name)
+        if isinstance(service, PermittedService):
+            service.permit(permits)
+        self._service = service
         self.run = self._service.prepare(self._operation, self._parameters)
 
     def describe(self, index: int, task_input: bytes | None) -> str:
@@ -66,3 +72,9 @@ class JobRunner:
         if self._service is None:
             return ""
         return self._service.describe(self._operation, self._parameters, index, task_input)
+
+    def detail(self, error: BaseException) -> bytes:
+        """Encode a task's exception for its client; b"" where the service has no way to."""
+        if isinstance(self._service, DetailedService):
+            return self._service.detail(error)
+        return b""

@@ -19,13 +19,14 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, NoReturn
 
+from headrace_services.permits import Permits
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
-from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.pool.failure import DETAIL_BYTES, SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.pool.loader import resolve_loader
 from headrace_worker.pool.messages import LOADED, READY, RETIRED
 from headrace_worker.pool.outbox import Outbox
@@ -63,13 +64,14 @@ EXIT_ORPHANED = 70
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """What a slot is told at its start: the loader, what to find preloaded, and its limits."""
+    """What a slot is told at its start: loader, what to find preloaded, limits, and permits."""
 
     loader: str
     preload: tuple[str, ...] = ()
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
     forked: bool = False
+    permits: Permits = Permits()  # noqa: RUF009 - frozen
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -151,7 +153,7 @@ class Slot:
                 ended = time.monotonic()
                 words[FINISHED] = number + place
                 summary = _describe(job, index, task_input)
-                self._outbox.add_failed(explain(error), summary, ended - began, ended)
+                self._outbox.add_failed(_explain(job, error), summary, ended - began, ended)
             else:
                 ended = time.monotonic()
                 words[FINISHED] = number + place
@@ -171,15 +173,15 @@ class Slot:
         try:
             if self._load is None:
                 self._load = resolve_loader(self._settings.loader)
-            job.prepare(self._load)
+            job.prepare(self._load, self._settings.permits)
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
             words[PREPARING] = 0
-            failure = explain(error)
+            failure = _explain(job, error)
             for place, index in enumerate(indices):
                 summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
                 self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
                 # The first one says it all; the same traceback a thousand times would only weigh.
-                failure = Failure(failure.error_type, failure.message, "")
+                failure = replace(failure, traceback="")
             return None
         if job.service_name not in self._loaded:
             self._loaded.add(job.service_name)
@@ -251,6 +253,15 @@ def _check_value(value: object) -> None:
         raise ValueError(f"the value has {len(value)} bytes; the most is {MAX_VALUE_BYTES}")
 
 
+def _explain(job: JobRunner, error: BaseException) -> Failure:
+    failure = explain(error)
+    try:
+        detail = job.detail(error)
+    except Exception:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        return failure
+    return replace(failure, detail=detail) if len(detail) <= DETAIL_BYTES else failure
+
+
 def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
     try:
         return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
@@ -265,6 +276,8 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
+    # In front, as Python does with the folder of a program that it runs.
+    sys.path[:0] = settings.permits.paths
     if settings.forked:
         _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device

@@ -1,0 +1,168 @@
+"""NumPy's arrays and scalars.
+
+An array's items travel behind the packed value, as they lie in memory: copied once when the frame
+is put together, and once when it is opened, into an array that may be written to. What they are is
+told in plain words that are checked before memory is taken. Arrays of Python objects don't travel.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+from headrace_services.calls.encoder import FINDERS, Encoder, Taker, UntravelableError
+from headrace_services.calls.marks import Mark, expect
+
+if TYPE_CHECKING:
+    from headrace_services.calls.decoder import Decoder
+
+#: Item types without fields, as NumPy writes them: byte order, kind, bytes, unit of time.
+_SIMPLE = re.compile(r"[<>|=][biufcSUVmM]\d{1,10}(\[\d{0,10}[a-zA-Z]{1,7}\])?", re.ASCII)
+
+#: How deep structures may be nested in one another.
+_DEEPEST_STRUCTURE = 32
+
+#: The most dimensions of an array in any version of NumPy.
+_MOST_DIMENSIONS = 64
+
+
+def _describe(dtype: Any, culprit: object) -> Any:
+    """Put an item type in plain words: text, or a list for a structure."""
+    if dtype.hasobject or dtype.kind not in "biufcSUVmM":
+        reason = f"its items are of type {dtype}; use serializer='cloudpickle'"
+        raise UntravelableError(culprit, reason)
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return [_describe(base, culprit), list(shape)]
+    if dtype.names is None:
+        return dtype.str
+    fields = [dtype.fields[name] for name in dtype.names]
+    return [
+        list(dtype.names),
+        [_describe(field[0], culprit) for field in fields],
+        [field[1] for field in fields],
+        dtype.itemsize,
+        dtype.isalignedstruct,
+    ]
+
+
+def _read_dtype(words: Any, depth: int = 0) -> Any:
+    import numpy as np  # noqa: PLC0415 - see module
+
+    if depth > _DEEPEST_STRUCTURE:
+        raise ValueError("an item type is nested too deep")
+    if isinstance(words, str):
+        if not _SIMPLE.fullmatch(words):
+            raise ValueError("an item type is not known")
+        return np.dtype(words)
+    if len(words) == 2:
+        base, shape = expect(words, (str, list), list)
+        return np.dtype((_read_dtype(base, depth + 1), _read_shape(shape)))
+    names, formats, offsets, itemsize, align = expect(words, list, list, list, int, bool)
+    return np.dtype(
+        {
+            "names": names,
+            "formats": [_read_dtype(one, depth + 1) for one in formats],
+            "offsets": offsets,
+            "itemsize": itemsize,
+        },
+        align=align,
+    )
+
+
+def _read_shape(sizes: list[Any]) -> tuple[int, ...]:
+    if len(sizes) > _MOST_DIMENSIONS or not all(type(n) is int and n >= 0 for n in sizes):
+        raise ValueError("an array has an impossible shape")
+    return tuple(sizes)
+
+
+def _take_array(array: Any, encoder: Encoder) -> list[Any]:
+    import numpy as np  # noqa: PLC0415 - see module
+
+    words = _describe(array.dtype, array)
+    flags = array.flags
+    fortran = flags.f_contiguous and not flags.c_contiguous
+    rows = np.ascontiguousarray(array.T if fortran else array)
+    empty = not rows.size or not rows.itemsize
+    encoder.buffers.append(b"" if empty else rows.reshape(-1).view(np.uint8).data)
+    return [_ARRAY.sign, words, list(array.shape), fortran]
+
+
+def _build_array(items: list[Any], decoder: Decoder) -> Any:
+    import numpy as np  # noqa: PLC0415 - see module
+
+    words, sizes, fortran = expect(items, (str, list), list, bool)
+    dtype, shape, body = _read_dtype(words), _read_shape(sizes), decoder.take_buffer()
+    if dtype.itemsize * prod(shape) != len(body):
+        raise ValueError("an array's size is not that of its items")
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    if not len(body):
+        return np.empty(shape, dtype, order)
+    if dtype.names is not None:
+        # What lies between the fields is copied too, not left as memory happened to be.
+        return np.ndarray(shape, dtype, np.frombuffer(body, np.uint8).copy(), order=order)
+    return np.ndarray(shape, dtype, body, order=order).copy(order)
+
+
+def _take_scalar(scalar: Any, encoder: Encoder) -> list[Any]:
+    del encoder
+    return [_SCALAR.sign, _describe(scalar.dtype, scalar), scalar.tobytes()]
+
+
+def _build_scalar(items: list[Any], decoder: Decoder) -> Any:
+    import numpy as np  # noqa: PLC0415 - see module
+
+    del decoder
+    words, body = expect(items, (str, list), bytes)
+    dtype = _read_dtype(words)
+    if dtype.itemsize != len(body):
+        raise ValueError("a number's size is not that of its type")
+    return np.ndarray((), dtype, body).copy()[()]
+
+
+def _take_text(text: Any, encoder: Encoder) -> list[Any]:
+    # Neither as an item of an array nor by str(), which lose zeros at its end.
+    del encoder
+    if isinstance(text, bytes):
+        return [_TEXT.sign, bytes.__getitem__(text, slice(None))]
+    return [_TEXT.sign, str.__getitem__(text, slice(None))]
+
+
+def _build_text(items: list[Any], decoder: Decoder) -> Any:
+    import numpy as np  # noqa: PLC0415 - see module
+
+    del decoder
+    (text,) = expect(items, (str, bytes))
+    return np.str_(text) if isinstance(text, str) else np.bytes_(text)
+
+
+def _take_dtype(dtype: Any, encoder: Encoder) -> list[Any]:
+    del encoder
+    return [_DTYPE.sign, _describe(dtype, dtype)]
+
+
+def _build_dtype(items: list[Any], decoder: Decoder) -> Any:
+    del decoder
+    return _read_dtype(expect(items, (str, list))[0])
+
+
+def _find(kind: type) -> Taker | None:
+    np = sys.modules.get("numpy")
+    if np is None:
+        return None
+    if kind is np.ndarray:
+        return _take_array
+    if issubclass(kind, np.dtype):
+        return _take_dtype
+    if not issubclass(kind, np.generic) or not kind.__module__.startswith("numpy"):
+        return None
+    return _take_text if kind in (np.str_, np.bytes_) else _take_scalar
+
+
+_ARRAY = Mark(32, _build_array)
+_SCALAR = Mark(33, _build_scalar)
+_TEXT = Mark(34, _build_text)
+_DTYPE = Mark(35, _build_dtype)
+FINDERS.append(_find)

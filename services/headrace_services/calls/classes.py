@@ -1,0 +1,169 @@
+"""Values of the user's own classes: enum members, dataclasses, named tuples, exceptions.
+
+They travel as the name of their class and their parts; ``rebuilding`` puts them together again.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+from headrace_services.calls.encoder import FINDERS, Encoder, Taker, UntravelableError, secure
+from headrace_services.calls.marks import Mark, expect
+from headrace_services.calls.named import find_loaded, name_object
+
+if TYPE_CHECKING:
+    from headrace_services.calls.decoder import Decoder
+
+#: What to do about a class that the other side could not find.
+_ADVICE = "move the class to a module that workers can import, or use serializer='cloudpickle'"
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionParts:
+    """An exception in parts that can travel: its class's name, ``args``, attributes and text.
+
+    ``whole`` tells whether the arguments and attributes are all there.
+    """
+
+    name: str
+    args: list[Any]
+    state: dict[str, Any]
+    text: str
+    whole: bool = True
+
+
+class Classes(Protocol):
+    """What is made of values of named classes. Whatever it raises says that nothing is."""
+
+    def make_member(self, name: str, member: str | int) -> Any:
+        """A member of an enum by its name, or by its number for flags."""
+        ...
+
+    def make_dataclass(self, name: str, parts: dict[str, Any]) -> Any:
+        """An instance of a dataclass with these fields."""
+        ...
+
+    def make_named_tuple(self, name: str, items: list[Any]) -> Any:
+        """A named tuple of these items."""
+        ...
+
+    def make_exception(self, parts: ExceptionParts) -> Any:
+        """An exception."""
+        ...
+
+
+def take_apart(error: BaseException) -> ExceptionParts:
+    """Put an exception in parts, as they are."""
+    try:
+        text = str(error)
+    except Exception as second:  # noqa: BLE001 - the user's own __str__ may raise anything
+        text = f"its text cannot be made: {type(second).__name__}"
+    args = list(error.args)
+    if isinstance(error, OSError) and len(args) == 2 and error.filename is not None:
+        # It keeps the file's name beside its arguments.
+        args.append(error.filename)
+        if error.filename2 is not None:
+            args += [None, error.filename2]
+    return ExceptionParts(name_object(type(error)), args, dict(vars(error)), text)
+
+
+def _take_parts(parts: ExceptionParts, encoder: Encoder) -> list[Any]:
+    del encoder
+    about = secure([parts.args, parts.state])
+    return [_EXCEPTION.sign, parts.name, *about, parts.text, parts.whole]
+
+
+def _take_exception(error: BaseException, encoder: Encoder) -> list[Any]:
+    return _take_parts(take_apart(error), encoder)
+
+
+def _find(kind: type[Any]) -> Taker | None:
+    if kind is ExceptionParts:
+        return _take_parts
+    if issubclass(kind, BaseException):
+        return _take_exception
+    if issubclass(kind, enum.Enum):
+        return _refuse(kind) or _take_members(kind)
+    if "__dataclass_fields__" in vars(kind):
+        return _refuse(kind) or _take_instances(kind)
+    if hasattr(kind, "_fields") and tuple in kind.__mro__:
+        return _refuse(kind) or _take_named_tuples(kind)
+    return None
+
+
+def _take_members(kind: type[enum.Enum]) -> Taker:
+    sign, name, flags = _MEMBER.sign, name_object(kind), issubclass(kind, enum.Flag)
+    return lambda member, _: [sign, name, member.value if flags else member.name]
+
+
+def _take_instances(kind: Any) -> Taker:
+    sign, name = _DATACLASS.sign, name_object(kind)
+    names = [field.name for field in fields(kind)]
+
+    def take(value: Any, encoder: Encoder) -> list[Any]:
+        del encoder
+        try:
+            parts = [getattr(value, one) for one in names]
+        except AttributeError as error:
+            raise UntravelableError(value, f"a field has no value: {error}") from None
+        return [sign, name, names, *secure(parts)]
+
+    return take
+
+
+def _take_named_tuples(kind: type) -> Taker:
+    sign, name = _NAMED_TUPLE.sign, name_object(kind)
+    return lambda value, _: [sign, name, *secure(list(value))]
+
+
+def _refuse(kind: type) -> Taker | None:
+    """Refuse values of a class that cannot be found or built again on the other side."""
+    name = name_object(kind)
+    if kind.__module__ == "__main__":
+        problem = "its class is defined in __main__, which workers cannot import"
+    elif "<locals>" in name:
+        problem = "its class is defined inside a function"
+    elif find_loaded(kind.__module__, kind.__qualname__) is not kind:
+        problem = f"its class is not to be found as {name}"
+    elif "__dataclass_fields__" in vars(kind) and kind.__new__ is not object.__new__:
+        problem = "its class is more than a dataclass"
+    else:
+        return None
+
+    def refuse(value: object, encoder: Encoder) -> list[Any]:
+        del encoder
+        raise UntravelableError(value, f"{problem}; {_ADVICE}")
+
+    return refuse
+
+
+def _build_member(items: list[Any], decoder: Decoder) -> Any:
+    return decoder.classes.make_member(*expect(items, str, (str, int)))
+
+
+def _build_dataclass(items: list[Any], decoder: Decoder) -> Any:
+    name, names, *parts = items
+    expect([name, names], str, list)
+    return decoder.classes.make_dataclass(name, dict(zip(names, parts, strict=True)))
+
+
+def _build_named_tuple(items: list[Any], decoder: Decoder) -> Any:
+    name, *parts = items
+    expect([name], str)
+    return decoder.classes.make_named_tuple(name, parts)
+
+
+def _build_exception(items: list[Any], decoder: Decoder) -> Any:
+    name, args, state, text, whole = expect(items, str, list, dict, str, bool)
+    if not all(isinstance(key, str) for key in state):
+        raise ValueError("an attribute of an exception has no name")
+    return decoder.classes.make_exception(ExceptionParts(name, args, state, text, whole))
+
+
+_MEMBER = Mark(48, _build_member)
+_DATACLASS = Mark(49, _build_dataclass)
+_NAMED_TUPLE = Mark(50, _build_named_tuple)
+_EXCEPTION = Mark(51, _build_exception)
+FINDERS.append(_find)

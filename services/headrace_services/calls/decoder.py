@@ -1,0 +1,63 @@
+"""The decoder: builds values again from bytes that may be hostile.
+
+Nothing that arrives is run. Classes are asked for by name from ``Classes``, which decides what may
+be found; see ``classes``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgpack
+
+from headrace_services.calls.marks import MARKS, Mark
+
+if TYPE_CHECKING:
+    from headrace_services.calls.classes import Classes
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
+
+
+class Decoder:
+    """Builds one value. ``classes`` finds classes by name, ``buffers`` are its arrays' bytes."""
+
+    __slots__ = ("_buffers", "_marks", "_next", "classes")
+
+    def __init__(self, classes: Classes, buffers: list[memoryview]) -> None:
+        self.classes = classes
+        self._buffers = buffers
+        self._next = 0
+        self._marks = 0
+
+    def decode(self, tree: memoryview) -> Any:
+        """Build the value; any exception says that the bytes are malformed."""
+        value = _msgpack.unpackb(
+            tree,
+            ext_hook=self._read_mark,
+            list_hook=self._build,
+            strict_map_key=False,
+            unicode_errors="surrogatepass",
+            max_ext_len=0,
+        )
+        if self._marks or self._next != len(self._buffers):
+            raise ValueError("a mark or an array is not where it belongs")
+        return value
+
+    def take_buffer(self) -> memoryview:
+        """The next array's bytes: each is used once, so memory does not outgrow what arrived."""
+        self._next += 1
+        return self._buffers[self._next - 1]
+
+    def _read_mark(self, code: int, body: bytes) -> Mark:
+        del body  # is empty: the limit says so
+        self._marks += 1
+        return MARKS[code]
+
+    def _build(self, items: list[Any]) -> Any:
+        if items and type(items[0]) is Mark:
+            self._marks -= 1
+            mark = items[0]
+            del items[0]
+            return mark.build(items, self)
+        return items

@@ -1,0 +1,150 @@
+"""The encoder: what msgpack calls for each value that it does not know itself."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgpack
+
+from headrace_services.calls.marks import Mark, expect
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
+
+#: Turns a value into a list that begins with a mark's sign.
+Taker = Callable[[Any, "Encoder"], list[Any]]
+
+#: Finds how values of a class are taken, or None.
+Finder = Callable[[type], Taker | None]
+
+#: What msgpack takes without asking, and must not: it would arrive as something else.
+MISTAKEN = frozenset({bytearray, memoryview, _msgpack.ExtType, _msgpack.Timestamp})
+
+#: What the census looks into; everything else with values inside comes to the encoder.
+CONTAINERS = frozenset({list, dict, tuple})
+
+#: Containers on one level of nesting from which on the same one is looked at only once.
+_MANY = 1000
+
+#: The deepest nesting that is looked at; msgpack packs no deeper.
+_DEEPEST = 1100
+
+
+class UntravelableError(TypeError):
+    """A value that cannot travel, and why. Whoever packs finds its place."""
+
+    def __init__(self, culprit: object, reason: str = "") -> None:
+        super().__init__(reason)
+        self.culprit = culprit
+        self.reason = reason
+
+
+class Encoder:
+    """Packs one value.
+
+    ``buffers`` are the arrays in it, which travel behind it; ``taken`` counts the marks that it
+    needed.
+    """
+
+    __slots__ = ("_found", "buffers", "taken")
+
+    def __init__(self) -> None:
+        self.buffers: list[memoryview | bytes] = []
+        self.taken = 0
+        self._found: dict[type, Taker] | None = None
+
+    def take(self, value: Any) -> list[Any]:
+        """Turn a value into what msgpack knows; raises UntravelableError where there is no way."""
+        self.taken += 1
+        kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType] - of Any
+        if kind is tuple:
+            return [_TUPLE_SIGN, *value]
+        taker = TAKERS.get(kind) or self._find(value, kind)
+        return taker(value, self)
+
+    def _find(self, value: object, kind: type) -> Taker:
+        # Kept while this value is packed: the class is the user's own, and may go.
+        if self._found is None:
+            self._found = {}
+        if kind in self._found:
+            return self._found[kind]
+        for find in FINDERS:
+            taker = find(kind)
+            if taker is not None:
+                self._found[kind] = taker
+                return taker
+        raise UntravelableError(value)
+
+
+#: How values of exactly these classes are taken.
+TAKERS: dict[type, Taker] = {}
+
+#: Asked in turn where the class is none of these.
+FINDERS: list[Finder] = []
+
+
+def find_mistaken(value: object) -> bool:
+    """Tell whether anything among plain containers would be mistaken by msgpack.
+
+    A census of the types on each level of nesting: of a large list it is as quick as packing it.
+    """
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        kinds = set(map(type, level))
+        if kinds & MISTAKEN:
+            return True
+        if not kinds & CONTAINERS:
+            return False
+        if kinds - CONTAINERS:
+            level = [item for item in level if type(item) in CONTAINERS]
+        if len(level) > _MANY:
+            level = list({id(item): item for item in level}.values())
+        level = gc.get_referents(*level)
+    return False
+
+
+def unmistake(value: Any) -> Any:
+    """Copy plain containers, so that msgpack asks about what it would mistake.
+
+    Raises RecursionError for a cycle.
+    """
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType] - of Any
+    if kind in MISTAKEN:
+        return Asked(value)
+    if kind is list:
+        return [unmistake(item) for item in value]
+    if kind is tuple:
+        return tuple([unmistake(item) for item in value])
+    if kind is dict:
+        return {unmistake(key): unmistake(item) for key, item in value.items()}
+    return value
+
+
+class Asked:
+    """A value that msgpack would take without asking."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def secure(values: list[Any]) -> list[Any]:
+    """Make the attributes of an object safe to hand to msgpack."""
+    return unmistake(values) if find_mistaken(values) else values
+
+
+def _take_asked(asked: Asked, encoder: Encoder) -> list[Any]:
+    del encoder
+    if type(asked.value) is bytearray:
+        return [BYTEARRAY.sign, bytes(asked.value)]
+    reason = "pass bytes(...) of it" if type(asked.value) is memoryview else ""
+    raise UntravelableError(asked.value, reason)
+
+
+TUPLE = Mark(1, lambda items, _: tuple(items))
+BYTEARRAY = Mark(2, lambda items, _: bytearray(expect(items, bytes)[0]))
+_TUPLE_SIGN = TUPLE.sign
+TAKERS[Asked] = _take_asked

@@ -1,0 +1,150 @@
+"""Functions by name: ``module:qualname``, and what a name may stand for on a worker.
+
+    name_function (client) ─► "shop.stock:count" ─► resolve (slot) ─► the function
+
+A worker imports and runs only what its operator allowed (see ``permits``). What a name leads to has
+to belong to an allowed module itself: with ``shop`` allowed, ``shop.stock:os.system`` is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from types import BuiltinFunctionType, MethodType, ModuleType
+from typing import Any
+
+from headrace_services.calls.named import name_object, split_name
+from headrace_services.permits import Permits, RefusedError
+from headrace_wire.errors import UsageError
+
+#: What else can be done with a function that has no name.
+_ADVICE = "use a function of a module, or serializer='cloudpickle'"
+
+
+def name_function(function: Callable[..., Any]) -> str:
+    """The name by which workers find a function.
+
+    Raises UsageError for one that they could not find: a lambda, a function inside a function or in
+    ``__main__``, a method of an object, a partial.
+    """
+    problem = _find_problem(function)
+    if problem:
+        raise UsageError(f"{_show(function)} cannot travel by name: {problem}")
+    return name_object(function)
+
+
+def _find_problem(function: Any) -> str:
+    if isinstance(function, functools.partial):
+        return f"it is a functools.partial; {_ADVICE}"
+    module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if not callable(function):
+        return "it is not callable"
+    owner = getattr(function, "__self__", None)
+    if isinstance(function, MethodType | BuiltinFunctionType) and not isinstance(
+        owner, type | ModuleType | None
+    ):
+        return f"it is a method of an object; {_ADVICE}"
+    if not (isinstance(module, str) and isinstance(qualname, str) and qualname):
+        return f"it is an object that can be called; {_ADVICE}"
+    if "<lambda>" in qualname:
+        return f"it is a lambda; {_ADVICE}"
+    if "<locals>" in qualname:
+        return f"it is defined inside a function; {_ADVICE}"
+    if module == "__main__":
+        return f"it is defined in __main__, which workers cannot import; move it to {_name_home()}"
+    try:
+        split_name(f"{module}:{qualname}")
+        found = functools.reduce(getattr, qualname.split("."), sys.modules[module])
+    except (ValueError, KeyError, AttributeError):
+        found = None
+    if found != function:
+        return f"{module}:{qualname} is not this function; {_ADVICE}"
+    return ""
+
+
+def _name_home() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is not None and not spec.name.endswith("__main__"):
+        # The program was started with -m: its main module has a name under which it can be had.
+        return f"another module, or import it from {spec.name}"
+    return "a module of its own, or use serializer='cloudpickle'"
+
+
+def check_name(name: str) -> str:
+    """Check the form of a function's name as people write it. Raises UsageError."""
+    try:
+        module, qualname = split_name(name)
+    except ValueError as error:
+        raise UsageError(f"{error}: write 'module:function'") from None
+    if module == "__main__":
+        raise UsageError(f"{name}: workers cannot import __main__; write the module's own name")
+    return f"{module}:{qualname}"
+
+
+def resolve(name: str, permits: Permits) -> Any:
+    """Find the function or class of a name inside what is allowed, importing its module.
+
+    Raises RefusedError for what is not allowed or cannot be had.
+    """
+    try:
+        module, qualname = split_name(name)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+    by_name = permits.names(module, qualname)
+    if not by_name and not permits.allows_module(module):
+        raise _refuse(name, f"--allow {module.partition('.')[0]} or --allow {name}")
+    if any(part.startswith("__") for part in qualname.split(".")):
+        raise RefusedError(f"{name} is refused: it leads through names that Python keeps to itself")
+    found = _import(name, module)
+    *holders, last = qualname.split(".")
+    for part in holders:
+        found = _step(name, found, part)
+        # Checked before the next step: even to look into a thing may run its code.
+        if not by_name and not _is_class_of(found, permits):
+            raise RefusedError(f"{name} is refused: it leads out of {module}")
+    found = _step(name, found, last)
+    owner = getattr(found, "__module__", None)
+    # Where the operator named just this, it may come from anywhere.
+    if not by_name and not (isinstance(owner, str) and permits.allows_module(owner)):
+        raise _refuse(f"{name}, which belongs to {owner},", f"--allow {name}")
+    return found
+
+
+def resolve_function(name: str, permits: Permits) -> Callable[..., Any]:
+    """Find the function of a name; raises RefusedError as ``resolve`` does."""
+    found = resolve(name, permits)
+    if not callable(found):
+        raise RefusedError(f"{name} is not a function: it is a {type(found).__qualname__}")
+    return found  # type: ignore[no-any-return]
+
+
+def _import(name: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise RefusedError(
+            f"{name} cannot be imported on this worker: {error}; install it there, or start the "
+            "worker with --path FOLDER"
+        ) from error
+
+
+def _step(name: str, holder: Any, part: str) -> Any:
+    try:
+        return getattr(holder, part)
+    except AttributeError as error:
+        raise RefusedError(f"{name} is not there on this worker: {error}") from None
+
+
+def _is_class_of(found: object, permits: Permits) -> bool:
+    return isinstance(found, type) and permits.allows_module(found.__module__)
+
+
+def _refuse(what: str, options: str) -> RefusedError:
+    return RefusedError(f"{what} is not allowed on this worker: start it with {options}")
+
+
+def _show(function: Any) -> str:
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{name}()" if isinstance(function, MethodType) else str(name)

@@ -1,0 +1,87 @@
+"""Values as JSON lines, for the command line: ``{"index": 3, "value": ...}``, in index order.
+
+A task that failed has no line. What JSON does not know is written so: tuples, sets and arrays as
+lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their fields,
+named tuples as lists, enum members by name. Everything else is text: bytes in base64, times as
+ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits, which
+few readers of JSON take.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date, time
+from math import isfinite
+from typing import Any, BinaryIO, cast
+
+from headrace_services.calls.outline import OUTLINES, Outline
+from headrace_services.calls.show import show_value
+from headrace_services.calls.values import unpack_value
+
+#: Integers from here on are text.
+_INTEGER_END = 2**64
+
+
+def write_lines(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
+    """Write one line a value; returns how many. Raises ValueError for a malformed value."""
+    written = 0
+    for index, value in values:
+        line = {"index": index, "value": make_plain(unpack_value(value, OUTLINES))}
+        # Half a surrogate pair is written as \udcff, as JSON itself has it.
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+        file.write(text.encode(errors="backslashreplace") + b"\n")
+        written += 1
+    return written
+
+
+def make_plain(value: Any) -> Any:
+    """Turn a value that was opened in outline into what JSON knows."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if -_INTEGER_END < value < _INTEGER_END else _write_integer(value)
+    if isinstance(value, float):
+        return float(value) if isfinite(value) else str(value)
+    if isinstance(value, dict):
+        pairs: dict[Any, Any] = cast("Any", value)
+        if all(isinstance(key, str) for key in pairs):
+            return {key: make_plain(item) for key, item in pairs.items()}
+        return [[make_plain(key), make_plain(item)] for key, item in pairs.items()]
+    if isinstance(value, list | tuple | set | frozenset | range):
+        return [make_plain(item) for item in cast("list[Any]", value)]
+    if isinstance(value, Outline):
+        return _make_plain_outline(value)
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return _make_plain_number(value)
+
+
+def _make_plain_outline(outline: Outline) -> Any:
+    if outline.member is not None:
+        return outline.member
+    if outline.parts:
+        return {name: make_plain(part) for name, part in outline.parts.items()}
+    return [make_plain(item) for item in outline.items]
+
+
+def _make_plain_number(value: Any) -> Any:
+    np = sys.modules.get("numpy")
+    if np is not None and isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind == "M":
+            return np.datetime_as_string(value).tolist()
+        found = value.tolist()
+        # Some scalars, such as long doubles, have no counterpart in Python.
+        return str(value) if isinstance(found, np.generic) else make_plain(found)
+    return str(value)
+
+
+def _write_integer(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:
+        return show_value(number)  # longer than Python writes

@@ -1,0 +1,46 @@
+"""Marks: how a value that msgpack does not know is told from a list.
+
+It travels as a list whose first item is a mark, an empty msgpack extension that only the encoder
+makes: a tuple as ``[TUPLE, *items]``, a UUID as ``[UUID, bytes]``. So values may be nested in one
+another anywhere, as keys of a dict too, and neither side recurses in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import msgpack
+
+if TYPE_CHECKING:
+    from headrace_services.calls.decoder import Decoder
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
+
+#: Makes a value of the items behind its mark. Anything that it raises stands for malformed bytes.
+Builder = Callable[[list[Any], "Decoder"], Any]
+
+
+class Mark:
+    """One kind of value: its number on the wire, and how it is built again."""
+
+    __slots__ = ("build", "sign")
+
+    def __init__(self, code: int, build: Builder) -> None:
+        self.build = build
+        self.sign: Any = _msgpack.ExtType(code, b"")
+        if code in MARKS:
+            raise ValueError(f"mark {code} is taken")
+        MARKS[code] = self
+
+
+#: All marks by their number.
+MARKS: dict[int, Mark] = {}
+
+
+def expect(items: list[Any], *kinds: type | tuple[type, ...]) -> list[Any]:
+    """Check that there is one item of each kind. Raises ValueError."""
+    if len(items) != len(kinds) or not all(map(isinstance, items, kinds)):
+        raise ValueError("the parts of a value are not those that it should have")
+    return items

@@ -1,0 +1,47 @@
+"""Names of classes and functions, ``module:qualname``, looked up without running anything."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+#: Stands for nothing found; None may be what a module holds.
+MISSING: Any = object()
+
+#: Characters of a name that came from elsewhere which are shown.
+SHOWN_CHARACTERS = 200
+
+
+def name_object(thing: Any) -> str:
+    """Say by which name a class or function calls itself."""
+    return f"{thing.__module__}:{thing.__qualname__}"
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split into module and qualified name. Raises ValueError for another form."""
+    module, colon, qualname = name.partition(":")
+    parts = [*module.split("."), *qualname.split(".")]
+    if not colon or not all(map(str.isidentifier, parts)):
+        raise ValueError(f"{name[:SHOWN_CHARACTERS]!r} is not of the form 'module:name'")
+    return module, qualname
+
+
+def find_loaded(module: str, qualname: str) -> Any:
+    """Find what a name stands for in a module that is loaded already, else MISSING.
+
+    Looks into dictionaries alone: a module's or class's own ``__getattr__`` is not asked, nor is a
+    module that loads itself at the first look.
+    """
+    found: Any = sys.modules.get(module, MISSING)
+    for part in qualname.split("."):
+        found = _read_namespace(found).get(part, MISSING)
+    return found
+
+
+def _read_namespace(holder: Any) -> Any:
+    if isinstance(holder, ModuleType):
+        return object.__getattribute__(holder, "__dict__")
+    if isinstance(holder, type):
+        return type.__getattribute__(holder, "__dict__")
+    return {}

@@ -1,0 +1,44 @@
+"""Values in outline: to show them, or write them as JSON, where their classes are not at hand.
+
+Nothing is imported and no class's own code runs, so this may be done with any value anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace_services.calls.classes import ExceptionParts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A value of a named class: the class's own name, and its parts by name or in order."""
+
+    kind: str
+    parts: dict[str, Any] = field(default_factory=dict[str, Any])
+    items: tuple[Any, ...] = ()
+    member: str | int | None = None
+
+
+class OutlineClasses:
+    """Outlines of whatever class is named."""
+
+    def make_member(self, name: str, member: str | int) -> Outline:
+        return Outline(_shorten(name), member=member)
+
+    def make_dataclass(self, name: str, parts: dict[str, Any]) -> Outline:
+        return Outline(_shorten(name), parts)
+
+    def make_named_tuple(self, name: str, items: list[Any]) -> Outline:
+        return Outline(_shorten(name), items=tuple(items))
+
+    def make_exception(self, parts: ExceptionParts) -> Outline:
+        return Outline(_shorten(parts.name), items=tuple(parts.args) if parts.whole else ())
+
+
+OUTLINES = OutlineClasses()
+
+
+def _shorten(name: str) -> str:
+    return name.rpartition(":")[2][:100]

@@ -1,0 +1,93 @@
+"""Where in a value something is that cannot travel, in the words of Python: ``['a'][3].name``."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+#: What is packed: names for people, each with the value that it stands for.
+Roots = Iterable[tuple[str, object]]
+
+#: What is said of a value for which there is nothing better.
+_ADVICE = "use serializer='cloudpickle'"
+
+
+def explain_culprit(roots: Roots, culprit: object, reason: str) -> str:
+    """Say where the culprit is, what it is, and why it cannot travel."""
+    kind = type(culprit)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    why = f": {reason}" if reason else f"; {_ADVICE}"
+    place = next((place for place, value, _ in _walk(roots) if value is culprit), "")
+    return f"{place or 'a value'}: a {name} cannot travel{why}"
+
+
+def explain_nesting(roots: Roots, otherwise: str) -> str:
+    """Say where a value contains itself, or that it is nested too deep."""
+    deepest, deepest_place = 0, ""
+    for place, value, outer in _walk(roots):
+        if value is not None and any(value is one for one in outer):
+            return f"{place}: a value that contains itself cannot travel"
+        if len(outer) > deepest:
+            deepest, deepest_place = len(outer), place.partition(",")[0]
+    if deepest < _DEEP:
+        return f"{next(iter(roots))[0]} cannot travel: {otherwise}"
+    return f"{deepest_place}: nested {deepest} deep, too deep to travel"
+
+
+#: Nesting that may be too deep for msgpack, which is the one to decide.
+_DEEP = 200
+
+
+def _walk(roots: Roots) -> Iterator[tuple[str, Any, list[Any]]]:
+    """All values with their places and what they are in; inside of each one only once."""
+    entered: set[int] = set()
+    for label, root in roots:
+        outer: list[Any] = []
+        steps: list[str] = []
+        yield label, root, outer
+        stack = [_list_parts(root)]
+        outer.append(root)
+        entered.add(id(root))
+        while stack:
+            step, part = next(stack[-1], ("", _END))
+            if part is _END:
+                stack.pop()
+                outer.pop()
+                if steps:
+                    steps.pop()
+                continue
+            yield f"{label}, {''.join([*steps, step]).lstrip()}", part, outer
+            if id(part) not in entered:
+                entered.add(id(part))
+                stack.append(_list_parts(part))
+                outer.append(part)
+                steps.append(step)
+
+
+_END: Any = object()
+
+
+def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
+    kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType] - of Any
+    if kind is dict:
+        for key, item in value.items():
+            yield f" key {reprlib.repr(key)}", key
+            yield f"[{reprlib.repr(key)}]", item
+    elif kind is list or kind is tuple:
+        for index, item in enumerate(value):
+            yield f"[{index}]", item
+    elif kind is set or kind is frozenset:
+        for item in value:
+            yield f" item {reprlib.repr(item)}", item
+    elif kind is slice:
+        yield from ((f".{name}", getattr(value, name)) for name in ("start", "stop", "step"))
+    elif isinstance(value, BaseException):
+        yield ".args", value.args
+        yield from ((f".{name}", part) for name, part in vars(value).items())
+    elif "_fields" in vars(kind) or is_dataclass(kind):
+        names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
+        yield from ((f".{name}", getattr(value, name, None)) for name in names)

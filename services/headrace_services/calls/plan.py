@@ -1,0 +1,105 @@
+"""Planning calls: one task for each, its arguments packed as its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace_services.calls.functions import check_name, name_function
+from headrace_services.calls.transport import (
+    Serializer,
+    check_serializer,
+    pickle_value,
+    seal_call,
+    seal_value,
+)
+from headrace_services.service import Plan
+
+#: A function, or its name as ``module:qualname``.
+Function = Callable[..., Any] | str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How calls are made. The initializer runs once in each slot, before the first of them.
+
+    ``pool`` tells jobs apart whose initializers are to run again although they are the same.
+    """
+
+    serializer: Serializer = "msgpack"
+    initializer: Function | None = None
+    initargs: tuple[Any, ...] = ()
+    pool: str = ""
+    parameters: dict[str, object] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_serializer(self.serializer)
+        parameters: dict[str, object] = {"serializer": self.serializer, "pool": self.pool}
+        if self.initializer is not None:
+            parameters["initializer"] = _seal_function(self.serializer, self.initializer)
+            parameters["initargs"] = seal_call(self.serializer, self.initargs, {})
+        object.__setattr__(self, "parameters", parameters)
+
+
+def plan_apply(
+    function: Function,
+    args: Sequence[Any] = (),
+    kwds: dict[str, Any] | None = None,
+    options: CallOptions | None = None,
+) -> Plan:
+    """Plan one call.
+
+    Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+    """
+    options = options or CallOptions()
+    sealed = seal_call(options.serializer, tuple(args), kwds or {})
+    return Plan("apply", _make_parameters(function, options), 1, [sealed])
+
+
+def plan_map(
+    function: Function, arguments: Iterable[Any], options: CallOptions | None = None
+) -> Plan:
+    """Plan a call with each argument; they are packed as they are read, and raise then."""
+    options = options or CallOptions()
+    inputs = _seal_each(options.serializer, arguments)
+    return Plan("map", _make_parameters(function, options), _count(arguments), inputs)
+
+
+def plan_starmap(
+    function: Function, arguments: Iterable[Iterable[Any]], options: CallOptions | None = None
+) -> Plan:
+    """Plan a call with each tuple of arguments; they are packed as they are read."""
+    options = options or CallOptions()
+    inputs = _seal_each(options.serializer, map(tuple, arguments))
+    return Plan("starmap", _make_parameters(function, options), _count(arguments), inputs)
+
+
+def _seal_each(serializer: Serializer, arguments: Iterable[Any]) -> Iterator[bytes]:
+    for index, argument in enumerate(arguments):
+        yield seal_value(serializer, argument, f"item {index}")
+
+
+def _count(arguments: Iterable[Any]) -> int:
+    # What a generator holds is counted where it is read.
+    return len(arguments) if isinstance(arguments, Sized) else 0
+
+
+def _make_parameters(function: Function, options: CallOptions) -> dict[str, object]:
+    sealed = _seal_function(options.serializer, function)
+    return {**options.parameters, "function": sealed, "label": label_function(function)}
+
+
+def _seal_function(serializer: Serializer, function: Function) -> str | bytes:
+    if isinstance(function, str):
+        return check_name(function)
+    if serializer == "cloudpickle":
+        return pickle_value(function)
+    return name_function(function)
+
+
+def label_function(function: Function) -> str:
+    """What people call a function."""
+    if isinstance(function, str):
+        return function.rpartition(":")[2]
+    return str(getattr(function, "__qualname__", type(function).__qualname__))[:100]

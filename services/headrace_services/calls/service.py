@@ -1,0 +1,182 @@
+"""The service ``calls``: runs a user's own functions, for workers and clients."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from headrace_services.permits import Permits, RefusedError
+from headrace_services.service import Gathered
+
+if TYPE_CHECKING:
+    from headrace_services.calls.rebuilding import FoundClasses
+    from headrace_services.calls.transport import Serializer
+    from headrace_services.service import Parameters, Target, TaskRunner
+
+#: Characters of a task's name, at most.
+_NAME_CHARACTERS = 200
+
+
+class CallsService:
+    """Call functions that are found by name inside what is allowed, or pickled where that is.
+
+    What it needs to work is imported at the first call that works, so that a command line that only
+    plans or explains stays fast.
+    """
+
+    def __init__(self) -> None:
+        self._permits = Permits()
+        self._initialized: set[bytes] = set()
+
+    @property
+    def name(self) -> str:
+        """The word for it."""
+        return "calls"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The words for what it can do: one call, or one for each argument or tuple of them."""
+        return ("apply", "map", "starmap")
+
+    def permit(self, permits: Permits) -> None:
+        """Take note of what is allowed here; until then nothing is."""
+        self._permits = permits
+
+    def engine(self) -> str:
+        """Which Python this is, and what it allows.
+
+        Raises RefusedError where that is nothing: such a worker had better not be asked.
+        """
+        if not self._permits.allows_anything:
+            raise RefusedError("no function is allowed here: start the worker with --allow NAME")
+        return f"Python {platform.python_version()}, {self._permits.describe()}"
+
+    def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
+        """Find the function and run the initializer, if it has not run here yet.
+
+        Raises RefusedError for what is not allowed, ValueError for a wrong operation or parameters.
+        """
+        from headrace_services.calls.transport import check_serializer, refuse_pickle  # noqa: PLC0415 - see class
+
+        if operation not in self.operations:
+            raise ValueError(self._refuse(operation))
+        serializer = check_serializer(parameters.get("serializer"))
+        if serializer == "cloudpickle":
+            refuse_pickle(self._permits)
+        classes = self._make_classes()
+        function = self._find(parameters.get("function"), serializer)
+        self._initialize(parameters, serializer, classes)
+        return _make_runner(operation, function, serializer, classes)
+
+    def describe(
+        self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
+    ) -> str:
+        """Name a task as a call: ``simulate(3, 'x')``."""
+        try:
+            from headrace_services.calls.show import show_call  # noqa: PLC0415 - see class
+
+            name = show_call(operation, parameters, index, task_input)
+        except Exception:  # noqa: BLE001 - it is asked about tasks that went wrong
+            name = f"{operation} task {index}"
+        return name[:_NAME_CHARACTERS]
+
+    def detail(self, error: BaseException) -> bytes:
+        """Encode a task's exception, so that the client can raise it again."""
+        from headrace_services.calls.errors import pack_error  # noqa: PLC0415 - see class
+
+        return pack_error(error)
+
+    def is_ordered(self, operation: str) -> bool:
+        """Tell whether order matters: lines are written in order."""
+        del operation
+        return True
+
+    def gather(
+        self,
+        operation: str,
+        parameters: Parameters,
+        values: Iterator[tuple[int, bytes]],
+        target: Target,
+    ) -> Gathered:
+        """Write values as JSON lines (see ``json_lines``). Raises OutputError where that fails."""
+        from headrace_services.calls.gather import gather_lines  # noqa: PLC0415 - see class
+
+        if operation not in self.operations:
+            raise ValueError(self._refuse(operation))
+        return gather_lines(parameters, values, target)
+
+    def _make_classes(self) -> FoundClasses:
+        from headrace_services.calls.functions import resolve  # noqa: PLC0415 - see class
+        from headrace_services.calls.rebuilding import FoundClasses  # noqa: PLC0415 - see class
+
+        permits = self._permits
+        return FoundClasses(lambda name: resolve(name, permits))
+
+    def _find(self, sealed: object, serializer: Serializer) -> Callable[..., Any]:
+        from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see class
+        from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see class
+
+        if isinstance(sealed, bytes) and serializer == "cloudpickle":
+            function: Callable[..., Any] = unpickle_value(sealed)
+            return function
+        if not isinstance(sealed, str):
+            raise ValueError("the job names no function")  # noqa: TRY004 - wrong parameters
+        # By name, what is allowed is the same for both ways to carry values.
+        return resolve_function(sealed, self._permits)
+
+    def _initialize(
+        self, parameters: Parameters, serializer: Serializer, classes: FoundClasses
+    ) -> None:
+        from headrace_services.calls.transport import open_call  # noqa: PLC0415 - see class
+
+        sealed, initargs = parameters.get("initializer"), parameters.get("initargs")
+        if sealed is None:
+            return
+        if not isinstance(initargs, bytes):
+            raise ValueError("the job's initializer has no arguments")  # noqa: TRY004 - wrong parameters
+        about = (serializer, parameters.get("pool"), sealed, initargs)
+        digest = hashlib.sha256(repr(about).encode(errors="surrogatepass")).digest()
+        if digest in self._initialized:
+            return
+        initializer = self._find(sealed, serializer)
+        args, kwds = open_call(serializer, initargs, classes)
+        initializer(*args, **kwds)
+        self._initialized.add(digest)
+
+    def _refuse(self, operation: str) -> str:
+        return f"calls cannot {operation!r}: it can {', '.join(self.operations)}"
+
+
+CALLS = CallsService()
+
+
+def _make_runner(
+    operation: str, function: Callable[..., Any], serializer: Serializer, classes: FoundClasses
+) -> TaskRunner:
+    from headrace_services.calls.transport import (  # noqa: PLC0415 - see CallsService
+        open_call,
+        open_value,
+        seal_value,
+    )
+
+    def run_map(index: int, task_input: bytes | None) -> bytes:
+        argument = open_value(serializer, _check(index, task_input), classes)
+        return seal_value(serializer, function(argument), "the result")
+
+    def run_starmap(index: int, task_input: bytes | None) -> bytes:
+        args = open_value(serializer, _check(index, task_input), classes)
+        return seal_value(serializer, function(*args), "the result")
+
+    def run_apply(index: int, task_input: bytes | None) -> bytes:
+        args, kwds = open_call(serializer, _check(index, task_input), classes)
+        return seal_value(serializer, function(*args, **kwds), "the result")
+
+    return {"map": run_map, "starmap": run_starmap, "apply": run_apply}[operation]
+
+
+def _check(index: int, task_input: bytes | None) -> bytes:
+    if task_input is None:
+        raise ValueError(f"task {index} carries no arguments")
+    return task_input

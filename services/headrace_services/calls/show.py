@@ -1,0 +1,68 @@
+"""Calls as people read them: ``simulate(3, 'x')``, with long values cut short."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any, cast
+
+from headrace_services.calls.outline import OUTLINES, Outline
+from headrace_services.calls.transport import open_call, open_value
+from headrace_services.service import Parameters
+
+#: Integers of more bits are shown by their size: Python refuses to write very long ones.
+_SHOWN_BITS = 256
+
+
+class _ShortRepr(reprlib.Repr):
+    """Representations of values that were opened in outline."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        if x.bit_length() > _SHOWN_BITS:
+            return f"<integer of {x.bit_length():,} bits>"
+        return super().repr_int(x, level)
+
+    def repr_ndarray(self, x: Any, level: int) -> str:
+        del level
+        return f"<array {x.dtype} {'x'.join(map(str, x.shape)) or 'of one item'}>"
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        return self.repr_str(cast("str", x), level)
+
+    def repr_Outline(self, x: Outline, level: int) -> str:  # noqa: N802 - reprlib looks for this name
+        if x.member is not None:
+            return f"{x.kind}.{x.member}" if isinstance(x.member, str) else f"{x.kind}({x.member})"
+        if level <= 0:
+            return f"{x.kind}(...)"
+        items = [self.repr1(item, level - 1) for item in x.items[: self.maxtuple]]
+        named = [
+            f"{name}={self.repr1(item, level - 1)}"
+            for name, item in list(x.parts.items())[: self.maxdict]
+        ]
+        more = ["..."] if len(x.items) > self.maxtuple or len(x.parts) > self.maxdict else []
+        return f"{x.kind}({', '.join([*items, *named, *more])})"
+
+
+_SHORT = _ShortRepr()
+
+
+def show_value(value: Any) -> str:
+    """Show a value that was opened in outline, cut short."""
+    return _SHORT.repr(value)
+
+
+def show_call(operation: str, parameters: Parameters, index: int, task_input: bytes | None) -> str:
+    """Name a call by its function and arguments, or by its number where those are not readable.
+
+    What is pickled is not opened: this may be asked anywhere.
+    """
+    label = str(parameters.get("label") or "call")
+    if parameters.get("serializer") != "msgpack" or task_input is None:
+        return f"{label}, task {index}"
+    if operation == "apply":
+        args, kwds = open_call("msgpack", task_input, OUTLINES)
+    else:
+        argument = open_value("msgpack", task_input, OUTLINES)
+        args, kwds = (tuple(argument) if operation == "starmap" else (argument,)), {}
+    shown = [show_value(value) for value in args]
+    shown += [f"{name}={show_value(value)}" for name, value in kwds.items()]
+    return f"{label}({', '.join(shown)})"

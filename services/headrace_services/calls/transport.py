@@ -1,0 +1,91 @@
+"""How functions and values travel: by msgpack, or by cloudpickle where that is asked for.
+
+What is pickled can do anything when it is opened: a worker opens it only with ``--allow-pickle``, a
+client only values of a job that it submitted so itself.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any, Literal, cast, get_args
+
+from headrace_services.calls.classes import Classes
+from headrace_services.calls.rebuilding import IMPORTED
+from headrace_services.calls.values import pack_call, pack_value, unpack_value
+from headrace_services.permits import Permits, RefusedError
+from headrace_wire.errors import UsageError
+
+#: How values travel.
+Serializer = Literal["msgpack", "cloudpickle"]
+
+#: The positional and the named arguments of a call.
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def check_serializer(name: object) -> Serializer:
+    """Check a serializer's name. Raises UsageError."""
+    if name not in get_args(Serializer):
+        known = " or ".join(map(repr, get_args(Serializer)))
+        raise UsageError(f"the serializer is {name!r}: it can be {known}")
+    return cast("Serializer", name)
+
+
+def seal_call(serializer: Serializer, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
+    """Encode a call's arguments; raises as ``values.pack_value`` does."""
+    if serializer == "cloudpickle":
+        return pickle_value((args, kwds))
+    return pack_call(args, kwds)
+
+
+def seal_value(serializer: Serializer, value: object, label: str) -> bytes:
+    """Encode one value; raises as ``values.pack_value`` does."""
+    if serializer == "cloudpickle":
+        return pickle_value(value)
+    return pack_value(value, label)
+
+
+def open_call(serializer: Serializer, frame: bytes, classes: Classes) -> Call:
+    """Decode a call's arguments. Raises ValueError."""
+    opened = open_value(serializer, frame, classes)
+    if isinstance(opened, list | tuple) and len(cast("list[Any]", opened)) == 2:
+        args, kwds = cast("list[Any]", opened)
+        if isinstance(args, list | tuple) and isinstance(kwds, dict):
+            return tuple(cast("list[Any]", args)), cast("dict[str, Any]", kwds)
+    raise ValueError("these are not the arguments of a call")
+
+
+def open_value(serializer: Serializer, frame: bytes, classes: Classes) -> Any:
+    """Decode one value. Raises ValueError; with cloudpickle, anything."""
+    if serializer == "cloudpickle":
+        return unpickle_value(frame)
+    return unpack_value(frame, classes)
+
+
+def open_result(serializer: Serializer, frame: bytes) -> Any:
+    """Decode the value of a task, for the client that submitted it with this serializer."""
+    return open_value(serializer, frame, IMPORTED)
+
+
+def refuse_pickle(permits: Permits) -> None:
+    """Raise RefusedError where nothing pickled may be opened."""
+    if not permits.pickle:
+        raise RefusedError(
+            "this worker opens no pickled functions: start it with --allow-pickle, or send the "
+            "function by name with serializer='msgpack'"
+        )
+
+
+def pickle_value(value: object) -> bytes:
+    """Pickle by value what has no name on the other side. Raises what pickle raises."""
+    try:
+        import cloudpickle  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - where asked for
+    except ImportError as error:
+        raise UsageError("cloudpickle is not installed: pip install cloudpickle") from error
+    dump: Callable[[object], bytes] = cast("Any", cloudpickle).dumps
+    return dump(value)
+
+
+def unpickle_value(frame: bytes) -> Any:
+    """Open what was pickled, where the caller knows that it may. Raises anything."""
+    return pickle.loads(frame)  # noqa: S301 - see module

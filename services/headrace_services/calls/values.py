@@ -1,0 +1,165 @@
+"""Values to bytes and back: what goes into a function and what comes out of it.
+
+    pack_value ─► plain msgpack, where that says it all
+                  0xC1 0 tree                                where it needs marks (see ``marks``)
+                  0xC1 1 head, sizes, tree, arrays…          where arrays follow
+    unpack_value ◄─ any of these
+
+Types come back as they went. 0xC1 is the one byte with which no msgpack begins.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import msgpack
+
+# The other kinds of values announce themselves to the encoder when they are imported.
+from headrace_services.calls import arrays as _arrays
+from headrace_services.calls import classes as _classes
+from headrace_services.calls import plain as _plain
+from headrace_services.calls.classes import Classes
+from headrace_services.calls.decoder import Decoder
+from headrace_services.calls.encoder import Encoder, UntravelableError, find_mistaken, unmistake
+from headrace_services.calls.places import Roots, explain_culprit, explain_nesting
+from headrace_services.permits import RefusedError
+
+# msgpack's functions carry no types.
+_msgpack: Any = cast("Any", msgpack)
+
+#: Kinds of values that announce themselves.
+KINDS = (_arrays, _classes, _plain)
+
+#: How frames begin that are not plain msgpack.
+_NO_MSGPACK = 0xC1
+_MARKED, _WITH_ARRAYS = bytes([_NO_MSGPACK, 0]), bytes([_NO_MSGPACK, 1])
+
+#: Behind the beginning: how many arrays, and how many bytes the tree has. Then each array's size.
+_HEAD = struct.Struct("<IQ")
+
+#: Values without anything in them, which msgpack takes as they are.
+_SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
+
+#: Bytes without which no byte string is in what was packed, and no extension but short ones.
+_SUSPICIOUS = bytes([0xC4, 0xC5, 0xC6, 0xC8, 0xC9, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8])
+
+#: How a mark begins, and a few other extensions.
+_EXTENSION = 0xC7
+
+
+def _refuse_extension(code: int, body: bytes) -> None:
+    raise ValueError(f"an extension of type {code} where there is none ({len(body)} bytes)")
+
+
+_unpack_plain: Callable[[bytes | memoryview], Any] = partial(
+    _msgpack.unpackb,
+    ext_hook=_refuse_extension,
+    strict_map_key=False,
+    unicode_errors="surrogatepass",
+    max_ext_len=0,
+)
+
+
+def pack_value(value: object, label: str = "the value") -> bytes:
+    """Encode a value; ``label`` is what errors call it.
+
+    Raises TypeError for what cannot travel and ValueError for what contains itself or is nested
+    too deep, with the place in the value.
+    """
+    if type(value) in _SCALARS:
+        try:
+            packed: bytes = _msgpack.packb(value)
+            return packed
+        except (OverflowError, ValueError):
+            pass  # a large integer, or text that is no UTF-8
+    return _pack(value, lambda: [(label, value)])
+
+
+def pack_call(args: tuple[object, ...], kwds: dict[str, object]) -> bytes:
+    """Encode a call's arguments, as a list of a list and a dict; raises as ``pack_value`` does."""
+
+    def name_arguments() -> Roots:
+        named = [(f"argument {place}", value) for place, value in enumerate(args, 1)]
+        return [*named, *((f"argument {name!r}", value) for name, value in kwds.items())]
+
+    return _pack([[*args], kwds], name_arguments)
+
+
+def unpack_value(frame: bytes | memoryview, classes: Classes) -> Any:
+    """Decode a value; ``classes`` makes those of named classes.
+
+    Safe on any bytes: nothing in them is run, and no memory is taken but in proportion to their
+    size. Raises ValueError for malformed ones, and RefusedError, which is one, as ``classes`` does.
+    """
+    try:
+        if frame[0] == _NO_MSGPACK:
+            return _unpack_marked(memoryview(frame), classes)
+        return _unpack_plain(frame)
+    except RefusedError:
+        raise
+    except Exception as error:
+        raise ValueError(f"a malformed value: {error or type(error).__name__}") from error
+
+
+def _pack(value: object, name_roots: Callable[[], Roots]) -> bytes:
+    try:
+        packed, encoder = _pack_tree(value)
+        if _is_suspicious(packed, encoder.taken) and find_mistaken(value):
+            packed, encoder = _pack_tree(unmistake(value))
+    except UntravelableError as error:
+        message = explain_culprit(name_roots(), error.culprit, error.reason)
+        raise TypeError(message) from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(explain_nesting(name_roots(), str(error))) from None
+    if not encoder.taken:
+        return packed[1:]
+    tree = memoryview(packed)[1:]
+    if not encoder.buffers:
+        return b"".join((_MARKED, tree))
+    head = _HEAD.pack(len(encoder.buffers), len(tree))
+    sizes = struct.pack(f"<{len(encoder.buffers)}Q", *map(len, encoder.buffers))
+    return b"".join((_WITH_ARRAYS, head, sizes, tree, *encoder.buffers))
+
+
+def _pack_tree(value: object) -> tuple[bytes, Encoder]:
+    # In a list of one: msgpack packs one level more than it unpacks.
+    encoder = Encoder()
+    try:
+        return _msgpack.packb([value], strict_types=True, default=encoder.take), encoder
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as in file names that are no UTF-8.
+        encoder = Encoder()
+        packed = _msgpack.packb(
+            [value], strict_types=True, default=encoder.take, unicode_errors="surrogatepass"
+        )
+        return packed, encoder
+
+
+def _is_suspicious(packed: bytes, marks: int) -> bool:
+    """Tell whether there may be a byte string or an extension beside the encoder's marks."""
+    return (
+        len(packed.translate(None, _SUSPICIOUS)) != len(packed) or packed.count(_EXTENSION) != marks
+    )
+
+
+def _unpack_marked(frame: memoryview, classes: Classes) -> Any:
+    buffers: list[memoryview] = []
+    start, end, beginning = 2, len(frame), bytes(frame[:2])
+    if beginning == _WITH_ARRAYS:
+        count, tree_bytes = _HEAD.unpack_from(frame, start)
+        start += _HEAD.size
+        sizes = struct.unpack_from(f"<{count}Q", frame, start)
+        start += 8 * count
+        end = start + tree_bytes
+        place = end
+        for size in sizes:
+            buffers.append(frame[place : place + size])
+            place += size
+        if place != len(frame):
+            raise ValueError("its arrays do not fill the frame")
+    elif beginning != _MARKED:
+        raise ValueError("it was packed by another version")
+    return Decoder(classes, buffers).decode(frame[start:end])

@@ -1,0 +1,78 @@
+"""What a worker lets strangers' jobs run: nothing but what its operator named.
+
+headrace worker --allow, --path, --allow-pickle ─► Permits ─► each slot ─► service.permit
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from headrace_wire.errors import HeadraceError, UsageError
+
+#: Allows whatever can be imported; for the embedded worker, which runs its own user's program.
+EVERYTHING = "*"
+
+#: ``package``, ``package.module`` or ``module:name``; names may be nested, as ``Class.method``.
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
+
+
+class RefusedError(HeadraceError, ValueError):
+    """The worker does not allow this."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """What jobs may use here; by default nothing.
+
+    A name in ``allow`` is a module, which allows all in it and in modules below it, or
+    ``module:name``, which allows just that. ``pickle`` tells whether pickled functions and values
+    may be opened, which allows everything. Modules are also looked for in the folders ``paths``,
+    before all others.
+
+    Raises UsageError for a name that cannot be one.
+    """
+
+    allow: tuple[str, ...] = ()
+    pickle: bool = False
+    paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.allow:
+            if name != EVERYTHING and not _NAME.fullmatch(name):
+                raise UsageError(
+                    f"{name!r} cannot be allowed: write 'package', 'package.module' or "
+                    "'package.module:function'"
+                )
+
+    @property
+    def allows_anything(self) -> bool:
+        """Whether anything is allowed at all."""
+        return bool(self.allow or self.pickle)
+
+    def allows_module(self, module: str) -> bool:
+        """Whether all in a module is allowed."""
+        return any(
+            name in (EVERYTHING, module) or module.startswith(f"{name}.") for name in self.allow
+        )
+
+    def names(self, module: str, qualname: str) -> bool:
+        """Whether just this one name of a module was allowed by itself."""
+        return f"{module}:{qualname}" in self.allow
+
+    def describe(self) -> str:
+        """Say in a few words what is allowed."""
+        words = [*self.allow, *(["pickled functions"] if self.pickle else [])]
+        return "allows " + (", ".join(words) or "nothing")
+
+
+@runtime_checkable
+class PermittedService(Protocol):
+    """A service that asks what is allowed: it is told before anything else is asked of it."""
+
+    def permit(self, permits: Permits) -> None:
+        """Take note of what is allowed on this machine."""
+        ...

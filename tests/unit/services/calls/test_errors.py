@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import traceback
+from typing import Any
+
+import pytest
+
+from headrace_services.calls.classes import ExceptionParts
+from headrace_services.calls.errors import (
+    MAX_DETAIL_BYTES,
+    RemoteError,
+    RemoteTraceback,
+    pack_error,
+    rebuild_failure,
+)
+from headrace_services.calls.outline import OUTLINES
+from headrace_services.calls.values import pack_value, unpack_value
+from headrace_wire.errors import HeadraceError, TaskFailedError, UsageError
+from headrace_wire.messages import TaskFailure
+from support.calls_shop import BareError, OutOfStockError, ran
+
+
+def make_failure(detail: bytes, **changes: Any) -> TaskFailure:
+    words: dict[str, Any] = {
+        "lease": 1, "job": "job", "index": 3, "attempt": 1, "reason": "error", "signal": "",
+        "error_type": "shop.WeirdError", "message": "its text", "traceback": "Traceback: …\n",
+        "summary": "order('a')", "worker": "host-1", "cpu_seconds": 0.0, "busy_seconds": 0.0,
+    }  # fmt: skip
+    return TaskFailure(**{**words, **changes}, detail=detail)
+
+
+def travel(error: BaseException) -> Exception:
+    return rebuild_failure(make_failure(pack_error(error)))
+
+
+def list_builtin_errors() -> list[BaseException]:
+    plain = [ValueError("a", 1), KeyError("k"), ZeroDivisionError("division by zero")]
+    system = [OSError(2, "no", "file"), OSError(18, "no", "a", None, "b"), OSError("text"),
+              FileNotFoundError(2, "no"), TimeoutError()]  # fmt: skip
+    special = [
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), SyntaxError("x", ("f", 1, 2, "t")),
+        ExceptionGroup("many", [ValueError(1), ExceptionGroup("more", [KeyError(2)])]),
+        json.JSONDecodeError("x", "doc", 0), UsageError("no"), MemoryError(),
+        RecursionError("deep"),
+    ]  # fmt: skip
+    return [*plain, *system, *special]
+
+
+@pytest.mark.parametrize("error", list_builtin_errors(), ids=repr)
+def test_an_exception_of_a_known_class_is_raised_as_itself(error: BaseException) -> None:
+    back = travel(error)
+    assert type(back) is type(error)
+    assert str(back) == str(error)
+    assert repr(back.args) == repr(error.args)
+    for name in ("errno", "filename", "filename2", "pos", "lineno", "start", "message"):
+        assert getattr(back, name, None) == getattr(error, name, None)
+
+
+def test_an_exception_of_the_users_own_comes_back_with_its_attributes_and_without_its_code() -> (
+    None
+):
+    error = OutOfStockError("bolt", 3)
+    error.add_note("order 7")
+    ran.clear()
+    back = travel(error)
+    assert ran == []
+    assert isinstance(back, OutOfStockError)
+    assert (str(back), back.item, back.missing) == ("3 of bolt are missing", "bolt", 3)
+    assert back.__notes__[0] == "order 7"
+    with pytest.raises(TypeError):
+        pickle.loads(pickle.dumps(error))  # which is more than pickle can do
+    bare = travel(BareError(code=5))
+    assert isinstance(bare, BareError)
+    assert (str(bare), bare.code) == ("code 5", 5)
+
+
+def test_an_exception_shows_where_it_was_raised() -> None:
+    back = travel(ValueError("no"))
+    assert isinstance(back.__cause__, RemoteTraceback)
+    assert str(back.__cause__) == '\n"""\nTraceback: …\n"""'
+    shown = "".join(traceback.format_exception(back))
+    assert "direct cause" in shown
+    assert "raised in task 3, order('a') on worker host-1" in shown
+
+
+def test_an_exception_of_an_unknown_class_has_its_name() -> None:
+    parts = ExceptionParts("shop.stock:Shelf.EmptyError", ["a"], {}, "it is empty")
+    back = rebuild_failure(make_failure(pack_value(parts)))
+    assert isinstance(back, RemoteError)
+    assert isinstance(back, TaskFailedError)
+    assert (type(back).__name__, type(back).__module__) == ("EmptyError", "shop.stock")
+    assert back.error_type == "shop.stock.Shelf.EmptyError"
+    assert str(back) == "it is empty"
+    assert type(rebuild_failure(make_failure(pack_value(parts)))) is type(back)
+    assert type(HeadraceError.from_code("remote", "x")) is RemoteError
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), StopIteration(1),
+                                   StopAsyncIteration(), GeneratorExit()], ids=repr)  # fmt: skip
+def test_what_would_end_the_program_or_a_loop_does_not(error: BaseException) -> None:
+    back = travel(error)
+    assert isinstance(back, RemoteError)
+    assert type(back).__name__ == type(error).__name__
+
+
+def test_arguments_that_cannot_travel_leave_their_text() -> None:
+    class Local:
+        def __repr__(self) -> str:
+            return "<local>"
+
+    back = travel(ValueError("cannot use", Local()))
+    assert type(back) is ValueError
+    assert str(back) == "('cannot use', <local>)"
+    long = travel(ValueError("x" * MAX_DETAIL_BYTES))
+    assert type(long) is ValueError
+    assert str(long) == "x" * 4000
+    stock = OutOfStockError("bolt", 1)
+    stock.item = Local()  # type: ignore[assignment]
+    assert type(travel(stock)) is OutOfStockError
+    assert isinstance(
+        travel(UnicodeDecodeError("x", b"y" * MAX_DETAIL_BYTES, 0, 1, "no")), RemoteError
+    )
+
+
+def test_an_exception_that_breaks_when_it_is_looked_at_is_still_a_failure() -> None:
+    class EvilError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+        def __getattribute__(self, name: str) -> Any:
+            raise RuntimeError
+
+    assert pack_error(EvilError()) == b""
+    back = travel(EvilError())
+    assert (type(back).__name__, str(back)) == ("WeirdError", "its text")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ExceptionParts("builtins:eval", ["1"], {}, "t"),
+        ExceptionParts("os:system", ["true"], {}, "t"),
+        ExceptionParts("builtins:OSError", [], {}, "t", whole=False),
+        ExceptionParts("builtins:UnicodeDecodeError", [1], {}, "t"),
+        ExceptionParts("subprocess:Popen", ["true"], {}, "t"),
+        ExceptionParts("wave:Error", [], {}, "t"),
+        ExceptionParts("a\0b:c", [], {}, "t"),
+        ExceptionParts("", [], {}, "t"),
+        ExceptionParts("builtins:ValueError", [], {"__class__": 1, "args": 2}, "t"),
+        ExceptionParts("builtins:ExceptionGroup", ["a", [1]], {}, "t"),
+    ],
+    ids=lambda parts: repr(parts.name),
+)
+def test_a_hostile_failure_is_an_error_and_nothing_else(parts: ExceptionParts) -> None:
+    back = rebuild_failure(make_failure(pack_value(parts)))
+    assert isinstance(back, RemoteError | OSError | ValueError)
+    assert "wave" not in sys.modules
+
+
+@pytest.mark.parametrize("detail", [b"", b"\xc1", b"\x01", pack_value([ValueError("a")])])
+def test_a_failure_without_a_readable_detail_is_told_by_its_text(detail: bytes) -> None:
+    back = rebuild_failure(make_failure(detail, traceback=""))
+    assert isinstance(back, RemoteError)
+    assert back.error_type == "shop.WeirdError"
+    assert str(back) == "its text"
+    assert back.__cause__ is None
+
+
+@pytest.mark.parametrize("reason", ["timeout", "crash", "oom", "lost"])
+def test_a_task_that_had_no_exception_failed_for_its_reason(reason: str) -> None:
+    failure = make_failure(b"", reason=reason, message="the slot was killed by SIGSEGV")
+    back = rebuild_failure(failure)
+    assert type(back) is TaskFailedError
+    assert str(back) == "task 3, order('a'): the slot was killed by SIGSEGV"
+
+
+def test_an_exception_travels_as_a_value_too() -> None:
+    frame = pack_value({"e": [OutOfStockError("a", 1)]})
+    assert unpack_value(frame, OUTLINES)["e"][0].kind == "OutOfStockError"
