@@ -1,1 +1,28 @@
 """multiprocessing.Pool across machines, with no broker."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace.cluster import Cluster
+    from headrace.executor import Executor
+    from headrace.pool import Pool
+    from headrace_services.calls import RemoteError
+
+__all__ = ["Cluster", "Executor", "Pool", "RemoteError"]
+
+#: Where each name lives; imported when it is first asked for, so that the command line stays quick.
+_HOMES = {
+    "Cluster": "headrace.cluster",
+    "Executor": "headrace.executor",
+    "Pool": "headrace.pool",
+    "RemoteError": "headrace_services.calls",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

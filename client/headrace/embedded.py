@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -44,11 +44,19 @@ class EmbeddedClusterError(HeadraceError):
 
 @contextlib.contextmanager
 def open_embedded_cluster(
-    slots: str = "auto", start_method: str = "forkserver", permits: Permits | None = None
+    slots: str = "auto",
+    start_method: str = "forkserver",
+    permits: Permits | None = None,
+    *,
+    max_tasks: int | None = None,
+    import_path: Sequence[str] = (),
+    show_output: bool = False,
 ) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
-    ``permits`` is what jobs may use in the worker: nothing when not given.
+    ``permits`` is what jobs may use in the worker: nothing when not given. ``import_path`` is where
+    the worker looks for modules beside its own. ``show_output`` lets what tasks print go to this
+    process's standard error.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
     of the children's log when one of them ends too soon.
@@ -77,8 +85,10 @@ def open_embedded_cluster(
         worker = _start(
             ["worker", "--coordinator", str(address), "--key-file", str(key_file),
              "--slots", slots, "--start-method", start_method, "--name", "embedded",
-             "--drain", "0s", "--with-parent", *_write_options(permits or Permits())],
-            log, subprocess.DEVNULL,
+             "--drain", "0s", "--with-parent", *_write_options(permits or Permits()),
+             *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
+             *(["--log-level", "error"] if show_output else [])],
+            None if show_output else log, subprocess.DEVNULL, import_path,
         )  # fmt: skip
         stack.callback(_stop, worker)
         _tie(worker, coordinator)
@@ -104,12 +114,16 @@ def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) 
     threading.Thread(target=wait, name="embedded worker watch", daemon=True).start()
 
 
-def _start(arguments: list[str], log: IO[bytes], stdout: int) -> subprocess.Popen[bytes]:
+def _start(
+    arguments: list[str], log: IO[bytes] | None, stdout: int, import_path: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     # What a user set for a cluster elsewhere is not meant for these two.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
         or name == "HEADRACE_PRIMES_ENGINE"
     }  # fmt: skip
+    if import_path:
+        environment["PYTHONPATH"] = os.pathsep.join(import_path)
     return subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "headrace", *arguments],
         stdin=subprocess.PIPE,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from headrace_services.calls.json_lines import write_lines
-from headrace_services.primes.destination import open_destination
+from headrace_services.destination import open_destination
 from headrace_services.service import Gathered
 from headrace_wire.errors import OutputError
 

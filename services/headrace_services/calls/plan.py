@@ -37,7 +37,7 @@ class CallOptions:
         check_serializer(self.serializer)
         parameters: dict[str, object] = {"serializer": self.serializer, "pool": self.pool}
         if self.initializer is not None:
-            parameters["initializer"] = _seal_function(self.serializer, self.initializer)
+            parameters["initializer"] = seal_function(self.serializer, self.initializer)
             parameters["initargs"] = seal_call(self.serializer, self.initargs, {})
         object.__setattr__(self, "parameters", parameters)
 
@@ -54,7 +54,7 @@ def plan_apply(
     """
     options = options or CallOptions()
     sealed = seal_call(options.serializer, tuple(args), kwds or {})
-    return Plan("apply", _make_parameters(function, options), 1, [sealed])
+    return Plan("apply", make_parameters(function, options), 1, [sealed])
 
 
 def plan_map(
@@ -63,7 +63,7 @@ def plan_map(
     """Plan a call with each argument; they are packed as they are read, and raise then."""
     options = options or CallOptions()
     inputs = _seal_each(options.serializer, arguments)
-    return Plan("map", _make_parameters(function, options), _count(arguments), inputs)
+    return Plan("map", make_parameters(function, options), _count(arguments), inputs)
 
 
 def plan_starmap(
@@ -72,7 +72,7 @@ def plan_starmap(
     """Plan a call with each tuple of arguments; they are packed as they are read."""
     options = options or CallOptions()
     inputs = _seal_each(options.serializer, map(tuple, arguments))
-    return Plan("starmap", _make_parameters(function, options), _count(arguments), inputs)
+    return Plan("starmap", make_parameters(function, options), _count(arguments), inputs)
 
 
 def _seal_each(serializer: Serializer, arguments: Iterable[Any]) -> Iterator[bytes]:
@@ -85,12 +85,14 @@ def _count(arguments: Iterable[Any]) -> int:
     return len(arguments) if isinstance(arguments, Sized) else 0
 
 
-def _make_parameters(function: Function, options: CallOptions) -> dict[str, object]:
-    sealed = _seal_function(options.serializer, function)
+def make_parameters(function: Function, options: CallOptions) -> dict[str, object]:
+    """The parameters of a job whose tasks all call one function. Raises UsageError."""
+    sealed = seal_function(options.serializer, function)
     return {**options.parameters, "function": sealed, "label": label_function(function)}
 
 
-def _seal_function(serializer: Serializer, function: Function) -> str | bytes:
+def seal_function(serializer: Serializer, function: Function) -> str | bytes:
+    """A function as it travels. Raises UsageError for one that cannot."""
     if isinstance(function, str):
         return check_name(function)
     if serializer == "cloudpickle":

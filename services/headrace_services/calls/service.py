@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headrace_services.permits import Permits, RefusedError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Characters of a task's name, at most.
 _NAME_CHARACTERS = 200
+
+#: Functions that a slot remembers for one job whose tasks call several.
+FUNCTIONS_KEPT = 256
 
 
 class CallsService:
@@ -37,8 +41,12 @@ class CallsService:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The words for what it can do: one call, or one for each argument or tuple of them."""
-        return ("apply", "map", "starmap")
+        """The words for what it can do.
+
+        One function for the job, called once, or with each argument or tuple of them; or ``call``:
+        a function for each task.
+        """
+        return ("apply", "map", "starmap", "call")
 
     def permit(self, permits: Permits) -> None:
         """Take note of what is allowed here; until then nothing is."""
@@ -66,6 +74,9 @@ class CallsService:
         if serializer == "cloudpickle":
             refuse_pickle(self._permits)
         classes = self._make_classes()
+        if operation == "call":
+            self._initialize(parameters, serializer, classes)
+            return self._make_caller(serializer, classes)
         function = self._find(parameters.get("function"), serializer)
         self._initialize(parameters, serializer, classes)
         return _make_runner(operation, function, serializer, classes)
@@ -106,6 +117,22 @@ class CallsService:
         if operation not in self.operations:
             raise ValueError(self._refuse(operation))
         return gather_lines(parameters, values, target)
+
+    def _make_caller(self, serializer: Serializer, classes: FoundClasses) -> TaskRunner:
+        from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see class
+        from headrace_wire.encoding import unpack  # noqa: PLC0415 - see class
+
+        find = lru_cache(FUNCTIONS_KEPT)(lambda sealed: self._find(sealed, serializer))
+
+        def run_call(index: int, task_input: bytes | None) -> bytes:
+            match unpack(_check(index, task_input)):
+                case [str() | bytes() as sealed, bytes() as frame]:
+                    args, kwds = open_call(serializer, frame, classes)
+                    return seal_value(serializer, find(sealed)(*args, **kwds), "the result")
+                case _:
+                    raise ValueError(f"task {index} is no call")
+
+        return run_call
 
     def _make_classes(self) -> FoundClasses:
         from headrace_services.calls.functions import resolve  # noqa: PLC0415 - see class

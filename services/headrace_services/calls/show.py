@@ -8,6 +8,7 @@ from typing import Any, cast
 from headrace_services.calls.outline import OUTLINES, Outline
 from headrace_services.calls.transport import open_call, open_value
 from headrace_services.service import Parameters
+from headrace_wire.encoding import unpack
 
 #: Integers of more bits are shown by their size: Python refuses to write very long ones.
 _SHOWN_BITS = 256
@@ -56,9 +57,12 @@ def show_call(operation: str, parameters: Parameters, index: int, task_input: by
     What is pickled is not opened: this may be asked anywhere.
     """
     label = str(parameters.get("label") or "call")
+    if operation == "call" and task_input is not None:
+        sealed, task_input = unpack(task_input)
+        label = sealed.rpartition(":")[2] if isinstance(sealed, str) else label
     if parameters.get("serializer") != "msgpack" or task_input is None:
         return f"{label}, task {index}"
-    if operation == "apply":
+    if operation in ("apply", "call"):
         args, kwds = open_call("msgpack", task_input, OUTLINES)
     else:
         argument = open_value("msgpack", task_input, OUTLINES)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from headrace_services.destination import open_destination
 from headrace_services.primes.batches import decode_verdicts
 from headrace_services.primes.coverage import Coverage
-from headrace_services.primes.destination import open_destination
 from headrace_services.primes.gmp import to_decimal
 from headrace_services.primes.partition import RANGE_END, Partition
 from headrace_services.primes.writers import WRITERS

@@ -1,0 +1,104 @@
+"""Calls one by one, each with a function of its own, over one stream."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from headrace.outcomes import Outcome
+from headrace.stream import Stream
+from headrace_services.calls import CallOptions, open_result, rebuild_failure
+from headrace_services.calls.plan import Function, seal_function
+from headrace_services.calls.transport import seal_call
+from headrace_wire.encoding import pack
+from headrace_wire.errors import HeadraceError
+from headrace_wire.messages import TaskFailure
+
+#: The operation whose inputs name the function, too.
+CALL = "call"
+
+
+class OpenStream(Protocol):
+    """Makes a stream of the service ``calls``."""
+
+    def __call__(
+        self,
+        operation: str,
+        parameters: dict[str, object],
+        *,
+        on_values: Callable[[int, Sequence[bytes]], None],
+        on_failures: Callable[[Sequence[TaskFailure]], None],
+        on_broken: Callable[[HeadraceError], None],
+    ) -> Stream: ...
+
+
+class Calls:
+    """Calls that are on their way, by the index of their task. Thread safe."""
+
+    def __init__(self, options: CallOptions, open_stream: OpenStream) -> None:
+        self._serializer = options.serializer
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Callable[[Outcome], object]] = {}
+        self._sealed: weakref.WeakKeyDictionary[Any, str | bytes] = weakref.WeakKeyDictionary()
+        self.stream = open_stream(
+            CALL,
+            options.parameters,
+            on_values=self._take_values,
+            on_failures=self._take_failures,
+            on_broken=self._fail_all,
+        )
+
+    def call(
+        self,
+        function: Function,
+        args: Sequence[Any],
+        kwds: dict[str, Any],
+        settle: Callable[[Outcome], object],
+    ) -> int:
+        """Make a call; ``settle`` is told its outcome, in the receiver's thread.
+
+        Returns the task's index. Raises UsageError for a function that cannot travel, TypeError and
+        ValueError for arguments.
+        """
+        frame = seal_call(self._serializer, tuple(args), kwds)
+        item = pack([self._seal(function), frame])
+        with self._lock:
+            index = self.stream.put(item)
+            self._waiting[index] = settle
+        return index
+
+    def _seal(self, function: Function) -> str | bytes:
+        """A function as it travels, remembered: what it refers to is that of its first call."""
+        try:
+            known = self._sealed.get(function)
+            if known is None:
+                known = self._sealed[function] = seal_function(self._serializer, function)
+        except TypeError:  # not hashable, or nothing that can be referred to weakly
+            return seal_function(self._serializer, function)
+        return known
+
+    def _take_values(self, start: int, values: Sequence[bytes]) -> None:
+        with self._lock:
+            settlers = [self._waiting.pop(start + place, None) for place in range(len(values))]
+        for settle, value in zip(settlers, values, strict=True):
+            if settle:
+                try:
+                    outcome: Outcome = (True, open_result(self._serializer, value))
+                except Exception as error:  # noqa: BLE001 - what was pickled may raise anything
+                    outcome = (False, error)
+                settle(outcome)
+
+    def _take_failures(self, failures: Sequence[TaskFailure]) -> None:
+        for failure in failures:
+            with self._lock:
+                settle = self._waiting.pop(failure.index, None)
+            if settle:
+                settle((False, rebuild_failure(failure)))
+
+    def _fail_all(self, error: HeadraceError) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for settle in waiting.values():
+            settle((False, error))

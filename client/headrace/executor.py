@@ -1,0 +1,138 @@
+"""A ``concurrent.futures.Executor`` across machines."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor as BaseExecutor
+from concurrent.futures import Future, InvalidStateError
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from headrace.calls import Calls
+from headrace.outcomes import Outcome
+from headrace.sessions import open_session
+from headrace.stream import Stream, StreamOptions
+from headrace_services.calls import CallOptions
+from headrace_services.calls.plan import Function
+from headrace_services.calls.transport import Serializer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Executor(BaseExecutor):
+    """An executor whose calls run here or on a cluster.
+
+    ``Executor()`` and ``Executor(4)`` start a coordinator and a worker on this machine;
+    ``Executor("host:7333")`` uses a cluster that is there. See ``headrace.Pool`` for the other
+    arguments, and for what is raised.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | str | None = None,
+        initializer: Function | None = None,
+        initargs: Iterable[Any] = (),
+        *,
+        key_file: str | Path | None = None,
+        serializer: Serializer | None = None,
+        task_timeout: float | None = None,
+        retries: int | None = None,
+        priority: int = 0,
+        name: str = "",
+    ) -> None:
+        address = max_workers if isinstance(max_workers, str) else None
+        if isinstance(max_workers, int) and max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
+            raise TypeError("initializer must be a callable")
+        options = CallOptions(
+            serializer=serializer or ("msgpack" if address else "cloudpickle"),
+            initializer=initializer,
+            initargs=tuple(initargs),
+            pool=secrets.token_hex(8),
+        )
+        self._stream_options = StreamOptions(
+            name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
+        )
+        self._lock = threading.Lock()
+        self._shut_down = False
+        self._stack = contextlib.ExitStack()
+        self._cluster = self._stack.enter_context(
+            open_session(
+                address,
+                key_file,
+                slots="auto" if max_workers is None or address else str(max_workers),
+            )
+        )
+        self._futures: set[Future[Any]] = set()
+        self._calls = Calls(options, self._open_stream)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Make a call.
+
+        Raises RuntimeError after ``shutdown``, UsageError for a function that cannot travel,
+        TypeError and ValueError for arguments.
+        """
+        future: Future[T] = Future()
+
+        def settle(outcome: Outcome) -> None:
+            success, value = outcome
+            with self._lock:
+                self._futures.discard(future)
+            with contextlib.suppress(InvalidStateError):  # it was cancelled meanwhile
+                if not future.set_running_or_notify_cancel():
+                    return
+                if success:
+                    future.set_result(value)
+                else:
+                    future.set_exception(value)
+
+        with self._lock:
+            if self._shut_down:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._futures.add(future)
+        try:
+            self._calls.call(fn, args, kwargs, settle)
+        except BaseException:
+            with self._lock:
+                self._futures.discard(future)
+            raise
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; see ``concurrent.futures.Executor.shutdown``.
+
+        Without ``wait`` a thread waits for the calls that are on their way, and then frees all.
+        """
+        with self._lock:
+            if self._shut_down and not wait:
+                return
+            self._shut_down = True
+            pending = list(self._futures)
+        if cancel_futures:
+            for future in pending:
+                future.cancel()
+            self._calls.stream.cancel()
+        self._calls.stream.close()
+        if wait:
+            self._finish()
+        else:
+            threading.Thread(target=self._finish, name="headrace-shutdown").start()
+
+    def _finish(self) -> None:
+        self._calls.stream.join()
+        self._stack.close()
+
+    def _open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
+        return Stream(
+            self._cluster.engine,
+            "calls",
+            operation,
+            parameters,
+            options=self._stream_options,
+            **told,
+        )

@@ -1,0 +1,265 @@
+"""A stream: one job of this client's own, into which calls go and out of which outcomes come.
+
+    put ─► pending ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
+    on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.fetch (long-poll)
+
+What the receiver was given it says it has with its next fetch, so that neither the coordinator nor
+its store grows with a stream that never ends. Both threads are started by the first ``put`` and end
+when the job is over: after ``close``, when every outcome is there, or after ``cancel``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from headrace.engine import Engine
+from headrace_services.service import Parameters
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.batch import pack_batch, unpack_batch
+from headrace_wire.encoding import pack
+from headrace_wire.errors import HeadraceError, JobStateError, SpoolFullError, UnknownJobError
+from headrace_wire.messages import FetchRequest, JobSpec, Span, TaskFailure
+
+log = logging.getLogger(__name__)
+
+#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
+BATCH_BYTES = 1 << 20
+
+#: Inputs in one batch on their way to the coordinator.
+BATCH_TASKS = 4096
+
+#: Bytes of values asked for at a time.
+FETCH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What a stream's job is told; see JobSpec."""
+
+    name: str = ""
+    priority: int = 0
+    timeout_seconds: float | None = None
+    retries: int | None = None
+    retry_delay_seconds: float = 0.5
+
+
+class Stream:
+    """Calls of one service's operation, put one by one. Thread safe.
+
+    ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
+    ``on_failures`` of tasks that failed, in the receiver's thread and in any order; each task is
+    told of once. ``on_broken`` is told once when the stream cannot go on: no further outcome comes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        service: str,
+        operation: str,
+        parameters: Parameters,
+        *,
+        on_values: Callable[[int, Sequence[bytes]], None],
+        on_failures: Callable[[Sequence[TaskFailure]], None],
+        on_broken: Callable[[HeadraceError], None],
+        options: StreamOptions | None = None,
+    ) -> None:
+        options = options or StreamOptions()
+        self._jobs = engine.jobs
+        self._results = engine.results
+        self._on_values = on_values
+        self._on_failures = on_failures
+        self._on_broken = on_broken
+        self._spec = JobSpec(
+            id=secrets.token_hex(6),
+            service=service,
+            operation=operation,
+            parameters=pack(dict(parameters)),
+            tasks=None,
+            carried=True,
+            name=options.name,
+            priority=options.priority,
+            timeout_seconds=options.timeout_seconds,
+            retries=options.retries,
+            retry_delay_seconds=options.retry_delay_seconds,
+            owned=True,
+        )
+        self._changed = threading.Condition()
+        self._pending: list[bytes] = []
+        self._count = 0
+        self._started = False
+        self._closed = False
+        self._ended = False
+        self._broken: HeadraceError | None = None
+        self._sender = threading.Thread(target=self._send, name="headrace-sender", daemon=True)
+        self._receiver = threading.Thread(
+            target=self._receive, name="headrace-receiver", daemon=True
+        )
+
+    @property
+    def job_id(self) -> str:
+        return self._spec.id
+
+    def put(self, item: bytes) -> int:
+        """Hand in one task's input. Returns the task's index.
+
+        Raises JobStateError after ``close``, and what broke the stream.
+        """
+        with self._changed:
+            self._require_open()
+            index = self._count
+            self._count += 1
+            self._pending.append(item)
+            if len(self._pending) == 1:
+                self._changed.notify_all()
+            self._start()
+            return index
+
+    def put_all(self, items: Sequence[bytes]) -> int:
+        """Hand in several inputs. Returns the index of the first."""
+        with self._changed:
+            self._require_open()
+            index = self._count
+            self._count += len(items)
+            self._pending += items
+            self._changed.notify_all()
+            self._start()
+            return index
+
+    def close(self) -> None:
+        """Hand in nothing more; outcomes still come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every outcome has been told of, or none will be any more."""
+        return self._ended
+
+    def cancel(self) -> None:
+        """Give up: running tasks are stopped, and ``on_broken`` is told so."""
+        with self._changed:
+            if self._ended:
+                return
+            started = self._started
+            self._closed = self._ended = True
+            self._pending.clear()
+            self._changed.notify_all()
+        if started:
+            self._forget()
+        self._on_broken(JobStateError("the call was cancelled: its pool is gone"))
+
+    def join(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until every outcome has been told of. False when that took too long."""
+        with self._changed:
+            if not self._started:
+                return True
+            return self._changed.wait_for(lambda: self._ended, timeout_seconds)
+
+    def _require_open(self) -> None:
+        if self._broken:
+            raise self._broken
+        if self._closed:
+            raise JobStateError("this stream is closed: it takes no more tasks")
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._sender.start()
+
+    def _send(self) -> None:
+        try:
+            self._insist(lambda: self._jobs.submit(self._spec))
+            self._receiver.start()
+            start = 0
+            while batch := self._take_batch():
+                packed = pack_batch(batch)
+                self._insist(partial(self._jobs.put, self.job_id, start, packed))
+                start += len(batch)
+            if not self._ended:
+                self._jobs.seal(self.job_id, start)
+        except HeadraceError as error:
+            self._break(error)
+
+    def _take_batch(self) -> list[bytes]:
+        """The inputs that have come, as many as travel together; none when there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closed)
+            size = 0
+            for count, item in enumerate(self._pending):
+                size += len(item)
+                if count and (size > BATCH_BYTES or count == BATCH_TASKS):
+                    batch = self._pending[:count]
+                    del self._pending[:count]
+                    return batch
+            batch, self._pending = self._pending, []
+            return batch
+
+    def _insist(self, call: Callable[[], object]) -> None:
+        """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
+        while not self._ended:
+            try:
+                call()
+                return
+            except SpoolFullError as error:
+                log.info("%s", error)
+
+    def _receive(self) -> None:
+        try:
+            cursor = failure_cursor = seen = 0
+            delivered: tuple[Span, ...] = ()
+            while not self._ended:
+                request = FetchRequest(
+                    job=self.job_id,
+                    cursor=cursor,
+                    ordered=False,
+                    max_bytes=FETCH_BYTES,
+                    wait_seconds=MAX_WAIT_SECONDS,
+                    seen=seen,
+                    failure_cursor=failure_cursor,
+                    delivered=delivered,
+                )
+                fetched = self._results.fetch(request)
+                if self._ended:
+                    return
+                for run in fetched.runs:
+                    self._on_values(run.start, unpack_batch(run.values))
+                if fetched.failures:
+                    self._on_failures(fetched.failures)
+                delivered = tuple(Span(run.start, run.stop) for run in fetched.runs)
+                cursor, failure_cursor = fetched.cursor, fetched.failure_cursor
+                seen = fetched.status.done + fetched.status.failed
+                if fetched.complete:
+                    self._end()
+                    return
+        except HeadraceError as error:
+            self._break(error)
+
+    def _end(self) -> None:
+        self._forget()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _forget(self) -> None:
+        try:
+            self._jobs.delete(self.job_id)
+        except HeadraceError as error:  # then it is forgotten after a while
+            log.debug("job %s is left to expire: %s", self.job_id, error)
+
+    def _break(self, error: HeadraceError) -> None:
+        with self._changed:
+            if self._ended:
+                return
+            if isinstance(error, UnknownJobError):
+                error = JobStateError(f"job {self.job_id} was deleted by somebody else")
+            self._broken = error
+            self._closed = self._ended = True
+            self._pending.clear()
+            self._changed.notify_all()
+        self._on_broken(error)
