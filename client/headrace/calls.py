@@ -11,7 +11,7 @@ from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
 from headrace_services.calls.plan import Function, seal_function
-from headrace_services.calls.transport import seal_call
+from headrace_services.calls.transport import Serializer, seal_call
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.messages import TaskFailure
@@ -38,7 +38,7 @@ class Calls:
     """Calls that are on their way, by the index of their task. Thread safe."""
 
     def __init__(self, options: CallOptions, open_stream: OpenStream) -> None:
-        self._serializer = options.serializer
+        self._serializer: Serializer = options.serializer
         self._lock = threading.Lock()
         self._waiting: dict[int, Callable[[Outcome], object]] = {}
         self._sealed: weakref.WeakKeyDictionary[Any, str | bytes] = weakref.WeakKeyDictionary()

@@ -16,7 +16,7 @@ from headrace.outcomes import Outcome
 from headrace.sessions import open_session
 from headrace.stream import Stream, StreamOptions
 from headrace_services.calls import CallOptions
-from headrace_services.calls.plan import Function
+from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
 
 P = ParamSpec("P")
@@ -47,8 +47,7 @@ class Executor(BaseExecutor):
         address = max_workers if isinstance(max_workers, str) else None
         if isinstance(max_workers, int) and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
-        if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
-            raise TypeError("initializer must be a callable")
+        check_initializer(initializer)
         options = CallOptions(
             serializer=serializer or ("msgpack" if address else "cloudpickle"),
             initializer=initializer,

@@ -27,7 +27,7 @@ from headrace.sessions import open_session
 from headrace.stream import Stream, StreamOptions
 from headrace.window import Window
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
-from headrace_services.calls.plan import Function, make_parameters
+from headrace_services.calls.plan import Function, check_initializer, make_parameters
 from headrace_services.calls.transport import Serializer, seal_value
 from headrace_wire.messages import TaskFailure
 
@@ -39,8 +39,8 @@ class Pool:
     """A pool of worker processes, here or on a cluster.
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
-    ``Pool("host:7333")`` uses a cluster that is there, with the key in ``key_file``; when none is given, that of
-    ``HEADRACE_KEY_FILE`` or the user's own. The other arguments are those of
+    ``Pool("host:7333")`` uses a cluster that is there, with the key in ``key_file``, or else in
+    ``HEADRACE_KEY_FILE`` or the user's own folder. The other arguments are those of
     ``multiprocessing.Pool``; on a cluster ``maxtasksperchild`` is the workers' own to decide.
 
     ``serializer`` is how functions and values travel: ``"msgpack"``, by name and as plain data, is
@@ -70,8 +70,7 @@ class Pool:
         address = processes if isinstance(processes, str) else None
         if isinstance(processes, int) and processes < 1:
             raise ValueError("Number of processes must be at least 1")
-        if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
-            raise TypeError("initializer must be a callable")
+        check_initializer(initializer)
         self._serializer: Serializer = serializer or ("msgpack" if address else "cloudpickle")
         self._options = CallOptions(
             serializer=self._serializer,

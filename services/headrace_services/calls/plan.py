@@ -91,6 +91,12 @@ def make_parameters(function: Function, options: CallOptions) -> dict[str, objec
     return {**options.parameters, "function": sealed, "label": label_function(function)}
 
 
+def check_initializer(initializer: object) -> None:
+    """Raise TypeError for what is neither a function nor the name of one."""
+    if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
+        raise TypeError("initializer must be a callable")
+
+
 def seal_function(serializer: Serializer, function: Function) -> str | bytes:
     """A function as it travels. Raises UsageError for one that cannot."""
     if isinstance(function, str):

@@ -122,7 +122,9 @@ class CallsService:
         from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see class
         from headrace_wire.encoding import unpack  # noqa: PLC0415 - see class
 
-        find = lru_cache(FUNCTIONS_KEPT)(lambda sealed: self._find(sealed, serializer))
+        @lru_cache(FUNCTIONS_KEPT)
+        def find(sealed: str | bytes) -> Callable[..., Any]:
+            return self._find(sealed, serializer)
 
         def run_call(index: int, task_input: bytes | None) -> bytes:
             match unpack(_check(index, task_input)):
