@@ -259,7 +259,8 @@ class Intake:
             offered = sorted({name for member in members for name in member.services})
             raise ServiceMissingError(
                 f"no connected worker offers the service {service!r} (they offer "
-                f"{', '.join(offered)}): install it on a worker and restart that worker"
+                f"{', '.join(offered)}): start a worker that has it"
+                + (" and allows something, with --allow NAME" if service == "calls" else "")
             )
 
     def _explain_waiting(self, job: Job) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from headrace.cli.images import make_images_group
+from headrace.cli.map import make_map_command
 from headrace.cli.primes import make_primes_group
 
 
@@ -28,3 +29,4 @@ def run() -> None:
 for group, embedded in ((submit, False), (run, True)):
     group.add_command(make_primes_group(embedded=embedded))
     group.add_command(make_images_group(embedded=embedded))
+    group.add_command(make_map_command(embedded=embedded))

@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import click
@@ -69,9 +69,13 @@ def carry_out(
     options: JobOptions,
     output: Path | None = None,
     file_format: str | None = None,
+    import_path: Sequence[str] = (),
 ) -> None:
-    """Submit a planned job, wait, put the results together, say how it went, and exit."""
-    with _open_cluster(options) as cluster, Progress() as progress:
+    """Submit a planned job, wait, put the results together, say how it went, and exit.
+
+    An embedded worker looks for a user's modules in ``import_path`` and the present folder.
+    """
+    with _open_cluster(options, import_path) as cluster, Progress() as progress:
         started = time.monotonic()
         job = _submit(cluster, service, plan, options, progress)
         if options.detach:
@@ -134,11 +138,14 @@ def deliver(
 
 
 @contextlib.contextmanager
-def _open_cluster(options: JobOptions) -> Generator[Cluster]:
+def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[Cluster]:
     if options.coordinator is None:
         from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
+        from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only for run
 
-        with open_embedded_cluster(options.slots) as cluster:
+        # Whoever runs it here may run anything here.
+        permits = Permits(allow=(EVERYTHING,), paths=(*import_path, str(Path.cwd())))
+        with open_embedded_cluster(options.slots, permits=permits) as cluster:
             yield cluster
     else:
         assert options.key_file is not None

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from headrace_services.calls.errors import RemoteError, rebuild_failure
 from headrace_services.calls.functions import name_function
-from headrace_services.calls.plan import CallOptions, plan_apply, plan_map, plan_starmap
+from headrace_services.calls.plan import (
+    CallOptions,
+    plan_apply,
+    plan_calls,
+    plan_map,
+    plan_starmap,
+)
 from headrace_services.calls.service import CALLS
 from headrace_services.calls.transport import open_result
 
@@ -18,6 +24,7 @@ __all__ = [
     "name_function",
     "open_result",
     "plan_apply",
+    "plan_calls",
     "plan_map",
     "plan_starmap",
     "rebuild_failure",

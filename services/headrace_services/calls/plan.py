@@ -75,6 +75,18 @@ def plan_starmap(
     return Plan("starmap", make_parameters(function, options), _count(arguments), inputs)
 
 
+def plan_calls(
+    function: Function,
+    calls: Iterable[tuple[tuple[Any, ...], dict[str, Any]]],
+    tasks: int,
+    options: CallOptions | None = None,
+) -> Plan:
+    """Plan a call with each pair of positional and named arguments; ``tasks`` is about how many."""
+    options = options or CallOptions()
+    inputs = (seal_call(options.serializer, args, kwds) for args, kwds in calls)
+    return Plan("apply", make_parameters(function, options), tasks, inputs)
+
+
 def _seal_each(serializer: Serializer, arguments: Iterable[Any]) -> Iterator[bytes]:
     for index, argument in enumerate(arguments):
         yield seal_value(serializer, argument, f"item {index}")

@@ -1,0 +1,84 @@
+"""``map``: a user's own function with each record of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headrace.cli.options import JobOptions, combine, job_options, option
+from headrace.cli.session import carry_out
+from headrace_wire.errors import UsageError
+
+output_option = option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write JSON lines to this file. [default: standard output]",
+)
+
+star_option = option(
+    "--star",
+    is_flag=True,
+    help="Take a record apart: an array into positional, an object into named arguments.",
+)
+
+path_option = option(
+    "--path",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Look for modules in this folder, beside the present one. Repeatable.",
+)
+
+
+def make_map_command(*, embedded: bool) -> click.Command:
+    """The command for ``run`` (embedded) or ``submit``."""
+
+    @click.command("map")
+    @click.argument("function", metavar="MODULE:FUNCTION")
+    @click.argument(
+        "records",
+        metavar="RECORDS",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    )
+    @output_option
+    @star_option
+    @(path_option if embedded else combine([]))
+    @job_options(embedded=embedded)
+    def map_records(
+        function: str, records: Path, output: Path | None, star: bool, **rest: Any
+    ) -> None:
+        """Call a function of yours with each record of a file.
+
+        RECORDS holds JSON lines, or with a name that ends in .csv rows under a line of names; -
+        reads JSON lines from standard input. Each record is the function's one argument, unless
+        --star takes it apart. Results are JSON lines {"index": 0, "value": ...}, in the order of
+        the records. On a cluster the workers have to allow it: headrace worker --allow MODULE.
+        """
+        from headrace.cli.records import count_records, read_records  # noqa: PLC0415 - quick start
+        from headrace_services.calls import plan_calls  # noqa: PLC0415 - quick start
+
+        import_path = rest.pop("path", ())
+        options = JobOptions.take(rest)
+        calls = _spread(read_records(records), star=star)
+        plan = plan_calls(function, calls, count_records(records))
+        carry_out("calls", plan, options, output, "jsonl", import_path=import_path)
+
+    return map_records
+
+
+def _spread(records: Iterator[Any], *, star: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The positional and named arguments of each call."""
+    for number, record in enumerate(records, 1):
+        parts: Any = record
+        if not star:
+            yield (record,), {}
+        elif isinstance(record, list):
+            yield tuple(parts), {}
+        elif isinstance(record, dict):
+            yield (), parts
+        else:
+            raise UsageError(f"record {number}: --star takes arrays and objects, not {record!r}")
