@@ -14,10 +14,16 @@ from headrace_services.calls.plan import Function, seal_function
 from headrace_services.calls.transport import Serializer, seal_call
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages import WITHDRAWN, TaskFailure
 
 #: The operation whose inputs name the function, too.
 CALL = "call"
+
+
+class CallWithdrawnError(HeadraceError):
+    """The call was taken back before it was over."""
+
+    code = "call_withdrawn"
 
 
 class OpenStream(Protocol):
@@ -56,18 +62,20 @@ class Calls:
         args: Sequence[Any],
         kwds: dict[str, Any],
         settle: Callable[[Outcome], object],
-    ) -> int:
+        place: Callable[[Stream, int], object] | None = None,
+    ) -> None:
         """Make a call; ``settle`` is told its outcome, in the receiver's thread.
 
-        Returns the task's index. Raises UsageError for a function that cannot travel, TypeError and
-        ValueError for arguments.
+        Before that ``place`` is told which task of the stream it is. Raises UsageError for a
+        function that cannot travel, TypeError and ValueError for arguments.
         """
         frame = seal_call(self._serializer, tuple(args), kwds)
         item = pack([self._seal(function), frame])
         with self._lock:
             index = self.stream.put(item)
             self._waiting[index] = settle
-        return index
+            if place:
+                place(self.stream, index)
 
     def _seal(self, function: Function) -> str | bytes:
         """A function as it travels, remembered: what it refers to is that of its first call."""
@@ -95,10 +103,14 @@ class Calls:
             with self._lock:
                 settle = self._waiting.pop(failure.index, None)
             if settle:
-                settle((False, rebuild_failure(failure)))
+                settle((False, _rebuild(failure)))
 
     def _fail_all(self, error: HeadraceError) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         for settle in waiting.values():
             settle((False, error))
+
+
+def _rebuild(failure: TaskFailure) -> Exception:
+    return CallWithdrawnError() if failure.reason == WITHDRAWN else rebuild_failure(failure)

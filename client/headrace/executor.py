@@ -7,11 +7,11 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor as BaseExecutor
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from headrace.calls import Calls
+from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome
 from headrace.sessions import open_session
 from headrace.stream import Stream, StreamOptions
@@ -21,6 +21,48 @@ from headrace_services.calls.transport import Serializer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class CallFuture(Future[T]):
+    """A future whose call runs elsewhere; see ``concurrent.futures.Future``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noting = threading.Lock()
+        self._stream: Stream | None = None
+        self.index = -1
+
+    def place(self, stream: Stream, index: int) -> None:
+        """Say where the call is: the executor's."""
+        self._stream, self.index = stream, index
+
+    def cancel(self, *, kill: bool = False) -> bool:
+        """Take the call back if no worker has it yet; with ``kill`` also one that runs.
+
+        False when it is too late. Raises UnreachableError when the coordinator cannot be asked.
+        """
+        if self.done() or self._stream is None:
+            return self.cancelled()
+        if self.index in self._stream.withdraw([self.index], kill=kill):
+            self.note_withdrawn()
+        return self.cancelled()
+
+    def note_withdrawn(self) -> None:
+        """Be cancelled: the call was taken back."""
+        with self._noting:
+            if not self.cancelled() and super().cancel():
+                self.set_running_or_notify_cancel()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the outcome in."""
+        success, value = outcome
+        if isinstance(value, CallWithdrawnError):
+            self.note_withdrawn()
+        elif self.set_running_or_notify_cancel():
+            if success:
+                self.set_result(value)
+            else:
+                self.set_exception(value)
 
 
 class Executor(BaseExecutor):
@@ -67,7 +109,7 @@ class Executor(BaseExecutor):
                 slots="auto" if max_workers is None or address else str(max_workers),
             )
         )
-        self._futures: set[Future[Any]] = set()
+        self._futures: set[CallFuture[Any]] = set()
         self._calls = Calls(options, self._open_stream)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -76,26 +118,19 @@ class Executor(BaseExecutor):
         Raises RuntimeError after ``shutdown``, UsageError for a function that cannot travel,
         TypeError and ValueError for arguments.
         """
-        future: Future[T] = Future()
+        future: CallFuture[T] = CallFuture()
 
         def settle(outcome: Outcome) -> None:
-            success, value = outcome
             with self._lock:
                 self._futures.discard(future)
-            with contextlib.suppress(InvalidStateError):  # it was cancelled meanwhile
-                if not future.set_running_or_notify_cancel():
-                    return
-                if success:
-                    future.set_result(value)
-                else:
-                    future.set_exception(value)
+            future.settle(outcome)
 
         with self._lock:
             if self._shut_down:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._futures.add(future)
         try:
-            self._calls.call(fn, args, kwargs, settle)
+            self._calls.call(fn, args, kwargs, settle, future.place)
         except BaseException:
             with self._lock:
                 self._futures.discard(future)
@@ -113,9 +148,7 @@ class Executor(BaseExecutor):
             self._shut_down = True
             pending = list(self._futures)
         if cancel_futures:
-            for future in pending:
-                future.cancel()
-            self._calls.stream.cancel()
+            self._calls.stream.withdraw([future.index for future in pending], kill=False)
         self._calls.stream.close()
         if wait:
             self._finish()

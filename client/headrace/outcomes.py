@@ -5,11 +5,14 @@ Each is fed by a stream's receiver thread and read by the user's threads.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import TimeoutError as WaitTimeoutError
 from typing import Any, Generic, Self, TypeVar
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,6 +66,9 @@ class AsyncResult(Generic[T]):
         try:
             if callback:
                 callback(self._value)
+        except Exception:
+            # It runs in a thread that others wait for; the result does not suffer from it.
+            log.exception("a callback failed")
         finally:
             self._event.set()
 

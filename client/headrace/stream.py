@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -90,7 +90,7 @@ class Stream:
         )
         self._changed = threading.Condition()
         self._pending: list[bytes] = []
-        self._count = 0
+        self._count = self._sent = 0
         self._started = False
         self._closed = False
         self._ended = False
@@ -154,6 +154,22 @@ class Stream:
             self._forget()
         self._on_broken(JobStateError("the call was cancelled: its pool is gone"))
 
+    def withdraw(self, indices: Collection[int], *, kill: bool) -> frozenset[int]:
+        """Take tasks back that have not started, or with ``kill`` even those that have.
+
+        Returns those that are taken back: ``on_failures`` is told of them. Raises UnreachableError.
+        """
+        with self._changed:
+            known = [index for index in indices if index < self._count]
+            last = max(known, default=-1)
+            self._changed.wait_for(lambda: last < self._sent or self._ended)
+            if self._ended or not known:
+                return frozenset()
+        try:
+            return frozenset(self._jobs.withdraw(self.job_id, tuple(known), kill))
+        except UnknownJobError:  # it is over
+            return frozenset()
+
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait until every outcome has been told of. False when that took too long."""
         with self._changed:
@@ -181,6 +197,9 @@ class Stream:
                 packed = pack_batch(batch)
                 self._insist(partial(self._jobs.put, self.job_id, start, packed))
                 start += len(batch)
+                with self._changed:
+                    self._sent = start
+                    self._changed.notify_all()
             if not self._ended:
                 self._jobs.seal(self.job_id, start)
         except HeadraceError as error:
@@ -239,6 +258,9 @@ class Stream:
                     return
         except HeadraceError as error:
             self._break(error)
+        except Exception as error:
+            log.exception("the receiver of job %s failed", self.job_id)
+            self._break(HeadraceError(f"the outcomes of job {self.job_id} are lost: {error!r}"))
 
     def _end(self) -> None:
         self._forget()

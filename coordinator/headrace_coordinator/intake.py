@@ -202,6 +202,7 @@ class Intake:
     def _revive(self, job: Job, tasks: RangeSet) -> None:
         for start, stop in list(tasks):
             job.dead.remove(start, stop)
+            job.withdrawn.remove(start, stop)
             for index in range(start, stop):
                 self._state.events.append(TaskRevived(job.spec.id, index))
 

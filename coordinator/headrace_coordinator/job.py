@@ -61,7 +61,8 @@ class HeldLease:
 class Job:
     """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
 
-    ``dropped`` are done tasks whose values were delivered and are kept no more.
+    ``dropped`` are done tasks whose values were delivered and are kept no more; ``withdrawn`` are
+    dead tasks that their client took back since this coordinator was started.
     """
 
     spec: JobSpec
@@ -79,6 +80,7 @@ class Job:
     done: RangeSet = field(default_factory=RangeSet)
     dead: RangeSet = field(default_factory=RangeSet)
     dropped: RangeSet = field(default_factory=RangeSet)
+    withdrawn: RangeSet = field(default_factory=RangeSet)
     chunks: Chunks = field(default_factory=Chunks)
     mean_seconds: float | None = None
     cpu_seconds: float = 0.0

@@ -98,6 +98,12 @@ class JobQueue:
         )
         return status
 
+    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+        withdrawn: tuple[int, ...] = self._ledger.commit(
+            lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now)
+        )
+        return withdrawn
+
     def delete(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.delete(job))
 
@@ -147,7 +153,7 @@ class JobQueue:
             orders: Orders = self._ledger.observe(
                 lambda queue, _: queue.leasing.take_orders(beat.worker)
             )
-            if orders.cancelled_jobs or not orders.known:
+            if orders.cancelled_jobs or orders.cancelled_tasks or not orders.known:
                 return orders
             if not self._bells.wait(topic, rung, deadline):
                 return orders

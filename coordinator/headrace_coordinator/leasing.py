@@ -35,6 +35,7 @@ from headrace_wire.messages import (
     LeaseRequest,
     Orders,
     TaskFailure,
+    TaskName,
     WorkerInfo,
     WorkerStatus,
 )
@@ -60,6 +61,7 @@ class Leasing:
                 connected_at=now.at,
                 heard=now.monotonic,
                 services=frozenset(info.engines),
+                ordered=self._state.next_lease,
             )
             self._state.members[info.id] = member
             self._state.events.append(WorkerJoined(info.name, info.slots))
@@ -139,6 +141,7 @@ class Leasing:
         member.busy = beat.busy
         member.rss_bytes = beat.rss_bytes
         member.draining = beat.draining
+        member.forget_orders(beat.orders)
         held = set(beat.leases)
         for lease_id in [lease for lease in member.leases if lease not in held]:
             lease = self._state.leases[lease_id]
@@ -147,13 +150,16 @@ class Leasing:
         return True
 
     def take_orders(self, worker: str) -> Orders:
-        """What a worker is to do; each order is given once."""
+        """What a worker is to do, until it has heard of it."""
         member = self._state.members.get(worker)
         if member is None:
             return Orders(known=False, cancelled_jobs=())
-        orders = tuple(sorted(member.orders))
-        member.orders.clear()
-        return Orders(known=True, cancelled_jobs=orders)
+        return Orders(
+            known=True,
+            cancelled_jobs=tuple(sorted(member.job_orders)),
+            cancelled_tasks=tuple(TaskName(*task) for task in sorted(member.task_orders)),
+            number=member.ordered,
+        )
 
     def leave(self, worker: str, now: Now) -> None:
         """Take back all that a worker holds, uncharged: it went in good order."""
@@ -213,7 +219,7 @@ class Leasing:
     def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
-            member.orders.add(run.job)
+            member.order_stop(run.job)
             self._state.events.append(OrdersGiven(member.info.id))
             return
         if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:

@@ -19,13 +19,35 @@ class Member:
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0
     granted: tuple[int, ...] = ()
-    orders: set[str] = field(default_factory=set[str])
+    #: Jobs and tasks that it is to stop, by the number of the order, until it has heard of it.
+    job_orders: dict[str, int] = field(default_factory=dict[str, int])
+    task_orders: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    #: The number of the last order; each coordinator begins somewhere else.
+    ordered: int = 0
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False
     done: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0
+
+    def order_stop(self, job: str, index: int | None = None) -> None:
+        """Have a job stopped, or one task of it."""
+        self.ordered += 1
+        if index is None:
+            self.job_orders[job] = self.ordered
+        else:
+            self.task_orders[job, index] = self.ordered
+
+    def forget_orders(self, number: int) -> None:
+        """Forget the orders up to this one: they were heard.
+
+        A number beyond the last is one of an earlier coordinator's.
+        """
+        if number > self.ordered:
+            return
+        self.job_orders = {job: own for job, own in self.job_orders.items() if own > number}
+        self.task_orders = {task: own for task, own in self.task_orders.items() if own > number}
 
     def status(self, now: float, leased: int) -> WorkerStatus:
         return WorkerStatus(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 from headrace_coordinator.events import (
     AttemptFailed,
     AttemptsCounted,
     InputsDropped,
+    OrdersGiven,
     OutcomesDropped,
     RunDone,
     TaskDead,
@@ -18,7 +20,7 @@ from headrace_coordinator.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import count_batch, slice_batch
 from headrace_wire.errors import ProtocolError
-from headrace_wire.messages import DoneRun, Receipt, Report, TaskFailure
+from headrace_wire.messages import WITHDRAWN, DoneRun, Receipt, Report, TaskFailure
 
 
 class Outcomes:
@@ -52,6 +54,56 @@ class Outcomes:
         if member:
             member.heard = now.monotonic
         return Receipt(accepted, dropped)
+
+    def withdraw(
+        self, job_id: str, indices: Iterable[int], *, kill: bool, now: Now
+    ) -> tuple[int, ...]:
+        """Let tasks fail that their client does not want any more, if they may be stopped.
+
+        Returns those that are withdrawn, now or from before.
+        """
+        job = self._state.find(job_id)
+        withdrawn: list[int] = []
+        for index in indices:
+            if index in job.withdrawn:
+                withdrawn.append(index)
+                continue
+            if job.is_final or not 0 <= index < job.tasks or index in job.done or index in job.dead:
+                continue
+            holders = [lease for lease in job.leases.values() if index in lease.held]
+            if holders and not kill:
+                continue
+            for lease in holders:
+                member = self._state.members.get(lease.worker)
+                if member:
+                    member.order_stop(job_id, index)
+                    self._state.events.append(OrdersGiven(lease.worker))
+            self._release(job, 0, index, index + 1)
+            self._lay_down(job, index)
+            withdrawn.append(index)
+        if withdrawn:
+            self._state.change(job, now)
+        return tuple(withdrawn)
+
+    def _lay_down(self, job: Job, index: int) -> None:
+        job.dead.add(index, index + 1)
+        job.withdrawn.add(index, index + 1)
+        failure = TaskFailure(
+            lease=0,
+            job=job.spec.id,
+            index=index,
+            attempt=0,
+            reason=WITHDRAWN,
+            signal="",
+            error_type="",
+            message="its client took it back",
+            traceback="",
+            summary=f"task {index}",
+            worker="",
+            cpu_seconds=0.0,
+            busy_seconds=0.0,
+        )
+        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
 
     def _check(self, report: Report) -> None:
         for run in report.done:

@@ -80,7 +80,7 @@ class QueueState:
         for lease in list(job.leases.values()):
             member = self.members.get(lease.worker)
             if member:
-                member.orders.add(job.spec.id)
+                member.order_stop(job.spec.id)
                 self.events.append(OrdersGiven(lease.worker))
             self.drop_lease(lease)
 

@@ -103,9 +103,9 @@ class Rig:
         report = Report(worker, self.reports[worker], done, failures, (), ())
         return self.queue.outcomes.report(report, self.now)
 
-    def beat(self, worker: str = "w", leases: tuple[int, ...] = ()) -> bool:
+    def beat(self, worker: str = "w", leases: tuple[int, ...] = (), orders: int = 0) -> bool:
         request = self.requests.get(worker, 0)
-        beat = Heartbeat(worker, request, leases, 0, 0, False, 0.0)
+        beat = Heartbeat(worker, request, leases, 0, 0, False, 0.0, orders)
         return self.queue.leasing.heartbeat(beat, self.now)
 
     def status(self, job: str = "job") -> JobStatus:

@@ -70,6 +70,13 @@ class JobQueueApi(Protocol):
         """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
         ...
 
+    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+        """Take back tasks that no worker holds; with ``kill`` also those that run.
+
+        Returns those that are withdrawn, now or from before: they have failed for that reason.
+        """
+        ...
+
     def delete(self, job: str) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
         ...

@@ -26,6 +26,9 @@ FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
 #: Reasons for which a task fails.
 ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
 
+#: The reason of a task that its client took back.
+WITHDRAWN = "withdrawn"
+
 
 @dataclass(frozen=True, slots=True)
 class JobSpec(Message):
@@ -192,7 +195,10 @@ class Grant(Message):
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
-    """A worker is there: what it holds and how it does. ``request`` is the last answered one."""
+    """A worker is there: what it holds and how it does. ``request`` is the last answered one.
+
+    ``orders`` is the number that came with the last orders it had.
+    """
 
     worker: str
     request: int
@@ -201,14 +207,28 @@ class Heartbeat(Message):
     rss_bytes: int
     draining: bool
     wait_seconds: float
+    orders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskName(Message):
+    """One task of a job."""
+
+    job: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
 class Orders(Message):
-    """The answer to a Heartbeat. A worker that is not ``known`` registers again."""
+    """The answer to a Heartbeat. A worker that is not ``known`` registers again.
+
+    Orders are repeated until a heartbeat comes with their ``number``.
+    """
 
     known: bool
     cancelled_jobs: tuple[str, ...]
+    cancelled_tasks: tuple[TaskName, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ class Agent:
             condition=self._condition,
             register=self._register,
             on_cancelled=self._note_cancelled,
+            on_task_cancelled=self._note_task_cancelled,
             on_failure=self._note_failure,
         )
         leaser = Leaser(
@@ -268,6 +269,10 @@ class Agent:
         self._inbox.append(cancel)
         self._wake()
 
+    def _note_task_cancelled(self, job: str, index: int) -> None:
+        self._inbox.append(lambda pool: pool.cancel_task(job, index))
+        self._wake()
+
     def _note_failure(self, error: HeadraceError) -> None:
         if not self._stop_requests:
             self._failure = self._failure or error
@@ -287,7 +292,8 @@ class Agent:
         line = (
             f"{name}: finishing what runs\n" if self._stop_requests == 1 else f"{name}: at once\n"
         )
-        os.write(2, line.encode())
+        if log.isEnabledFor(logging.INFO):
+            os.write(2, line.encode())
         self._wake()
 
 

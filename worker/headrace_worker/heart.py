@@ -1,7 +1,7 @@
 """The heart: one thread that tells the coordinator that the worker lives, and hears orders.
 
     heart ─ heartbeat (a long-poll of one interval) ─► coordinator
-    agent ◄─ on_cancelled ─┘
+    agent ◄─ on_cancelled, on_task_cancelled ─┘
 
 Heartbeats come from the agent, never from a slot. Started by the agent, stopped by ``stop``.
 """
@@ -25,7 +25,7 @@ LONGEST_BEAT_SECONDS = 1.0
 
 
 class Heart:
-    """``on_cancelled`` and ``on_failure`` are called in the heart's thread."""
+    """Calls ``on_cancelled``, ``on_task_cancelled`` and ``on_failure`` in its own thread."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Heart:
         condition: Condition,
         register: Callable[[], object],
         on_cancelled: Callable[[str], None],
+        on_task_cancelled: Callable[[str, int], None],
         on_failure: Callable[[HeadraceError], None],
     ) -> None:
         self._jobs = jobs
@@ -44,7 +45,9 @@ class Heart:
         self._condition = condition
         self._register = register
         self._on_cancelled = on_cancelled
+        self._on_task_cancelled = on_task_cancelled
         self._on_failure = on_failure
+        self._orders = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -76,9 +79,13 @@ class Heart:
             rss_bytes=self._condition.rss_bytes,
             draining=self._condition.draining,
             wait_seconds=min(self._interval_seconds, LONGEST_BEAT_SECONDS),
+            orders=self._orders,
         )
         orders = self._jobs.heartbeat(beat)
+        self._orders = orders.number
         if not orders.known and not self._stop.is_set():
             self._register()
         for job in orders.cancelled_jobs:
             self._on_cancelled(job)
+        for task in orders.cancelled_tasks:
+            self._on_task_cancelled(task.job, task.index)

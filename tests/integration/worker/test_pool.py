@@ -16,7 +16,7 @@ import pytest
 from headrace_wire.errors import UsageError
 from headrace_worker.oom import OomWatch
 from headrace_worker.pool import crew, limits, slot_process
-from headrace_worker.pool.batch import Done, Failed
+from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.pool.pool import Pool
 from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, make_batch, run
 from support.pool_probe_service import LOADER, die_at_once
@@ -401,6 +401,23 @@ def test_cancelling_leaves_other_jobs_in_the_same_slot_alone(
     assert outcomes.indices() == [0, 1, 2]
     assert outcomes.indices("doomed") == []
     assert not outcomes.failures
+
+
+def test_one_task_is_stopped_and_the_others_go_on(
+    make_pool: Callable[..., Pool], tmp_path: Path
+) -> None:
+    pool = make_pool(1)
+    pool.submit(make_batch(tasks=4, wait=([1], str(tmp_path / "never"))))
+    collect(pool, Outcomes(), until=lambda: pool.pending_tasks == 2)
+    for job, index in (("job", 3), ("job", 1), ("job", 99), ("nonesuch", 0)):
+        pool.cancel_task(job, index)
+    events: list[Event] = []
+    while pool.outstanding:
+        events += pool.poll(PATIENCE_SECONDS)
+    failed = [event.index for event in events if isinstance(event, Failed)]
+    returned = [event.start for event in events if isinstance(event, Returned)]
+    done = [event.start for event in events if isinstance(event, Done)]
+    assert (failed, returned, done[-1]) == ([1], [3], 2)
 
 
 def test_hand_back_returns_all_that_has_not_started(pool: Pool, tmp_path: Path) -> None:

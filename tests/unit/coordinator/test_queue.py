@@ -322,10 +322,22 @@ def test_cancelling_stops_leases_and_orders_the_workers(rig: Rig) -> None:
     status = rig.queue.intake.cancel("job", rig.now)
     assert (status.state, status.done, status.cancelled) == (CANCELLED, 1, 9)
     assert OrdersGiven("w") in rig.queue.state.drain_events()
-    assert rig.queue.leasing.take_orders("w").cancelled_jobs == ("job",)
+    orders = rig.queue.leasing.take_orders("w")
+    assert orders.cancelled_jobs == ("job",)
+    assert rig.queue.leasing.take_orders("w") == orders, "the answer may have been lost"
+    rig.beat(orders=orders.number)
     assert rig.queue.leasing.take_orders("w").cancelled_jobs == ()
     assert rig.finish(lease, 1, 2).dropped == 1
     check_invariants(rig.queue.state)
+
+
+def test_what_an_earlier_coordinator_ordered_does_not_count_as_heard(rig: Rig) -> None:
+    rig.join()
+    rig.submit()
+    rig.lease()
+    rig.queue.intake.cancel("job", rig.now)
+    rig.beat(orders=1 << 50)
+    assert rig.queue.leasing.take_orders("w").cancelled_jobs == ("job",)
 
 
 def test_a_cancelled_job_can_be_retried(rig: Rig) -> None:

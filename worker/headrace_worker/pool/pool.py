@@ -230,6 +230,30 @@ class Pool:
                 slot.condemn("cancel", found[2].number)
         self._feed()
 
+    def cancel_task(self, job: str, index: int) -> None:
+        """Stop one task: its slot is killed if it runs; if it has not started it is returned."""
+        self._check_open()
+        involved = [
+            slot
+            for slot in self._crew.slots
+            if any(piece.held.batch.job == job for piece in slot.pieces.values())
+        ]
+        self._recall(involved)
+        for slot in involved:
+            found = slot.find_running()
+            if found is not None and (found[0].held.batch.job, found[1]) == (job, index):
+                slot.condemn("cancel", found[2].number)
+        kept: list[Stretch] = []
+        for stretch in self._line.take_all():
+            if stretch.held.batch.job == job and stretch.start <= index < stretch.stop:
+                one = Stretch(stretch.held, index, index + 1)
+                kept += stretch.without(one)
+                self._events += self._return([one])
+            else:
+                kept.append(stretch)
+        self._line.put_back(kept)
+        self._feed()
+
     def hand_back(self) -> list[Returned]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
