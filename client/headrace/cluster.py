@@ -6,28 +6,31 @@ Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from headrace.engine import Engine
-from headrace_services.service import Parameters, Plan
-from headrace_wire.address import Address
-from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
-from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import (
-    HeadraceError,
-    SpoolFullError,
-    UnreachableError,
-    WaitTimedOutError,
-)
+from headrace.job import Job
+from headrace.place import find_key_file
+from headrace_services.service import Plan
+from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.api import JobQueueApi, ResultQueueApi
+from headrace_wire.batch import pack_batch
+from headrace_wire.encoding import pack
+from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
+from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import FetchRequest, JobSpec, JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.messages import JobSpec, JobStatus, WorkerStatus
+
+if TYPE_CHECKING:
+    from headrace_services.calls import CallOptions
+    from headrace_services.calls.plan import Function
 
 T = TypeVar("T")
 
@@ -36,12 +39,6 @@ PUT_BYTES = 1 << 20
 
 #: Inputs in one batch on their way to the coordinator.
 PUT_TASKS = 1000
-
-#: Bytes of values asked for at a time.
-FETCH_BYTES = 4 << 20
-
-#: Seconds after which a new job is looked at for the first time even if there is no news.
-FIRST_LOOK_SECONDS = 1.0
 
 #: Seconds for which a waiting program goes on trying when its coordinator is away.
 PATIENCE_SECONDS = 600.0
@@ -80,19 +77,28 @@ class CoordinatorEngine:
 
 
 class Cluster:
-    """A coordinator and its workers. Closed at the end of a ``with`` block, or by ``close``.
+    """A coordinator and its workers, at ``host:port``. Closed at the end of a ``with`` block.
 
-    Raises UnreachableError when nothing answers at the address. Later, a coordinator that goes
-    away is waited for, for ``patience_seconds``: ``on_lost`` is told.
+    The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
+    folder. Raises UsageError, KeyRefusedError, and UnreachableError when nothing answers at the
+    address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
+    ``on_lost`` is told.
     """
 
     def __init__(
         self,
-        address: Address,
-        key: bytes,
+        address: str | Address,
+        key: bytes | None = None,
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        *,
+        key_file: str | Path | None = None,
     ) -> None:
+        if isinstance(address, str):
+            address = parse_address(address, DEFAULT_PORT)
+        if key is None:
+            chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
+            key = load_key(Path(chosen))
         first = QueueManager(address, key)
         try:
             first.jobs().info()
@@ -161,6 +167,22 @@ class Cluster:
                 raise
         return Job(self._engine, status)
 
+    def map(
+        self,
+        function: Function,
+        iterable: Iterable[Any],
+        options: SubmitOptions | None = None,
+        *,
+        call_options: CallOptions | None = None,
+    ) -> Job:
+        """Submit a job that calls a function with each argument, and that outlives this program.
+
+        Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+        """
+        from headrace_services.calls import plan_map  # noqa: PLC0415 - quick start
+
+        return self.submit("calls", plan_map(function, iterable, call_options), options)
+
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises UnknownJobError."""
         return Job(self._engine, self._engine.jobs.status(job_id))
@@ -186,101 +208,6 @@ class Cluster:
             start = _insist(put, on_held)
             on_upload(start)
         return self._engine.jobs.seal(job_id, start)
-
-
-class Job:
-    """One job of a cluster. ``status`` is how it stood when it was last looked at."""
-
-    def __init__(self, engine: Engine, status: JobStatus) -> None:
-        self._engine = engine
-        self.status = status
-
-    @property
-    def id(self) -> str:
-        return self.status.id
-
-    @property
-    def parameters(self) -> Parameters:
-        """What the job is about, as its service planned it."""
-        parameters: Parameters = unpack(self.status.parameters)
-        return parameters
-
-    def refresh(self) -> JobStatus:
-        """Look at the job again."""
-        self.status = self._engine.jobs.status(self.id)
-        return self.status
-
-    def values(
-        self,
-        *,
-        ordered: bool,
-        on_progress: Callable[[JobStatus], None] | None = None,
-        deadline: float | None = None,
-    ) -> Iterator[tuple[int, bytes]]:
-        """Encoded values with their indices, as they come or in index order, until the job ends.
-
-        Failed and cancelled tasks have none. ``on_progress`` is told whenever there is news, and
-        at least every 20 seconds. Raises WaitTimedOutError when the monotonic ``deadline`` passes.
-        """
-        cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
-        while True:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise WaitTimedOutError
-                wait_seconds = min(wait_seconds, left)
-            request = FetchRequest(
-                job=self.id,
-                cursor=cursor,
-                ordered=ordered,
-                max_bytes=FETCH_BYTES,
-                wait_seconds=wait_seconds,
-                seen=seen,
-            )
-            wait_seconds = MAX_WAIT_SECONDS
-            fetched = self._engine.results.fetch(request)
-            self.status = fetched.status
-            seen = fetched.status.done + fetched.status.failed
-            if on_progress:
-                on_progress(fetched.status)
-            for run in fetched.runs:
-                yield from enumerate(unpack_batch(run.values), run.start)
-            cursor = fetched.cursor
-            if fetched.complete:
-                return
-
-    def failures(self) -> Iterator[TaskFailure]:
-        """The failed tasks in index order."""
-        offset = 0
-        while True:
-            page = self._engine.results.failures(self.id, offset, 1000)
-            yield from page
-            offset += len(page)
-            if not page:
-                return
-
-    def acknowledge(self) -> None:
-        """Say that the results are safe: the coordinator drops them."""
-        self._engine.results.acknowledge(self.id)
-
-    def cancel(self) -> JobStatus:
-        """Stop the job; what is done stays done."""
-        self.status = self._engine.jobs.cancel(self.id)
-        return self.status
-
-    def retry(self) -> JobStatus:
-        """Run its failed and cancelled tasks again."""
-        self.status = self._engine.jobs.retry(self.id)
-        return self.status
-
-    def replay(self, indices: Iterable[int] = ()) -> JobStatus:
-        """Run these dead tasks again, or all of them; the others are left as they are."""
-        self.status = self._engine.jobs.replay(self.id, tuple(indices))
-        return self.status
-
-    def delete(self) -> None:
-        """Forget it."""
-        self._engine.jobs.delete(self.id)
 
 
 def make_job_id() -> str:

@@ -9,12 +9,6 @@ from collections.abc import Generator
 from pathlib import Path
 
 from headrace.cluster import Cluster
-from headrace.place import find_key_file
-from headrace_wire.address import DEFAULT_PORT, parse_address
-from headrace_wire.key import load_key
-
-#: Seconds for which calls go on trying when the coordinator is away.
-PATIENCE_SECONDS = 600.0
 
 
 @contextlib.contextmanager
@@ -31,12 +25,7 @@ def open_session(
     KeyRefusedError.
     """
     if address is not None:
-        chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
-        with Cluster(
-            parse_address(address, DEFAULT_PORT),
-            load_key(Path(chosen)),
-            patience_seconds=PATIENCE_SECONDS,
-        ) as cluster:
+        with Cluster(address, key_file=key_file) as cluster:
             yield cluster
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed

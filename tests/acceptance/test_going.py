@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headrace.cluster import Job
+from headrace.job import Job
 from headrace_wire.messages import SUCCEEDED
 from support.commands import Process, Site, open_site, wait_until
 from support.probe.headrace_probe import plan

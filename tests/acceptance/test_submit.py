@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cluster import Cluster, Job, SubmitOptions
+from headrace.cluster import Cluster, SubmitOptions
+from headrace.job import Job
 from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.errors import WaitTimedOutError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from headrace.cluster import Cluster, Job
+from headrace.cluster import Cluster
+from headrace.job import Job
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
 from headrace_wire.messages import SUCCEEDED

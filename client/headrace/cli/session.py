@@ -20,7 +20,8 @@ from headrace.cli.options import JobOptions
 from headrace.cli.progress import Progress
 from headrace.cli.show import show_status
 from headrace.cli.summary import explain_failures, summarise
-from headrace.cluster import Cluster, Job
+from headrace.cluster import Cluster
+from headrace.job import Job
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Plan, Target
 from headrace_wire.address import Address

@@ -6,7 +6,7 @@ from itertools import islice
 
 import click
 
-from headrace.cluster import Job
+from headrace.job import Job
 from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
 
 #: Failed tasks that are named; the others are counted.

@@ -1,0 +1,199 @@
+"""One job, as a program sees it: how it stands, its values, and what can be done with it."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from headrace.engine import Engine
+from headrace_services.registry import load_service
+from headrace_services.service import Parameters, Target
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.batch import unpack_batch
+from headrace_wire.encoding import unpack
+from headrace_wire.errors import TaskFailedError, UsageError, WaitTimedOutError
+from headrace_wire.messages import FetchRequest, JobStatus, TaskFailure
+
+#: Bytes of values asked for at a time.
+FETCH_BYTES = 4 << 20
+
+#: Seconds after which a new job is looked at for the first time even if there is no news.
+FIRST_LOOK_SECONDS = 1.0
+
+#: A place behind all results, for who wants to know how a job stands and no more.
+NOTHING_TO_FETCH = (1 << 63) - 1
+
+
+class Job:
+    """One job of a cluster. ``status`` is how it stood when it was last looked at."""
+
+    def __init__(self, engine: Engine, status: JobStatus) -> None:
+        self._engine = engine
+        self.status = status
+
+    @property
+    def id(self) -> str:
+        return self.status.id
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the job is about, as its service planned it."""
+        parameters: Parameters = unpack(self.status.parameters)
+        return parameters
+
+    def refresh(self) -> JobStatus:
+        """Look at the job again."""
+        self.status = self._engine.jobs.status(self.id)
+        return self.status
+
+    def values(
+        self,
+        *,
+        ordered: bool,
+        on_progress: Callable[[JobStatus], None] | None = None,
+        deadline: float | None = None,
+    ) -> Iterator[tuple[int, bytes]]:
+        """Encoded values with their indices, as they come or in index order, until the job ends.
+
+        Failed and cancelled tasks have none. ``on_progress`` is told whenever there is news, and
+        at least every 20 seconds. Raises WaitTimedOutError when the monotonic ``deadline`` passes.
+        """
+        cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
+        while True:
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise WaitTimedOutError
+                wait_seconds = min(wait_seconds, left)
+            request = FetchRequest(
+                job=self.id,
+                cursor=cursor,
+                ordered=ordered,
+                max_bytes=FETCH_BYTES,
+                wait_seconds=wait_seconds,
+                seen=seen,
+            )
+            wait_seconds = MAX_WAIT_SECONDS
+            fetched = self._engine.results.fetch(request)
+            self.status = fetched.status
+            seen = fetched.status.done + fetched.status.failed
+            if on_progress:
+                on_progress(fetched.status)
+            for run in fetched.runs:
+                yield from enumerate(unpack_batch(run.values), run.start)
+            cursor = fetched.cursor
+            if fetched.complete:
+                return
+
+    @property
+    def progress(self) -> float:
+        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at."""
+        finished = self.status.done + self.status.failed + self.status.cancelled
+        return finished / self.status.tasks if self.status.tasks else float(self.is_over)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it had ended when it was last looked at."""
+        return self.status.finished_at is not None
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Wait until it has ended. Raises WaitTimedOutError after so many seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.is_over:
+            left = MAX_WAIT_SECONDS if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise WaitTimedOutError
+            request = FetchRequest(
+                job=self.id,
+                cursor=NOTHING_TO_FETCH,
+                ordered=False,
+                max_bytes=0,
+                wait_seconds=min(left, MAX_WAIT_SECONDS),
+                seen=self.status.done + self.status.failed,
+            )
+            self.status = self._engine.results.fetch(request).status
+        return self.status
+
+    def results(self, *, ordered: bool = True, timeout: float | None = None) -> Iterator[Any]:
+        """The values of its tasks, in order or as they come, until it ends.
+
+        What a function returned is decoded; values of other services are the bytes that they make
+        (``result`` puts those together). When there are no more, raises TaskFailedError if a task
+        failed, and WaitTimedOutError after so many seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        read = self._find_reader()
+        for _, value in self.values(ordered=ordered, deadline=deadline):
+            yield read(value)
+        first = next(self.failures(), None) if self.status.failed else None
+        if first is not None:
+            raise TaskFailedError(
+                f"{self.status.failed} of {self.status.tasks} tasks of job {self.id} failed; the "
+                f"first, task {first.index} ({first.summary}): {first.message}"
+            )
+
+    def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
+        """Its results put together as its service does it, such as a count, or files.
+
+        What its service would write to standard output is returned as bytes when no ``path`` is
+        given. Raises OutputError.
+        """
+        service = load_service(self.status.service)
+        operation = self.status.operation
+        stream = io.BytesIO()
+        gathered = service.gather(
+            operation,
+            self.parameters,
+            self.values(ordered=service.is_ordered(operation)),
+            Target(stream, None if path is None else Path(path), file_format),
+        )
+        return stream.getvalue() if gathered.result is None else gathered.result
+
+    def _find_reader(self) -> Callable[[bytes], Any]:
+        if self.status.service != "calls":
+            return bytes
+        from headrace_services.calls import open_result  # noqa: PLC0415 - quick start
+
+        if self.parameters.get("serializer") != "msgpack":
+            raise UsageError(
+                f"the results of job {self.id} are pickled: only the program that submitted it "
+                "opens them, with headrace.Pool"
+            )
+        return partial(open_result, "msgpack")
+
+    def failures(self) -> Iterator[TaskFailure]:
+        """The failed tasks in index order."""
+        offset = 0
+        while True:
+            page = self._engine.results.failures(self.id, offset, 1000)
+            yield from page
+            offset += len(page)
+            if not page:
+                return
+
+    def acknowledge(self) -> None:
+        """Say that the results are safe: the coordinator drops them."""
+        self._engine.results.acknowledge(self.id)
+
+    def cancel(self) -> JobStatus:
+        """Stop the job; what is done stays done."""
+        self.status = self._engine.jobs.cancel(self.id)
+        return self.status
+
+    def retry(self) -> JobStatus:
+        """Run its failed and cancelled tasks again."""
+        self.status = self._engine.jobs.retry(self.id)
+        return self.status
+
+    def replay(self, indices: Iterable[int] = ()) -> JobStatus:
+        """Run these dead tasks again, or all of them; the others are left as they are."""
+        self.status = self._engine.jobs.replay(self.id, tuple(indices))
+        return self.status
+
+    def delete(self) -> None:
+        """Forget it."""
+        self._engine.jobs.delete(self.id)
