@@ -6,19 +6,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multiprocessing import TimeoutError  # noqa: A004 - as multiprocessing has it
+
     from headrace.aio import AsyncCluster
     from headrace.cluster import Cluster, SubmitOptions
     from headrace.executor import Executor
     from headrace.pool import Pool
     from headrace_services.calls import RemoteError
 
-__all__ = ["AsyncCluster", "Cluster", "Executor", "Pool", "RemoteError", "SubmitOptions"]
+__all__ = [
+    "AsyncCluster",
+    "Cluster",
+    "Executor",
+    "Pool",
+    "RemoteError",
+    "SubmitOptions",
+    "TimeoutError",
+]
 
 #: Where each name lives; imported when it is first asked for, so that the command line stays quick.
 _HOMES = {
     "AsyncCluster": "headrace.aio",
     "Cluster": "headrace.cluster",
     "SubmitOptions": "headrace.cluster",
+    "TimeoutError": "multiprocessing",
     "Executor": "headrace.executor",
     "Pool": "headrace.pool",
     "RemoteError": "headrace_services.calls",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
-from headrace_services.calls.plan import Function, seal_function
+from headrace_services.calls.plan import Function, label_function, seal_function
 from headrace_services.calls.transport import Serializer, seal_call
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError
@@ -70,7 +70,7 @@ class Calls:
         function that cannot travel, TypeError and ValueError for arguments.
         """
         frame = seal_call(self._serializer, tuple(args), kwds)
-        item = pack([self._seal(function), frame])
+        item = pack([self._seal(function), frame, label_function(function)])
         with self._lock:
             index = self.stream.put(item)
             self._waiting[index] = settle
@@ -92,11 +92,7 @@ class Calls:
             settlers = [self._waiting.pop(start + place, None) for place in range(len(values))]
         for settle, value in zip(settlers, values, strict=True):
             if settle:
-                try:
-                    outcome: Outcome = (True, open_result(self._serializer, value))
-                except Exception as error:  # noqa: BLE001 - what was pickled may raise anything
-                    outcome = (False, error)
-                settle(outcome)
+                settle(open_outcome(self._serializer, value))
 
     def _take_failures(self, failures: Sequence[TaskFailure]) -> None:
         for failure in failures:
@@ -110,6 +106,14 @@ class Calls:
             waiting, self._waiting = self._waiting, {}
         for settle in waiting.values():
             settle((False, error))
+
+
+def open_outcome(serializer: Serializer, value: bytes) -> Outcome:
+    """Decode what a function returned; that may fail like the function itself."""
+    try:
+        return True, open_result(serializer, value)
+    except Exception as error:  # noqa: BLE001 - what was pickled may raise anything
+        return False, error
 
 
 def _rebuild(failure: TaskFailure) -> Exception:

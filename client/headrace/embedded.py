@@ -55,8 +55,8 @@ def open_embedded_cluster(
     """Start a coordinator and a worker, and stop them at the end.
 
     ``permits`` is what jobs may use in the worker: nothing when not given. ``import_path`` is where
-    the worker looks for modules beside its own. ``show_output`` lets what tasks print go to this
-    process's standard error.
+    the worker looks for modules beside its own. ``show_output`` lets tasks print where this
+    process does.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
     of the children's log when one of them ends too soon.
@@ -87,8 +87,8 @@ def open_embedded_cluster(
              "--slots", slots, "--start-method", start_method, "--name", "embedded",
              "--drain", "0s", "--with-parent", *_write_options(permits or Permits()),
              *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
-             *(["--log-level", "error"] if show_output else [])],
-            None if show_output else log, subprocess.DEVNULL, import_path,
+             *(["--log-level", "error", "--task-stdout"] if show_output else [])],
+            None if show_output else log, None if show_output else subprocess.DEVNULL, import_path,
         )  # fmt: skip
         stack.callback(_stop, worker)
         _tie(worker, coordinator)
@@ -115,7 +115,10 @@ def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) 
 
 
 def _start(
-    arguments: list[str], log: IO[bytes] | None, stdout: int, import_path: Sequence[str] = ()
+    arguments: list[str],
+    log: IO[bytes] | None,
+    stdout: int | None,
+    import_path: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     # What a user set for a cluster elsewhere is not meant for these two.
     environment = {

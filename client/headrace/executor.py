@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome
-from headrace.sessions import open_session
+from headrace.sessions import end_with_program, open_session
 from headrace.stream import Stream, StreamOptions
 from headrace_services.calls import CallOptions
 from headrace_services.calls.plan import Function, check_initializer
@@ -79,6 +79,9 @@ class Executor(BaseExecutor):
         initializer: Function | None = None,
         initargs: Iterable[Any] = (),
         *,
+        mp_context: Any = None,
+        max_tasks_per_child: int | None = None,
+        thread_name_prefix: str = "",
         key_file: str | Path | None = None,
         serializer: Serializer | None = None,
         task_timeout: float | None = None,
@@ -86,6 +89,7 @@ class Executor(BaseExecutor):
         priority: int = 0,
         name: str = "",
     ) -> None:
+        del mp_context, thread_name_prefix  # how calls run is the worker's to decide
         address = max_workers if isinstance(max_workers, str) else None
         if isinstance(max_workers, int) and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
@@ -107,10 +111,16 @@ class Executor(BaseExecutor):
                 address,
                 key_file,
                 slots="auto" if max_workers is None or address else str(max_workers),
+                max_tasks=max_tasks_per_child,
             )
         )
         self._futures: set[CallFuture[Any]] = set()
         self._calls = Calls(options, self._open_stream)
+        end_with_program(self, self._stack)
+
+    def end_with_program(self) -> None:
+        """Wait for the calls that are on their way, as the standard library's executors do."""
+        self.shutdown()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Make a call.
@@ -136,6 +146,18 @@ class Executor(BaseExecutor):
                 self._futures.discard(future)
             raise
         return future
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]:
+        """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here."""
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        return super().map(fn, *iterables, timeout=timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; see ``concurrent.futures.Executor.shutdown``.

@@ -14,19 +14,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.calls import Calls
+from headrace.calls import Calls, open_outcome
 from headrace.cluster import Cluster
 from headrace.outcomes import (
     AsyncResult,
     Callback,
     MapResult,
     OrderedIterator,
+    Outcome,
     UnorderedIterator,
 )
-from headrace.sessions import open_session
+from headrace.sessions import end_with_program, open_session
 from headrace.stream import Stream, StreamOptions
 from headrace.window import Window
-from headrace_services.calls import CallOptions, open_result, rebuild_failure
+from headrace_services.calls import CallOptions, rebuild_failure
 from headrace_services.calls.plan import Function, check_initializer, make_parameters
 from headrace_services.calls.transport import Serializer, seal_value
 from headrace_wire.messages import TaskFailure
@@ -94,6 +95,11 @@ class Pool:
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._calls: Calls | None = None
+        end_with_program(self, self._stack)
+
+    def end_with_program(self) -> None:
+        """Stop at once: whoever wanted the results is gone."""
+        self.terminate()
 
     def __enter__(self) -> Self:
         self._require_running()
@@ -240,7 +246,15 @@ class Pool:
         result.begin(len(items))
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
-            result.take_values(start, [self._open(value) for value in values])
+            outcomes = self._open_all(values)
+            if all(success for success, _ in outcomes):
+                result.take_values(start, [value for _, value in outcomes])
+                return
+            for index, (success, value) in enumerate(outcomes, start):
+                if success:
+                    result.take_values(index, [value])
+                else:
+                    result.take_error(index, value)
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
@@ -273,7 +287,7 @@ class Pool:
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))
-            iterator.take(start, [(True, self._open(value)) for value in values])
+            iterator.take(start, self._open_all(values))
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
@@ -316,7 +330,8 @@ class Pool:
                 stream.put(item)
                 count += 1
         except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there
-            iterator.fail(error)
+            iterator.take(count, [(False, error)])
+            count += 1
         iterator.expect(count)
         stream.close()
 
@@ -345,8 +360,8 @@ class Pool:
         self._streams.add(stream)
         return stream
 
-    def _open(self, value: bytes) -> Any:
-        return open_result(self._serializer, value)
+    def _open_all(self, values: Sequence[bytes]) -> list[Outcome]:
+        return [open_outcome(self._serializer, value) for value in values]
 
 
 def _check_chunksize(chunksize: int | None) -> None:

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
+import weakref
 from collections.abc import Generator
 from pathlib import Path
+from typing import Protocol
 
 from headrace.cluster import Cluster
+
+
+class Session(Protocol):
+    """What has processes or calls that must not outlive the program."""
+
+    def end_with_program(self) -> None:
+        """Do what is right when the program ends and nobody has closed this."""
+        ...
+
+
+_open: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def end_with_program(session: Session, stack: contextlib.ExitStack) -> None:
+    """Have a session ended at the program's end, and its stack closed when it is let go."""
+    if not _open:
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
+    _open.add(session)
+    weakref.finalize(session, stack.close).atexit = False
+
+
+def _end_all() -> None:
+    for session in list(_open):
+        session.end_with_program()
 
 
 @contextlib.contextmanager

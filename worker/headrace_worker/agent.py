@@ -153,6 +153,7 @@ class Agent:
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,
+            task_stdout=settings.task_stdout,
         ) as pool:
             self._wake = pool.wake
             reporter.start()

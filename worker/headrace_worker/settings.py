@@ -32,4 +32,5 @@ class WorkerSettings:
     give_up_seconds: float = DEFAULT_GIVE_UP_SECONDS
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
+    task_stdout: bool = False
     permits: Permits = field(default_factory=Permits)

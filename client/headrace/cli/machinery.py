@@ -184,6 +184,7 @@ def coordinator(
     is_flag=True,
     help="Open pickled functions: whoever holds the key can run anything here.",
 )
+@option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
 @log_option
 @with_parent_option
 def worker(
@@ -199,6 +200,7 @@ def worker(
     allow: tuple[str, ...],
     path: tuple[str, ...],
     allow_pickle: bool,
+    task_stdout: bool,
     log_level: str,
     with_parent: bool,
 ) -> None:
@@ -225,6 +227,7 @@ def worker(
             max_tasks=max_tasks,
             max_rss_bytes=max_rss,
             permits=Permits(allow, allow_pickle, path),
+            task_stdout=task_stdout,
         )
     )
 

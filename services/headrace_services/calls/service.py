@@ -88,7 +88,7 @@ class CallsService:
         try:
             from headrace_services.calls.show import show_call  # noqa: PLC0415 - see class
 
-            name = show_call(operation, parameters, index, task_input)
+            name = show_call(operation, parameters, task_input)
         except Exception:  # noqa: BLE001 - it is asked about tasks that went wrong
             name = f"{operation} task {index}"
         return name[:_NAME_CHARACTERS]
@@ -128,7 +128,7 @@ class CallsService:
 
         def run_call(index: int, task_input: bytes | None) -> bytes:
             match unpack(_check(index, task_input)):
-                case [str() | bytes() as sealed, bytes() as frame]:
+                case [str() | bytes() as sealed, bytes() as frame, str()]:
                     args, kwds = open_call(serializer, frame, classes)
                     return seal_value(serializer, find(sealed)(*args, **kwds), "the result")
                 case _:

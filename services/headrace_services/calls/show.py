@@ -51,17 +51,16 @@ def show_value(value: Any) -> str:
     return _SHORT.repr(value)
 
 
-def show_call(operation: str, parameters: Parameters, index: int, task_input: bytes | None) -> str:
-    """Name a call by its function and arguments, or by its number where those are not readable.
+def show_call(operation: str, parameters: Parameters, task_input: bytes | None) -> str:
+    """Name a call by its function and arguments, as far as those can be read.
 
     What is pickled is not opened: this may be asked anywhere.
     """
     label = str(parameters.get("label") or "call")
     if operation == "call" and task_input is not None:
-        sealed, task_input = unpack(task_input)
-        label = sealed.rpartition(":")[2] if isinstance(sealed, str) else label
+        _, task_input, label = unpack(task_input)
     if parameters.get("serializer") != "msgpack" or task_input is None:
-        return f"{label}, task {index}"
+        return f"{label}(…)"
     if operation in ("apply", "call"):
         args, kwds = open_call("msgpack", task_input, OUTLINES)
     else:

@@ -69,7 +69,8 @@ class Pool:
     ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
     modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
     and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
-    it are told: nothing is allowed when not given.
+    it are told: nothing is allowed when not given. Tasks print to standard error, or with
+    ``task_stdout`` to standard output.
 
     Raises UsageError for an unknown start method, and for fork in a process that has threads.
     """
@@ -84,6 +85,7 @@ class Pool:
         max_tasks: int | None = None,
         max_rss_bytes: int | None = None,
         permits: Permits | None = None,
+        task_stdout: bool = False,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
@@ -96,6 +98,7 @@ class Pool:
             max_rss_bytes,
             forked=start_method == "fork",
             permits=permits or Permits(),
+            task_stdout=task_stdout,
         )
         self._line = Line()
         self._held: dict[int, Held] = {}

@@ -72,6 +72,7 @@ class SlotSettings:
     max_rss_bytes: int | None = None
     forked: bool = False
     permits: Permits = Permits()  # noqa: RUF009 - frozen
+    task_stdout: bool = False
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -282,8 +283,9 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
         _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
         os.dup2(null.fileno(), 0)
-    # Standard output is the agent's own, and may be the result of a command.
-    os.dup2(2, 1)
+    if not settings.task_stdout:
+        # Standard output is the agent's own, and may be the result of a command.
+        os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.

@@ -214,15 +214,15 @@ def test_a_task_is_described_as_a_call(
     assert calls.describe("apply", parameters, 0, pack_call(args, kwds)) == shown
 
 
-def test_a_task_that_cannot_be_described_has_its_number(calls: CallsService) -> None:
+def test_a_task_whose_arguments_cannot_be_read_has_its_function(calls: CallsService) -> None:
     parameters = plan_map("m:Shelf.count", [1]).parameters
     assert calls.describe("map", parameters, 7, pack_value([1])) == "Shelf.count([1])"
     assert calls.describe("starmap", parameters, 7, pack_value([1, 2])) == "Shelf.count(1, 2)"
     assert calls.describe("map", parameters, 7, b"\xc1") == "map task 7"
-    assert calls.describe("map", parameters, 7, None) == "Shelf.count, task 7"
-    assert calls.describe("map", {}, 7, b"\x01") == "call, task 7"
+    assert calls.describe("map", parameters, 7, None) == "Shelf.count(…)"
+    assert calls.describe("map", {}, 7, b"\x01") == "call(…)"
     pickled = plan_map(len, [1], CallOptions(serializer="cloudpickle"))
-    assert calls.describe("map", pickled.parameters, 7, b"cos\nsystem\n") == "len, task 7"
+    assert calls.describe("map", pickled.parameters, 7, b"cos\nsystem\n") == "len(…)"
     long = pack_value(["x" * 30] * 6 + [{"k" * 30: "v" * 30}] * 5)
     assert len(calls.describe("starmap", parameters, 0, long)) <= 200
 
