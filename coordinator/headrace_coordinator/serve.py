@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from collections.abc import Callable
-from types import FrameType
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
@@ -24,13 +22,9 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
     return_large_blocks()
-    stop = threading.Event()
-
-    def note_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop.set()
-
-    handlers = {number: signal.signal(number, note_signal) for number in STOP_SIGNALS}
+    # Blocked in every thread and waited for here: a handler of Python's would run only when the
+    # main thread next does, which a signal that comes just before it goes to sleep never brings on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         with Coordinator(settings) as coordinator:
             log.info("queues at %s", coordinator.bound)
@@ -38,8 +32,9 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
                 log.info("metrics at http://%s/metrics", coordinator.http_bound)
             log.info("data in %s, key in %s", settings.data, settings.key_file)
             on_ready(coordinator)
-            stop.wait()
+            signal.sigwait(STOP_SIGNALS)
             log.info("stopping")
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        while signal.sigtimedwait(STOP_SIGNALS, 0):
+            pass  # asked more than once
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

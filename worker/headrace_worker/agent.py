@@ -48,6 +48,10 @@ log = logging.getLogger(__name__)
 #: Seconds between looks at the memory of the slots.
 LOOK_SECONDS = 2.0
 
+#: Seconds between looks for a second signal while tasks finish: one that comes just before a wait
+#: does not end it.
+DRAIN_LOOK_SECONDS = 0.5
+
 #: Bytes of values waiting to be reported beyond which no more work is asked for.
 MAX_PENDING_BYTES = 16 << 20
 
@@ -191,7 +195,7 @@ class Agent:
                     "tasks still run after %g s: they go back", self._settings.drain_seconds
                 )
                 break
-            self._pass_on(pool, reporter, left)
+            self._pass_on(pool, reporter, min(left, DRAIN_LOOK_SECONDS))
 
     def _pass_on(self, pool: Pool, reporter: Reporter, timeout_seconds: float) -> None:
         events: list[Event] = pool.poll(timeout_seconds)
