@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PHOTOGRAPHS := .demo/photographs
+TASKS ?= 100000
+MINUTES ?= 5
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check quick compose-test newest format clean
+.PHONY: help setup demo test check quick compose-test newest chaos format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +47,10 @@ test: check ## all that CI runs: checks, every test, the compose tests where an 
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests
+
+chaos: $(READY) ## kill, cut and lie for a while: SEED=1 TASKS=100000 MINUTES=5 replays a run
+	PYTHONPATH=tests $(BIN)/python -m support.chaos --tasks $(TASKS) --minutes $(MINUTES) \
+		$(if $(SEED),--seed $(SEED))
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -23,19 +23,30 @@ def plan(tasks: int, folder: Path | None = None, **behaviour: object) -> Plan:
     return Plan("act", {"folder": str(folder or ""), **behaviour}, tasks)
 
 
+def plan_echo(first: int, tasks: int, *, carried: bool, **behaviour: object) -> Plan:
+    """A job whose values are the sequence numbers from ``first`` on, each once.
+
+    ``carried``: the numbers are put as inputs; else tasks derive them from their indices. Tasks
+    sleep, fail and crash as for ``plan``.
+    """
+    numbers = (str(first + index).encode() for index in range(tasks))
+    return Plan("echo", {"first": first, **behaviour}, tasks, numbers if carried else None)
+
+
 class ProbeService:
-    """Its one operation is ``act``."""
+    """``act`` squares its index, ``echo`` gives back a sequence number."""
 
     name = "probe"
-    operations = ("act",)
+    operations = ("act", "echo")
 
     def engine(self) -> str:
         return "probe 1.0"
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
-        if operation != "act":
+        if operation not in self.operations:
             raise ValueError(f"probe has no operation {operation!r}")
-        folder = parameters["folder"]
+        folder = parameters.get("folder")
+        first = cast("int", parameters.get("first", 0))
         sleep_seconds = cast("float", parameters.get("sleep_seconds", 0.0))
         mended = str(parameters.get("unless", ""))
         failing, crashing, hanging, hogging = (
@@ -57,6 +68,8 @@ class ProbeService:
                 hoard = [b"\1" * (16 << 20) for _ in range(256)]
                 raise MemoryError(f"{len(hoard)} blocks were to be had")
             time.sleep(sleep_seconds)
+            if operation == "echo":
+                return str(first + index).encode() if task_input is None else task_input
             return str(index * index).encode()
 
         return act
@@ -64,7 +77,7 @@ class ProbeService:
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
     ) -> str:
-        return f"act {index}"
+        return f"{operation} {index}"
 
     def is_ordered(self, operation: str) -> bool:
         return False
