@@ -33,4 +33,4 @@ if clock := os.environ.get("CHAOS_CLOCK"):
 if unsealed := os.environ.get("CHAOS_UNSEALED_SECONDS"):
     from headrace_coordinator import expiry
 
-    expiry.UNSEALED_SECONDS = float(unsealed)
+    expiry.ABANDONED_SECONDS = float(unsealed)
