@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome
@@ -122,13 +122,19 @@ class Executor(BaseExecutor):
         """Wait for the calls that are on their way, as the standard library's executors do."""
         self.shutdown()
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Make a call.
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> CallFuture[T]: ...
+
+    @overload
+    def submit(self, fn: str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]: ...
+
+    def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]:
+        """Make a call of a function, or of one by its name ``module:function``.
 
         Raises RuntimeError after ``shutdown``, UsageError for a function that cannot travel,
         TypeError and ValueError for arguments.
         """
-        future: CallFuture[T] = CallFuture()
+        future: CallFuture[Any] = CallFuture()
 
         def settle(outcome: Outcome) -> None:
             with self._lock:

@@ -44,6 +44,6 @@ class Appetite:
         if self._mean_seconds is None or self._mean_seconds > SHORT_TASK_SECONDS:
             return 0
         ahead = pool.pending_seconds
-        if ahead is None:
-            ahead = self._mean_seconds * waiting
+        if ahead is None:  # of something nobody knows how long it takes
+            return 0
         return self._slots if ahead < AHEAD_SECONDS * self._slots else 0

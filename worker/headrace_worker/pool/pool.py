@@ -150,7 +150,12 @@ class Pool:
 
     @property
     def pending_seconds(self) -> float | None:
-        """How long one slot would take for what has not started; None where no mean is known."""
+        """How long one slot would take for what has not started.
+
+        None while there is a job, be it one that runs, of which no task has ended.
+        """
+        if any(self._mean_of(held.batch.job) is None for held in self._held.values()):
+            return None
         seconds = 0.0
         for stretch in self._list_pending():
             mean = self._mean_of(stretch.held.batch.job)

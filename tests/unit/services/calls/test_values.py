@@ -100,7 +100,7 @@ def test_the_arguments_of_a_call_come_back_as_they_went(
         {1: "a", 1.5: "b", None: "c", b"x": "d", "x": "e", (1, 2): "f", Colour.BLUE: "g"},
         Point(bytearray(b"x"), [bytearray()]), Pair((bytearray(),), 1),
         {Colour.CRIMSON: Size.SMALL},
-        Parcel(1, ("a",), Point(Pair(1, 2))), Right(0), np.datetime64("NaT"), np.longdouble("1.1"),
+        Parcel(1, ("a",), Point(Pair(1, 2))), Right(0), np.datetime64("NaT", "s"), np.longdouble("1.1"),
         np.str_("ends with zero\0"), np.bytes_(b"\0"), np.dtype("<f4"), np.complex64(1 - 2j),
     ],
     ids=lambda value: f"{type(value).__name__}",

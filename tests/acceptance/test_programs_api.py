@@ -1,0 +1,199 @@
+"""Programs that use ``Cluster``, ``Pool`` and ``Executor`` against a cluster with two workers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions
+from headrace_services.primes import plan_count, plan_find
+from headrace_wire.errors import (
+    TaskFailedError,
+    UnreachableError,
+    UsageError,
+    WaitTimedOutError,
+)
+from headrace_wire.messages import CANCELLED, SUCCEEDED
+from support.commands import Site, open_site, wait_until
+
+#: A module of a user's own, on the workers' path alone.
+SHOP = """
+import os, time
+def weigh(item): return {"item": item, "grams": 10 * item}
+def doze(seconds): time.sleep(seconds); return seconds
+def mark(path, seconds):
+    open(path, "w").close()
+    time.sleep(seconds)
+    return os.getpid()
+def negate(number): return -number
+def multiply(a, b): return a * b
+def fail(item): raise LookupError(f"no {item}")
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("programs")
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "shop.py").write_text(SHOP)
+    with open_site(folder, workers=0) as opened:
+        for number in range(2):
+            opened.add_worker(
+                "--slots", "1", "--name", f"worker-{number}", "--path", str(shop),
+                "--allow", "shop", "--allow", "time",
+            )  # fmt: skip
+        yield opened
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[Cluster]:
+    with Cluster(site.address, key_file=site.data / "key") as opened:
+        yield opened
+
+
+@pytest.fixture
+def pool(site: Site) -> Iterator[Pool]:
+    with Pool(site.address, key_file=site.data / "key") as opened:
+        yield opened
+
+
+def test_a_job_is_an_object(cluster: Cluster) -> None:
+    job = cluster.submit("primes", plan_count(0, 10**8))
+    assert job.wait(30).state == SUCCEEDED
+    assert (job.progress, job.is_over) == (1.0, True)
+    assert job.result() == 5_761_455
+    found = cluster.submit("primes", plan_find(0, 30)).result()
+    assert found.split() == b"2 3 5 7 11 13 17 19 23 29".split()
+
+
+def test_results_of_calls_come_decoded_and_in_order(cluster: Cluster) -> None:
+    job = cluster.map("shop:weigh", range(50), SubmitOptions(name="scales"))
+    assert list(job.results()) == [{"item": item, "grams": 10 * item} for item in range(50)]
+    again = cluster.job(job.id)
+    assert (again.status.name, len(list(again.results(ordered=False)))) == ("scales", 50)
+
+
+def test_results_end_with_what_failed(cluster: Cluster) -> None:
+    job = cluster.map("shop:fail", ["tea", "milk"])
+    with pytest.raises(TaskFailedError, match=r"2 of 2 tasks .* task 0 .*fail\('tea'\).*: no tea"):
+        list(job.results())
+
+
+def test_a_wait_has_a_limit_and_a_job_can_be_cancelled(cluster: Cluster) -> None:
+    job = cluster.map("shop:doze", [60, 60])
+    with pytest.raises(WaitTimedOutError):
+        job.wait(0.3)
+    assert not job.is_over
+    assert job.cancel().state == CANCELLED
+
+
+def test_the_same_with_await(site: Site) -> None:
+    async def use() -> tuple[list[int], object, float]:
+        async with AsyncCluster(site.address, key_file=site.data / "key") as cluster:
+            job = await cluster.map("shop:negate", range(5))
+            values = [value async for value in job.results()]
+            count = await cluster.submit("primes", plan_count(0, 1000))
+            await count.wait(30)
+            return values, await count.result(), count.progress
+
+    assert asyncio.run(use()) == ([0, -1, -2, -3, -4], 168, 1.0)
+
+
+def test_a_pool_on_a_cluster_calls_by_name(pool: Pool) -> None:
+    assert pool.map("shop:negate", range(100)) == [-item for item in range(100)]
+    assert pool.starmap("shop:multiply", [(2, 3), (4, 5)]) == [6, 20]
+    assert pool.apply("shop:weigh", (3,)) == {"item": 3, "grams": 30}
+    assert list(pool.imap("shop:negate", range(9))) == [-item for item in range(9)]
+
+
+@pytest.mark.parametrize("how", ["lambda", "closure", "main"])
+def test_a_function_without_a_name_is_refused_at_the_call(pool: Pool, how: str) -> None:
+    def closure(item: int) -> int:
+        return item
+
+    function = {"lambda": lambda item: item, "closure": closure, "main": "__main__:f"}[how]
+    with pytest.raises(UsageError, match=r"lambda|defined inside a function|__main__"):
+        pool.map_async(function, [1])  # type: ignore[arg-type] # any of them
+
+
+def test_what_cannot_travel_is_named_by_its_place(pool: Pool) -> None:
+    with pytest.raises(TypeError, match=r"item 1, \['a'\]\[0\]"):
+        pool.map("shop:negate", [{"a": [1]}, {"a": [threading.Lock()]}])
+
+
+def test_what_workers_do_not_allow_says_what_to_do(pool: Pool) -> None:
+    with pytest.raises(Exception, match="not allowed on this worker: start it with --allow"):
+        pool.apply("subprocess:getoutput", ("id",))
+
+
+def test_pickle_is_refused_by_workers_that_do_not_allow_it(site: Site) -> None:
+    with (
+        Pool(site.address, key_file=site.data / "key", serializer="cloudpickle") as pool,
+        pytest.raises(Exception, match="start it with --allow-pickle"),
+    ):
+        pool.apply(lambda: 1)
+
+
+def test_nobody_at_the_address_is_told_at_once(site: Site) -> None:
+    with pytest.raises(UnreachableError):
+        Pool("127.0.0.1:9", key_file=site.data / "key")
+
+
+def test_a_pool_that_is_left_leaves_no_job(site: Site, cluster: Cluster) -> None:
+    before = {status.id for status in cluster.jobs()}
+    with Pool(site.address, key_file=site.data / "key") as pool:
+        pool.map_async("shop:doze", [60] * 4)
+        pool.apply_async("shop:doze", (60,))
+        wait_until(lambda: len({status.id for status in cluster.jobs()} - before) == 2)
+    wait_until(lambda: {status.id for status in cluster.jobs()} == before)
+    wait_until(lambda: not any(status.busy for status in cluster.workers()))
+
+
+def test_a_running_call_is_cancelled_only_with_kill(site: Site, tmp_path: Path) -> None:
+    marks = [tmp_path / "a", tmp_path / "b", tmp_path / "never"]
+    with Executor(site.address, key_file=site.data / "key") as executor:
+        futures = [executor.submit("shop:mark", str(mark), 20) for mark in marks]
+        wait_until(lambda: marks[0].exists() and marks[1].exists())
+        assert not futures[0].cancel()
+        assert futures[2].cancel(), "both slots are busy: it cannot have started"
+        assert futures[2].cancelled()
+        assert futures[0].cancel(kill=True)
+        assert futures[1].cancel(kill=True)
+        assert executor.submit("shop:negate", 1).result(30) == -1
+    assert not marks[2].exists()
+
+
+def test_initializers_run_once_in_each_slot(site: Site) -> None:
+    with ThreadPoolExecutor(2) as threads:
+
+        def count(_: int) -> int:
+            with Pool(site.address, "time:sleep", (0.01,), key_file=site.data / "key") as pool:
+                return sum(pool.imap_unordered("shop:negate", [-1] * 50))
+
+        assert list(threads.map(count, range(2))) == [50, 50]
+
+
+@pytest.mark.slow
+def test_an_endless_generator_with_a_slow_consumer_does_not_grow(site: Site) -> None:
+    """A million items: neither the client nor the coordinator keeps what has gone by."""
+    coordinator = psutil.Process(site.coordinator.pid)
+    client = psutil.Process()
+    with Pool(site.address, key_file=site.data / "key") as pool:
+        results = pool.imap_unordered("shop:negate", itertools.count())
+        marks: list[tuple[int, int]] = []
+        for number, _ in enumerate(itertools.islice(results, 1_000_000)):
+            if number % 200_000 == 100_000:
+                time.sleep(0.3)  # a consumer that is slower than the workers now and then
+                marks.append((coordinator.memory_info().rss, client.memory_info().rss))
+    for later in marks[1:]:
+        assert later[0] - marks[0][0] < 32 << 20, marks
+        assert later[1] - marks[0][1] < 32 << 20, marks
