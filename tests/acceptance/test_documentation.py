@@ -127,6 +127,7 @@ def find_port() -> int:
 def test_the_readmes_commands_run_and_print_what_it_shows(shell: Shell) -> None:
     """In order, in one folder: what is not printed anew each time has to be as it is shown."""
     fetch(shell.home / "photos")
+    (shell.home / "samples.jsonl").write_text("[1, 2, 3]\n[5, 10]\n")
     queues, http = f"127.0.0.1:{find_port()}", f"127.0.0.1:{find_port()}"
     shell.settings = {
         "HEADRACE_BIND": queues, "HEADRACE_HTTP": http, "HEADRACE_COORDINATOR": queues,
@@ -151,7 +152,9 @@ def test_the_readmes_commands_run_and_print_what_it_shows(shell: Shell) -> None:
                 if "--detach" in words:
                     job = done.out.strip()
                 expected = [
-                    line for line in shown.splitlines() if re.fullmatch(r"\d+( \w+)?", line)
+                    line
+                    for line in shown.splitlines()
+                    if re.fullmatch(r"\d+( \w+)?", line) or line.startswith('{"index"')
                 ]
                 for line in expected:
                     assert line in done.out.splitlines(), command

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError
-from headrace_wire.messages import FINAL_STATES, Heartbeat, LeaseRequest, WorkerInfo
+from headrace_wire.messages import FINAL_STATES, LeaseRequest, Registration, WorkerInfo
 from support.wire_messages import MESSAGES, draw_values, make_example, make_message, read_hints
 
 if TYPE_CHECKING:
@@ -105,10 +105,9 @@ def test_a_field_of_another_type_is_refused(kind: type[Message], place: int, hin
 
 
 def test_a_whole_number_will_do_for_a_float() -> None:
-    wire = make_message(Heartbeat).to_wire()
-    beat = Heartbeat.from_wire([*wire[:-1], 3])
-    assert beat.wait_seconds == 3.0
-    assert isinstance(beat.wait_seconds, float)
+    registration = Registration.from_wire([15, 3])
+    assert registration.heartbeat_seconds == 3.0
+    assert isinstance(registration.heartbeat_seconds, float)
 
 
 def test_what_is_inside_a_map_is_checked_too() -> None:
