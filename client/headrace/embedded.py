@@ -101,7 +101,8 @@ def open_embedded_cluster(
 def _write_options(permits: Permits) -> list[str]:
     options = [word for name in permits.allow for word in ("--allow", name)]
     options += [word for path in permits.paths for word in ("--path", path)]
-    return [*options, *(["--allow-pickle"] if permits.pickle else [])]
+    options += ["--allow-pickle"] if permits.pickle else []
+    return [*options, *(["--allow-ship"] if permits.ship else [])]
 
 
 def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:

@@ -30,8 +30,8 @@ class Permits:
 
     A name in ``allow`` is a module, which allows all in it and in modules below it, or
     ``module:name``, which allows just that. ``pickle`` tells whether pickled functions and values
-    may be opened, which allows everything. Modules are also looked for in the folders ``paths``,
-    before all others.
+    may be opened, ``ship`` whether code may come with a job; either allows everything. Modules are
+    also looked for in the folders ``paths``, before all others.
 
     Raises UsageError for a name that cannot be one.
     """
@@ -39,6 +39,7 @@ class Permits:
     allow: tuple[str, ...] = ()
     pickle: bool = False
     paths: tuple[str, ...] = ()
+    ship: bool = False
 
     def __post_init__(self) -> None:
         for name in self.allow:
@@ -51,7 +52,7 @@ class Permits:
     @property
     def allows_anything(self) -> bool:
         """Whether anything is allowed at all."""
-        return bool(self.allow or self.pickle)
+        return bool(self.allow or self.pickle or self.ship)
 
     def allows_module(self, module: str) -> bool:
         """Whether all in a module is allowed."""
@@ -66,6 +67,7 @@ class Permits:
     def describe(self) -> str:
         """Say in a few words what is allowed."""
         words = [*self.allow, *(["pickled functions"] if self.pickle else [])]
+        words += ["shipped code"] if self.ship else []
         return "allows " + (", ".join(words) or "nothing")
 
 

@@ -184,6 +184,11 @@ def coordinator(
     is_flag=True,
     help="Open pickled functions: whoever holds the key can run anything here.",
 )
+@option(
+    "--allow-ship",
+    is_flag=True,
+    help="Take code along with jobs: whoever holds the key can run anything here.",
+)
 @option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
 @log_option
 @with_parent_option
@@ -200,6 +205,7 @@ def worker(
     allow: tuple[str, ...],
     path: tuple[str, ...],
     allow_pickle: bool,
+    allow_ship: bool,
     task_stdout: bool,
     log_level: str,
     with_parent: bool,
@@ -226,7 +232,7 @@ def worker(
             give_up_seconds=give_up,
             max_tasks=max_tasks,
             max_rss_bytes=max_rss,
-            permits=Permits(allow, allow_pickle, path),
+            permits=Permits(allow, allow_pickle, path, allow_ship),
             task_stdout=task_stdout,
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from headrace.cli.options import JobOptions, combine, job_options, option
+from headrace.cli.options import JobOptions, job_options, option
 from headrace.cli.session import carry_out
 from headrace_wire.errors import UsageError
 
@@ -34,6 +34,14 @@ path_option = option(
 )
 
 
+ship_option = option(
+    "--ship",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Send this folder of code along; workers need --allow-ship.",
+)
+
+
 def make_map_command(*, embedded: bool) -> click.Command:
     """The command for ``run`` (embedded) or ``submit``."""
 
@@ -46,7 +54,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
     )
     @output_option
     @star_option
-    @(path_option if embedded else combine([]))
+    @(path_option if embedded else ship_option)
     @job_options(embedded=embedded)
     def map_records(
         function: str, records: Path, output: Path | None, star: bool, **rest: Any
@@ -59,12 +67,14 @@ def make_map_command(*, embedded: bool) -> click.Command:
         the records. On a cluster the workers have to allow it: headrace worker --allow MODULE.
         """
         from headrace.cli.records import count_records, read_records  # noqa: PLC0415 - quick start
-        from headrace_services.calls import plan_calls  # noqa: PLC0415 - quick start
+        from headrace_services.calls import CallOptions, plan_calls  # noqa: PLC0415 - quick start
+        from headrace_services.calls.shipment import pack_folder  # noqa: PLC0415 - quick start
 
-        import_path = rest.pop("path", ())
+        import_path, ship = rest.pop("path", ()), rest.pop("ship", None)
+        call_options = CallOptions(ship=pack_folder(ship) if ship else b"")
         options = JobOptions.take(rest)
         calls = _spread(read_records(records), star=star)
-        plan = plan_calls(function, calls, count_records(records))
+        plan = plan_calls(function, calls, count_records(records), call_options)
         carry_out("calls", plan, options, output, "jsonl", import_path=import_path)
 
     return map_records

@@ -25,17 +25,21 @@ class CallOptions:
     """How calls are made. The initializer runs once in each slot, before the first of them.
 
     ``pool`` tells jobs apart whose initializers are to run again although they are the same.
+    ``ship`` is a folder of code that travels along, packed by ``shipment.pack_folder``.
     """
 
     serializer: Serializer = "msgpack"
     initializer: Function | None = None
     initargs: tuple[Any, ...] = ()
     pool: str = ""
+    ship: bytes = b""
     parameters: dict[str, object] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_serializer(self.serializer)
         parameters: dict[str, object] = {"serializer": self.serializer, "pool": self.pool}
+        if self.ship:
+            parameters["ship"] = self.ship
         if self.initializer is not None:
             parameters["initializer"] = seal_function(self.serializer, self.initializer)
             parameters["initargs"] = seal_call(self.serializer, self.initargs, {})

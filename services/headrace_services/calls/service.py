@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from headrace_services.calls.shipment import Shipments
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered
 
 if TYPE_CHECKING:
     from headrace_services.calls.rebuilding import FoundClasses
+    from headrace_services.calls.shipment import Shipment
     from headrace_services.calls.transport import Serializer
     from headrace_services.service import Parameters, Target, TaskRunner
 
@@ -33,6 +36,7 @@ class CallsService:
     def __init__(self) -> None:
         self._permits = Permits()
         self._initialized: set[bytes] = set()
+        self._shipments = Shipments()
 
     @property
     def name(self) -> str:
@@ -73,13 +77,41 @@ class CallsService:
         serializer = check_serializer(parameters.get("serializer"))
         if serializer == "cloudpickle":
             refuse_pickle(self._permits)
-        classes = self._make_classes()
+        shipment = self._open_shipment(parameters.get("ship"))
+        self._shipments.enter(shipment)
+        permits = self._permits
+        if shipment is not None:
+            permits = replace(permits, allow=(*permits.allow, *shipment.modules))
+        run = self._prepare(operation, parameters, serializer, permits)
+
+        def run_where_it_belongs(index: int, task_input: bytes | None) -> bytes:
+            self._shipments.enter(shipment)
+            return run(index, task_input)
+
+        return run_where_it_belongs
+
+    def _prepare(
+        self, operation: str, parameters: Parameters, serializer: Serializer, permits: Permits
+    ) -> TaskRunner:
+        classes = _make_classes(permits)
         if operation == "call":
-            self._initialize(parameters, serializer, classes)
-            return self._make_caller(serializer, classes)
-        function = self._find(parameters.get("function"), serializer)
-        self._initialize(parameters, serializer, classes)
+            self._initialize(parameters, serializer, classes, permits)
+            return _make_caller(serializer, classes, permits)
+        function = _find(parameters.get("function"), serializer, permits)
+        self._initialize(parameters, serializer, classes, permits)
         return _make_runner(operation, function, serializer, classes)
+
+    def _open_shipment(self, packed: object) -> Shipment | None:
+        if packed is None:
+            return None
+        if not self._permits.ship:
+            raise RefusedError(
+                "this worker takes no code along with jobs: start it with --allow-ship, or put the "
+                "code there and start it with --path and --allow"
+            )
+        if not isinstance(packed, bytes):
+            raise ValueError("the job's shipment is none")  # noqa: TRY004 - wrong parameters
+        return self._shipments.open(packed)
 
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
@@ -118,45 +150,12 @@ class CallsService:
             raise ValueError(self._refuse(operation))
         return gather_lines(parameters, values, target)
 
-    def _make_caller(self, serializer: Serializer, classes: FoundClasses) -> TaskRunner:
-        from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see class
-        from headrace_wire.encoding import unpack  # noqa: PLC0415 - see class
-
-        @lru_cache(FUNCTIONS_KEPT)
-        def find(sealed: str | bytes) -> Callable[..., Any]:
-            return self._find(sealed, serializer)
-
-        def run_call(index: int, task_input: bytes | None) -> bytes:
-            match unpack(_check(index, task_input)):
-                case [str() | bytes() as sealed, bytes() as frame, str()]:
-                    args, kwds = open_call(serializer, frame, classes)
-                    return seal_value(serializer, find(sealed)(*args, **kwds), "the result")
-                case _:
-                    raise ValueError(f"task {index} is no call")
-
-        return run_call
-
-    def _make_classes(self) -> FoundClasses:
-        from headrace_services.calls.functions import resolve  # noqa: PLC0415 - see class
-        from headrace_services.calls.rebuilding import FoundClasses  # noqa: PLC0415 - see class
-
-        permits = self._permits
-        return FoundClasses(lambda name: resolve(name, permits))
-
-    def _find(self, sealed: object, serializer: Serializer) -> Callable[..., Any]:
-        from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see class
-        from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see class
-
-        if isinstance(sealed, bytes) and serializer == "cloudpickle":
-            function: Callable[..., Any] = unpickle_value(sealed)
-            return function
-        if not isinstance(sealed, str):
-            raise ValueError("the job names no function")  # noqa: TRY004 - wrong parameters
-        # By name, what is allowed is the same for both ways to carry values.
-        return resolve_function(sealed, self._permits)
-
     def _initialize(
-        self, parameters: Parameters, serializer: Serializer, classes: FoundClasses
+        self,
+        parameters: Parameters,
+        serializer: Serializer,
+        classes: FoundClasses,
+        permits: Permits,
     ) -> None:
         from headrace_services.calls.transport import open_call  # noqa: PLC0415 - see class
 
@@ -169,7 +168,7 @@ class CallsService:
         digest = hashlib.sha256(repr(about).encode(errors="surrogatepass")).digest()
         if digest in self._initialized:
             return
-        initializer = self._find(sealed, serializer)
+        initializer = _find(sealed, serializer, permits)
         args, kwds = open_call(serializer, initargs, classes)
         initializer(*args, **kwds)
         self._initialized.add(digest)
@@ -179,6 +178,45 @@ class CallsService:
 
 
 CALLS = CallsService()
+
+
+def _make_classes(permits: Permits) -> FoundClasses:
+    from headrace_services.calls.functions import resolve  # noqa: PLC0415 - see CallsService
+    from headrace_services.calls.rebuilding import FoundClasses  # noqa: PLC0415 - see CallsService
+
+    return FoundClasses(lambda name: resolve(name, permits))
+
+
+def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[..., Any]:
+    from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see CallsService
+    from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see CallsService
+
+    if isinstance(sealed, bytes) and serializer == "cloudpickle":
+        function: Callable[..., Any] = unpickle_value(sealed)
+        return function
+    if not isinstance(sealed, str):
+        raise ValueError("the job names no function")  # noqa: TRY004 - wrong parameters
+    # By name, what is allowed is the same for both ways to carry values.
+    return resolve_function(sealed, permits)
+
+
+def _make_caller(serializer: Serializer, classes: FoundClasses, permits: Permits) -> TaskRunner:
+    from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see CallsService
+    from headrace_wire.encoding import unpack  # noqa: PLC0415 - see CallsService
+
+    @lru_cache(FUNCTIONS_KEPT)
+    def find(sealed: str | bytes) -> Callable[..., Any]:
+        return _find(sealed, serializer, permits)
+
+    def run_call(index: int, task_input: bytes | None) -> bytes:
+        match unpack(_check(index, task_input)):
+            case [str() | bytes() as sealed, bytes() as frame, str()]:
+                args, kwds = open_call(serializer, frame, classes)
+                return seal_value(serializer, find(sealed)(*args, **kwds), "the result")
+            case _:
+                raise ValueError(f"task {index} is no call")
+
+    return run_call
 
 
 def _make_runner(

@@ -1,0 +1,154 @@
+"""Folders of code that travel with a job, and the import path that they become in a slot.
+
+    pack_folder (client) ─► a zip in the job's parameters ─► Shipments.open (slot) ─► import
+
+In a slot a shipment is a file in memory alone, which goes with the process. Its modules are seen by
+the tasks of its own jobs only: with each change of the job they are put aside or back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import sys
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from headrace_wire.errors import UsageError
+
+#: Bytes that a packed folder may take: it is part of the job's parameters.
+MAX_PACKED_BYTES = 3 << 20
+
+#: Names that are left at home.
+SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
+
+#: Shipments that a slot keeps at hand.
+SHIPMENTS_KEPT = 8
+
+#: The first number of a file in memory. Each is used once: importers remember a path's content.
+FIRST_NUMBER = 1000
+
+
+def pack_folder(folder: Path) -> bytes:
+    """Pack the Python code in a folder, and what lies beside it.
+
+    Raises UsageError for a folder without modules, or with too much in it.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in _walk(folder):
+            archive.write(path, path.relative_to(folder))
+            if packed.tell() > MAX_PACKED_BYTES:
+                raise UsageError(
+                    f"{folder} is too large to travel with a job (over {MAX_PACKED_BYTES} bytes "
+                    "packed): put it on the workers, and start them with --path"
+                )
+        if not list_modules(archive):
+            raise UsageError(f"{folder} holds no Python modules")
+    return packed.getvalue()
+
+
+def list_modules(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    """The modules and packages at the top of a shipment."""
+    tops = {
+        name.partition("/")[0].removesuffix(".py")
+        for name in archive.namelist()
+        if name.endswith(".py")
+    }
+    return tuple(sorted(top for top in tops if top.isidentifier()))
+
+
+class Shipment:
+    """One shipment in this process. ``modules`` are its top names."""
+
+    def __init__(self, packed: bytes, number: int) -> None:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            self.modules = list_modules(archive)
+        made = os.memfd_create("headrace-shipment", os.MFD_CLOEXEC)
+        try:
+            self._file = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, number)
+        finally:
+            os.close(made)
+        with open(self._file, "wb", closefd=False) as file:
+            file.write(packed)
+        self.number = self._file
+        self._path = f"/proc/self/fd/{self._file}"
+        self._loaded: dict[str, ModuleType] = {}
+
+    def enter(self) -> None:
+        """Let its modules be imported, before all others."""
+        hidden = {
+            name: sys.modules.pop(name)
+            for name in list(sys.modules)
+            if name.partition(".")[0] in self.modules and not name.startswith("headrace")
+        }
+        self._hidden = hidden
+        sys.modules.update(self._loaded)
+        sys.path.insert(0, self._path)
+
+    def leave(self) -> None:
+        """Put its modules aside, and back what they hid."""
+        sys.path.remove(self._path)
+        self._loaded = {
+            name: sys.modules.pop(name)
+            for name in list(sys.modules)
+            if name.partition(".")[0] in self.modules and not name.startswith("headrace")
+        }
+        sys.modules.update(self._hidden)
+
+    def close(self) -> None:
+        """Free it. It must not be entered."""
+        sys.path_importer_cache.pop(self._path, None)
+        os.close(self._file)
+
+
+class Shipments:
+    """The shipments of a slot, of which at most one is entered."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, Shipment] = OrderedDict()
+        self._entered: Shipment | None = None
+        self._next = FIRST_NUMBER
+
+    def open(self, packed: bytes) -> Shipment:
+        """Take a shipment in. Raises ValueError for bytes that are none."""
+        digest = sha256(packed).digest()
+        known = self._kept.get(digest)
+        if known is None:
+            try:
+                known = self._kept[digest] = Shipment(packed, self._next)
+            except zipfile.BadZipFile as error:
+                raise ValueError(f"the shipment cannot be opened: {error}") from error
+            self._next = known.number + 1
+        self._kept.move_to_end(digest)
+        while len(self._kept) > SHIPMENTS_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            if oldest is self._entered:
+                self.enter(None)
+            oldest.close()
+        return known
+
+    def enter(self, shipment: Shipment | None) -> None:
+        """Let the modules of this shipment be seen, and of no other."""
+        if shipment is self._entered:
+            return
+        if self._entered is not None:
+            self._entered.leave()
+        self._entered = shipment
+        if shipment is not None:
+            shipment.enter()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in SKIPPED or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _walk(path)
+        elif path.is_file() and path.suffix != ".pyc":
+            yield path

@@ -1,0 +1,116 @@
+"""``map``: a user's own function with each record of a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.commands import Shell, Site, open_site
+
+SHOP = """
+def weigh(record): return {"name": record["name"], "grams": record["count"] * 10}
+def add(a, b=1): return a + b
+def fail(record): raise LookupError("sold out")
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("map")
+    (folder / "code").mkdir()
+    (folder / "code" / "shop.py").write_text(SHOP)
+    with open_site(folder, workers=0) as opened:
+        options = ("--allow", "shop", "--path", str(folder / "code"), "--allow-ship")
+        opened.add_worker("--slots", "2", *options)
+        yield opened
+
+
+def read(text: str) -> list[object]:
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["index"] for line in lines] == list(range(len(lines)))
+    return [line["value"] for line in lines]
+
+
+def test_json_lines_go_in_and_come_out_in_order(site: Site, tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text("".join(f'{{"name": "n{i}", "count": {i}}}\n' for i in range(3000)))
+    target = tmp_path / "out.jsonl"
+    done = site.shell.run("submit", "map", "shop:weigh", records, "-o", target)
+    assert (done.code, done.out) == (0, "")
+    assert "3,000 values" in done.err
+    values = read(target.read_text())
+    assert values == [{"name": f"n{i}", "grams": 10 * i} for i in range(3000)]
+
+
+def test_rows_of_csv_are_objects_with_numbers_as_numbers(site: Site, tmp_path: Path) -> None:
+    records = tmp_path / "records.csv"
+    records.write_text('name,count\n"Tea, green",3\n007,-1.5e1\n')
+    done = site.shell.run("submit", "map", "shop:weigh", records)
+    assert read(done.out) == [
+        {"name": "Tea, green", "grams": 30}, {"name": "007", "grams": -150.0},
+    ]  # fmt: skip
+
+
+def test_records_come_through_a_pipe_and_are_taken_apart(site: Site) -> None:
+    lines = '[1, 2]\n\n{"a": 5}\n{"a": 5, "b": 7}\n'
+    done = site.shell.run("submit", "map", "shop:add", "-", "--star", stdin=lines)
+    assert read(done.out) == [3, 6, 12]
+
+
+def test_the_present_folder_is_enough_to_run_it_here(shell: Shell) -> None:
+    (shell.home / "shop.py").write_text(SHOP)
+    done = shell.run("run", "map", "shop:add", "-", "--star", stdin="[1]\n")
+    assert (done.code, read(done.out)) == (0, [2])
+
+
+def test_what_fails_is_named_as_a_call_and_kept_as_dead(site: Site) -> None:
+    done = site.shell.run("submit", "map", "shop:fail", "-", stdin='{"name": "tea"}\n')
+    assert (done.code, done.out) == (1, "")
+    assert "fail({'name': 'tea'}): sold out" in done.err
+    job = site.shell.run("jobs", "--json").json()[0]["id"]
+    listed = site.shell.run("dead", "list", job).out
+    assert "LookupError: sold out" in listed
+    assert "headrace_services" not in listed, "the traceback is the user's own"
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "line"),
+    [
+        (["shop:add", "-"], "[1\n", "standard input, line 1: not JSON"),
+        (["shop:add", "-", "--star"], "1\n", "record 1: --star takes arrays and objects, not 1"),
+        (["shop.add", "-"], "1\n", "'shop.add' is not of the form 'module:name'"),
+        (["__main__:add", "-"], "1\n", "workers cannot import __main__"),
+    ],
+)
+def test_bad_input_gets_one_line_and_leaves_no_job(
+    site: Site, words: list[str], stdin: str, line: str
+) -> None:
+    before = site.shell.run("jobs", "--json").json()
+    done = site.shell.run("submit", "map", *words, stdin=stdin)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert line in done.err
+    assert site.shell.run("jobs", "--json").json() == before
+
+
+def test_a_function_that_is_not_allowed_is_refused_with_the_remedy(site: Site) -> None:
+    done = site.shell.run("submit", "map", "subprocess:getoutput", "-", stdin='"id"\n')
+    assert done.code == 1
+    assert "not allowed on this worker: start it with --allow" in done.err
+
+
+def test_code_travels_with_its_job_alone(site: Site, tmp_path: Path) -> None:
+    for name, factor in (("one", 1), ("two", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "shop.py").write_text(
+            "from helper import FACTOR\ndef add(a): return a * FACTOR\n"
+        )
+        (folder / "helper.py").write_text(f"FACTOR = {factor * 100}\n")
+    for name, expected in (("one", 300), ("two", 600), ("one", 300)):
+        words = ["submit", "map", "shop:add", "-", "--ship", str(tmp_path / name)]
+        done = site.shell.run(*words, stdin="3\n" * 8)
+        assert read(done.out) == [expected] * 8
+    assert read(site.shell.run("submit", "map", "shop:add", "-", stdin="3\n").out) == [4]
