@@ -279,7 +279,10 @@ class Stream:
             if self._ended:
                 return
             if isinstance(error, UnknownJobError):
-                error = JobStateError(f"job {self.job_id} was deleted by somebody else")
+                error = JobStateError(
+                    f"job {self.job_id} is gone: somebody deleted it, or this program was not "
+                    "heard of for two minutes"
+                )
             self._broken = error
             self._closed = self._ended = True
             self._pending.clear()

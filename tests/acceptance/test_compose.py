@@ -124,6 +124,17 @@ def test_pictures_are_blurred(project: ComposeProject, photos: Path, where: str)
         assert abs(made - wanted).max() <= BLUR_TOLERANCE
 
 
+def test_functions_of_ones_own_run_in_the_workers(project: ComposeProject) -> None:
+    (project.files / "numbers.jsonl").write_text("4\n9\n")
+    project.own_files()
+    for submit in (project.headrace, project.cli):
+        doubled = submit("submit", "map", "shop:double", "numbers.jsonl")
+        assert [json.loads(line)["value"] for line in doubled.splitlines()] == [8, 18]
+    roots = project.headrace("submit", "map", "math:sqrt", "numbers.jsonl")
+    assert [json.loads(line)["value"] for line in roots.splitlines()] == [2.0, 3.0]
+    project.headrace("submit", "map", "math:exp", "numbers.jsonl", expected=1)
+
+
 def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject) -> None:
     names = {worker["name"] for worker in project.list_workers()}
 

@@ -41,6 +41,9 @@ class ComposeProject:
         self.key_file = folder / "headrace.key"
         self.files = folder / "files"
         self.files.mkdir()
+        self.code = folder / "code"
+        self.code.mkdir()
+        (self.code / "shop.py").write_text("def double(number):\n    return 2 * number\n")
         self.user = (os.geteuid(), os.getegid()) if os.geteuid() else IMAGE_USER
         self.ports = {name: _find_port() for name in ("queues", "http", "prometheus")}
         inherited = {
@@ -56,6 +59,8 @@ class ComposeProject:
             "HEADRACE_IMAGE": self.name,
             "HEADRACE_USER": "{}:{}".format(*self.user),
             "HEADRACE_FILES": str(self.files),
+            "HEADRACE_CODE": str(self.code),
+            "HEADRACE_ALLOW": "shop math:sqrt",
             "HEADRACE_LEASE": LEASE,
             "HEADRACE_PORT": str(self.ports["queues"]),
             "HEADRACE_HTTP_PORT": str(self.ports["http"]),
