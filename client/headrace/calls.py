@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
-from headrace_services.calls.plan import Function, label_function, seal_function
-from headrace_services.calls.transport import Serializer, seal_call
+from headrace_services.calls.plan import Function, label_function
+from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.messages import WITHDRAWN, TaskFailure
@@ -44,6 +44,7 @@ class Calls:
     """Calls that are on their way, by the index of their task. Thread safe."""
 
     def __init__(self, options: CallOptions, open_stream: OpenStream) -> None:
+        self._options = options
         self._serializer: Serializer = options.serializer
         self._lock = threading.Lock()
         self._waiting: dict[int, Callable[[Outcome], object]] = {}
@@ -69,7 +70,7 @@ class Calls:
         Before that ``place`` is told which task of the stream it is. Raises UsageError for a
         function that cannot travel, TypeError and ValueError for arguments.
         """
-        frame = seal_call(self._serializer, tuple(args), kwds)
+        frame = self._options.seal_call(tuple(args), kwds)
         item = pack([self._seal(function), frame, label_function(function)])
         with self._lock:
             index = self.stream.put(item)
@@ -82,9 +83,9 @@ class Calls:
         try:
             known = self._sealed.get(function)
             if known is None:
-                known = self._sealed[function] = seal_function(self._serializer, function)
+                known = self._sealed[function] = self._options.seal_function(function)
         except TypeError:  # not hashable, or nothing that can be referred to weakly
-            return seal_function(self._serializer, function)
+            return self._options.seal_function(function)
         return known
 
     def _take_values(self, start: int, values: Sequence[bytes]) -> None:

@@ -16,6 +16,7 @@ from headrace.outcomes import Outcome
 from headrace.sessions import end_with_program, open_session
 from headrace.stream import Stream, StreamOptions
 from headrace_services.calls import CallOptions
+from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
 
@@ -99,6 +100,7 @@ class Executor(BaseExecutor):
             initializer=initializer,
             initargs=tuple(initargs),
             pool=secrets.token_hex(8),
+            main=None if address else describe_main(),
         )
         self._stream_options = StreamOptions(
             name=name, priority=priority, timeout_seconds=task_timeout, retries=retries

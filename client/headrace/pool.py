@@ -28,8 +28,9 @@ from headrace.sessions import end_with_program, open_session
 from headrace.stream import Stream, StreamOptions
 from headrace.window import Window
 from headrace_services.calls import CallOptions, rebuild_failure
+from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer, make_parameters
-from headrace_services.calls.transport import Serializer, seal_value
+from headrace_services.calls.transport import Serializer
 from headrace_wire.messages import TaskFailure
 
 #: What a pool is doing: taking calls, finishing them, or nothing any more.
@@ -78,6 +79,7 @@ class Pool:
             initializer=initializer,
             initargs=tuple(initargs),
             pool=secrets.token_hex(8),
+            main=None if address else describe_main(),
         )
         self._stream_options = StreamOptions(
             name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
@@ -239,7 +241,7 @@ class Pool:
         _check_chunksize(chunksize)
         parameters = make_parameters(func, self._options)
         items = [
-            seal_value(self._serializer, argument, f"item {index}")
+            self._options.seal_value(argument, f"item {index}")
             for index, argument in enumerate(iterable)
         ]
         result: MapResult[Any] = MapResult(callback, error_callback)
@@ -325,7 +327,7 @@ class Pool:
             for argument in arguments:
                 if not window.enter():
                     return
-                item = seal_value(self._serializer, argument, f"item {count}")
+                item = self._options.seal_value(argument, f"item {count}")
                 window.learn(1, len(item))
                 stream.put(item)
                 count += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from headrace.cluster import Cluster
+from headrace_services.calls.main_module import refuse_while_loading
 
 
 class Session(Protocol):
@@ -52,6 +53,7 @@ def open_session(
     ``slots`` and ``max_tasks`` are the embedded worker's. Raises UsageError, UnreachableError and
     KeyRefusedError.
     """
+    refuse_while_loading()
     if address is not None:
         with Cluster(address, key_file=key_file) as cluster:
             yield cluster

@@ -25,7 +25,8 @@ class CallOptions:
     """How calls are made. The initializer runs once in each slot, before the first of them.
 
     ``pool`` tells jobs apart whose initializers are to run again although they are the same.
-    ``ship`` is a folder of code that travels along, packed by ``shipment.pack_folder``.
+    ``ship`` is a folder of code that travels along, packed by ``shipment.pack_folder``. ``main`` is
+    this program as ``main_module.describe_main`` has it, for slots that load it; with cloudpickle.
     """
 
     serializer: Serializer = "msgpack"
@@ -33,17 +34,36 @@ class CallOptions:
     initargs: tuple[Any, ...] = ()
     pool: str = ""
     ship: bytes = b""
+    main: dict[str, object] | None = None
     parameters: dict[str, object] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_serializer(self.serializer)
         parameters: dict[str, object] = {"serializer": self.serializer, "pool": self.pool}
+        if self.main is not None:
+            parameters["main"] = self.main
         if self.ship:
             parameters["ship"] = self.ship
         if self.initializer is not None:
-            parameters["initializer"] = seal_function(self.serializer, self.initializer)
-            parameters["initargs"] = seal_call(self.serializer, self.initargs, {})
+            parameters["initializer"] = self.seal_function(self.initializer)
+            parameters["initargs"] = self.seal_call(self.initargs, {})
         object.__setattr__(self, "parameters", parameters)
+
+    def seal_function(self, function: Function) -> str | bytes:
+        """A function as it travels. Raises UsageError for one that cannot."""
+        if isinstance(function, str):
+            return check_name(function)
+        if self.serializer == "cloudpickle":
+            return pickle_value(function, by_reference=self.main is not None)
+        return name_function(function)
+
+    def seal_call(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
+        """A call's arguments as they travel. Raises TypeError and ValueError."""
+        return seal_call(self.serializer, args, kwds, by_reference=self.main is not None)
+
+    def seal_value(self, value: object, label: str) -> bytes:
+        """One argument as it travels. Raises TypeError and ValueError, which call it ``label``."""
+        return seal_value(self.serializer, value, label, by_reference=self.main is not None)
 
 
 def plan_apply(
@@ -57,7 +77,7 @@ def plan_apply(
     Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
     """
     options = options or CallOptions()
-    sealed = seal_call(options.serializer, tuple(args), kwds or {})
+    sealed = options.seal_call(tuple(args), kwds or {})
     return Plan("apply", make_parameters(function, options), 1, [sealed])
 
 
@@ -66,7 +86,7 @@ def plan_map(
 ) -> Plan:
     """Plan a call with each argument; they are packed as they are read, and raise then."""
     options = options or CallOptions()
-    inputs = _seal_each(options.serializer, arguments)
+    inputs = _seal_each(options, arguments)
     return Plan("map", make_parameters(function, options), _count(arguments), inputs)
 
 
@@ -75,7 +95,7 @@ def plan_starmap(
 ) -> Plan:
     """Plan a call with each tuple of arguments; they are packed as they are read."""
     options = options or CallOptions()
-    inputs = _seal_each(options.serializer, map(tuple, arguments))
+    inputs = _seal_each(options, map(tuple, arguments))
     return Plan("starmap", make_parameters(function, options), _count(arguments), inputs)
 
 
@@ -87,13 +107,13 @@ def plan_calls(
 ) -> Plan:
     """Plan a call with each pair of positional and named arguments; ``tasks`` is about how many."""
     options = options or CallOptions()
-    inputs = (seal_call(options.serializer, args, kwds) for args, kwds in calls)
+    inputs = (options.seal_call(args, kwds) for args, kwds in calls)
     return Plan("apply", make_parameters(function, options), tasks, inputs)
 
 
-def _seal_each(serializer: Serializer, arguments: Iterable[Any]) -> Iterator[bytes]:
+def _seal_each(options: CallOptions, arguments: Iterable[Any]) -> Iterator[bytes]:
     for index, argument in enumerate(arguments):
-        yield seal_value(serializer, argument, f"item {index}")
+        yield options.seal_value(argument, f"item {index}")
 
 
 def _count(arguments: Iterable[Any]) -> int:
@@ -103,7 +123,7 @@ def _count(arguments: Iterable[Any]) -> int:
 
 def make_parameters(function: Function, options: CallOptions) -> dict[str, object]:
     """The parameters of a job whose tasks all call one function. Raises UsageError."""
-    sealed = seal_function(options.serializer, function)
+    sealed = options.seal_function(function)
     return {**options.parameters, "function": sealed, "label": label_function(function)}
 
 
@@ -111,15 +131,6 @@ def check_initializer(initializer: object) -> None:
     """Raise TypeError for what is neither a function nor the name of one."""
     if initializer is not None and not (callable(initializer) or isinstance(initializer, str)):
         raise TypeError("initializer must be a callable")
-
-
-def seal_function(serializer: Serializer, function: Function) -> str | bytes:
-    """A function as it travels. Raises UsageError for one that cannot."""
-    if isinstance(function, str):
-        return check_name(function)
-    if serializer == "cloudpickle":
-        return pickle_value(function)
-    return name_function(function)
 
 
 def label_function(function: Function) -> str:

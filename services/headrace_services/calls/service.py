@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from headrace_services.calls.shipment import Shipments
 from headrace_services.permits import Permits, RefusedError
@@ -77,6 +77,11 @@ class CallsService:
         serializer = check_serializer(parameters.get("serializer"))
         if serializer == "cloudpickle":
             refuse_pickle(self._permits)
+        main = parameters.get("main")
+        if serializer == "cloudpickle" and isinstance(main, dict):
+            from headrace_services.calls.main_module import load_main  # noqa: PLC0415 - see class
+
+            load_main(cast("dict[str, object]", main))
         shipment = self._open_shipment(parameters.get("ship"))
         self._shipments.enter(shipment)
         permits = self._permits

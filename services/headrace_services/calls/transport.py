@@ -31,17 +31,25 @@ def check_serializer(name: object) -> Serializer:
     return cast("Serializer", name)
 
 
-def seal_call(serializer: Serializer, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
+def seal_call(
+    serializer: Serializer,
+    args: tuple[Any, ...],
+    kwds: dict[str, Any],
+    *,
+    by_reference: bool = False,
+) -> bytes:
     """Encode a call's arguments; raises as ``values.pack_value`` does."""
     if serializer == "cloudpickle":
-        return pickle_value((args, kwds))
+        return pickle_value((args, kwds), by_reference=by_reference)
     return pack_call(args, kwds)
 
 
-def seal_value(serializer: Serializer, value: object, label: str) -> bytes:
+def seal_value(
+    serializer: Serializer, value: object, label: str, *, by_reference: bool = False
+) -> bytes:
     """Encode one value; raises as ``values.pack_value`` does."""
     if serializer == "cloudpickle":
-        return pickle_value(value)
+        return pickle_value(value, by_reference=by_reference)
     return pack_value(value, label)
 
 
@@ -76,8 +84,17 @@ def refuse_pickle(permits: Permits) -> None:
         )
 
 
-def pickle_value(value: object) -> bytes:
-    """Pickle by value what has no name on the other side. Raises what pickle raises."""
+def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
+    """Pickle by value what has no name on the other side. Raises what pickle raises.
+
+    ``by_reference``: the other side has this program's main module, so that only what has no name
+    at all, such as a lambda, goes by value.
+    """
+    if by_reference:
+        try:
+            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            pass  # a lambda, a closure, or something of the kind in it
     try:
         import cloudpickle  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - where asked for
     except ImportError as error:

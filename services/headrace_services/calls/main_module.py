@@ -1,0 +1,63 @@
+"""The main program of a client, loaded in the slots of its own embedded worker.
+
+As with the standard library's ``spawn``: the file is run once in each slot under the name
+``__mp_main__``, so that functions, classes and globals of the program are found there by reference,
+and what an initializer sets is seen by the calls that follow. Uses ``multiprocessing.spawn``, whose
+two functions for this are documented only by their use in the library.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from multiprocessing import spawn
+from typing import Any
+
+#: What of a program's preparation data a slot needs.
+KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir")
+
+#: Whether a program is being loaded just now: then it must not start pools of its own.
+_loading = False
+
+_loaded: dict[str, str] = {}
+
+
+def describe_main() -> dict[str, object] | None:
+    """What a slot needs to load this program; None for one that has no file, or not its own."""
+    data: dict[str, Any] = spawn.get_preparation_data("headrace")
+    name, path = data.get("init_main_from_name"), data.get("init_main_from_path")
+    if name is None and path is None:
+        return None
+    if name is not None and (name == "__main__" or name.endswith(".__main__")):
+        return None
+    if path is not None and (not os.path.isfile(path) or sys.flags.interactive):  # noqa: PTH113 - as given
+        return None
+    return {key: data[key] for key in KEYS if data.get(key) is not None}
+
+
+def load_main(described: Mapping[str, object]) -> None:
+    """Load a client's program in this process, once. Raises what it raises."""
+    global _loading  # noqa: PLW0603 - there is one main program in a process
+    key = repr(sorted(described.items()))
+    if _loaded.get("main") == key:
+        return
+    folder = described.get("dir")
+    known = {key: value for key, value in described.items() if key in KEYS}
+    if isinstance(folder, str) and not os.path.isdir(folder):  # noqa: PTH112 - as given
+        known.pop("dir")
+    _loading = True
+    try:
+        spawn.prepare(known)
+    finally:
+        _loading = False
+    _loaded["main"] = key
+
+
+def refuse_while_loading() -> None:
+    """Raise RuntimeError where a program starts a pool while it is loaded for one."""
+    if _loading:
+        raise RuntimeError(
+            "this program starts a pool whenever it is loaded, and it is loaded in each process of "
+            'the pool: put what is to run once under `if __name__ == "__main__":`'
+        )
