@@ -21,14 +21,24 @@ from headrace.engine import Engine
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import pack_batch, unpack_batch
+from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.encoding import pack
-from headrace_wire.errors import HeadraceError, JobStateError, SpoolFullError, UnknownJobError
+from headrace_wire.errors import (
+    HeadraceError,
+    JobStateError,
+    SpoolFullError,
+    UnknownJobError,
+    UsageError,
+)
 from headrace_wire.messages import FetchRequest, JobSpec, Span, TaskFailure
 
 log = logging.getLogger(__name__)
 
 #: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
 BATCH_BYTES = 1 << 20
+
+#: Bytes of one input: it travels in one frame, with some words around it.
+MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
 #: Inputs in one batch on their way to the coordinator.
 BATCH_TASKS = 4096
@@ -107,8 +117,14 @@ class Stream:
     def put(self, item: bytes) -> int:
         """Hand in one task's input. Returns the task's index.
 
-        Raises JobStateError after ``close``, and what broke the stream.
+        Raises JobStateError after ``close``, what broke the stream, and UsageError for an input
+        that is too large to travel.
         """
+        if len(item) > MAX_ITEM_BYTES:
+            raise UsageError(
+                f"what one call is given takes {len(item)} bytes; it can be {MAX_ITEM_BYTES}: send "
+                "less at a time, or a path"
+            )
         with self._changed:
             self._require_open()
             index = self._count
@@ -120,7 +136,10 @@ class Stream:
             return index
 
     def put_all(self, items: Sequence[bytes]) -> int:
-        """Hand in several inputs. Returns the index of the first."""
+        """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
+        for item in items:
+            if len(item) > MAX_ITEM_BYTES:
+                return self.put(item)
         with self._changed:
             self._require_open()
             index = self._count

@@ -52,6 +52,9 @@ LOOK_SECONDS = 2.0
 #: does not end it.
 DRAIN_LOOK_SECONDS = 0.5
 
+#: When every slot has been in one task for longer than this, what waits here goes to others.
+STUCK_SECONDS = 0.25
+
 #: Bytes of values waiting to be reported beyond which no more work is asked for.
 MAX_PENDING_BYTES = 16 << 20
 
@@ -176,12 +179,17 @@ class Agent:
             while self._inbox:
                 self._inbox.popleft()(pool)
             full = reporter.pending_bytes > MAX_PENDING_BYTES
-            leaser.want(0 if full else self._appetite.count_wanted(pool))
+            stuck = pool.is_stuck(STUCK_SECONDS)
+            leaser.want(0 if full or stuck else self._appetite.count_wanted(pool))
+            waiting = pool.pending_tasks
+            if stuck and waiting:
+                reporter.add(pool.hand_back())
             now = time.monotonic()
             if now >= next_look:
                 self._measure_memory(pool)
                 next_look = now + LOOK_SECONDS
-            self._pass_on(pool, reporter, next_look - now)
+            left = next_look - now
+            self._pass_on(pool, reporter, min(left, STUCK_SECONDS) if waiting else left)
 
     def _drain(self, pool: Pool, reporter: Reporter) -> None:
         """Hand back what has not started, and let running tasks finish until the deadline."""

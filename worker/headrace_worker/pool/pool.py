@@ -164,6 +164,15 @@ class Pool:
             seconds += len(stretch) * mean
         return seconds
 
+    def is_stuck(self, seconds: float) -> bool:
+        """Tell whether every slot has been in one task for longer than this."""
+        now = time.monotonic()
+        for slot in self._crew.slots:
+            found = slot.find_running()
+            if found is None or now - found[2].since_seconds <= seconds:
+                return False
+        return len(self._crew.slots) == self.slots
+
     def take_restarts(self) -> Counter[str]:
         """How many slots ended since the last call, by reason.
 
