@@ -10,29 +10,40 @@ if TYPE_CHECKING:
 
     from headrace.aio import AsyncCluster
     from headrace.cluster import Cluster, SubmitOptions
+    from headrace.current import current_cluster
     from headrace.executor import Executor
     from headrace.pool import Pool
+    from headrace.shared import ABSENT
     from headrace_services.calls import RemoteError
+    from headrace_wire.errors import LockLostError, QueueClosedError
 
 __all__ = [
+    "ABSENT",
     "AsyncCluster",
     "Cluster",
     "Executor",
+    "LockLostError",
     "Pool",
+    "QueueClosedError",
     "RemoteError",
     "SubmitOptions",
     "TimeoutError",
+    "current_cluster",
 ]
 
 #: Where each name lives; imported when it is first asked for, so that the command line stays quick.
 _HOMES = {
     "AsyncCluster": "headrace.aio",
+    "ABSENT": "headrace.shared",
     "Cluster": "headrace.cluster",
     "SubmitOptions": "headrace.cluster",
     "TimeoutError": "multiprocessing",
     "Executor": "headrace.executor",
+    "LockLostError": "headrace_wire.errors",
     "Pool": "headrace.pool",
+    "QueueClosedError": "headrace_wire.errors",
     "RemoteError": "headrace_services.calls",
+    "current_cluster": "headrace.current",
 }
 
 

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.place import find_key_file
+from headrace.sharing import SharedFactory
 from headrace_services.service import Plan
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
-from headrace_wire.api import JobQueueApi, ResultQueueApi
+from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
 from headrace_wire.key import load_key
-from headrace_wire.manager import QueueManager
+from headrace_wire.manager import ANSWER_SECONDS, QueueManager
 from headrace_wire.messages import JobSpec, JobStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -72,11 +73,14 @@ class CoordinatorEngine:
     def results(self) -> ResultQueueApi:
         return self._results
 
+    def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
+        return self._manager.shared(answer_seconds, patient=patient)
+
     def close(self) -> None:
         self._manager.close()
 
 
-class Cluster:
+class Cluster(SharedFactory):
     """A coordinator and its workers, at ``host:port``. Closed at the end of a ``with`` block.
 
     The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
@@ -119,7 +123,8 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; jobs go on."""
+        """Close all connections; jobs go on, and shared state stays."""
+        self._close_shared()
         self._engine.close()
 
     @property

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from headrace_wire.api import JobQueueApi, ResultQueueApi
+from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.manager import ANSWER_SECONDS
 
 
 class Engine(Protocol):
-    """Runs jobs: a job queue and a result queue."""
+    """Runs jobs: a job queue and a result queue, and shared state beside them."""
 
     @property
     def jobs(self) -> JobQueueApi: ...
 
     @property
     def results(self) -> ResultQueueApi: ...
+
+    def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
+        """Shared state. Not ``patient``: a call is tried once."""
+        ...
 
     def close(self) -> None: ...

@@ -103,6 +103,11 @@ class Pool:
         """Stop at once: whoever wanted the results is gone."""
         self.terminate()
 
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that runs the calls: for shared state, and a look at its workers."""
+        return self._cluster
+
     def __enter__(self) -> Self:
         self._require_running()
         return self

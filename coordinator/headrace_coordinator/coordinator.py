@@ -1,6 +1,6 @@
 """The coordinator: its parts, wired.
 
-    server threads ─► JobQueue, ResultQueue ─► Ledger ─► Queue, Store
+    server threads ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
     ticker thread ──────────────────────────────┘  └─► Bells, metrics ◄─ HTTP threads
 
 Started in the order store, ledger, server, ticker, HTTP. Stopped in this order: bells, so that
@@ -41,6 +41,15 @@ from headrace_coordinator.queue import Queue
 from headrace_coordinator.result_queue import ResultQueue, name_job_topic
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.settings import CoordinatorSettings
+from headrace_coordinator.shared.events import (
+    SharedDeleted,
+    SharedItemHeld,
+    SharedItemKept,
+    SharedItemsDropped,
+    SharedKept,
+)
+from headrace_coordinator.shared.metrics import SharedCollector
+from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.address import Address
@@ -80,6 +89,7 @@ class Coordinator:
                 lease_seconds=settings.lease_seconds,
                 result_ttl_seconds=settings.result_ttl_seconds,
                 spool_limit_bytes=_choose_spool_limit(settings, store),
+                shared_limit_bytes=settings.shared_limit_bytes,
             )
             self._ledger = Ledger(store, rules, metrics.note_commit)
             self._bells = Bells()
@@ -88,8 +98,10 @@ class Coordinator:
             metrics.watch(self._ledger)
             jobs = JobQueue(self._ledger, self._bells, settings.lease_seconds)
             results = ResultQueue(self._ledger, self._bells, metrics.samples.add)
+            shared = SharedObjects(self._ledger, self._bells, settings.lease_seconds)
+            metrics.registry.register(SharedCollector(self._ledger, shared))
             manager = QueueManager(settings.bind, key)
-            self._server = manager.get_server(jobs, results, on_bytes=metrics.note_bytes)
+            self._server = manager.get_server(jobs, results, shared, on_bytes=metrics.note_bytes)
             self._http: HttpServer | None = None
             if settings.http:
                 self._http = HttpServer(settings.http, metrics.registry, self._find_problem)
@@ -154,6 +166,10 @@ class Coordinator:
                     topics[name_orders_topic(event.worker)] = None
                 case JobChanged() | RunDone():
                     topics[name_job_topic(event.job)] = None
+                case SharedKept() | SharedItemKept() | SharedItemHeld() | SharedItemsDropped():
+                    topics[name_shared_topic(event.name)] = None
+                case SharedDeleted():
+                    forgotten.append(name_shared_topic(event.name))
                 case InputsDropped() | ResultsDropped():
                     topics[SPOOL] = None
                 case JobDeleted():

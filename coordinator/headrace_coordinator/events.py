@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_wire.messages import JobSpec, TaskFailure
 
 
@@ -203,4 +204,5 @@ Event = (
     | LeaseExpired
     | AttemptFailed
     | OutcomesDropped
+    | SharedStateEvent
 )

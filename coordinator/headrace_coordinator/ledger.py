@@ -191,6 +191,7 @@ class Ledger:
         now = self.now()
         for job, attempted in self.store.load():
             queue.restore(job, attempted, now)
+        queue.shared.restore(self.store.load_shared(), now)
         queue.state.drain_events()
         return queue
 

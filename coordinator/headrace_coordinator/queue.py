@@ -3,7 +3,8 @@
     clients ─► intake ──┐
     workers ─► leasing ─┼─► state ─► events ─► store, metrics, waiting calls
     reports ─► outcomes ┤
-    time ────► expiry ──┘
+    time ────► expiry ──┤
+    tasks ───► shared ──┘  (a state of its own: see ``headrace_coordinator.shared``)
 
 Not thread safe: the ledger calls it under its lock.
 """
@@ -19,6 +20,7 @@ from headrace_coordinator.leasing import Leasing
 from headrace_coordinator.outcomes import Outcomes
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.rules import Rules
+from headrace_coordinator.shared.room import SharedRoom
 from headrace_coordinator.state import Now, QueueState
 
 #: Tasks as the store knows that they were tried: (start, stop, attempts, lost with their worker).
@@ -27,6 +29,8 @@ Attempted = tuple[int, int, int, bool]
 
 class Queue:
     """The four groups of transitions over one state; see ``QueueState`` for the invariants.
+
+    ``shared`` is what tasks and clients have in common beside their jobs.
 
     ``first_lease`` sets the lease numbers of this incarnation apart from those of earlier ones.
     """
@@ -38,6 +42,7 @@ class Queue:
         self.leasing = Leasing(self.state, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
         self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)
+        self.shared = SharedRoom(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
 
     def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
         """Put back a job as the store has it: what was leased or delayed is waiting again.
@@ -64,8 +69,13 @@ class Queue:
         self.leasing.expire(now)
         self.leasing.promote_delayed(now)
         self.expiry.apply(now)
+        self.shared.tick(now)
 
     def next_deadline(self) -> float | None:
         """The monotonic time of the next thing that time alone brings about; None for nothing."""
-        deadlines = (self.leasing.next_deadline(), self.expiry.next_deadline())
+        deadlines = (
+            self.leasing.next_deadline(),
+            self.expiry.next_deadline(),
+            self.shared.next_deadline(),
+        )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Raised by one with every change to the tables.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE jobs (

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace_coordinator.rules import DEFAULT_LEASE_SECONDS, DEFAULT_RESULT_TTL_SECONDS
+from headrace_coordinator.rules import (
+    DEFAULT_LEASE_SECONDS,
+    DEFAULT_RESULT_TTL_SECONDS,
+    DEFAULT_SHARED_LIMIT_BYTES,
+)
 from headrace_coordinator.store import Durability
 from headrace_wire.address import DEFAULT_PORT, Address
 
@@ -30,4 +34,5 @@ class CoordinatorSettings:
     lease_seconds: float = DEFAULT_LEASE_SECONDS
     result_ttl_seconds: float = DEFAULT_RESULT_TTL_SECONDS
     spool_limit_bytes: int | None = None
+    shared_limit_bytes: int | None = DEFAULT_SHARED_LIMIT_BYTES
     durability: Durability = "process"

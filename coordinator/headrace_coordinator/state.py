@@ -58,6 +58,10 @@ class QueueState:
         """Slots of all workers together."""
         return sum(member.info.slots for member in self.members.values())
 
+    def emit(self, event: Event) -> None:
+        """Leave an event behind."""
+        self.events.append(event)
+
     def drain_events(self) -> list[Event]:
         """Take what the transitions since the last call left behind."""
         events, self.events = self.events, []

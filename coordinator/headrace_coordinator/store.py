@@ -12,6 +12,7 @@ survives the death of the process at any moment. With the durability ``process``
     results   one row an accepted run of values, dropped when acknowledged
     failures  one row a dead task
     attempts  one row a run of tasks that waits again after an attempt; the newest holds
+    shared…   shared state; see ``headrace_coordinator.shared.storing``
     clock     the coordinator's own time, which goes on where it stopped
 """
 
@@ -40,6 +41,8 @@ from headrace_coordinator.events import (
 from headrace_coordinator.job import Job
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
+from headrace_coordinator.shared.room import StoredRoom
+from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
 from headrace_coordinator.store_loading import load_jobs
 from headrace_coordinator.store_reader import StoreReader, connect
 from headrace_wire.encoding import pack
@@ -150,6 +153,13 @@ class Store:
         except (sqlite3.Error, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
 
+    def load_shared(self) -> StoredRoom:
+        """All shared state. Raises StoreError."""
+        try:
+            return load_shared(self._writer)
+        except (sqlite3.Error, ValueError, LookupError, HeadraceError) as error:
+            raise StoreError(f"the store {self._path} is damaged: {error}") from None
+
     def load_clock(self) -> float:
         """The coordinator's own time at the last commit, in seconds. Raises StoreError."""
         try:
@@ -166,8 +176,9 @@ class Store:
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
+            tables = f"{SCHEMA} {SHARED_SCHEMA}"
             self._writer.executescript(
-                f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
         elif version != SCHEMA_VERSION:
             raise StoreError(
@@ -228,7 +239,7 @@ class Store:
                     execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
-                pass  # for metrics and waiting calls
+                write_shared(self._writer, event)  # or for metrics and waiting calls
 
     def _count_attempts(
         self, job: str, start: int, stop: int, attempts: int, *, lost: bool

@@ -81,7 +81,17 @@ def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     documented = set(re.findall(r"^\| `(headrace_\w+)`", METRICS, re.MULTILINE))
     assert served == documented
     labels = {label for family in families for one in family.samples for label in one.labels}
-    allowed = {"service", "operation", "outcome", "reason", "state", "worker", "version", "le"}
+    allowed = {
+        "service",
+        "operation",
+        "outcome",
+        "reason",
+        "state",
+        "worker",
+        "version",
+        "kind",
+        "le",
+    }
     assert labels <= allowed
     done = next(
         one.value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
 
-from headrace_wire import messages
+from headrace_wire import messages, shared
 from headrace_wire.message import Message
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ M = TypeVar("M", bound=Message)
 MESSAGES: list[type[Message]] = sorted(
     (
         found
-        for _, found in inspect.getmembers(messages, inspect.isclass)
+        for module in (messages, shared)
+        for _, found in inspect.getmembers(module, inspect.isclass)
         if issubclass(found, Message) and found is not Message
     ),
     key=lambda found: found.__name__,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from headrace_wire.address import Address
-from headrace_wire.api import JobQueueApi, ResultQueueApi
+from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.manager import QueueManager
 from support.wire_messages import ApiDouble
 
@@ -34,6 +34,7 @@ class Served:
     server: HardenedServer
     jobs: ApiDouble
     results: ApiDouble
+    shared: ApiDouble
     address: Address = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +42,9 @@ class Served:
 
     def dial_jobs(self, key: bytes = KEY, patience_seconds: float = 0.0) -> JobQueueApi:
         return QueueManager(self.address, key, patience_seconds=patience_seconds).jobs()
+
+    def dial_shared(self) -> SharedApi:
+        return QueueManager(self.address, KEY).shared()
 
     def dial_results(self) -> ResultQueueApi:
         return QueueManager(self.address, KEY).results()
@@ -56,12 +60,17 @@ def serve(
     """Serve doubles of both queues."""
     jobs = jobs or ApiDouble(JobQueueApi)
     results = ApiDouble(ResultQueueApi)
+    shared = ApiDouble(SharedApi)
     server = QueueManager(address, KEY).get_server(
-        cast("JobQueueApi", jobs), cast("ResultQueueApi", results), limits, on_bytes
+        cast("JobQueueApi", jobs),
+        cast("ResultQueueApi", results),
+        cast("SharedApi", shared),
+        limits,
+        on_bytes,
     )
     server.start()
     try:
-        yield Served(server, jobs, results)
+        yield Served(server, jobs, results, shared)
     finally:
         server.stop()
 

@@ -26,6 +26,14 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
+from headrace_wire.shared import (
+    SharedAnswer,
+    SharedBeat,
+    SharedCall,
+    SharedOrders,
+    SharedSpec,
+    SharedStatus,
+)
 
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
@@ -129,5 +137,36 @@ class ResultQueueApi(Protocol):
         ...
 
 
+class SharedApi(Protocol):
+    """Shared state: what tasks and clients have in common, by name."""
+
+    def open(self, spec: SharedSpec) -> SharedStatus:
+        """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
+        ...
+
+    def read(self, call: SharedCall) -> SharedAnswer:
+        """Look at an object. Raises UnknownSharedError."""
+        ...
+
+    def change(self, call: SharedCall) -> SharedAnswer:
+        """Change an object, all of it or not at all. Acknowledged after its commit.
+
+        Raises UnknownSharedError and SharedFullError.
+        """
+        ...
+
+    def beat(self, beat: SharedBeat) -> SharedOrders:
+        """Say that a session is there, and what it needs no more."""
+        ...
+
+    def leave(self, session: str) -> None:
+        """Say goodbye: what the session still holds comes free."""
+        ...
+
+    def names(self) -> tuple[SharedStatus, ...]:
+        """Every shared object, by name."""
+        ...
+
+
 #: What the server serves, by the name that a proxy asks for.
-APIS: dict[str, type] = {"jobs": JobQueueApi, "results": ResultQueueApi}
+APIS: dict[str, type] = {"jobs": JobQueueApi, "results": ResultQueueApi, "shared": SharedApi}

@@ -107,6 +107,39 @@ class SpoolFullError(HeadraceError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class UnknownSharedError(HeadraceError):
+    """There is no such shared object."""
+
+    code = "unknown_shared"
+    exit_code = EXIT_USAGE
+
+
+class SharedKindError(HeadraceError, TypeError):
+    """The shared object is of another kind."""
+
+    code = "shared_kind"
+    exit_code = EXIT_USAGE
+
+
+class SharedFullError(HeadraceError):
+    """The coordinator's shared state is full; there is room when something is deleted."""
+
+    code = "shared_full"
+    exit_code = EXIT_UNAVAILABLE
+
+
+class LockLostError(HeadraceError):
+    """The lock is no longer held: its holder was silent for too long."""
+
+    code = "lock_lost"
+
+
+class QueueClosedError(HeadraceError, ValueError):
+    """The shared queue is closed."""
+
+    code = "queue_closed"
+
+
 class WaitTimedOutError(HeadraceError):
     """The wait was over before the job was."""
 

@@ -1,9 +1,10 @@
-"""The manager: BaseManager speaking msgpack, with two well-known objects and reconnecting proxies.
+"""The manager: BaseManager speaking msgpack, three well-known objects, reconnecting proxies.
 
     QueueManager(address, key).jobs()    ─► JobQueueApi    one connection a thread,
     QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
+    QueueManager(address, key).shared()  ─► SharedApi
 
-Server side: ``QueueManager(address, key).get_server(job_queue, result_queue)``.
+Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from multiprocessing import managers, util
 from typing import Any, cast
 
 from headrace_wire.address import Address
-from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
+from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.connection import (
     HANDSHAKE_SECONDS,
     SERIALIZER,
@@ -191,7 +192,7 @@ def _make_method(patience: Patience, method: str, signature: Signature) -> Calla
 
 
 class QueueManager(managers.BaseManager):
-    """The coordinator's two queues, as served and as called.
+    """The coordinator's two queues and its shared state, as served and as called.
 
     ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
     is told at each failed attempt that will be repeated. Setting ``stop`` ends the trying.
@@ -223,13 +224,15 @@ class QueueManager(managers.BaseManager):
         self,
         jobs: JobQueueApi,
         results: ResultQueueApi,
+        shared: SharedApi,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> HardenedServer:
-        """Make the server of these two objects, listening but not yet accepting."""
+        """Make the server of these objects, listening but not yet accepting."""
         objects = {
             "jobs": (jobs, APIS["jobs"]),
             "results": (results, APIS["results"]),
+            "shared": (shared, APIS["shared"]),
         }
         address = cast("Address", self.address)
         return HardenedServer(objects, address, self._key, limits, on_bytes)
@@ -246,10 +249,15 @@ class QueueManager(managers.BaseManager):
         """The result queue of the coordinator; see ``jobs``."""
         return cast("ResultQueueApi", self._caller("results", answer_seconds))
 
-    def _caller(self, name: str, answer_seconds: float) -> Caller:
+    def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
+        """The shared state of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
+        return cast("SharedApi", self._caller("shared", answer_seconds, patient=patient))
+
+    def _caller(self, name: str, answer_seconds: float, *, patient: bool = True) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds)
         self._proxies.add(proxy)
-        patience = Patience(proxy, self._patience_seconds, self._on_lost, self.stop)
+        patience_seconds = self._patience_seconds if patient else 0.0
+        patience = Patience(proxy, patience_seconds, self._on_lost, self.stop)
         return Caller(APIS[name], patience)
 
 

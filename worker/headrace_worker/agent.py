@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from types import FrameType
 
+from headrace_services.home import Home
 from headrace_services.registry import find_engines
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
@@ -161,6 +162,7 @@ class Agent:
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,
             task_stdout=settings.task_stdout,
+            home=Home(settings.coordinator, str(settings.key_file.absolute())),
         ) as pool:
             self._wake = pool.wake
             reporter.start()

@@ -24,6 +24,7 @@ COMMANDS = {
     "retry": ("headrace.cli.jobs_out:retry", "Run a job's failed and cancelled tasks again."),
     "dead": ("headrace.cli.dead:dead", "Look at tasks that failed for good, and run them again."),
     "delete": ("headrace.cli.jobs_out:delete", "Forget a job and its results."),
+    "shared": ("headrace.cli.shared:shared", "Look at shared state, and delete of it."),
     "workers": ("headrace.cli.machinery:workers", "List connected workers."),
     "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),
     "coordinator": ("headrace.cli.machinery:coordinator", "Serve the job and result queues."),

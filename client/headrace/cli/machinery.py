@@ -90,6 +90,13 @@ with_parent_option = option(
     help="Inputs and results to keep; beyond it submit waits.",
 )
 @option(
+    "--shared-limit",
+    type=SIZE,
+    default="256MiB",
+    show_default=True,
+    help="Shared state to keep in memory; more is refused.",
+)
+@option(
     "--result-ttl",
     type=DURATION,
     default="7d",
@@ -108,12 +115,13 @@ def coordinator(
     lease: float,
     durability: Durability,
     spool_limit: int | None,
+    shared_limit: int,
     result_ttl: float,
     log_level: str,
     announce: bool,
     with_parent: bool,
 ) -> None:
-    """Serve the job queue and the result queue until SIGTERM or Ctrl-C.
+    """Serve job queue, result queue and shared state until SIGTERM or Ctrl-C.
 
     Everything acknowledged is in the data folder and survives a restart.
     """
@@ -130,6 +138,7 @@ def coordinator(
         lease_seconds=lease,
         durability=durability,
         spool_limit_bytes=spool_limit,
+        shared_limit_bytes=shared_limit,
         result_ttl_seconds=result_ttl,
     )
 

@@ -66,9 +66,9 @@ def test_every_method_travels_and_nothing_is_unpickled(
 ) -> None:
     hints, answer = read_methods(APIS[name])[method]
     arguments = tuple(make_example(hint) for hint in hints)
-    caller = served.dial_jobs() if name == "jobs" else served.dial_results()
+    caller = getattr(served, f"dial_{name}")()
     assert getattr(caller, method)(*arguments) == make_example(answer)
-    double = served.jobs if name == "jobs" else served.results
+    double = getattr(served, name)
     assert double.calls == [(method, arguments)]
 
 

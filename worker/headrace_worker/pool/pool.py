@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Self
 
+from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_worker.oom import OomWatch
 from headrace_worker.pool.autopsy import Autopsy, Describer
@@ -70,7 +71,8 @@ class Pool:
     modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
     and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
     it are told: nothing is allowed when not given. Tasks print to standard error, or with
-    ``task_stdout`` to standard output.
+    ``task_stdout`` to standard output. ``home`` is where tasks
+    find shared state.
 
     Raises UsageError for an unknown start method, and for fork in a process that has threads.
     """
@@ -86,6 +88,7 @@ class Pool:
         max_rss_bytes: int | None = None,
         permits: Permits | None = None,
         task_stdout: bool = False,
+        home: Home | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
@@ -99,6 +102,7 @@ class Pool:
             forked=start_method == "fork",
             permits=permits or Permits(),
             task_stdout=task_stdout,
+            home=home,
         )
         self._line = Line()
         self._held: dict[int, Held] = {}

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, NoReturn
 
+from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
@@ -64,7 +65,7 @@ EXIT_ORPHANED = 70
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """What a slot is told at its start: loader, what to find preloaded, limits, and permits."""
+    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
 
     loader: str
     preload: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class SlotSettings:
     forked: bool = False
     permits: Permits = Permits()  # noqa: RUF009 - frozen
     task_stdout: bool = False
+    home: Home | None = None
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -148,7 +150,10 @@ class Slot:
                     return
                 began = time.monotonic()
             try:
-                value = run(index, task_input)
+                try:
+                    value = run(index, task_input)
+                finally:
+                    STAY.task_ended()
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()
@@ -277,6 +282,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
+    STAY.home = settings.home
     # In front, as Python does with the folder of a program that it runs.
     sys.path[:0] = settings.permits.paths
     if settings.forked:
@@ -314,6 +320,7 @@ def _drop_inherited_files(keep: set[int]) -> None:
 
 
 def _leave(status: int) -> NoReturn:
+    STAY.slot_ended()
     # Not sys.exit: a thread that a task left behind would keep the process for ever.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

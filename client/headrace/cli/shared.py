@@ -1,0 +1,55 @@
+"""Commands about shared state: values, lists, dicts, locks, events and queues by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from headrace.cli.options import connection_options, json_option
+from headrace.cli.session import connect
+from headrace.cli.show import format_bytes, format_table
+from headrace_wire.address import Address
+
+
+@click.group()
+def shared() -> None:
+    """Look at shared state, and delete of it."""
+
+
+@shared.command("list")
+@connection_options
+@json_option
+def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """List shared objects: name, kind, items, size, and how many calls wait."""
+    statuses = connect(coordinator, key_file).shared()
+    if as_json:
+        click.echo(json.dumps([asdict(status) for status in statuses]))
+        return
+    if not statuses:
+        click.echo("headrace: nothing is shared", err=True)
+        return
+    rows = [
+        [
+            status.name,
+            status.kind,
+            f"{status.items:,}",
+            format_bytes(status.size_bytes),
+            str(status.waiting),
+        ]
+        for status in statuses
+    ]
+    click.echo(format_table(["NAME", "KIND", "ITEMS", "SIZE", "WAITING"], rows))
+
+
+@shared.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@connection_options
+def delete(names: tuple[str, ...], coordinator: Address, key_file: Path) -> None:
+    """Forget shared objects, for everybody."""
+    cluster = connect(coordinator, key_file)
+    for name in names:
+        cluster.delete_shared(name)
+        click.echo(f"headrace: {name} is deleted", err=True)

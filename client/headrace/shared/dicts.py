@@ -1,0 +1,176 @@
+"""A dict that tasks and programs share."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, MutableMapping, ValuesView
+from typing import Any, Final, cast
+
+from headrace.shared.batches import gather_batches
+from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
+from headrace_wire.shared import DICT
+
+
+class _Absent:
+    """Stands for no value at all, where one is expected or to be put."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+#: In ``SharedDict.update_if``: the key is not there, or is not to be there any more.
+ABSENT: Final[Any] = _Absent()
+
+#: What a key may be, beside a tuple of such: they have one form each on the wire.
+KEY_TYPES = (type(None), bool, int, float, str, bytes)
+
+
+class SharedDict(SharedHandle, MutableMapping[Any, Any]):
+    """A dict under a name, in the order of insertion. Each method is atomic; ``d[k] += 1`` is two:
+    see ``add`` and ``update_if``.
+
+    Keys are numbers, strings, bytes, None and tuples of these; 1, 1.0 and True are different keys.
+    Loops fetch pages, one after the other, each of them as it is at that time.
+    """
+
+    kind = DICT
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self._read("get", seal_key(key)).values
+        if not found:
+            raise KeyError(key)
+        return open_sealed(found[0])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._change("set", seal_key(key), seal(value))
+
+    def __delitem__(self, key: Any) -> None:
+        if not self._change("pop", seal_key(key)).values:
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self._read("get", seal_key(key)).values)
+
+    def __len__(self) -> int:
+        return self._read("len").numbers[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (open_sealed(key) for key, _ in self._read_pairs())
+
+    def keys(self) -> KeysView[Any]:
+        """The keys, fetched in pages."""
+        return KeysView(self)
+
+    def values(self) -> ValuesView[Any]:
+        """The values, fetched in pages."""
+        return _Values(self)
+
+    def items(self) -> ItemsView[Any, Any]:
+        """Keys with their values, fetched in pages."""
+        return _Items(self)
+
+    def pop(self, key: Any, default: Any = ABSENT) -> Any:
+        """Take a key out. Returns its value, or ``default``. Raises KeyError."""
+        found = self._change("pop", seal_key(key)).values
+        if found:
+            return open_sealed(found[0])
+        if default is ABSENT:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Take out what was inserted last. Raises KeyError."""
+        found = self._change("popitem").values
+        if not found:
+            raise KeyError(f"{self!r} is empty")
+        return open_sealed(found[0]), open_sealed(found[1])
+
+    def clear(self) -> None:
+        """Take all out."""
+        self._change("clear")
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The value of a key, which is put there if there is none."""
+        return open_sealed(self._change("setdefault", seal_key(key), seal(default)).values[0])
+
+    def update(self, other: Any = (), /, **named: Any) -> None:
+        """Put many, together as long as they take less than 4 MiB."""
+        pairs: dict[Any, Any] = dict(other, **named)
+        groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
+        for batch in gather_batches(groups):
+            self._change("set", *batch)
+
+    def update_if(self, key: Any, expected: Any, new: Any) -> bool:
+        """Put ``new`` under a key whose value equals ``expected``. Returns whether it did.
+
+        ``ABSENT`` as ``expected`` stands for a key that is not there; as ``new`` it takes it out.
+        """
+        sealed_key = seal_key(key)
+        values = () if new is ABSENT else (seal(new),)
+        while True:
+            found = self._read("get", sealed_key).values
+            if expected is ABSENT:
+                if found:
+                    return False
+            elif not found or open_sealed(found[0]) != expected:
+                return False
+            told = (len(found), len(values))
+            if self._change("set_if", sealed_key, *found, *values, numbers=told).numbers[0]:
+                return True
+
+    def add(self, key: Any, amount: float = 1) -> Any:
+        """Add to the number under a key, which counts as 0 if there is none.
+
+        Returns what it is now. Raises UsageError for what is no number.
+        """
+        return open_sealed(self._change("add", seal_key(key), seal_number(amount)).values[0])
+
+    def _read_pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        cursor = -1
+        while True:
+            page = self._read("page", numbers=(cursor,))
+            yield from zip(page.values[::2], page.values[1::2], strict=True)
+            if not page.numbers:
+                return
+            (cursor,) = page.numbers
+
+    def read_items(self) -> Iterator[tuple[Any, Any]]:
+        """Keys with their values, page by page."""
+        return ((open_sealed(key), open_sealed(value)) for key, value in self._read_pairs())
+
+
+class _Items(ItemsView[Any, Any]):
+    """Items without a call for each."""
+
+    _mapping: SharedDict
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return self._mapping.read_items()
+
+
+class _Values(ValuesView[Any]):
+    """Values without a call for each."""
+
+    _mapping: SharedDict
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping.read_items())
+
+    def __contains__(self, value: object) -> bool:
+        return any(one == value for one in self)
+
+
+def seal_key(key: Any) -> bytes:
+    """Encode a key. Raises TypeError for one of another type."""
+    _check_key(key)
+    return seal(key, "the key")
+
+
+def _check_key(key: Any) -> None:
+    if type(key) is tuple:
+        for part in cast("Iterable[Any]", key):
+            _check_key(part)
+    elif type(key) not in KEY_TYPES:
+        raise TypeError(
+            f"{key!r} cannot be a key of a shared dict: keys are numbers, strings, bytes, None, "
+            "and tuples of these"
+        )

@@ -1,0 +1,86 @@
+"""What all handles of shared objects have in common."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, ClassVar
+
+from headrace.shared.session import SharedSession
+from headrace_services.calls import open_result
+from headrace_services.calls.values import pack_value
+from headrace_wire.encoding import pack
+from headrace_wire.errors import UnknownSharedError
+from headrace_wire.shared import SharedAnswer, SharedSpec
+
+
+class SharedHandle:
+    """A shared object of one cluster. There may be many handles of one object, anywhere.
+
+    Pickled into a task, a handle opens the object of its name on the cluster that runs the task.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self, session: SharedSession, name: str, *, initial: bytes = b"", maxsize: int = 0
+    ) -> None:
+        self.name = name
+        self._session = session
+        session.open(SharedSpec(name, self.kind, initial, maxsize))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_current, (self.kind, self.name)
+
+    def delete(self) -> None:
+        """Forget the object, for everybody; it may be gone already."""
+        with contextlib.suppress(UnknownSharedError):
+            self._change("delete")
+
+    def _read(
+        self,
+        operation: str,
+        *values: bytes,
+        numbers: tuple[int, ...] = (),
+        timeout: float | None = 0.0,
+    ) -> SharedAnswer:
+        return self._session.read(
+            self.name, self.kind, operation, *values, numbers=numbers, timeout=timeout
+        )
+
+    def _change(
+        self,
+        operation: str,
+        *values: bytes,
+        numbers: tuple[int, ...] = (),
+        timeout: float | None = 0.0,
+    ) -> SharedAnswer:
+        return self._session.change(
+            self.name, self.kind, operation, *values, numbers=numbers, timeout=timeout
+        )
+
+
+def seal(value: object, label: str = "the value") -> bytes:
+    """Encode a value. Raises TypeError for what cannot travel, and ValueError."""
+    return pack_value(value, label)
+
+
+def open_sealed(value: bytes) -> Any:
+    """Decode a value. Raises ValueError, as for a class that is not imported here."""
+    return open_result("msgpack", value)
+
+
+def seal_number(number: object) -> bytes:
+    """Encode a number that is to be added. Raises TypeError for what is none, OverflowError."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError(f"{number!r} cannot be added: it is no int or float")
+    return pack(number)
+
+
+def _open_current(kind: str, name: str) -> SharedHandle:
+    from headrace.current import current_cluster  # noqa: PLC0415 - it imports this module
+
+    handle: SharedHandle = getattr(current_cluster(), kind)(name)
+    return handle

@@ -1,0 +1,287 @@
+"""A session: this process, as the coordinator knows it where shared state is concerned.
+
+    calls, each on a lane ─► SharedApi.read, change (repeated under one stamp until answered)
+    heart thread ─► SharedApi.beat: it lives; what it waits for no more; which items it is done with
+
+The heart is started by the first lock or item that is taken, and stopped by ``close``, which says
+goodbye. A program that ends without closing anything says goodbye all the same. A process that was
+forked begins a session of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
+from headrace.engine import Engine
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
+from headrace_wire.shared import (
+    SharedAnswer,
+    SharedBeat,
+    SharedCall,
+    SharedReceipt,
+    SharedSpec,
+    Stamp,
+)
+
+log = logging.getLogger(__name__)
+
+#: Beats in the time after which a silent session loses what it holds; two may be lost.
+BEATS_PER_LEASE = 3
+
+#: Seconds for which the answer to a beat, or to the goodbye, is waited for.
+BEAT_ANSWER_SECONDS = 4.0
+
+#: Seconds between beats until the coordinator has said how long a lease lasts, and after one that
+#: got no answer.
+FIRST_BEAT_SECONDS = 1.0
+
+
+class SharedSession:
+    """Calls on shared state. Thread safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._api = engine.shared()
+        self._beats = engine.shared(BEAT_ANSWER_SECONDS, patient=False)
+        self._begin()
+        _SESSIONS.add(self)
+
+    def _begin(self) -> None:
+        self.id = secrets.token_hex(8)
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._lanes: list[tuple[int, int]] = []
+        self._lane_count = 0
+        self._used = False
+        self._closed = False
+        self._abandoned: set[Stamp] = set()
+        self._confirmed: set[SharedReceipt] = set()
+        #: The requests by which locks were taken, and the items that are worked on.
+        self._locks: set[Stamp] = set()
+        self._items: set[SharedReceipt] = set()
+        #: The item that each thread works on, by queue.
+        self._working = threading.local()
+        self._wake = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    def open(self, spec: SharedSpec) -> None:
+        """Make a shared object, or find it."""
+        self._api.open(spec)
+
+    def read(
+        self,
+        name: str,
+        kind: str,
+        operation: str,
+        *values: bytes,
+        numbers: tuple[int, ...] = (),
+        timeout: float | None = 0.0,
+    ) -> SharedAnswer:
+        """Look at an object, waiting for an answer that is ``done``; None waits for ever."""
+        call = SharedCall(Stamp("", 0, 0), name, kind, operation, values, numbers)
+        return _repeat(self._api.read, call, timeout)
+
+    def change(
+        self,
+        name: str,
+        kind: str,
+        operation: str,
+        *values: bytes,
+        numbers: tuple[int, ...] = (),
+        timeout: float | None = 0.0,
+    ) -> SharedAnswer:
+        """Change an object, waiting until that can be done; None waits for ever."""
+        return self.request(name, kind, operation, *values, numbers=numbers, timeout=timeout)[1]
+
+    def request(
+        self,
+        name: str,
+        kind: str,
+        operation: str,
+        *values: bytes,
+        numbers: tuple[int, ...] = (),
+        timeout: float | None = 0.0,
+    ) -> tuple[Stamp, SharedAnswer]:
+        """As ``change``, and tell the stamp of the request."""
+        with self._take_lane() as stamp:
+            call = SharedCall(stamp, name, kind, operation, values, numbers)
+            answer = _repeat(self._api.change, call, timeout)
+            if not answer.done:
+                with self._lock:
+                    if self._heart:  # in case that a lost copy of the request still waits there
+                        self._abandoned.add(stamp)
+            return stamp, answer
+
+    def acquire(self, name: str, kind: str, timeout: float | None) -> tuple[Stamp, int] | None:
+        """Take a lock: the request that took it, and its fencing number."""
+        self._start_heart()
+        stamp, answer = self.request(name, kind, "acquire", timeout=timeout)
+        if not answer.done:
+            return None
+        with self._lock:
+            self._locks.add(stamp)
+        return stamp, answer.numbers[0]
+
+    def release(self, name: str, kind: str, held: tuple[Stamp, int]) -> None:
+        """Let go of a lock. Raises LockLostError."""
+        stamp, fencing = held
+        with self._lock:
+            self._locks.discard(stamp)
+        self.change(name, kind, "release", numbers=(fencing,))
+
+    def take_item(self, name: str, kind: str, timeout: float | None) -> SharedAnswer:
+        """Take an item of a queue; that with which this thread was busy is done."""
+        self._start_heart()
+        working = self._find_working()
+        done = tuple(receipt.number for receipt in working.get(name, ()))
+        answer = self.change(name, kind, "get", numbers=done, timeout=timeout)
+        with self._lock:
+            self._items -= working.pop(name, set())
+            if answer.values:
+                working[name] = {SharedReceipt(name, answer.numbers[0])}
+                self._items |= working[name]
+        return answer
+
+    def finish_item(self, name: str, kind: str) -> None:
+        """Say that this thread is done with the item that it took."""
+        working = self._find_working()
+        done = working.get(name, set())
+        if done:
+            self.change(name, kind, "confirm", numbers=tuple(one.number for one in done))
+            with self._lock:
+                self._items -= working.pop(name)
+
+    def end_task(self) -> None:
+        """A task of this process is over: it is done with its items, and its locks come free."""
+        with self._lock:
+            if not (self._items or self._locks):
+                return
+            self._confirmed |= self._items
+            self._abandoned |= self._locks
+            self._items.clear()
+            self._locks.clear()
+            self._working = threading.local()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Say goodbye, once: locks come free, and items count as done. Calls may follow."""
+        if self._process != os.getpid():
+            return  # it is its parent's
+        with self._lock:
+            used, self._used = self._used, False
+            heart, self._heart = self._heart, None
+            self._confirmed |= self._items
+            self._closed = True
+            self._items.clear()
+            self._locks.clear()
+        self._wake.set()
+        if heart and heart is not threading.current_thread():
+            heart.join(BEAT_ANSWER_SECONDS)
+        if used:
+            with contextlib.suppress(HeadraceError):  # then what it holds comes free after a while
+                if self._confirmed:
+                    self._beat()
+                self._beats.leave(self.id)
+
+    def _find_working(self) -> dict[str, set[SharedReceipt]]:
+        working: dict[str, set[SharedReceipt]] = self._working.__dict__
+        return working
+
+    @contextlib.contextmanager
+    def _take_lane(self) -> Generator[Stamp]:
+        """A stamp for one request, whose outcome is abandoned when it ends without an answer."""
+        if self._process != os.getpid():
+            self._begin()
+        with self._lock:
+            if self._closed:
+                raise UsageError("the cluster is closed: its shared state cannot be used any more")
+            self._used = True
+            if self._lanes:
+                lane, number = self._lanes.pop()
+            else:
+                lane, number = self._lane_count, 0
+                self._lane_count += 1
+        stamp = Stamp(self.id, lane, number + 1)
+        try:
+            yield stamp
+        except (UnreachableError, ProtocolError):
+            self._abandon(stamp)
+            raise
+        except HeadraceError:
+            raise  # an answer like any other
+        except BaseException:
+            self._abandon(stamp)
+            raise
+        finally:
+            with self._lock:
+                # The coordinator closes the number above an abandoned one as well.
+                self._lanes.append((lane, number + 2))
+
+    def _abandon(self, stamp: Stamp) -> None:
+        with self._lock:
+            self._abandoned.add(stamp)
+        self._start_heart()
+        self._wake.set()
+
+    def _start_heart(self) -> None:
+        with self._lock:
+            if self._heart is None and not self._closed:
+                self._used = True
+                self._heart = threading.Thread(
+                    target=self._keep_beating, name="headrace-heart", daemon=True
+                )
+                self._heart.start()
+
+    def _keep_beating(self) -> None:
+        pause = 0.0
+        while not self._closed:
+            self._wake.wait(pause)
+            self._wake.clear()
+            if self._closed:
+                return
+            try:
+                pause = self._beat()
+            except HeadraceError as error:
+                log.debug("no answer to a heartbeat: %s", error)
+                pause = FIRST_BEAT_SECONDS
+
+    def _beat(self) -> float:
+        """Tell the coordinator that this session lives. Returns the seconds until the next time."""
+        with self._lock:
+            abandoned, confirmed = tuple(self._abandoned), tuple(self._confirmed)
+        orders = self._beats.beat(SharedBeat(self.id, abandoned, confirmed))
+        with self._lock:
+            self._abandoned.difference_update(abandoned)
+            self._confirmed.difference_update(confirmed)
+        return orders.lease_seconds / BEATS_PER_LEASE
+
+
+#: What is told goodbye at the end of the program.
+_SESSIONS: weakref.WeakSet[SharedSession] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for session in list(_SESSIONS):
+        session.close()
+
+
+def _repeat(
+    method: Callable[[SharedCall], SharedAnswer], call: SharedCall, timeout: float | None
+) -> SharedAnswer:
+    """Ask again until it is done, or time is over."""
+    deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
+    while True:
+        left = MAX_WAIT_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
+        answer = method(replace(call, wait_seconds=min(left, MAX_WAIT_SECONDS)))
+        if answer.done or (deadline is not None and time.monotonic() >= deadline):
+            return answer

@@ -1,0 +1,99 @@
+"""Shared objects by name, as methods of a cluster."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from headrace.engine import Engine
+from headrace_wire.shared import SharedStatus
+
+if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
+    from headrace.shared import (
+        SharedDict,
+        SharedEvent,
+        SharedList,
+        SharedLock,
+        SharedQueue,
+        SharedValue,
+    )
+    from headrace.shared.session import SharedSession
+
+_opening = threading.Lock()
+
+
+class SharedFactory(ABC):
+    """Makes a shared object when there is none of its name, and finds it when there is.
+
+    What is shared stays on the cluster until it is deleted, whoever made it and whatever is
+    restarted. Raises SharedKindError for a name that is taken by another kind.
+    """
+
+    _shared_session: SharedSession | None = None
+
+    @property
+    @abstractmethod
+    def engine(self) -> Engine: ...
+
+    def value(self, name: str, initial: Any = 0) -> SharedValue:
+        """A value; ``initial`` if there was none."""
+        from headrace.shared import SharedValue  # noqa: PLC0415 - see above
+
+        return SharedValue(self._open_shared(), name, initial)
+
+    def list(self, name: str) -> SharedList:
+        """A list, empty at first."""
+        from headrace.shared import SharedList  # noqa: PLC0415 - see above
+
+        return SharedList(self._open_shared(), name)
+
+    def dict(self, name: str) -> SharedDict:
+        """A dict, empty at first."""
+        from headrace.shared import SharedDict  # noqa: PLC0415 - see above
+
+        return SharedDict(self._open_shared(), name)
+
+    def lock(self, name: str) -> SharedLock:
+        """A lock, free at first."""
+        from headrace.shared import SharedLock  # noqa: PLC0415 - see above
+
+        return SharedLock(self._open_shared(), name)
+
+    def event(self, name: str) -> SharedEvent:
+        """An event, not set at first."""
+        from headrace.shared import SharedEvent  # noqa: PLC0415 - see above
+
+        return SharedEvent(self._open_shared(), name)
+
+    def queue(self, name: str, maxsize: int = 0) -> SharedQueue:
+        """A queue, empty at first, in which ``maxsize`` items wait at most, or any number."""
+        from headrace.shared import SharedQueue  # noqa: PLC0415 - see above
+
+        return SharedQueue(self._open_shared(), name, maxsize)
+
+    def shared(self) -> tuple[SharedStatus, ...]:
+        """Every shared object there is."""
+        return self.engine.shared().names()
+
+    def delete_shared(self, name: str) -> None:
+        """Forget a shared object of any kind. Raises UnknownSharedError."""
+        self._open_shared().change(name, "", "delete")
+
+    def _open_shared(self) -> SharedSession:
+        from headrace.shared.session import SharedSession  # noqa: PLC0415 - see above
+
+        with _opening:
+            if self._shared_session is None:
+                self._shared_session = SharedSession(self.engine)
+            return self._shared_session
+
+    def _end_task(self) -> None:
+        """A task of this process is over."""
+        if self._shared_session:
+            self._shared_session.end_task()
+
+    def _close_shared(self) -> None:
+        """Say goodbye; to be called before the engine is closed."""
+        if self._shared_session:
+            self._shared_session.close()

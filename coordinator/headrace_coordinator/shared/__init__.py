@@ -1,0 +1,16 @@
+"""Shared state: named objects that tasks and clients have in common.
+
+    calls ─► SharedObjects (waits, bells) ─► ledger ─► SharedRoom ─► the object ─► events ─► store
+
+All of it is in memory, and all of it is in the store as well. The room and its objects are pure, as
+the queue is.
+
+    kind   read                       change
+    value  get                        set, set_if, add
+    list   len, get, page             append, insert, set, pop, add, clear
+    dict   len, get, page             set, set_if, setdefault, pop, popitem, add, clear
+    lock   state                      acquire, release
+    event  is_set                     set, clear
+    queue  size                       put, get, confirm, close
+    any                               delete
+"""

@@ -1,0 +1,130 @@
+"""A shared list."""
+
+from __future__ import annotations
+
+from headrace_coordinator.shared.ground import DONE, Ground, Item, SharedObject, tell
+from headrace_coordinator.shared.numbers import add_numbers
+from headrace_coordinator.shared.pages import PAGE_ITEMS, take_page
+from headrace_wire.shared import LIST, SharedAnswer, SharedCall
+
+#: Between the numbers of neighbours there is room for so many items, once all are numbered anew.
+GAP = 1 << 20
+
+
+class SharedItems(SharedObject):
+    """A list. Each item has its own number in the store, between those of its neighbours."""
+
+    kind = LIST
+
+    def __init__(self, name: str, ground: Ground) -> None:
+        super().__init__(name, ground)
+        self._items: list[Item] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self) -> list[Item]:
+        return self._items
+
+    def restore(self, head: bytes, items: list[Item]) -> None:
+        del head
+        self._items = items
+        self.grow(sum(item.size_bytes for item in items))
+
+    def read(self, call: SharedCall) -> SharedAnswer:
+        match call.operation, call.numbers:
+            case "len", ():
+                return SharedAnswer(numbers=(len(self),))
+            case "get", (index,):
+                found = self._find(index)
+                return SharedAnswer(values=() if found is None else (self._items[found].value,))
+            case "page", (start, stop) if start >= 0:
+                items = self._items[start : min(stop, start + PAGE_ITEMS)]
+                return SharedAnswer(values=tuple(item.value for item in take_page(items)))
+            case _:
+                raise self.refuse(call)
+
+    def change(self, call: SharedCall) -> SharedAnswer:
+        match call.operation, call.numbers, call.values:
+            case "append", (), values:
+                self._insert(len(self), values)
+                return DONE
+            case "insert", (index,), (value,):
+                place = index + len(self) if index < 0 else index
+                self._insert(min(max(place, 0), len(self)), (value,))
+                return DONE
+            case "set", (index,), (value,):
+                found = self._find(index)
+                if found is not None:
+                    self._set(self._items[found], value)
+                return tell(found is not None)
+            case "pop", (index,), ():
+                found = self._find(index)
+                if found is None:
+                    return DONE
+                item = self._items.pop(found)
+                self.drop([item])
+                return SharedAnswer(values=(item.value,))
+            case "pop", (index,), (expected,):
+                found = self._find(index)
+                same = found is not None and self._items[found].value == expected
+                if found is not None and same:
+                    self.drop([self._items.pop(found)])
+                return tell(same)
+            case "add", (index,), (amount,):
+                found = self._find(index)
+                if found is None:
+                    return DONE
+                total = add_numbers(self._items[found].value, amount, self.name)
+                self._set(self._items[found], total)
+                return SharedAnswer(values=(total,))
+            case "clear", (), ():
+                self.drop(self._items)
+                self._items = []
+                return DONE
+            case _:
+                raise self.refuse(call)
+
+    def _find(self, index: int) -> int | None:
+        place = index + len(self) if index < 0 else index
+        return place if 0 <= place < len(self) else None
+
+    def _set(self, item: Item, value: bytes) -> None:
+        growth = len(value) - len(item.value)
+        self.ground.require(growth)
+        item.value = value
+        self.keep(item, growth)
+
+    def _insert(self, place: int, values: tuple[bytes, ...]) -> None:
+        items = [Item(0, value) for value in values]
+        self.ground.require(sum(item.size_bytes for item in items))
+        if place == len(self):
+            for item in items:
+                item.number = self.ground.next_number()
+        elif place == 0:
+            first = self._items[0].number
+            for back, item in enumerate(reversed(items), 1):
+                item.number = first - GAP * back
+        else:
+            self._number_between(place, items)
+        self._items[place:place] = items
+        for item in items:
+            self.keep(item, item.size_bytes)
+
+    def _number_between(self, place: int, items: list[Item]) -> None:
+        before, after = self._items[place - 1].number, self._items[place].number
+        if after - before <= len(items):
+            self._spread()
+            before, after = self._items[place - 1].number, self._items[place].number
+        step = (after - before) // (len(items) + 1)
+        for count, item in enumerate(items, 1):
+            item.number = before + step * count
+
+    def _spread(self) -> None:
+        """Number all anew, with room between them."""
+        self.drop(self._items)
+        # Backwards from a new number: all of them are below what is given out next.
+        last = self.ground.next_number()
+        for place, item in enumerate(self._items):
+            item.number = last - GAP * (len(self) - 1 - place)
+            self.keep(item, item.size_bytes)

@@ -1,0 +1,33 @@
+"""Adding to a number in place: the one case in which a shared value is looked into."""
+
+from __future__ import annotations
+
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import UsageError
+
+#: Bytes of the longest number that msgpack has.
+NUMBER_BYTES = 9
+
+
+def add_numbers(stored: bytes, amount: bytes, name: str) -> bytes:
+    """The sum of two packed numbers, packed. Raises UsageError for what is no number."""
+    total = _read_number(stored, name) + _read_number(amount, name)
+    try:
+        return pack(total)
+    except OverflowError:
+        raise UsageError(
+            f"{name!r} would grow beyond the 64 bits that the coordinator can add to: use a float, "
+            "or a lock around reading and writing"
+        ) from None
+
+
+def _read_number(packed: bytes, name: str) -> int | float:
+    found: object = None
+    if 0 < len(packed) <= NUMBER_BYTES:
+        try:
+            found = unpack(packed)
+        except ValueError:
+            found = None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise UsageError(f"{name!r}: only an int of up to 64 bits or a float can be added to")
+    return found

@@ -1,0 +1,65 @@
+"""Sessions: the processes that use shared state, what they were answered, and what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headrace_wire.errors import ProtocolError
+from headrace_wire.shared import SharedAnswer, Stamp
+
+#: Lanes of one session, at most: calls that it can have under way at a time.
+MAX_LANES = 10_000
+
+
+@dataclass(slots=True)
+class Lane:
+    """The last request of a lane, and its answer if it had one that has to be repeated.
+
+    ``size_bytes`` is what the answer keeps in memory that nothing else keeps.
+    """
+
+    number: int
+    answer: SharedAnswer | None = None
+    size_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Session:
+    """One process. ``holding`` names the locks and queues of which it holds something."""
+
+    id: str
+    heard: float
+    lanes: dict[int, Lane] = field(default_factory=dict[int, Lane])
+    holding: set[str] = field(default_factory=set[str])
+
+    def find_lane(self, stamp: Stamp) -> Lane:
+        """The lane of a request, which becomes its last one.
+
+        Raises ProtocolError for a request that nobody waits for any more.
+        """
+        lane = self.lanes.get(stamp.lane)
+        if lane is None:
+            if len(self.lanes) >= MAX_LANES:
+                raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
+            lane = self.lanes[stamp.lane] = Lane(stamp.number)
+        if stamp.number < lane.number:
+            raise ProtocolError("a request for shared state came after its successor")
+        return lane
+
+    def abandon(self, stamp: Stamp) -> None:
+        """Answer this request no more, should it be waiting somewhere."""
+        lane = self.lanes.get(stamp.lane)
+        if lane is None:
+            lane = self.lanes[stamp.lane] = Lane(stamp.number)
+        if lane.number <= stamp.number:
+            lane.number = stamp.number + 1
+            lane.answer = None
+
+    @property
+    def answer_bytes(self) -> int:
+        return sum(lane.size_bytes for lane in self.lanes.values())
+
+
+def measure_answer(answer: SharedAnswer) -> int:
+    """Bytes that an answer keeps."""
+    return sum(map(len, answer.values))

@@ -1,0 +1,108 @@
+"""Shared state in the store's tables.
+
+shared          one row an object: its kind, and what it knows beside its items
+shared_items    one row an item, with the consumer that holds it
+shared_answers  one row a lane of a session: its last request, and the answer to it
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from headrace_coordinator.shared.events import (
+    SharedAnswered,
+    SharedDeleted,
+    SharedItemHeld,
+    SharedItemKept,
+    SharedItemsDropped,
+    SharedKept,
+    SharedSessionGone,
+)
+from headrace_coordinator.shared.ground import Item
+from headrace_coordinator.shared.room import StoredObject, StoredRoom
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.shared import SharedAnswer, Stamp
+
+SHARED_SCHEMA = """
+CREATE TABLE shared (
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    head BLOB NOT NULL
+) STRICT;
+CREATE TABLE shared_items (
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    value BLOB NOT NULL,
+    holder BLOB,
+    PRIMARY KEY (name, number)
+) STRICT;
+CREATE TABLE shared_answers (
+    session TEXT NOT NULL,
+    lane INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    PRIMARY KEY (session, lane)
+) STRICT;
+"""
+
+
+def write_shared(connection: sqlite3.Connection, event: object) -> None:
+    """Write what an event says of shared state; others are left alone."""
+    execute = connection.execute
+    match event:
+        case SharedItemKept():
+            execute(
+                "INSERT OR REPLACE INTO shared_items VALUES (?, ?, ?, ?, NULL)",
+                (event.name, event.number, event.key, event.value),
+            )
+        case SharedItemHeld():
+            holder = None if event.holder is None else pack(event.holder.to_wire())
+            execute(
+                "UPDATE shared_items SET holder = ? WHERE name = ? AND number = ?",
+                (holder, event.name, event.number),
+            )
+        case SharedItemsDropped():
+            connection.executemany(
+                "DELETE FROM shared_items WHERE name = ? AND number = ?",
+                [(event.name, number) for number in event.numbers],
+            )
+        case SharedAnswered():
+            stamp = event.stamp
+            execute(
+                "INSERT OR REPLACE INTO shared_answers VALUES (?, ?, ?, ?)",
+                (stamp.session, stamp.lane, stamp.number, pack(event.answer.to_wire())),
+            )
+        case SharedKept():
+            execute(
+                "INSERT OR REPLACE INTO shared VALUES (?, ?, ?)",
+                (event.name, event.kind, event.head),
+            )
+        case SharedDeleted():
+            execute("DELETE FROM shared WHERE name = ?", (event.name,))
+            execute("DELETE FROM shared_items WHERE name = ?", (event.name,))
+        case SharedSessionGone():
+            execute("DELETE FROM shared_answers WHERE session = ?", (event.session,))
+        case _:
+            pass  # for others
+
+
+def load_shared(connection: sqlite3.Connection) -> StoredRoom:
+    """All of it. Raises sqlite3.Error, ValueError and HeadraceError where it makes no sense."""
+    execute = connection.execute
+    objects = {
+        name: StoredObject(name, kind, head, [])
+        for name, kind, head in execute("SELECT name, kind, head FROM shared")
+    }
+    rows = execute("SELECT name, number, key, value, holder FROM shared_items ORDER BY number")
+    for name, number, key, value, holder in rows:
+        stamp = Stamp.from_wire(unpack(holder)) if holder else None
+        objects[name].items.append(Item(number, value, key, stamp))
+    answers = execute("SELECT session, lane, number, answer FROM shared_answers")
+    return StoredRoom(
+        list(objects.values()),
+        [
+            (Stamp(session, lane, number), SharedAnswer.from_wire(unpack(answer)))
+            for session, lane, number, answer in answers
+        ],
+    )

@@ -1,0 +1,46 @@
+"""Where a task is at home: the coordinator that its worker works for.
+
+    worker settings ─► each slot: settle ─► a task's function ─► headrace.current_cluster()
+                                   task_ended, slot_ended ─► whoever asked to be told
+
+What a task's function opens there stays open for the slot's next tasks, and is told when one ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headrace_wire.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """How to reach the coordinator; the key file is a full path."""
+
+    address: Address
+    key_file: str
+
+
+class Stay:
+    """This process as a slot of a worker. In all other processes ``home`` is None."""
+
+    def __init__(self) -> None:
+        self.home: Home | None = None
+        #: Called at the end of each task, and of the slot: they must be quick and never fail.
+        self.on_task_end: list[Callable[[], object]] = []
+        self.on_slot_end: list[Callable[[], object]] = []
+
+    def task_ended(self) -> None:
+        """Tell that a task's function has returned or raised."""
+        for tell in self.on_task_end:
+            tell()
+
+    def slot_ended(self) -> None:
+        """Tell that this process ends."""
+        for tell in self.on_slot_end:
+            tell()
+
+
+#: This process's own.
+STAY = Stay()

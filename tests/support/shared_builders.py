@@ -1,0 +1,108 @@
+"""Short ways to say what happens to shared state, for its tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.rules import Rules
+from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.store import Store
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.shared import (
+    SharedAnswer,
+    SharedBeat,
+    SharedCall,
+    SharedReceipt,
+    SharedSpec,
+    Stamp,
+)
+from support.queue_builders import at
+
+
+class SharedRig:
+    """A room and its clock. What ``store`` is given is written after each step."""
+
+    def __init__(self, store: Store | None = None, limit_bytes: int | None = None) -> None:
+        self.store = store
+        self.rules = Rules(lease_seconds=15.0, shared_limit_bytes=limit_bytes)
+        self.seconds = 100.0
+        self.last: dict[str, SharedCall] = {}
+        self._numbers: dict[str, int] = {}
+        self.restart()
+
+    @property
+    def room(self) -> SharedRoom:
+        return self.queue.shared
+
+    def restart(self) -> None:
+        """Begin anew from what the store has."""
+        self.queue = Queue(self.rules)
+        if self.store:
+            self.room.restore(self.store.load_shared(), at(self.seconds))
+            self.queue.state.drain_events()
+
+    def commit(self) -> None:
+        events = self.queue.state.drain_events()
+        if self.store:
+            self.store.write(events, {}, self.seconds)
+
+    def open(self, name: str, kind: str, initial: Any = 0, maxsize: int = 0) -> None:
+        self.room.open(SharedSpec(name, kind, pack(initial), maxsize), at(self.seconds))
+        self.commit()
+
+    def ask(
+        self,
+        name: str,
+        operation: str,
+        *values: Any,
+        numbers: tuple[int, ...] = (),
+        session: str = "a",
+        lane: int = 0,
+    ) -> SharedAnswer:
+        """Make a request that is new."""
+        key = f"{session} {lane}"
+        self._numbers[key] = self._numbers.get(key, 0) + 1
+        stamp = Stamp(session, lane, self._numbers[key])
+        kind = self.room.objects[name].kind if name in self.room.objects else ""
+        self.last[session] = SharedCall(
+            stamp, name, kind, operation, tuple(map(pack, values)), numbers
+        )
+        return self.repeat(session)
+
+    def repeat(self, session: str = "a") -> SharedAnswer:
+        """Make a session's last request again."""
+        try:
+            return self.room.change(self.last[session], at(self.seconds))
+        finally:
+            self.commit()
+
+    def look(
+        self, name: str, operation: str, *values: Any, numbers: tuple[int, ...] = ()
+    ) -> SharedAnswer:
+        kind = self.room.objects[name].kind
+        packed = tuple(map(pack, values))
+        return self.room.read(SharedCall(Stamp("", 0, 0), name, kind, operation, packed, numbers))
+
+    def beat(
+        self,
+        session: str = "a",
+        abandoned: tuple[Stamp, ...] = (),
+        confirmed: tuple[SharedReceipt, ...] = (),
+    ) -> None:
+        self.room.beat(SharedBeat(session, abandoned, confirmed), at(self.seconds))
+        self.commit()
+
+    def leave(self, session: str = "a") -> None:
+        self.room.leave(session)
+        self.commit()
+
+    def wait(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.queue.tick(at(self.seconds))
+        self.commit()
+
+
+def read(answer: SharedAnswer) -> list[Any]:
+    """The values of an answer."""
+    return [unpack(value) for value in answer.values]

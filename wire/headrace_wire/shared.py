@@ -1,0 +1,105 @@
+"""Messages about shared state: named values, lists, dicts, locks, events and queues.
+
+What is kept are opaque bytes to the coordinator, encoded by who puts them and decoded by who gets
+them; numbers that something is added to are the one exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace_wire.message import Message
+
+#: Kinds of shared objects.
+VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event", "queue"
+KINDS = (VALUE, LIST, DICT, LOCK, EVENT, QUEUE)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp(Message):
+    """Who asks, and which of its requests this is: a repeated one gets the same answer.
+
+    A ``session`` is one process. Of one ``lane`` it has one request under way at a time, and their
+    numbers grow.
+    """
+
+    session: str
+    lane: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSpec(Message):
+    """A shared object to be made if there is none of this name.
+
+    ``initial`` is a value's first content, ``maxsize`` bounds a queue; 0 does not.
+    """
+
+    name: str
+    kind: str
+    initial: bytes = b""
+    maxsize: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCall(Message):
+    """One operation on a shared object; ``headrace_coordinator.shared`` says which there are.
+
+    What cannot be done yet is waited for up to ``wait_seconds``.
+    """
+
+    stamp: Stamp
+    name: str
+    kind: str
+    operation: str
+    values: tuple[bytes, ...] = ()
+    numbers: tuple[int, ...] = ()
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAnswer(Message):
+    """What came of an operation. Not ``done``: it could not be, and nothing has changed."""
+
+    done: bool = True
+    values: tuple[bytes, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedReceipt(Message):
+    """An item that a queue handed out."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBeat(Message):
+    """A session is there.
+
+    Nobody waits any more for the answers to ``abandoned`` requests: what they got is given back.
+    ``confirmed`` items have been worked on.
+    """
+
+    session: str
+    abandoned: tuple[Stamp, ...] = ()
+    confirmed: tuple[SharedReceipt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOrders(Message):
+    """The answer to a SharedBeat: what a session holds comes free after so long a silence."""
+
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedStatus(Message):
+    """A shared object as it stands. ``items``: entries, or for a lock 1 while it is held."""
+
+    name: str
+    kind: str
+    items: int
+    size_bytes: int
+    waiting: int
