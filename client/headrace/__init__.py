@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headrace.pool import Pool
     from headrace.shared import ABSENT
     from headrace_services.calls import RemoteError
+    from headrace_services.task import current_task
     from headrace_wire.errors import LockLostError, QueueClosedError
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SubmitOptions",
     "TimeoutError",
     "current_cluster",
+    "current_task",
 ]
 
 #: Where each name lives; imported when it is first asked for, so that the command line stays quick.
@@ -43,6 +45,7 @@ _HOMES = {
     "Pool": "headrace.pool",
     "QueueClosedError": "headrace_wire.errors",
     "RemoteError": "headrace_services.calls",
+    "current_task": "headrace_services.task",
     "current_cluster": "headrace.current",
 }
 

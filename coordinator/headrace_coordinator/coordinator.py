@@ -26,6 +26,7 @@ from headrace_coordinator.events import (
     InputsDropped,
     JobChanged,
     JobDeleted,
+    LinesLogged,
     OrdersGiven,
     ResultsDropped,
     RunDone,
@@ -38,7 +39,7 @@ from headrace_coordinator.journal import log_events
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.metrics import CoordinatorMetrics
 from headrace_coordinator.queue import Queue
-from headrace_coordinator.result_queue import ResultQueue, name_job_topic
+from headrace_coordinator.result_queue import ResultQueue, name_job_topic, name_log_topic
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.shared.events import (
@@ -164,8 +165,13 @@ class Coordinator:
                     topics[WORK] = None
                 case OrdersGiven():
                     topics[name_orders_topic(event.worker)] = None
-                case JobChanged() | RunDone():
+                case JobChanged():
                     topics[name_job_topic(event.job)] = None
+                    topics[name_log_topic(event.job)] = None  # it may have ended
+                case RunDone():
+                    topics[name_job_topic(event.job)] = None
+                case LinesLogged():
+                    topics[name_log_topic(event.job)] = None
                 case SharedKept() | SharedItemKept() | SharedItemHeld() | SharedItemsDropped():
                     topics[name_shared_topic(event.name)] = None
                 case SharedDeleted():
@@ -174,7 +180,7 @@ class Coordinator:
                     topics[SPOOL] = None
                 case JobDeleted():
                     topics[SPOOL] = None
-                    forgotten.append(name_job_topic(event.job))
+                    forgotten += [name_job_topic(event.job), name_log_topic(event.job)]
                 case WorkerGone():
                     forgotten.append(name_orders_topic(event.worker))
                 case _:

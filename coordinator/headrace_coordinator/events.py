@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.messages import JobSpec, TaskFailure
+from headrace_wire.messages import JobSpec, LogLine, TaskFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,41 @@ class RunsDelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class LinesLogged:
+    """Tasks of a job logged lines. To be stored."""
+
+    job: str
+    part: LogPart
+    lines: tuple[LogLine, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinesDropped:
+    """Lines of a job are kept no more, as there are newer ones. To be stored."""
+
+    job: str
+    part: LogPart
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counters of a job's tasks grew. For metrics."""
+
+    service: str
+    operation: str
+    growth: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CountersRefused:
+    """A job's tasks count under more names than it may have. For the log."""
+
+    job: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobExpired:
     """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
 
@@ -194,6 +230,10 @@ Event = (
     | JobChanged
     | ResultsDropped
     | RunsDelivered
+    | LinesLogged
+    | LinesDropped
+    | Counted
+    | CountersRefused
     | JobExpired
     | JobDeleted
     | WorkAppeared

@@ -16,15 +16,18 @@ tasks are nowhere until a retry.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headrace_coordinator.chunks import Chunks
+from headrace_coordinator.job_log import JobLog
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
 from headrace_wire.messages import (
     FAILED,
     FINAL_STATES,
     LOST,
+    MAX_COUNTERS,
     QUEUED,
     RUNNING,
     SUCCEEDED,
@@ -91,6 +94,10 @@ class Job:
     finished_at: float | None = None
     results_kept: bool = True
     ended_because: str = ""
+    #: The tasks' own counters, and whether a name was refused.
+    counters: dict[str, float] = field(default_factory=dict[str, float])
+    counters_full: bool = False
+    log: JobLog = field(default_factory=JobLog)
     #: Bytes of inputs and results that the store keeps for it.
     spool_bytes: int = 0
     #: Bytes of results among them.
@@ -188,6 +195,16 @@ class Job:
         else:
             self.mean_seconds += (mean - self.mean_seconds) * MEAN_WEIGHT
 
+    def count(self, growth: Mapping[str, float]) -> str:
+        """Let counters grow. Returns a name that was refused, as there are too many; or ""."""
+        refused = ""
+        for name, amount in growth.items():
+            if name in self.counters or len(self.counters) < MAX_COUNTERS:
+                self.counters[name] = self.counters.get(name, 0.0) + amount
+            else:
+                refused = name
+        return refused
+
     def settle(self, now: float, now_at: float) -> None:
         """Set the state that follows from the counts."""
         finished = self.done.count + self.dead.count
@@ -244,6 +261,7 @@ class Job:
             results_kept=self.results_kept,
             waiting_for=waiting_for,
             ended_because=self.ended_because,
+            counters=dict(self.counters),
         )
 
     def _take_run(self, runs: list[Run], most: int, max_bytes: int) -> Run:

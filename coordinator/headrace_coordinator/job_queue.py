@@ -23,6 +23,7 @@ from headrace_wire.messages import (
     LeaseRequest,
     Orders,
     Registration,
+    TaskProgress,
     WorkerInfo,
     WorkerStatus,
 )
@@ -106,6 +107,12 @@ class JobQueue:
 
     def delete(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.delete(job))
+
+    def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
+        found: list[TaskProgress] = self._ledger.observe(
+            lambda queue, _: queue.leasing.progress(job)[: max(0, limit)]
+        )
+        return tuple(found)
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         statuses: list[WorkerStatus] = self._ledger.observe(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from headrace_coordinator.events import (
+    CountersRefused,
     Event,
     JobDeleted,
     JobExpired,
@@ -13,6 +14,7 @@ from headrace_coordinator.events import (
     WorkerGone,
     WorkerJoined,
 )
+from headrace_wire.messages import MAX_COUNTERS
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,11 @@ def log_events(events: Sequence[Event]) -> None:
             case JobSubmitted():
                 spec = event.spec
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+            case CountersRefused():
+                log.warning(
+                    "job %s counts under more than %d names: %r and later ones are dropped",
+                    event.job, MAX_COUNTERS, event.name,
+                )  # fmt: skip
             case JobExpired():
                 log.info("job %s expires with %d bytes of results", event.job, event.result_bytes)
             case JobDeleted():

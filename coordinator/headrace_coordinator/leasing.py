@@ -36,6 +36,7 @@ from headrace_wire.messages import (
     Orders,
     TaskFailure,
     TaskName,
+    TaskProgress,
     WorkerInfo,
     WorkerStatus,
 )
@@ -142,6 +143,7 @@ class Leasing:
         member.rss_bytes = beat.rss_bytes
         member.draining = beat.draining
         member.forget_orders(beat.orders)
+        member.progress = beat.progress
         held = set(beat.leases)
         for lease_id in [lease for lease in member.leases if lease not in held]:
             lease = self._state.leases[lease_id]
@@ -209,6 +211,16 @@ class Leasing:
             for member in members
         ]
 
+    def progress(self, job_id: str) -> list[TaskProgress]:
+        """How far the leased tasks of a job say they are, in index order."""
+        job = self._state.find(job_id)
+        found: dict[int, TaskProgress] = {}
+        for lease in job.leases.values():
+            for told in self._state.members[lease.worker].progress:
+                if told.job == job_id and told.index in lease.held:
+                    found[told.index] = told
+        return [found[index] for index in sorted(found)]
+
     def _find_member(self, worker: str, now: Now) -> Member:
         member = self._state.members.get(worker)
         if member is None:
@@ -234,7 +246,7 @@ class Leasing:
                 start=run.start,
                 stop=run.stop,
                 held=claimed,
-                request=0,
+                request=run.request,
             )
             self._hold(job, member, lease, now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headrace_wire.messages import WorkerInfo, WorkerStatus
+from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
 
 
 @dataclass(slots=True)
@@ -27,6 +27,8 @@ class Member:
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False
+    #: How far its running tasks said they were with the last heartbeat.
+    progress: tuple[TaskProgress, ...] = ()
     done: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0

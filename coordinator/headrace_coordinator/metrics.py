@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from headrace_coordinator.events import (
     AttemptFailed,
+    Counted,
     Event,
     JobExpired,
     LeaseExpired,
@@ -27,6 +28,7 @@ from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.samples import SampleBook
 from headrace_coordinator.state import Now
+from headrace_coordinator.user_counters import UserCounters
 from headrace_wire.messages import WorkerStatus
 from headrace_wire.version import read_version
 
@@ -44,6 +46,7 @@ class CoordinatorMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call] # start times of counters, which nobody asked for
         self.registry = CollectorRegistry()
         self.samples = SampleBook()
+        self._user_counters = UserCounters()
         self._tasks = Counter(
             "headrace_tasks",
             "Tasks with an accepted outcome.",
@@ -104,7 +107,7 @@ class CoordinatorMetrics:
     def watch(self, ledger: Ledger) -> None:
         """Listen to a ledger, and show its queue at each scrape."""
         ledger.listen(self.note_events)
-        self.registry.register(QueueCollector(ledger, self.samples))
+        self.registry.register(QueueCollector(ledger, self.samples, self._user_counters))
 
     def note_commit(self, seconds: float) -> None:
         self._commit_seconds.observe(seconds)
@@ -133,6 +136,8 @@ class CoordinatorMetrics:
                 case JobExpired():
                     self._expired_jobs.inc()
                     self._expired_bytes.inc(event.result_bytes)
+                case Counted():
+                    self._user_counters.add(event.service, event.operation, event.growth)
                 case OutcomesDropped():
                     self._dropped.inc(event.tasks)
                 case _:
@@ -142,9 +147,10 @@ class CoordinatorMetrics:
 class QueueCollector(Collector):
     """Reads the queue's state at each scrape, so that what is gone is reported no more."""
 
-    def __init__(self, ledger: Ledger, samples: SampleBook) -> None:
+    def __init__(self, ledger: Ledger, samples: SampleBook, counters: UserCounters) -> None:
         self._ledger = ledger
         self._samples = samples
+        self._counters = counters
 
     def describe(self) -> list[Metric]:
         """Nothing beforehand: names are fixed, and no other collector uses them."""
@@ -156,6 +162,7 @@ class QueueCollector(Collector):
         size.add_metric((), self._ledger.store.measure_bytes())
         yield from [*families, size]
         yield from self._samples.collect()
+        yield from self._counters.collect()
 
     def _look(self, queue: Queue, now: Now) -> list[Metric]:
         statuses = queue.leasing.statuses(now)

@@ -8,19 +8,32 @@ from collections.abc import Iterable
 from headrace_coordinator.events import (
     AttemptFailed,
     AttemptsCounted,
+    Counted,
+    CountersRefused,
     InputsDropped,
+    JobChanged,
+    LinesDropped,
+    LinesLogged,
     OrdersGiven,
     OutcomesDropped,
     RunDone,
     TaskDead,
 )
 from headrace_coordinator.job import Job
+from headrace_coordinator.job_log import LogPart, measure_lines
 from headrace_coordinator.leasing import Leasing
 from headrace_coordinator.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import count_batch, slice_batch
 from headrace_wire.errors import ProtocolError
-from headrace_wire.messages import WITHDRAWN, DoneRun, Receipt, Report, TaskFailure
+from headrace_wire.messages import (
+    WITHDRAWN,
+    DoneRun,
+    JobLines,
+    Receipt,
+    Report,
+    TaskFailure,
+)
 
 
 class Outcomes:
@@ -36,6 +49,8 @@ class Outcomes:
         Raises ProtocolError, and then nothing of the report has been taken in.
         """
         self._check(report)
+        for logged in report.logs:
+            self._keep_lines(logged, LogPart(report.worker, report.number))
         accepted = dropped = 0
         for run in report.done:
             taken = self._accept_run(run, now)
@@ -122,7 +137,12 @@ class Outcomes:
                 raise ProtocolError(f"job {failure.job} has no task {failure.index}")
 
     def _accept_run(self, run: DoneRun, now: Now) -> int:
-        """Accept what is new of a run. Returns how many tasks that is."""
+        """Accept what is new of a run. Returns how many tasks that is.
+
+        A run that has counters is one with them: where some of its tasks have an outcome already
+        it is not accepted. The others are held or wait elsewhere, or are taken back from this
+        worker as soon as it holds their lease no more, and will be counted when they are done.
+        """
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
             return 0
@@ -135,6 +155,10 @@ class Outcomes:
                 for start, stop in job.done.missing(run.start, run.stop)
                 for piece in job.dead.missing(start, stop)
             ]
+        if run.counters:
+            if pieces != [(run.start, run.stop)]:
+                return 0
+            self._count(job, run)
         for start, stop in pieces:
             values = slice_batch(run.values, start - run.start, stop - run.start)
             self._release(job, run.lease, start, stop)
@@ -155,6 +179,29 @@ class Outcomes:
             job.busy_seconds += run.busy_seconds
             self._state.change(job, now)
         return tasks
+
+    def _count(self, job: Job, run: DoneRun) -> None:
+        spec = job.spec
+        refused = job.count(run.counters)
+        if refused and not job.counters_full:
+            job.counters_full = True
+            self._state.events.append(CountersRefused(spec.id, refused))
+        grown = {name: run.counters[name] for name in run.counters if name in job.counters}
+        self._state.events.append(Counted(spec.service, spec.operation, grown))
+
+    def _keep_lines(self, logged: JobLines, part: LogPart) -> None:
+        """Keep what tasks logged; a report that comes again changes nothing."""
+        job = self._state.jobs.get(logged.job)
+        if job is None or part in job.log:
+            return
+        size_bytes = measure_lines(logged.lines)
+        job.log.add(part, len(logged.lines), size_bytes)
+        job.log.dropped += logged.dropped
+        self._state.events.append(LinesLogged(logged.job, part, logged.lines, size_bytes))
+        trimmed = job.log.trim()
+        self._state.events += [LinesDropped(logged.job, old) for old in trimmed]
+        if trimmed or logged.dropped:
+            self._state.events.append(JobChanged(logged.job))
 
     def _accept_failure(self, failure: TaskFailure, worker: str, now: Now) -> int:
         """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.

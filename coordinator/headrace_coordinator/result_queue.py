@@ -16,6 +16,8 @@ from headrace_wire.messages import (
     Fetched,
     FetchRequest,
     JobStatus,
+    LogPage,
+    LogRequest,
     Receipt,
     Report,
     ResultRun,
@@ -26,6 +28,9 @@ from headrace_wire.messages import (
 #: Bytes of values in one answer; a single run may be larger.
 MAX_FETCH_BYTES = 32 << 20
 
+#: Bytes of log lines in one answer; those of a single report may be more.
+MAX_LOG_BYTES = 1 << 20
+
 #: Failures in one answer.
 MAX_FAILURES = 1000
 
@@ -33,6 +38,11 @@ MAX_FAILURES = 1000
 def name_job_topic(job: str) -> str:
     """Topic that rings when something of a job changed."""
     return f"job {job}"
+
+
+def name_log_topic(job: str) -> str:
+    """Topic that rings when something came to a job's log, or may come no more."""
+    return f"log {job}"
 
 
 class ResultQueue:
@@ -74,8 +84,27 @@ class ResultQueue:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
 
+    def logs(self, request: LogRequest) -> LogPage:
+        topic = name_log_topic(request.job)
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(topic)
+            page = self._look_at_log(request)
+            if page.lines or page.complete or not self._bells.wait(topic, rung, deadline):
+                return page
+
     def acknowledge(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job))
+
+    def _look_at_log(self, request: LogRequest) -> LogPage:
+        def look(queue: Queue, _: Now) -> tuple[bool, int]:
+            job = queue.state.find(request.job)
+            return job.is_final, job.log.dropped
+
+        final, dropped = self._ledger.observe(look)
+        reader = self._ledger.store.reader
+        lines, cursor = reader.read_lines_after(request.job, request.cursor, MAX_LOG_BYTES)
+        return LogPage(lines, cursor, dropped, final and not lines)
 
     def _look(self, request: FetchRequest) -> Fetched:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:

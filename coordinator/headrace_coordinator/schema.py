@@ -23,7 +23,9 @@ CREATE TABLE jobs (
     ended_because TEXT NOT NULL,
     deadline REAL,
     ended REAL,
-    dropped BLOB
+    dropped BLOB,
+    counters BLOB,
+    lines_dropped INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE inputs (
     job TEXT NOT NULL,
@@ -60,6 +62,17 @@ CREATE TABLE attempts (
     lost INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX attempts_by_job ON attempts (job, number);
+CREATE TABLE lines (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    worker TEXT NOT NULL,
+    report INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    lines BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX lines_by_report ON lines (job, worker, report);
+CREATE INDEX lines_by_number ON lines (job, number);
 CREATE TABLE clock (seconds REAL NOT NULL) STRICT;
 INSERT INTO clock VALUES (0);
 """
@@ -67,7 +80,7 @@ INSERT INTO clock VALUES (0);
 UPDATE_JOB = """
 UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds = ?, bytes_in = ?,
     bytes_out = ?, started_at = ?, finished_at = ?, results_kept = ?, ended_because = ?,
-    deadline = ?, ended = ? WHERE id = ?
+    deadline = ?, ended = ?, counters = ?, lines_dropped = ? WHERE id = ?
 """
 
 INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?, ?, ?)"
@@ -75,6 +88,7 @@ INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?
 #: A job as ``store_loading`` reads it.
 SELECT_JOBS = """
 SELECT id, spec, state, tasks, sealed, cpu_seconds, busy_seconds, bytes_in, bytes_out,
-    submitted_at, started_at, finished_at, results_kept, ended_because, deadline, ended, dropped
+    submitted_at, started_at, finished_at, results_kept, ended_because, deadline, ended, dropped,
+    counters, lines_dropped
 FROM jobs ORDER BY rowid
 """

@@ -13,6 +13,7 @@ survives the death of the process at any moment. With the durability ``process``
     failures  one row a dead task
     attempts  one row a run of tasks that waits again after an attempt; the newest holds
     shared…   shared state; see ``headrace_coordinator.shared.storing``
+    lines     one row for what a report brought of a job's log; the oldest are dropped
     clock     the coordinator's own time, which goes on where it stopped
 """
 
@@ -32,6 +33,8 @@ from headrace_coordinator.events import (
     JobChanged,
     JobDeleted,
     JobSubmitted,
+    LinesDropped,
+    LinesLogged,
     ResultsDropped,
     RunDone,
     RunsDelivered,
@@ -209,7 +212,7 @@ class Store:
             case JobSubmitted():
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
-                    " '', NULL, NULL, NULL)",
+                    " '', NULL, NULL, NULL, NULL, 0)",
                     (event.spec.id, pack(event.spec.to_wire()), event.submitted_at),
                 )
             case TaskDead():
@@ -234,8 +237,20 @@ class Store:
                     execute("DELETE FROM results WHERE job = ? AND start = ?", (event.job, start))
                 dropped = pack([list(piece) for piece in event.dropped])
                 execute("UPDATE jobs SET dropped = ? WHERE id = ?", (dropped, event.job))
+            case LinesLogged():
+                lines = pack([line.to_wire() for line in event.lines])
+                execute(
+                    "INSERT INTO lines (job, worker, report, count, size_bytes, lines) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (event.job, *event.part, len(event.lines), event.size_bytes, lines),
+                )
+            case LinesDropped():
+                execute(
+                    "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
+                    (event.job, *event.part),
+                )
             case JobDeleted():
-                for table in ("results", "inputs", "failures", "attempts"):
+                for table in ("results", "inputs", "failures", "attempts", "lines"):
                     execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
@@ -268,6 +283,8 @@ class Store:
                 job.ended_because,
                 job.deadline,
                 job.ended,
+                pack(job.counters) if job.counters else None,
+                job.log.dropped,
                 job.spec.id,
             ),
         )

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from headrace_coordinator.job import Job
+from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.schema import SELECT_JOBS
 from headrace_wire.encoding import unpack
@@ -40,6 +41,8 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
         deadline,
         ended,
         dropped,
+        counters,
+        lines_dropped,
     ) = row
     job = Job(
         spec=JobSpec.from_wire(unpack(spec)),
@@ -57,7 +60,9 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
         ended_because=ended_because,
         deadline=deadline,
         ended=ended,
+        counters=unpack(counters) if counters else {},
     )
+    job.log.dropped = lines_dropped
     for start, stop in unpack(dropped) if dropped else ():
         job.dropped.add(start, stop)
         job.done.add(start, stop)
@@ -70,6 +75,9 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
             job.undelivered[start] = (stop, size)
     for (index,) in execute("SELECT task FROM failures WHERE job = ?", (job_id,)):
         job.dead.add(index, index + 1)
+    lines = "SELECT worker, report, count, size_bytes FROM lines WHERE job = ? ORDER BY number"
+    for worker, report, count, size in execute(lines, (job_id,)):
+        job.log.add(LogPart(worker, report), count, size)
     job.spool_bytes = job.result_bytes
     chunks = "SELECT start, stop, size_bytes FROM inputs WHERE job = ? ORDER BY start"
     for start, stop, size in execute(chunks, (job_id,)):

@@ -16,7 +16,7 @@ from headrace_coordinator.ranges import RangeSet
 from headrace_wire.batch import slice_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import StoreError
-from headrace_wire.messages import ResultRun, TaskFailure
+from headrace_wire.messages import LogLine, ResultRun, TaskFailure
 
 #: Seconds to wait for another process to leave the file alone.
 BUSY_SECONDS = 5.0
@@ -139,6 +139,22 @@ class StoreReader:
             rows = reader.execute(query, (job, number, limit)).fetchall()
         failures = tuple(TaskFailure.from_wire(unpack(row[1])) for row in rows)
         return failures, rows[-1][0] if rows else number
+
+    def read_lines_after(
+        self, job: str, number: int, max_bytes: int
+    ) -> tuple[tuple[LogLine, ...], int]:
+        """Log lines after the ``number``-th part, and the number of the last part of them."""
+        query = "SELECT number, lines FROM lines WHERE job = ? AND number > ? ORDER BY number"
+        lines: list[LogLine] = []
+        size = 0
+        with self._connection() as reader:
+            for found, packed in reader.execute(query, (job, number)):
+                lines += map(LogLine.from_wire, unpack(packed))
+                number = found
+                size += len(packed)
+                if size >= max_bytes:
+                    break
+        return tuple(lines), number
 
     def _read_runs(
         self, query: str, arguments: tuple[Any, ...], max_bytes: int, number: int

@@ -10,6 +10,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
     DoneRun,
     Heartbeat,
+    JobLines,
     JobSpec,
     JobStatus,
     LeaseRequest,
@@ -77,13 +78,14 @@ class Rig:
 
     def finish(
         self, lease: HeldLease, start: int | None = None, stop: int | None = None,
-        seconds: float = 0.1,
+        seconds: float = 0.1, counters: dict[str, float] | None = None,
     ) -> Receipt:  # fmt: skip
         first = lease.start if start is None else start
         last = lease.stop if stop is None else stop
         values = pack_batch([str(index).encode() for index in range(first, last)])
         count = last - first
-        run = DoneRun(lease.id, lease.job, first, last, values, seconds * count, seconds * count)
+        spent = seconds * count
+        run = DoneRun(lease.id, lease.job, first, last, values, spent, spent, counters or {})
         return self.report(lease.worker, done=(run,))
 
     def fail(self, lease: HeldLease, index: int, reason: str = "error") -> Receipt:
@@ -98,9 +100,10 @@ class Rig:
         worker: str,
         done: tuple[DoneRun, ...] = (),
         failures: tuple[TaskFailure, ...] = (),
+        logs: tuple[JobLines, ...] = (),
     ) -> Receipt:
         self.reports[worker] = self.reports.get(worker, 0) + 1
-        report = Report(worker, self.reports[worker], done, failures, (), ())
+        report = Report(worker, self.reports[worker], done, failures, (), (), logs)
         return self.queue.outcomes.report(report, self.now)
 
     def beat(self, worker: str = "w", leases: tuple[int, ...] = (), orders: int = 0) -> bool:

@@ -18,11 +18,14 @@ from headrace_wire.messages import (
     JobSpec,
     JobStatus,
     LeaseRequest,
+    LogPage,
+    LogRequest,
     Orders,
     Receipt,
     Registration,
     Report,
     TaskFailure,
+    TaskProgress,
     WorkerInfo,
     WorkerStatus,
 )
@@ -89,6 +92,10 @@ class JobQueueApi(Protocol):
         """Forget a job, its inputs and its results, cancelling it first if need be."""
         ...
 
+    def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
+        """How far running tasks of a job say they are, the first ``limit`` in index order."""
+        ...
+
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Who is there."""
         ...
@@ -130,6 +137,10 @@ class ResultQueueApi(Protocol):
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
         """Failed tasks of a job in index order, ``limit`` of them from the ``offset``-th on."""
+        ...
+
+    def logs(self, request: LogRequest) -> LogPage:
+        """Give out what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
         ...
 
     def acknowledge(self, job: str) -> None:

@@ -7,7 +7,7 @@ decoded where they are used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace_wire.message import Message
 
@@ -22,6 +22,9 @@ QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
 
 #: Job states that nothing but ``retry`` or ``delete`` changes any more.
 FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
+
+#: Counters of its tasks' own that a job may have.
+MAX_COUNTERS = 100
 
 #: Reasons for which a task fails.
 ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
@@ -63,7 +66,7 @@ class JobStatus(Message):
     """A job as it stands.
 
     ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
-    they are "".
+    they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
     """
 
     id: str
@@ -95,6 +98,7 @@ class JobStatus(Message):
     results_kept: bool
     waiting_for: str
     ended_because: str
+    counters: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,17 @@ class WorkerInfo(Message):
 
 @dataclass(frozen=True, slots=True)
 class HeldRun(Message):
-    """A lease that a worker holds when it introduces itself again, as it was granted."""
+    """A lease that a worker holds when it introduces itself again, as it was granted.
+
+    ``request`` is the number of the request that it answered.
+    """
 
     lease: int
     job: str
     start: int
     stop: int
     attempt: int
+    request: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,17 @@ class Grant(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskProgress(Message):
+    """How far a running task says it is; ``of`` is None where it does not know of how much."""
+
+    job: str
+    index: int
+    worker: str
+    done: float
+    of: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
     """A worker is there: what it holds and how it does. ``request`` is the last answered one.
 
@@ -208,6 +227,7 @@ class Heartbeat(Message):
     draining: bool
     wait_seconds: float
     orders: int = 0
+    progress: tuple[TaskProgress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +253,11 @@ class Orders(Message):
 
 @dataclass(frozen=True, slots=True)
 class DoneRun(Message):
-    """Tasks [start, stop) are done; ``values`` is a batch of one value for each."""
+    """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
+
+    ``counters`` is what the tasks' own counters grew by in all of the run. A run that has any is
+    accepted whole or not at all.
+    """
 
     lease: int
     job: str
@@ -242,6 +266,7 @@ class DoneRun(Message):
     values: bytes
     cpu_seconds: float
     busy_seconds: float
+    counters: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +317,28 @@ class Sample(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine(Message):
+    """A line that a task logged. ``level`` is a word such as "info"."""
+
+    at: float
+    level: str
+    worker: str
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobLines(Message):
+    """Log lines of one job's tasks; ``dropped`` more were too many for the worker."""
+
+    job: str
+    lines: tuple[LogLine, ...]
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report(Message):
-    """Outcomes and metric samples of one worker; ``number`` counts its reports from 1."""
+    """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1."""
 
     worker: str
     number: int
@@ -301,6 +346,7 @@ class Report(Message):
     failures: tuple[TaskFailure, ...]
     returned: tuple[ReturnedRun, ...]
     samples: tuple[Sample, ...]
+    logs: tuple[JobLines, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +402,28 @@ class Fetched(Message):
     complete: bool
     failures: tuple[TaskFailure, ...] = ()
     failure_cursor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest(Message):
+    """Ask for a job's log lines past ``cursor`` (0 at first, then as the last answer said)."""
+
+    job: str
+    cursor: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage(Message):
+    """Log lines past a cursor, the oldest first.
+
+    ``dropped`` lines of the job are not kept. ``complete``: the job is final and has no more.
+    """
+
+    lines: tuple[LogLine, ...]
+    cursor: int
+    dropped: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

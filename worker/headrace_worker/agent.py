@@ -139,6 +139,7 @@ class Agent:
         heart = Heart(
             self._manager.jobs(LONGEST_BEAT_SECONDS + answer_seconds),
             info.id,
+            info.name,
             holdings=self._holdings,
             condition=self._condition,
             register=self._register,
@@ -207,6 +208,7 @@ class Agent:
                 log.warning(
                     "tasks still run after %g s: they go back", self._settings.drain_seconds
                 )
+                pool.close(call_off=True)
                 break
             self._pass_on(pool, reporter, min(left, DRAIN_LOOK_SECONDS))
 
@@ -214,6 +216,10 @@ class Agent:
         events: list[Event] = pool.poll(timeout_seconds)
         if restarts := pool.take_restarts():
             reporter.add_restarts(restarts)
+        # Before the outcomes, so that a task's lines are there when its outcome is.
+        if lines := pool.take_lines():
+            reporter.add_lines(lines)
+        self._condition.progress = pool.list_progress()
         if events:
             self._appetite.learn(events)
             reporter.add(events)

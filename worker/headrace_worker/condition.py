@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace_worker.pool.news import Progress
+
 
 @dataclass(slots=True)
 class Condition:
@@ -12,3 +14,4 @@ class Condition:
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False
+    progress: tuple[Progress, ...] = ()

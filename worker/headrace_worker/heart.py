@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import Heartbeat
+from headrace_wire.messages import Heartbeat, TaskProgress
 from headrace_worker.condition import Condition
 from headrace_worker.holdings import Holdings
 
@@ -31,6 +31,7 @@ class Heart:
         self,
         jobs: JobQueueApi,
         worker: str,
+        name: str,
         *,
         holdings: Holdings,
         condition: Condition,
@@ -41,6 +42,7 @@ class Heart:
     ) -> None:
         self._jobs = jobs
         self._worker = worker
+        self._name = name
         self._holdings = holdings
         self._condition = condition
         self._register = register
@@ -80,6 +82,10 @@ class Heart:
             draining=self._condition.draining,
             wait_seconds=min(self._interval_seconds, LONGEST_BEAT_SECONDS),
             orders=self._orders,
+            progress=tuple(
+                TaskProgress(one.job, one.index, self._name, one.done, one.of)
+                for one in self._condition.progress
+            ),
         )
         orders = self._jobs.heartbeat(beat)
         self._orders = orders.number

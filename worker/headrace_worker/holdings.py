@@ -38,7 +38,7 @@ class Holdings:
             for lease in leases:
                 self._left[lease.id] = lease.stop - lease.start
                 self._runs[lease.id] = HeldRun(
-                    lease.id, lease.job, lease.start, lease.stop, lease.attempt
+                    lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
                 )
                 if lease.parameters is not None:
                     self._jobs[lease.job] = KnownJob(

@@ -1,4 +1,4 @@
-"""The reporter: one thread that sends outcomes and metric samples to the result queue.
+"""The reporter: one thread that sends outcomes, log lines and samples to the result queue.
 
     agent ─ add(events) ─► pending ─► one report for all that came while the last was under way
 
@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.errors import HeadraceError, StoreError
-from headrace_wire.messages import DoneRun, Report, ReturnedRun, TaskFailure
+from headrace_wire.messages import DoneRun, JobLines, Report, ReturnedRun, TaskFailure
 from headrace_worker.holdings import Holdings
+from headrace_worker.lines import LineBox
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
+from headrace_worker.pool.news import TaskLine
 from headrace_worker.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ MAX_REPORT_EVENTS = 5000
 
 #: Seconds between attempts when the coordinator's store cannot be written.
 STORE_PAUSE_SECONDS = 1.0
+
+#: Seconds for which log lines wait for others, or for an outcome.
+LINES_SECONDS = 0.1
 
 
 class Reporter:
@@ -52,6 +57,7 @@ class Reporter:
         self._restarts: Counter[str] = Counter()
         self._pending: deque[Event] = deque()
         self._pending_bytes = 0
+        self._lines = LineBox(name)
         self._changed = threading.Condition()
         self._sending = False
         self._stopped = False
@@ -72,6 +78,12 @@ class Reporter:
             self._pending_bytes += _measure(events)
             self._changed.notify_all()
 
+    def add_lines(self, lines: Sequence[TaskLine]) -> None:
+        """Have what tasks logged reported, at the latest with the next outcome."""
+        with self._changed:
+            self._lines.add(lines)
+            self._changed.notify_all()
+
     def add_restarts(self, restarts: Mapping[str, int]) -> None:
         """Have slots that ended counted, with the next report."""
         with self._changed:
@@ -81,7 +93,7 @@ class Reporter:
         """Wait until everything added is acknowledged. False when it took too long."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not self._pending and not self._sending, timeout_seconds
+                lambda: not (self._pending or self._lines or self._sending), timeout_seconds
             )
 
     def stop(self) -> None:
@@ -105,16 +117,19 @@ class Reporter:
     def _wait_for_pending(self) -> bool:
         """Wait until there is something to report; False when the reporter is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._stopped)
+            self._changed.wait_for(lambda: self._pending or self._lines or self._stopped)
+            if not self._pending:
+                self._changed.wait_for(lambda: self._pending or self._stopped, LINES_SECONDS)
             return not self._stopped
 
     def _send_next(self, number: int) -> None:
         with self._changed:
             events = self._take_pending()
+            logs = self._lines.take()
             self._tally.add_restarts(self._restarts)
             self._restarts.clear()
             self._sending = True
-        self._send(self._make_report(number, events))
+        self._send(self._make_report(number, events, logs))
         for event in events:
             tasks = 1 if isinstance(event, Failed) else event.stop - event.start
             self._holdings.release(event.key, tasks)
@@ -132,7 +147,7 @@ class Reporter:
             taken.append(event)
         return taken
 
-    def _make_report(self, number: int, events: list[Event]) -> Report:
+    def _make_report(self, number: int, events: list[Event], logs: tuple[JobLines, ...]) -> Report:
         done: list[DoneRun] = []
         failures: list[TaskFailure] = []
         returned: list[ReturnedRun] = []
@@ -154,6 +169,7 @@ class Reporter:
             failures=tuple(failures),
             returned=tuple(returned),
             samples=self._tally.drain(),
+            logs=logs,
         )
 
     @staticmethod
@@ -166,6 +182,7 @@ class Reporter:
             values=event.values,
             cpu_seconds=event.cpu_seconds,
             busy_seconds=event.busy_seconds,
+            counters=event.counters or {},
         )
 
     def _convert_failure(self, event: Failed) -> TaskFailure:

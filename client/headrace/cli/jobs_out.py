@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.kinds import DURATION
+from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
@@ -25,6 +26,9 @@ from headrace.cli.summary import FAILURES_SHOWN, describe_failure
 from headrace_services.service import Target
 from headrace_wire.address import Address
 from headrace_wire.messages import CANCELLED, JobStatus
+
+#: Running tasks whose progress is shown as JSON.
+MAX_PROGRESS = 10_000
 
 
 @click.command()
@@ -59,13 +63,20 @@ def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
 @connection_options
 @json_option
 def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
-    """Show one job, and what failed in it."""
-    found = connect(coordinator, key_file).job(job_id)
+    """Show one job: its counts, how far its running tasks are, and what failed in it."""
+    cluster = connect(coordinator, key_file)
+    found = cluster.job(job_id)
+    progress = cluster.engine.jobs.progress(job_id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
     if as_json:
         failures = [show_failure(failure) for failure in found.failures()]
-        click.echo(json.dumps({**show_status(found.status), "failures": failures}))
+        told = [show_progress(one) for one in progress]
+        click.echo(
+            json.dumps({**show_status(found.status), "progress": told, "failures": failures})
+        )
         return
     for word, value in _describe(found.status):
+        click.echo(f"{word:<12}{value}")
+    for word, value in describe_running(found.status.counters, progress):
         click.echo(f"{word:<12}{value}")
     for failure in islice(found.failures(), FAILURES_SHOWN):
         click.echo(f"failure     task {failure.index}: {describe_failure(failure)}")

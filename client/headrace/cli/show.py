@@ -39,6 +39,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "bytes_in": status.bytes_in,
         "bytes_out": status.bytes_out,
         "results_kept": status.results_kept,
+        "counters": status.counters,
     }
 
 

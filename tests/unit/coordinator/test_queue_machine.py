@@ -17,7 +17,15 @@ from headrace_coordinator.rules import Rules
 from headrace_coordinator.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.errors import HeadraceError, SpoolFullError
-from headrace_wire.messages import FAILED, FINAL_STATES, SUCCEEDED, HeldRun, Span
+from headrace_wire.messages import (
+    FAILED,
+    FINAL_STATES,
+    SUCCEEDED,
+    HeldRun,
+    JobLines,
+    LogLine,
+    Span,
+)
 from support.queue_builders import Rig, make_worker
 
 WORKERS = ("a", "b", "c")
@@ -33,14 +41,15 @@ RULES = Rules(lease_seconds=15.0, result_ttl_seconds=400.0, spool_limit_bytes=12
 def describe_lasting(job: Job) -> tuple[object, ...]:
     """What of a job a restart must not change."""
     counted = (job.spool_bytes, job.result_bytes, job.ended, job.deadline, job.ended_because)
-    return (job.state, job.done, job.dead, job.dropped, job.tasks, job.sealed, *counted)
+    told = (job.counters, job.log.lines, job.log.size_bytes, job.log.dropped)
+    return (job.state, job.done, job.dead, job.dropped, job.tasks, job.sealed, *counted, *told)
 
 
 class QueueMachine(RuleBasedStateMachine):
     """Clients, workers, time and restarts against one queue and its store.
 
     ``model`` keeps, by job, the values that were accepted: an accepted outcome never changes and is
-    never missing from the store.
+    never missing from the store. ``counted`` keeps the tasks that counted one for themselves.
     """
 
     def __init__(self) -> None:
@@ -50,6 +59,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.rig = Rig(RULES)
         self.held: list[HeldLease] = []
         self.model: dict[str, dict[int, bytes]] = {}
+        self.counted: dict[str, int] = {}
         self.jobs = 0
 
     def teardown(self) -> None:
@@ -120,15 +130,19 @@ class QueueMachine(RuleBasedStateMachine):
         self.commit()
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def finish(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), counts=st.booleans())
+    def finish(self, data: st.DataObject, counts: bool) -> None:
         """Report any part of any lease ever granted, be it still held or long taken back."""
         lease = data.draw(st.sampled_from(self.held))
         start = data.draw(st.integers(lease.start, lease.stop - 1))
         stop = data.draw(st.integers(start + 1, lease.stop))
         job = self.rig.queue.state.jobs.get(lease.job)
         open_before = job is not None and not job.is_final
-        receipt = self.rig.finish(lease, start, stop)
+        counters = {"tasks": float(stop - start)} if counts else None
+        receipt = self.rig.finish(lease, start, stop, counters=counters)
+        if counts:
+            assert receipt.accepted in {0, stop - start}, "whole or not at all"
+            self.counted[lease.job] = self.counted.get(lease.job, 0) + receipt.accepted
         assert receipt.accepted + receipt.dropped == stop - start
         self.commit()
         if open_before and job is not None:
@@ -160,6 +174,14 @@ class QueueMachine(RuleBasedStateMachine):
         mine = [lease.id for lease in self.held if lease.worker == worker]
         named = data.draw(st.lists(st.sampled_from(mine), unique=True)) if mine else []
         self.rig.beat(worker, tuple(named))
+        self.commit()
+
+    @precondition(lambda self: self.model)
+    @rule(worker=st.sampled_from(WORKERS), data=st.data(), size=st.sampled_from([1, 2 << 20]))
+    def log(self, worker: str, data: st.DataObject, size: int) -> None:
+        job = data.draw(st.sampled_from(sorted(self.model)))
+        line = LogLine(1.0, "info", worker, 0, "x" * size)
+        self.rig.report(worker, logs=(JobLines(job, (line, line), data.draw(st.integers(0, 1))),))
         self.commit()
 
     @rule(worker=st.sampled_from(WORKERS))
@@ -238,6 +260,7 @@ class QueueMachine(RuleBasedStateMachine):
                 del self.model[job_id]
                 continue
             job = jobs[job_id]
+            assert job.counters.get("tasks", 0) == self.counted.get(job_id, 0)
             assert job.done.count >= len(self.model[job_id])
             if job.results_kept:
                 runs, _ = self.store.reader.read_results_after(job_id, 0, 1 << 30)

@@ -7,7 +7,7 @@ import pytest
 from headrace_coordinator.events import TaskDead, WorkAppeared
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.job import HeldLease
-from headrace_wire.messages import FAILED, LOST, SUCCEEDED, HeldRun
+from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldRun
 from support.queue_builders import Rig, make_worker
 
 POISON = 7
@@ -29,7 +29,7 @@ def die(rig: Rig, worker: str) -> None:
 
 
 def name_run(lease: HeldLease) -> HeldRun:
-    return HeldRun(lease.id, lease.job, lease.start, lease.stop, lease.attempt)
+    return HeldRun(lease.id, lease.job, lease.start, lease.stop, lease.attempt, lease.request)
 
 
 def test_only_the_task_that_kills_its_worker_dies_whatever_runs_beside_it(rig: Rig) -> None:
@@ -103,6 +103,20 @@ def test_a_returning_worker_keeps_what_still_waits(rig: Rig) -> None:
     assert rig.lease("b") == [], "nobody else gets it"
     rig.finish(lease)
     assert rig.status().state == SUCCEEDED
+
+
+def test_a_heartbeat_from_before_the_lease_does_not_take_it_back(rig: Rig) -> None:
+    rig.join("a")
+    rig.submit(tasks=2)
+    before = rig.requests.get("a", 0)
+    (lease,) = rig.lease("a")
+    rig.queue.leasing.leave("a", rig.now)
+    rig.queue.leasing.register(make_worker("a"), (name_run(lease),), rig.now)
+    late = Heartbeat("a", before, (), 0, 0, draining=False, wait_seconds=0.0)
+    rig.queue.leasing.heartbeat(late, rig.now)
+    assert rig.status().leased == 2
+    rig.beat("a", ())
+    assert rig.status().leased == 0, "one from after it does"
 
 
 def test_of_what_others_took_meanwhile_nothing_is_kept(rig: Rig) -> None:

@@ -99,7 +99,12 @@ def test_a_field_of_another_type_is_refused(kind: type[Message], place: int, hin
         float | None: [False, "1"],
         bytes | None: ["text", 1],
     }
-    for value in [[[[]]], {1: 2}, {"key": 1}, *others.get(hint, [None, 1, "text"])]:
+    for value in [
+        [[[]]],
+        {1: 2},
+        {"key": "text", "other": b""},
+        *others.get(hint, [None, 1, "text"]),
+    ]:
         with pytest.raises(ProtocolError):
             kind.from_wire([*wire[:place], value, *wire[place + 1 :]])
 

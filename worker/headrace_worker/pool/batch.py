@@ -50,7 +50,7 @@ class Done:
     ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
     unopened. ``busy_seconds`` is the sum of the tasks' durations and ``durations`` counts them by
     ``headrace_wire.samples.TASK_SECONDS_BOUNDS``; ``cpu_seconds`` includes the tasks' own
-    subprocesses.
+    subprocesses. ``counters`` is what the tasks' own counters grew by; None for nothing.
     """
 
     key: int
@@ -61,6 +61,7 @@ class Done:
     cpu_seconds: float
     busy_seconds: float
     durations: tuple[int, ...]
+    counters: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """The memory that a slot shares with its pool: which task runs since when.
 
-Four words, each written by one side only, each an aligned store of 8 bytes::
+Seven words, each written by one side only, each an aligned store of 8 bytes::
 
     slot → pool   STARTED      number of the task that was started last
                   FINISHED     number of the task that was finished last: one runs if they differ
                   SINCE        when it was started (CLOCK_MONOTONIC, which processes share)
                   PREPARING    1 while the service prepares the job, before the task proper
+                  ASKED        number of the task that last asked whether it is cancelled
     pool → slot   GENERATION   tasks sent under another generation are no longer to be started
+                  STOP         number of the task that had better end, as it is cancelled
 
 A slot that dies leaves its last word here, whatever killed it, so that exactly the task that ran is
 charged. There is no lock that it could die with.
@@ -21,10 +23,10 @@ from multiprocessing import reduction
 from typing import Any
 
 #: Places of the words in a cell.
-STARTED, FINISHED, SINCE, PREPARING, GENERATION = range(5)
+STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP = range(7)
 
 #: Size of a cell in bytes.
-CELL_BYTES = 5 * 8
+CELL_BYTES = 7 * 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Running:
 
 
 class Cell:
-    """A shared memory of five words; it reaches the child as a file descriptor, without a name."""
+    """A shared memory of seven words; it reaches the child as a file descriptor, without a name."""
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = os.memfd_create("headrace-cell") if fd is None else fd
@@ -69,6 +71,11 @@ class Cell:
         """Forbid the slot to start anything sent so far; returns the new generation."""
         self.words[GENERATION] += 1
         return self.words[GENERATION]
+
+    def ask_to_end(self, number: int) -> bool:
+        """Tell a task that it is cancelled; False where it never asked."""
+        self.words[STOP] = number
+        return self.words[ASKED] == number
 
     def close(self) -> None:
         self.words.release()

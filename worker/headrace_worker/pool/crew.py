@@ -44,7 +44,8 @@ class Crew:
         self._started = 0
         self._failures = 0
         self._pause_end_seconds = 0.0
-        self._bell_lock = threading.Lock()
+        # A signal's handler may wake, and be interrupted by another one in the midst of it.
+        self._bell_lock = threading.RLock()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ)
@@ -126,9 +127,12 @@ class Crew:
             self._note_failure(f"a slot died while it started (exit status {status})")
         return status
 
-    def close(self, *, kill: bool, grace_seconds: float) -> list[SlotProcess]:
+    def close(
+        self, *, kill: bool, grace_seconds: float, call_off: bool = False
+    ) -> list[SlotProcess]:
         """End all slots, at once or when their running task is over, and free everything.
 
+        ``call_off``: tell running tasks to end; the slots of those that never ask are killed.
         Gives the slots that there were, with what they still held.
         """
         with self._bell_lock:
@@ -138,7 +142,8 @@ class Crew:
         for slot in self.slots:
             slot.revoke()
             slot.end.close()
-            if kill:
+            running = slot.cell.read_running() if call_off else None
+            if kill or (running and not slot.cell.ask_to_end(running.number)):
                 slot.kill()
         living = {slot.pidfd for slot in self.slots}
         end = time.monotonic() + grace_seconds

@@ -45,7 +45,7 @@ def enforce_limits(
         elif not slot.ready:
             slot_due = _enforce(slot, "start", 0, slot.started_seconds + START_SECONDS, now_seconds)
         elif slot.pieces:
-            slot_due = _enforce_task(slot, now_seconds)
+            slot_due = min(_enforce_task(slot, now_seconds), _enforce_grace(slot, now_seconds))
             stuck_due = _find_stuck(slot, now_seconds)
             if stuck_due <= now_seconds:
                 stuck.append(slot)
@@ -87,6 +87,16 @@ def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
         limit_seconds = max(limit_seconds, PREPARE_SECONDS)
     over = running.since_seconds + limit_seconds
     return min(due, _enforce(slot, "timeout", running.number, over, now_seconds))
+
+
+def _enforce_grace(slot: SlotProcess, now_seconds: float) -> float:
+    if slot.grace_end_seconds is None:
+        return inf
+    found = slot.find_running()
+    if found is None or found[2].number != slot.grace_number:
+        slot.grace_end_seconds = None  # it has ended by itself
+        return inf
+    return _enforce(slot, "cancel", slot.grace_number, slot.grace_end_seconds, now_seconds)
 
 
 def _find_stuck(slot: SlotProcess, now_seconds: float) -> float:

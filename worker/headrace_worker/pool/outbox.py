@@ -7,6 +7,7 @@ what is overdue. The task and the watch are two threads, hence the lock, which i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from bisect import bisect_left
@@ -15,9 +16,13 @@ from typing import TYPE_CHECKING
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
+from headrace_worker.pool.desk import Desk
 from headrace_worker.pool.messages import DONE, FAILED, STOPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace_worker.pool.cell import Cell
     from headrace_worker.pool.channel import Message, SlotEnd
     from headrace_worker.pool.failure import Failure
 
@@ -33,21 +38,27 @@ _BUSY = {DONE: -2, FAILED: -1}
 
 
 class Outbox:
-    """Gathers the results of one piece after the other. Thread safe."""
+    """Gathers the results of one piece after the other. Thread safe.
 
-    def __init__(self, end: SlotEnd) -> None:
+    ``desk`` is where tasks say what there is to say beside; ``nudge`` has it sent soon.
+    """
+
+    def __init__(self, end: SlotEnd, cell: Cell, nudge: Callable[[], None]) -> None:
         self._end = end
+        self.desk = Desk(cell, self._flush_at_once, nudge)
         self._lock = threading.Lock()
         self._messages: list[Message] = []
         self._piece = 0
         self._start = 0
+        self._shift = 0
         self._flushed_seconds = time.monotonic()
         self._cpu_seconds = _read_cpu_seconds()
         self._clear_run()
 
-    def begin(self, piece: int, start: int) -> None:
+    def begin(self, piece: int, start: int, number: int) -> None:
+        """Begin a piece, whose first task has this index and this number in the cell."""
         with self._lock:
-            self._piece, self._start = piece, start
+            self._piece, self._start, self._shift = piece, start, number - start
 
     def add_done(self, value: bytes, seconds: float, now_seconds: float) -> None:
         """Add the value of the piece's next task."""
@@ -65,6 +76,7 @@ class Outbox:
         """Add the failure of the piece's next task."""
         with self._lock:
             self._end_run()
+            self.desk.drop_growth(self._start + self._shift)
             self._messages.append(
                 [FAILED, self._piece, self._start, failure.error_type, failure.message,
                  failure.traceback, summary, failure.detail, 0.0, seconds]
@@ -98,6 +110,17 @@ class Outbox:
             if now - self._flushed_seconds > FLUSH_SECONDS:
                 self._flush(now)
 
+    def _flush_at_once(self) -> bool:
+        """Send everything, unless somebody is just sending, who may be this very thread."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            with contextlib.suppress(OSError):  # the pool is gone: the slot's own thread notices
+                self._flush(time.monotonic())
+        finally:
+            self._lock.release()
+        return True
+
     def _clear_run(self) -> None:
         self._values: list[bytes] = []
         self._bytes = 0
@@ -108,8 +131,9 @@ class Outbox:
         if self._values:
             stop = self._start + len(self._values)
             self._messages.append(
-                [DONE, self._piece, self._start, stop, pack_batch(self._values), 0.0,
-                 self._busy_seconds, self._durations]
+                [DONE, self._piece, self._start, stop, pack_batch(self._values),
+                 self.desk.take_growth(stop + self._shift), 0.0, self._busy_seconds,
+                 self._durations]
             )  # fmt: skip
             self._start = stop
             self._clear_run()
@@ -117,10 +141,11 @@ class Outbox:
     def _flush(self, now_seconds: float) -> None:
         self._end_run()
         self._flushed_seconds = now_seconds
-        if self._messages:
+        news = self.desk.take_news(now_seconds, outcomes=bool(self._messages))
+        if self._messages or news:
             self._charge_cpu()
             messages, self._messages = self._messages, []
-            self._end.send(*messages)
+            self._end.send(*news, *messages)
 
     def _charge_cpu(self) -> None:
         # Asking the kernel for each task would cost more than a small task does: the CPU time since

@@ -34,7 +34,17 @@ from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.loader import DEFAULT_LOADER
-from headrace_worker.pool.messages import DONE, FAILED, LOADED, READY, RETIRED, STOPPED
+from headrace_worker.pool.messages import (
+    DONE,
+    FAILED,
+    LINES,
+    LOADED,
+    PROGRESS,
+    READY,
+    RETIRED,
+    STOPPED,
+)
+from headrace_worker.pool.news import News, Progress, TaskLine
 from headrace_worker.pool.runners import KeptJobs
 from headrace_worker.pool.slot import SlotSettings
 from headrace_worker.pool.slot_process import SlotProcess
@@ -48,6 +58,9 @@ if TYPE_CHECKING:
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
+
+#: How long, in seconds, a cancelled task has to end in, if it asks whether it is cancelled.
+CANCEL_GRACE_SECONDS = 5.0
 
 #: Of how many jobs it is remembered how long their tasks take.
 KEPT_PACES = 256
@@ -108,6 +121,7 @@ class Pool:
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
         self._events: list[Event] = []
+        self._news = News()
         self._describer = Describer(loader)
         self._autopsy = Autopsy(self._describer, OomWatch())
         self._warned = False
@@ -186,6 +200,14 @@ class Pool:
         restarts, self._restarts = self._restarts, Counter()
         return restarts
 
+    def take_lines(self) -> list[TaskLine]:
+        """What tasks have logged since the last call: all that came before what was polled."""
+        return self._news.take_lines()
+
+    def list_progress(self) -> tuple[Progress, ...]:
+        """How far the running tasks say they are, those that do."""
+        return self._news.list_progress()
+
     def stats(self) -> list[SlotStats]:
         return [
             SlotStats(slot.pid, read_rss_bytes(slot.pid), bool(slot.pieces))
@@ -207,7 +229,7 @@ class Pool:
         self._feed()
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
-        """Wait for events, for the time limit (None: without end), or for ``wake``.
+        """Wait for events, news of tasks, the time limit (None: without end), or ``wake``.
 
         Raises SlotStartError when slots die one after the other before they are ready.
         """
@@ -216,12 +238,14 @@ class Pool:
         while True:
             due = min(end, self._keep_going())
             wait = None if due == inf else max(0.0, due - time.monotonic())
-            woken, heard, dead = self._crew.wait(0.0 if self._events else wait)
+            has_news = self._events or self._news.came
+            woken, heard, dead = self._crew.wait(0.0 if has_news else wait)
             for slot in heard:
                 self._read(slot)
             for slot in dead:
                 self._bury(slot)
-            if self._events or woken or time.monotonic() >= end:
+            if self._events or self._news.came or woken or time.monotonic() >= end:
+                self._news.came = False
                 # Slots go on while the caller looks at the events.
                 self._keep_going()
                 events, self._events = self._events, []
@@ -232,7 +256,11 @@ class Pool:
         self._crew.wake()
 
     def cancel(self, job: str) -> None:
-        """Forget a job: nothing comes back of it any more, and slots that run it are killed."""
+        """Forget a job: nothing comes back of it any more but what it logs.
+
+        Slots that run it are killed, after CANCEL_GRACE_SECONDS if their task asks whether it is
+        cancelled.
+        """
         self._check_open()
         for held in list(self._held.values()):
             if held.batch.job == job:
@@ -248,7 +276,7 @@ class Pool:
         for slot in involved:
             found = slot.find_running()
             if found is not None and found[0].held.cancelled:
-                slot.condemn("cancel", found[2].number)
+                slot.call_off(found[2].number, time.monotonic() + CANCEL_GRACE_SECONDS)
         self._feed()
 
     def cancel_task(self, job: str, index: int) -> None:
@@ -281,13 +309,21 @@ class Pool:
         self._recall([slot for slot in self._crew.slots if slot.pieces])
         return self._return(self._line.take_all())
 
-    def close(self, *, kill: bool = False, grace_seconds: float = 5.0) -> list[Returned]:
+    def close(
+        self,
+        *,
+        kill: bool = False,
+        call_off: bool = False,
+        grace_seconds: float = CANCEL_GRACE_SECONDS,
+    ) -> list[Returned]:
         """End all slots, at once or when their running task is over; gives back what is left.
 
-        A result that was not polled before is lost, so its task is among those given back.
+        ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
+        result that was not polled before is lost, so its task is among those given back.
         """
         unfinished = self._line.take_all()
-        for slot in self._crew.close(kill=kill, grace_seconds=grace_seconds):
+        slots = self._crew.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
+        for slot in slots:
             unfinished += slot.take_all()
         return self._return(unfinished)
 
@@ -339,13 +375,14 @@ class Pool:
     def _hear(self, slot: SlotProcess, message: Message) -> None:
         word, *rest = message
         if word == DONE:
-            piece, start, stop, values, cpu, busy, durations = rest
+            piece, start, stop, values, counters, cpu, busy, durations = rest
             slot.cpu_seconds += cpu
             batch = self._settle(slot, piece, range(start, stop), busy)
             if batch is not None:
                 self._events.append(
-                    Done(batch.key, batch.job, start, stop, values, cpu, busy, tuple(durations))
-                )
+                    Done(batch.key, batch.job, start, stop, values, cpu, busy, tuple(durations),
+                         counters)
+                )  # fmt: skip
         elif word == FAILED:
             piece, index, kind, text, trace, summary, detail, cpu, busy = rest
             slot.cpu_seconds += cpu
@@ -355,6 +392,8 @@ class Pool:
                     Failed(batch.key, batch.job, index, batch.attempt, "error", "", kind, text,
                            trace, summary, cpu, busy, detail)
                 )  # fmt: skip
+        elif word in (LINES, PROGRESS):
+            self._news.hear(slot.pid, message)
         elif word == STOPPED:
             # Mostly of tasks that have been taken back already; else it had just looked started.
             self._line.put_back(slot.take_stopped(*rest))
@@ -373,6 +412,8 @@ class Pool:
     ) -> Batch | None:
         """Note that tasks have their outcome; None where nobody waits for it any more."""
         held = slot.settle(number, indices.start, indices.stop)
+        if held is not None:
+            self._news.end_task(slot.pid, held.batch.job, indices)
         if held is None or held.cancelled:
             return None
         self._observe(held.batch.job, len(indices), busy_seconds)
@@ -382,6 +423,7 @@ class Pool:
     def _bury(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
+        self._news.end_slot(slot.pid)
         charged = self._autopsy.find_charged(slot)
         unfinished = slot.take_all()
         status = self._crew.bury(slot)

@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
+from headrace_services.task import host_tasks
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
+from headrace_worker.pool.desk import NEWS_SECONDS
 from headrace_worker.pool.failure import DETAIL_BYTES, SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.pool.loader import resolve_loader
 from headrace_worker.pool.messages import LOADED, READY, RETIRED
@@ -95,7 +97,7 @@ class Slot:
         self._end = end
         self._cell = cell
         self._settings = settings
-        self._outbox = Outbox(end)
+        self._outbox = Outbox(end, cell, self._nudge)
         self._watch = Watch(self._outbox)
         self._jobs: KeptJobs[JobRunner] = KeptJobs()
         self._load: Callable[[str], Service] | None = None
@@ -107,14 +109,19 @@ class Slot:
         missing = [name for name in self._settings.preload if name not in sys.modules]
         self._outbox.send([READY, missing])
         self._watch.start()
+        desk = self._outbox.desk
+        host_tasks(desk)
         while True:
-            _, piece, generation, number, job, start, stop, inputs, about = self._end.receive()
+            _, piece, generation, number, job, attempt, start, stop, inputs, about = (
+                self._end.receive()
+            )
             runner = self._jobs.touch(job)
             if about is not None:
                 runner = JobRunner(*about)
                 self._jobs.keep(job, runner)
             assert runner is not None, f"job {job} is not known here"
-            self._outbox.begin(piece, start)
+            self._outbox.begin(piece, start, number)
+            desk.begin(job, attempt, start, number)
             self._watch.several = stop - start > 1
             self.run_piece(runner, generation, number, range(start, stop), inputs)
             self._watch.several = False
@@ -196,6 +203,9 @@ class Slot:
         words[PREPARING] = 0
         return job.run
 
+    def _nudge(self) -> None:
+        self._watch.nudge()
+
     def _is_too_big(self, now_seconds: float) -> bool:
         limit = self._settings.max_rss_bytes
         if limit is None or now_seconds - self._memory_seconds < MEMORY_SECONDS:
@@ -209,7 +219,7 @@ class Slot:
 
 
 class Watch(threading.Thread):
-    """Ends the slot when its agent is gone, and sends results that a long task would hold up."""
+    """Ends the slot when its agent is gone, and sends what a long task would hold up."""
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(name="headrace-watch", daemon=True)
@@ -226,7 +236,12 @@ class Watch(threading.Thread):
     @several.setter
     def several(self, several: bool) -> None:
         self._several = several
-        if several and self._parked:
+        if several:
+            self.nudge()
+
+    def nudge(self) -> None:
+        """Have the watch look again: there is, or may soon be, something to send."""
+        if self._parked:
             self._parked = False
             os.eventfd_write(self._doorbell, 1)
 
@@ -236,11 +251,11 @@ class Watch(threading.Thread):
         while True:
             # Parked before looking: a piece that begins in between then rings the bell.
             self._parked = True
-            if self._several:
+            wait = None
+            if self._several or self._outbox.desk.has_news:
                 self._parked = False
-            ready = connection.wait(
-                [agent.sentinel, self._doorbell], None if self._parked else WATCH_SECONDS
-            )
+                wait = WATCH_SECONDS if self._several else NEWS_SECONDS
+            ready = connection.wait([agent.sentinel, self._doorbell], wait)
             if agent.sentinel in ready:
                 os._exit(EXIT_ORPHANED)
             if self._doorbell in ready:

@@ -65,6 +65,8 @@ class SlotProcess:
         self.ended_seconds: float | None = None
         self.cpu_seconds = 0.0
         self.verdict_cpu_seconds = 0.0
+        self.grace_number = 0
+        self.grace_end_seconds: float | None = None
         self.pieces: OrderedDict[int, Piece] = OrderedDict()
         self._generation = 0
         self._number = 0
@@ -110,8 +112,8 @@ class SlotProcess:
             sum(map(len, inputs)) if inputs else 0,
         )
         message: Message = [
-            RUN, self._piece, self._generation, self._number + 1, batch.job, stretch.start,
-            stretch.stop, inputs, None if known else about,
+            RUN, self._piece, self._generation, self._number + 1, batch.job, batch.attempt,
+            stretch.start, stretch.stop, inputs, None if known else about,
         ]  # fmt: skip
         self._number += len(stretch)
         self.end.post(message)
@@ -149,7 +151,12 @@ class SlotProcess:
         if self.end.is_backed_up:
             return False
         found = self.find_running()
-        return found is None or now_seconds - found[2].since_seconds < PIECE_SECONDS
+        if found is None:
+            return True
+        _, _, running = found
+        if self.grace_end_seconds is not None and running.number == self.grace_number:
+            return False
+        return now_seconds - running.since_seconds < PIECE_SECONDS
 
     def count_tasks(self) -> int:
         """Count the tasks without an outcome."""
@@ -212,6 +219,13 @@ class SlotProcess:
             # What it used since it last reported; afterwards nobody can tell.
             self.verdict_cpu_seconds = max(0.0, read_cpu_seconds(self.pid) - self.cpu_seconds)
             self.kill()
+
+    def call_off(self, number: int, grace_end_seconds: float) -> None:
+        """End the task of this number: it has until then if it asks, else the slot is killed."""
+        if not self.cell.ask_to_end(number):
+            self.condemn("cancel", number)
+        elif self.grace_number != number:
+            self.grace_number, self.grace_end_seconds = number, grace_end_seconds
 
     def kill(self) -> None:
         # By descriptor: its number may already belong to another process.

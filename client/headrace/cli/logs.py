@@ -1,0 +1,115 @@
+"""What a job's tasks logged, and what they say of themselves while they run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.session import connect
+from headrace.engine import Engine
+from headrace_wire.address import Address
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import LogLine, LogPage, LogRequest, TaskProgress
+
+#: Running tasks whose progress is shown for people.
+PROGRESS_SHOWN = 20
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@option("-f", "--follow", is_flag=True, help="Go on until the job ends, showing what comes.")
+@connection_options
+@json_option
+def logs(job_id: str, follow: bool, coordinator: Address, key_file: Path, as_json: bool) -> None:
+    """Show what a job's tasks have logged with `headrace.current_task().log`."""
+    dropped = 0
+    for page in read_log(connect(coordinator, key_file).engine, job_id, follow=follow):
+        if page.dropped > dropped:
+            lines = page.dropped - dropped
+            click.echo(f"headrace: {lines:,} lines are not kept, as there were too many", err=True)
+            dropped = page.dropped
+        for line in page.lines:
+            click.echo(json.dumps(show_line(line)) if as_json else format_line(line))
+
+
+def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
+    """A job's log from its beginning, page by page; ``follow`` goes on until the job ends.
+
+    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
+    """
+    cursor, seen = 0, False
+    while True:
+        request = LogRequest(job_id, cursor, MAX_WAIT_SECONDS if follow and seen else 0.0)
+        try:
+            page = engine.results.logs(request)
+        except UnknownJobError:
+            if not seen:
+                raise
+            return
+        yield page
+        if page.complete or not (page.lines or follow):
+            return
+        cursor, seen = page.cursor, True
+
+
+def show_line(line: LogLine) -> dict[str, object]:
+    """A log line as a JSON object."""
+    return {
+        "at": _format_moment(line.at),
+        "level": line.level,
+        "worker": line.worker,
+        "task": line.index,
+        "text": line.text,
+    }
+
+
+def format_line(line: LogLine) -> str:
+    """A log line for people."""
+    return f"{_format_moment(line.at)} {line.level:<7} {line.worker} task {line.index}: {line.text}"
+
+
+def show_progress(progress: TaskProgress) -> dict[str, object]:
+    """How far a task is, as a JSON object."""
+    return {
+        "task": progress.index,
+        "worker": progress.worker,
+        "done": progress.done,
+        "of": progress.of,
+    }
+
+
+def format_progress(progress: TaskProgress) -> str:
+    """How far a task is, such as ``task 17: 40 % (4,000 of 10,000)``."""
+    done = format_number(progress.done)
+    if progress.of is None:
+        return f"task {progress.index}: {done}"
+    of = format_number(progress.of)
+    if not progress.of:
+        return f"task {progress.index}: {done} of {of}"
+    return f"task {progress.index}: {100 * progress.done / progress.of:.0f} % ({done} of {of})"
+
+
+def describe_running(
+    counters: Mapping[str, float], progress: Iterable[TaskProgress]
+) -> Iterator[tuple[str, str]]:
+    """A job's counters, and how far some of its tasks are: words and values, for people."""
+    for name, value in counters.items():
+        yield "counter", f"{name}: {format_number(value)}"
+    for one in progress:
+        yield "progress", format_progress(one)
+
+
+def format_number(value: float) -> str:
+    """A number without needless digits, such as ``4,000`` or ``0.25``."""
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
+
+
+def _format_moment(unix_seconds: float) -> str:
+    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,175 @@
+"""The task that runs here, as its own code sees it: ``current_task()``.
+
+    a task's code ─► Task ─► the slot's TaskHost ─► worker ─► coordinator
+
+Nothing is done for tasks that do not ask: the slot says once who its host is, and the host finds
+out which task runs when somebody wants to know.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sys
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+#: Bytes of a log line's text; what is longer is cut.
+MAX_TEXT_BYTES = 4096
+
+#: Characters of a counter's name.
+MAX_NAME_CHARACTERS = 100
+
+#: What stands at the end of a text that was cut.
+CUT_MARK = "…"
+
+
+class TaskHost(Protocol):
+    """The slot, as a task needs it. Called from any thread of the task's process."""
+
+    def find_task(self) -> Task | None:
+        """The task that runs; None between tasks and while a service prepares a job."""
+        ...
+
+    def report_progress(self, task: Task, done: float, of: float | None) -> None:
+        """Pass on how far a task is."""
+        ...
+
+    def count(self, task: Task, name: str, amount: float) -> None:
+        """Let a counter grow, if the task's outcome is accepted."""
+        ...
+
+    def is_cancelled(self, task: Task) -> bool:
+        """Tell whether a task had better end, and note that it asks."""
+        ...
+
+    def log(self, task: Task, at: float, level: str, text: str) -> None:
+        """Pass on a log line of a task; ``at`` is Unix seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounter:
+    """One of a job's counters, as one of its tasks sees it."""
+
+    task: Task
+    name: str
+
+    def add(self, amount: float = 1) -> None:
+        """Let it grow. Raises ValueError for what is negative, infinite or no number."""
+        if not (amount >= 0 and math.isfinite(amount)):
+            raise ValueError(f"counter {self.name!r} grows by a number from 0 on, not by {amount}")
+        if _host is not None:
+            _host.count(self.task, self.name, float(amount))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A running task. ``number`` is its slot's own; ``attempt`` is counted from 1."""
+
+    job: str
+    index: int
+    attempt: int
+    number: int
+
+    def report_progress(self, done: float, of: float | None = None) -> None:
+        """Say how far it is: ``done`` of so many, or of nobody knows how many.
+
+        Call it as often as you like: the latest word is passed on a few times a second. Raises
+        ValueError for what is negative, infinite or no number.
+        """
+        for value in (done, of):
+            if value is not None and not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"progress is a number from 0 on, not {value}")
+        if _host is not None:
+            _host.report_progress(self, float(done), None if of is None else float(of))
+
+    def counter(self, name: str) -> TaskCounter:
+        """A counter of the job, made when it first grows. Raises ValueError for a wrong name."""
+        if not (isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS):  # pyright: ignore[reportUnnecessaryIsInstance] - a user's code
+            raise ValueError(f"a counter's name has 1 to {MAX_NAME_CHARACTERS} characters: {name}")
+        return TaskCounter(self, name)
+
+    def cancelled(self) -> bool:
+        """Tell whether nobody wants its outcome any more: it had better end.
+
+        A task that has asked is given a few seconds to end in; others are killed at once.
+        """
+        return _host is not None and _host.is_cancelled(self)
+
+    @property
+    def log(self) -> TaskLog:
+        """A logger; its lines reach ``headrace logs``."""
+        return TaskLog(_logger, {"headrace_task": self})
+
+
+class TaskLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose lines are a task's."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the task, and leave what the caller adds."""
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
+
+
+class TaskLogger(logging.Logger):
+    """A logger outside of logging's tree: a program's own settings there do not silence it."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name there
+        """Tell whether lines of a level are wanted; asked each time, as nobody clears a cache."""
+        return level >= self.level
+
+
+class TaskHandler(logging.Handler):
+    """Passes lines on to the host, and writes them to standard error, as ``print`` does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a line on; what goes wrong is shown, not raised."""
+        try:
+            task: Task = record.__dict__["headrace_task"]
+            text = cut_text(self.format(record))
+            if _host is not None:
+                _host.log(task, record.created, record.levelname.lower(), text)
+            sys.stderr.write(f"{record.levelname} task {task.index}: {text}\n")
+        except Exception:  # noqa: BLE001 - as all handlers do
+            self.handleError(record)
+
+
+def current_task() -> Task:
+    """The task that runs here. Raises RuntimeError where none does."""
+    task = _host.find_task() if _host is not None else None
+    if task is None:
+        raise RuntimeError("current_task() was called outside of a task: no task runs here")
+    return task
+
+
+def host_tasks(host: TaskHost | None) -> None:
+    """Say who hosts the tasks of this process, or that nobody does any more."""
+    global _host  # noqa: PLW0603 - a process has one host
+    if host is not None:
+        # A task's own children must not speak on its slot's socket.
+        os.register_at_fork(after_in_child=lambda: host_tasks(None))
+    _host = host
+
+
+def cut_text(text: str) -> str:
+    """A text of at most MAX_TEXT_BYTES that can be encoded."""
+    body = text.encode(errors="backslashreplace")
+    if len(body) <= MAX_TEXT_BYTES:
+        return body.decode()
+    room = MAX_TEXT_BYTES - len(CUT_MARK.encode())
+    return body[:room].decode(errors="ignore") + CUT_MARK
+
+
+def _make_logger() -> logging.Logger:
+    logger = TaskLogger("headrace.task", logging.INFO)
+    logger.addHandler(TaskHandler())
+    return logger
+
+
+_host: TaskHost | None = None
+_logger = _make_logger()

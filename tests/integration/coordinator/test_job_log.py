@@ -1,0 +1,174 @@
+"""A job's log and its counters in the store, and how a client waits for lines."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headrace_coordinator import job_log
+from headrace_coordinator.bells import Bells
+from headrace_coordinator.coordinator import Coordinator
+from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.result_queue import ResultQueue, name_log_topic
+from headrace_coordinator.rules import Rules
+from headrace_coordinator.settings import CoordinatorSettings
+from headrace_coordinator.store import Store
+from headrace_wire.address import Address
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.batch import pack_batch
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.key import load_key
+from headrace_wire.manager import QueueManager
+from headrace_wire.messages import (
+    DoneRun,
+    JobLines,
+    JobStatus,
+    LogLine,
+    LogPage,
+    LogRequest,
+    Report,
+)
+from support.commands import wait_until
+from support.queue_builders import make_spec
+
+
+def make_report(number: int, *texts: str, counters: dict[str, float] | None = None) -> Report:
+    """A report of a job's one task: what it logged, and its outcome if it counted."""
+    done: tuple[DoneRun, ...] = ()
+    if counters is not None:
+        done = (DoneRun(0, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
+    lines = tuple(LogLine(1.5, "info", "w", 0, text) for text in texts)
+    logs = (JobLines("job", lines, 0),) if lines else ()
+    return Report("worker", number, done, (), (), (), logs)
+
+
+class Kept:
+    """A store on the disk, opened as often as a coordinator is started on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.open()
+
+    def open(self) -> None:
+        self.store = Store(self.path)
+        self.ledger = Ledger(self.store, Rules(), lambda _: None)
+        self.results = ResultQueue(self.ledger, Bells(), lambda *_: None)
+
+    def restart(self) -> None:
+        self.store.close()
+        self.open()
+
+    def status(self) -> JobStatus:
+        found: JobStatus = self.ledger.observe(lambda queue, now: queue.intake.status("job", now))
+        return found
+
+    def read(self, cursor: int = 0) -> LogPage:
+        return self.results.logs(LogRequest("job", cursor, 0.0))
+
+    def read_texts(self) -> list[str]:
+        return [line.text for line in self.read().lines]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    kept = Kept(tmp_path / "store")
+    kept.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(tasks=1), now))
+    yield kept
+    kept.store.close()
+
+
+def test_lines_and_counters_outlive_the_coordinator(kept: Kept) -> None:
+    kept.results.report(make_report(1, "a", "b"))
+    kept.results.report(make_report(2, "c", counters={"found": 2.0}))
+    before = kept.read()
+    kept.restart()
+    assert kept.read() == before
+    assert [line.text for line in before.lines] == ["a", "b", "c"]
+    assert kept.status().counters == {"found": 2.0}
+    assert kept.read(before.cursor) == LogPage((), before.cursor, 0, complete=True)
+
+
+def test_a_report_that_comes_again_after_a_restart_changes_nothing(kept: Kept) -> None:
+    report = make_report(1, "a", counters={"found": 2.0})
+    kept.results.report(report)
+    kept.restart()
+    receipt = kept.results.report(report)
+    assert (receipt.accepted, receipt.dropped) == (0, 1)
+    assert kept.read_texts() == ["a"]
+    assert kept.status().counters == {"found": 2.0}
+
+
+def test_what_is_dropped_is_gone_from_the_disk_and_stays_counted(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_log, "KEPT_LINES", 3)
+    for number in range(1, 6):
+        kept.results.report(make_report(number, f"{number} a", f"{number} b"))
+    assert kept.read_texts() == ["5 a", "5 b"]
+    kept.restart()
+    assert (kept.read_texts(), kept.read().dropped) == (["5 a", "5 b"], 8)
+    with sqlite3.connect(kept.path) as reader:
+        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (1,)
+    reader.close()
+    kept.results.report(make_report(6, "6 a", "6 b"))
+    assert kept.read_texts() == ["6 a", "6 b"]
+
+
+def test_a_deleted_job_leaves_no_lines(kept: Kept) -> None:
+    kept.results.report(make_report(1, "a"))
+    kept.ledger.commit(lambda queue, _: queue.intake.delete("job"))
+    with sqlite3.connect(kept.path) as reader:
+        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (0,)
+    reader.close()
+    with pytest.raises(UnknownJobError):
+        kept.read()
+
+
+def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    settings = CoordinatorSettings(
+        bind=Address("127.0.0.1", 0), http=None, data=tmp_path, key_file=key_file
+    )
+    pages: list[tuple[float, LogPage]] = []
+    came = threading.Condition()
+    with Coordinator(settings) as coordinator:
+        manager = QueueManager(coordinator.bound, load_key(key_file))
+        jobs, results = manager.jobs(), manager.results()
+        job = secrets.token_hex(6)
+        jobs.submit(make_spec(job, tasks=1))
+
+        def follow() -> None:
+            cursor = 0
+            while True:
+                page = manager.results().logs(LogRequest(job, cursor, MAX_WAIT_SECONDS))
+                cursor = page.cursor
+                with came:
+                    pages.append((time.monotonic(), page))
+                    came.notify_all()
+                if page.complete:
+                    return
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        for number in (1, 2):
+            wait_until(lambda: coordinator._bells._waiters.get(name_log_topic(job)))
+            sent = time.monotonic()
+            lines = (LogLine(1.0, "info", "w", 0, f"text {number}"),)
+            results.report(Report("w", number, (), (), (), (), (JobLines(job, lines, 0),)))
+            with came:
+                assert came.wait_for(lambda: len(pages) == number, 10)  # noqa: B023 - in this round
+            at, page = pages[-1]
+            assert [line.text for line in page.lines] == [f"text {number}"]
+            assert at - sent < 5.0, "long before the long-poll was over"
+        wait_until(lambda: coordinator._bells._waiters.get(name_log_topic(job)))
+        jobs.cancel(job)
+        follower.join(10)
+        assert not follower.is_alive()
+        assert pages[-1][1].complete
+        manager.close()
