@@ -34,12 +34,12 @@ from headrace_coordinator.events import (
     WorkerGone,
 )
 from headrace_coordinator.http import HttpServer
-from headrace_coordinator.job_queue import SPOOL, WORK, JobQueue, name_orders_topic
+from headrace_coordinator.job_queue import JobQueue
 from headrace_coordinator.journal import log_events
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.metrics import CoordinatorMetrics
 from headrace_coordinator.queue import Queue
-from headrace_coordinator.result_queue import ResultQueue, name_job_topic, name_log_topic
+from headrace_coordinator.result_queue import ResultQueue
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.shared.events import (
@@ -53,6 +53,13 @@ from headrace_coordinator.shared.metrics import SharedCollector
 from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
+from headrace_coordinator.topics import (
+    SPOOL,
+    WORK,
+    name_job_topic,
+    name_log_topic,
+    name_orders_topic,
+)
 from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.key import ensure_key

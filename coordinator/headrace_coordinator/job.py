@@ -84,6 +84,8 @@ class Job:
     dead: RangeSet = field(default_factory=RangeSet)
     dropped: RangeSet = field(default_factory=RangeSet)
     withdrawn: RangeSet = field(default_factory=RangeSet)
+    #: Tasks that are withdrawn as soon as their worker returns them.
+    recalled: RangeSet = field(default_factory=RangeSet)
     chunks: Chunks = field(default_factory=Chunks)
     mean_seconds: float | None = None
     cpu_seconds: float = 0.0

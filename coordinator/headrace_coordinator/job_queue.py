@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
+from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import (
@@ -29,22 +30,14 @@ from headrace_wire.messages import (
 )
 from headrace_wire.version import PROTOCOL, read_version
 
-#: Topic that rings when tasks can be leased again.
-WORK = "work"
-
-#: Topic that rings when there may be room in the spool again.
-SPOOL = "spool"
-
 #: Seconds that a client is kept waiting for room before it is told that there is none.
 ROOM_SECONDS = 5.0
 
+#: Seconds that a client is kept waiting for workers to return what it takes back.
+RECALL_SECONDS = 0.5
+
 #: Heartbeats in one lease's time; two may be lost.
 BEATS_PER_LEASE = 3
-
-
-def name_orders_topic(worker: str) -> str:
-    """Topic that rings when there are orders for a worker."""
-    return f"orders {worker}"
 
 
 class JobQueue:
@@ -100,10 +93,22 @@ class JobQueue:
         return status
 
     def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+        topic = name_job_topic(job)
+        deadline = time.monotonic() + RECALL_SECONDS
+        rung = self._bells.count(topic)
         withdrawn: tuple[int, ...] = self._ledger.commit(
             lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now)
         )
-        return withdrawn
+        if kill or len(withdrawn) == len(indices):
+            return withdrawn
+        while self._bells.wait(topic, rung, deadline):
+            rung = self._bells.count(topic)
+            if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
+                break
+        return cast(
+            "tuple[int, ...]",
+            self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices)),
+        )
 
     def delete(self, job: str) -> None:
         self._ledger.commit(lambda queue, _: queue.intake.delete(job))
@@ -160,7 +165,7 @@ class JobQueue:
             orders: Orders = self._ledger.observe(
                 lambda queue, _: queue.leasing.take_orders(beat.worker)
             )
-            if orders.cancelled_jobs or orders.cancelled_tasks or not orders.known:
+            if orders.number > beat.orders or not orders.known:
                 return orders
             if not self._bells.wait(topic, rung, deadline):
                 return orders
@@ -208,3 +213,8 @@ class JobQueue:
                 )
             )
         return tuple(filled)
+
+
+def _count_recalled(queue: Queue, job: str) -> int:
+    found = queue.state.jobs.get(job)
+    return found.recalled.count if found else 0

@@ -161,6 +161,7 @@ class Leasing:
             cancelled_jobs=tuple(sorted(member.job_orders)),
             cancelled_tasks=tuple(TaskName(*task) for task in sorted(member.task_orders)),
             number=member.ordered,
+            hand_back=member.hand_back_order > 0,
         )
 
     def leave(self, worker: str, now: Now) -> None:

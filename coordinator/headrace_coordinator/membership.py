@@ -22,6 +22,8 @@ class Member:
     #: Jobs and tasks that it is to stop, by the number of the order, until it has heard of it.
     job_orders: dict[str, int] = field(default_factory=dict[str, int])
     task_orders: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    #: The number of the order to return what has not started; 0 for none.
+    hand_back_order: int = 0
     #: The number of the last order; each coordinator begins somewhere else.
     ordered: int = 0
     busy: int = 0
@@ -41,6 +43,11 @@ class Member:
         else:
             self.task_orders[job, index] = self.ordered
 
+    def order_hand_back(self) -> None:
+        """Have what has not started returned."""
+        self.ordered += 1
+        self.hand_back_order = self.ordered
+
     def forget_orders(self, number: int) -> None:
         """Forget the orders up to this one: they were heard.
 
@@ -50,6 +57,8 @@ class Member:
             return
         self.job_orders = {job: own for job, own in self.job_orders.items() if own > number}
         self.task_orders = {task: own for task, own in self.task_orders.items() if own > number}
+        if self.hand_back_order <= number:
+            self.hand_back_order = 0
 
     def status(self, now: float, leased: int) -> WorkerStatus:
         return WorkerStatus(

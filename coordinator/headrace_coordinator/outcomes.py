@@ -19,7 +19,7 @@ from headrace_coordinator.events import (
     RunDone,
     TaskDead,
 )
-from headrace_coordinator.job import Job
+from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.job_log import LogPart, measure_lines
 from headrace_coordinator.leasing import Leasing
 from headrace_coordinator.retries import compute_pause_seconds, count_allowed
@@ -63,6 +63,7 @@ class Outcomes:
             dropped += 1 - taken
         for handed in report.returned:
             self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
+            self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
         if dropped:
             self._state.events.append(OutcomesDropped(dropped))
         member = self._state.members.get(report.worker)
@@ -75,7 +76,8 @@ class Outcomes:
     ) -> tuple[int, ...]:
         """Let tasks fail that their client does not want any more, if they may be stopped.
 
-        Returns those that are withdrawn, now or from before.
+        Returns those that are withdrawn, now or from before. Of the others, those that a worker
+        holds are recalled: if it returns them they are withdrawn then.
         """
         job = self._state.find(job_id)
         withdrawn: list[int] = []
@@ -87,6 +89,7 @@ class Outcomes:
                 continue
             holders = [lease for lease in job.leases.values() if index in lease.held]
             if holders and not kill:
+                self._recall(job, index, holders)
                 continue
             for lease in holders:
                 member = self._state.members.get(lease.worker)
@@ -99,6 +102,36 @@ class Outcomes:
         if withdrawn:
             self._state.change(job, now)
         return tuple(withdrawn)
+
+    def forget_recall(self, job_id: str, indices: Iterable[int]) -> tuple[int, ...]:
+        """Leave alone what workers have not returned. Returns what is withdrawn."""
+        job = self._state.jobs.get(job_id)
+        if job is None:
+            return ()
+        for index in indices:
+            job.recalled.remove(index, index + 1)
+        return tuple(index for index in indices if index in job.withdrawn)
+
+    def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
+        job.recalled.add(index, index + 1)
+        for lease in holders:
+            member = self._state.members.get(lease.worker)
+            if member and not member.hand_back_order:
+                member.order_hand_back()
+                self._state.events.append(OrdersGiven(lease.worker))
+
+    def _withdraw_recalled(self, job_id: str, start: int, stop: int, now: Now) -> None:
+        job = self._state.jobs.get(job_id)
+        if job is None or not job.recalled:
+            return
+        for left, right in job.recalled.overlap(start, stop):
+            for index in range(left, right):
+                held = any(index in lease.held for lease in job.leases.values())
+                if not held and index not in job.done and index not in job.dead:
+                    self._release(job, 0, index, index + 1)
+                    self._lay_down(job, index)
+            job.recalled.remove(left, right)
+            self._state.change(job, now)
 
     def _lay_down(self, job: Job, index: int) -> None:
         job.dead.add(index, index + 1)

@@ -10,6 +10,7 @@ from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.state import Now
+from headrace_coordinator.topics import name_job_topic, name_log_topic
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import JobStateError
 from headrace_wire.messages import (
@@ -33,16 +34,6 @@ MAX_LOG_BYTES = 1 << 20
 
 #: Failures in one answer.
 MAX_FAILURES = 1000
-
-
-def name_job_topic(job: str) -> str:
-    """Topic that rings when something of a job changed."""
-    return f"job {job}"
-
-
-def name_log_topic(job: str) -> str:
-    """Topic that rings when something came to a job's log, or may come no more."""
-    return f"log {job}"
 
 
 class ResultQueue:

@@ -82,9 +82,10 @@ class JobQueueApi(Protocol):
         ...
 
     def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
-        """Take back tasks that no worker holds; with ``kill`` also those that run.
+        """Take back tasks that have not started; with ``kill`` also those that run.
 
         Returns those that are withdrawn, now or from before: they have failed for that reason.
+        Workers that hold such tasks are asked, and waited for a moment.
         """
         ...
 

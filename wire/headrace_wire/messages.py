@@ -242,13 +242,15 @@ class TaskName(Message):
 class Orders(Message):
     """The answer to a Heartbeat. A worker that is not ``known`` registers again.
 
-    Orders are repeated until a heartbeat comes with their ``number``.
+    ``hand_back``: return all that has not started. Orders are repeated until a heartbeat comes with
+    their ``number``.
     """
 
     known: bool
     cancelled_jobs: tuple[str, ...]
     cancelled_tasks: tuple[TaskName, ...] = ()
     number: int = 0
+    hand_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class Agent:
             register=self._register,
             on_cancelled=self._note_cancelled,
             on_task_cancelled=self._note_task_cancelled,
+            on_hand_back=lambda: self._note_hand_back(reporter),
             on_failure=self._note_failure,
         )
         leaser = Leaser(
@@ -292,6 +293,10 @@ class Agent:
 
     def _note_task_cancelled(self, job: str, index: int) -> None:
         self._inbox.append(lambda pool: pool.cancel_task(job, index))
+        self._wake()
+
+    def _note_hand_back(self, reporter: Reporter) -> None:
+        self._inbox.append(lambda pool: reporter.add(pool.hand_back()))
         self._wake()
 
     def _note_failure(self, error: HeadraceError) -> None:

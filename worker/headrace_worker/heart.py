@@ -38,6 +38,7 @@ class Heart:
         register: Callable[[], object],
         on_cancelled: Callable[[str], None],
         on_task_cancelled: Callable[[str, int], None],
+        on_hand_back: Callable[[], None],
         on_failure: Callable[[HeadraceError], None],
     ) -> None:
         self._jobs = jobs
@@ -48,6 +49,7 @@ class Heart:
         self._register = register
         self._on_cancelled = on_cancelled
         self._on_task_cancelled = on_task_cancelled
+        self._on_hand_back = on_hand_back
         self._on_failure = on_failure
         self._orders = 0
         self._stop = threading.Event()
@@ -95,3 +97,5 @@ class Heart:
             self._on_cancelled(job)
         for task in orders.cancelled_tasks:
             self._on_task_cancelled(task.job, task.index)
+        if orders.hand_back:
+            self._on_hand_back()

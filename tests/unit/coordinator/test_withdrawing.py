@@ -7,7 +7,7 @@ import pytest
 from headrace_coordinator.events import OrdersGiven, TaskDead
 from headrace_coordinator.invariants import check_invariants
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import FAILED, WITHDRAWN
+from headrace_wire.messages import FAILED, WITHDRAWN, Report, ReturnedRun
 from support.queue_builders import Rig
 
 
@@ -41,6 +41,31 @@ def test_a_held_task_is_left_alone_unless_it_may_be_killed(rig: Rig) -> None:
     (order,) = rig.queue.leasing.take_orders("w").cancelled_tasks
     assert (order.job, order.index) == ("job", lease.start)
     assert rig.finish(lease, lease.start, lease.start + 1).accepted == 0, "too late"
+
+
+def test_a_held_task_is_recalled_and_taken_back_when_its_worker_returns_it(rig: Rig) -> None:
+    (lease,) = rig.lease()
+    assert withdraw(rig, 0, 1) == ()
+    assert OrdersGiven("w") in rig.queue.state.drain_events()
+    orders = rig.queue.leasing.take_orders("w")
+    assert (orders.hand_back, orders.cancelled_tasks) == (True, ())
+    returned = ReturnedRun(lease.id, "job", 1, 2)
+    rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
+    check_invariants(rig.queue.state)
+    assert (rig.status().failed, rig.status().leased) == (1, 1)
+    assert rig.queue.outcomes.forget_recall("job", (0, 1)) == (1,), "task 0 has started"
+    rig.beat(orders=orders.number, leases=(lease.id,))
+    assert not rig.queue.leasing.take_orders("w").hand_back
+    assert rig.finish(lease, 0, 1).accepted == 1
+
+
+def test_what_was_not_recalled_only_waits_again_when_it_is_returned(rig: Rig) -> None:
+    (lease,) = rig.lease()
+    withdraw(rig, 1)
+    rig.queue.outcomes.forget_recall("job", (1,))
+    returned = ReturnedRun(lease.id, "job", 0, 2)
+    rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
+    assert (rig.status().failed, rig.status().waiting) == (0, 10)
 
 
 def test_what_has_an_outcome_or_never_was_stays_as_it_is(rig: Rig) -> None:
