@@ -122,8 +122,8 @@ class Stream:
         """
         if len(item) > MAX_ITEM_BYTES:
             raise UsageError(
-                f"what one call is given takes {len(item)} bytes; it can be {MAX_ITEM_BYTES}: send "
-                "less at a time, or a path"
+                f"what one call is given is too large to travel: {len(item)} bytes, of "
+                f"{MAX_ITEM_BYTES} at most; send less at a time, or a path"
             )
         with self._changed:
             self._require_open()

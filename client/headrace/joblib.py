@@ -1,0 +1,247 @@
+"""joblib on a cluster, and with it scikit-learn: import this module and choose the backend.
+
+    import headrace.joblib
+    with joblib.parallel_config(backend="headrace", coordinator="host:7333"):
+        search.fit(x, y)
+
+    Parallel ─► submit (a batch of calls) ─► held, beyond n_jobs ─► a stream of calls
+    Parallel ◄─ callback(outcome) ◄─ the stream's receiver thread
+
+Batches travel with cloudpickle: workers are started with ``--allow-pickle``, and have joblib and
+what the program uses. Without ``coordinator`` all runs on this machine. A cluster stays open for
+the next ``Parallel`` until the program ends; a stream is there from ``start_call`` to
+``stop_call``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import queue
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from headrace.calls import Calls
+from headrace.cluster import Cluster
+from headrace.outcomes import Outcome
+from headrace.sessions import open_session
+from headrace.stream import Stream
+from headrace_services.calls import CallOptions
+from headrace_wire.errors import UnreachableError
+
+try:
+    from joblib import parallel as _parallel
+except ImportError as problem:
+    raise ImportError("headrace.joblib needs joblib: pip install 'headrace[joblib]'") from problem
+
+#: The name under which joblib knows the backend.
+NAME = "headrace"
+
+#: Seconds that the first worker of a cluster may take to connect.
+WORKER_SECONDS = 10.0
+
+#: Seconds between two looks whether it has.
+LOOK_SECONDS = 0.02
+
+# joblib carries no types.
+_joblib: Any = cast("Any", _parallel)
+
+#: What a batch's outcome is told to.
+Settle = Callable[[Outcome], object]
+
+
+class Clusters:
+    """The clusters that this program uses, by where they are. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        self._open: dict[tuple[str | None, str], Cluster] = {}
+
+    def get(self, coordinator: str | None, key_file: str | Path | None) -> Cluster:
+        """The cluster at an address, or an embedded one for None; opened if it is not."""
+        place = (coordinator, str(key_file or ""))
+        with self._lock:
+            if place not in self._open:
+                session = open_session(coordinator, key_file)
+                self._open[place] = self._stack.enter_context(session)
+            return self._open[place]
+
+    def close(self) -> None:
+        """Close them all; one that is asked for later is opened anew."""
+        with self._lock:
+            self._open.clear()
+            self._stack.close()
+
+
+#: Closed at the end of the program.
+CLUSTERS = Clusters()
+atexit.register(CLUSTERS.close)
+
+
+class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  # type: ignore[misc]
+    """Runs joblib's batches as calls; see ``joblib.parallel.ParallelBackendBase``.
+
+    ``n_jobs`` is how many batches run at once, -1 one for each slot of the cluster. Several
+    ``Parallel`` may use one backend at the same time; they share its stream.
+    """
+
+    supports_retrieve_callback = True
+    default_n_jobs = -1
+
+    def __init__(
+        self,
+        coordinator: str | None = None,
+        key_file: str | Path | None = None,
+        nesting_level: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(nesting_level=nesting_level or 0, **options)  # pyright: ignore[reportUnknownMemberType] - untyped
+        self._coordinator = coordinator
+        self._key_file = key_file
+        self._lock = threading.Lock()
+        self._users = 0
+        self._calls: Calls | None = None
+        self._held: deque[tuple[Calls, Callable[[], Any], Settle]] = deque()
+        self._running = 0
+        self._limit = 1
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """How many batches run at once. Raises UnreachableError for a cluster without workers."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if n_jobs is None:
+            return 1
+        if n_jobs > 0:
+            return n_jobs
+        return max(self._count_slots() + 1 + n_jobs, 1)
+
+    def configure(self, n_jobs: int | None = 1, parallel: Any = None, **options: Any) -> int:
+        """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process."""
+        del options
+        if n_jobs == 1:
+            raise _joblib.FallbackToBackend(
+                _joblib.SequentialBackend(nesting_level=self.nesting_level)
+            )
+        self.parallel = parallel
+        self._limit = self.effective_n_jobs(n_jobs)
+        if self._limit >= self._count_slots():
+            # The slots are the limit; what waits in line keeps them busy.
+            self._limit = 1 << 30
+        # For one, joblib would not ask the backend at all.
+        return max(self.effective_n_jobs(n_jobs), 2)
+
+    def start_call(self) -> None:
+        """Have a stream for one more call of a ``Parallel``."""
+        cluster = CLUSTERS.get(self._coordinator, self._key_file)
+        with self._lock:
+            self._users += 1
+            if self._calls is None:
+                options = CallOptions(serializer="cloudpickle", pool=secrets.token_hex(8))
+                self._calls = Calls(options, partial(Stream, cluster.engine, "calls"))
+
+    def stop_call(self) -> None:
+        """Let the stream go when nobody uses it any more, and with it what is still under way."""
+        with self._lock:
+            self._users -= 1
+            alone = not self._users
+        if alone:
+            self._drop_calls()
+            self.reset_batch_stats()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Stop what runs, unless another ``Parallel`` uses the stream: its batches are in it."""
+        with self._lock:
+            alone = self._users == 1
+        if alone:
+            self._drop_calls()
+            if ensure_ready:
+                _clear_ready_batches(self.parallel)
+                with self._lock:
+                    self._users = 0
+                self.start_call()
+
+    def submit(self, func: Callable[[], Any], callback: Settle | None = None) -> object:
+        """Make a batch's call as soon as fewer than ``n_jobs`` are under way."""
+        with self._lock:
+            calls = self._calls
+            if calls is None:
+                raise RuntimeError("joblib submits a batch outside of a call")
+            if self._running >= self._limit:
+                self._held.append((calls, func, callback or _ignore))
+                return func
+            self._running += 1
+        self._send(calls, func, callback or _ignore)
+        return func
+
+    def retrieve_result_callback(self, out: Outcome) -> Any:
+        """The results of a batch. Raises what it raised."""
+        success, value = out
+        if not success:
+            raise value
+        return value
+
+    def _send(self, calls: Calls, func: Callable[[], Any], callback: Settle) -> None:
+        def settle(outcome: Outcome) -> None:
+            self._send_next(calls)
+            callback(outcome)
+
+        try:
+            calls.call(func, (), {}, settle)
+        except Exception as error:  # noqa: BLE001 - raised where the batch's result is asked for
+            settle((False, error))
+
+    def _send_next(self, calls: Calls) -> None:
+        """Note that a batch is over, and send one that was held."""
+        with self._lock:
+            if calls is not self._calls:
+                return
+            if not self._held:
+                self._running -= 1
+                return
+            held = self._held.popleft()
+        self._send(*held)
+
+    def _drop_calls(self) -> None:
+        with self._lock:
+            calls, self._calls = self._calls, None
+            self._held.clear()
+            self._running = 0
+        if calls:
+            calls.stream.cancel()
+
+    def _count_slots(self) -> int:
+        cluster = CLUSTERS.get(self._coordinator, self._key_file)
+        deadline = time.monotonic() + WORKER_SECONDS
+        while not (slots := sum(worker.slots for worker in cluster.workers())):
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    "no worker is connected to the coordinator: start one with headrace worker"
+                )
+            time.sleep(LOOK_SECONDS)
+        return slots
+
+
+def _clear_ready_batches(parallel: Any) -> None:
+    """Drop what a call that failed has cut into batches.
+
+    joblib itself leaves them in a ``Parallel`` that is used as a context, whose next call would
+    run them and give back their results as its own.
+    """
+    ready = getattr(parallel, "_ready_batches", None)
+    with contextlib.suppress(queue.Empty):
+        while ready is not None:
+            ready.get(block=False)
+
+
+def _ignore(outcome: Outcome) -> None:
+    """What is told of an outcome when nobody asked."""
+
+
+_joblib.register_parallel_backend(NAME, HeadraceBackend)
