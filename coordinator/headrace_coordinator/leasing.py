@@ -99,7 +99,7 @@ class Leasing:
         """
         if any(self._state.leases[lease].alone for lease in member.leases):
             return []
-        job = pick_suspected(self._state.jobs.values(), member.services)
+        job = pick_suspected(self._list_jobs(member), member.services)
         if job is None:
             self._state.clearing = ""
             return None
@@ -117,7 +117,7 @@ class Leasing:
         granted: list[HeldLease] = []
         free, left = request.free_slots, MAX_GRANT_BYTES
         while free > 0 and left > 0:
-            job = pick_job(self._state.jobs.values(), member.services)
+            job = pick_job(self._list_jobs(member), member.services)
             if job is None:
                 break
             most = size_lease(job, free, self._state.count_slots())
@@ -221,6 +221,14 @@ class Leasing:
                 if told.job == job_id and told.index in lease.held:
                     found[told.index] = told
         return [found[index] for index in sorted(found)]
+
+    def _list_jobs(self, member: Member) -> Iterable[Job]:
+        """The jobs of which a worker may get tasks."""
+        jobs = self._state.jobs
+        if not member.refused:
+            return jobs.values()
+        member.refused &= jobs.keys()
+        return [job for job in jobs.values() if not self._state.is_for_others(job, member)]
 
     def _find_member(self, worker: str, now: Now) -> Member:
         member = self._state.members.get(worker)

@@ -24,6 +24,8 @@ class Member:
     task_orders: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     #: The number of the order to return what has not started; 0 for none.
     hand_back_order: int = 0
+    #: Jobs of which it was not allowed to do a task.
+    refused: set[str] = field(default_factory=set[str])
     #: The number of the last order; each coordinator begins somewhere else.
     ordered: int = 0
     busy: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import replace
 
 from headrace_coordinator.events import (
     AttemptFailed,
@@ -18,6 +19,7 @@ from headrace_coordinator.events import (
     OutcomesDropped,
     RunDone,
     TaskDead,
+    WorkAppeared,
 )
 from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.job_log import LogPart, measure_lines
@@ -27,6 +29,8 @@ from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import count_batch, slice_batch
 from headrace_wire.errors import ProtocolError
 from headrace_wire.messages import (
+    ERROR,
+    REFUSED,
     WITHDRAWN,
     DoneRun,
     JobLines,
@@ -249,6 +253,10 @@ class Outcomes:
         index = failure.index
         if index not in lease.held:
             return 0
+        if failure.reason == REFUSED:
+            if self._pass_to_others(job, lease, index, worker, now):
+                return 1
+            failure = replace(failure, reason=ERROR)
         self._release(job, failure.lease, index, index + 1)
         job.cpu_seconds += failure.cpu_seconds
         job.busy_seconds += failure.busy_seconds
@@ -272,6 +280,22 @@ class Outcomes:
             member.cpu_seconds += failure.cpu_seconds
         self._state.change(job, now)
         return 1
+
+    def _pass_to_others(
+        self, job: Job, lease: HeldLease, index: int, worker: str, now: Now
+    ) -> bool:
+        """Let a task wait that this worker is not allowed to do, uncharged; False: nobody may."""
+        member = self._state.members.get(worker)
+        if member is None:
+            return False
+        member.refused.add(job.spec.id)
+        if not self._state.is_for_others(job, member):
+            return False
+        self._release(job, lease.id, index, index + 1)
+        attempts = lease.attempt - 1
+        job.give_back(index, index + 1, attempts, now.monotonic, lost=lease.alone)
+        self._state.events.append(WorkAppeared())
+        return True
 
     def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:
         """Take tasks out of wherever they are: the lease named, another one, or waiting."""

@@ -62,6 +62,13 @@ class QueueState:
         """Leave an event behind."""
         self.events.append(event)
 
+    def is_for_others(self, job: Job, member: Member) -> bool:
+        """Tell whether a worker refused a job which another one may still take."""
+        return job.spec.id in member.refused and any(
+            job.spec.service in other.services and job.spec.id not in other.refused
+            for other in self.members.values()
+        )
+
     def drain_events(self) -> list[Event]:
         """Take what the transitions since the last call left behind."""
         events, self.events = self.events, []

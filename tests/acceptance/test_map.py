@@ -114,3 +114,19 @@ def test_code_travels_with_its_job_alone(site: Site, tmp_path: Path) -> None:
         done = site.shell.run(*words, stdin="3\n" * 8)
         assert read(done.out) == [expected] * 8
     assert read(site.shell.run("submit", "map", "shop:add", "-", stdin="3\n").out) == [4]
+
+
+def test_a_call_goes_to_a_worker_that_allows_it(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "shop.py").write_text(SHOP)
+    with open_site(tmp_path, workers=0) as site:
+        site.add_worker("--slots", "2", "--name", "other", "--allow", "statistics")
+        site.add_worker("--slots", "1", "--allow", "shop", "--path", str(code))
+        lines = "".join(f"[{number}, 1]\n" for number in range(300))
+        done = site.shell.run("submit", "map", "shop:add", "-", "--star", stdin=lines)
+        assert done.code == 0, done.err
+        assert read(done.out) == list(range(1, 301))
+        assert read(site.shell.run("submit", "map", "statistics:mean", "-", stdin="[4]\n").out) == [
+            4
+        ]

@@ -29,6 +29,9 @@ MAX_COUNTERS = 100
 #: Reasons for which a task fails.
 ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
 
+#: The reason for which a worker gives back a task that it is not allowed to do; others may be.
+REFUSED = "refused"
+
 #: The reason of a task that its client took back.
 WITHDRAWN = "withdrawn"
 

@@ -13,9 +13,10 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
+from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.errors import HeadraceError, StoreError
-from headrace_wire.messages import DoneRun, JobLines, Report, ReturnedRun, TaskFailure
+from headrace_wire.messages import REFUSED, DoneRun, JobLines, Report, ReturnedRun, TaskFailure
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
@@ -29,6 +30,9 @@ MAX_REPORT_BYTES = 4 << 20
 
 #: Runs and failures in one report.
 MAX_REPORT_EVENTS = 5000
+
+#: What a service raises that is not allowed to do a task here.
+REFUSAL = f"{RefusedError.__module__}.{RefusedError.__qualname__}"
 
 #: Seconds between attempts when the coordinator's store cannot be written.
 STORE_PAUSE_SECONDS = 1.0
@@ -191,7 +195,7 @@ class Reporter:
             job=event.job,
             index=event.index,
             attempt=event.attempt,
-            reason=event.reason,
+            reason=REFUSED if event.error_type == REFUSAL else event.reason,
             signal=event.signal,
             error_type=event.error_type,
             message=event.message,

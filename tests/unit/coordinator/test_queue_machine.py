@@ -29,7 +29,7 @@ from headrace_wire.messages import (
 from support.queue_builders import Rig, make_worker
 
 WORKERS = ("a", "b", "c")
-REASONS = ("error", "timeout", "crash", "oom")
+REASONS = ("error", "timeout", "crash", "oom", "refused")
 
 #: What clients ask for of jobs that are there.
 REQUESTS = ("cancel", "retry", "replay", "acknowledge", "delete")
