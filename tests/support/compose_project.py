@@ -43,7 +43,12 @@ class ComposeProject:
         self.files.mkdir()
         self.code = folder / "code"
         self.code.mkdir()
-        (self.code / "shop.py").write_text("def double(number):\n    return 2 * number\n")
+        (self.code / "shop.py").write_text(
+            "import headrace\n"
+            "def double(number):\n"
+            "    headrace.current_task().counter('doubled').add(1)\n"
+            "    return 2 * number\n"
+        )
         self.user = (os.geteuid(), os.getegid()) if os.geteuid() else IMAGE_USER
         self.ports = {name: _find_port() for name in ("queues", "http", "prometheus")}
         inherited = {
