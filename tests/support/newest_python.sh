@@ -23,5 +23,6 @@ if [ ! -e "$environment/.ready" ] || [ pyproject.toml -nt "$environment/.ready" 
     "$environment/bin/pip" install --quiet --editable '.[dev]'
     touch "$environment/.ready"
 fi
-echo "Python $version: unit and integration tests"
-"$environment/bin/pytest" -q -m "not slow and not compose" tests/unit tests/integration
+echo "Python $version: unit and integration tests, and the programs of the standard library"
+"$environment/bin/pytest" -q -m "not slow and not compose" tests/unit tests/integration \
+    tests/acceptance/test_stdlib_programs.py
