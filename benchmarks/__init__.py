@@ -1,0 +1,1 @@
+"""headrace and its peers, measured side by side: see NOTES.md, and ``make bench``."""
