@@ -6,7 +6,7 @@ from __future__ import annotations
 SIEVE_START = 100_000_000
 
 #: Numbers in the smallest and in the largest task of the sieve: 1 to 5 ms of pure Python.
-SIEVE_WIDTHS = (60_000, 400_000)
+SIEVE_WIDTHS = (120_000, 900_000)
 
 _small_primes: list[int] = []
 
@@ -36,7 +36,7 @@ def sieve(index: int) -> int:
 def _find_small_primes() -> list[int]:
     """All primes up to the root of the largest number that is sieved."""
     if not _small_primes:
-        top = 16_000
+        top = 22_000
         flags = bytearray(b"\x01") * top
         for number in range(2, top):
             if flags[number]:

@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,6 +63,7 @@ from headrace_coordinator.topics import (
 )
 from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UsageError
+from headrace_wire.heap import give_blocks_back
 from headrace_wire.key import ensure_key
 from headrace_wire.manager import QueueManager
 
@@ -70,6 +72,9 @@ log = logging.getLogger(__name__)
 #: The store's name in the data folder, and that of the lock beside it.
 STORE_NAME = "headrace.db"
 LOCK_NAME = "lock"
+
+#: Seconds without a commit after which free memory goes back to the system.
+QUIET_SECONDS = 2.0
 
 #: Part of the free disk that the spool may take when no limit is set.
 SPOOL_SHARE = 0.8
@@ -204,7 +209,13 @@ class Coordinator:
             return queue.next_deadline()
 
         pause = SHORTEST_TICK_SECONDS
+        commits, last_commit, heap_used = 0, time.monotonic(), False
         while not self._stopping.wait(pause):
+            if self._ledger.commits != commits:
+                commits, last_commit, heap_used = self._ledger.commits, time.monotonic(), True
+            elif heap_used and time.monotonic() - last_commit > QUIET_SECONDS:
+                heap_used = False
+                give_blocks_back()
             try:
                 self._ledger.mend()
                 self._ledger.commit(lambda queue, now: queue.tick(now))

@@ -58,7 +58,8 @@ class Ledger:
     """The queue and its store, as one. Thread safe.
 
     ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
-    store cannot be written just now, "" when it can. Raises StoreError when it cannot be read.
+    store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
+    when it cannot be read.
 
     The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
     this store, never jumps, and stands still while none does.
@@ -67,6 +68,7 @@ class Ledger:
     def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
         self.store = store
         self.problem = ""
+        self.commits = 0
         self._rules = rules
         self._on_commit = on_commit
         self._lock = threading.Lock()
@@ -172,6 +174,7 @@ class Ledger:
             return
         self._unwritten.clear()
         self._clock_stored = now.monotonic
+        self.commits += 1
         self._on_commit(time.monotonic() - started)
         self._tell(events)
 

@@ -104,6 +104,19 @@ class RangeSet:
         place = bisect_right(self._starts, index) - 1
         return self._stops[place] if place >= 0 and index < self._stops[place] else index
 
+    def find_gap(self, length: int) -> int:
+        """The smallest integer from 0 on that begins a gap of at least this many."""
+        first = 0
+        for start, stop in zip(self._starts, self._stops, strict=True):
+            if start - first >= length:
+                break
+            first = stop
+        return first
+
+    def end(self) -> int:
+        """The integer after the largest one; 0 for an empty set."""
+        return self._stops[-1] if self._stops else 0
+
     def pop_first(self, most: int) -> tuple[int, int]:
         """Take up to ``most`` integers off the front, as one range. The set must not be empty."""
         start = self._starts[0]

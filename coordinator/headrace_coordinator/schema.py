@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Raised by one with every change to the tables.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE jobs (
@@ -32,7 +32,9 @@ CREATE TABLE inputs (
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL,
     size_bytes INTEGER NOT NULL,
-    inputs BLOB NOT NULL,
+    batch BLOB,
+    place INTEGER,
+    checksum INTEGER,
     PRIMARY KEY (job, start)
 ) STRICT;
 CREATE TABLE results (
@@ -41,7 +43,9 @@ CREATE TABLE results (
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL,
     size_bytes INTEGER NOT NULL,
-    batch BLOB NOT NULL
+    batch BLOB,
+    place INTEGER,
+    checksum INTEGER
 ) STRICT;
 CREATE INDEX results_by_start ON results (job, start, stop);
 CREATE INDEX results_by_number ON results (job, number);
@@ -73,8 +77,8 @@ CREATE TABLE lines (
 ) STRICT;
 CREATE UNIQUE INDEX lines_by_report ON lines (job, worker, report);
 CREATE INDEX lines_by_number ON lines (job, number);
-CREATE TABLE clock (seconds REAL NOT NULL) STRICT;
-INSERT INTO clock VALUES (0);
+CREATE TABLE clock (seconds REAL NOT NULL, boot TEXT NOT NULL) STRICT;
+INSERT INTO clock VALUES (0, '');
 """
 
 UPDATE_JOB = """

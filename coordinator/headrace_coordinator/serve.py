@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_wire.heap import return_large_blocks
+from headrace_wire.heap import keep_large_blocks
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
 
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
-    return_large_blocks()
+    keep_large_blocks()
     # Blocked in every thread and waited for here: a handler of Python's would run only when the
     # main thread next does, which a signal that comes just before it goes to sleep never brings on.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

@@ -15,6 +15,11 @@ survives the death of the process at any moment. With the durability ``process``
     shared…   shared state; see ``headrace_coordinator.shared.storing``
     lines     one row for what a report brought of a job's log; the oldest are dropped
     clock     the coordinator's own time, which goes on where it stopped
+
+Inputs and results of ``PAYLOAD_BYTES`` or more are in the payload file beside it, and their rows
+say where. What a row names is in that file, and with ``power`` synced, before the row is committed.
+With ``process`` a power cut may leave rows whose payload did not reach the disk: the next start
+drops them, as if their transaction had been among the last ones.
 """
 
 from __future__ import annotations
@@ -42,11 +47,12 @@ from headrace_coordinator.events import (
     TaskRevived,
 )
 from headrace_coordinator.job import Job
+from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
 from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
-from headrace_coordinator.store_loading import load_jobs
+from headrace_coordinator.store_loading import load_jobs, load_payloads
 from headrace_coordinator.store_reader import StoreReader, connect
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
@@ -62,6 +68,12 @@ SYNCHRONOUS: dict[Durability, str] = {"process": "NORMAL", "power": "FULL"}
 FREE_BYTES = 256 << 20
 LIVE_BYTES = 64 << 20
 
+#: Inputs or results of so many bytes are kept in the payload file.
+PAYLOAD_BYTES = 16 << 10
+
+#: What the payload file's name has beyond the database's.
+PAYLOAD_SUFFIX = "-payloads"
+
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -74,13 +86,17 @@ class Store:
 
     def __init__(self, path: Path, durability: Durability = "process") -> None:
         self._path = path
-        self.reader = StoreReader(path)
+        self._durability = durability
+        self._taken: list[Payload] = []
+        self._forgotten: list[Payload] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._writer = connect(path)
             try:
                 self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
                 self._prepare()
+                self._payloads = PayloadFile(path.with_name(path.name + PAYLOAD_SUFFIX))
+                self.reader = StoreReader(path, self._payloads)
                 if durability == "power":  # the folder's own entry, and the file's in it
                     _sync_folder(path.parent.parent)
                     _sync_folder(path.parent)
@@ -94,10 +110,12 @@ class Store:
         """Close every connection; the write-ahead log is folded into the file."""
         self.reader.close()
         self._writer.close()
+        self._payloads.close()
 
     def write(self, events: Iterable[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
         """Commit events in one transaction. Raises StoreError, and then none of them is in."""
         changed: dict[str, None] = {}
+        self._taken, self._forgotten = [], []
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -110,8 +128,14 @@ class Store:
                     if job_id in jobs:
                         self._update_job(jobs[job_id])
                 self._writer.execute("UPDATE clock SET seconds = ?", (clock_seconds,))
-        except sqlite3.Error as error:
-            raise self._explain(error) from None
+                if self._durability == "power":
+                    self._payloads.sync()
+        except BaseException as error:
+            self._payloads.free(self._taken)
+            if isinstance(error, sqlite3.Error | OSError):
+                raise self._explain(error) from None
+            raise
+        self._payloads.free(self._forgotten)
 
     def probe(self) -> None:
         """Write something and take it out again. Raises StoreError when that cannot be done."""
@@ -121,7 +145,8 @@ class Store:
                 self._writer.execute(INSERT_FAILURE, ("", 0, bytes(PROBE_BYTES)))
             with self._writer:
                 self._writer.execute("DELETE FROM failures WHERE job = ''")
-        except sqlite3.Error as error:
+            self._payloads.free([self._payloads.put(bytes(PROBE_BYTES))])
+        except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
 
     def compact(self) -> None:
@@ -137,10 +162,11 @@ class Store:
             if free * size >= FREE_BYTES and (pages - free) * size <= LIVE_BYTES:
                 execute("VACUUM")
                 execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
+            self._payloads.trim()
+        except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
 
-    def _explain(self, error: sqlite3.Error) -> StoreError:
+    def _explain(self, error: sqlite3.Error | OSError) -> StoreError:
         return StoreError(
             f"the coordinator's store cannot be written ({error}): make room on the disk of "
             f"{self._path.parent}; nothing acknowledged is lost"
@@ -152,8 +178,9 @@ class Store:
         Raises StoreError.
         """
         try:
+            self._payloads.restore(load_payloads(self._writer, self._payloads))
             return load_jobs(self._writer)
-        except (sqlite3.Error, ValueError, HeadraceError) as error:
+        except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
 
     def load_shared(self) -> StoredRoom:
@@ -172,9 +199,10 @@ class Store:
         return float(seconds)
 
     def measure_bytes(self) -> int:
-        """Bytes that the database takes on disk, its write-ahead log included."""
+        """Bytes that the store takes on disk: database, write-ahead log, payload file."""
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
+        size = sum(part.stat().st_size for part in parts if part.exists())
+        return size + self._payloads.measure_bytes()
 
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
@@ -197,18 +225,17 @@ class Store:
         match event:
             case RunDone():
                 execute(
-                    "INSERT INTO results (job, start, stop, size_bytes, batch) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, len(event.values), event.values),
+                    "INSERT INTO results (job, start, stop, size_bytes, batch, place, checksum) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (event.job, event.start, event.stop, *self._put(event.values)),
                 )
             case InputsPut():
-                size = len(event.inputs)
                 execute(
-                    "INSERT INTO inputs VALUES (?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, size, event.inputs),
+                    "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (event.job, event.start, event.stop, *self._put(event.inputs)),
                 )
             case InputsDropped():
-                execute("DELETE FROM inputs WHERE job = ? AND start = ?", (event.job, event.start))
+                self._drop("inputs", "job = ? AND start = ?", event.job, event.start)
             case JobSubmitted():
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
@@ -227,14 +254,14 @@ class Store:
                 )
             case ResultsDropped():
                 dropped = pack([list(piece) for piece in event.dropped])
-                execute("DELETE FROM results WHERE job = ?", (event.job,))
+                self._drop("results", "job = ?", event.job)
                 execute(
                     "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
                     (dropped, event.job),
                 )
             case RunsDelivered():
                 for start in event.starts:
-                    execute("DELETE FROM results WHERE job = ? AND start = ?", (event.job, start))
+                    self._drop("results", "job = ? AND start = ?", event.job, start)
                 dropped = pack([list(piece) for piece in event.dropped])
                 execute("UPDATE jobs SET dropped = ? WHERE id = ?", (dropped, event.job))
             case LinesLogged():
@@ -250,11 +277,29 @@ class Store:
                     (event.job, *event.part),
                 )
             case JobDeleted():
-                for table in ("results", "inputs", "failures", "attempts", "lines"):
+                for table in ("results", "inputs"):
+                    self._drop(table, "job = ?", event.job)
+                for table in ("failures", "attempts", "lines"):
                     execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
                 write_shared(self._writer, event)  # or for metrics and waiting calls
+
+    def _put(self, batch: bytes) -> tuple[int, bytes | None, int | None, int | None]:
+        """Keep a batch; gives its size, itself or its place, and its checksum."""
+        if len(batch) < PAYLOAD_BYTES:
+            return len(batch), batch, None, None
+        payload = self._payloads.put(batch)
+        self._taken.append(payload)
+        return payload.size, None, payload.place, payload.checksum
+
+    def _drop(self, table: str, where: str, *arguments: object) -> None:
+        """Delete rows, and remember the places of their payloads."""
+        query = f"SELECT place, size_bytes, checksum FROM {table} WHERE {where}"  # noqa: S608 - our own names
+        for place, size, checksum in self._writer.execute(query, arguments):
+            if place is not None:
+                self._forgotten.append(Payload(place, size, checksum))
+        self._writer.execute(f"DELETE FROM {table} WHERE {where}", arguments)  # noqa: S608
 
     def _count_attempts(
         self, job: str, start: int, stop: int, attempts: int, *, lost: bool

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
+from pathlib import Path
 from typing import Any
 
 from headrace_coordinator.job import Job
 from headrace_coordinator.job_log import LogPart
+from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
+from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.schema import SELECT_JOBS
 from headrace_wire.encoding import unpack
-from headrace_wire.messages import JobSpec
+from headrace_wire.messages import CANCELLED, FAILED, JobSpec
+
+log = logging.getLogger(__name__)
+
+#: Where the kernel says which of its starts this is.
+BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+#: Why a job has failed of which a power cut took something.
+INPUTS_LOST = "a power cut took some of its inputs: submit it again"
+RESULTS_LOST = "a power cut took some of its results: retry it, or submit it again"
 
 
 def load_jobs(connection: sqlite3.Connection) -> list[tuple[Job, list[Attempted]]]:
@@ -20,6 +34,35 @@ def load_jobs(connection: sqlite3.Connection) -> list[tuple[Job, list[Attempted]
     """
     rows = connection.execute(SELECT_JOBS).fetchall()
     return [(_load_job(connection, row), _load_attempts(connection, row[0])) for row in rows]
+
+
+def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
+    """Every payload that a row names.
+
+    Once after each start of the machine their contents are checked, and rows are dropped whose
+    payload is not what it was. Raises sqlite3.Error and OSError.
+    """
+    found: dict[Payload, tuple[str, int]] = {}
+    for table in ("inputs", "results"):
+        query = f"SELECT rowid, place, size_bytes, checksum FROM {table} WHERE place IS NOT NULL"  # noqa: S608 - our own names
+        for number, *about in connection.execute(query):
+            found[Payload(*about)] = table, number
+    boot = BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
+    (known,) = connection.execute("SELECT boot FROM clock").fetchone()
+    if boot != known:
+        damaged = [payload for payload in found if not payloads.is_whole(payload)]
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for payload in damaged:
+                table, number = found.pop(payload)
+                connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608
+            connection.execute("UPDATE clock SET boot = ?", (boot,))
+        if damaged:
+            log.warning(
+                "%d batches of inputs or results did not survive a power cut: tasks without a "
+                "result run again", len(damaged)
+            )  # fmt: skip
+    return list(found)
 
 
 def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
@@ -83,7 +126,27 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     for start, stop, size in execute(chunks, (job_id,)):
         job.chunks.append(start, stop, size)
         job.spool_bytes += size
+    _note_losses(job, connection)
     return job
+
+
+def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
+    """End a job that cannot go on, or that had ended well, without what a power cut took."""
+    unfinished = job.tasks - job.done.count - job.dead.count
+    if job.is_final and job.state != CANCELLED and unfinished and not job.ended_because:
+        job.state = FAILED
+        job.ended_because = RESULTS_LOST
+    if job.spec.carried and not _has_inputs(job):
+        job.sealed = False
+        if not job.is_final:
+            (clock,) = connection.execute("SELECT seconds FROM clock").fetchone()
+            job.end(FAILED, clock, time.time(), INPUTS_LOST)
+
+
+def _has_inputs(job: Job) -> bool:
+    """Tell whether every task that may still run has its input."""
+    kept = RangeSet(zip(job.chunks.starts, job.chunks.stops, strict=True))
+    return all(job.done.covers(start, stop) for start, stop in kept.missing(0, job.tasks))
 
 
 def _load_attempts(connection: sqlite3.Connection, job_id: str) -> list[Attempted]:

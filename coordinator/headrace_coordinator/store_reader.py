@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.ranges import RangeSet
 from headrace_wire.batch import slice_batch
 from headrace_wire.encoding import unpack
@@ -23,6 +24,9 @@ BUSY_SECONDS = 5.0
 
 #: Bytes to which the write-ahead log is cut back after a burst.
 LOG_BYTES = 64 << 20
+
+#: What is read of a run of inputs or results.
+RUN_COLUMNS = "start, stop, size_bytes, batch, place, checksum"
 
 #: Connections kept open between calls.
 CONNECTIONS_KEPT = 4
@@ -46,8 +50,9 @@ def connect(path: Path) -> sqlite3.Connection:
 class StoreReader:
     """Reads of one database. Thread safe. Raises StoreError when it cannot be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, payloads: PayloadFile) -> None:
         self._path = path
+        self._payloads = payloads
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
 
     def close(self) -> None:
@@ -62,22 +67,22 @@ class StoreReader:
 
         None where some are gone: the job was deleted meanwhile, or its tasks are done.
         """
-        query = """
-            SELECT start, stop, inputs FROM inputs
+        query = f"""
+            SELECT {RUN_COLUMNS} FROM inputs
             WHERE job = ? AND start < ? AND start >= coalesce(
                 (SELECT max(start) FROM inputs WHERE job = ? AND start <= ?), 0)
             ORDER BY start
-        """
+        """  # noqa: S608 - our own names
         with self._connection() as reader:
-            rows = reader.execute(query, (job, stop, job, start)).fetchall()
-        batches: list[bytes] = []
-        expected = start
-        for left, right, batch in rows:
-            begin, end = max(start, left), min(stop, right)
-            if begin != expected:
-                return None
-            batches.append(slice_batch(batch, begin - left, end - left))
-            expected = end
+            batches: list[bytes] = []
+            expected = start
+            for row in reader.execute(query, (job, stop, job, start)):
+                left, right = row[:2]
+                begin, end = max(start, left), min(stop, right)
+                if begin != expected:
+                    return None
+                batches.append(slice_batch(self._find_batch(row), begin - left, end - left))
+                expected = end
         return tuple(batches) if expected == stop else None
 
     def read_results_after(
@@ -111,10 +116,10 @@ class StoreReader:
                 size += size_bytes
                 index = stop
             runs = [
-                ResultRun(*row)
+                ResultRun(row[0], row[1], self._find_batch(row))
                 for start in chosen
                 for row in reader.execute(
-                    "SELECT start, stop, batch FROM results WHERE job = ? AND start = ?",
+                    f"SELECT {RUN_COLUMNS} FROM results WHERE job = ? AND start = ?",  # noqa: S608 - our own names
                     (job, start),
                 )
             ]
@@ -166,14 +171,21 @@ class StoreReader:
                 if runs and size >= max_bytes:
                     break
                 row = reader.execute(
-                    "SELECT start, stop, batch FROM results WHERE number = ?", (found,)
+                    f"SELECT {RUN_COLUMNS} FROM results WHERE number = ?",  # noqa: S608 - our own names
+                    (found,),
                 ).fetchone()
                 if row is None:
                     break
-                runs.append(ResultRun(*row))
+                runs.append(ResultRun(row[0], row[1], self._find_batch(row)))
                 size += size_bytes
                 number = found
         return runs, number
+
+    def _find_batch(self, row: tuple[Any, ...]) -> bytes:
+        """The batch of a row of RUN_COLUMNS, from the database or from the payload file."""
+        _, _, size_bytes, batch, place, checksum = row
+        found: bytes = batch
+        return found if place is None else self._payloads.read(Payload(place, size_bytes, checksum))
 
     @contextlib.contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:
@@ -182,8 +194,9 @@ class StoreReader:
         except queue.Empty:
             reader = connect(self._path)
         try:
-            yield reader
-        except sqlite3.Error as error:
+            with self._payloads.reading():
+                yield reader
+        except (sqlite3.Error, OSError) as error:
             reader.close()
             raise StoreError(f"the store {self._path} cannot be read: {error}") from None
         except BaseException:

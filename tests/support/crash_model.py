@@ -6,6 +6,7 @@ The model is written from the README's words, not from the queue's code: plain s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,30 @@ def describe_difference(found: State, allowed: State) -> str:
             for key in found[job]
             if found[job][key] != allowed[job][key]
         ]
+    return "\n".join(lines)
+
+
+def describe_inventions(found: State, earlier: Sequence[State]) -> str:
+    """What a state holds that none of the earlier ones did, in a few lines; less is no fault."""
+    lines: list[str] = []
+    for name, job in found.items():
+        known = [state[name] for state in earlier if name in state]
+        if not known:
+            lines.append(f"  job {name} never was")
+            continue
+        if job["tasks"] not in {it["tasks"] for it in known}:
+            lines.append(f"  job {name}: {job['tasks']} tasks")
+        finished = {index for it in known for index in it["done"]}
+        if strange := set(job["done"]) - finished:
+            lines.append(f"  job {name}: {strange} are done")
+        for index, digest in job["values"]:
+            if digest != _digest(make_value(name, index)):
+                lines.append(f"  job {name}: the value of {index} is another")
+        for (start, stop), digests in job["inputs"].items():
+            if digests != [_digest(make_input(name, index)) for index in range(start, stop)]:
+                lines.append(f"  job {name}: the inputs of {start} to {stop} are others")
+        if job["state"] == SUCCEEDED and len(job["done"]) != job["tasks"]:
+            lines.append(f"  job {name} succeeded with {len(job['done'])} tasks done")
     return "\n".join(lines)
 
 

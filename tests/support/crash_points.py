@@ -28,7 +28,7 @@ from support.places import REPOSITORY
 CALLS = "pwrite64,write,ftruncate,fdatasync,fsync,openat,unlinkat,?unlink"
 
 #: Files of a store beside the database itself.
-SUFFIXES = ("", "-wal", "-journal", "-shm")
+SUFFIXES = ("", "-wal", "-journal", "-shm", "-payloads")
 
 #: Seconds after which a run of the program has hung.
 RUN_SECONDS = 60.0

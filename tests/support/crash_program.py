@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headrace_coordinator import store
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
@@ -38,6 +39,9 @@ from support.queue_builders import make_spec, make_worker
 
 #: Pages in the write-ahead log that bring about a checkpoint: few, so that a short run has many.
 CHECKPOINT_PAGES = 48
+
+#: Batches of so many bytes lie in the payload file: some of those here, and not others.
+store.PAYLOAD_BYTES = 8192
 
 #: What a task is charged, in CPU seconds: sums of it are exact.
 TASK_SECONDS = 0.5

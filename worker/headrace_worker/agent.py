@@ -27,7 +27,7 @@ from headrace_services.home import Home
 from headrace_services.registry import find_engines
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
-from headrace_wire.heap import return_large_blocks
+from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, Registration, WorkerInfo
@@ -110,6 +110,7 @@ class Agent:
         self._appetite = Appetite(slots)
         self._inbox: deque[Callable[[Pool], None]] = deque()
         self._lost_logged = False
+        self._heap_used = False
         self._stop_requests = 0
         self._failure: HeadraceError | None = None
         self._wake: Callable[[], None] = lambda: None
@@ -190,7 +191,7 @@ class Agent:
                 reporter.add(pool.hand_back())
             now = time.monotonic()
             if now >= next_look:
-                self._measure_memory(pool)
+                self._look_at_memory(pool)
                 next_look = now + LOOK_SECONDS
             left = next_look - now
             self._pass_on(pool, reporter, min(left, STUCK_SECONDS) if waiting else left)
@@ -256,8 +257,13 @@ class Agent:
         self._lost_logged = False
         return registration
 
-    def _measure_memory(self, pool: Pool) -> None:
+    def _look_at_memory(self, pool: Pool) -> None:
         slots = sum(slot.rss_bytes for slot in pool.stats())
+        if pool.outstanding:
+            self._heap_used = True
+        elif self._heap_used:
+            self._heap_used = False
+            give_blocks_back()
         self._condition.rss_bytes = slots + read_rss_bytes(os.getpid())
 
     def _note_leases(self, leases: tuple[Lease, ...]) -> None:
@@ -325,5 +331,5 @@ class Agent:
 
 def run_worker(settings: WorkerSettings) -> None:
     """Be a worker until told to go. See Agent for what is raised."""
-    return_large_blocks()
+    keep_large_blocks()
     Agent(settings).run()

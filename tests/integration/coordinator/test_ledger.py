@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import sqlite3
 import threading
@@ -20,7 +21,7 @@ from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
-from headrace_coordinator.store import Durability, Store
+from headrace_coordinator.store import PAYLOAD_BYTES, Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
 from headrace_wire.messages import LeaseRequest, Report, TaskFailure
@@ -118,7 +119,7 @@ def test_a_full_disk_refuses_clearly_and_forgets_what_was_not_acknowledged(rig: 
     rig.submit("a", None)
     rig.fill_disk()
     with pytest.raises(StoreError, match=r"cannot be written .*make room"):
-        rig.put("a", 0, bytes(1 << 20))
+        rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
     assert rig.ledger.problem
     assert rig.list_jobs() == rig.list_stored() == ["a"]
     rig.ledger.mend()
@@ -129,12 +130,29 @@ def test_when_there_is_room_again_it_goes_on(rig: Rig) -> None:
     rig.submit("a", None)
     rig.fill_disk()
     with pytest.raises(StoreError):
-        rig.put("a", 0, bytes(1 << 20))
+        rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
     rig.make_room()
     rig.ledger.mend()
     assert rig.ledger.problem == ""
     rig.put("a", 0, bytes(1 << 20))
     assert rig.store.reader.read_inputs("a", 0, 1) == (pack_batch([bytes(1 << 20)]),)
+
+
+def test_a_payload_for_which_the_disk_has_no_room_is_refused_clearly(rig: Rig) -> None:
+    rig.submit("a", None)
+    rig.put("a", 0, b"first" * PAYLOAD_BYTES)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(StoreError, match=r"cannot be written .*make room"):
+            rig.put("a", 1, bytes(4 << 20))
+        rig.ledger.mend()
+        assert rig.ledger.problem == "", "there is room for what is smaller"
+        assert rig.store.reader.read_inputs("a", 0, 1) == (pack_batch([b"first" * PAYLOAD_BYTES]),)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    rig.put("a", 1, bytes(4 << 20))
+    assert rig.store.reader.read_inputs("a", 1, 2) == (pack_batch([bytes(4 << 20)]),)
 
 
 def test_a_transition_that_breaks_half_way_leaves_nothing(rig: Rig) -> None:
@@ -253,7 +271,7 @@ def test_while_the_store_cannot_be_written_work_is_refused_and_looks_are_not(rig
     rig.fill_disk()
     for _ in range(2):
         with pytest.raises(StoreError, match="make room"):
-            rig.put("a", 0, bytes(1 << 20))
+            rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
     assert rig.list_jobs() == ["a"]
 
 

@@ -8,6 +8,7 @@ one slot that is stopped or swapped out does not hold up the others.
 
 from __future__ import annotations
 
+import select
 import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ _HEADER = struct.Struct("!Q")
 
 #: How many bytes are asked for at a time.
 READ_BYTES = 1 << 18
+
+#: A buffer for what comes in is used again up to this size in bytes.
+KEPT_BYTES = 1 << 19
 
 #: Frames below this size in bytes are put together before they are sent.
 SMALL_BYTES = 1 << 16
@@ -41,10 +45,16 @@ class SlotEnd:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         link.setblocking(True)
+        self._poll = select.poll()  # not select: a task may have opened a thousand files
+        self._poll.register(link, select.POLLIN)
 
     def send(self, *messages: Message) -> None:
         """Send all of it; raises OSError when the pool is gone."""
         self._link.sendall(b"".join(map(encode, messages)))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
+        return bool(self._poll.poll(seconds * 1000))
 
     def receive(self) -> Message:
         """Wait for a message; raises EOFError when the pool closed its end."""
@@ -71,6 +81,9 @@ class PoolEnd:
         link.setblocking(False)
         self._outgoing: deque[memoryview] = deque()
         self._incoming = bytearray()
+        self._filled = 0
+        #: Bytes that have to be there for the next message to be complete.
+        self._expected = _HEADER.size
         #: Nothing more will come: the slot is gone, or has closed its end.
         self.ended = False
 
@@ -84,7 +97,12 @@ class PoolEnd:
 
     def post(self, message: Message) -> None:
         """Put a message in the line; ``push`` sends it."""
-        self._outgoing.append(memoryview(encode(message)))
+        body = pack(message)
+        header = _HEADER.pack(len(body))
+        if len(body) < SMALL_BYTES:
+            self._outgoing.append(memoryview(header + body))
+        else:
+            self._outgoing += (memoryview(header), memoryview(body))
 
     def push(self) -> None:
         """Send what the slot takes now."""
@@ -110,18 +128,24 @@ class PoolEnd:
         Of a slot that is dead take them ``to_the_end``: nobody will tell that there are more.
         """
         while not self.ended:
+            room = max(self._expected, self._filled + READ_BYTES)
+            if len(self._incoming) < room:
+                self._incoming.extend(bytes(room - len(self._incoming)))
             try:
-                chunk = self._link.recv(READ_BYTES)
+                with memoryview(self._incoming) as view, view[self._filled :] as free:
+                    count = self._link.recv_into(free)
+                    asked = len(free)
             except BlockingIOError:
                 break
             except OSError:
-                chunk = b""
-            if not chunk:
+                count = asked = 0
+            if not count:
                 self.ended = True
-            self._incoming += chunk
-            if len(chunk) < READ_BYTES and not to_the_end:
+            self._filled += count
+            if count < asked and not to_the_end:
                 break
-        yield from self._parse()
+        if self._filled >= self._expected:
+            yield from self._parse()
 
     def close(self) -> None:
         self.ended = True
@@ -139,14 +163,24 @@ class PoolEnd:
     def _parse(self) -> Iterator[Message]:
         place = 0
         try:
-            while len(self._incoming) - place >= _HEADER.size:
+            while True:
+                self._expected = _HEADER.size
+                if self._filled - place < _HEADER.size:
+                    break
                 (length,) = _HEADER.unpack_from(self._incoming, place)
                 end = place + _HEADER.size + length
-                if len(self._incoming) < end:
+                if self._filled < end:
+                    self._expected = end - place
                     break
                 with memoryview(self._incoming) as view:
                     message: Message = unpack(view[place + _HEADER.size : end])
                 place = end
                 yield message
         finally:
-            del self._incoming[:place]
+            # What is left is the beginning of a message; a large buffer is not kept for it.
+            rest = self._incoming[place : self._filled]
+            self._filled = len(rest)
+            if len(self._incoming) > KEPT_BYTES:
+                self._incoming = rest
+            else:
+                self._incoming[: len(rest)] = rest

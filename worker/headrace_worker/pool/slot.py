@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
 from headrace_services.task import host_tasks
+from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
 from headrace_worker.pool.desk import NEWS_SECONDS
@@ -54,6 +55,9 @@ ONE_THREAD_EACH = {
 
 #: How often, in seconds, the watch looks for overdue results while a piece of several tasks runs.
 WATCH_SECONDS = 0.02
+
+#: Seconds without a task after which free memory goes back to the system.
+QUIET_SECONDS = 1.0
 
 #: How often, in seconds, resident memory is read at most.
 MEMORY_SECONDS = 0.005
@@ -111,10 +115,15 @@ class Slot:
         self._watch.start()
         desk = self._outbox.desk
         host_tasks(desk)
+        heap_used = False
         while True:
+            if heap_used and not self._end.wait(QUIET_SECONDS):
+                give_blocks_back()
+                heap_used = False
             _, piece, generation, number, job, attempt, start, stop, inputs, about = (
                 self._end.receive()
             )
+            heap_used = True
             runner = self._jobs.touch(job)
             if about is not None:
                 runner = JobRunner(*about)
@@ -211,6 +220,9 @@ class Slot:
         if limit is None or now_seconds - self._memory_seconds < MEMORY_SECONDS:
             return False
         self._memory_seconds = now_seconds
+        if read_rss_bytes(os.getpid()) <= limit:
+            return False
+        give_blocks_back()  # what is free does not count
         return read_rss_bytes(os.getpid()) > limit
 
     def _retire(self, why: str) -> NoReturn:
@@ -291,6 +303,7 @@ def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
 
 
 def _settle(link: socket.socket, settings: SlotSettings) -> None:
+    keep_large_blocks()
     # Ctrl-C goes to the whole group, and only the agent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
