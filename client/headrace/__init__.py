@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from multiprocessing import TimeoutError  # noqa: A004 - as multiprocessing has it
 
     from headrace.aio import AsyncCluster
-    from headrace.cluster import Cluster, SubmitOptions
+    from headrace.cluster import Cluster
     from headrace.current import current_cluster
     from headrace.executor import Executor
     from headrace.pool import Pool
     from headrace.shared import ABSENT
+    from headrace.submission import SubmitOptions
     from headrace_services.calls import RemoteError
     from headrace_services.task import current_task
     from headrace_wire.errors import LockLostError, QueueClosedError
@@ -38,7 +39,7 @@ _HOMES = {
     "AsyncCluster": "headrace.aio",
     "ABSENT": "headrace.shared",
     "Cluster": "headrace.cluster",
-    "SubmitOptions": "headrace.cluster",
+    "SubmitOptions": "headrace.submission",
     "TimeoutError": "multiprocessing",
     "Executor": "headrace.executor",
     "LockLostError": "headrace_wire.errors",

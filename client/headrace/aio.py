@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.cluster import Cluster, SubmitOptions
+from headrace.cluster import Cluster
 from headrace.job import Job
+from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
 

@@ -7,33 +7,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.place import find_key_file
 from headrace.sharing import SharedFactory
+from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Plan
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.batch import pack_batch
-from headrace_wire.encoding import pack
-from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
+from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.key import load_key
 from headrace_wire.manager import ANSWER_SECONDS, QueueManager
-from headrace_wire.messages import JobSpec, JobStatus, WorkerStatus
+from headrace_wire.messages import JobStatus, WorkerStatus
 
 if TYPE_CHECKING:
     from headrace_services.calls import CallOptions
     from headrace_services.calls.plan import Function
-
-T = TypeVar("T")
 
 #: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
 PUT_BYTES = 1 << 20
@@ -43,18 +39,6 @@ PUT_TASKS = 1000
 
 #: Seconds for which a waiting program goes on trying when its coordinator is away.
 PATIENCE_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitOptions:
-    """What all jobs can be told; see JobSpec."""
-
-    name: str = ""
-    priority: int = 0
-    timeout_seconds: float | None = None
-    retries: int | None = None
-    retry_delay_seconds: float = 0.5
-    deadline_seconds: float | None = None
 
 
 class CoordinatorEngine:
@@ -145,24 +129,17 @@ class Cluster(SharedFactory):
         ``on_upload`` is told the number of inputs that have arrived. While the coordinator's spool
         is full this waits, and ``on_held`` is told why.
         """
-        options = options or SubmitOptions()
         on_held = on_held or _ignore
         carried = plan.inputs is not None
-        spec = JobSpec(
-            id=make_job_id(),
-            service=service,
-            operation=plan.operation,
-            parameters=pack(dict(plan.parameters)),
+        spec = make_job_spec(
+            service,
+            plan.operation,
+            plan.parameters,
+            options,
             tasks=None if carried else plan.tasks,
             carried=carried,
-            name=options.name,
-            priority=options.priority,
-            timeout_seconds=options.timeout_seconds,
-            retries=options.retries,
-            retry_delay_seconds=options.retry_delay_seconds,
-            deadline_seconds=options.deadline_seconds,
         )
-        status = _insist(lambda: self._engine.jobs.submit(spec), on_held)
+        status = insist(lambda: self._engine.jobs.submit(spec), on_held)
         if plan.inputs is not None:
             try:
                 status = self._upload(spec.id, plan.inputs, on_upload or _ignore, on_held)
@@ -210,23 +187,9 @@ class Cluster(SharedFactory):
         start = 0
         for batch in _gather_batches(inputs):
             put = partial(self._engine.jobs.put, job_id, start, pack_batch(batch))
-            start = _insist(put, on_held)
+            start = insist(put, on_held)
             on_upload(start)
         return self._engine.jobs.seal(job_id, start)
-
-
-def make_job_id() -> str:
-    """A new job id: twelve characters that can be read out over a telephone."""
-    return secrets.token_hex(6)
-
-
-def _insist(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
-    """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
-    while True:
-        try:
-            return call()
-        except SpoolFullError as error:
-            on_held(error.message)
 
 
 def _ignore(news: object) -> None:

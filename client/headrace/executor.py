@@ -14,7 +14,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome
 from headrace.sessions import end_with_program, open_session
-from headrace.stream import Stream, StreamOptions
+from headrace.stream import Stream
+from headrace.submission import SubmitOptions
 from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
@@ -102,7 +103,7 @@ class Executor(BaseExecutor):
             pool=secrets.token_hex(8),
             main=None if address else describe_main(),
         )
-        self._stream_options = StreamOptions(
+        self._submit_options = SubmitOptions(
             name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
         )
         self._lock = threading.Lock()
@@ -195,6 +196,6 @@ class Executor(BaseExecutor):
             "calls",
             operation,
             parameters,
-            options=self._stream_options,
+            options=self._submit_options,
             **told,
         )

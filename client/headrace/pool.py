@@ -25,7 +25,8 @@ from headrace.outcomes import (
     UnorderedIterator,
 )
 from headrace.sessions import end_with_program, open_session
-from headrace.stream import Stream, StreamOptions
+from headrace.stream import Stream
+from headrace.submission import SubmitOptions
 from headrace.window import Window
 from headrace_services.calls import CallOptions, rebuild_failure
 from headrace_services.calls.main_module import describe_main
@@ -81,7 +82,7 @@ class Pool:
             pool=secrets.token_hex(8),
             main=None if address else describe_main(),
         )
-        self._stream_options = StreamOptions(
+        self._submit_options = SubmitOptions(
             name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
         )
         self._stack = contextlib.ExitStack()
@@ -361,7 +362,7 @@ class Pool:
             "calls",
             operation,
             parameters,
-            options=self._stream_options,
+            options=self._submit_options,
             **told,
         )
         self._streams.add(stream)

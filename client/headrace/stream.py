@@ -11,26 +11,24 @@ when the job is over: after ``close``, when every outcome is there, or after ``c
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from headrace.engine import Engine
+from headrace.job import FETCH_BYTES
+from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.connection import MAX_FRAME_BYTES
-from headrace_wire.encoding import pack
 from headrace_wire.errors import (
     HeadraceError,
     JobStateError,
-    SpoolFullError,
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import FetchRequest, JobSpec, Span, TaskFailure
+from headrace_wire.messages import FetchRequest, Span, TaskFailure
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +40,6 @@ MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
 #: Inputs in one batch on their way to the coordinator.
 BATCH_TASKS = 4096
-
-#: Bytes of values asked for at a time.
-FETCH_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """What a stream's job is told; see JobSpec."""
-
-    name: str = ""
-    priority: int = 0
-    timeout_seconds: float | None = None
-    retries: int | None = None
-    retry_delay_seconds: float = 0.5
 
 
 class Stream:
@@ -76,27 +60,15 @@ class Stream:
         on_values: Callable[[int, Sequence[bytes]], None],
         on_failures: Callable[[Sequence[TaskFailure]], None],
         on_broken: Callable[[HeadraceError], None],
-        options: StreamOptions | None = None,
+        options: SubmitOptions | None = None,
     ) -> None:
-        options = options or StreamOptions()
         self._jobs = engine.jobs
         self._results = engine.results
         self._on_values = on_values
         self._on_failures = on_failures
         self._on_broken = on_broken
-        self._spec = JobSpec(
-            id=secrets.token_hex(6),
-            service=service,
-            operation=operation,
-            parameters=pack(dict(parameters)),
-            tasks=None,
-            carried=True,
-            name=options.name,
-            priority=options.priority,
-            timeout_seconds=options.timeout_seconds,
-            retries=options.retries,
-            retry_delay_seconds=options.retry_delay_seconds,
-            owned=True,
+        self._spec = make_job_spec(
+            service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
         self._changed = threading.Condition()
         self._pending: list[bytes] = []
@@ -239,13 +211,14 @@ class Stream:
             return batch
 
     def _insist(self, call: Callable[[], object]) -> None:
-        """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
-        while not self._ended:
-            try:
-                call()
-                return
-            except SpoolFullError as error:
-                log.info("%s", error)
+        """Have a call made as soon as the coordinator has room for it, unless this is over."""
+        if not self._ended:
+            insist(call, self._wait_on)
+
+    def _wait_on(self, held_because: str) -> None:
+        log.info("%s", held_because)
+        if self._ended:
+            raise JobStateError("nobody waits for room in the spool any more")
 
     def _receive(self) -> None:
         try:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cluster import Cluster, SubmitOptions
+from headrace.cluster import Cluster
 from headrace.job import Job
+from headrace.submission import SubmitOptions
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
 from headrace_wire.messages import FAILED, SUCCEEDED

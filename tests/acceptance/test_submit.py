@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cluster import Cluster, SubmitOptions
+from headrace.cluster import Cluster
 from headrace.job import Job
+from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.errors import WaitTimedOutError

@@ -10,8 +10,8 @@ from typing import Any, Self
 import click
 
 from headrace.cli.kinds import DURATION, AddressKind
-from headrace.cluster import SubmitOptions
 from headrace.place import find_key_file
+from headrace.submission import SubmitOptions
 from headrace_wire.address import DEFAULT_PORT, Address
 
 #: A decorator of click's.

@@ -24,8 +24,9 @@ from pathlib import Path
 
 import click
 
-from headrace.cluster import Cluster, SubmitOptions
+from headrace.cluster import Cluster
 from headrace.job import Job
+from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.address import parse_address
 from headrace_wire.key import load_key
