@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
@@ -11,14 +9,13 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
+from headrace.call_session import CallSession
 from headrace.calls import Calls, CallWithdrawnError
 from headrace.outcomes import Outcome
-from headrace.sessions import end_with_program, open_session
+from headrace.sessions import end_with_program
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
-from headrace_services.calls import CallOptions
-from headrace_services.calls.main_module import describe_main
-from headrace_services.calls.plan import Function, check_initializer
+from headrace_services.calls.plan import Function
 from headrace_services.calls.transport import Serializer
 
 P = ParamSpec("P")
@@ -92,34 +89,24 @@ class Executor(BaseExecutor):
         name: str = "",
     ) -> None:
         del mp_context, thread_name_prefix  # how calls run is the worker's to decide
-        address = max_workers if isinstance(max_workers, str) else None
         if isinstance(max_workers, int) and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
-        check_initializer(initializer)
-        options = CallOptions(
-            serializer=serializer or ("msgpack" if address else "cloudpickle"),
+        self._session = CallSession(
+            max_workers,
+            key_file,
+            serializer=serializer,
             initializer=initializer,
-            initargs=tuple(initargs),
-            pool=secrets.token_hex(8),
-            main=None if address else describe_main(),
-        )
-        self._submit_options = SubmitOptions(
-            name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
+            initargs=initargs,
+            max_tasks=max_tasks_per_child,
+            submit_options=SubmitOptions(
+                name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
+            ),
         )
         self._lock = threading.Lock()
         self._shut_down = False
-        self._stack = contextlib.ExitStack()
-        self._cluster = self._stack.enter_context(
-            open_session(
-                address,
-                key_file,
-                slots="auto" if max_workers is None or address else str(max_workers),
-                max_tasks=max_tasks_per_child,
-            )
-        )
         self._futures: set[CallFuture[Any]] = set()
-        self._calls = Calls(options, self._open_stream)
-        end_with_program(self, self._stack)
+        self._calls = Calls(self._session.options, self._session.open_stream)
+        end_with_program(self, self._session.close)
 
     def end_with_program(self) -> None:
         """Wait for the calls that are on their way, as the standard library's executors do."""
@@ -188,14 +175,4 @@ class Executor(BaseExecutor):
 
     def _finish(self) -> None:
         self._calls.stream.join()
-        self._stack.close()
-
-    def _open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        return Stream(
-            self._cluster.engine,
-            "calls",
-            operation,
-            parameters,
-            options=self._submit_options,
-            **told,
-        )
+        self._session.close()

@@ -6,14 +6,13 @@ map, starmap, imap ─► a stream each ─► AsyncResult, MapResult, iterators
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from headrace.call_session import CallSession
 from headrace.calls import Calls, open_outcome
 from headrace.cluster import Cluster
 from headrace.outcomes import (
@@ -24,13 +23,12 @@ from headrace.outcomes import (
     Outcome,
     UnorderedIterator,
 )
-from headrace.sessions import end_with_program, open_session
+from headrace.sessions import end_with_program
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
 from headrace.window import Window
-from headrace_services.calls import CallOptions, rebuild_failure
-from headrace_services.calls.main_module import describe_main
-from headrace_services.calls.plan import Function, check_initializer, make_parameters
+from headrace_services.calls import rebuild_failure
+from headrace_services.calls.plan import Function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.messages import TaskFailure
 
@@ -70,35 +68,24 @@ class Pool:
         name: str = "",
     ) -> None:
         del context  # how processes start is the worker's to decide
-        address = processes if isinstance(processes, str) else None
         if isinstance(processes, int) and processes < 1:
             raise ValueError("Number of processes must be at least 1")
-        check_initializer(initializer)
-        self._serializer: Serializer = serializer or ("msgpack" if address else "cloudpickle")
-        self._options = CallOptions(
-            serializer=self._serializer,
+        self._session = CallSession(
+            processes,
+            key_file,
+            serializer=serializer,
             initializer=initializer,
-            initargs=tuple(initargs),
-            pool=secrets.token_hex(8),
-            main=None if address else describe_main(),
-        )
-        self._submit_options = SubmitOptions(
-            name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
-        )
-        self._stack = contextlib.ExitStack()
-        self._cluster: Cluster = self._stack.enter_context(
-            open_session(
-                address,
-                key_file,
-                slots="auto" if processes is None or address else str(processes),
-                max_tasks=maxtasksperchild,
-            )
+            initargs=initargs,
+            max_tasks=maxtasksperchild,
+            submit_options=SubmitOptions(
+                name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
+            ),
         )
         self._state = RUN
         self._lock = threading.Lock()
         self._streams: set[Stream] = set()
         self._calls: Calls | None = None
-        end_with_program(self, self._stack)
+        end_with_program(self, self._session.close)
 
     def end_with_program(self) -> None:
         """Stop at once: whoever wanted the results is gone."""
@@ -107,7 +94,7 @@ class Pool:
     @property
     def cluster(self) -> Cluster:
         """The cluster that runs the calls: for shared state, and a look at its workers."""
-        return self._cluster
+        return self._session.cluster
 
     def __enter__(self) -> Self:
         self._require_running()
@@ -218,7 +205,7 @@ class Pool:
             streams = list(self._streams)
         for stream in streams:
             stream.cancel()
-        self._stack.close()
+        self._session.close()
 
     def join(self) -> None:
         """Wait for all calls to end. Raises ValueError when the pool still takes calls."""
@@ -228,7 +215,7 @@ class Pool:
             streams = list(self._streams)
         for stream in streams:
             stream.join()
-        self._stack.close()
+        self._session.close()
 
     def _require_running(self) -> None:
         if self._state != RUN:
@@ -245,9 +232,9 @@ class Pool:
     ) -> MapResult[Any]:
         self._require_running()
         _check_chunksize(chunksize)
-        parameters = make_parameters(func, self._options)
+        parameters = make_parameters(func, self._session.options)
         items = [
-            self._options.seal_value(argument, f"item {index}")
+            self._session.options.seal_value(argument, f"item {index}")
             for index, argument in enumerate(iterable)
         ]
         result: MapResult[Any] = MapResult(callback, error_callback)
@@ -291,7 +278,7 @@ class Pool:
         self._require_running()
         _check_chunksize(chunksize)
         arguments = iter(iterable)
-        parameters = make_parameters(func, self._options)
+        parameters = make_parameters(func, self._session.options)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))
@@ -333,7 +320,7 @@ class Pool:
             for argument in arguments:
                 if not window.enter():
                     return
-                item = self._options.seal_value(argument, f"item {count}")
+                item = self._session.options.seal_value(argument, f"item {count}")
                 window.learn(1, len(item))
                 stream.put(item)
                 count += 1
@@ -346,7 +333,7 @@ class Pool:
     def _open_calls(self) -> Calls:
         with self._lock:
             if self._calls is None:
-                self._calls = Calls(self._options, self._open_stream_locked)
+                self._calls = Calls(self._session.options, self._open_stream_locked)
             return self._calls
 
     def _open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
@@ -357,19 +344,13 @@ class Pool:
         self, operation: str, parameters: dict[str, object], **told: Any
     ) -> Stream:
         self._streams = {stream for stream in self._streams if not stream.ended}
-        stream = Stream(
-            self._cluster.engine,
-            "calls",
-            operation,
-            parameters,
-            options=self._submit_options,
-            **told,
-        )
+        stream = self._session.open_stream(operation, parameters, **told)
         self._streams.add(stream)
         return stream
 
     def _open_all(self, values: Sequence[bytes]) -> list[Outcome]:
-        return [open_outcome(self._serializer, value) for value in values]
+        serializer = self._session.options.serializer
+        return [open_outcome(serializer, value) for value in values]
 
 
 def _check_chunksize(chunksize: int | None) -> None:

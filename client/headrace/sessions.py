@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Protocol
 
@@ -26,13 +26,16 @@ class Session(Protocol):
 _open: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-def end_with_program(session: Session, stack: contextlib.ExitStack) -> None:
-    """Have a session ended at the program's end, and its stack closed when it is let go."""
+def end_with_program(session: Session, close: Callable[[], None]) -> None:
+    """Have a session ended at the program's end, and ``close`` called when it is let go.
+
+    ``close`` refers to what the session has, not to the session: that would keep it.
+    """
     if not _open:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
     _open.add(session)
-    weakref.finalize(session, stack.close).atexit = False
+    weakref.finalize(session, close).atexit = False
 
 
 def _end_all() -> None:
