@@ -61,10 +61,8 @@ class Processes:
         for process in reversed(self._running):
             process.terminate()
         for process in reversed(self._running):
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

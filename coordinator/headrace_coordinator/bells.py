@@ -1,25 +1,29 @@
 """Bells: how a call that waits hears that something happened, without polling.
 
-A caller notes a bell's count, looks at the state, and if there is nothing for it waits until the
-count changes. So nothing that happens between the look and the wait is missed.
+A caller notes a bell's count, looks at the state, and if there is nothing for it yields a ``Wait``
+that ends when the count changes. So nothing that happens between the look and the wait is missed.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headrace_wire.loop import Loop, Resume, Timer
 
 
 class Bells:
-    """Counts and waiters by topic. Thread safe."""
+    """Counts and waiters by topic. Thread safe; who waits goes on in the loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
         self._lock = threading.Lock()
         self._rings = 0
         self._counts: dict[str, int] = {}
         self._forgotten = 0
-        self._waiters: defaultdict[str, list[threading.Event]] = defaultdict(list)
+        self._waiters: defaultdict[str, dict[_Waiter, None]] = defaultdict(dict)
         self._closed = False
 
     def count(self, topic: str) -> int:
@@ -32,9 +36,9 @@ class Bells:
         with self._lock:
             self._rings += 1
             self._counts[topic] = self._rings
-            waiters = self._waiters.pop(topic, [])
+            waiters = self._waiters.pop(topic, ())
         for waiter in waiters:
-            waiter.set()
+            waiter.end(rang=True)
 
     def forget(self, topic: str) -> None:
         """Drop a topic for good, waking who waits for it."""
@@ -43,35 +47,12 @@ class Bells:
             self._counts.pop(topic, None)
             self._forgotten = self._rings
 
-    def wait(self, topic: str, count: int, deadline: float) -> bool:
-        """Wait until a topic has rung since ``count`` was read.
+    def wait(self, topic: str, count: int, deadline: float) -> Wait:
+        """A step until a topic has rung since ``count`` was read.
 
-        False when the monotonic ``deadline`` came first or the bells were closed.
+        It gives False when the monotonic ``deadline`` came first or the bells were closed.
         """
-        waiter = threading.Event()
-        with self._lock:
-            if self._closed:
-                return False
-            if self._count(topic) != count:
-                return True
-            self._waiters[topic].append(waiter)
-        rang = waiter.wait(max(0.0, deadline - time.monotonic()))
-        if not rang:
-            with self._lock:
-                if waiter in self._waiters.get(topic, ()):
-                    self._waiters[topic].remove(waiter)
-        return rang and not self._closed
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
-    def _count(self, topic: str) -> int:
-        """The topic's last ring; of one that is not known, that of the last one forgotten.
-
-        So who counted before a topic was forgotten, and waits after, does not miss its last ring.
-        """
-        return self._counts.get(topic, self._forgotten)
+        return Wait(self, topic, count, deadline)
 
     def close(self) -> None:
         """Wake everybody; nobody waits here any more."""
@@ -80,4 +61,81 @@ class Bells:
             waiters = [waiter for topic in self._waiters.values() for waiter in topic]
             self._waiters.clear()
         for waiter in waiters:
-            waiter.set()
+            waiter.end(rang=False)
+
+    def count_waiters(self, topic: str) -> int:
+        """How many wait for a topic now."""
+        with self._lock:
+            return len(self._waiters.get(topic, ()))
+
+    def add(self, wait: Wait, resume: Resume) -> Callable[[], None]:
+        """Let somebody wait, or go on at once; returns what lets it be."""
+        waiter = _Waiter(self._loop, resume)
+        with self._lock:
+            rang = self._count(wait.topic) != wait.count
+            if not rang and not self._closed:
+                self._waiters[wait.topic][waiter] = None
+                waiter.timer = self._loop.call_at(wait.deadline, lambda: self._end(wait, waiter))
+                return lambda: self._drop(wait.topic, waiter)
+        waiter.end(rang=rang and not self._closed)
+        return waiter.drop
+
+    def _count(self, topic: str) -> int:
+        """The topic's last ring; of one that is not known, that of the last one forgotten.
+
+        So who counted before a topic was forgotten, and waits after, does not miss its last ring.
+        """
+        return self._counts.get(topic, self._forgotten)
+
+    def _end(self, wait: Wait, waiter: _Waiter) -> None:
+        self._leave(wait.topic, waiter)
+        waiter.end(rang=False)
+
+    def _drop(self, topic: str, waiter: _Waiter) -> None:
+        self._leave(topic, waiter)
+        waiter.drop()
+
+    def _leave(self, topic: str, waiter: _Waiter) -> None:
+        with self._lock:
+            waiters = self._waiters.get(topic)
+            if waiters is not None:
+                waiters.pop(waiter, None)
+                if not waiters:
+                    del self._waiters[topic]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A step; see ``Bells.wait``."""
+
+    bells: Bells
+    topic: str
+    count: int
+    deadline: float
+
+    def start(self, resume: Resume) -> Callable[[], None]:
+        return self.bells.add(self, resume)
+
+
+class _Waiter:
+    """Somebody who waits, and goes on once."""
+
+    def __init__(self, loop: Loop, resume: Resume) -> None:
+        self._loop = loop
+        self._resume: Resume | None = resume
+        self.timer: Timer | None = None
+
+    def end(self, *, rang: bool) -> None:
+        if self.timer:
+            self.timer.cancel()
+        self._loop.call(lambda: self._go_on(rang=rang))
+
+    def drop(self) -> None:
+        if self.timer:
+            self.timer.cancel()
+        self._resume = None
+
+    def _go_on(self, *, rang: bool) -> None:
+        resume, self._resume = self._resume, None
+        if resume:
+            resume(rang, None)

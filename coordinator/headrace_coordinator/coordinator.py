@@ -1,10 +1,10 @@
 """The coordinator: its parts, wired.
 
-    server threads ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
-    ticker thread ──────────────────────────────┘  └─► Bells, metrics ◄─ HTTP threads
+    loop thread: server ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
+    ticker thread ────────────────────────────────────┘  └─► Bells, metrics ◄─ HTTP threads
 
-Started in the order store, ledger, server, ticker, HTTP. Stopped in this order: bells, so that
-calls which wait answer; the server, so that nothing new comes in; ticker, HTTP, store.
+Started in the order store, ledger, loop, server, ticker, HTTP. Stopped in this order: bells, so
+that calls which wait answer; the server, so that nothing new comes in; loop, ticker, HTTP, store.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.commit import Committer
 from headrace_coordinator.events import (
     Event,
     InputsDropped,
@@ -65,6 +66,7 @@ from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.key import ensure_key
+from headrace_wire.loop import Loop
 from headrace_wire.manager import QueueManager
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,9 @@ QUIET_SECONDS = 2.0
 
 #: Part of the free disk that the spool may take when no limit is set.
 SPOOL_SHARE = 0.8
+
+#: Seconds for the loop to end in what it does just now.
+STOP_SECONDS = 5.0
 
 #: Bounds for the ticker's pause, in seconds: it sleeps until the next deadline within them.
 SHORTEST_TICK_SECONDS = 0.02
@@ -105,16 +110,20 @@ class Coordinator:
                 shared_limit_bytes=settings.shared_limit_bytes,
             )
             self._ledger = Ledger(store, rules, metrics.note_commit)
-            self._bells = Bells()
+            self._loop = Loop("server")
+            self._bells = Bells(self._loop)
+            commit = Committer(self._ledger, self._loop)
             self._ledger.listen(self._ring)
             self._ledger.listen(log_events)
             metrics.watch(self._ledger)
-            jobs = JobQueue(self._ledger, self._bells, settings.lease_seconds)
-            results = ResultQueue(self._ledger, self._bells, metrics.samples.add)
-            shared = SharedObjects(self._ledger, self._bells, settings.lease_seconds)
+            jobs = JobQueue(self._ledger, commit, self._bells, settings.lease_seconds)
+            results = ResultQueue(self._ledger, commit, self._bells, metrics.samples.add)
+            shared = SharedObjects(self._ledger, commit, self._bells, settings.lease_seconds)
             metrics.registry.register(SharedCollector(self._ledger, shared))
             manager = QueueManager(settings.bind, key)
-            self._server = manager.get_server(jobs, results, shared, on_bytes=metrics.note_bytes)
+            self._server = manager.get_server(
+                self._loop, jobs, results, shared, on_bytes=metrics.note_bytes
+            )
             self._http: HttpServer | None = None
             if settings.http:
                 self._http = HttpServer(settings.http, metrics.registry, self._find_problem)
@@ -135,6 +144,7 @@ class Coordinator:
         return self._http.bound if self._http else None
 
     def __enter__(self) -> Self:
+        self._loop.start()
         self._server.start()
         self._ticker.start()
         if self._http:
@@ -150,6 +160,7 @@ class Coordinator:
         self._stopping.set()
         self._bells.close()
         self._server.stop()
+        self._loop.stop(STOP_SECONDS)
         self._ticker.join(timeout=5)
         if self._http:
             self._http.stop()

@@ -1,4 +1,7 @@
-"""The job queue as it is served: the API's methods over the ledger, with their waits."""
+"""The job queue as it is served: the API's methods over the ledger, with their waits.
+
+Methods that wait, for a commit or for something to happen, are generators of the loop's steps.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from typing import Any, cast
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.commit import Committer
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.queue import Queue
@@ -13,6 +17,7 @@ from headrace_coordinator.state import Now
 from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import SpoolFullError
+from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     CoordinatorInfo,
     Grant,
@@ -41,31 +46,25 @@ BEATS_PER_LEASE = 3
 
 
 class JobQueue:
-    """Serves ``headrace_wire.api.JobQueueApi``. Thread safe."""
+    """Serves ``headrace_wire.api.JobQueueApi``, in the loop's thread."""
 
-    def __init__(self, ledger: Ledger, bells: Bells, lease_seconds: float) -> None:
+    def __init__(
+        self, ledger: Ledger, commit: Committer, bells: Bells, lease_seconds: float
+    ) -> None:
         self._ledger = ledger
+        self._commit = commit
         self._bells = bells
         self._lease_seconds = lease_seconds
         self._started = time.monotonic()
 
-    def submit(self, spec: JobSpec) -> JobStatus:
-        status: JobStatus = self._commit_with_room(
-            lambda queue, now: queue.intake.submit(spec, now)
-        )
-        return status
+    def submit(self, spec: JobSpec) -> Answer[JobStatus]:
+        return self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now))
 
-    def put(self, job: str, start: int, inputs: bytes) -> int:
-        following: int = self._commit_with_room(
-            lambda queue, now: queue.intake.put(job, start, inputs, now)
-        )
-        return following
+    def put(self, job: str, start: int, inputs: bytes) -> Answer[int]:
+        return self._commit_with_room(lambda queue, now: queue.intake.put(job, start, inputs, now))
 
-    def seal(self, job: str, tasks: int) -> JobStatus:
-        status: JobStatus = self._ledger.commit(
-            lambda queue, now: queue.intake.seal(job, tasks, now)
-        )
-        return status
+    def seal(self, job: str, tasks: int) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now))
 
     def status(self, job: str) -> JobStatus:
         status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
@@ -78,30 +77,25 @@ class JobQueue:
         statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
         return statuses
 
-    def cancel(self, job: str) -> JobStatus:
-        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now))
-        return status
+    def cancel(self, job: str) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.cancel(job, now))
 
-    def retry(self, job: str) -> JobStatus:
-        status: JobStatus = self._ledger.commit(lambda queue, now: queue.intake.retry(job, now))
-        return status
+    def retry(self, job: str) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.retry(job, now))
 
-    def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
-        status: JobStatus = self._ledger.commit(
-            lambda queue, now: queue.intake.replay(job, indices, now)
-        )
-        return status
+    def replay(self, job: str, indices: tuple[int, ...]) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.replay(job, indices, now))
 
-    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> Answer[tuple[int, ...]]:
         topic = name_job_topic(job)
         deadline = time.monotonic() + RECALL_SECONDS
         rung = self._bells.count(topic)
-        withdrawn: tuple[int, ...] = self._ledger.commit(
+        withdrawn: tuple[int, ...] = yield from self._commit(
             lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now)
         )
         if kill or len(withdrawn) == len(indices):
             return withdrawn
-        while self._bells.wait(topic, rung, deadline):
+        while (yield self._bells.wait(topic, rung, deadline)):
             rung = self._bells.count(topic)
             if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
                 break
@@ -110,8 +104,8 @@ class JobQueue:
             self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices)),
         )
 
-    def delete(self, job: str) -> None:
-        self._ledger.commit(lambda queue, _: queue.intake.delete(job))
+    def delete(self, job: str) -> Answer[None]:
+        yield from self._commit(lambda queue, _: queue.intake.delete(job))
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         found: list[TaskProgress] = self._ledger.observe(
@@ -145,7 +139,7 @@ class JobQueue:
         self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 
-    def lease(self, request: LeaseRequest) -> Grant:
+    def lease(self, request: LeaseRequest) -> Answer[Grant]:
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             rung = self._bells.count(WORK)
@@ -153,10 +147,10 @@ class JobQueue:
                 held = self._ledger.observe(lambda queue, now: queue.leasing.lease(request, now))
                 if held:
                     return Grant(self._fill(held, request))
-            if not self._bells.wait(WORK, rung, deadline):
+            if not (yield self._bells.wait(WORK, rung, deadline)):
                 return Grant(())
 
-    def heartbeat(self, beat: Heartbeat) -> Orders:
+    def heartbeat(self, beat: Heartbeat) -> Answer[Orders]:
         topic = name_orders_topic(beat.worker)
         deadline = time.monotonic() + min(beat.wait_seconds, MAX_WAIT_SECONDS)
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
@@ -167,21 +161,21 @@ class JobQueue:
             )
             if orders.number > beat.orders or not orders.known:
                 return orders
-            if not self._bells.wait(topic, rung, deadline):
+            if not (yield self._bells.wait(topic, rung, deadline)):
                 return orders
 
-    def leave(self, worker: str) -> None:
-        self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now))
+    def leave(self, worker: str) -> Answer[None]:
+        yield from self._commit(lambda queue, now: queue.leasing.leave(worker, now))
 
-    def _commit_with_room(self, transition: Transition) -> Any:
+    def _commit_with_room(self, transition: Transition) -> Answer[Any]:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
         deadline = time.monotonic() + ROOM_SECONDS
         while True:
             rung = self._bells.count(SPOOL)
             try:
-                return self._ledger.commit(transition)
+                return (yield from self._commit(transition))
             except SpoolFullError:
-                if not self._bells.wait(SPOOL, rung, deadline):
+                if not (yield self._bells.wait(SPOOL, rung, deadline)):
                     raise
 
     def _fill(self, held: list[HeldLease], request: LeaseRequest) -> tuple[Lease, ...]:

@@ -26,6 +26,7 @@ from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.loop import Resume
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,13 @@ Listener = Callable[[Sequence[Event]], None]
 
 
 class _Call:
-    """A transition on its way through the ledger."""
+    """A transition on its way through the ledger. ``on_done`` is told of its end."""
 
-    __slots__ = ("answer", "error", "finished", "transition")
+    __slots__ = ("answer", "error", "finished", "on_done", "transition")
 
-    def __init__(self, transition: Transition) -> None:
+    def __init__(self, transition: Transition, on_done: Resume | None = None) -> None:
         self.transition = transition
+        self.on_done = on_done
         self.answer: Any = None
         self.error: HeadraceError | None = None
         self.finished = False
@@ -92,11 +94,25 @@ class Ledger:
         call = _Call(transition)
         self._pending.append(call)
         with self._lock:
-            if not call.finished:
-                self._run_pending()
+            ended = [] if call.finished else self._run_pending()
+        _tell_ends(ended)
         if call.error:
             raise call.error
         return call.answer
+
+    def enter(self, transition: Transition, on_done: Resume) -> None:
+        """Let a transition wait for the next ``flush``, or somebody else's commit.
+
+        ``on_done(answer, error)`` is told of it after the commit, in the thread that made it.
+        """
+        self._pending.append(_Call(transition, on_done))
+
+    def flush(self) -> None:
+        """Commit what waits."""
+        while self._pending:
+            with self._lock:
+                ended = self._run_pending()
+            _tell_ends(ended)
 
     def observe(self, transition: Transition) -> Any:
         """Run a transition of which nothing has to be safe, such as a lease or a look.
@@ -135,8 +151,12 @@ class Ledger:
                     self._note_problem("")
                     self._tell([WorkAppeared()])  # for workers that were kept waiting
 
-    def _run_pending(self) -> None:
+    def _run_pending(self) -> list[_Call]:
         calls: list[_Call] = []
+        self._run(calls)
+        return calls
+
+    def _run(self, calls: list[_Call]) -> None:
         started = time.monotonic()
         now = self.now()
         queue = self._queue
@@ -212,3 +232,10 @@ class Ledger:
         if events:
             for listener in self._listeners:
                 listener(events)
+
+
+def _tell_ends(calls: list[_Call]) -> None:
+    """Tell who waits for these; not under the lock, as they may come with more."""
+    for call in calls:
+        if call.on_done:
+            call.on_done(call.answer, call.error)

@@ -1,4 +1,7 @@
-"""The result queue as it is served: reports come in, results go out."""
+"""The result queue as it is served: reports come in, results go out.
+
+Methods that wait, for a commit or for news, are generators of the loop's steps.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.ranges import RangeSet
@@ -13,6 +17,7 @@ from headrace_coordinator.state import Now
 from headrace_coordinator.topics import name_job_topic, name_log_topic
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import JobStateError
+from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     Fetched,
     FetchRequest,
@@ -37,7 +42,7 @@ MAX_FAILURES = 1000
 
 
 class ResultQueue:
-    """Serves ``headrace_wire.api.ResultQueueApi``. Thread safe.
+    """Serves ``headrace_wire.api.ResultQueueApi``, in the loop's thread.
 
     ``on_samples(worker, number, samples)`` is told of each report after its commit.
     """
@@ -45,21 +50,23 @@ class ResultQueue:
     def __init__(
         self,
         ledger: Ledger,
+        commit: Committer,
         bells: Bells,
         on_samples: Callable[[str, int, Sequence[Sample]], None],
     ) -> None:
         self._ledger = ledger
+        self._commit = commit
         self._bells = bells
         self._on_samples = on_samples
 
-    def report(self, report: Report) -> Receipt:
-        receipt: Receipt = self._ledger.commit(
+    def report(self, report: Report) -> Answer[Receipt]:
+        receipt: Receipt = yield from self._commit(
             lambda queue, now: queue.outcomes.report(report, now)
         )
         self._on_samples(report.worker, report.number, report.samples)
         return receipt
 
-    def fetch(self, request: FetchRequest) -> Fetched:
+    def fetch(self, request: FetchRequest) -> Answer[Fetched]:
         topic = name_job_topic(request.job)
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
@@ -68,24 +75,24 @@ class ResultQueue:
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.failures or fetched.complete or moved:
                 return fetched
-            if not self._bells.wait(topic, rung, deadline):
+            if not (yield self._bells.wait(topic, rung, deadline)):
                 return fetched
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
 
-    def logs(self, request: LogRequest) -> LogPage:
+    def logs(self, request: LogRequest) -> Answer[LogPage]:
         topic = name_log_topic(request.job)
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             rung = self._bells.count(topic)
             page = self._look_at_log(request)
-            if page.lines or page.complete or not self._bells.wait(topic, rung, deadline):
+            if page.lines or page.complete or not (yield self._bells.wait(topic, rung, deadline)):
                 return page
 
-    def acknowledge(self, job: str) -> None:
-        self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job))
+    def acknowledge(self, job: str) -> Answer[None]:
+        yield from self._commit(lambda queue, _: queue.intake.acknowledge(job))
 
     def _look_at_log(self, request: LogRequest) -> LogPage:
         def look(queue: Queue, _: Now) -> tuple[bool, int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.loop import Loop, Resume
 from headrace_wire.manager import QueueManager
 from support.wire_messages import ApiDouble
 
@@ -27,10 +29,38 @@ PATIENCE_SECONDS = 20.0
 ANYWHERE = Address("127.0.0.1", 0)
 
 
+class Gate:
+    """A step at which answers wait until it is open. ``reached`` is set by the first one."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._waiting: list[Resume] = []
+        self.reached = threading.Event()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def start(self, resume: Resume) -> Callable[[], None]:
+        self._waiting.append(resume)
+        self.reached.set()
+        return lambda: self._waiting.remove(resume)
+
+    def open(self) -> None:
+        """Let those go on who wait now."""
+        self._loop.call(self._let_go)
+
+    def _let_go(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for resume in waiting:
+            resume(None, None)
+
+
 @dataclass
 class Served:
     """A running server and what is behind it."""
 
+    loop: Loop
     server: HardenedServer
     jobs: ApiDouble
     results: ApiDouble
@@ -61,18 +91,19 @@ def serve(
     jobs = jobs or ApiDouble(JobQueueApi)
     results = ApiDouble(ResultQueueApi)
     shared = ApiDouble(SharedApi)
-    server = QueueManager(address, KEY).get_server(
-        cast("JobQueueApi", jobs),
-        cast("ResultQueueApi", results),
-        cast("SharedApi", shared),
-        limits,
-        on_bytes,
-    )
-    server.start()
+    loop = Loop("server")
     try:
-        yield Served(server, jobs, results, shared)
+        server = QueueManager(address, KEY).get_server(
+            loop, jobs, results, shared, limits, on_bytes
+        )
+        loop.start()
+        server.start()
+        try:
+            yield Served(loop, server, jobs, results, shared)
+        finally:
+            server.stop()
     finally:
-        server.stop()
+        loop.stop(PATIENCE_SECONDS)
 
 
 def make_tcp_pair() -> tuple[socket.socket, socket.socket]:

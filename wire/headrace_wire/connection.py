@@ -22,6 +22,7 @@ from typing import Any
 
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
+from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -31,9 +32,6 @@ MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
 
 #: Seconds for connecting and for the whole handshake, on either side.
 HANDSHAKE_SECONDS = 5.0
-
-#: Bytes for which memory is taken at once; a longer frame's buffer grows as it arrives.
-EAGER_BYTES = 4 << 20
 
 #: What the standard library says, from 3.12 on, of a peer that does not begin with a challenge.
 NO_CHALLENGE = "expected challenge"
@@ -52,10 +50,6 @@ UNCONFIRMED_SECONDS = 60
 
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
-
-
-class FrameTooLargeError(EOFError):
-    """The other side announced a frame over the cap; the connection is of no further use."""
 
 
 def encode_frame(value: object) -> bytes:
@@ -143,6 +137,11 @@ class MsgpackConnection(connection.Connection):
         """Lift the handshake's limits: the other side has shown that it holds the key."""
         self.max_frame_bytes = MAX_FRAME_BYTES
         self.set_deadline(None)
+
+    def share(self) -> socket.socket:
+        """The socket, for somebody who never blocks on it; closing it stays with this object."""
+        self._socket.setblocking(False)
+        return self._socket
 
     def interrupt(self) -> None:
         """Wake whoever reads or writes here, with an end of file. Callable from any thread."""

@@ -26,6 +26,7 @@ from headrace_wire.connection import (
     register_serializer,
 )
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.loop import Loop
 from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.version import PROTOCOL, read_version
@@ -222,20 +223,24 @@ class QueueManager(managers.BaseManager):
 
     def get_server(  # type: ignore[override] # BaseManager's takes no objects
         self,
-        jobs: JobQueueApi,
-        results: ResultQueueApi,
-        shared: SharedApi,
+        loop: Loop,
+        jobs: object,
+        results: object,
+        shared: object,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> HardenedServer:
-        """Make the server of these objects, listening but not yet accepting."""
+        """Make the server of these objects, listening but not yet accepting.
+
+        Their methods are called in the loop's thread, and wait only as generators of its steps.
+        """
         objects = {
             "jobs": (jobs, APIS["jobs"]),
             "results": (results, APIS["results"]),
             "shared": (shared, APIS["shared"]),
         }
         address = cast("Address", self.address)
-        return HardenedServer(objects, address, self._key, limits, on_bytes)
+        return HardenedServer(loop, objects, address, self._key, limits, on_bytes)
 
     def jobs(self, answer_seconds: float = ANSWER_SECONDS) -> JobQueueApi:
         """The job queue of the coordinator.

@@ -1,11 +1,11 @@
 """BaseManager's server, hardened: it trusts nobody before the handshake, and afterwards only as
 far as the methods of the API.
 
-    accepter thread ─► one thread a connection: handshake ─► hello ─► calls until EOF
+    accepter thread ─► a thread for each handshake ─► hello ─► the loop: calls until EOF
 
 Started by ``start``, stopped by ``stop``: first no new connection is accepted, then the open ones
-are closed, which ends their threads. Calls that wait are the served objects' to interrupt, before
-``stop``.
+are closed. Calls that wait are the served objects' to interrupt, before ``stop``; the loop's owner
+starts it before the server and stops it afterwards.
 
 The stock server runs what a pickle says, keeps silent connections for ever, answers garbage with a
 traceback, offers ``shutdown``, ``create`` and ``debug_info`` to whoever connects, and stops
@@ -21,8 +21,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import AuthenticationError, connection, managers
-from typing import cast
 
 from headrace_wire.address import Address
 from headrace_wire.connection import (
@@ -30,11 +30,12 @@ from headrace_wire.connection import (
     SERIALIZER,
     MsgpackConnection,
     MsgpackListener,
-    encode_frame,
     register_serializer,
 )
-from headrace_wire.errors import HeadraceError, ProtocolError, UsageError
-from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.errors import ProtocolError, UsageError
+from headrace_wire.loop import Loop
+from headrace_wire.session import Session, read_call
+from headrace_wire.signature import read_signatures
 from headrace_wire.version import PROTOCOL, read_version
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ServerLimits:
 
 
 class HardenedServer(managers.Server):
-    """Serves objects by name, each through the methods of an API class.
+    """Serves objects by name, each through the methods of an API class, in the loop's thread.
 
     ``on_bytes(received, sent)`` is told after every call. Raises UsageError when the address is
     not to be had.
@@ -77,6 +78,7 @@ class HardenedServer(managers.Server):
 
     def __init__(
         self,
+        loop: Loop,
         objects: Mapping[str, tuple[object, type]],
         address: Address,
         key: bytes,
@@ -90,13 +92,15 @@ class HardenedServer(managers.Server):
         except OSError as error:
             raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
         self.stop_event = threading.Event()
+        self._loop = loop
         self.objects = {
             name: (target, read_signatures(api)) for name, (target, api) in objects.items()
         }
         self._on_bytes = on_bytes or _ignore_bytes
         self._connections = threading.BoundedSemaphore(self.limits.max_connections)
         self._pending = threading.BoundedSemaphore(self.limits.max_pending)
-        self._open: dict[MsgpackConnection, threading.Thread] = {}
+        self._greeting: dict[MsgpackConnection, threading.Thread] = {}
+        self._sessions: dict[MsgpackConnection, Session] = {}
         self._open_lock = threading.Lock()
         self._accepter: threading.Thread | None = None
 
@@ -121,12 +125,20 @@ class HardenedServer(managers.Server):
         if self._accepter:
             self._accepter.join(timeout=5)
         with self._open_lock:
-            threads = list(self._open.values())
-            for link in self._open:
+            threads = list(self._greeting.values())
+            for link in self._greeting:
                 link.interrupt()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        closed = threading.Event()
+        self._loop.call(lambda: self._close_sessions(closed))
+        closed.wait(max(0.0, deadline - time.monotonic()))
+
+    def _close_sessions(self, closed: threading.Event) -> None:
+        for session in list(self._sessions.values()):
+            session.finish()
+        closed.set()
 
     def accepter(self) -> None:
         while not self.stop_event.is_set():
@@ -149,38 +161,57 @@ class HardenedServer(managers.Server):
             link.close()
             return
         thread = threading.Thread(
-            target=self.handle_request, args=(link,), name="connection", daemon=True
+            target=self.handle_request, args=(link,), name="handshake", daemon=True
         )
         # Known before its thread runs: a stop in between finds it too.
         with self._open_lock:
-            self._open[link] = thread
+            self._greeting[link] = thread
         try:
             thread.start()
         except RuntimeError:  # no more threads to be had: this peer fails, the next may not
             with self._open_lock:
-                del self._open[link]
+                del self._greeting[link]
             self._pending.release()
             self._connections.release()
             log.warning("cannot start a thread for a connection")
             link.close()
 
     def handle_request(self, conn: MsgpackConnection) -> None:  # type: ignore[override] # ours alone
+        name = None
         try:
             try:
                 name = self._greet(conn)
             finally:
                 self._pending.release()
-            if name is not None:
-                self._serve(conn, *self.objects[name])
         except (AuthenticationError, AssertionError):
             log.warning("refused %s: it does not hold the key", conn.peer)
         except (EOFError, OSError, ValueError):
-            log.debug("a connection ended")
+            log.debug("a handshake ended")
         finally:
             with self._open_lock:
-                self._open.pop(conn, None)
-                conn.close()
-            self._connections.release()
+                self._greeting.pop(conn, None)
+            if name is None:
+                self._let_go(conn)
+            else:
+                self._loop.call(partial(self._begin, conn, name))
+
+    def _begin(self, link: MsgpackConnection, name: str) -> None:
+        if self.stop_event.is_set():
+            self._let_go(link)
+            return
+        target, signatures = self.objects[name]
+        self._sessions[link] = session = Session(
+            self._loop, link, target, signatures, self._on_bytes, partial(self._end, link)
+        )
+        session.begin()
+
+    def _end(self, link: MsgpackConnection) -> None:
+        if self._sessions.pop(link, None):
+            self._let_go(link)
+
+    def _let_go(self, link: MsgpackConnection) -> None:
+        link.close()
+        self._connections.release()
 
     def _greet(self, link: MsgpackConnection) -> str | None:
         """Shake hands, check the protocol, and return the name of the object asked for.
@@ -190,7 +221,7 @@ class HardenedServer(managers.Server):
         link.set_deadline(self.limits.handshake_seconds)
         connection.deliver_challenge(link, self.authkey)
         connection.answer_challenge(link, self.authkey)
-        method, arguments = self._receive_call(link)
+        method, arguments = read_call(link.recv())
         if method != "hello" or len(arguments) != 2:
             return None
         protocol, version = arguments
@@ -204,7 +235,7 @@ class HardenedServer(managers.Server):
             link.send(("#ERROR", ProtocolError(line)))
             return None
         link.send(("#RETURN", [PROTOCOL, read_version()]))
-        method, arguments = self._receive_call(link)
+        method, arguments = read_call(link.recv())
         if method != "accept_connection" or len(arguments) != 1:
             return None
         name = arguments[0]
@@ -213,44 +244,6 @@ class HardenedServer(managers.Server):
         link.send(("#RETURN", None))
         link.trust()
         return name
-
-    @staticmethod
-    def _receive_call(link: MsgpackConnection) -> tuple[object, list[object]]:
-        """One ``(ident, method, args, kwds)`` of BaseManager's protocol."""
-        call = link.recv()
-        if not isinstance(call, list) or len(cast("list[object]", call)) != 4:
-            raise EOFError("a malformed call arrived")
-        _, method, arguments, named = cast("list[object]", call)
-        if not isinstance(arguments, list) or named:
-            raise EOFError("a malformed call arrived")
-        return method, cast("list[object]", arguments)
-
-    def _serve(
-        self, link: MsgpackConnection, target: object, signatures: dict[str, Signature]
-    ) -> None:
-        counted_in = counted_out = 0
-        while not self.stop_event.is_set():
-            method, arguments = self._receive_call(link)
-            signature = signatures.get(method) if isinstance(method, str) else None
-            if signature is None:
-                log.warning("dropped %s: it called %.80r, which is not served", link.peer, method)
-                return
-            link.send_bytes(_answer(target, str(method), signature, arguments))
-            self._on_bytes(link.bytes_in - counted_in, link.bytes_out - counted_out)
-            counted_in, counted_out = link.bytes_in, link.bytes_out
-
-
-def _answer(target: object, method: str, signature: Signature, arguments: list[object]) -> bytes:
-    """Do a call and encode its answer, or its error."""
-    try:
-        result = getattr(target, method)(*signature.unpack_arguments(arguments))
-        return encode_frame(("#RETURN", signature.dump_answer(result)))
-    except HeadraceError as error:
-        return encode_frame(("#ERROR", error))
-    except Exception:
-        log.exception("%s failed", method)
-        line = f"the coordinator failed at {method}; its log says why"
-        return encode_frame(("#ERROR", HeadraceError(line)))
 
 
 def _quote(value: object) -> str:

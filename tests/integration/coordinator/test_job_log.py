@@ -13,6 +13,7 @@ import pytest
 
 from headrace_coordinator import job_log
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.commit import Committer
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.result_queue import ResultQueue
@@ -33,10 +34,12 @@ from headrace_wire.messages import (
     LogLine,
     LogPage,
     LogRequest,
+    Receipt,
     Report,
 )
 from support.commands import wait_until
 from support.queue_builders import make_spec
+from support.steps import Calls
 
 
 def make_report(number: int, *texts: str, counters: dict[str, float] | None = None) -> Report:
@@ -52,14 +55,16 @@ def make_report(number: int, *texts: str, counters: dict[str, float] | None = No
 class Kept:
     """A store on the disk, opened as often as a coordinator is started on it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, calls: Calls) -> None:
         self.path = path
+        self.calls = calls
         self.open()
 
     def open(self) -> None:
         self.store = Store(self.path)
         self.ledger = Ledger(self.store, Rules(), lambda _: None)
-        self.results = ResultQueue(self.ledger, Bells(), lambda *_: None)
+        commit = Committer(self.ledger, self.calls.loop)
+        self.results = ResultQueue(self.ledger, commit, Bells(self.calls.loop), lambda *_: None)
 
     def restart(self) -> None:
         self.store.close()
@@ -70,7 +75,10 @@ class Kept:
         return found
 
     def read(self, cursor: int = 0) -> LogPage:
-        return self.results.logs(LogRequest("job", cursor, 0.0))
+        return self.calls.answer(self.results.logs(LogRequest("job", cursor, 0.0)))
+
+    def report(self, report: Report) -> Receipt:
+        return self.calls.answer(self.results.report(report))
 
     def read_texts(self) -> list[str]:
         return [line.text for line in self.read().lines]
@@ -78,15 +86,16 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(tmp_path / "store")
-    kept.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(tasks=1), now))
-    yield kept
+    with Calls() as calls:
+        kept = Kept(tmp_path / "store", calls)
+        kept.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(tasks=1), now))
+        yield kept
     kept.store.close()
 
 
 def test_lines_and_counters_outlive_the_coordinator(kept: Kept) -> None:
-    kept.results.report(make_report(1, "a", "b"))
-    kept.results.report(make_report(2, "c", counters={"found": 2.0}))
+    kept.report(make_report(1, "a", "b"))
+    kept.report(make_report(2, "c", counters={"found": 2.0}))
     before = kept.read()
     kept.restart()
     assert kept.read() == before
@@ -97,9 +106,9 @@ def test_lines_and_counters_outlive_the_coordinator(kept: Kept) -> None:
 
 def test_a_report_that_comes_again_after_a_restart_changes_nothing(kept: Kept) -> None:
     report = make_report(1, "a", counters={"found": 2.0})
-    kept.results.report(report)
+    kept.report(report)
     kept.restart()
-    receipt = kept.results.report(report)
+    receipt = kept.report(report)
     assert (receipt.accepted, receipt.dropped) == (0, 1)
     assert kept.read_texts() == ["a"]
     assert kept.status().counters == {"found": 2.0}
@@ -110,19 +119,19 @@ def test_what_is_dropped_is_gone_from_the_disk_and_stays_counted(
 ) -> None:
     monkeypatch.setattr(job_log, "KEPT_LINES", 3)
     for number in range(1, 6):
-        kept.results.report(make_report(number, f"{number} a", f"{number} b"))
+        kept.report(make_report(number, f"{number} a", f"{number} b"))
     assert kept.read_texts() == ["5 a", "5 b"]
     kept.restart()
     assert (kept.read_texts(), kept.read().dropped) == (["5 a", "5 b"], 8)
     with sqlite3.connect(kept.path) as reader:
         assert reader.execute("SELECT count(*) FROM lines").fetchone() == (1,)
     reader.close()
-    kept.results.report(make_report(6, "6 a", "6 b"))
+    kept.report(make_report(6, "6 a", "6 b"))
     assert kept.read_texts() == ["6 a", "6 b"]
 
 
 def test_a_deleted_job_leaves_no_lines(kept: Kept) -> None:
-    kept.results.report(make_report(1, "a"))
+    kept.report(make_report(1, "a"))
     kept.ledger.commit(lambda queue, _: queue.intake.delete("job"))
     with sqlite3.connect(kept.path) as reader:
         assert reader.execute("SELECT count(*) FROM lines").fetchone() == (0,)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
 from headrace_coordinator.store import Store
-from headrace_wire.shared import LOCK, SharedCall, SharedSpec, Stamp
+from headrace_wire.loop import Resume
+from headrace_wire.shared import LOCK, SharedAnswer, SharedCall, SharedSpec, Stamp
 from support.commands import wait_until
+from support.steps import Calls
 
 #: Seconds for what must come.
 PATIENCE_SECONDS = 20.0
@@ -25,48 +29,60 @@ class CountingLedger(Ledger):
 
     attempts = 0
 
-    def commit(self, transition: Transition) -> object:
+    def enter(self, transition: Transition, on_done: Resume) -> None:
         self.attempts += 1
-        return super().commit(transition)
+        super().enter(transition, on_done)
+
+
+@dataclass
+class Rig:
+    """Shared objects as they are served, and calls of them."""
+
+    calls: Calls
+    ledger: CountingLedger
+    bells: Bells
+    shared: SharedObjects
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[CountingLedger]:
+def rig(tmp_path: Path) -> Iterator[Rig]:
     store = Store(tmp_path / "store")
-    yield CountingLedger(store, Rules(), lambda _: None)
+    ledger = CountingLedger(store, Rules(), lambda _: None)
+    with Calls() as calls:
+        bells = Bells(calls.loop)
+        shared = SharedObjects(ledger, Committer(ledger, calls.loop), bells, 15.0)
+        yield Rig(calls, ledger, bells, shared)
     store.close()
 
 
-def test_a_waiting_call_looks_once_for_each_ring(ledger: CountingLedger) -> None:
-    bells = Bells()
-    shared = SharedObjects(ledger, bells, 15.0)
-    shared.open(SharedSpec("k", LOCK))
-    shared.change(SharedCall(Stamp("a", 0, 1), "k", LOCK, "acquire"))
-    with ThreadPoolExecutor(1) as pool:
-        call = SharedCall(Stamp("b", 0, 1), "k", LOCK, "acquire", wait_seconds=PATIENCE_SECONDS)
-        before = ledger.attempts
-        waiting = pool.submit(shared.change, call)
-        for rings in range(1, 4):
-            wait_until(lambda: bells._waiters[name_shared_topic("k")])
-            assert ledger.attempts - before == rings
-            assert shared.count_lock_waiters() == 1
-            bells.ring(name_shared_topic("k"))
-        shared.change(SharedCall(Stamp("a", 0, 2), "k", LOCK, "release", numbers=(1,)))
-        wait_until(lambda: bells._waiters[name_shared_topic("k")] or waiting.done())
-        bells.ring(name_shared_topic("k"))
-        assert waiting.result(PATIENCE_SECONDS).numbers == (2,)
-    assert ledger.attempts - before <= 6
-    assert shared.count_lock_waiters() == 0
+def take_lock(rig: Rig) -> Future[SharedAnswer]:
+    """Let one session have the lock, and another one wait for it."""
+    rig.calls.answer(rig.shared.open(SharedSpec("k", LOCK)))
+    rig.calls.answer(rig.shared.change(SharedCall(Stamp("a", 0, 1), "k", LOCK, "acquire")))
+    rig.ledger.attempts = 0
+    call = SharedCall(Stamp("b", 0, 1), "k", LOCK, "acquire", wait_seconds=PATIENCE_SECONDS)
+    return rig.calls.begin(rig.shared.change(call))
 
 
-def test_closed_bells_end_a_wait(ledger: CountingLedger) -> None:
-    bells = Bells()
-    shared = SharedObjects(ledger, bells, 15.0)
-    shared.open(SharedSpec("k", LOCK))
-    shared.change(SharedCall(Stamp("a", 0, 1), "k", LOCK, "acquire"))
-    with ThreadPoolExecutor(1) as pool:
-        call = SharedCall(Stamp("b", 0, 1), "k", LOCK, "acquire", wait_seconds=PATIENCE_SECONDS)
-        waiting = pool.submit(shared.change, call)
-        wait_until(lambda: shared.count_lock_waiters() == 1)
-        bells.close()
-        assert not waiting.result(PATIENCE_SECONDS).done
+def test_a_waiting_call_looks_once_for_each_ring(rig: Rig) -> None:
+    waiting = take_lock(rig)
+    topic = name_shared_topic("k")
+    for rings in range(1, 4):
+        wait_until(lambda: rig.bells.count_waiters(topic))
+        assert rig.ledger.attempts == rings
+        assert rig.shared.count_lock_waiters() == 1
+        rig.bells.ring(topic)
+    release = SharedCall(Stamp("a", 0, 2), "k", LOCK, "release", numbers=(1,))
+    rig.calls.answer(rig.shared.change(release))
+    wait_until(lambda: rig.bells.count_waiters(topic) or waiting.done())
+    rig.bells.ring(topic)
+    assert waiting.result(PATIENCE_SECONDS).numbers == (2,)
+    assert rig.ledger.attempts <= 6
+    assert rig.shared.count_lock_waiters() == 0
+
+
+def test_closed_bells_end_a_wait(rig: Rig) -> None:
+    waiting = take_lock(rig)
+    wait_until(lambda: rig.shared.count_lock_waiters() == 1)
+    rig.bells.close()
+    assert not waiting.result(PATIENCE_SECONDS).done

@@ -12,10 +12,12 @@ import pytest
 
 from headrace_wire.connection import MsgpackListener
 from headrace_wire.errors import UnreachableError
+from headrace_wire.loop import Answer
 from headrace_wire.manager import Proxy, QueueManager
 from headrace_wire.messages import JobStatus
+from support.commands import wait_until
 from support.wire_messages import make_message
-from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
+from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,24 +42,31 @@ def answer_by_name(served: Served) -> None:
     served.jobs.answers["status"] = lambda job: make_message(JobStatus, id=job)
 
 
+def answer_at_gate(served: Served, most: int = 1) -> Gate:
+    """Let ``status`` wait at a gate, which the ``most``-th that comes opens if it is above 1."""
+    gate = Gate(served.loop)
+
+    def answer(job: str) -> Answer[JobStatus]:
+        if gate.waiting + 1 == most > 1:
+            gate.open()
+        yield gate
+        return make_message(JobStatus, id=job)
+
+    served.jobs.answers["status"] = answer
+    return gate
+
+
 def test_a_call_that_waits_through_a_restart_is_answered() -> None:
-    entered, closed = threading.Event(), threading.Event()
     lost: list[UnreachableError] = []
-
-    def wait_until_closed(job: str) -> JobStatus:
-        entered.set()
-        closed.wait(PATIENCE_SECONDS)
-        raise ConnectionAbortedError(f"the coordinator stops while {job} is waited for")
-
     with ThreadPoolExecutor(1) as pool:
         with serve() as first:
-            first.jobs.answers["status"] = wait_until_closed
+            gate = answer_at_gate(first)
             manager = QueueManager(
                 first.address, KEY, patience_seconds=PATIENCE_SECONDS, on_lost=lost.append
             )
             answer = pool.submit(manager.jobs().status, "one")
-            assert entered.wait(PATIENCE_SECONDS)
-        closed.set()
+            assert gate.reached.wait(PATIENCE_SECONDS)
+        assert gate.waiting == 0, "it is called off when the server stops"
         with serve(address=first.address) as second:
             answer_by_name(second)
             assert answer.result(PATIENCE_SECONDS).id == "one"
@@ -92,16 +101,16 @@ class AlarmError(Exception):
 def test_after_an_interruption_the_next_call_gets_its_own_answer(
     served: Served, kind: type[BaseException]
 ) -> None:
-    released = threading.Event()
+    gate = Gate(served.loop)
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise kind
 
-    def answer_late(job: str) -> JobStatus:
+    def answer_late(job: str) -> Answer[JobStatus]:
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGUSR1)
-        released.wait(PATIENCE_SECONDS)
+        yield gate
         return make_message(JobStatus, id=job)
 
     served.jobs.answers["status"] = answer_late
@@ -113,7 +122,7 @@ def test_after_an_interruption_the_next_call_gets_its_own_answer(
         assert caught.type is kind
     finally:
         signal.signal(signal.SIGUSR1, before)
-        released.set()
+        gate.open()
     answer_by_name(served)
     assert client.status("next").id == "next"
 
@@ -136,24 +145,17 @@ def test_an_interruption_closes_the_connection(
 
 
 def test_two_threads_have_two_connections(served: Served) -> None:
-    both = threading.Barrier(2)
-
-    def answer_together(job: str) -> JobStatus:
-        both.wait(PATIENCE_SECONDS)
-        return make_message(JobStatus, id=job)
-
-    served.jobs.answers["status"] = answer_together
+    answer_at_gate(served, most=2)
     client = served.dial_jobs()
     with ThreadPoolExecutor(2) as pool:
         names = [str(number) for number in range(20)]
         assert [status.id for status in pool.map(client.status, names)] == names
-        assert len(served.server._open) == 2
+        assert len(served.server._sessions) == 2
 
 
 def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entered, released = threading.Event(), threading.Event()
     links: list[MsgpackConnection] = []
     connect = Proxy._connect
 
@@ -161,24 +163,19 @@ def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
         links.append(connect(self))
         return links[-1]
 
-    def wait(job: str) -> JobStatus:
-        entered.set()
-        released.wait(PATIENCE_SECONDS)
-        return make_message(JobStatus, id=job)
-
     monkeypatch.setattr(Proxy, "_connect", note)
-    served.jobs.answers["status"] = wait
+    gate = answer_at_gate(served)
     manager = QueueManager(served.address, KEY, patience_seconds=1000.0)
     jobs, results = manager.jobs(), manager.results()
     assert jobs.info()
     assert results.failures("job", 0, 1)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(jobs.status, "one")
-        assert entered.wait(PATIENCE_SECONDS)
+        assert gate.reached.wait(PATIENCE_SECONDS)
         manager.close()
         with pytest.raises(UnreachableError):
             waiting.result(PATIENCE_SECONDS)
-    released.set()
+    wait_until(lambda: gate.waiting == 0)
     assert len(links) == 3
     assert all(link.closed and link._socket.fileno() == -1 for link in links)
 

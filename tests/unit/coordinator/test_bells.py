@@ -2,53 +2,100 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from headrace_coordinator.bells import Bells
+from headrace_wire.loop import Answer, Loop
+from support.steps import Calls
 
 
-def test_a_bell_that_rang_since_the_look_does_not_wait() -> None:
-    bells = Bells()
+@pytest.fixture
+def calls() -> Iterator[Calls]:
+    with Calls() as calls:
+        yield calls
+
+
+@pytest.fixture
+def bells(calls: Calls) -> Bells:
+    return Bells(calls.loop)
+
+
+def wait(bells: Bells, topic: str, count: int, seconds: float) -> Answer[bool]:
+    rang: bool = yield bells.wait(topic, count, time.monotonic() + seconds)
+    return rang
+
+
+def test_a_bell_that_rang_since_the_look_does_not_wait(calls: Calls, bells: Bells) -> None:
     count = bells.count("a")
     bells.ring("a")
-    assert bells.wait("a", count, time.monotonic() + 10)
+    assert calls.answer(wait(bells, "a", count, 10))
 
 
-def test_a_wait_ends_at_its_deadline_and_leaves_no_waiter() -> None:
-    bells = Bells()
-    assert not bells.wait("a", bells.count("a"), time.monotonic() + 0.01)
-    assert not bells._waiters["a"]
+def test_a_wait_ends_at_its_deadline_and_leaves_no_waiter(calls: Calls, bells: Bells) -> None:
+    assert not calls.answer(wait(bells, "a", bells.count("a"), 0.01))
+    assert bells.count_waiters("a") == 0
 
 
-def test_ringing_wakes_everyone_who_waits_for_that_topic_alone() -> None:
-    bells = Bells()
-    heard: list[str] = []
-
-    def wait(topic: str, seconds: float) -> None:
-        if bells.wait(topic, 0, time.monotonic() + seconds):
-            heard.append(topic)
-
-    threads = [
-        threading.Thread(target=wait, args=arguments)
-        for arguments in (("a", 10.0), ("a", 10.0), ("b", 0.2))
-    ]
-    for thread in threads:
-        thread.start()
+def test_ringing_wakes_everyone_who_waits_for_that_topic_alone(calls: Calls, bells: Bells) -> None:
+    waiting = [calls.begin(wait(bells, topic, 0, 10)) for topic in ("a", "a", "b")]
+    calls.settle()
+    assert bells.count_waiters("a") == 2
     bells.ring("a")
-    for thread in threads:
-        thread.join(10)
-    assert heard == ["a", "a"]
+    assert waiting[0].result(10)
+    assert waiting[1].result(10)
+    assert not waiting[2].done()
+    bells.forget("b")
+    assert waiting[2].result(10)
 
 
-def test_closing_wakes_all_and_lets_nobody_wait_again() -> None:
-    bells = Bells()
-    results: list[bool] = []
-    thread = threading.Thread(
-        target=lambda: results.append(bells.wait("a", 0, time.monotonic() + 10))
-    )
-    thread.start()
+def test_who_is_called_off_waits_no_more(calls: Calls, bells: Bells) -> None:
+    waiting = calls.begin(wait(bells, "a", 0, 10))
+    calls.settle()
+    calls.call_off(waiting)
+    assert bells.count_waiters("a") == 0
+    bells.ring("a")
+    calls.settle()
+    assert not waiting.done()
+
+
+def test_closing_wakes_all_and_lets_nobody_wait_again(calls: Calls, bells: Bells) -> None:
+    waiting = calls.begin(wait(bells, "a", 0, 10))
+    calls.settle()
     bells.close()
-    thread.join(10)
-    assert results == [False]
-    assert not bells.wait("a", bells.count("a"), time.monotonic() + 10)
+    assert waiting.result(10) is False
+    assert not calls.answer(wait(bells, "a", bells.count("a"), 10))
+
+
+def test_a_ring_between_the_end_of_a_wait_and_the_next_is_not_missed(
+    calls: Calls, bells: Bells
+) -> None:
+    heard = 0
+
+    def listen() -> Answer[int]:
+        nonlocal heard
+        rung = bells.count("a")
+        while heard < 3:
+            assert (yield bells.wait("a", rung, time.monotonic() + 10))
+            rung = bells.count("a")
+            heard += 1
+        return heard
+
+    waiting = calls.begin(listen())
+    while not waiting.done():
+        bells.ring("a")
+        calls.settle()
+    assert waiting.result(10) == 3
+
+
+def test_timers_that_were_cancelled_do_not_pile_up(calls: Calls) -> None:
+    loop: Loop = calls.loop
+
+    def make() -> None:
+        for _ in range(10_000):
+            loop.call_at(time.monotonic() + 1000, lambda: None).cancel()
+
+    calls.run(make)
+    assert len(loop._timers) < 2100

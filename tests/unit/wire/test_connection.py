@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace_wire import connection as wire
-from headrace_wire.connection import EAGER_BYTES, FrameTooLargeError, MsgpackConnection, OwnedSocket
+from headrace_wire.connection import MsgpackConnection, OwnedSocket
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
+from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
 from support.wire_server import make_tcp_pair
 
 if TYPE_CHECKING:

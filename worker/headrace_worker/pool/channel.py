@@ -83,7 +83,7 @@ class PoolEnd:
         self._incoming = bytearray()
         self._filled = 0
         #: Bytes that have to be there for the next message to be complete.
-        self._expected = _HEADER.size
+        self._expected: int = _HEADER.size
         #: Nothing more will come: the slot is gone, or has closed its end.
         self.ended = False
 
@@ -167,7 +167,7 @@ class PoolEnd:
                 self._expected = _HEADER.size
                 if self._filled - place < _HEADER.size:
                     break
-                (length,) = _HEADER.unpack_from(self._incoming, place)
+                length: int = _HEADER.unpack_from(self._incoming, place)[0]
                 end = place + _HEADER.size + length
                 if self._filled < end:
                     self._expected = end - place

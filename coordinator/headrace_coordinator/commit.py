@@ -1,0 +1,50 @@
+"""How a call waits for the commit of its transition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from headrace_coordinator.ledger import Ledger, Transition
+from headrace_coordinator.queue import Queue
+from headrace_coordinator.state import Now
+from headrace_wire.loop import Answer, Loop, Resume
+
+Result = TypeVar("Result")
+
+
+class Committer:
+    """Lets calls wait for commits. All that the loop has ready goes into one commit."""
+
+    def __init__(self, ledger: Ledger, loop: Loop) -> None:
+        self._ledger = ledger
+        self._loop = loop
+        loop.before_wait.append(ledger.flush)
+
+    def __call__(self, transition: Callable[[Queue, Now], Result]) -> Answer[Result]:
+        """The transition's answer after its commit. Raises what it raises, and StoreError."""
+        answer: Result = yield _Commit(self._ledger, self._loop, transition)
+        return answer
+
+
+class _Commit:
+    def __init__(self, ledger: Ledger, loop: Loop, transition: Transition) -> None:
+        self._ledger = ledger
+        self._loop = loop
+        self._transition = transition
+        self._resume: Resume | None = None
+
+    def start(self, resume: Resume) -> Callable[[], None]:
+        self._resume = resume
+        self._ledger.enter(self._transition, self._end)
+        return self._drop
+
+    def _end(self, answer: Any, error: BaseException | None) -> None:
+        self._loop.call(lambda: self._go_on(answer, error))
+
+    def _go_on(self, answer: Any, error: BaseException | None) -> None:
+        if self._resume:
+            self._resume(answer, error)
+
+    def _drop(self) -> None:
+        self._resume = None  # it is committed all the same
