@@ -28,6 +28,9 @@ Parameters = Mapping[str, object]
 #: Returns the encoded value; any exception is the task's failure, and its text is shown to people.
 TaskRunner = Callable[[int, bytes | None], bytes]
 
+#: The most that a service may have to tell of an exception, in bytes; more is dropped.
+MAX_DETAIL_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -131,5 +134,8 @@ class DetailedService(Protocol):
     """A service that tells its client more of a task's exception than text."""
 
     def detail(self, error: BaseException) -> bytes:
-        """Encode an exception. Called in a slot; what it gives is opaque to everybody between."""
+        """Encode an exception, in ``MAX_DETAIL_BYTES`` at most.
+
+        Called in a slot; what it gives is opaque to everybody between.
+        """
         ...

@@ -16,13 +16,11 @@ from headrace_services.calls.classes import ExceptionParts, take_apart
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.remote import RemoteError, RemoteTraceback, make_remote_error
 from headrace_services.calls.values import pack_value, unpack_value
+from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.errors import TaskFailedError
 from headrace_wire.messages import ERROR, TaskFailure
 
 __all__ = ["RemoteError", "RemoteTraceback", "pack_error", "rebuild_failure"]
-
-#: The largest detail of a failure, in bytes; with more, only its text travels.
-MAX_DETAIL_BYTES = 1 << 16
 
 #: Characters of an exception's text that travel.
 MAX_TEXT_CHARACTERS = 4000

@@ -19,11 +19,10 @@ from headrace_services.calls import (
     rebuild_failure,
 )
 from headrace_services.permits import Permits, RefusedError
-from headrace_services.service import Plan
+from headrace_services.service import MAX_DETAIL_BYTES, Plan
 from headrace_wire.encoding import pack
 from headrace_wire.messages import TaskFailure
 from headrace_worker.pool.batch import Batch, Failed
-from headrace_worker.pool.failure import DETAIL_BYTES
 from headrace_worker.pool.pool import Pool
 from support import calls_shop
 from support.calls_shop import OutOfStockError, Point
@@ -113,9 +112,9 @@ def test_an_exception_is_raised_again_with_its_class_and_traceback(make_pool: Ma
 
 def test_an_exception_that_is_too_large_for_its_detail_is_still_told(make_pool: MakePool) -> None:
     _, (failed,) = run_plan(
-        make_pool(), plan_starmap(calls_shop.order, [("x" * 2 * DETAIL_BYTES, 3)])
+        make_pool(), plan_starmap(calls_shop.order, [("x" * 2 * MAX_DETAIL_BYTES, 3)])
     )
-    assert len(failed.detail) <= DETAIL_BYTES
+    assert len(failed.detail) <= MAX_DETAIL_BYTES
     assert isinstance(rebuild(failed), OutOfStockError)
 
 

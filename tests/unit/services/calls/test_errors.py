@@ -10,7 +10,6 @@ import pytest
 
 from headrace_services.calls.classes import ExceptionParts
 from headrace_services.calls.errors import (
-    MAX_DETAIL_BYTES,
     RemoteError,
     RemoteTraceback,
     pack_error,
@@ -18,6 +17,7 @@ from headrace_services.calls.errors import (
 )
 from headrace_services.calls.outline import OUTLINES
 from headrace_services.calls.values import pack_value, unpack_value
+from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.errors import HeadraceError, TaskFailedError, UsageError
 from headrace_wire.messages import TaskFailure
 from support.calls_shop import BareError, OutOfStockError, ran
