@@ -38,6 +38,16 @@ def combine(options: Sequence[Decorator]) -> Decorator:
     return decorate
 
 
+def make_output_option(help_text: str) -> Decorator:
+    """The option for the file that a result is written to."""
+    return option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help=f"{help_text} [default: standard output]",
+    )
+
+
 #: Where the coordinator is, and the key to it.
 connection_options = combine(
     [

@@ -11,16 +11,11 @@ from typing import Any
 import click
 
 from headrace.cli.kinds import NUMBER
-from headrace.cli.options import JobOptions, job_options, option
+from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace_wire.errors import UsageError
 
-output_option = option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file. [default: standard output]",
-)
+output_option = make_output_option("Write to this file.")
 
 span_option = option(
     "--span",
