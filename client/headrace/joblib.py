@@ -46,7 +46,8 @@ NAME = "headrace"
 #: Seconds that the first worker of a cluster may take to connect.
 WORKER_SECONDS = 10.0
 
-#: Seconds between two looks whether it has.
+#: Seconds between two looks whether it has: a coordinator tells nobody that a worker connects,
+#: and it is looked for only until the first one has.
 LOOK_SECONDS = 0.02
 
 # joblib carries no types.

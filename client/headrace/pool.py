@@ -109,6 +109,7 @@ class Pool:
         self.terminate()
 
     def __reduce__(self) -> Any:
+        # As multiprocessing has it.
         raise NotImplementedError("pool objects cannot be passed between processes or pickled")
 
     def apply(

@@ -1,7 +1,7 @@
 """The heart: one thread that tells the coordinator that the worker lives, and hears orders.
 
     heart ─ heartbeat (a long-poll of one interval) ─► coordinator
-    agent ◄─ on_cancelled, on_task_cancelled ─┘
+    agent ◄─ on_cancelled, on_task_cancelled, on_hand_back ─┘
 
 Heartbeats come from the agent, never from a slot. Started by the agent, stopped by ``stop``.
 """
@@ -25,7 +25,11 @@ LONGEST_BEAT_SECONDS = 1.0
 
 
 class Heart:
-    """Calls ``on_cancelled``, ``on_task_cancelled`` and ``on_failure`` in its own thread."""
+    """Calls ``on_cancelled``, ``on_task_cancelled``, ``on_hand_back`` and ``on_failure``.
+
+    All of them in its own thread, and so ``register``, when the coordinator does not know the
+    worker any more.
+    """
 
     def __init__(
         self,

@@ -84,8 +84,7 @@ class Pool:
     modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
     and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
     it are told: nothing is allowed when not given. Tasks print to standard error, or with
-    ``task_stdout`` to standard output. ``home`` is where tasks
-    find shared state.
+    ``task_stdout`` to standard output. ``home`` is where tasks find shared state.
 
     Raises UsageError for an unknown start method, and for fork in a process that has threads.
     """
