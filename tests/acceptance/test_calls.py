@@ -10,8 +10,6 @@ import pytest
 from headrace.cluster import Cluster
 from headrace_services.calls import open_result, plan_map, rebuild_failure
 from headrace_services.permits import RefusedError
-from headrace_wire.address import parse_address
-from headrace_wire.key import load_key
 from support.commands import Site, open_site
 
 MODULE = """
@@ -36,7 +34,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[Cluster]:
-    with Cluster(parse_address(site.address), load_key(site.data / "key")) as cluster:
+    with site.open_cluster() as cluster:
         yield cluster
 
 

@@ -11,8 +11,6 @@ import pytest
 from headrace.cluster import Cluster
 from headrace.job import Job
 from headrace.submission import SubmitOptions
-from headrace_wire.address import Address
-from headrace_wire.key import load_key
 from headrace_wire.messages import FAILED, SUCCEEDED
 from support.commands import Site, open_site
 from support.probe.headrace_probe import plan
@@ -28,7 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[Cluster]:
-    with Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key")) as opened:
+    with site.open_cluster() as opened:
         yield opened
 
 

@@ -14,11 +14,9 @@ from headrace.cluster import Cluster
 from headrace.job import Job
 from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
-from headrace_wire.address import Address
 from headrace_wire.errors import WaitTimedOutError
-from headrace_wire.key import load_key
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED
-from support.commands import Shell, Site, open_site, start_coordinator
+from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 
 #: Seconds for what a site is asked to do.
@@ -27,12 +25,8 @@ LIMIT = 30.0
 
 @pytest.fixture
 def cluster(site: Site) -> Iterator[Cluster]:
-    with open_cluster(site) as opened:
+    with site.open_cluster() as opened:
         yield opened
-
-
-def open_cluster(site: Site) -> Cluster:
-    return Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
 
 
 def submit(cluster: Cluster, planned: Plan, **options: object) -> Job:
@@ -42,16 +36,6 @@ def submit(cluster: Cluster, planned: Plan, **options: object) -> Job:
 def drain(job: Job) -> dict[int, bytes]:
     """All values of a job, waiting for its end."""
     return dict(job.values(ordered=False))
-
-
-def wait_for_files(folder: Path, count: int) -> None:
-    """Wait until tasks have left this many files, with an eye on the folder by inotify's rules."""
-    done = threading.Event()
-    for _ in range(int(LIMIT / 0.02)):
-        if len(list(folder.iterdir())) >= count:
-            return
-        done.wait(0.02)
-    raise AssertionError(list(folder.iterdir()))
 
 
 def test_submit_prints_the_result_alone(site: Site) -> None:
@@ -177,7 +161,7 @@ def test_a_task_over_its_time_limit_is_killed_alone(cluster: Cluster) -> None:
 
 def test_cancelling_stops_running_tasks_too(cluster: Cluster, tmp_path: Path) -> None:
     job = submit(cluster, plan(4, tmp_path, hang=[0, 1, 2, 3]))
-    wait_for_files(tmp_path, 1)
+    wait_until(lambda: list(tmp_path.iterdir()))
     assert job.cancel().state == CANCELLED
     assert drain(submit(cluster, plan(3))) == {0: b"0", 1: b"1", 2: b"4"}, "the slot is free again"
 
@@ -223,7 +207,7 @@ def test_a_service_that_no_worker_offers_is_refused_at_once(tmp_path: Path) -> N
         site.shell = plain
         site.add_worker("--slots", "1")
         with (
-            open_cluster(site) as cluster,
+            site.open_cluster() as cluster,
             pytest.raises(Exception, match="no connected worker offers the service 'probe'"),
         ):
             cluster.submit("probe", plan(1))

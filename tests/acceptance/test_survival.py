@@ -10,10 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from headrace.cluster import Cluster
 from headrace.job import Job
-from headrace_wire.address import Address
-from headrace_wire.key import load_key
 from headrace_wire.messages import SUCCEEDED
 from support.commands import Site
 from support.probe.headrace_probe import plan
@@ -27,7 +24,7 @@ class Collector:
     """Collects a job's values in a thread, as a waiting client does."""
 
     def __init__(self, site: Site, folder: Path) -> None:
-        self._cluster = Cluster(Address("127.0.0.1", site.port), load_key(site.data / "key"))
+        self._cluster = site.open_cluster()
         self.job: Job = self._cluster.submit("probe", plan(TASKS, folder, sleep_seconds=0.01))
         self.values: list[tuple[int, bytes]] = []
         self._some = threading.Event()
