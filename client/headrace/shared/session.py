@@ -133,6 +133,7 @@ class SharedSession:
 
     def release(self, name: str, kind: str, held: tuple[Stamp, int]) -> None:
         """Let go of a lock. Raises LockLostError."""
+        self._begin_if_forked()
         stamp, fencing = held
         with self._lock:
             self._locks.discard(stamp)
@@ -162,6 +163,7 @@ class SharedSession:
 
     def end_task(self) -> None:
         """A task of this process is over: it is done with its items, and its locks come free."""
+        self._begin_if_forked()
         with self._lock:
             if not (self._items or self._locks):
                 return
@@ -192,15 +194,20 @@ class SharedSession:
                     self._beat()
                 self._beats.leave(self.id)
 
+    def _begin_if_forked(self) -> None:
+        """Begin anew in a forked process: what there is belongs to its parent."""
+        if self._process != os.getpid():
+            self._begin()
+
     def _find_working(self) -> dict[str, set[SharedReceipt]]:
+        self._begin_if_forked()
         working: dict[str, set[SharedReceipt]] = self._working.__dict__
         return working
 
     @contextlib.contextmanager
     def _take_lane(self) -> Generator[Stamp]:
         """A stamp for one request, whose outcome is abandoned when it ends without an answer."""
-        if self._process != os.getpid():
-            self._begin()
+        self._begin_if_forked()
         with self._lock:
             if self._closed:
                 raise UsageError("the cluster is closed: its shared state cannot be used any more")
@@ -233,6 +240,7 @@ class SharedSession:
         self._wake.set()
 
     def _start_heart(self) -> None:
+        self._begin_if_forked()
         with self._lock:
             if self._heart is None and not self._closed:
                 self._used = True

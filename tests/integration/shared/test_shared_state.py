@@ -356,6 +356,40 @@ def test_a_forked_process_has_a_session_of_its_own(cluster: Cluster) -> None:
     assert value.add(1) == 3
 
 
+def fork_and_lock(cluster: Cluster, answers: Any) -> None:
+    lock = cluster.lock("k")
+    lock.acquire()
+    threading.Event().wait(3 * LEASE_SECONDS)
+    answers.put(lock.is_mine())
+
+
+def fork_and_take(cluster: Cluster, answers: Any) -> None:
+    line = cluster.queue("q")
+    items = [line.get()]
+    threading.Event().wait(3 * LEASE_SECONDS)
+    items.append(line.get())
+    line.task_done()
+    answers.put(items)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize(("work", "expected"), [(fork_and_lock, True), (fork_and_take, [1, 2])])
+def test_a_forked_process_keeps_what_it_takes(
+    cluster: Cluster, work: Callable[[Cluster, Any], None], expected: object, busy: bool
+) -> None:
+    line = cluster.queue("q")
+    for item in range(1 - busy, 4):
+        line.put(item)
+    if busy:
+        assert line.get() == 0
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=work, args=(cluster, answers))
+    child.start()
+    assert answers.get(timeout=PATIENCE_SECONDS) == expected
+    child.join(PATIENCE_SECONDS)
+
+
 def test_a_closed_cluster_gives_back_its_locks_and_is_done_with_its_items(
     open_cluster: Open,
 ) -> None:
