@@ -12,12 +12,14 @@ import fcntl
 import io
 import os
 import sys
+import weakref
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 from headrace_wire.errors import UsageError
 
@@ -27,7 +29,7 @@ MAX_PACKED_BYTES = 3 << 20
 #: Names that are left at home.
 SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
-#: Shipments that a slot keeps at hand.
+#: Shipments that a slot keeps at hand, beside those of the jobs that it keeps ready.
 SHIPMENTS_KEPT = 8
 
 #: The first number of a file in memory. Each is used once: importers remember a path's content.
@@ -64,7 +66,10 @@ def list_modules(archive: zipfile.ZipFile) -> tuple[str, ...]:
 
 
 class Shipment:
-    """One shipment in this process. ``modules`` are its top names."""
+    """One shipment in this process, freed when nobody refers to it. ``modules`` are its top names.
+
+    Those who refer to it are ``Shipments`` and the runners of its jobs that a slot keeps ready.
+    """
 
     def __init__(self, packed: bytes, number: int) -> None:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -78,6 +83,7 @@ class Shipment:
             file.write(packed)
         self.number = self._file
         self._path = f"/proc/self/fd/{self._file}"
+        weakref.finalize(self, _free, self._file, self._path)
         self._loaded: dict[str, ModuleType] = {}
 
     def enter(self) -> None:
@@ -101,19 +107,15 @@ class Shipment:
         }
         sys.modules.update(self._hidden)
 
-    def close(self) -> None:
-        """Free it. It must not be entered."""
-        sys.path_importer_cache.pop(self._path, None)
-        os.close(self._file)
-
 
 class Shipments:
     """The shipments of a slot, of which at most one is entered."""
 
+    _next: ClassVar[int] = FIRST_NUMBER
+
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Shipment] = OrderedDict()
         self._entered: Shipment | None = None
-        self._next = FIRST_NUMBER
 
     def open(self, packed: bytes) -> Shipment:
         """Take a shipment in. Raises ValueError for bytes that are none."""
@@ -124,13 +126,10 @@ class Shipments:
                 known = self._kept[digest] = Shipment(packed, self._next)
             except zipfile.BadZipFile as error:
                 raise ValueError(f"the shipment cannot be opened: {error}") from error
-            self._next = known.number + 1
+            Shipments._next = known.number + 1
         self._kept.move_to_end(digest)
         while len(self._kept) > SHIPMENTS_KEPT:
-            _, oldest = self._kept.popitem(last=False)
-            if oldest is self._entered:
-                self.enter(None)
-            oldest.close()
+            self._kept.popitem(last=False)
         return known
 
     def enter(self, shipment: Shipment | None) -> None:
@@ -142,6 +141,11 @@ class Shipments:
         self._entered = shipment
         if shipment is not None:
             shipment.enter()
+
+
+def _free(file: int, path: str) -> None:
+    sys.path_importer_cache.pop(path, None)
+    os.close(file)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from headrace_services.calls.service import CallsService
 from headrace_services.calls.shipment import SHIPMENTS_KEPT, Shipments, pack_folder
 from headrace_services.calls.transport import open_result, seal_call
 from headrace_services.permits import Permits, RefusedError
+from headrace_services.service import TaskRunner
 from headrace_wire.errors import UsageError
 
 
@@ -39,6 +40,11 @@ def calls() -> Iterator[CallsService]:
     service._shipments.enter(None)
     assert sys.path == path
     assert "freight" not in sys.modules
+
+
+def count_files() -> int:
+    """Files that this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def run(calls: CallsService, packed: bytes, function: str = "freight:answer") -> object:
@@ -70,6 +76,24 @@ def test_a_runner_that_is_kept_goes_on_with_its_own_modules(
     call = seal_call("msgpack", (), {})
     answers = [open_result("msgpack", runners[turn % 2](0, call)) for turn in range(4)]
     assert answers == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+
+
+def test_a_runner_that_is_kept_still_imports_after_many_other_shipments(
+    calls: CallsService, tmp_path: Path
+) -> None:
+    def prepare(number: int) -> TaskRunner:
+        folder = make_folder(tmp_path / str(number), number)
+        (folder / "freight" / "late.py").write_text(
+            "def answer():\n    from . import last\n    return last.ANSWER\n"
+        )
+        (folder / "freight" / "last.py").write_text(f"ANSWER = {number}\n")
+        options = CallOptions(ship=pack_folder(folder))
+        return calls.prepare("apply", plan_calls("freight.late:answer", [], 1, options).parameters)
+
+    kept = prepare(0)
+    for number in range(1, SHIPMENTS_KEPT + 2):
+        prepare(number)
+    assert open_result("msgpack", kept(0, seal_call("msgpack", (), {}))) == 0
 
 
 def test_what_did_not_come_along_stays_refused(calls: CallsService, tmp_path: Path) -> None:
@@ -105,10 +129,12 @@ def test_what_is_no_shipment_is_refused(calls: CallsService) -> None:
 
 def test_only_so_many_are_kept(tmp_path: Path) -> None:
     shipments = Shipments()
+    files = count_files()
     for number in range(3 * SHIPMENTS_KEPT):
         packed = pack_folder(make_folder(tmp_path / str(number), number))
         shipments.enter(shipments.open(packed))
     assert len(shipments._kept) == SHIPMENTS_KEPT
+    assert count_files() == files + SHIPMENTS_KEPT
     shipments.enter(None)
 
 
