@@ -131,7 +131,8 @@ class Outcomes:
         for left, right in job.recalled.overlap(start, stop):
             for index in range(left, right):
                 held = any(index in lease.held for lease in job.leases.values())
-                if not held and index not in job.done and index not in job.dead:
+                decided = job.is_final or index in job.done or index in job.dead
+                if not held and not decided:
                     self._release(job, 0, index, index + 1)
                     self._lay_down(job, index)
             job.recalled.remove(left, right)

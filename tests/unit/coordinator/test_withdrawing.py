@@ -7,7 +7,7 @@ import pytest
 from headrace_coordinator.events import OrdersGiven, TaskDead
 from headrace_coordinator.invariants import check_invariants
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import FAILED, WITHDRAWN, Report, ReturnedRun
+from headrace_wire.messages import CANCELLED, FAILED, WITHDRAWN, Report, ReturnedRun
 from support.queue_builders import Rig
 
 
@@ -57,6 +57,18 @@ def test_a_held_task_is_recalled_and_taken_back_when_its_worker_returns_it(rig: 
     rig.beat(orders=orders.number, leases=(lease.id,))
     assert not rig.queue.leasing.take_orders("w").hand_back
     assert rig.finish(lease, 0, 1).accepted == 1
+
+
+def test_what_is_returned_after_its_job_was_cancelled_stays_cancelled(rig: Rig) -> None:
+    (lease,) = rig.lease()
+    withdraw(rig, 1)
+    rig.queue.intake.cancel("job", rig.now)
+    rig.queue.state.drain_events()
+    returned = ReturnedRun(lease.id, "job", 1, 2)
+    rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
+    check_invariants(rig.queue.state)
+    assert (rig.status().state, rig.status().failed, rig.status().cancelled) == (CANCELLED, 0, 10)
+    assert rig.queue.outcomes.forget_recall("job", (1,)) == ()
 
 
 def test_what_was_not_recalled_only_waits_again_when_it_is_returned(rig: Rig) -> None:
