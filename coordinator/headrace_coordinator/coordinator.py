@@ -228,6 +228,7 @@ class Coordinator:
                 heap_used = False
                 give_blocks_back()
             try:
+                self._ledger.compact()
                 self._ledger.mend()
                 self._ledger.commit(lambda queue, now: queue.tick(now))
                 deadline: float | None = self._ledger.observe(next_deadline)

@@ -130,16 +130,7 @@ class Ledger:
         return answer
 
     def mend(self) -> None:
-        """See whether the store can be written again, if the last attempt failed.
-
-        Otherwise let it give back to the disk what it needs no more.
-        """
-        if not self.problem:
-            with self._lock:
-                try:
-                    self.store.compact()
-                except StoreError as error:
-                    self._note_problem(error.message)
+        """See whether the store can be written again, if the last attempt failed."""
         if self.problem:
             with self._lock:
                 try:
@@ -150,6 +141,15 @@ class Ledger:
                 else:
                     self._note_problem("")
                     self._tell([WorkAppeared()])  # for workers that were kept waiting
+
+    def compact(self) -> None:
+        """Let the store, if it can be written, give back to the disk what it needs no more."""
+        if not self.problem:
+            with self._lock:
+                try:
+                    self.store.compact()
+                except StoreError as error:
+                    self._note_problem(error.message)
 
     def _run_pending(self) -> list[_Call]:
         calls: list[_Call] = []

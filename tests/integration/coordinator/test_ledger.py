@@ -315,10 +315,10 @@ def test_the_disk_gets_back_what_deleted_jobs_took(
     rig.submit("a", None)
     for start in range(8):
         rig.put("a", start, bytes(1 << 20))
-    rig.ledger.mend()
+    rig.ledger.compact()
     assert rig.store.measure_bytes() > 8 << 20
     rig.ledger.commit(lambda queue, _: queue.intake.delete("a"))
-    rig.ledger.mend()
+    rig.ledger.compact()
     assert rig.store.measure_bytes() < 1 << 20
     assert rig.list_stored() == rig.list_jobs() == ["kept"]
 
