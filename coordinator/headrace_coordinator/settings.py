@@ -11,10 +11,7 @@ from headrace_coordinator.rules import (
     DEFAULT_SHARED_LIMIT_BYTES,
 )
 from headrace_coordinator.store import Durability
-from headrace_wire.address import DEFAULT_PORT, Address
-
-#: Where metrics and health are served when nothing else is said.
-DEFAULT_HTTP_PORT = 7380
+from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
 LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)

@@ -11,6 +11,9 @@ from headrace_wire.errors import UsageError
 #: Where a coordinator serves its queues when nothing else is said.
 DEFAULT_PORT = 7333
 
+#: Where it serves metrics and health when nothing else is said.
+DEFAULT_HTTP_PORT = 7380
+
 #: What users write. Compose makes names with underscores in them.
 _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>.+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))?(?::(?P<port>[0-9]{1,5}))?"

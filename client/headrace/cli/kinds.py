@@ -84,6 +84,18 @@ class NumberKind(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+def write_duration(seconds: float) -> str:
+    """A whole number of seconds as ``DURATION`` reads it, in the largest unit that fits."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if not seconds % SECONDS[unit])
+    return f"{seconds / SECONDS[unit]:g}{unit}"
+
+
+def write_size(count: int) -> str:
+    """Bytes as ``SIZE`` reads them, in the largest unit that fits."""
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if not count % BYTES[unit])
+    return f"{count // BYTES[unit]}{unit}"
+
+
 DURATION = DurationKind()
 SIZE = SizeKind()
 NUMBER = NumberKind()

@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.cli.kinds import DURATION, SIZE, AddressKind
+from headrace.cli.kinds import DURATION, SIZE, AddressKind, write_duration, write_size
 from headrace.cli.options import connection_options, json_option, log_option, option
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table, show_worker
 from headrace.place import find_data_folder, find_key_file
-from headrace_wire.address import DEFAULT_PORT, Address
+from headrace_coordinator.rules import (
+    DEFAULT_LEASE_SECONDS,
+    DEFAULT_RESULT_TTL_SECONDS,
+    DEFAULT_SHARED_LIMIT_BYTES,
+)
+from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.errors import EXIT_UNAVAILABLE
 from headrace_wire.version import read_version
+from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
     from headrace_coordinator.store import Durability
-
-#: The coordinator's HTTP port when nothing else is said.
-HTTP_PORT = 7380
-
-#: Seconds of silence after which a worker's leases come back, when nothing else is said.
-LEASE = "15s"
 
 with_parent_option = option(
     "--with-parent",
@@ -50,8 +50,8 @@ with_parent_option = option(
 )
 @option(
     "--http",
-    type=AddressKind(HTTP_PORT),
-    default=f"127.0.0.1:{HTTP_PORT}",
+    type=AddressKind(DEFAULT_HTTP_PORT),
+    default=f"127.0.0.1:{DEFAULT_HTTP_PORT}",
     show_default=True,
     help="Where to serve /metrics, /healthz and /readyz.",
 )
@@ -72,7 +72,7 @@ with_parent_option = option(
 @option(
     "--lease",
     type=DURATION,
-    default=LEASE,
+    default=write_duration(DEFAULT_LEASE_SECONDS),
     show_default=True,
     help="Silence after which a worker's tasks go to others.",
 )
@@ -92,14 +92,14 @@ with_parent_option = option(
 @option(
     "--shared-limit",
     type=SIZE,
-    default="256MiB",
+    default=write_size(DEFAULT_SHARED_LIMIT_BYTES),
     show_default=True,
     help="Shared state to keep in memory; more is refused.",
 )
 @option(
     "--result-ttl",
     type=DURATION,
-    default="7d",
+    default=write_duration(DEFAULT_RESULT_TTL_SECONDS),
     show_default=True,
     help="Forget a job so long after its end, or after its results were last fetched.",
 )
@@ -169,10 +169,20 @@ def coordinator(
     help="How slots are started; plain fork is not safe in a process with threads.",
 )
 @option("--name", default="", metavar="TEXT", help="Name in lists and metrics. [default: host-pid]")
-@option("--drain", type=DURATION, default="30s", show_default=True,
-        help="Time for running tasks to finish when told to go.")  # fmt: skip
-@option("--give-up", type=DURATION, default="10m", show_default=True,
-        help="Time to go on trying when the coordinator is away.")  # fmt: skip
+@option(
+    "--drain",
+    type=DURATION,
+    default=write_duration(DEFAULT_DRAIN_SECONDS),
+    show_default=True,
+    help="Time for running tasks to finish when told to go.",
+)
+@option(
+    "--give-up",
+    type=DURATION,
+    default=write_duration(DEFAULT_GIVE_UP_SECONDS),
+    show_default=True,
+    help="Time to go on trying when the coordinator is away.",
+)
 @option("--max-tasks", type=click.IntRange(1), help="Replace a slot after so many tasks.")
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
 @option(
