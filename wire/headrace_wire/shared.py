@@ -59,7 +59,10 @@ class SharedCall(Message):
 
 @dataclass(frozen=True, slots=True)
 class SharedAnswer(Message):
-    """What came of an operation. Not ``done``: it could not be, and nothing has changed."""
+    """What came of an operation. Not ``done``: it could not be, and nothing has changed.
+
+    A queue's ``get`` alone has taken note even then of the items that its consumer is done with.
+    """
 
     done: bool = True
     values: tuple[bytes, ...] = ()

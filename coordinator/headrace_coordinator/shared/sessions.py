@@ -33,7 +33,7 @@ class Session:
     holding: set[str] = field(default_factory=set[str])
 
     def find_lane(self, stamp: Stamp) -> Lane:
-        """The lane of a request, which becomes its last one.
+        """The lane of a request, made if it is its first.
 
         Raises ProtocolError for a request that nobody waits for any more.
         """

@@ -16,9 +16,8 @@ def plan(tasks: int, folder: Path | None = None, **behaviour: object) -> Plan:
     """A job whose tasks behave as told.
 
     ``sleep_seconds`` for each; ``fail``, ``crash``, ``hang``, ``hog`` (take all memory): indices of
-    tasks that do, ``unless``
-    there is a file of this name; ``folder``: each task leaves a file there when it starts, named
-    after its index and process.
+    tasks that do, ``unless`` there is a file of this name; ``folder``: each task leaves a file
+    there when it starts, named after its index and process.
     """
     return Plan("act", {"folder": str(folder or ""), **behaviour}, tasks)
 
