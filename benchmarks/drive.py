@@ -6,41 +6,41 @@ first line is the start. Run by ``benchmarks.rounds`` in the environment that ha
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
-from benchmarks.measures import MEASURES
+from benchmarks.line import take
+from benchmarks.measures import MEASURES, START, Figures
+from benchmarks.process_tree import keep_orphans
 from benchmarks.systems import make_system
+from benchmarks.systems.system import System
 from benchmarks.tasks import noop
 
 
 def main() -> None:
     name, *chosen = sys.argv[1:]
+    keep_orphans()
     system = make_system(name)
     try:
-        begin = time.perf_counter()
-        system.start()
-        system.call(noop, 0)
-        seconds = time.perf_counter() - begin
-        say("start", {"seconds": seconds}, system.versions())
+        if take(START, lambda: _start(system), system.versions).error:
+            return
         for measure in chosen or MEASURES:
-            try:
-                say(measure, MEASURES[measure](system))
-            except Exception as error:  # noqa: BLE001 - a peer's, and a result like any other
-                say(measure, {}, error=f"{type(error).__name__}: {error}")
+            if measure != START:
+                _take(measure, system)
     finally:
         system.stop()
 
 
-def say(
-    measure: str,
-    figures: dict[str, float],
-    versions: dict[str, str] | None = None,
-    error: str | None = None,
-) -> None:
-    line = {"measure": measure, "figures": figures, "versions": versions, "error": error}
-    print(json.dumps(line), flush=True)
+def _start(system: System) -> Figures:
+    """M5: seconds from nothing to the first result."""
+    begin = time.perf_counter()
+    system.start()
+    system.call(noop, 0)
+    return {"seconds": time.perf_counter() - begin}
+
+
+def _take(measure: str, system: System) -> None:
+    take(measure, lambda: MEASURES[measure](system), system.versions)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,9 @@ def measure_memory(system: System) -> Figures:
     return {"pss_mib": size / (1 << 20)}
 
 
+#: The measure that a system's start is.
+START = "start"
+
 #: Every measure that is taken of a running system, in this order.
 MEASURES: dict[str, Callable[[System], Figures]] = {
     "memory": measure_memory,
