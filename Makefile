@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PHOTOGRAPHS := .demo/photographs
+PEERS := .bench/peers
 TASKS ?= 100000
 MINUTES ?= 5
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check quick compose-test newest chaos format clean
+.PHONY: help setup demo test check quick compose-test newest chaos bench bench-peers redis-server format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,23 @@ compose-test: $(READY) ## the compose tests alone
 chaos: $(READY) ## kill, cut and lie for a while: SEED=1 TASKS=100000 MINUTES=5 replays a run
 	PYTHONPATH=tests $(BIN)/python -m support.chaos --tasks $(TASKS) --minutes $(MINUTES) \
 		$(if $(SEED),--seed $(SEED))
+
+bench: $(READY) ## measure headrace and the local pools, in minutes, to .bench/results.json
+	$(BIN)/python -m benchmarks run --json .bench/results.json
+
+bench-peers: $(READY) redis-server $(PEERS)/.ready ## measure all systems (half an hour), and show it in README and chart
+	$(BIN)/python -m benchmarks run --peers
+	$(BIN)/python -m benchmarks render
+
+redis-server:
+	@command -v $@ >/dev/null || { echo "redis-server is not here, and most peers need it:" \
+		"sudo apt-get install redis-server, or dnf install redis" >&2; exit 1; }
+
+# With the same Python as .venv: what is measured is the system, and the probe compares both.
+$(PEERS)/.ready: benchmarks/peers.txt | $(READY) redis-server
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement benchmarks/peers.txt
+	@touch $@
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -1,0 +1,55 @@
+"""What is committed is what the committed results give: no figure was typed by hand."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib as mpl
+import pytest
+
+from benchmarks import chart, readme
+from benchmarks.__main__ import CHART, README, RESULTS
+from benchmarks.results import Results, load
+from benchmarks.tables import make_markdown
+from support.made_runs import make_results, make_run, make_runs
+
+#: What to do about a difference.
+HINT = "run: python -m benchmarks render"
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return load(RESULTS)
+
+
+def list_texts(svg: str) -> list[str]:
+    return re.findall(r"<text [^>]*>([^<]*)</text>", svg)
+
+
+def test_the_readmes_tables_are_those_of_the_results(results: Results) -> None:
+    text = README.read_text()
+    assert readme.insert(text, make_markdown(results)) == text, HINT
+
+
+def test_the_chart_is_that_of_the_results(results: Results) -> None:
+    """To the byte with the matplotlib that drew it, else in all that it says."""
+    committed, drawn = CHART.read_text(), chart.draw(results).decode()
+    assert list_texts(committed) == list_texts(drawn), HINT
+    if f"Matplotlib v{mpl.__version__}," in committed:
+        assert committed == drawn, HINT
+
+
+def test_the_chart_says_what_it_shows() -> None:
+    failed = [make_run(1, {}, error="ValueError: too large")]
+    rates = {"headrace": make_runs("tasks_per_second", [1e5]), "Celery": failed}
+    whole = {
+        "headrace": make_runs("seconds", [2]),
+        "primesieve": [make_run(1, {"seconds": 1}, disturbance=2)],
+    }
+    drawn = chart.draw(make_results({"stream": rates, "primes": whole})).decode()
+    texts = list_texts(drawn)
+    assert {"headrace", "Celery", "primesieve", "100,000", "fails", "2.00", "1.00*"} <= set(texts)
+    assert {"No-op tasks, one by one, tasks/s", "Primes, s"} <= set(texts)
+    assert any("python -m benchmarks run, 2030-01-01" in text for text in texts)
+    assert any("Abacus, 2 cores" in text for text in texts)
+    assert drawn == chart.draw(make_results({"stream": rates, "primes": whole})).decode()
