@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import store
+from headrace_coordinator import payload_file, store
 from headrace_coordinator.events import Event, JobSubmitted
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.job import HeldLease
@@ -311,10 +311,12 @@ def test_the_disk_gets_back_what_deleted_jobs_took(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "FREE_BYTES", 4 << 20)
+    monkeypatch.setattr(payload_file, "SPARE_BYTES", 0)
     rig.submit("kept")
     rig.submit("a", None)
-    for start in range(8):
-        rig.put("a", start, bytes(1 << 20))
+    for start in range(0, 800, 2):
+        rig.put("a", start, bytes(12 << 10))
+        rig.put("a", start + 1, bytes(24 << 10))
     rig.ledger.compact()
     assert rig.store.measure_bytes() > 8 << 20
     rig.ledger.commit(lambda queue, _: queue.intake.delete("a"))
