@@ -64,19 +64,24 @@ class Calls:
         kwds: dict[str, Any],
         settle: Callable[[Outcome], object],
         place: Callable[[Stream, int], object] | None = None,
+        *,
+        push: bool = False,
     ) -> None:
         """Make a call; ``settle`` is told its outcome, in the receiver's thread.
 
-        Before that ``place`` is told which task of the stream it is. Raises UsageError for a
-        function that cannot travel, TypeError and ValueError for arguments.
+        Before that ``place`` is told which task of the stream it is. With ``push`` the call is sent
+        by this thread, if it can be, which is sooner but waits until it has arrived. Raises
+        UsageError for a function that cannot travel, TypeError and ValueError for arguments.
         """
         frame = self._options.seal_call(tuple(args), kwds)
         item = pack([self._seal(function), frame, label_function(function)])
         with self._lock:
-            index = self.stream.put(item)
+            index = self.stream.put(item, push=push)
             self._waiting[index] = settle
             if place:
                 place(self.stream, index)
+        if push:
+            self.stream.push()
 
     def _seal(self, function: Function) -> str | bytes:
         """A function as it travels, remembered: what it refers to is that of its first call."""

@@ -32,6 +32,9 @@ from headrace_services.calls.plan import Function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.messages import TaskFailure
 
+#: Seconds for which results of ``map`` may be gathered where they are kept: it needs them all.
+MAP_GATHER_SECONDS = 0.25
+
 #: What a pool is doing: taking calls, finishing them, or nothing any more.
 RUN, CLOSE, TERMINATE = "running", "closed", "terminated"
 
@@ -116,7 +119,10 @@ class Pool:
         self, func: Function, args: Sequence[Any] = (), kwds: dict[str, Any] | None = None
     ) -> Any:
         """Call a function and wait for its result."""
-        return self.apply_async(func, args, kwds).get()
+        self._require_running()
+        result: AsyncResult[Any] = AsyncResult()
+        self._open_calls().call(func, args, kwds or {}, result.settle, push=True)
+        return result.get()
 
     def apply_async(
         self,
@@ -263,6 +269,7 @@ class Pool:
                 on_values=take_values,
                 on_failures=take_failures,
                 on_broken=result.fail,
+                gather_seconds=MAP_GATHER_SECONDS,
             )
             stream.put_all(items)
             stream.close()

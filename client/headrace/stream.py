@@ -48,6 +48,7 @@ class Stream:
     ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
     ``on_failures`` of tasks that failed, in the receiver's thread and in any order; each task is
     told of once. ``on_broken`` is told once when the stream cannot go on: no further outcome comes.
+    With ``gather_seconds`` outcomes may be told of that much later, and then many at a time.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Stream:
         on_failures: Callable[[Sequence[TaskFailure]], None],
         on_broken: Callable[[HeadraceError], None],
         options: SubmitOptions | None = None,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._jobs = engine.jobs
         self._results = engine.results
@@ -70,9 +72,12 @@ class Stream:
         self._spec = make_job_spec(
             service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
+        self._gather_seconds = gather_seconds
         self._changed = threading.Condition()
         self._pending: list[bytes] = []
         self._count = self._sent = 0
+        self._watchers = 0
+        self._sending = True  # the job itself, at first
         self._started = False
         self._closed = False
         self._ended = False
@@ -86,11 +91,11 @@ class Stream:
     def job_id(self) -> str:
         return self._spec.id
 
-    def put(self, item: bytes) -> int:
+    def put(self, item: bytes, *, push: bool = False) -> int:
         """Hand in one task's input. Returns the task's index.
 
-        Raises JobStateError after ``close``, what broke the stream, and UsageError for an input
-        that is too large to travel.
+        With ``push`` it may stay here until ``push`` is called. Raises JobStateError after
+        ``close``, what broke the stream, and UsageError for an input that is too large to travel.
         """
         if len(item) > MAX_ITEM_BYTES:
             raise UsageError(
@@ -102,10 +107,17 @@ class Stream:
             index = self._count
             self._count += 1
             self._pending.append(item)
-            if len(self._pending) == 1:
+            if len(self._pending) == 1 and not push:
                 self._changed.notify_all()
             self._start()
             return index
+
+    def push(self) -> None:
+        """Send what was put in this thread, unless another one does so: for who waits anyway."""
+        try:
+            self._send_batch()
+        except HeadraceError as error:
+            self._break(error)
 
     def put_all(self, items: Sequence[bytes]) -> int:
         """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
@@ -153,7 +165,11 @@ class Stream:
         with self._changed:
             known = [index for index in indices if index < self._count]
             last = max(known, default=-1)
-            self._changed.wait_for(lambda: last < self._sent or self._ended)
+            self._watchers += 1
+            try:
+                self._changed.wait_for(lambda: last < self._sent or self._ended)
+            finally:
+                self._watchers -= 1
             if self._ended or not known:
                 return frozenset()
         try:
@@ -183,32 +199,55 @@ class Stream:
         try:
             self._insist(lambda: self._jobs.submit(self._spec))
             self._receiver.start()
-            start = 0
-            while batch := self._take_batch():
-                packed = pack_batch(batch)
-                self._insist(partial(self._jobs.put, self.job_id, start, packed))
-                start += len(batch)
-                with self._changed:
-                    self._sent = start
-                    self._changed.notify_all()
+            with self._changed:
+                self._sending = False
+            while self._wait_for_pending():
+                self._send_batch()
             if not self._ended:
-                self._jobs.seal(self.job_id, start)
+                self._jobs.seal(self.job_id, self._sent)
         except HeadraceError as error:
             self._break(error)
 
-    def _take_batch(self) -> list[bytes]:
-        """The inputs that have come, as many as travel together; none when there will be none."""
+    def _wait_for_pending(self) -> bool:
+        """Wait until there is something to send and nobody who does; False: there will be none."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closed)
-            size = 0
-            for count, item in enumerate(self._pending):
-                size += len(item)
-                if count and (size > BATCH_BYTES or count == BATCH_TASKS):
-                    batch = self._pending[:count]
-                    del self._pending[:count]
-                    return batch
-            batch, self._pending = self._pending, []
-            return batch
+            self._changed.wait_for(
+                lambda: not self._sending and (bool(self._pending) or self._closed)
+            )
+            return bool(self._pending)
+
+    def _send_batch(self) -> None:
+        """Send as many of the pending inputs as travel together, if nobody else is sending."""
+        with self._changed:
+            if self._sending or not self._pending:
+                return
+            self._sending = True
+            batch = self._take_batch()
+        try:
+            packed = pack_batch(batch)
+            self._insist(partial(self._jobs.put, self.job_id, self._sent, packed))
+        except BaseException:
+            with self._changed:  # whether they have arrived is not known; they may come twice
+                self._pending[:0] = batch
+                self._sending = False
+                self._changed.notify_all()
+            raise
+        with self._changed:
+            self._sent += len(batch)
+            self._sending = False
+            if self._pending or self._closed or self._watchers:
+                self._changed.notify_all()
+
+    def _take_batch(self) -> list[bytes]:
+        size = 0
+        for count, item in enumerate(self._pending):
+            size += len(item)
+            if count and (size > BATCH_BYTES or count == BATCH_TASKS):
+                batch = self._pending[:count]
+                del self._pending[:count]
+                return batch
+        batch, self._pending = self._pending, []
+        return batch
 
     def _insist(self, call: Callable[[], object]) -> None:
         """Have a call made as soon as the coordinator has room for it, unless this is over."""
@@ -234,6 +273,7 @@ class Stream:
                     seen=seen,
                     failure_cursor=failure_cursor,
                     delivered=delivered,
+                    gather_seconds=self._gather_seconds,
                 )
                 fetched = self._results.fetch(request)
                 if self._ended:

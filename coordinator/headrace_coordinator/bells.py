@@ -63,6 +63,10 @@ class Bells:
         for waiter in waiters:
             waiter.end(rang=False)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def count_waiters(self, topic: str) -> int:
         """How many wait for a topic now."""
         with self._lock:

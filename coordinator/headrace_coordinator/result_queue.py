@@ -68,9 +68,14 @@ class ResultQueue:
 
     def fetch(self, request: FetchRequest) -> Answer[Fetched]:
         topic = name_job_topic(request.job)
-        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        begun = time.monotonic()
+        deadline = begun + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        gathered = min(deadline, begun + request.gather_seconds)
         while True:
             rung = self._bells.count(topic)
+            if self._may_gather(request, gathered):
+                yield self._bells.wait(topic, rung, gathered)
+                continue
             fetched = self._look(request)
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.failures or fetched.complete or moved:
@@ -93,6 +98,16 @@ class ResultQueue:
 
     def acknowledge(self, job: str) -> Answer[None]:
         yield from self._commit(lambda queue, _: queue.intake.acknowledge(job))
+
+    def _may_gather(self, request: FetchRequest, until: float) -> bool:
+        """Tell whether more results should come before there is an answer."""
+
+        def look(queue: Queue, now: Now) -> bool:
+            queue.intake.deliver(request.job, request.delivered, now)
+            job = queue.state.find(request.job)
+            return not job.is_final and job.result_bytes < request.max_bytes
+
+        return time.monotonic() < until and not self._bells.closed and self._ledger.observe(look)
 
     def _look_at_log(self, request: LogRequest) -> LogPage:
         def look(queue: Queue, _: Now) -> tuple[bool, int]:

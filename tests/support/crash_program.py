@@ -41,7 +41,7 @@ from support.queue_builders import make_spec, make_worker
 CHECKPOINT_PAGES = 48
 
 #: Batches of so many bytes lie in the payload file: some of those here, and not others.
-store.PAYLOAD_BYTES = 8192
+PAYLOAD_BYTES = 8192
 
 #: What a task is charged, in CPU seconds: sums of it are exact.
 TASK_SECONDS = 0.5
@@ -281,6 +281,7 @@ def _make_failure(lease: HeldLease, index: int, reason: str) -> TaskFailure:
 
 
 if __name__ == "__main__":
+    store.PAYLOAD_BYTES = PAYLOAD_BYTES
     descriptor = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     program = Program(
         Path(sys.argv[1]), descriptor, "power" if sys.argv[3] == "power" else "process"

@@ -1,6 +1,6 @@
 """The manager: BaseManager speaking msgpack, three well-known objects, reconnecting proxies.
 
-    QueueManager(address, key).jobs()    ─► JobQueueApi    one connection a thread,
+    QueueManager(address, key).jobs()    ─► JobQueueApi    a connection for each call
     QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
     QueueManager(address, key).shared()  ─► SharedApi
 
@@ -9,12 +9,14 @@ Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, sh
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from multiprocessing import managers, util
+from multiprocessing import managers
 from typing import Any, cast
 
 from headrace_wire.address import Address
@@ -35,20 +37,23 @@ from headrace_wire.version import PROTOCOL, read_version
 #: knows better; longer than any long-poll.
 ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
 
+#: Connections of one proxy that are kept for the next calls.
+IDLE_CONNECTIONS = 16
+
 #: First and longest pause between attempts to reach a coordinator that went away, in seconds.
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Proxy(managers.BaseProxy):
-    """Calls the methods of one served object, over one connection a thread.
+    """Calls the methods of one served object. Thread safe.
 
-    Nothing is created, counted or shut down on the server. Whatever comes between a call and its
-    answer drops the connection: otherwise the next call would read this call's answer.
+    A call takes a connection that no other one uses, and leaves it to the next. Nothing is created,
+    counted or shut down on the server. Whatever comes between a call and its answer drops the
+    connection: otherwise the next call would read this call's answer.
     """
 
     #: Set by the stock class; typeshed does not know them.
-    _tls: Any
     _token: Any
     _authkey: bytes
     _Client: Callable[..., MsgpackConnection]
@@ -58,55 +63,75 @@ class Proxy(managers.BaseProxy):
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
-        # BaseProxy shares connections by address alone; two objects are served at this one.
-        # A forked child must not speak on its parent's connection: there this one is empty.
-        self._tls = util.ForkAwareLocal()
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
+        #: The newest last: what is used least may have been closed meanwhile.
+        self._idle: list[MsgpackConnection] = []
+        self._process = os.getpid()
         self._answer_seconds = answer_seconds
 
     def call(self, method: str, arguments: list[Any]) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
         ProtocolError for an answer that is none, and what the answer says.
         """
+        link: MsgpackConnection | None = None
         try:
-            link = self._connection()
+            link = self._take_connection()
             link.set_stall_limit(self._answer_seconds)
             link.send((self._token.id, method, arguments, {}))
-            return _receive_answer(link)
+            answer = _receive_answer(link)
         except (EOFError, OSError) as error:
-            self.drop()
+            self._drop(link)
+            self._drop_idle()  # they have gone the same way, or will have
             why = str(error) or "the connection was closed"
             host, port = self._token.address
             raise UnreachableError(f"the coordinator at {host}:{port} went away ({why})") from None
         except ProtocolError:
-            self.drop()
+            self._drop(link)
             raise
         except HeadraceError:
-            raise  # an answer like any other
-        except BaseException:  # a signal's handler may raise anything
-            self.drop()
+            self._leave(link)  # an answer like any other
             raise
-
-    def drop(self) -> None:
-        """Close this thread's connection; the next call opens another."""
-        link = self._tls.__dict__.pop("connection", None)
-        if link is not None:
-            link.close()
+        except BaseException:  # a signal's handler may raise anything
+            self._drop(link)
+            raise
+        self._leave(link)
+        return answer
 
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
         for link in list(self._open):
             link.interrupt()
             link.close()
+        self._idle.clear()
 
     def _incref(self) -> None:
         """Stay silent: BaseProxy would dial the coordinator from every forked child."""
 
-    def _connection(self) -> MsgpackConnection:
-        link: MsgpackConnection | None = getattr(self._tls, "connection", None)
-        if link is None or link.closed:  # closed: by another thread
-            link = self._connect()
-        return link
+    def _take_connection(self) -> MsgpackConnection:
+        if self._process != os.getpid():  # a forked child must not speak on its parent's
+            self._process = os.getpid()
+            self._drop_idle()
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                link = self._idle.pop()
+                if not link.closed:
+                    return link
+        return self._connect()
+
+    def _leave(self, link: MsgpackConnection | None) -> None:
+        if link is not None and len(self._idle) < IDLE_CONNECTIONS:
+            self._idle.append(link)
+        else:
+            self._drop(link)
+
+    def _drop(self, link: MsgpackConnection | None) -> None:
+        if link is not None:
+            link.close()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):
+                self._drop(self._idle.pop())
 
     def _connect(self) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey)
@@ -120,7 +145,6 @@ class Proxy(managers.BaseProxy):
             link.close()
             raise
         link.set_deadline(None)
-        self._tls.connection = link
         self._open.add(link)
         return link
 
@@ -250,9 +274,11 @@ class QueueManager(managers.BaseManager):
         """
         return cast("JobQueueApi", self._caller("jobs", answer_seconds))
 
-    def results(self, answer_seconds: float = ANSWER_SECONDS) -> ResultQueueApi:
-        """The result queue of the coordinator; see ``jobs``."""
-        return cast("ResultQueueApi", self._caller("results", answer_seconds))
+    def results(
+        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> ResultQueueApi:
+        """The result queue of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
+        return cast("ResultQueueApi", self._caller("results", answer_seconds, patient=patient))
 
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         """The shared state of the coordinator; see ``jobs``. Not ``patient``: tried just once."""

@@ -375,7 +375,8 @@ class FetchRequest(Message):
     """Ask for results past ``cursor`` (0 at first, then as the last answer said).
 
     ``failure_cursor``, likewise, asks for failed tasks as they come; None: not asked for.
-    ``delivered`` names runs of an owned job that need not be kept any more.
+    ``delivered`` names runs of an owned job that need not be kept any more. For ``gather_seconds``
+    at most there is no answer before ``max_bytes`` are there, or the job is final.
     """
 
     job: str
@@ -386,6 +387,7 @@ class FetchRequest(Message):
     seen: int
     failure_cursor: int | None = None
     delivered: tuple[Span, ...] = ()
+    gather_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

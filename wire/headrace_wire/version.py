@@ -3,7 +3,7 @@
 from importlib import metadata
 
 #: Raised by one with every change to messages or methods that the other side would misread.
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 def read_version() -> str:

@@ -1,13 +1,17 @@
 """The agent: one worker's process, which feeds its pool from the job queue and reports back.
 
-    coordinator ─ leaser thread ─► inbox ─┐
-    coordinator ─ heart thread ──► inbox ─┼─► main thread: Pool.submit, poll ─► reporter thread
-    signals ──────────────────────────────┘                                     ─► coordinator
+    coordinator ─ leaser thread ─► Pool.submit ─► slots ─┐
+    coordinator ─ heart thread ──► inbox ─┬─► main thread: Pool.poll ─► Reporter ─► coordinator
+    signals ──────────────────────────────┘
 
-The main thread alone touches the pool. Started in the order registration, pool, reporter, heart,
-leaser. On SIGTERM or SIGINT it drains: the leaser stops, what has not started is handed back,
-running tasks have ``drain_seconds`` to finish; then the pool closes, the reporter delivers what is
-left, and the worker takes its leave. A second signal kills the slots at once.
+What is leased goes into the pool in the leaser's thread; all else that the pool is told is the main
+thread's. Reports are the reporter's thread to send; when nothing is left to run, the main thread
+sends one itself, so that who waits for it has it a switch of threads earlier.
+
+Started in the order registration, pool, reporter, heart, leaser. On SIGTERM or SIGINT it drains:
+the leaser stops, what has not started is handed back, running tasks have ``drain_seconds`` to
+finish; then the pool closes, the reporter delivers what is left, and the worker takes its leave. A
+second signal kills the slots at once.
 """
 
 from __future__ import annotations
@@ -68,6 +72,9 @@ SHORTEST_ANSWER_SECONDS = 1.0
 
 #: Seconds for which a report waits for its commit before it is sent again.
 REPORT_ANSWER_SECONDS = 15.0
+
+#: Seconds for which the main thread waits for the commit of a report that it sends itself.
+SHORT_ANSWER_SECONDS = 0.25
 
 #: Signals that drain the worker.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -136,7 +143,14 @@ class Agent:
         # A worker must not spend the time of its leases on a link that was cut: it dials anew.
         answer_seconds = max(registration.lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
         results = self._manager.results(REPORT_ANSWER_SECONDS)
-        reporter = Reporter(results, info.id, info.name, self._holdings, self._note_failure)
+        reporter = Reporter(
+            results,
+            self._manager.results(SHORT_ANSWER_SECONDS, patient=False),
+            info.id,
+            info.name,
+            self._holdings,
+            self._note_failure,
+        )
         heart = Heart(
             self._manager.jobs(LONGEST_BEAT_SECONDS + answer_seconds),
             info.id,
@@ -147,14 +161,6 @@ class Agent:
             on_cancelled=self._note_cancelled,
             on_task_cancelled=self._note_task_cancelled,
             on_hand_back=lambda: self._note_hand_back(reporter),
-            on_failure=self._note_failure,
-        )
-        leaser = Leaser(
-            self._manager.jobs(LEASE_WAIT_SECONDS + answer_seconds),
-            info.id,
-            holdings=self._holdings,
-            register=self._register,
-            on_leases=self._note_leases,
             on_failure=self._note_failure,
         )
         settings = self._settings
@@ -168,6 +174,14 @@ class Agent:
             home=Home(settings.coordinator, str(settings.key_file.absolute())),
         ) as pool:
             self._wake = pool.wake
+            leaser = Leaser(
+                self._manager.jobs(LEASE_WAIT_SECONDS + answer_seconds),
+                info.id,
+                holdings=self._holdings,
+                register=self._register,
+                on_leases=lambda leases: self._take_leases(pool, leases),
+                on_failure=self._note_failure,
+            )
             reporter.start()
             heart.start(registration.heartbeat_seconds)
             leaser.start()
@@ -181,29 +195,32 @@ class Agent:
         """Run the pool until a signal or a failure ends it."""
         next_look = 0.0
         while not self._stop_requests and not self._failure:
-            while self._inbox:
-                self._inbox.popleft()(pool)
-            full = reporter.pending_bytes > MAX_PENDING_BYTES
-            stuck = pool.is_stuck(STUCK_SECONDS)
-            leaser.want(0 if full or stuck else self._appetite.count_wanted(pool))
-            waiting = pool.pending_tasks
-            if stuck and waiting:
-                reporter.add(pool.hand_back())
-            now = time.monotonic()
-            if now >= next_look:
-                self._look_at_memory(pool)
-                next_look = now + LOOK_SECONDS
+            with pool.lock:
+                while self._inbox:
+                    self._inbox.popleft()(pool)
+                full = reporter.pending_bytes > MAX_PENDING_BYTES
+                stuck = pool.is_stuck(STUCK_SECONDS)
+                wanted = 0 if full or stuck else self._appetite.count_wanted(pool)
+                waiting = pool.pending_tasks
+                if stuck and waiting:
+                    reporter.add(pool.hand_back())
+                now = time.monotonic()
+                if now >= next_look:
+                    self._look_at_memory(pool)
+                    next_look = now + LOOK_SECONDS
+            leaser.want(wanted)
             left = next_look - now
             self._pass_on(pool, reporter, min(left, STUCK_SECONDS) if waiting else left)
 
     def _drain(self, pool: Pool, reporter: Reporter) -> None:
         """Hand back what has not started, and let running tasks finish until the deadline."""
-        self._condition.draining = True
         deadline_seconds = self._settings.drain_seconds
         deadline = time.monotonic() + deadline_seconds
-        while self._inbox:
-            self._inbox.popleft()(pool)
-        reporter.add(pool.hand_back())
+        with pool.lock:
+            self._condition.draining = True
+            while self._inbox:
+                self._inbox.popleft()(pool)
+            reporter.add(pool.hand_back())
         while pool.outstanding and self._stop_requests < 2 and not self._failure:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -216,16 +233,18 @@ class Agent:
 
     def _pass_on(self, pool: Pool, reporter: Reporter, timeout_seconds: float) -> None:
         events: list[Event] = pool.poll(timeout_seconds)
-        if restarts := pool.take_restarts():
-            reporter.add_restarts(restarts)
-        # Before the outcomes, so that a task's lines are there when its outcome is.
-        if lines := pool.take_lines():
-            reporter.add_lines(lines)
-        self._condition.progress = pool.list_progress()
+        with pool.lock:
+            if restarts := pool.take_restarts():
+                reporter.add_restarts(restarts)
+            # Before the outcomes, so that a task's lines are there when its outcome is.
+            if lines := pool.take_lines():
+                reporter.add_lines(lines)
+            self._condition.progress = pool.list_progress()
+            self._condition.busy = pool.busy_slots
+            more = bool(pool.outstanding)
         if events:
             self._appetite.learn(events)
-            reporter.add(events)
-        self._condition.busy = pool.busy_slots
+            reporter.add(events, more=more)
 
     def _take_leave(self, reporter: Reporter) -> None:
         if self._failure:
@@ -266,12 +285,13 @@ class Agent:
             give_blocks_back()
         self._condition.rss_bytes = slots + read_rss_bytes(os.getpid())
 
-    def _note_leases(self, leases: tuple[Lease, ...]) -> None:
-        def take(pool: Pool) -> None:
+    def _take_leases(self, pool: Pool, leases: tuple[Lease, ...]) -> None:
+        """Have leases run. One that comes when the worker goes is not taken: it goes back."""
+        with pool.lock:
+            if self._condition.draining:
+                return
             for lease in leases:
                 pool.submit(self._make_batch(lease))
-
-        self._inbox.append(take)
         self._wake()
 
     def _make_batch(self, lease: Lease) -> Batch:

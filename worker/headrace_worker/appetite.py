@@ -38,7 +38,7 @@ class Appetite:
 
     def count_wanted(self, pool: Pool) -> int:
         """For how many slots work is wanted now."""
-        waiting = pool.pending_tasks
+        waiting = pool.queued_tasks
         if waiting < pool.idle_slots:
             return pool.idle_slots - waiting
         if self._mean_seconds is None or self._mean_seconds > SHORT_TASK_SECONDS:

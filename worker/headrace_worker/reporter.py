@@ -1,6 +1,7 @@
 """The reporter: one thread that sends outcomes, log lines and samples to the result queue.
 
-    agent ─ add(events) ─► pending ─► one report for all that came while the last was under way
+    agent ─ add(events) ─► pending ─► one report for all that came while the last was under way,
+                                      or not long ago, if there will be more
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
 sent again. Started by the agent; ``flush`` waits until all is acknowledged, ``stop`` ends it.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -37,22 +39,34 @@ REFUSAL = f"{RefusedError.__module__}.{RefusedError.__qualname__}"
 #: Seconds between attempts when the coordinator's store cannot be written.
 STORE_PAUSE_SECONDS = 1.0
 
+#: Seconds from one report to the next while there will be more to tell, and bytes of values that
+#: do not wait so long.
+REPORT_SECONDS = 0.01
+URGENT_BYTES = 256 << 10
+
 #: Seconds for which log lines wait for others, or for an outcome.
 LINES_SECONDS = 0.1
 
 
 class Reporter:
-    """``on_failure`` is called in the reporter's thread when it cannot go on."""
+    """``on_failure`` is called in the reporter's thread when it cannot go on.
+
+    ``once`` is the result queue for a single short attempt, ``results`` for as many as it takes.
+    """
 
     def __init__(
         self,
         results: ResultQueueApi,
+        once: ResultQueueApi,
         worker: str,
         name: str,
         holdings: Holdings,
         on_failure: Callable[[HeadraceError], None],
     ) -> None:
         self._results = results
+        self._once = once
+        self._number = 0
+        self._undelivered: tuple[Report, list[Event]] | None = None
         self._worker = worker
         self._name = name
         self._holdings = holdings
@@ -63,6 +77,8 @@ class Reporter:
         self._pending_bytes = 0
         self._lines = LineBox(name)
         self._changed = threading.Condition()
+        self._more = False
+        self._next_seconds = 0.0
         self._sending = False
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
@@ -75,11 +91,18 @@ class Reporter:
         """Bytes of values that are not acknowledged yet."""
         return self._pending_bytes
 
-    def add(self, events: Sequence[Event]) -> None:
-        """Have events reported, soon."""
+    def add(self, events: Sequence[Event], *, more: bool = False) -> None:
+        """Have events reported: soon if ``more`` will come, and otherwise at once.
+
+        That is by this thread, if no other report is under way; it waits for the acknowledgement,
+        a moment at most.
+        """
+        if not more and self._report_at_once(events):
+            return
         with self._changed:
             self._pending += events
             self._pending_bytes += _measure(events)
+            self._more = more
             self._changed.notify_all()
 
     def add_lines(self, lines: Sequence[TaskLine]) -> None:
@@ -97,7 +120,7 @@ class Reporter:
         """Wait until everything added is acknowledged. False when it took too long."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not (self._pending or self._lines or self._sending), timeout_seconds
+                lambda: not (self._is_due() or self._lines or self._sending), timeout_seconds
             )
 
     def stop(self) -> None:
@@ -107,11 +130,9 @@ class Reporter:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        number = 0
         try:
             while self._wait_for_pending():
-                number += 1
-                self._send_next(number)
+                self._send_next()
         except HeadraceError as error:
             self._on_failure(error)
         except Exception as error:
@@ -121,19 +142,62 @@ class Reporter:
     def _wait_for_pending(self) -> bool:
         """Wait until there is something to report; False when the reporter is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._lines or self._stopped)
-            if not self._pending:
-                self._changed.wait_for(lambda: self._pending or self._stopped, LINES_SECONDS)
+            self._changed.wait_for(
+                lambda: not self._sending and (self._is_due() or self._lines or self._stopped)
+            )
+            if not self._is_due():
+                self._changed.wait_for(lambda: self._is_due() or self._stopped, LINES_SECONDS)
+            pause = self._next_seconds - time.monotonic()
+            if pause > 0:
+                self._changed.wait_for(self._is_urgent, pause)
+            self._next_seconds = time.monotonic() + REPORT_SECONDS
             return not self._stopped
 
-    def _send_next(self, number: int) -> None:
+    def _is_due(self) -> bool:
+        return bool(self._pending or self._undelivered)
+
+    def _is_urgent(self) -> bool:
+        return not self._more or self._pending_bytes >= URGENT_BYTES or self._stopped
+
+    def _report_at_once(self, events: Sequence[Event]) -> bool:
+        """Report events in this thread. False: another thread has to, or is about to."""
         with self._changed:
-            events = self._take_pending()
-            logs = self._lines.take()
-            self._tally.add_restarts(self._restarts)
-            self._restarts.clear()
+            if self._sending or self._is_due() or self._lines or self._stopped:
+                return False
             self._sending = True
-        self._send(self._make_report(number, events, logs))
+            self._pending += events
+            self._pending_bytes += _measure(events)
+            report, taken = self._prepare()
+        try:
+            self._once.report(report)
+        except HeadraceError as error:
+            log.debug("a report has to be sent again: %s", error)
+            with self._changed:
+                self._undelivered = report, taken
+                self._sending = False
+                self._changed.notify_all()
+        else:
+            self._note_delivered(taken)
+        return True
+
+    def _send_next(self) -> None:
+        with self._changed:
+            self._sending = True
+            report, events = self._undelivered or self._prepare()
+        self._send(report)
+        self._undelivered = None
+        self._note_delivered(events)
+
+    def _prepare(self) -> tuple[Report, list[Event]]:
+        """The next report, of what is pending."""
+        events = self._take_pending()
+        logs = self._lines.take()
+        self._tally.add_restarts(self._restarts)
+        self._restarts.clear()
+        self._number += 1
+        return self._make_report(self._number, events, logs), events
+
+    def _note_delivered(self, events: Sequence[Event]) -> None:
         for event in events:
             tasks = 1 if isinstance(event, Failed) else event.stop - event.start
             self._holdings.release(event.key, tasks)

@@ -92,7 +92,7 @@ def test_every_answer_may_be_lost_once_and_nothing_is_done_twice(
         if method == "change":
             lost["call"] = not lost["call"]
             if lost["call"]:
-                self.drop()
+                self._drop_idle()
                 raise UnreachableError("the answer was lost")
         return answer
 

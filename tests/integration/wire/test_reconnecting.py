@@ -132,7 +132,7 @@ def test_an_interruption_closes_the_connection(
 ) -> None:
     proxy = Proxy("jobs", served.address, KEY)
     proxy.call("info", [])
-    link = proxy._connection()
+    link = proxy._idle[-1]
 
     def interrupt() -> NoReturn:
         raise KeyboardInterrupt
@@ -176,17 +176,17 @@ def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
         with pytest.raises(UnreachableError):
             waiting.result(PATIENCE_SECONDS)
     wait_until(lambda: gate.waiting == 0)
-    assert len(links) == 3
+    assert len(links) == 2
     assert all(link.closed and link._socket.fileno() == -1 for link in links)
 
 
 def test_a_call_after_closing_dials_again(served: Served) -> None:
     proxy = Proxy("jobs", served.address, KEY)
     answer = proxy.call("info", [])
-    first = proxy._connection()
+    first = proxy._idle[-1]
     proxy.close()
     assert proxy.call("info", []) == answer
-    assert proxy._connection() is not first
+    assert proxy._idle[-1] is not first
 
 
 @pytest.fixture

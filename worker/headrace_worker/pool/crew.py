@@ -75,14 +75,18 @@ class Crew:
         slot.ready = True
         self._failures = 0
 
-    def wait(
-        self, timeout_seconds: float | None
+    def wait(self, timeout_seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait until something happens. Meanwhile other threads may start and feed slots."""
+        return self._selector.select(timeout_seconds)
+
+    def sort(
+        self, happenings: list[tuple[selectors.SelectorKey, int]]
     ) -> tuple[bool, list[SlotProcess], list[SlotProcess]]:
-        """Wait until something happens: was ``wake`` called, who has written, who is dead."""
+        """Tell what happened: was ``wake`` called, who has written, who is dead."""
         woken = False
         heard: list[SlotProcess] = []
         dead: list[SlotProcess] = []
-        for key, happened in self._selector.select(timeout_seconds):
+        for key, happened in happenings:
             slot: SlotProcess | None = key.data
             if slot is None:
                 os.eventfd_read(self._bell)

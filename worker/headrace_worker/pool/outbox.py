@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headrace_worker.pool.failure import Failure
 
 #: Results leave when so many seconds have passed since others left.
-FLUSH_SECONDS = 0.005
+FLUSH_SECONDS = 0.01
 
 #: Results leave when they have so many bytes together.
 FLUSH_BYTES = 1 << 16

@@ -17,6 +17,7 @@ exit), those that are left are killed, all are buried, then bell and selector ar
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -78,7 +79,10 @@ class SlotStats:
 
 
 class Pool:
-    """Runs tasks in ``slots`` child processes. Not thread safe, but for ``wake``.
+    """Runs tasks in ``slots`` child processes. Thread safe are only ``submit`` and ``wake``.
+
+    Who calls anything else holds ``lock``, but for ``poll``, which takes it and lets others have it
+    while it waits; that is for one thread.
 
     ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
     modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
@@ -116,6 +120,7 @@ class Pool:
             task_stdout=task_stdout,
             home=home,
         )
+        self.lock = threading.RLock()
         self._line = Line()
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
@@ -164,6 +169,12 @@ class Pool:
     def pending_tasks(self) -> int:
         """How many tasks have not started."""
         return sum(map(len, self._list_pending()))
+
+    @property
+    def queued_tasks(self) -> int:
+        """How many tasks wait behind others: each slot's first one runs, or is about to."""
+        behind = sum(max(0, slot.count_tasks() - 1) for slot in self._crew.slots)
+        return self._line.tasks + behind
 
     @property
     def pending_seconds(self) -> float | None:
@@ -219,36 +230,40 @@ class Pool:
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back from ``poll`` once, unless it is cancelled."""
-        self._check_open()
-        if batch.key in self._held:
-            raise ValueError(f"batch {batch.key} is already held by the pool")
-        held = Held(batch, batch.stop - batch.start)
-        self._held[batch.key] = held
-        self._line.append(Stretch(held, batch.start, batch.stop))
-        self._feed()
+        with self.lock:
+            self._check_open()
+            if batch.key in self._held:
+                raise ValueError(f"batch {batch.key} is already held by the pool")
+            held = Held(batch, batch.stop - batch.start)
+            self._held[batch.key] = held
+            self._line.append(Stretch(held, batch.start, batch.stop))
+            self._feed()
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
         """Wait for events, news of tasks, the time limit (None: without end), or ``wake``.
 
         Raises SlotStartError when slots die one after the other before they are ready.
         """
-        self._check_open()
         end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
-            due = min(end, self._keep_going())
+            with self.lock:
+                self._check_open()
+                due = min(end, self._keep_going())
+                has_news = self._events or self._news.came
             wait = None if due == inf else max(0.0, due - time.monotonic())
-            has_news = self._events or self._news.came
-            woken, heard, dead = self._crew.wait(0.0 if has_news else wait)
-            for slot in heard:
-                self._read(slot)
-            for slot in dead:
-                self._bury(slot)
-            if self._events or self._news.came or woken or time.monotonic() >= end:
-                self._news.came = False
-                # Slots go on while the caller looks at the events.
-                self._keep_going()
-                events, self._events = self._events, []
-                return events
+            happened = self._crew.wait(0.0 if has_news else wait)
+            with self.lock:
+                woken, heard, dead = self._crew.sort(happened)
+                for slot in heard:
+                    self._read(slot)
+                for slot in dead:
+                    self._bury(slot)
+                if self._events or self._news.came or woken or time.monotonic() >= end:
+                    self._news.came = False
+                    # Slots go on while the caller looks at the events.
+                    self._keep_going()
+                    events, self._events = self._events, []
+                    return events
 
     def wake(self) -> None:
         """Let ``poll`` return, now or at its next call. Thread safe."""
