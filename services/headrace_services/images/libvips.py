@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
+from importlib import metadata, util
 from typing import Any
+
+#: The distribution that brings libvips along, in the version of libvips.
+_CARRIER = "pyvips-binary"
 
 
 @cache
@@ -23,6 +28,13 @@ def load_libvips() -> Any:
 
 
 def name_engine() -> str:
-    """Name the library that does the work, with its version."""
+    """Name the library that does the work, with its version.
+
+    Loaded only where the system's own is used: an agent names its engines and needs no more of
+    them. Raises ImportError or OSError where pyvips or its library is missing.
+    """
+    if util.find_spec("pyvips") and util.find_spec("_libvips"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return f"libvips {metadata.version(_CARRIER)}"
     pyvips = load_libvips()
     return f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"

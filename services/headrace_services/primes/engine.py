@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
-from headrace_services.primes.primesieve import load_primesieve
-from headrace_services.primes.sieve import NumpySieve
+from headrace_services.primes.primesieve import Primesieve, load_primesieve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,11 +19,6 @@ ENGINE_VARIABLE = "HEADRACE_PRIMES_ENGINE"
 
 class Engine(Protocol):
     """Finds primes in [start, stop), where 0 <= start <= stop <= 2^64. Not thread safe."""
-
-    @property
-    def name(self) -> str:
-        """The library and its version."""
-        ...
 
     def count(self, start: int, stop: int) -> int:
         """How many primes."""
@@ -38,9 +33,30 @@ class Engine(Protocol):
         ...
 
 
-@cache
 def choose_engine() -> Engine:
-    """Choose the engine, once per process.
+    """Choose the engine. Raises what ``find_primesieve`` does."""
+    found = find_primesieve()
+    if found is not None:
+        return found
+    from headrace_services.primes.sieve import NumpySieve  # noqa: PLC0415 - imports NumPy
+
+    return NumpySieve()
+
+
+def name_engine() -> str:
+    """Name the engine and its version, without NumPy: an agent needs no more than the name.
+
+    Raises what ``find_primesieve`` does, and ImportError where NumPy would do it and is missing.
+    """
+    found = find_primesieve()
+    return found.name if found is not None else f"NumPy sieve {metadata.version('numpy')}"
+
+
+@cache
+def find_primesieve() -> Primesieve | None:
+    """Find primesieve, once per process.
+
+    None where it is not installed, or the environment asks for NumPy.
 
     Raises ValueError for an unknown word in HEADRACE_PRIMES_ENGINE, and OSError where it asks for
     primesieve and no library of it can be loaded.
@@ -49,7 +65,7 @@ def choose_engine() -> Engine:
     if wanted not in ("", "numpy", "primesieve"):
         raise ValueError(f"{ENGINE_VARIABLE}={wanted} is unknown: use primesieve or numpy")
     if wanted == "numpy":
-        return NumpySieve()
+        return None
     try:
         return load_primesieve()
     except OSError as error:
@@ -57,4 +73,4 @@ def choose_engine() -> Engine:
             raise OSError(
                 f"{ENGINE_VARIABLE}=primesieve, but {error}: install libprimesieve, or unset it"
             ) from None
-        return NumpySieve()
+        return None

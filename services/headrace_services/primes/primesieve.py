@@ -9,14 +9,14 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import errno
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 #: What counting functions return when they could not count.
@@ -74,6 +74,8 @@ class Primesieve:
 
         Raises MemoryError where the library could not make it.
         """
+        import numpy as np  # noqa: PLC0415 - an agent names its engine, and needs no more
+
         if start >= stop:
             return np.empty(0, dtype=np.uint64)
         size = ctypes.c_size_t()
@@ -98,7 +100,7 @@ class _Memory:
             "version": 3,
             "data": (address, True),
             "shape": (size,),
-            "typestr": np.dtype(np.uint64).str,
+            "typestr": f"{'<' if sys.byteorder == 'little' else '>'}u8",
         }
 
 

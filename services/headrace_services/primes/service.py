@@ -37,9 +37,9 @@ class PrimesService:
 
         Raises OSError or ValueError where HEADRACE_PRIMES_ENGINE asks for what is not there.
         """
-        from headrace_services.primes.engine import choose_engine  # noqa: PLC0415 - see class
+        from headrace_services.primes.engine import name_engine  # noqa: PLC0415 - see class
 
-        return choose_engine().name
+        return name_engine()
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
         """Make ready to run tasks; raises ValueError for a wrong operation or parameters."""

@@ -47,11 +47,6 @@ _PATTERN_ODDS = 3 * 5 * 7 * 11 * 13
 class NumpySieve:
     """The engine on NumPy alone."""
 
-    @property
-    def name(self) -> str:
-        """The library and its version."""
-        return f"NumPy sieve {np.__version__}"
-
     def count(self, start: int, stop: int) -> int:
         """Count primes."""
         found = int(start <= 2 < stop)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_services.primes import PRIMES
-from headrace_services.primes.engine import choose_engine
+from headrace_services.primes.engine import find_primesieve
 from headrace_services.primes.primesieve import load_primesieve
 from headrace_services.primes.sieve import NumpySieve
 from headrace_services.service import Target
@@ -67,9 +67,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture
 def fresh_choice() -> Iterator[None]:
     """Let the engine be chosen anew in the test, and once more after it."""
-    choose_engine.cache_clear()
+    find_primesieve.cache_clear()
     yield
-    choose_engine.cache_clear()
+    find_primesieve.cache_clear()
 
 
 def run_tasks(plan: Plan) -> list[tuple[int, bytes]]:

@@ -157,8 +157,8 @@ def test_the_environment_forces_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fresh_choice")
 def test_primesieve_is_preferred(primesieve: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(engine_module.choose_engine()) is type(primesieve)
     monkeypatch.delenv(ENGINE_VARIABLE, raising=False)
-    assert PRIMES.engine() == primesieve.name
     assert PRIMES.engine().startswith("primesieve ")
 
 
@@ -175,8 +175,9 @@ def test_without_the_library_numpy_works_unless_primesieve_was_asked_for(
 ) -> None:
     monkeypatch.setattr(primesieve_module, "_name_candidates", lambda: iter(["libabsent.so.1"]))
     monkeypatch.delenv(ENGINE_VARIABLE, raising=False)
-    assert engine_module.choose_engine().name.startswith("NumPy sieve ")
-    engine_module.choose_engine.cache_clear()
+    assert isinstance(engine_module.choose_engine(), NumpySieve)
+    assert PRIMES.engine().startswith("NumPy sieve ")
+    engine_module.find_primesieve.cache_clear()
     monkeypatch.setenv(ENGINE_VARIABLE, "primesieve")
     with pytest.raises(OSError, match=r"libprimesieve\.so.* install libprimesieve, or unset it"):
         PRIMES.engine()
