@@ -1,0 +1,144 @@
+"""A crowd: workers that do no work, to see what workers cost a coordinator.
+
+    coordinator ─ leaser ─► granted ─► reporter ─► coordinator     three threads and as many
+                  heart ─────────────────────────► coordinator     connections for each worker
+
+``python -m benchmarks.crowd ADDRESS KEY_FILE WORKERS`` is a process with so many of them, which
+speak as ``headrace_worker`` does: one asks for work, one beats, and one reports all that was
+granted while its last report was under way. Each claims that a task takes ``TASK_SECONDS``, which
+decides how many tasks a lease has, and has a value of one byte for it at once. The process ends
+when it is killed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from pathlib import Path
+
+from benchmarks.systems.system import SLOTS
+from headrace_wire.address import parse_address
+from headrace_wire.batch import pack_batch
+from headrace_wire.key import load_key
+from headrace_wire.manager import QueueManager
+from headrace_wire.messages import DoneRun, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
+from headrace_worker.heart import LONGEST_BEAT_SECONDS
+from headrace_worker.holdings import Holdings
+from headrace_worker.leaser import LEASE_WAIT_SECONDS
+
+#: What the workers of a crowd offer: the name of no service of ours, and that of calls.
+SERVICES = ("growth", "calls")
+
+#: Seconds that a task claims to have taken. So many that 64 workers would do about as many tasks as
+#: a coordinator can hand out; a lease has up to a thousand.
+TASK_SECONDS = 0.001
+
+#: Tasks in one run of a report: a slot's part of a lease.
+RUN_TASKS = 50
+
+#: Leases that a worker holds before it asks for no more.
+LEASES_HELD = 4
+
+#: The value of every task: nothing, as msgpack has it.
+VALUE = b"\xc0"
+
+
+class IdleWorker:
+    """A worker that has every outcome at once."""
+
+    def __init__(self, manager: QueueManager) -> None:
+        self._jobs, self._results = manager.jobs(), manager.results()
+        self._info = WorkerInfo(
+            id=secrets.token_hex(8),
+            name=f"idle-{secrets.token_hex(4)}",
+            host="here",
+            process=0,
+            slots=SLOTS,
+            slots_limit="",
+            start_method="none",
+            version="0",
+            engines=dict.fromkeys(SERVICES, "none"),
+        )
+        self._holdings = Holdings()
+        self._changed = threading.Condition()
+        self._granted: list[Lease] = []
+
+    def start(self) -> None:
+        """Introduce it, and start its threads."""
+        self._jobs.register(self._info, ())
+        for run in (self._lease, self._report, self._beat):
+            threading.Thread(target=run, daemon=True).start()
+
+    def _lease(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            grant = self._jobs.lease(
+                LeaseRequest(
+                    worker=self._info.id,
+                    number=number,
+                    free_slots=SLOTS,
+                    wait_seconds=LEASE_WAIT_SECONDS,
+                    known_jobs=self._holdings.known_jobs(),
+                )
+            )
+            self._holdings.take(grant.leases, number)
+            with self._changed:
+                self._granted += grant.leases
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: len(self._granted) < LEASES_HELD)
+
+    def _report(self) -> None:
+        number = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._granted)
+                leases, self._granted = self._granted, []
+                self._changed.notify_all()
+            number += 1
+            runs = tuple(run for lease in leases for run in _finish(lease))
+            self._results.report(Report(self._info.id, number, runs, (), (), ()))
+            for lease in leases:
+                self._holdings.release(lease.id, lease.stop - lease.start)
+
+    def _beat(self) -> None:
+        orders = 0
+        while True:
+            request, leases = self._holdings.snapshot()
+            told = self._jobs.heartbeat(
+                Heartbeat(
+                    worker=self._info.id,
+                    request=request,
+                    leases=leases,
+                    busy=SLOTS,
+                    rss_bytes=0,
+                    draining=False,
+                    wait_seconds=LONGEST_BEAT_SECONDS,
+                    orders=orders,
+                )
+            )
+            orders = told.number
+
+
+def _finish(lease: Lease) -> list[DoneRun]:
+    """The outcomes of a lease, as the slots of a worker would have them."""
+    runs: list[DoneRun] = []
+    for start in range(lease.start, lease.stop, RUN_TASKS):
+        stop = min(start + RUN_TASKS, lease.stop)
+        seconds = TASK_SECONDS * (stop - start)
+        values = pack_batch([VALUE] * (stop - start))
+        runs.append(DoneRun(lease.id, lease.job, start, stop, values, seconds, seconds))
+    return runs
+
+
+def main() -> None:
+    address, key_file, workers = sys.argv[1:]
+    key = load_key(Path(key_file))
+    for _ in range(int(workers)):
+        IdleWorker(QueueManager(parse_address(address), key)).start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
