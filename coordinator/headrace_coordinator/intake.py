@@ -11,7 +11,6 @@ from headrace_coordinator.events import (
     ResultsDropped,
     RunsDelivered,
     TaskRevived,
-    WorkAppeared,
 )
 from headrace_coordinator.job import Job
 from headrace_coordinator.ranges import RangeSet
@@ -68,13 +67,13 @@ class Intake:
             heard=now.monotonic,
         )
         _set_deadline(job, now)
-        self._state.jobs[spec.id] = job
+        self._state.add(job)
         self._state.events.append(JobSubmitted(spec, now.at))
         if spec.tasks is not None:
             job.tasks = spec.tasks
             job.sealed = True
             job.fresh.add(0, spec.tasks)
-            self._state.events.append(WorkAppeared())
+            self._state.offer(job)
         self._state.change(job, now)
         return self.status(spec.id, now)
 
@@ -101,7 +100,8 @@ class Intake:
         job.chunks.append(start, stop, len(inputs))
         job.bytes_in += len(inputs)
         self._state.keep(job, len(inputs))
-        self._state.events += [InputsPut(job_id, start, stop, inputs), WorkAppeared()]
+        self._state.events.append(InputsPut(job_id, start, stop, inputs))
+        self._state.offer(job)
         self._state.change(job, now)
         return stop
 
@@ -150,6 +150,7 @@ class Intake:
         self._reopen(job, now)
         for start, stop in unfinished:
             job.fresh.add(start, stop)
+        self._state.offer(job)
         self._state.change(job, now)
         return self.status(job_id, now)
 
@@ -178,7 +179,7 @@ class Intake:
         self._revive(job, chosen)
         for start, stop in chosen:
             job.give_back(start, stop, 0, now.monotonic)
-        self._state.events.append(WorkAppeared())
+        self._state.offer(job)
         self._state.change(job, now)
         return self.status(job_id, now)
 
@@ -214,7 +215,6 @@ class Intake:
         job.waiting_since = job.heard = now.monotonic
         job.virtual_seconds = self._state.virtual_seconds
         _set_deadline(job, now)
-        self._state.events.append(WorkAppeared())
 
     def delete(self, job_id: str) -> None:
         """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
@@ -222,7 +222,7 @@ class Intake:
         if job:
             self._state.stop_leases(job)
             self._state.keep(job, -job.spool_bytes)
-            del self._state.jobs[job_id]
+            self._state.forget(job)
             self._state.events.append(JobDeleted(job_id))
 
     def acknowledge(self, job_id: str) -> None:

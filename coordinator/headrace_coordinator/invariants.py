@@ -30,6 +30,12 @@ def check_invariants(state: QueueState) -> None:
     listed = {lease for job in state.jobs.values() for lease in job.leases}
     held = {lease for member in state.members.values() for lease in member.leases}
     assert listed == held == set(state.leases), "3"
+    for job_id, job in state.jobs.items():
+        assert not job.is_waiting() or job_id in state.turns, f"7: {job}"
+        assert not job.suspects or job_id in state.suspected, f"7: {job}"
+        assert not job.delayed or job_id in state.paused, f"7: {job}"
+    slots = sum(member.info.slots for member in state.members.values())
+    assert state.count_slots() == slots, "7"
     assert state.spool_bytes == sum(job.spool_bytes for job in state.jobs.values()), "6"
 
 

@@ -23,6 +23,7 @@ from headrace_coordinator.chunks import Chunks
 from headrace_coordinator.job_log import JobLog
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
+from headrace_coordinator.runs import Run, Runs
 from headrace_wire.messages import (
     FAILED,
     FINAL_STATES,
@@ -34,9 +35,6 @@ from headrace_wire.messages import (
     JobSpec,
     JobStatus,
 )
-
-#: A run of tasks and how often they were attempted: (start, stop, attempts).
-Run = tuple[int, int, int]
 
 #: Weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
@@ -75,8 +73,8 @@ class Job:
     sealed: bool = False
     state: str = QUEUED
     fresh: RangeSet = field(default_factory=RangeSet)
-    again: list[Run] = field(default_factory=list[Run])
-    suspects: list[Run] = field(default_factory=list[Run])
+    again: Runs = field(default_factory=Runs)
+    suspects: Runs = field(default_factory=Runs)
     delayed: list[tuple[float, int, int]] = field(default_factory=list[tuple[float, int, int]])
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     leased: int = 0
@@ -120,8 +118,7 @@ class Job:
     @property
     def waiting(self) -> int:
         """Tasks that could be leased now."""
-        runs = (*self.again, *self.suspects)
-        return self.fresh.count + sum(stop - start for start, stop, _ in runs)
+        return self.fresh.count + self.again.count + self.suspects.count
 
     def has_work(self) -> bool:
         """Tell whether there are tasks to lease to any worker."""
@@ -159,9 +156,9 @@ class Job:
         if not self.is_waiting():
             self.waiting_since = now
         if lost and attempts >= count_allowed(self.spec, LOST) - 1:
-            self.suspects.append((start, stop, attempts))
+            self.suspects.add(start, stop, attempts)
         elif attempts:
-            self.again.append((start, stop, attempts))
+            self.again.add(start, stop, attempts)
         else:
             self.fresh.add(start, stop)
 
@@ -171,20 +168,13 @@ class Job:
             claimed = RangeSet(self.fresh.overlap(start, stop))
             self.fresh.remove(start, stop)
             return claimed
-        alike = [run for run in self.again if run[2] == attempts]
-        self.again = [run for run in self.again if run[2] != attempts]
-        self.again += _cut_out(alike, start, stop)
-        return RangeSet(
-            (max(left, start), min(right, stop))
-            for left, right, _ in alike
-            if left < stop and start < right
-        )
+        return RangeSet(self.again.remove(start, stop, attempts))
 
     def forget_waiting(self, start: int, stop: int) -> None:
         """Take tasks out of wherever they wait: their outcome came from elsewhere."""
         self.fresh.remove(start, stop)
-        self.again = _cut_out(self.again, start, stop)
-        self.suspects = _cut_out(self.suspects, start, stop)
+        self.again.remove(start, stop)
+        self.suspects.remove(start, stop)
         if self.delayed:
             self.delayed = [entry for entry in self.delayed if not start <= entry[1] < stop]
             heapq.heapify(self.delayed)
@@ -266,22 +256,11 @@ class Job:
             counters=dict(self.counters),
         )
 
-    def _take_run(self, runs: list[Run], most: int, max_bytes: int) -> Run:
+    def _take_run(self, runs: Runs, most: int, max_bytes: int) -> Run:
         """Cut a run from the last of some, ever smaller, so that a bad task is soon alone."""
-        start, stop, attempts = runs.pop()
-        cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
-        if self.spec.carried:
-            cut = min(cut, self.chunks.fit(start, cut, max_bytes))
-        if cut < stop:
-            runs.append((cut, stop, attempts))
-        return start, cut, attempts
 
+        def find_cut(start: int, stop: int, attempts: int) -> int:
+            cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
+            return min(cut, self.chunks.fit(start, cut, max_bytes)) if self.spec.carried else cut
 
-def _cut_out(runs: list[Run], start: int, stop: int) -> list[Run]:
-    kept: list[Run] = []
-    for left, right, attempts in runs:
-        if left < start:
-            kept.append((left, min(right, start), attempts))
-        if right > stop:
-            kept.append((max(left, stop), right, attempts))
-    return kept
+        return runs.take(find_cut)

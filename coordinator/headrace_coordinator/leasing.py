@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from headrace_coordinator.events import (
     AttemptsCounted,
@@ -11,18 +11,17 @@ from headrace_coordinator.events import (
     LeaseGranted,
     OrdersGiven,
     TaskDead,
-    WorkAppeared,
     WorkerGone,
     WorkerJoined,
 )
-from headrace_coordinator.job import HeldLease, Job, Run
+from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
+from headrace_coordinator.runs import Run
 from headrace_coordinator.schedule import (
     MAX_GRANT_BYTES,
     estimate_seconds,
-    pick_job,
     pick_suspected,
     size_lease,
 )
@@ -64,7 +63,7 @@ class Leasing:
                 services=frozenset(info.engines),
                 ordered=self._state.next_lease,
             )
-            self._state.members[info.id] = member
+            self._state.join(member)
             self._state.events.append(WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
         for run in held:
@@ -99,7 +98,7 @@ class Leasing:
         """
         if any(self._state.leases[lease].alone for lease in member.leases):
             return []
-        job = pick_suspected(self._list_jobs(member), member.services)
+        job = self._pick_suspected(member)
         if job is None:
             self._state.clearing = ""
             return None
@@ -117,7 +116,7 @@ class Leasing:
         granted: list[HeldLease] = []
         free, left = request.free_slots, MAX_GRANT_BYTES
         while free > 0 and left > 0:
-            job = pick_job(self._list_jobs(member), member.services)
+            job = self._state.turns.pick(member.services, self._find_refusals(member))
             if job is None:
                 break
             most = size_lease(job, free, self._state.count_slots())
@@ -180,7 +179,7 @@ class Leasing:
             job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
         if not lease.held:
             self._state.drop_lease(lease)
-        self._state.events.append(WorkAppeared())
+        self._state.offer(job)
 
     def expire(self, now: Now) -> None:
         """Take back, charged, what is held by workers that fell silent."""
@@ -190,16 +189,20 @@ class Leasing:
 
     def promote_delayed(self, now: Now) -> None:
         """Let tasks wait again whose pause is over."""
-        for job in self._state.jobs.values():
+        for job in list(self._state.paused.values()):
+            if job.delayed and job.delayed[0][0] > now.monotonic:
+                continue
             while job.delayed and job.delayed[0][0] <= now.monotonic:
                 _, index, attempts = heapq.heappop(job.delayed)
                 job.give_back(index, index + 1, attempts, now.monotonic)
-                self._state.events.append(WorkAppeared())
+            if not job.delayed:
+                del self._state.paused[job.spec.id]
+            self._state.offer(job)
 
     def next_deadline(self) -> float | None:
         """The monotonic time at which a lease or a pause ends next; None for never."""
         deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
-        deadlines += [job.delayed[0][0] for job in self._state.jobs.values() if job.delayed]
+        deadlines += [job.delayed[0][0] for job in self._state.paused.values() if job.delayed]
         return min(deadlines, default=None)
 
     def statuses(self, now: Now) -> list[WorkerStatus]:
@@ -222,13 +225,20 @@ class Leasing:
                     found[told.index] = told
         return [found[index] for index in sorted(found)]
 
-    def _list_jobs(self, member: Member) -> Iterable[Job]:
-        """The jobs of which a worker may get tasks."""
-        jobs = self._state.jobs
-        if not member.refused:
-            return jobs.values()
-        member.refused &= jobs.keys()
-        return [job for job in jobs.values() if not self._state.is_for_others(job, member)]
+    def _pick_suspected(self, member: Member) -> Job | None:
+        suspected = self._state.suspected
+        for job in [job for job in suspected.values() if not job.suspects]:
+            del suspected[job.spec.id]
+        is_kept = self._find_refusals(member)
+        return pick_suspected(
+            (job for job in suspected.values() if not is_kept(job)), member.services
+        )
+
+    def _find_refusals(self, member: Member) -> Callable[[Job], bool]:
+        """Tell of jobs whether they are kept from a worker that refused them."""
+        if member.refused:
+            member.refused &= self._state.jobs.keys()
+        return lambda job: self._state.is_for_others(job, member)
 
     def _find_member(self, worker: str, now: Now) -> Member:
         member = self._state.members.get(worker)
@@ -293,6 +303,7 @@ class Leasing:
         self._state.next_lease += 1
         self._hold(job, member, lease, now)
         job.virtual_seconds += estimate_seconds(job, stop - start)
+        self._state.note_waiting(job)
         self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
         waited = now.monotonic - job.waiting_since
         self._state.events.append(
@@ -306,7 +317,7 @@ class Leasing:
             tasks = sum(self._state.leases[lease].held.count for lease in member.leases)
             for lease_id in list(member.leases):
                 self._take_back(self._state.leases[lease_id], charged=charged, now=now)
-            del self._state.members[worker]
+            self._state.part(member)
             if self._state.clearing == worker:
                 self._state.clearing = ""
             self._state.events.append(WorkerGone(worker, member.info.name, charged, tasks))
@@ -331,7 +342,7 @@ class Leasing:
         if charged:
             tasks = sum(stop - start for start, stop in held)
             self._state.events.append(LeaseExpired(job.spec.service, tasks))
-        self._state.events.append(WorkAppeared())
+        self._state.offer(job)
 
     def _bury(self, job: Job, index: int, lease: HeldLease, worker: str, now: Now) -> None:
         job.dead.add(index, index + 1)

@@ -118,11 +118,11 @@ class CoordinatorMetrics:
 
     def note_events(self, events: Sequence[Event]) -> None:
         """Count what happened."""
+        done: Tally[tuple[str, str]] = Tally()
         for event in events:
             match event:
                 case RunDone():
-                    done = self._tasks.labels(event.service, event.operation, "done")
-                    done.inc(event.stop - event.start)
+                    done[event.service, event.operation] += event.stop - event.start
                 case TaskDead():
                     self._tasks.labels(event.service, event.operation, "failed").inc()
                 case AttemptFailed():
@@ -142,6 +142,8 @@ class CoordinatorMetrics:
                     self._dropped.inc(event.tasks)
                 case _:
                     pass  # for the store and for waiting calls
+        for (service, operation), tasks in done.items():
+            self._tasks.labels(service, operation, "done").inc(tasks)
 
 
 class QueueCollector(Collector):

@@ -19,11 +19,11 @@ from headrace_coordinator.events import (
     OutcomesDropped,
     RunDone,
     TaskDead,
-    WorkAppeared,
 )
 from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.job_log import LogPart, measure_lines
 from headrace_coordinator.leasing import Leasing
+from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import count_batch, slice_batch
@@ -84,6 +84,7 @@ class Outcomes:
         holds are recalled: if it returns them they are withdrawn then.
         """
         job = self._state.find(job_id)
+        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
         withdrawn: list[int] = []
         for index in indices:
             if index in job.withdrawn:
@@ -91,16 +92,19 @@ class Outcomes:
                 continue
             if job.is_final or not 0 <= index < job.tasks or index in job.done or index in job.dead:
                 continue
-            holders = [lease for lease in job.leases.values() if index in lease.held]
-            if holders and not kill:
-                self._recall(job, index, holders)
-                continue
-            for lease in holders:
-                member = self._state.members.get(lease.worker)
-                if member:
-                    member.order_stop(job_id, index)
-                    self._state.events.append(OrdersGiven(lease.worker))
-            self._release(job, 0, index, index + 1)
+            if index not in leased:
+                job.forget_waiting(index, index + 1)
+            else:
+                holders = [lease for lease in job.leases.values() if index in lease.held]
+                if not kill:
+                    self._recall(job, index, holders)
+                    continue
+                for lease in holders:
+                    member = self._state.members.get(lease.worker)
+                    if member:
+                        member.order_stop(job_id, index)
+                        self._state.events.append(OrdersGiven(lease.worker))
+                self._release(job, 0, index, index + 1)
             self._lay_down(job, index)
             withdrawn.append(index)
         if withdrawn:
@@ -128,12 +132,12 @@ class Outcomes:
         job = self._state.jobs.get(job_id)
         if job is None or not job.recalled:
             return
+        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
         for left, right in job.recalled.overlap(start, stop):
             for index in range(left, right):
-                held = any(index in lease.held for lease in job.leases.values())
                 decided = job.is_final or index in job.done or index in job.dead
-                if not held and not decided:
-                    self._release(job, 0, index, index + 1)
+                if index not in leased and not decided:
+                    job.forget_waiting(index, index + 1)
                     self._lay_down(job, index)
             job.recalled.remove(left, right)
             self._state.change(job, now)
@@ -274,6 +278,7 @@ class Outcomes:
             )
             self._state.events.append(counted)
             heapq.heappush(job.delayed, (now.monotonic + pause, index, lease.attempt))
+            self._state.paused[job.spec.id] = job
             self._leasing.promote_delayed(now)
         member = self._state.members.get(worker)
         if member:
@@ -295,7 +300,7 @@ class Outcomes:
         self._release(job, lease.id, index, index + 1)
         attempts = lease.attempt - 1
         job.give_back(index, index + 1, attempts, now.monotonic, lost=lease.alone)
-        self._state.events.append(WorkAppeared())
+        self._state.offer(job)
         return True
 
     def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:

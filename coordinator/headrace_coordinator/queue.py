@@ -51,10 +51,13 @@ class Queue:
         """
         job.waiting_since = now.monotonic
         job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
-        self.state.jobs[job.spec.id] = job
         self.state.spool_bytes += job.spool_bytes
-        if job.is_final:
-            return
+        if not job.is_final:
+            self._restore_waiting(job, attempted, now)
+        self.state.add(job)
+
+    @staticmethod
+    def _restore_waiting(job: Job, attempted: Sequence[Attempted], now: Now) -> None:
         known = RangeSet([*job.done, *job.dead])
         for start, stop, attempts, lost in reversed(attempted):
             for left, right in known.missing(start, stop):

@@ -12,7 +12,8 @@ what is left for each slot, capped at half a second of work.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable
 
 from headrace_coordinator.job import Job
 
@@ -32,18 +33,66 @@ MAX_GRANT_BYTES = 16 << 20
 MAX_LEASE_TASKS = 1 << 17
 
 
-def pick_job(jobs: Iterable[Job], services: frozenset[str]) -> Job | None:
-    """The job that is next to be leased from by a worker that offers these services."""
-    best: Job | None = None
-    for job in jobs:
-        if not job.has_work() or job.spec.service not in services:
-            continue
-        if best is None or _rank(job) < _rank(best):
-            best = job
-    return best
+class Turns:
+    """Jobs that may have tasks to lease, in the order of their turns.
+
+    A job is placed when tasks of it appear and when its virtual time went on; one that turns out to
+    have none is dropped when it is passed over.
+    """
+
+    def __init__(self) -> None:
+        self._order: list[_Place] = []
+        self._places: dict[str, _Place] = {}
+        self._count = 0
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._places
+
+    def place(self, job: Job) -> None:
+        """Put a job where its turn is now."""
+        priority, virtual_seconds = _rank(job)
+        place = self._places.get(job.spec.id)
+        if place and place[:2] == (priority, virtual_seconds):
+            return
+        if place:
+            self.drop(job.spec.id)
+            number = place[2]
+        else:
+            self._count += 1
+            number = self._count
+        place = (priority, virtual_seconds, number, job)
+        insort(self._order, place)
+        self._places[job.spec.id] = place
+
+    def drop(self, job_id: str) -> None:
+        """Forget a job, if it is known."""
+        place = self._places.pop(job_id, None)
+        if place:
+            del self._order[bisect_left(self._order, place)]
+
+    def pick(self, services: Collection[str], is_kept: Callable[[Job], bool]) -> Job | None:
+        """The next job to be leased from by a worker that offers these services.
+
+        ``is_kept`` tells whether it is kept from that worker.
+        """
+        found: Job | None = None
+        passed: list[str] = []
+        for *_, job in self._order:
+            if not job.is_waiting():
+                passed.append(job.spec.id)
+            elif job.has_work() and job.spec.service in services and not is_kept(job):
+                found = job
+                break
+        for job_id in passed:
+            self.drop(job_id)
+        return found
 
 
-def pick_suspected(jobs: Iterable[Job], services: frozenset[str]) -> Job | None:
+#: Where a job is in the order: by its rank, then by the number under which it came.
+_Place = tuple[int, float, int, Job]
+
+
+def pick_suspected(jobs: Iterable[Job], services: Collection[str]) -> Job | None:
     """A job with suspects for a worker that offers these services."""
     found = (job for job in jobs if job.suspects and job.spec.service in services)
     return min(found, key=_rank, default=None)

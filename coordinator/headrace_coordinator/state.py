@@ -8,6 +8,7 @@ from typing import NamedTuple
 from headrace_coordinator.events import Event, JobChanged, OrdersGiven, WorkAppeared
 from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
+from headrace_coordinator.schedule import Turns
 from headrace_wire.errors import UnknownJobError
 
 
@@ -32,11 +33,16 @@ class QueueState:
     5. A task has no more attempts than its job allows, beyond those in which it was lost in the
        company of others; each of those leaves it at most a quarter of them.
     6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing.
+    7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
+       tasks that wait out a pause in ``paused``; so none of the others is looked at for a lease.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     members: dict[str, Member] = field(default_factory=dict[str, Member])
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
+    turns: Turns = field(default_factory=Turns)
+    suspected: dict[str, Job] = field(default_factory=dict[str, Job])
+    paused: dict[str, Job] = field(default_factory=dict[str, Job])
     events: list[Event] = field(default_factory=list[Event])
     virtual_seconds: float = 0.0
     next_lease: int = 1
@@ -44,6 +50,7 @@ class QueueState:
     spool_bytes: int = 0
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
+    _slots: int = 0
 
     def find(self, job_id: str) -> Job:
         """The job of this id. Raises UnknownJobError."""
@@ -54,9 +61,42 @@ class QueueState:
                 f"there is no job {job_id!r}: `headrace jobs` lists those there are"
             ) from None
 
+    def add(self, job: Job) -> None:
+        """Take in a job that is not known yet, with what waits of it."""
+        self.jobs[job.spec.id] = job
+        self.note_waiting(job)
+
+    def forget(self, job: Job) -> None:
+        """Forget a job that nobody holds anything of."""
+        del self.jobs[job.spec.id]
+        self.turns.drop(job.spec.id)
+        self.suspected.pop(job.spec.id, None)
+        self.paused.pop(job.spec.id, None)
+
+    def note_waiting(self, job: Job) -> None:
+        """Have a job's waiting tasks found by those who ask for work."""
+        self.turns.place(job)
+        if job.suspects:
+            self.suspected[job.spec.id] = job
+
+    def offer(self, job: Job) -> None:
+        """Tell those who ask for work that there are tasks of a job."""
+        self.note_waiting(job)
+        self.events.append(WorkAppeared())
+
+    def join(self, member: Member) -> None:
+        """Take in a worker."""
+        self.members[member.info.id] = member
+        self._slots += member.info.slots
+
+    def part(self, member: Member) -> None:
+        """Forget a worker that holds nothing."""
+        del self.members[member.info.id]
+        self._slots -= member.info.slots
+
     def count_slots(self) -> int:
         """Slots of all workers together."""
-        return sum(member.info.slots for member in self.members.values())
+        return self._slots
 
     def emit(self, event: Event) -> None:
         """Leave an event behind."""
