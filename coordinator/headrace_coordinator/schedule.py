@@ -6,7 +6,8 @@ job that is furthest behind is next, and a new job starts at the present virtual
 job never waits for a big one to end.
 
 The size of a lease follows guided self-scheduling (Polychronopoulos and Kuck, 1987): a share of
-what is left for each slot, capped at half a second of work.
+what is left for each slot, capped at half a second of work, and no less than all slots do while the
+coordinator hands out one. Smaller leases would leave slots idle for want of a coordinator.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ UNKNOWN_TASK_SECONDS = 0.05
 
 #: Part of a job's remaining tasks that may go into one lease for each slot of all workers.
 TAIL_SHARE = 0.5
+
+#: Seconds of the coordinator that one lease takes, its report and its values included, twice over.
+LEASE_COST_SECONDS = 0.0008
 
 #: Bytes of inputs in one grant; a single input may be larger.
 MAX_GRANT_BYTES = 16 << 20
@@ -108,7 +112,8 @@ def size_lease(job: Job, free_slots: int, all_slots: int) -> int:
         return max(1, free_slots)
     by_time = LEASE_SECONDS_PER_SLOT * free_slots / max(job.mean_seconds, 1e-9)
     by_share = TAIL_SHARE * job.waiting * free_slots / max(all_slots, free_slots)
-    return max(1, min(math.ceil(min(by_time, by_share)), MAX_LEASE_TASKS))
+    by_cost = LEASE_COST_SECONDS * all_slots / max(job.mean_seconds, 1e-9)
+    return max(1, min(math.ceil(min(by_time, max(by_share, by_cost))), MAX_LEASE_TASKS))
 
 
 def estimate_seconds(job: Job, tasks: int) -> float:

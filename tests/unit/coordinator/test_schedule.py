@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace_coordinator.job import Job
-from headrace_coordinator.schedule import Turns, size_lease
+from headrace_coordinator.schedule import LEASE_COST_SECONDS, Turns, size_lease
 from support.queue_builders import Rig, make_spec
 
 
@@ -17,10 +17,26 @@ def nothing_kept(job: Job) -> bool:
     return False
 
 
+def test_a_lease_of_short_tasks_keeps_all_slots_busy_while_the_next_is_handed_out() -> None:
+    job = make_job(tasks=1000)
+    job.mean_seconds = 0.001
+    all_slots = 128
+    tasks = size_lease(job, 2, all_slots)
+    assert tasks * job.mean_seconds >= LEASE_COST_SECONDS * all_slots
+    # A share of what waits would have been fewer.
+    assert tasks > 1000 * 2 / all_slots
+
+
 def test_a_lease_of_long_tasks_is_small_toward_the_end() -> None:
     job = make_job(tasks=200)
     job.mean_seconds = 0.1
     assert [size_lease(job, 2, all_slots) for all_slots in (2, 8, 128)] == [10, 10, 2]
+
+
+def test_few_slots_get_small_leases_of_short_tasks_toward_the_end() -> None:
+    job = make_job(tasks=12)
+    job.mean_seconds = 0.003
+    assert size_lease(job, 2, 4) == 3
 
 
 def test_turns_go_by_priority_then_by_who_is_behind_then_by_who_came_first() -> None:
