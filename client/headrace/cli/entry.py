@@ -9,7 +9,6 @@ import click
 
 from headrace.cli.lazy import LazyGroup
 from headrace_wire.errors import EXIT_INTERRUPTED, EXIT_TASKS_FAILED, HeadraceError
-from headrace_wire.version import read_version
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
@@ -37,6 +36,8 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
     """Print the version and end."""
     del parameter
     if value and not context.resilient_parsing:
+        from headrace_wire.version import read_version  # noqa: PLC0415 - quick start
+
         click.echo(f"headrace {read_version()}")
         context.exit()
 

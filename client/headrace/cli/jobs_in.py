@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.images import make_images_group
-from headrace.cli.map import make_map_command
-from headrace.cli.primes import make_primes_group
+from headrace.cli.lazy import LazyGroup
+
+#: Where the makers of each service's commands are, and the short helps.
+SERVICES = {
+    "primes": (
+        "headrace.cli.primes:make_primes_group",
+        "Find, count and test primes, to 2^64 and beyond.",
+    ),
+    "images": ("headrace.cli.images:make_images_group", "Filter and convert batches of pictures."),
+    "map": (
+        "headrace.cli.map:make_map_command",
+        "Call a function of yours with each record of a file.",
+    ),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, commands_at=SERVICES, made_with={"embedded": False})
 def submit() -> None:
     """Submit a job to a coordinator.
 
@@ -18,15 +29,9 @@ def submit() -> None:
     """
 
 
-@click.group()
+@click.group(cls=LazyGroup, commands_at=SERVICES, made_with={"embedded": True})
 def run() -> None:
     """Run a job on this machine, with nothing to set up.
 
     A coordinator and a worker are started for it, and stopped afterwards.
     """
-
-
-for group, embedded in ((submit, False), (run, True)):
-    group.add_command(make_primes_group(embedded=embedded))
-    group.add_command(make_images_group(embedded=embedded))
-    group.add_command(make_map_command(embedded=embedded))

@@ -10,13 +10,21 @@ import click
 
 
 class LazyGroup(click.Group):
-    """``commands_at``: for each command where it is (``module:attribute``) and its short help."""
+    """``commands_at``: for each command where it is (``module:attribute``) and its short help.
+
+    With ``made_with`` there is a function in its place, which makes the command of these arguments.
+    """
 
     def __init__(
-        self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any
+        self,
+        *args: Any,
+        commands_at: Mapping[str, tuple[str, str]],
+        made_with: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self._commands_at = commands_at
+        self._made_with = made_with
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -27,7 +35,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._commands_at:
             return None
         module, _, attribute = self._commands_at[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        found = getattr(import_module(module), attribute)
+        command: click.Command = found if self._made_with is None else found(**self._made_with)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
