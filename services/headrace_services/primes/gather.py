@@ -6,11 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from headrace_services.destination import open_destination
-from headrace_services.primes.batches import decode_verdicts
 from headrace_services.primes.coverage import Coverage
 from headrace_services.primes.gmp import to_decimal
 from headrace_services.primes.partition import RANGE_END, Partition
-from headrace_services.primes.writers import WRITERS
 from headrace_services.service import Gathered
 from headrace_wire.errors import OutputError
 
@@ -51,6 +49,10 @@ def gather_primes(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
     """Write primes in order; raises OutputError where a task's primes are missing."""
+    from headrace_services.primes.writers import (  # noqa: PLC0415 - NumPy, which counts don't need
+        WRITERS,
+    )
+
     writer = WRITERS.get(target.format or "text")
     if writer is None:
         raise OutputError(f"primes cannot be written as {target.format}: use {', '.join(WRITERS)}")
@@ -128,6 +130,10 @@ def _check_order(partition: Partition, values: Iterator[tuple[int, bytes]]) -> I
 
 
 def _check_verdicts(total: int, values: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bool]]:
+    from headrace_services.primes.batches import (  # noqa: PLC0415 - gmpy2, which counts don't need
+        decode_verdicts,
+    )
+
     told = 0
     for expected, (index, value) in enumerate(values):
         if index != expected:
