@@ -37,13 +37,15 @@ class Plan:
     """A job as a service plans it.
 
     ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
-    in index order, read lazily and once, each already encoded.
+    in index order, read lazily and once, each already encoded. ``cut`` plans the same job for so
+    many slots; None where their number makes no difference.
     """
 
     operation: str
     parameters: Parameters
     tasks: int
     inputs: Iterable[bytes] | None = None
+    cut: Callable[[int], Plan] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,21 @@ RANGE_END = 2**64
 #: Tasks of one job at most: what a store's signed 64-bit integer holds.
 MAX_TASKS = 2**63 - 1
 
-#: Tasks that a job is cut into where they do not become too small: four for each of 64 slots.
-_WANTED_TASKS = 256
-#: Numbers of a task, at least, in a job that is small: about 1.5 ms of counting with primesieve.
+#: Slots that a job is cut for where nobody says how many there are.
+_UNKNOWN_SLOTS = 16
+#: Tasks for each slot, at least and at most, so that none waits long for another at the end.
+_LEAST_PER_SLOT, _MOST_PER_SLOT = 4, 16
+#: Numbers of a task, at least, in a job that is small: about 2.5 ms of counting with primesieve.
 _LEAST_SPAN = 2 * 10**7
-#: Numbers of a counting task where the start-up does not matter: 35 to 80 ms with primesieve.
-_COUNT_SPAN = 5 * 10**8
+#: Numbers of a task to one number of the root of its stop where the task's start-up, the primes up
+#: to that root, takes as long as the counting, about; and where it takes a twentieth of it.
+_BEARABLE_ROOTS, _CHEAP_ROOTS = 3, 50
+#: Numbers of a counting task where the start-up does not matter: 0.2 s near 0 with primesieve.
+_COUNT_SPAN = 2 * 10**9
 #: Numbers of a finding task likewise: about 30 ms, and a value of at most 3 MB.
 _FIND_SPAN = 5 * 10**7
+#: Numbers of a finding task where the start-up does matter: 45 MB in the slot, a value of 6 MB.
+_LONG_FIND_SPAN = 2 * 10**8
 #: Primes of one finding task, about, at most: a byte each in its value, which stays well below
 #: 16 MiB, and 8 bytes each in the slot.
 _MAX_PRIMES_PER_TASK = 12_000_000
@@ -93,21 +100,20 @@ def partition_range(start: int, stop: int, span: int) -> Partition:
     return partition
 
 
-def choose_counting_span(start: int, stop: int) -> int:
-    """Numbers per task of a job that counts.
+def choose_counting_span(start: int, stop: int, slots: int | None = None) -> int:
+    """Numbers per task of a job that counts, for so many slots if that is known.
 
-    Each task first makes the primes up to the square root of its stop, in about 0.3 ns for each
-    number up to there: the span grows with that root near 2^64, where a task takes seconds.
+    Each task first makes the primes up to the square root of its stop, in about 0.9 ns for each
+    number up to there: the span grows with that root, near 2^64 to where a task takes seconds.
     """
-    root = isqrt(stop)
-    return _choose_span(start, stop, max(_LEAST_SPAN, root // 4), max(_COUNT_SPAN, root // 2))
+    return _choose_span(start, stop, max(_COUNT_SPAN, isqrt(stop) // 2), slots)
 
 
-def choose_finding_span(start: int, stop: int) -> int:
+def choose_finding_span(start: int, stop: int, slots: int | None = None) -> int:
     """Numbers per task of a job that finds: as for counting, and its value must stay small."""
     root = isqrt(stop)
-    most = min(max(_FIND_SPAN, root // 4), limit_finding_span(start))
-    return _choose_span(start, stop, min(max(_LEAST_SPAN, root // 4), most), most)
+    most = max(_FIND_SPAN, min(2 * _BEARABLE_ROOTS * root, _LONG_FIND_SPAN), root // 4)
+    return _choose_span(start, stop, min(most, limit_finding_span(start)), slots)
 
 
 def limit_finding_span(start: int) -> int:
@@ -119,8 +125,13 @@ def limit_finding_span(start: int) -> int:
     return int(_MAX_PRIMES_PER_TASK * log(max(start, 2 * 10**8)) / 1.1)
 
 
-def _choose_span(start: int, stop: int, least: int, most: int) -> int:
-    span = max(least, min(most, (stop - start) // _WANTED_TASKS))
+def _choose_span(start: int, stop: int, most: int, slots: int | None) -> int:
+    root, numbers = isqrt(stop), stop - start
+    shared = slots or _UNKNOWN_SLOTS
+    fewest, finest = numbers // (shared * _LEAST_PER_SLOT), numbers // (shared * _MOST_PER_SLOT)
+    # As fine as is cheap, within what the slots want; with very many slots, as fine as is bearable.
+    span = max(finest, min(fewest, _CHEAP_ROOTS * root), _BEARABLE_ROOTS * root, _LEAST_SPAN)
+    span = min(span, most)
     # Round numbers, so that a task's name in a log is easy to read.
     step = int(10 ** max(len(str(span)) - 2, 0))
     return span // step * step

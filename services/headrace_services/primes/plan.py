@@ -21,38 +21,47 @@ if TYPE_CHECKING:
 TUPLET_SIZES = range(2, 7)
 
 
-def plan_count(start: int, stop: int, span: int | None = None) -> Plan:
-    """Plan to count the primes in [start, stop); ``span`` is how many numbers a task takes.
+def plan_count(start: int, stop: int, span: int | None = None, *, slots: int | None = None) -> Plan:
+    """Plan to count the primes in [start, stop).
 
-    Raises ValueError with one line for a range or span that is not possible.
+    ``span`` is how many numbers a task takes; without it, it is chosen for so many ``slots``, if
+    that is known. Raises ValueError with one line for a range or span that is not possible.
     """
     partition_range(start, stop, RANGE_END)
-    if span is None:
-        span = choose_counting_span(start, stop)
-    partition = partition_range(start, stop, span)
-    return Plan("count", partition.to_parameters(), partition.tasks)
+    chosen = choose_counting_span(start, stop, slots) if span is None else span
+    partition = partition_range(start, stop, chosen)
+
+    def cut(slots: int) -> Plan:
+        return plan_count(start, stop, span, slots=slots)
+
+    return Plan("count", partition.to_parameters(), partition.tasks, cut=cut)
 
 
-def plan_find(start: int, stop: int, span: int | None = None) -> Plan:
-    """Plan to find the primes in [start, stop); ``span`` is how many numbers a task takes.
+def plan_find(start: int, stop: int, span: int | None = None, *, slots: int | None = None) -> Plan:
+    """Plan to find the primes in [start, stop); ``span`` and ``slots`` are as for counting.
 
     Raises ValueError with one line for a range or span that is not possible, also for a span
     whose primes would not fit one task's value.
     """
     partition_range(start, stop, RANGE_END)
-    if span is None:
-        span = choose_finding_span(start, stop)
+    chosen = choose_finding_span(start, stop, slots) if span is None else span
     most = limit_finding_span(start)
-    if span > most:
+    if chosen > most:
         raise ValueError(
-            f"a span of {show_number(span)} has too many primes for one task: at most {most:,} "
+            f"a span of {show_number(chosen)} has too many primes for one task: at most {most:,} "
             f"numbers from {start} on"
         )
-    partition = partition_range(start, stop, span)
-    return Plan("find", partition.to_parameters(), partition.tasks)
+    partition = partition_range(start, stop, chosen)
+
+    def cut(slots: int) -> Plan:
+        return plan_find(start, stop, span, slots=slots)
+
+    return Plan("find", partition.to_parameters(), partition.tasks, cut=cut)
 
 
-def plan_tuplets(start: int, stop: int, size: int, span: int | None = None) -> Plan:
+def plan_tuplets(
+    start: int, stop: int, size: int, span: int | None = None, *, slots: int | None = None
+) -> Plan:
     """Plan to count the prime tuplets of ``size`` 2 to 6 with all members in [start, stop).
 
     Raises ValueError with one line for a size, range or span that is not possible.
@@ -62,8 +71,12 @@ def plan_tuplets(start: int, stop: int, size: int, span: int | None = None) -> P
             f"a tuplet size of {show_number(size)} is not known: give {TUPLET_SIZES[0]} (twins) "
             f"to {TUPLET_SIZES[-1]} (sextuplets)"
         )
-    count = plan_count(start, stop, span)
-    return Plan("tuplets", {**count.parameters, "size": size}, count.tasks)
+    count = plan_count(start, stop, span, slots=slots)
+
+    def cut(slots: int) -> Plan:
+        return plan_tuplets(start, stop, size, span, slots=slots)
+
+    return Plan("tuplets", {**count.parameters, "size": size}, count.tasks, cut=cut)
 
 
 def plan_test(numbers: Iterable[int]) -> Plan:

@@ -104,6 +104,35 @@ def test_many_slots_share_a_long_range_and_its_tasks_outweigh_their_start_up(sto
     assert span >= stop**0.5 / 4.1
 
 
+@pytest.mark.parametrize("plan", [plan_count, plan_find, plan_twins])
+@pytest.mark.parametrize("slots", [1, 2, 64, 5000])
+@pytest.mark.parametrize(("start", "stop"), [(0, 10**10), (10**15, 10**15 + 10**10)])
+def test_a_job_is_cut_for_the_slots_there_are(
+    plan: Callable[[int, int], Plan], slots: int, start: int, stop: int
+) -> None:
+    planned = plan(start, stop)
+    assert planned.cut is not None
+    cut = planned.cut(slots)
+    span = int(str(cut.parameters["span"]))
+    assert Partition.from_parameters(cut.parameters) == Partition(start, stop, span)
+    assert cut.tasks >= min(4 * slots, 50)
+    # However many slots there are, a task works for longer than it starts up.
+    assert span >= 2 * stop**0.5
+    assert {**cut.parameters, "span": 0} == {**planned.parameters, "span": 0}
+
+
+def test_few_slots_have_few_tasks_to_start_up_for() -> None:
+    planned = plan_count(10**15, 10**15 + 10**10)
+    assert planned.cut is not None
+    assert planned.cut(2).tasks < 10
+
+
+def test_a_span_that_was_asked_for_stays_whatever_slots_there_are() -> None:
+    for planned in (plan_count(0, 10**10, 10**8), plan_find(0, 10**10, 10**8)):
+        assert planned.cut is not None
+        assert planned.cut(2).tasks == planned.tasks == 100
+
+
 @settings(deadline=None)
 @given(st.tuples(bounds, bounds).map(sorted))
 def test_a_finding_task_never_has_more_primes_than_a_value_holds(pair: list[int]) -> None:
@@ -128,7 +157,24 @@ def test_planning_imports_neither_numpy_nor_gmpy2() -> None:
         "plan_count(0, 10**9); "
         "print({'numpy', 'gmpy2', 'msgpack', 'ctypes.util'} & set(sys.modules))"
     )
+    assert run_python(program) == "set()"
+
+
+def test_adding_up_counts_imports_neither_numpy_nor_gmpy2() -> None:
+    """The command line waits for counts on the machine that may be counting."""
+    program = (
+        "import sys; from headrace_services.primes import PRIMES, plan_count; "
+        "from headrace_services.service import Target; "
+        "counts = iter([(0, b'4')]); "
+        "parameters = plan_count(0, 10).parameters; "
+        "print(PRIMES.gather('count', parameters, counts, Target(sys.stdout.buffer)).result); "
+        "print({'numpy', 'gmpy2'} & set(sys.modules))"
+    )
+    assert run_python(program) == "4\nset()"
+
+
+def run_python(program: str) -> str:
     shown = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
-    assert shown.stdout.strip() == "set()"
+    return shown.stdout.strip()
