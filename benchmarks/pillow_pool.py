@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.systems.system import SLOTS
 
-FILTERS = {
+FILTERS: dict[str, ImageFilter.Filter | type[ImageFilter.Filter]] = {
     "blur": ImageFilter.GaussianBlur(2),
     "sharpen": ImageFilter.SHARPEN,
     "edges": ImageFilter.FIND_EDGES,

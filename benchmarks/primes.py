@@ -44,9 +44,6 @@ QUICKLY_COUNTED, QUICKLY_FOUND = "1e9", "1e8"
 ROUNDS, QUICK_ROUNDS = 7, 3
 MOST_SECONDS, MOST_QUICK_SECONDS = 18.0, 3.0
 
-#: Bytes of a file that are read at a time.
-READ_BYTES = 1 << 20
-
 
 def measure_primes(*, quick: bool = False, full: bool = False) -> Results:
     """Every measure of primes. Raises AssertionError where the two don't make the same."""
@@ -114,7 +111,7 @@ def _name_range(start: str, numbers: str) -> str:
 
 
 def _make_checksum(path: Path) -> str:
-    with path.open("rb", buffering=READ_BYTES) as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
