@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import headrace
 from benchmarks.crowded_cluster import CrowdedCluster
-from benchmarks.drive import say
+from benchmarks.line import take
 from benchmarks.measures import Figures
 from benchmarks.tasks import noop
 from headrace.submission import make_job_spec
@@ -223,7 +223,7 @@ def _show(points: Sequence[Point]) -> None:
 
 
 def main() -> None:
-    say("growth", run(quick="--quick" in sys.argv[1:]))
+    take("growth", lambda: run(quick="--quick" in sys.argv[1:]), dict)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ import argparse
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.commands import (
@@ -26,12 +30,18 @@ from benchmarks.commands import (
     print_table,
     run_once,
 )
+from benchmarks.measures import Figures
 from benchmarks.systems.headrace_cluster import HeadraceCluster
 from benchmarks.systems.processes import ROOT
 from benchmarks.systems.system import SLOTS
 
 #: Pictures: the larger ones of the Debian packages, 1.9 to 15.9 megapixels.
 PICTURES, QUICK_PICTURES = 24, 8
+
+#: The systems beside headrace, and the programs that two of them need.
+SHARED = "headrace --shared"
+VIPS, MOGRIFY, PILLOW = f"xargs -P{SLOTS} vips", "mogrify", f"Pool({SLOTS}) with Pillow"
+PROGRAMS = {VIPS: "vips", MOGRIFY: "mogrify"}
 
 #: Quality of all outputs: headrace's own default.
 QUALITY = 90
@@ -75,12 +85,49 @@ def measure_images(*, quick: bool = False) -> Results:
     return results
 
 
+def list_systems() -> dict[str, Callable[[], Figures]]:
+    """What does each operation once; see ``benchmarks.whole``."""
+    found = [HEADRACE, SHARED, PILLOW]
+    found += [name for name, program in PROGRAMS.items() if shutil.which(program)]
+    systems: dict[str, Callable[[], Figures]] = {
+        name: partial(_measure_once, name) for name in found
+    }
+    return systems
+
+
+def list_versions() -> dict[str, dict[str, str]]:
+    vips = subprocess.run(["vips", "--version"], capture_output=True, text=True, check=True)
+    magick = subprocess.run(["mogrify", "-version"], capture_output=True, text=True, check=True)
+    return {
+        VIPS: {"vips": vips.stdout.split()[0].removeprefix("vips-")},
+        MOGRIFY: {"ImageMagick": magick.stdout.split()[2]},
+        PILLOW: {"Pillow": version("pillow")},
+    }
+
+
+def _measure_once(system: str) -> Figures:
+    pictures = gather_pictures(PICTURES)
+    figures: Figures = {}
+    with open_cluster() if system in (HEADRACE, SHARED) else nullcontext() as cluster:
+        for operation in OPERATIONS:
+            command = _make_commands(cluster, operation, pictures)[system]
+            assert command.output is not None
+            if cluster and not figures:
+                run_once(command)  # the first picture of a slot loads libvips
+            figures[f"{operation}_seconds"] = run_once(command)["seconds"]
+            made = len(list(command.output.iterdir()))
+            assert made == PICTURES, f"{system} made {made} of {PICTURES} pictures"
+            clear(command.output)
+    return figures
+
+
 def gather_pictures(count: int) -> Path:
     """A folder of so many photographs, the largest there are."""
     source, folder = SCRATCH / "photographs", SCRATCH / f"pictures-{count}"
     if not folder.exists():
         script = ROOT / "tests" / "support" / "photographs.py"
-        subprocess.run([sys.executable, str(script), "--debian", str(source)], check=True)
+        make = [sys.executable, str(script), "--debian", str(source)]
+        subprocess.run(make, check=True, stdout=sys.stderr)
         chosen = sorted(source.glob("*.jpg"), key=_count_pixels)[-PICTURES:]
         aside = folder.with_suffix(".part")
         clear(aside)
@@ -98,35 +145,36 @@ def _count_pixels(path: Path) -> int:
         return picture.width * picture.height
 
 
-def _make_commands(cluster: HeadraceCluster, operation: str, pictures: Path) -> dict[str, Command]:
+def _make_commands(
+    cluster: HeadraceCluster | None, operation: str, pictures: Path
+) -> dict[str, Command]:
     outputs = {name: SCRATCH / f"out-{name}" for name in ("headrace", "shared", "vips", "magick",
                                                           "pillow")}  # fmt: skip
     for output in outputs.values():
         output.mkdir(exist_ok=True)
-    ours = ["submit", "images", operation, "--quality", str(QUALITY), str(pictures)]
-    return {
-        HEADRACE: make_headrace_command(
-            cluster, [*ours, str(outputs["headrace"])], outputs["headrace"]
-        ),
-        "headrace --shared": make_headrace_command(
-            cluster, [*ours, str(outputs["shared"]), "--shared"], outputs["shared"]
-        ),
-        f"xargs -P{SLOTS} vips": Command(
+    commands = {
+        VIPS: Command(
             f"ls | xargs -P{SLOTS} -I{{}} {_name_vips(operation, outputs['vips'])}",
             outputs["vips"],
             folder=pictures,
         ),
-        "mogrify": Command(
+        MOGRIFY: Command(
             f"mogrify -path {outputs['magick']} {MOGRIFY_OPTIONS[operation]} -quality {QUALITY} *",
             outputs["magick"],
             folder=pictures,
         ),
-        f"Pool({SLOTS}) with Pillow": Command(
+        PILLOW: Command(
             (sys.executable, "-m", "benchmarks.pillow_pool", operation, str(pictures),
              str(outputs["pillow"]), str(QUALITY)),
             outputs["pillow"],
         ),
     }  # fmt: skip
+    if cluster:
+        ours = ["submit", "images", operation, "--quality", str(QUALITY), str(pictures)]
+        through, beside = outputs["headrace"], outputs["shared"]
+        commands[HEADRACE] = make_headrace_command(cluster, [*ours, str(through)], through)
+        commands[SHARED] = make_headrace_command(cluster, [*ours, str(beside), "--shared"], beside)
+    return commands
 
 
 def _name_vips(operation: str, output: Path) -> str:

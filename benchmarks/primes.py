@@ -12,6 +12,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from benchmarks.commands import (
@@ -24,7 +28,9 @@ from benchmarks.commands import (
     make_headrace_command,
     open_cluster,
     print_table,
+    run_once,
 )
+from benchmarks.measures import Figures
 from benchmarks.systems.headrace_cluster import HeadraceCluster
 from benchmarks.systems.system import SLOTS
 
@@ -43,6 +49,36 @@ QUICKLY_COUNTED, QUICKLY_FOUND = "1e9", "1e8"
 #: Rounds of a measure, and seconds after which no further one is begun.
 ROUNDS, QUICK_ROUNDS = 7, 3
 MOST_SECONDS, MOST_QUICK_SECONDS = 18.0, 3.0
+
+
+def list_systems() -> dict[str, Callable[[], Figures]]:
+    """What runs each command once; see ``benchmarks.whole``."""
+    found: dict[str, Callable[[], Figures]] = {HEADRACE: partial(_measure_once, HEADRACE)}
+    if shutil.which("primesieve"):
+        found[PRIMESIEVE] = partial(_measure_once, PRIMESIEVE)
+    return found
+
+
+def list_versions() -> dict[str, dict[str, str]]:
+    told = subprocess.run(["primesieve", "--version"], capture_output=True, text=True, check=True)
+    return {PRIMESIEVE: {"primesieve": told.stdout.split()[1].rstrip(",")}}
+
+
+def _measure_once(system: str) -> Figures:
+    figures: Figures = {}
+    with open_cluster() if system == HEADRACE else nullcontext() as cluster:
+        for start in STARTS:
+            counting = _make_counting(cluster, start, COUNTED)[system]
+            name = f"count_{_name_range(start, COUNTED)}_seconds"
+            figures[name] = run_once(counting)["seconds"]
+            finding = _make_finding(cluster, start, FOUND)[system]
+            assert finding.output is not None
+            try:
+                name = f"find_{_name_range(start, FOUND)}_seconds"
+                figures[name] = run_once(finding)["seconds"]
+            finally:
+                clear(finding.output)
+    return figures
 
 
 def measure_primes(*, quick: bool = False, full: bool = False) -> Results:
@@ -74,22 +110,23 @@ def measure_primes(*, quick: bool = False, full: bool = False) -> Results:
     return results
 
 
-def _make_counting(cluster: HeadraceCluster, start: str, numbers: str) -> dict[str, Command]:
+def _make_counting(cluster: HeadraceCluster | None, start: str, numbers: str) -> dict[str, Command]:
     stop = _add(start, numbers)
-    return {
-        HEADRACE: make_headrace_command(cluster, ["submit", "primes", "count", start, stop]),
-        PRIMESIEVE: _make_primesieve_command(start, stop, "--quiet"),
-    }
+    commands = {PRIMESIEVE: _make_primesieve_command(start, stop, "--quiet")}
+    if cluster:
+        arguments = ["submit", "primes", "count", start, stop]
+        commands[HEADRACE] = make_headrace_command(cluster, arguments)
+    return commands
 
 
-def _make_finding(cluster: HeadraceCluster, start: str, numbers: str) -> dict[str, Command]:
+def _make_finding(cluster: HeadraceCluster | None, start: str, numbers: str) -> dict[str, Command]:
     stop = _add(start, numbers)
     ours, theirs = SCRATCH / "primes-headrace.txt", SCRATCH / "primes-primesieve.txt"
-    arguments = ["submit", "primes", "find", start, stop, "--output", str(ours)]
-    return {
-        HEADRACE: make_headrace_command(cluster, arguments, ours),
-        PRIMESIEVE: _make_primesieve_command(start, stop, "--print", theirs),
-    }
+    commands = {PRIMESIEVE: _make_primesieve_command(start, stop, "--print", theirs)}
+    if cluster:
+        arguments = ["submit", "primes", "find", start, stop, "--output", str(ours)]
+        commands[HEADRACE] = make_headrace_command(cluster, arguments, ours)
+    return commands
 
 
 def _add(start: str, numbers: str) -> str:
