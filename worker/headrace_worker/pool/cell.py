@@ -19,7 +19,6 @@ from __future__ import annotations
 import mmap
 import os
 from dataclasses import dataclass
-from multiprocessing import reduction
 from typing import Any
 
 #: Places of the words in a cell.
@@ -42,15 +41,17 @@ class Cell:
     """A shared memory of seven words; it reaches the child as a file descriptor, without a name."""
 
     def __init__(self, fd: int | None = None) -> None:
-        self._fd = os.memfd_create("headrace-cell") if fd is None else fd
+        self.fd = os.memfd_create("headrace-cell") if fd is None else fd
         if fd is None:
-            os.ftruncate(self._fd, CELL_BYTES)
-        self._memory = mmap.mmap(self._fd, CELL_BYTES)
+            os.ftruncate(self.fd, CELL_BYTES)
+        self._memory = mmap.mmap(self.fd, CELL_BYTES)
         self.words = memoryview(self._memory).cast("Q")
         self.times = memoryview(self._memory).cast("d")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (reduction.DupFd(self._fd),)
+        from multiprocessing import reduction  # noqa: PLC0415 - only where slots are spawned
+
+        return _attach, (reduction.DupFd(self.fd),)
 
     @property
     def started(self) -> int:
@@ -81,7 +82,7 @@ class Cell:
         self.words.release()
         self.times.release()
         self._memory.close()
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 def _attach(descriptor: Any) -> Cell:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import selectors
 import threading
 import time
-from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import HeadraceError
@@ -152,10 +152,14 @@ class Crew:
         living = {slot.pidfd for slot in self.slots}
         end = time.monotonic() + grace_seconds
         while living and (rest := end - time.monotonic()) > 0:
-            living.difference_update(fd for fd in connection.wait(living, rest))
+            ended = select.poll()
+            for pidfd in living:
+                ended.register(pidfd, select.POLLIN)
+            living.difference_update(fd for fd, _ in ended.poll(rest * 1000))
         for slot in self.slots:
             slot.kill()
             slot.bury()
+        self._launcher.close()
         self._selector.close()
         os.close(self._bell)
         slots, self.slots = self.slots, []

@@ -15,12 +15,12 @@ import contextlib
 import io
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from dataclasses import dataclass, replace
-from multiprocessing import connection
 from typing import TYPE_CHECKING, NoReturn
 
 from headrace_services.home import STAY, Home
@@ -260,6 +260,9 @@ class Watch(threading.Thread):
     def run(self) -> None:
         agent = multiprocessing.parent_process()
         assert agent is not None, "a slot is always a child"
+        poll = select.poll()
+        poll.register(agent.sentinel, select.POLLIN)
+        poll.register(self._doorbell, select.POLLIN)
         while True:
             # Parked before looking: a piece that begins in between then rings the bell.
             self._parked = True
@@ -267,7 +270,7 @@ class Watch(threading.Thread):
             if self._several or self._outbox.desk.has_news:
                 self._parked = False
                 wait = WATCH_SECONDS if self._several else NEWS_SECONDS
-            ready = connection.wait([agent.sentinel, self._doorbell], wait)
+            ready = {fd for fd, _ in poll.poll(None if wait is None else wait * 1000)}
             if agent.sentinel in ready:
                 os._exit(EXIT_ORPHANED)
             if self._doorbell in ready:

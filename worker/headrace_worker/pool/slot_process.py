@@ -77,7 +77,7 @@ class SlotProcess:
         self.end = PoolEnd(ours)
         try:
             with theirs:
-                self._process = launcher.start(run_slot, (theirs, self.cell, settings), name)
+                self._process = launcher.start(run_slot, theirs, self.cell, settings, name)
         except BaseException:
             self.end.close()
             self.cell.close()

@@ -1,0 +1,157 @@
+"""The fork server: a process without threads from which slots are forked.
+
+    launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
+    launcher ◄─ report: the slot's process number, at its end how it ended ┘
+
+As in multiprocessing, whose children slots look like from within. But there is no resource tracker
+beside it, which would be one more interpreter for nothing: no slot has anything that needs one.
+And what was imported beforehand is frozen, so that slots share it for as long as nobody writes.
+
+It ends when the launcher's end of the socket is closed. Slots go on then; what ends them is the
+lifeline, a pipe of which only the launcher's process has the other end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from multiprocessing import context, util  # noqa: F401 - util: once here, or in each slot
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from headrace_worker.pool.cell import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace_worker.pool.slot import SlotSettings
+
+#: A word of a report: a process number, or the system's error with a minus; then the exit status.
+REPORT = struct.Struct("i")
+
+#: The longest message in bytes.
+MESSAGE_BYTES = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message: what to import beforehand, and what slots are to know of the launcher."""
+
+    preload: tuple[str, ...]
+    argv: list[str]
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A message that asks for a slot; link, cell and report come with it as descriptors."""
+
+    target: Callable[[socket.socket, Cell, SlotSettings], object]
+    settings: SlotSettings
+    name: str
+
+
+def serve(control_fd: int, lifeline: int) -> NoReturn:
+    """Fork a slot for each order, and report how each ended; the process's main function."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=control_fd)
+    hello: Hello = pickle.loads(control.recv(MESSAGE_BYTES))  # noqa: S301 - from our own parent
+    sys.argv[:] = hello.argv
+    # Garbage that is collected before the fork would leave holes in pages which slots then fill.
+    gc.disable()
+    for name in hello.preload:
+        with contextlib.suppress(Exception):  # a slot tells its pool what is missing
+            importlib.import_module(name)
+    gc.freeze()
+    _Server(control, lifeline, hello.process).run()
+
+
+class _Server:
+    def __init__(self, control: socket.socket, lifeline: int, launcher: int) -> None:
+        self._control = control
+        self._lifeline = lifeline
+        self._launcher = launcher
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        #: Number and report of each slot, by its pidfd.
+        self._slots: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> NoReturn:
+        while True:
+            for fd, _ in self._poll.poll():
+                if fd == self._control.fileno():
+                    self._take_order()
+                else:
+                    self._bury(fd)
+
+    def _take_order(self) -> None:
+        try:
+            message, fds, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 3)
+        except ConnectionError:
+            message, fds = b"", []
+        if not message:
+            os._exit(0)
+        link, cell, report = fds
+        try:
+            number = os.fork()
+        except OSError as error:
+            _tell(report, -(error.errno or 1))
+            os.close(report)
+        else:
+            if not number:
+                self._become_slot(message, link, cell, report)
+            _tell(report, number)
+            pidfd = os.pidfd_open(number)
+            self._slots[pidfd] = (number, report)
+            self._poll.register(pidfd, select.POLLIN)
+        os.close(link)
+        os.close(cell)
+
+    def _bury(self, pidfd: int) -> None:
+        number, report = self._slots.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(number, 0)
+        _tell(report, os.waitstatus_to_exitcode(status))
+        os.close(report)
+
+    def _become_slot(self, message: bytes, link: int, cell: int, report: int) -> NoReturn:
+        status = 1
+        try:
+            self._control.close()
+            for pidfd, (_, other) in self._slots.items():
+                os.close(pidfd)
+                os.close(other)
+            os.close(report)
+            gc.enable()
+            order: Order = pickle.loads(message)  # noqa: S301 - from our own parent
+            args = (socket.socket(fileno=link), Cell(cell), order.settings)
+            # Its private parts: a slot is a child of multiprocessing's to whatever a task asks.
+            process: Any = context.ForkServerProcess(
+                target=order.target, args=args, name=order.name, daemon=True
+            )
+            process._parent_pid = self._launcher  # noqa: SLF001 - see above
+            status = process._bootstrap(self._lifeline)  # noqa: SLF001 - see above
+        finally:
+            os._exit(status)
+
+
+def _tell(report: int, word: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the launcher has gone or does not care
+        os.write(report, REPORT.pack(word))
+
+
+def write_program(path: Sequence[str], control_fd: int, lifeline: int) -> str:
+    """Write what the fork server's interpreter runs; modules are looked for as in this process."""
+    return (
+        f"import sys; sys.path[:] = {list(path)!r}; "
+        f"from {__name__} import serve; serve({control_fd}, {lifeline})"
+    )
