@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from headrace.cli.kinds import DURATION, AddressKind
 from headrace.place import find_key_file
-from headrace.submission import SubmitOptions
 from headrace_wire.address import DEFAULT_PORT, Address
+
+if TYPE_CHECKING:
+    from headrace.submission import SubmitOptions
 
 #: A decorator of click's.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -153,6 +155,8 @@ class JobOptions:
 
     @property
     def for_submit(self) -> SubmitOptions:
+        from headrace.submission import SubmitOptions  # noqa: PLC0415 - only clients submit
+
         return SubmitOptions(
             name=self.name,
             priority=self.priority,

@@ -1,0 +1,273 @@
+"""The commands that serve: coordinator and worker. They import nothing of what a client needs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.kinds import DURATION, SIZE, AddressKind, write_duration, write_size
+from headrace.cli.options import connection_options, log_option, option
+from headrace.place import find_data_folder, find_key_file
+from headrace_coordinator.rules import (
+    DEFAULT_LEASE_SECONDS,
+    DEFAULT_RESULT_TTL_SECONDS,
+    DEFAULT_SHARED_LIMIT_BYTES,
+)
+from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
+from headrace_wire.version import read_version
+from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
+
+if TYPE_CHECKING:
+    from headrace_coordinator.store import Durability
+
+with_parent_option = option(
+    "--with-parent",
+    is_flag=True,
+    hidden=True,
+    help="End when standard input is closed: whoever started this is gone.",
+)
+
+
+@click.command()
+@option(
+    "--bind",
+    type=AddressKind(DEFAULT_PORT),
+    default=f"127.0.0.1:{DEFAULT_PORT}",
+    show_default=True,
+    help="Where to serve the queues; 0.0.0.0:7333 for all addresses.",
+)
+@option(
+    "--http",
+    type=AddressKind(DEFAULT_HTTP_PORT),
+    default=f"127.0.0.1:{DEFAULT_HTTP_PORT}",
+    show_default=True,
+    help="Where to serve /metrics, /healthz and /readyz.",
+)
+@option("--no-http", is_flag=True, help="Serve no HTTP.")
+@option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=find_data_folder,
+    show_default="the user's state folder",
+    help="Folder of the store.",
+)
+@option(
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    show_default="key in the data folder",
+    help="The key; made at the first start.",
+)
+@option(
+    "--lease",
+    type=DURATION,
+    default=write_duration(DEFAULT_LEASE_SECONDS),
+    show_default=True,
+    help="Silence after which a worker's tasks go to others.",
+)
+@option(
+    "--durability",
+    type=click.Choice(["process", "power"]),
+    default="process",
+    show_default=True,
+    help="What is acknowledged survives a kill of any process, or a power cut as well.",
+)
+@option(
+    "--spool-limit",
+    type=SIZE,
+    show_default="80 % of what the disk has free",
+    help="Inputs and results to keep; beyond it submit waits.",
+)
+@option(
+    "--shared-limit",
+    type=SIZE,
+    default=write_size(DEFAULT_SHARED_LIMIT_BYTES),
+    show_default=True,
+    help="Shared state to keep in memory; more is refused.",
+)
+@option(
+    "--result-ttl",
+    type=DURATION,
+    default=write_duration(DEFAULT_RESULT_TTL_SECONDS),
+    show_default=True,
+    help="Forget a job so long after its end, or after its results were last fetched.",
+)
+@log_option
+@option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
+@with_parent_option
+def coordinator(
+    bind: Address,
+    http: Address,
+    no_http: bool,
+    data: Path,
+    key_file: Path | None,
+    lease: float,
+    durability: Durability,
+    spool_limit: int | None,
+    shared_limit: int,
+    result_ttl: float,
+    log_level: str,
+    announce: bool,
+    with_parent: bool,
+) -> None:
+    """Serve job queue, result queue and shared state until SIGTERM or Ctrl-C.
+
+    Everything acknowledged is in the data folder and survives a restart.
+    """
+    from headrace_coordinator.coordinator import Coordinator  # noqa: PLC0415 - quick start
+    from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
+    from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
+
+    _start_logging(log_level)
+    settings = CoordinatorSettings(
+        data=data,
+        key_file=key_file or find_key_file(data),
+        bind=bind,
+        http=None if no_http else http,
+        lease_seconds=lease,
+        durability=durability,
+        spool_limit_bytes=spool_limit,
+        shared_limit_bytes=shared_limit,
+        result_ttl_seconds=result_ttl,
+    )
+
+    def tell(running: Coordinator) -> None:
+        if announce:
+            shown = {"address": str(running.bound), "http": str(running.http_bound or "")}
+            click.echo(json.dumps(shown))
+        if with_parent:
+            _end_with_parent()
+
+    serve(settings, tell)
+
+
+@click.command()
+@connection_options
+@option(
+    "--slots",
+    default="auto",
+    show_default=True,
+    metavar="auto|N|Nx",
+    help="Processes: one for each usable core, a number, or a multiple of the cores.",
+)
+@option(
+    "--start-method",
+    type=click.Choice(["forkserver", "spawn"]),
+    default="forkserver",
+    show_default=True,
+    help="How slots are started; plain fork is not safe in a process with threads.",
+)
+@option("--name", default="", metavar="TEXT", help="Name in lists and metrics. [default: host-pid]")
+@option(
+    "--drain",
+    type=DURATION,
+    default=write_duration(DEFAULT_DRAIN_SECONDS),
+    show_default=True,
+    help="Time for running tasks to finish when told to go.",
+)
+@option(
+    "--give-up",
+    type=DURATION,
+    default=write_duration(DEFAULT_GIVE_UP_SECONDS),
+    show_default=True,
+    help="Time to go on trying when the coordinator is away.",
+)
+@option("--max-tasks", type=click.IntRange(1), help="Replace a slot after so many tasks.")
+@option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
+@option(
+    "--allow",
+    multiple=True,
+    metavar="NAME",
+    help="Let jobs call functions of this module, or just module:function. Repeatable.",
+)
+@option(
+    "--path",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Look for modules in this folder first. Repeatable.",
+)
+@option(
+    "--allow-pickle",
+    is_flag=True,
+    help="Open pickled functions: whoever holds the key can run anything here.",
+)
+@option(
+    "--allow-ship",
+    is_flag=True,
+    help="Take code along with jobs: whoever holds the key can run anything here.",
+)
+@option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
+@log_option
+@with_parent_option
+def worker(
+    coordinator: Address,
+    key_file: Path,
+    slots: str,
+    start_method: str,
+    name: str,
+    drain: float,
+    give_up: float,
+    max_tasks: int | None,
+    max_rss: int | None,
+    allow: tuple[str, ...],
+    path: tuple[str, ...],
+    allow_pickle: bool,
+    allow_ship: bool,
+    task_stdout: bool,
+    log_level: str,
+    with_parent: bool,
+) -> None:
+    """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
+
+    The first signal lets running tasks finish, a second one stops at once.
+    """
+    from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
+    from headrace_worker.agent import run_worker  # noqa: PLC0415 - quick start
+    from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
+
+    _start_logging(log_level)
+    if with_parent:
+        _end_with_parent()
+    run_worker(
+        WorkerSettings(
+            coordinator=coordinator,
+            key_file=key_file,
+            slots=slots,
+            start_method=start_method,
+            name=name,
+            drain_seconds=drain,
+            give_up_seconds=give_up,
+            max_tasks=max_tasks,
+            max_rss_bytes=max_rss,
+            permits=Permits(allow, allow_pickle, path, allow_ship),
+            task_stdout=task_stdout,
+        )
+    )
+
+
+def _start_logging(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger(__name__).debug("headrace %s", read_version())
+
+
+def _end_with_parent() -> None:
+    """Send this process SIGTERM when standard input is closed."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
