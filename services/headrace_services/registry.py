@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import metadata
+from importlib import import_module
+from operator import attrgetter
 from typing import cast
 
 from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
+from headrace_wire.distributions import list_entry_points
 from headrace_wire.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -20,11 +22,12 @@ GROUP = "headrace.services"
 @cache
 def load_service(name: str) -> Service:
     """The service of this name. Raises UsageError when none is installed."""
-    entries = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    entries = list_entry_points(GROUP)
     if name not in entries:
         known = ", ".join(sorted(entries)) or "none"
         raise UsageError(f"there is no service {name!r} installed here (there are: {known})")
-    return cast("Service", entries[name].load())
+    module, _, attribute = entries[name].partition(":")
+    return cast("Service", attrgetter(attribute.strip())(import_module(module.strip())))
 
 
 def find_engines(permits: Permits | None = None) -> dict[str, str]:
@@ -34,14 +37,14 @@ def find_engines(permits: Permits | None = None) -> dict[str, str]:
     that needs a permit and has none, which is nothing to be told of.
     """
     engines: dict[str, str] = {}
-    for entry in sorted(metadata.entry_points(group=GROUP)):
+    for name in sorted(list_entry_points(GROUP)):
         try:
-            service = load_service(entry.name)
+            service = load_service(name)
             if isinstance(service, PermittedService):
                 service.permit(permits or Permits())
-            engines[entry.name] = service.engine()
+            engines[name] = service.engine()
         except RefusedError as error:
-            log.debug("service %s is not offered: %s", entry.name, error)
+            log.debug("service %s is not offered: %s", name, error)
         except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way
-            log.warning("service %s cannot work here: %s", entry.name, error)
+            log.warning("service %s cannot work here: %s", name, error)
     return engines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import NamedTuple
 
@@ -47,6 +46,10 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
 
 
 def _is_ipv6(text: str) -> bool:
+    if ":" not in text:
+        return False
+    import ipaddress  # noqa: PLC0415 - large, and rarely needed
+
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

@@ -7,7 +7,6 @@ name a class, import a module or run code.
 
 from __future__ import annotations
 
-from multiprocessing.managers import Token
 from typing import Any, cast
 
 import msgpack
@@ -32,6 +31,8 @@ MAX_MESSAGE_CHARACTERS = 2000
 
 
 def _pack_extension(value: object) -> Any:
+    from multiprocessing.managers import Token  # noqa: PLC0415 - slots, too, unpack frames
+
     if isinstance(value, Token):
         token = cast("Any", value)  # typeshed and the stock class differ on what an id is
         return _msgpack.ExtType(TOKEN_CODE, pack([token.typeid, token.id]))
@@ -45,6 +46,8 @@ def _pack_extension(value: object) -> Any:
 
 
 def _unpack_extension(code: int, body: bytes) -> object:
+    from multiprocessing.managers import Token  # noqa: PLC0415 - as above
+
     parts = _msgpack.unpackb(body, max_array_len=2, unicode_errors="surrogateescape")
     match parts:
         case [str(kind), str(name)] if code == TOKEN_CODE:

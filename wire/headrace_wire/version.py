@@ -1,6 +1,6 @@
 """Which protocol this side speaks, and which headrace it belongs to."""
 
-from importlib import metadata
+from headrace_wire.distributions import find_version
 
 #: Raised by one with every change to messages or methods that the other side would misread.
 PROTOCOL = 3
@@ -8,7 +8,4 @@ PROTOCOL = 3
 
 def read_version() -> str:
     """Version of the installed distribution; "unknown" in a bare checkout."""
-    try:
-        return metadata.version("headrace")
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return find_version("headrace") or "unknown"

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
-import secrets
 import signal
 import threading
 import time
@@ -49,6 +47,13 @@ from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
+
+#: What most calls need, small enough to be in every slot: slots share it.
+LIGHT_MODULES = (
+    "headrace_services.calls.rebuilding",
+    "headrace_services.calls.service",
+    "headrace_services.calls.transport",
+)
 
 #: Seconds between looks at the memory of the slots.
 LOOK_SECONDS = 2.0
@@ -95,9 +100,9 @@ class Agent:
         except ValueError as error:
             raise UsageError(str(error)) from None
         self._info = WorkerInfo(
-            id=secrets.token_hex(8),
-            name=settings.name or f"{platform.node()}-{os.getpid()}",
-            host=platform.node(),
+            id=os.urandom(8).hex(),
+            name=settings.name or f"{os.uname().nodename}-{os.getpid()}",
+            host=os.uname().nodename,
             process=os.getpid(),
             slots=slots,
             slots_limit=cores.limit if settings.slots == "auto" else f"--slots {settings.slots}",
@@ -167,6 +172,7 @@ class Agent:
         with Pool(
             info.slots,
             settings.start_method,
+            preload=LIGHT_MODULES if "calls" in info.engines else (),
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from headrace_services.calls.shipment import Shipments
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered
 
 if TYPE_CHECKING:
     from headrace_services.calls.rebuilding import FoundClasses
-    from headrace_services.calls.shipment import Shipment
+    from headrace_services.calls.shipment import Shipment, Shipments
     from headrace_services.calls.transport import Serializer
     from headrace_services.service import Parameters, Target, TaskRunner
 
@@ -36,7 +34,7 @@ class CallsService:
     def __init__(self) -> None:
         self._permits = Permits()
         self._initialized: set[bytes] = set()
-        self._shipments = Shipments()
+        self._shipments: Shipments | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +61,7 @@ class CallsService:
         """
         if not self._permits.allows_anything:
             raise RefusedError("no function is allowed here: start the worker with --allow NAME")
-        return f"Python {platform.python_version()}, {self._permits.describe()}"
+        return f"Python {sys.version.split()[0]}, {self._permits.describe()}"
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
         """Find the function and run the initializer, if it has not run here yet.
@@ -83,14 +81,14 @@ class CallsService:
 
             load_main(cast("dict[str, object]", main))
         shipment = self._open_shipment(parameters.get("ship"))
-        self._shipments.enter(shipment)
+        self._enter(shipment)
         permits = self._permits
         if shipment is not None:
             permits = replace(permits, allow=(*permits.allow, *shipment.modules))
         run = self._prepare(operation, parameters, serializer, permits)
 
         def run_where_it_belongs(index: int, task_input: bytes | None) -> bytes:
-            self._shipments.enter(shipment)
+            self._enter(shipment)
             return run(index, task_input)
 
         return run_where_it_belongs
@@ -116,7 +114,15 @@ class CallsService:
             )
         if not isinstance(packed, bytes):
             raise ValueError("the job's shipment is none")  # noqa: TRY004 - wrong parameters
+        if self._shipments is None:
+            from headrace_services.calls.shipment import Shipments  # noqa: PLC0415 - see class
+
+            self._shipments = Shipments()
         return self._shipments.open(packed)
+
+    def _enter(self, shipment: Shipment | None) -> None:
+        if self._shipments is not None:
+            self._shipments.enter(shipment)
 
     def describe(
         self, operation: str, parameters: Parameters, index: int, task_input: bytes | None
@@ -170,6 +176,8 @@ class CallsService:
         if not isinstance(initargs, bytes):
             raise ValueError("the job's initializer has no arguments")  # noqa: TRY004 - wrong parameters
         about = (serializer, parameters.get("pool"), sealed, initargs)
+        import hashlib  # noqa: PLC0415 - with OpenSSL
+
         digest = hashlib.sha256(repr(about).encode(errors="surrogatepass")).digest()
         if digest in self._initialized:
             return

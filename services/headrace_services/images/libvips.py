@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cache
-from importlib import metadata, util
+from importlib import util
 from typing import Any
+
+from headrace_wire.distributions import find_version
 
 #: The distribution that brings libvips along, in the version of libvips.
 _CARRIER = "pyvips-binary"
@@ -33,8 +34,8 @@ def name_engine() -> str:
     Loaded only where the system's own is used: an agent names its engines and needs no more of
     them. Raises ImportError or OSError where pyvips or its library is missing.
     """
-    if util.find_spec("pyvips") and util.find_spec("_libvips"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            return f"libvips {metadata.version(_CARRIER)}"
+    version = find_version(_CARRIER)
+    if version and util.find_spec("pyvips") and util.find_spec("_libvips"):
+        return f"libvips {version}"
     pyvips = load_libvips()
     return f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"

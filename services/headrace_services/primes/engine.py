@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
 from headrace_services.primes.primesieve import Primesieve, load_primesieve
+from headrace_wire.distributions import find_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,12 @@ def name_engine() -> str:
     Raises what ``find_primesieve`` does, and ImportError where NumPy would do it and is missing.
     """
     found = find_primesieve()
-    return found.name if found is not None else f"NumPy sieve {metadata.version('numpy')}"
+    if found is not None:
+        return found.name
+    version = find_version("numpy")
+    if version is None:
+        raise ImportError("there is neither primesieve nor NumPy here")
+    return f"NumPy sieve {version}"
 
 
 @cache

@@ -37,7 +37,7 @@ def calls() -> Iterator[CallsService]:
     service.permit(Permits(ship=True))
     path = list(sys.path)
     yield service
-    service._shipments.enter(None)
+    service._enter(None)
     assert sys.path == path
     assert "freight" not in sys.modules
 
