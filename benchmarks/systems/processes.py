@@ -43,7 +43,7 @@ class Processes:
                 stdout=output if stdout is None else stdout,
                 stderr=output,
                 cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {}),
+                env=_make_environment() | (environment or {}),
                 start_new_session=True,
             )
         self._running.append(process)
@@ -69,6 +69,12 @@ class Processes:
             if process.stdout:
                 process.stdout.close()
         self._running.clear()
+
+
+def _make_environment() -> dict[str, str]:
+    # What pip installs is compiled; a checkout is, too, once it was run, if that is not forbidden.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def find_free_port() -> int:
