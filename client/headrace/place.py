@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from platformdirs import user_state_path
-
 #: The key's name in the data folder.
 KEY_NAME = "key"
 
 
 def find_data_folder() -> Path:
     """The user's state folder for headrace, by the XDG base directory specification."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing was said
+
     return user_state_path("headrace")
 
 

@@ -41,19 +41,13 @@ from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.pool.batch import Batch, Event
+from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.pool import Pool
 from headrace_worker.proc import read_rss_bytes
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-
-#: What most calls need, small enough to be in every slot: slots share it.
-LIGHT_MODULES = (
-    "headrace_services.calls.rebuilding",
-    "headrace_services.calls.service",
-    "headrace_services.calls.transport",
-)
 
 #: Seconds between looks at the memory of the slots.
 LOOK_SECONDS = 2.0
@@ -88,12 +82,14 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Agent:
     """One worker. ``run`` returns when it was told to go and has gone in good order.
 
+    ``launcher`` starts its slots by the start method of the settings.
     Raises UsageError for settings that make no sense, KeyRefusedError, and UnreachableError when
     the coordinator stayed away for ``give_up_seconds``.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, launcher: Launcher) -> None:
         self._settings = settings
+        self._launcher = launcher
         cores = count_usable_cores()
         try:
             slots = parse_slots(settings.slots, cores)
@@ -171,8 +167,7 @@ class Agent:
         settings = self._settings
         with Pool(
             info.slots,
-            settings.start_method,
-            preload=LIGHT_MODULES if "calls" in info.engines else (),
+            launcher=self._launcher,
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,
@@ -355,7 +350,7 @@ class Agent:
         self._wake()
 
 
-def run_worker(settings: WorkerSettings) -> None:
+def run_worker(settings: WorkerSettings, launcher: Launcher) -> None:
     """Be a worker until told to go. See Agent for what is raised."""
     keep_large_blocks()
-    Agent(settings).run()
+    Agent(settings, launcher).run()

@@ -230,7 +230,14 @@ def worker(
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
-    from headrace_worker.agent import run_worker  # noqa: PLC0415 - quick start
+    from headrace_worker.pool.launch import make_launcher  # noqa: PLC0415 - quick start
+    from headrace_worker.pool.loader import list_light_modules  # noqa: PLC0415 - quick start
+
+    permits = Permits(allow, allow_pickle, path, allow_ship)
+    launcher = make_launcher(start_method, preload=list_light_modules(permits))
+    # First of all: slots are forked from what this process is now, and share no more with it.
+    launcher.prepare()
+    from headrace_worker.agent import run_worker  # noqa: PLC0415 - see above
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
     _start_logging(log_level)
@@ -247,9 +254,10 @@ def worker(
             give_up_seconds=give_up,
             max_tasks=max_tasks,
             max_rss_bytes=max_rss,
-            permits=Permits(allow, allow_pickle, path, allow_ship),
+            permits=permits,
             task_stdout=task_stdout,
-        )
+        ),
+        launcher,
     )
 
 

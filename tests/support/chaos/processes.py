@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from headrace_worker.pool.forkserver import SERVER_NAME
 from support.commands import HEADRACE, PROBE, Shell
 from support.places import REPOSITORY
 
@@ -138,9 +139,7 @@ def find_fork_server(worker: int) -> psutil.Process | None:
     """The process that starts a worker's slots."""
     try:
         children = psutil.Process(worker).children()
-        return next(
-            (child for child in children if "forkserver" in " ".join(child.cmdline())), None
-        )
+        return next((child for child in children if child.name() == SERVER_NAME), None)
     except psutil.NoSuchProcess:
         return None
 

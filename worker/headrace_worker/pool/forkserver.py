@@ -16,26 +16,32 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import multiprocessing
 import os
-import pickle
 import select
 import signal
 import socket
 import struct
 import sys
 from dataclasses import dataclass
-from multiprocessing import context, util  # noqa: F401 - util: once here, or in each slot
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from headrace_services.home import Home
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
 from headrace_worker.pool.cell import Cell
+from headrace_worker.pool.packing import pack, unpack
+from headrace_worker.pool.slot import SlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headrace_worker.pool.slot import SlotSettings
-
 #: A word of a report: a process number, or the system's error with a minus; then the exit status.
 REPORT = struct.Struct("i")
+
+#: What a fork server is called in lists of processes, where there is room for 15 characters.
+SERVER_NAME = "headrace-forks"
 
 #: The longest message in bytes.
 MESSAGE_BYTES = 1 << 17
@@ -45,9 +51,12 @@ MESSAGE_BYTES = 1 << 17
 class Hello:
     """The first message: what to import beforehand, and what slots are to know of the launcher."""
 
-    preload: tuple[str, ...]
+    preload: Sequence[str]
     argv: list[str]
     process: int
+
+    def encode(self) -> bytes:
+        return pack([self.preload, self.argv, self.process])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,44 @@ class Order:
     settings: SlotSettings
     name: str
 
+    def encode(self) -> bytes:
+        settings, permits, home = self.settings, self.settings.permits, self.settings.home
+        return pack([
+            self.target.__module__, self.target.__qualname__, self.name,
+            [permits.allow, permits.pickle, permits.paths, permits.ship],
+            home and [home.address, home.key_file],
+            [settings.loader, settings.preload, settings.max_tasks, settings.max_rss_bytes,
+             settings.forked, settings.task_stdout],
+        ])  # fmt: skip
+
+    @classmethod
+    def decode(cls, message: bytes) -> Order:
+        """Read an order; nothing in it is ever unpickled."""
+        module, qualname, name, permits, home, settings = unpack(message)
+        allow, pickle, paths, ship = permits
+        loader, preload, max_tasks, max_rss_bytes, forked, task_stdout = settings
+        return cls(
+            attrgetter(qualname)(importlib.import_module(module)),
+            SlotSettings(
+                loader,
+                tuple(preload),
+                max_tasks,
+                max_rss_bytes,
+                forked,
+                Permits(tuple(allow), pickle, tuple(paths), ship),
+                task_stdout,
+                Home(Address(*home[0]), home[1]) if home else None,
+            ),
+            name,
+        )
+
 
 def serve(control_fd: int, lifeline: int) -> NoReturn:
     """Fork a slot for each order, and report how each ended; the process's main function."""
+    _name_process(SERVER_NAME)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
-    hello: Hello = pickle.loads(control.recv(MESSAGE_BYTES))  # noqa: S301 - from our own parent
+    hello = Hello(*unpack(control.recv(MESSAGE_BYTES)))
     sys.argv[:] = hello.argv
     # Garbage that is collected before the fork would leave holes in pages which slots then fill.
     gc.disable()
@@ -132,16 +173,21 @@ class _Server:
                 os.close(other)
             os.close(report)
             gc.enable()
-            order: Order = pickle.loads(message)  # noqa: S301 - from our own parent
+            order = Order.decode(message)
+            _name_process(order.name)
             args = (socket.socket(fileno=link), Cell(cell), order.settings)
             # Its private parts: a slot is a child of multiprocessing's to whatever a task asks.
-            process: Any = context.ForkServerProcess(
-                target=order.target, args=args, name=order.name, daemon=True
-            )
+            context: Any = multiprocessing.get_context("forkserver")
+            process = context.Process(target=order.target, args=args, name=order.name, daemon=True)
             process._parent_pid = self._launcher  # noqa: SLF001 - see above
             status = process._bootstrap(self._lifeline)  # noqa: SLF001 - see above
         finally:
             os._exit(status)
+
+
+def _name_process(name: str) -> None:
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as file:  # noqa: PTH123 - no file
+        file.write(name)
 
 
 def _tell(report: int, word: int) -> None:

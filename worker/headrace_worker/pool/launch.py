@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
+import importlib
 import multiprocessing
 import os
-import pickle
 import select
 import signal
 import socket
@@ -14,10 +16,11 @@ import sys
 import threading
 import types
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from headrace_wire.errors import UsageError
-from headrace_worker.pool.forkserver import REPORT, Hello, Order, write_program
+from headrace_worker.pool.forkserver import REPORT, Hello, Order, serve, write_program
+from headrace_worker.pool.loader import DEFAULT_LOADER
 from headrace_worker.pool.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
@@ -52,6 +55,19 @@ class Child(Protocol):
     def close(self) -> None: ...
 
 
+def make_launcher(
+    start_method: str, loader: str = DEFAULT_LOADER, preload: Sequence[str] = ()
+) -> Launcher:
+    """Make a launcher of slots, which need these modules beside their own."""
+    modules = (
+        "headrace_worker.pool.slot",
+        "multiprocessing.util",
+        loader.partition(":")[0],
+        *preload,
+    )
+    return Launcher(start_method, modules)
+
+
 class Launcher:
     """Starts child processes by one start method. Not thread safe.
 
@@ -68,6 +84,16 @@ class Launcher:
         self.start_method = start_method
         self.preload = tuple(preload) if start_method == "forkserver" else ()
         self._fork_server = ForkServer(self.preload) if start_method == "forkserver" else None
+
+    def prepare(self) -> None:
+        """Start the fork server, if there is one, as a fork of this very process.
+
+        It then shares with this process what is imported now, and slots can be forked from it at
+        once. For a process that has no threads yet; in one that has, nothing happens, and the
+        server is another interpreter, as it is when it has to be started again.
+        """
+        if self._fork_server and threading.active_count() == 1:
+            self._fork_server.fork()
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
@@ -96,7 +122,7 @@ class ForkServer:
 
     def __init__(self, preload: Sequence[str]) -> None:
         self._preload = tuple(preload)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedServer | None = None
         self._control: socket.socket | None = None
         # Slots live as long as the other end is open, which is never given to anybody; they may
         # well live longer than the server that forked them.
@@ -119,12 +145,32 @@ class ForkServer:
                     env=ONE_THREAD_EACH | os.environ,
                     pass_fds=fds,
                 )
-            control.send(pickle.dumps(Hello(self._preload, sys.argv, os.getpid())))
+            control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
         except BaseException:
             control.close()
             raise
         self._control = control
         return control
+
+    def fork(self) -> None:
+        """Start the server as a fork of this process, which has no threads."""
+        for name in self._preload:
+            with contextlib.suppress(Exception):  # a slot tells its pool what is missing
+                importlib.import_module(name)
+        gc.freeze()
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, _hold_interrupts():
+            number = os.fork()
+            if not number:
+                try:
+                    control.close()
+                    os.close(self._life)
+                    _become_server(theirs, self._lifeline)
+                finally:
+                    os._exit(1)
+        self._process = ForkedServer(number)
+        control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
+        self._control = control
 
     def start(self, link: socket.socket, cell: Cell, order: Order) -> ForkedSlot:
         """Fork a slot. Raises OSError where that is refused, or the server has died."""
@@ -132,7 +178,7 @@ class ForkServer:
         report, theirs = os.pipe()
         try:
             try:
-                message = pickle.dumps(order)
+                message = order.encode()
                 socket.send_fds(control, [message], [link.fileno(), cell.fd, theirs])
             finally:
                 os.close(theirs)
@@ -153,6 +199,30 @@ class ForkServer:
             os.close(self._lifeline)
             os.close(self._life)
             self._life = -1
+
+
+class ForkedServer:
+    """A fork server that is a fork of this process, in the words of subprocess."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._ended = False
+
+    def poll(self) -> int | None:
+        """0 if it has ended."""
+        if not self._ended:
+            number, _ = os.waitpid(self._number, os.WNOHANG)
+            self._ended = number != 0
+        return 0 if self._ended else None
+
+    def kill(self) -> None:
+        if not self._ended:
+            os.kill(self._number, signal.SIGKILL)
+
+    def wait(self) -> None:
+        if not self._ended:
+            os.waitpid(self._number, 0)
+            self._ended = True
 
 
 class ForkedSlot:
@@ -195,6 +265,15 @@ class ForkedSlot:
         if self._report >= 0:
             os.close(self._report)
             self._report = -1
+
+
+def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    os.environ.update(ONE_THREAD_EACH | os.environ)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    serve(control.detach(), lifeline)
 
 
 def _read_word(report: int) -> int | None:

@@ -31,7 +31,7 @@ from headrace_worker.pool.autopsy import Autopsy, Describer
 from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
 from headrace_worker.pool.crew import Crew
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
-from headrace_worker.pool.launch import Launcher
+from headrace_worker.pool.launch import Launcher, make_launcher
 from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.loader import DEFAULT_LOADER
@@ -85,7 +85,8 @@ class Pool:
     while it waits; that is for one thread.
 
     ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
-    modules that the fork server imports beforehand. A slot is replaced after ``max_tasks`` tasks,
+    modules that the fork server imports beforehand; a ``launcher`` made before has the start method
+    and these already, and is closed with the pool. A slot is replaced after ``max_tasks`` tasks,
     and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
     it are told: nothing is allowed when not given. Tasks print to standard error, or with
     ``task_stdout`` to standard output. ``home`` is where tasks find shared state.
@@ -100,6 +101,7 @@ class Pool:
         *,
         loader: str = DEFAULT_LOADER,
         preload: Sequence[str] = (),
+        launcher: Launcher | None = None,
         max_tasks: int | None = None,
         max_rss_bytes: int | None = None,
         permits: Permits | None = None,
@@ -108,14 +110,13 @@ class Pool:
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
-        modules = ("headrace_worker.pool.slot", loader.partition(":")[0], *preload)
-        launcher = Launcher(start_method, modules)
+        launcher = launcher or make_launcher(start_method, loader, preload)
         settings = SlotSettings(
             loader,
             launcher.preload,
             max_tasks,
             max_rss_bytes,
-            forked=start_method == "fork",
+            forked=launcher.start_method == "fork",
             permits=permits or Permits(),
             task_stdout=task_stdout,
             home=home,

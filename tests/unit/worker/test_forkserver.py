@@ -1,0 +1,32 @@
+"""What is sent to the fork server."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace_services.home import Home
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
+from headrace_worker.pool.forkserver import Order
+from headrace_worker.pool.slot import SlotSettings, run_slot
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SlotSettings("module:function"),
+        SlotSettings(
+            "module:function",
+            ("one", "two"),
+            max_tasks=3,
+            max_rss_bytes=1 << 40,
+            forked=True,
+            permits=Permits(("shop", "shop:sell"), True, ("/code", "/k\udcff"), True),
+            task_stdout=True,
+            home=Home(Address("::1", 7333), "/key"),
+        ),
+    ],
+)
+def test_an_order_arrives_as_it_was_given(settings: SlotSettings) -> None:
+    order = Order(run_slot, settings, "headrace-slot-1")
+    assert Order.decode(order.encode()) == order
