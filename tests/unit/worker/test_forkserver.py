@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
-from headrace_worker.pool.forkserver import Order
+from headrace_worker.pool.forkserver import REPORT, Order
+from headrace_worker.pool.launch import ForkedSlot
 from headrace_worker.pool.slot import SlotSettings, run_slot
 
 
@@ -30,3 +34,24 @@ from headrace_worker.pool.slot import SlotSettings, run_slot
 def test_an_order_arrives_as_it_was_given(settings: SlotSettings) -> None:
     order = Order(run_slot, settings, "headrace-slot-1")
     assert Order.decode(order.encode()) == order
+
+
+def test_a_slot_that_is_gone_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another process's by now."""
+    report, theirs = os.pipe()
+    os.write(theirs, REPORT.pack(os.getpid()) + REPORT.pack(-signal.SIGSEGV))
+    os.close(theirs)
+    monkeypatch.delattr(os, "kill")
+    slot = ForkedSlot(report)
+    slot.kill()
+    assert slot.exitcode == -signal.SIGSEGV
+
+
+def test_a_slot_whose_fork_server_died_ended_nobody_knows_how() -> None:
+    report, theirs = os.pipe()
+    os.write(theirs, REPORT.pack(os.getpid()))
+    slot = ForkedSlot(report)
+    assert slot.exitcode is None
+    os.close(theirs)
+    slot.join()
+    assert slot.exitcode is None

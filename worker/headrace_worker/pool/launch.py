@@ -259,7 +259,9 @@ class ForkedSlot:
             self.close()
 
     def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
+        if self._report >= 0 and self.exitcode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
         if self._report >= 0:
