@@ -38,13 +38,13 @@ check: $(READY) ## ruff, mypy, pyright, import layers
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
-quick: $(READY) ## unit tests alone, in seconds
-	$(BIN)/pytest -q tests/unit
+quick: $(READY) ## unit tests and guards of cost alone, in seconds
+	$(BIN)/pytest -q tests/guard tests/unit
 
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
 	@sh tests/support/newest_python.sh
-	$(BIN)/pytest -ra tests/unit tests/integration tests/acceptance
+	$(BIN)/pytest -ra tests/guard tests/unit tests/integration tests/acceptance
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests

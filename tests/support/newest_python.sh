@@ -24,6 +24,6 @@ if [ ! -e "$environment/.ready" ] || [ pyproject.toml -nt "$environment/.ready" 
     touch "$environment/.ready"
 fi
 echo "Python $version: unit and integration tests, and the programs of the standard library"
-"$environment/bin/pytest" -q -m "not slow and not compose" tests/unit tests/integration
+"$environment/bin/pytest" -q -m "not slow and not compose" tests/guard tests/unit tests/integration
 # A few of them: they take a while. All pass there, too.
 "$environment/bin/pytest" -q -k "pool or wait" tests/acceptance/test_stdlib_programs.py
