@@ -19,8 +19,14 @@ class RangeSet:
         self._stops: list[int] = []
         #: How many integers are in the set.
         self.count = 0
-        for start, stop in ranges:
-            self.add(start, stop)
+        # In order each one goes to the end, so that many of them cost no more than to be sorted.
+        for start, stop in sorted(ranges):
+            if self._stops and start <= self._stops[-1]:
+                self._stops[-1] = max(self._stops[-1], stop)
+            elif start < stop:
+                self._starts.append(start)
+                self._stops.append(stop)
+        self.count = sum(self._stops) - sum(self._starts)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(list(zip(self._starts, self._stops, strict=True)))

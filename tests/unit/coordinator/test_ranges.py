@@ -38,6 +38,12 @@ def test_a_range_set_holds_what_a_set_holds(steps: list[tuple[bool, tuple[int, i
     assert not any(index in ranges for index in set(range(-2, 63)) - model)
 
 
+@given(st.lists(edges))
+def test_it_is_made_of_ranges_in_any_order(pieces: list[tuple[int, int]]) -> None:
+    assert RangeSet(pieces) == build([(True, piece) for piece in pieces])[0]
+    assert RangeSet(pieces).count == len(spread(pieces))
+
+
 @given(changes)
 def test_ranges_are_sorted_and_never_touch(steps: list[tuple[bool, tuple[int, int]]]) -> None:
     pieces = list(build(steps)[0])
