@@ -9,9 +9,9 @@ every value and has deleted them:
     carried   ``Cluster.submit`` of tasks with an input each
     stream    ``Pool.imap_unordered``: inputs stream in while results stream out
 
-One of them runs again beside many other jobs: some have ended and are kept, and of as many the
-inputs are still to come. And memory is looked at after a large derived job has ended and is
-kept, and while carried tasks wait.
+Before them the workers are idle for a while, which has its cost as well. One job runs again beside
+many others: some have ended and are kept, and of as many the inputs are still to come. And memory
+is looked at after large derived jobs have ended and are kept, and while carried tasks wait.
 
 Cost is CPU time of the coordinator's process, which others disturb less than time on the wall. It
 is told by task and by lease: toward a job's end leases become small so that no slot idles, so a
@@ -23,11 +23,11 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import headrace
-from benchmarks.crowded_cluster import CrowdedCluster
+from benchmarks.crowded_cluster import QUIET_SECONDS, CrowdedCluster
 from benchmarks.line import take
 from benchmarks.measures import Figures
 from benchmarks.tasks import noop
@@ -89,43 +89,43 @@ class Point:
     leases: float
     remark: str = ""
 
-    @property
-    def name(self) -> str:
-        """What it is among the figures."""
+    def list_figures(self) -> Figures:
         name = f"{self.kind}_{self.workers}_workers_{self.tasks}_tasks"
-        return f"{name}_{self.remark}" if self.remark else name
+        if self.remark:
+            name = f"{name}_{self.remark}"
+        return {
+            f"{name}_us_per_task": self.cpu_seconds / self.tasks * 1e6,
+            f"{name}_us_per_lease": self.cpu_seconds / max(self.leases, 1.0) * 1e6,
+            f"{name}_tasks_per_second": self.tasks / self.wall_seconds,
+        }
 
-    @property
-    def us_per_task(self) -> float:
-        return self.cpu_seconds / self.tasks * 1e6
-
-    @property
-    def us_per_lease(self) -> float:
-        return self.cpu_seconds / max(self.leases, 1.0) * 1e6
+    def __str__(self) -> str:
+        per_task, per_lease, rate = self.list_figures().values()
+        return (
+            f"{self.kind:8} {self.workers:3} workers {self.tasks:9,} tasks: {per_task:6.2f} us/task"
+            f" {per_lease:6.0f} us/lease {self.leases:6.0f} leases {rate:9,.0f} tasks/s"
+            f"  {self.remark}"
+        )
 
 
 def run(*, quick: bool = False) -> Figures:
     """Measure all of it. The figures' names have the kind, the workers and the tasks in them."""
     extent = QUICK if quick else FULL
-    points: list[Point] = []
-    figures: Figures = {}
+    costs: Figures = {}
+    others: Figures = {}
     for workers in extent.workers:
         with CrowdedCluster(workers) as ground:
+            others |= _measure_idle(ground)
             for kind, sizes in extent.tasks.items():
-                points += [_measure(ground, kind, tasks) for tasks in sizes]
-                _show(points[-len(sizes) :])
+                for tasks in sizes:
+                    costs |= _measure(ground, kind, tasks)
             if workers == BESIDE_WORKERS:
                 _add_jobs(ground)
-                points.append(_measure(ground, "derived", BESIDE_TASKS, "beside_1000_jobs"))
-                _show(points[-1:])
-    for point in points:
-        figures[f"{point.name}_us_per_task"] = point.us_per_task
-        figures[f"{point.name}_us_per_lease"] = point.us_per_lease
-        figures[f"{point.name}_tasks_per_second"] = point.tasks / point.wall_seconds
-    memory = measure_memory(extent)
-    for name, figure in memory.items():
-        print(f"{name:40} {figure:8.1f}", file=sys.stderr)
-    return figures | memory
+                costs |= _measure(ground, "derived", BESIDE_TASKS, "beside_1000_jobs")
+    others |= measure_memory(extent)
+    for name, figure in others.items():
+        print(f"{name:45} {figure:10.1f}", file=sys.stderr)
+    return costs | others
 
 
 def measure_memory(extent: Extent) -> Figures:
@@ -141,6 +141,7 @@ def measure_memory(extent: Extent) -> Figures:
     tasks, single_puts = extent.waiting_tasks, extent.single_puts
     with CrowdedCluster(0) as ground:
         before = ground.read_memory_bytes()
+        figures["idle_0_workers_memory_mib"] = before / MIB
         ground.cluster.submit("growth", Plan("none", {}, tasks, itertools.repeat(INPUT, tasks)))
         after = ground.read_memory_bytes()
         figures["carried_bytes_per_waiting_task"] = (after - before) / tasks
@@ -195,7 +196,18 @@ KINDS: dict[str, Callable[[CrowdedCluster, int], None]] = {
 }
 
 
-def _measure(ground: CrowdedCluster, kind: str, tasks: int, remark: str = "") -> Point:
+def _measure_idle(ground: CrowdedCluster) -> Figures:
+    """What workers take that only wait: microseconds of CPU time each second, and memory."""
+    before = ground.read_cpu_seconds()
+    memory = ground.read_memory_bytes()
+    spent = (ground.read_cpu_seconds() - before) / QUIET_SECONDS
+    return {
+        f"idle_{ground.workers}_workers_us_per_second": spent * 1e6,
+        f"idle_{ground.workers}_workers_memory_mib": memory / MIB,
+    }
+
+
+def _measure(ground: CrowdedCluster, kind: str, tasks: int, remark: str = "") -> Figures:
     points: list[Point] = []
     for _ in range(max(1, LEAST_TASKS // tasks)):
         leases = ground.count_leases()
@@ -204,22 +216,14 @@ def _measure(ground: CrowdedCluster, kind: str, tasks: int, remark: str = "") ->
         cpu, wall = ground.read_cpu_seconds() - cpu, time.perf_counter() - wall
         leases = ground.count_leases() - leases
         points.append(Point(kind, ground.workers, tasks, cpu, wall, leases, remark))
-    return min(points, key=lambda point: point.cpu_seconds)
+    best = min(points, key=lambda point: point.cpu_seconds)
+    print(best, file=sys.stderr, flush=True)
+    return best.list_figures()
 
 
 def _check(right: bool) -> None:
     if not right:
         raise RuntimeError("a value is missing")
-
-
-def _show(points: Sequence[Point]) -> None:
-    for point in points:
-        print(
-            f"{point.kind:8} {point.workers:3} workers {point.tasks:9,} tasks:"
-            f" {point.us_per_task:7.2f} us/task {point.us_per_lease:7.0f} us/lease"
-            f" {point.leases:6.0f} leases {point.tasks / point.wall_seconds:10,.0f} tasks/s",
-            file=sys.stderr,
-        )
 
 
 def main() -> None:
