@@ -128,9 +128,19 @@ def _blur_bands(image: Image, radius: float) -> Image:
 
 
 def _blur_in_passes(image: Image, box: list[float]) -> Image:
-    largest = _largest_weight(image)
-    for integers, total in kernels.to_integer_passes(box, largest):
-        image = _convolve_separably(image, integers, total)
+    """Blur along the rows in three passes, then along the columns.
+
+    Passes along the columns have rows beyond a strip made again, which is cheaper the fewer passes
+    are before them.
+    """
+    pyvips = load_libvips()
+    passes = kernels.to_integer_passes(box, _largest_weight(image))
+    for integers, total in passes:
+        row: Image = pyvips.Image.new_from_array([integers], scale=total)
+        image = image.conv(row, precision=_precision(image))
+    for integers, total in passes:
+        column: Image = pyvips.Image.new_from_array([[weight] for weight in integers], scale=total)
+        image = image.conv(column, precision=_precision(image))
     return image
 
 
