@@ -85,20 +85,20 @@ def make_headrace_command(
 def compare(commands: Mapping[str, Command], rounds: int, most_seconds: float) -> Runs:
     """Run each command once a round, the order reversed in every other one.
 
-    No round is begun after ``most_seconds``, except the first.
+    A command that has had its share of ``most_seconds`` is left out of further rounds.
     """
     runs: Runs = {name: [] for name in commands}
-    deadline = time.monotonic() + most_seconds
+    share = most_seconds / len(commands)
     for number in range(rounds):
-        if number and time.monotonic() > deadline:
-            break
         for name in list(commands)[:: -1 if number % 2 else 1]:
-            runs[name].append(run_once(commands[name]))
+            if sum(each["seconds"] for each in runs[name]) < share:
+                runs[name].append(run_once(commands[name]))
     return runs
 
 
 def run_once(command: Command) -> Figures:
     """Seconds and CPU seconds of one run. Raises CalledProcessError with what it said."""
+    SCRATCH.mkdir(exist_ok=True)
     if command.output is not None:
         clear(command.output)
     before = _sum_cpu_seconds(command.processes)
@@ -146,6 +146,11 @@ def print_table(results: Results) -> None:
                 f"{measure:<36} {system:<22} {len(figures):>4} {seconds:>8.3f} {cpu:>8.3f} "
                 f"{ratio:>11}"
             )
+
+
+def read_output(*line: str) -> str:
+    """What a command says. Raises CalledProcessError."""
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager

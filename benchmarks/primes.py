@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
-import subprocess
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -28,6 +27,7 @@ from benchmarks.commands import (
     make_headrace_command,
     open_cluster,
     print_table,
+    read_output,
     run_once,
 )
 from benchmarks.measures import Figures
@@ -46,7 +46,7 @@ COUNTED, FOUND = "1e10", "2e9"
 #: The same where it has to be quick.
 QUICKLY_COUNTED, QUICKLY_FOUND = "1e9", "1e8"
 
-#: Rounds of a measure, and seconds after which no further one is begun.
+#: Rounds of a measure, and seconds that its commands share.
 ROUNDS, QUICK_ROUNDS = 7, 3
 MOST_SECONDS, MOST_QUICK_SECONDS = 18.0, 3.0
 
@@ -60,13 +60,17 @@ def list_systems() -> dict[str, Callable[[], Figures]]:
 
 
 def list_versions() -> dict[str, dict[str, str]]:
-    told = subprocess.run(["primesieve", "--version"], capture_output=True, text=True, check=True)
-    return {PRIMESIEVE: {"primesieve": told.stdout.split()[1].rstrip(",")}}
+    if shutil.which("primesieve") is None:
+        return {}
+    told = read_output("primesieve", "--version")
+    return {PRIMESIEVE: {"primesieve": told.split()[1].rstrip(",")}}
 
 
 def _measure_once(system: str) -> Figures:
     figures: Figures = {}
     with open_cluster() if system == HEADRACE else nullcontext() as cluster:
+        if cluster:
+            _warm(cluster)
         for start in STARTS:
             counting = _make_counting(cluster, start, COUNTED)[system]
             name = f"count_{_name_range(start, COUNTED)}_seconds"
@@ -81,6 +85,11 @@ def _measure_once(system: str) -> Figures:
     return figures
 
 
+def _warm(cluster: HeadraceCluster) -> None:
+    """Give every slot a first task, for which it loads the primesieve library."""
+    run_once(make_headrace_command(cluster, ["submit", "primes", "count", "0", QUICKLY_COUNTED]))
+
+
 def measure_primes(*, quick: bool = False, full: bool = False) -> Results:
     """Every measure of primes. Raises AssertionError where the two don't make the same."""
     counted = QUICKLY_COUNTED if quick else COUNTED
@@ -88,6 +97,7 @@ def measure_primes(*, quick: bool = False, full: bool = False) -> Results:
     how_often = (QUICK_ROUNDS, MOST_QUICK_SECONDS) if quick else (ROUNDS, MOST_SECONDS)
     results: Results = {}
     with open_cluster() as cluster:
+        _warm(cluster)
         bare = {
             HEADRACE: make_headrace_command(cluster, ["submit", "primes", "count", "0", "1"]),
             "headrace --version": make_headrace_command(cluster, ["--version"]),
