@@ -9,10 +9,6 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
 from headrace_coordinator.events import (
     AttemptFailed,
     Counted,
@@ -24,6 +20,7 @@ from headrace_coordinator.events import (
     RunDone,
     TaskDead,
 )
+from headrace_coordinator.exposition import Counter, Family, Histogram, Registry
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.samples import SampleBook
@@ -43,65 +40,59 @@ class CoordinatorMetrics:
     """Listens to a ledger's events; ``registry`` is what a scrape reads."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # start times of counters, which nobody asked for
-        self.registry = CollectorRegistry()
         self.samples = SampleBook()
         self._user_counters = UserCounters()
         self._tasks = Counter(
             "headrace_tasks",
             "Tasks with an accepted outcome.",
             ("service", "operation", "outcome"),
-            registry=self.registry,
         )
         self._failed_attempts = Counter(
             "headrace_failed_attempts",
             "Attempts that failed, whether tried again or not.",
             ("service", "operation", "reason"),
-            registry=self.registry,
         )
         self._queue_wait = Histogram(
             "headrace_queue_wait_seconds",
             "How long the oldest waiting task of a job had waited when a lease was granted.",
+            WAIT_BOUNDS,
             ("service", "operation"),
-            buckets=WAIT_BOUNDS,
-            registry=self.registry,
         )
         self._expirations = Counter(
             "headrace_lease_expirations",
             "Leases taken back from workers that fell silent.",
             ("service",),
-            registry=self.registry,
         )
         self._dropped = Counter(
             "headrace_outcomes_dropped",
             "Outcomes that came for tasks which had one already.",
-            registry=self.registry,
         )
         self._expired_jobs = Counter(
             "headrace_jobs_expired",
             "Jobs that were forgotten because nobody fetched from them for so long.",
-            registry=self.registry,
         )
         self._expired_bytes = Counter(
             "headrace_results_expired_bytes",
             "Bytes of results that were forgotten with them.",
-            registry=self.registry,
         )
         self._commit_seconds = Histogram(
-            "headrace_store_commit_seconds",
-            "How long a commit of the store took.",
-            buckets=COMMIT_BOUNDS,
-            registry=self.registry,
+            "headrace_store_commit_seconds", "How long a commit of the store took.", COMMIT_BOUNDS
         )
         self._received = Counter(
-            "headrace_received_bytes",
-            "Bytes received from clients and workers.",
-            registry=self.registry,
+            "headrace_received_bytes", "Bytes received from clients and workers."
         )
-        self._sent = Counter(
-            "headrace_sent_bytes",
-            "Bytes sent to clients and workers.",
-            registry=self.registry,
+        self._sent = Counter("headrace_sent_bytes", "Bytes sent to clients and workers.")
+        self.registry = Registry(
+            self._tasks,
+            self._failed_attempts,
+            self._queue_wait,
+            self._expirations,
+            self._dropped,
+            self._expired_jobs,
+            self._expired_bytes,
+            self._commit_seconds,
+            self._received,
+            self._sent,
         )
 
     def watch(self, ledger: Ledger) -> None:
@@ -113,8 +104,8 @@ class CoordinatorMetrics:
         self._commit_seconds.observe(seconds)
 
     def note_bytes(self, received: int, sent: int) -> None:
-        self._received.inc(received)
-        self._sent.inc(sent)
+        self._received.add(received)
+        self._sent.add(sent)
 
     def note_events(self, events: Sequence[Event]) -> None:
         """Count what happened."""
@@ -124,29 +115,29 @@ class CoordinatorMetrics:
                 case RunDone():
                     done[event.service, event.operation] += event.stop - event.start
                 case TaskDead():
-                    self._tasks.labels(event.service, event.operation, "failed").inc()
+                    self._tasks.add(1, event.service, event.operation, "failed")
                 case AttemptFailed():
                     labels = (event.service, event.operation, event.reason)
-                    self._failed_attempts.labels(*labels).inc()
+                    self._failed_attempts.add(1, *labels)
                 case LeaseGranted():
-                    wait = self._queue_wait.labels(event.service, event.operation)
-                    wait.observe(max(0.0, event.waited_seconds))
+                    waited_seconds = max(0.0, event.waited_seconds)
+                    self._queue_wait.observe(waited_seconds, event.service, event.operation)
                 case LeaseExpired():
-                    self._expirations.labels(event.service).inc()
+                    self._expirations.add(1, event.service)
                 case JobExpired():
-                    self._expired_jobs.inc()
-                    self._expired_bytes.inc(event.result_bytes)
+                    self._expired_jobs.add(1)
+                    self._expired_bytes.add(event.result_bytes)
                 case Counted():
                     self._user_counters.add(event.service, event.operation, event.growth)
                 case OutcomesDropped():
-                    self._dropped.inc(event.tasks)
+                    self._dropped.add(event.tasks)
                 case _:
                     pass  # for the store and for waiting calls
         for (service, operation), tasks in done.items():
-            self._tasks.labels(service, operation, "done").inc(tasks)
+            self._tasks.add(tasks, service, operation, "done")
 
 
-class QueueCollector(Collector):
+class QueueCollector:
     """Reads the queue's state at each scrape, so that what is gone is reported no more."""
 
     def __init__(self, ledger: Ledger, samples: SampleBook, counters: UserCounters) -> None:
@@ -154,19 +145,15 @@ class QueueCollector(Collector):
         self._samples = samples
         self._counters = counters
 
-    def describe(self) -> list[Metric]:
-        """Nothing beforehand: names are fixed, and no other collector uses them."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        families: list[Metric] = self._ledger.observe(self._look)
-        size = GaugeMetricFamily("headrace_store_bytes", "Bytes of the store on disk.")
-        size.add_metric((), self._ledger.store.measure_bytes())
+    def collect(self) -> Iterator[Family]:
+        families: list[Family] = self._ledger.observe(self._look)
+        size = Family("gauge", "headrace_store_bytes", "Bytes of the store on disk.")
+        size.add((), self._ledger.store.measure_bytes())
         yield from [*families, size]
         yield from self._samples.collect()
         yield from self._counters.collect()
 
-    def _look(self, queue: Queue, now: Now) -> list[Metric]:
+    def _look(self, queue: Queue, now: Now) -> list[Family]:
         statuses = queue.leasing.statuses(now)
         self._samples.forget(set(queue.state.members))
         return [
@@ -176,7 +163,7 @@ class QueueCollector(Collector):
         ]
 
 
-def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
+def _show_jobs(queue: Queue, now: Now) -> Iterator[Family]:
     states: Tally[str] = Tally()
     depth: Tally[str] = Tally()
     leased: Tally[str] = Tally()
@@ -197,34 +184,37 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
         oldest,
     )
     yield _gauge("headrace_leased_tasks", "Tasks that workers hold.", "service", leased)
-    leases = GaugeMetricFamily("headrace_leases", "Leases that workers hold.")
-    leases.add_metric((), len(queue.state.leases))
+    leases = Family("gauge", "headrace_leases", "Leases that workers hold.")
+    leases.add((), len(queue.state.leases))
     yield leases
-    spool = GaugeMetricFamily("headrace_spool_bytes", "Bytes of inputs and results that are kept.")
-    spool.add_metric((), queue.state.spool_bytes)
+    spool = Family("gauge", "headrace_spool_bytes", "Bytes of inputs and results that are kept.")
+    spool.add((), queue.state.spool_bytes)
     yield spool
     if queue.rules.spool_limit_bytes is not None:
-        limit = GaugeMetricFamily(
-            "headrace_spool_limit_bytes", "Bytes of inputs and results beyond which work waits."
+        limit = Family(
+            "gauge",
+            "headrace_spool_limit_bytes",
+            "Bytes of inputs and results beyond which work waits.",
         )
-        limit.add_metric((), queue.rules.spool_limit_bytes)
+        limit.add((), queue.rules.spool_limit_bytes)
         yield limit
 
 
-def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
-    info = GaugeMetricFamily(
-        "headrace_info", "The version that the coordinator runs.", labels=("version",)
+def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Family]:
+    info = Family(
+        "gauge", "headrace_info", "The version that the coordinator runs.", labels=("version",)
     )
-    info.add_metric((read_version(),), 1)
-    workers = GaugeMetricFamily("headrace_workers", "Connected workers.")
-    workers.add_metric((), len(statuses))
-    tasks = CounterMetricFamily(
-        "headrace_worker_tasks", "Tasks by worker.", labels=("worker", "outcome")
+    info.add((read_version(),), 1)
+    workers = Family("gauge", "headrace_workers", "Connected workers.")
+    workers.add((), len(statuses))
+    tasks = Family(
+        "counter", "headrace_worker_tasks", "Tasks by worker.", labels=("worker", "outcome")
     )
-    seconds = CounterMetricFamily(
-        "headrace_worker_cpu_seconds", "CPU time in slots by worker.", labels=("worker",)
+    seconds = Family(
+        "counter", "headrace_worker_cpu_seconds", "CPU time in slots by worker.", labels=("worker",)
     )
-    memory = GaugeMetricFamily(
+    memory = Family(
+        "gauge",
         "headrace_worker_resident_memory_bytes",
         "Resident memory of a worker's agent and slots.",
         labels=("worker",),
@@ -239,22 +229,22 @@ def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
         spent[status.name] = spent.get(status.name, 0.0) + status.cpu_seconds
         resident[status.name] += status.rss_bytes
     for name in done:
-        tasks.add_metric((name, "done"), done[name])
-        tasks.add_metric((name, "failed"), failed[name])
-        seconds.add_metric((name,), spent[name])
-        memory.add_metric((name,), resident[name])
+        tasks.add((name, "done"), done[name])
+        tasks.add((name, "failed"), failed[name])
+        seconds.add((name,), spent[name])
+        memory.add((name,), resident[name])
     yield from (info, workers, tasks, seconds, memory)
 
 
-def _show_slots(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+def _show_slots(statuses: list[WorkerStatus]) -> Iterator[Family]:
     busy = sum(min(status.busy, status.slots) for status in statuses)
     every = sum(status.slots for status in statuses)
     counts = {"busy": busy, "idle": every - busy}
     yield _gauge("headrace_slots", "Slots of all workers by state.", "state", counts)
 
 
-def _gauge(name: str, text: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=(label,))
+def _gauge(name: str, text: str, label: str, values: dict[str, int] | dict[str, float]) -> Family:
+    family = Family("gauge", name, text, labels=(label,))
     for key, value in values.items():
-        family.add_metric((key,), value)
+        family.add((key,), value)
     return family

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-
+from headrace_coordinator.exposition import Family
 from headrace_wire.messages import Sample
-from headrace_wire.samples import KINDS, SampleKind
+from headrace_wire.samples import KINDS
 
 #: Series kept in all; service and operation names are few.
 MAX_SERIES = 2000
@@ -40,15 +39,21 @@ class SampleBook:
             for gone in self._last_report.keys() - workers:
                 del self._last_report[gone]
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         """One metric family for each kind that has samples."""
         with self._lock:
             totals = {key: (value, list(buckets)) for key, (value, buckets) in self._totals.items()}
         for kind in KINDS.values():
-            family = _make_family(kind)
+            family = Family(
+                "histogram" if kind.bounds else "counter", kind.name, kind.help, kind.labels
+            )
             for (name, labels), (value, buckets) in totals.items():
-                if name == kind.name:
-                    _add_series(family, kind, labels, value, buckets)
+                if name != kind.name:
+                    continue
+                if kind.bounds:
+                    family.add_histogram(labels, kind.bounds, buckets, value)
+                else:
+                    family.add(labels, value)
             yield family
 
     def _add_sample(self, sample: Sample) -> None:
@@ -63,27 +68,3 @@ class SampleBook:
         value, buckets = self._totals.get(key, (0.0, [0] * len(sample.buckets)))
         grown = [old + new for old, new in zip(buckets, sample.buckets, strict=True)]
         self._totals[key] = (value + sample.value, grown)
-
-
-def _make_family(kind: SampleKind) -> CounterMetricFamily | HistogramMetricFamily:
-    if kind.bounds:
-        return HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
-    return CounterMetricFamily(kind.name, kind.help, labels=kind.labels)
-
-
-def _add_series(
-    family: CounterMetricFamily | HistogramMetricFamily,
-    kind: SampleKind,
-    labels: tuple[str, ...],
-    value: float,
-    buckets: list[int],
-) -> None:
-    if isinstance(family, CounterMetricFamily):
-        family.add_metric(labels, value)
-        return
-    cumulative: list[tuple[str, float]] = []
-    total = 0
-    for bound, count in zip([*map(str, kind.bounds), "+Inf"], buckets, strict=True):
-        total += count
-        cumulative.append((bound, float(total)))
-    family.add_metric(labels, cumulative, value)

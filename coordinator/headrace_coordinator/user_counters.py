@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from headrace_coordinator.exposition import Family
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,15 @@ class UserCounters:
                         MAX_NAMES, name,
                     )  # fmt: skip
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         """The one metric family there is."""
-        family = CounterMetricFamily(
+        family = Family(
+            "counter",
             "headrace_user_counter",
             "What tasks' own counters grew by.",
             labels=("service", "operation", "name"),
         )
         with self._lock:
             for labels, total in self._totals.items():
-                family.add_metric(labels, total)
+                family.add(labels, total)
         yield family
