@@ -126,10 +126,15 @@ class Cluster(SharedFactory):
     ) -> Job:
         """Hand a planned job over; it is there entirely when this returns, or not at all.
 
+        A job that may be cut into tasks in several ways is cut for the slots that there are.
         ``on_upload`` is told the number of inputs that have arrived. While the coordinator's spool
         is full this waits, and ``on_held`` is told why.
         """
         on_held = on_held or _ignore
+        if plan.cut:
+            offering = [worker for worker in self.workers() if service in worker.engines]
+            if slots := sum(worker.slots for worker in offering):
+                plan = plan.cut(slots)
         carried = plan.inputs is not None
         spec = make_job_spec(
             service,

@@ -78,8 +78,8 @@ def carry_out(
     """
     with _open_cluster(options, import_path) as cluster, Progress() as progress:
         started = time.monotonic()
-        if plan.cut is not None and (slots := _count_slots(cluster, service, options)):
-            plan = plan.cut(slots)
+        if plan.cut is not None and options.coordinator is None:
+            plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
         if options.detach:
             click.echo(json.dumps(show_status(job.status)) if options.as_json else job.id)
@@ -155,13 +155,10 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
         yield connect(options.coordinator, options.key_file)
 
 
-def _count_slots(cluster: Cluster, service: str, options: JobOptions) -> int:
-    """How many slots there are for a job; 0 while no worker is connected."""
-    if options.coordinator is None:  # the embedded worker is still on its way
-        from headrace_worker.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
+def _count_embedded_slots(options: JobOptions) -> int:
+    from headrace_worker.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
 
-        return parse_slots(options.slots, count_usable_cores())
-    return sum(worker.slots for worker in cluster.workers() if service in worker.engines)
+    return parse_slots(options.slots, count_usable_cores())
 
 
 def _submit(
