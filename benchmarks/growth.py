@@ -142,12 +142,12 @@ def measure_memory(extent: Extent) -> Figures:
     with CrowdedCluster(0) as ground:
         before = ground.read_memory_bytes()
         figures["idle_0_workers_memory_mib"] = before / MIB
-        ground.cluster.submit("growth", Plan("none", {}, tasks, itertools.repeat(INPUT, tasks)))
-        after = ground.read_memory_bytes()
-        figures["carried_bytes_per_waiting_task"] = (after - before) / tasks
         _put_singly(ground, single_puts)
+        after = ground.read_memory_bytes()
+        figures["singly_put_bytes_per_waiting_task"] = (after - before) / single_puts
+        ground.cluster.submit("growth", Plan("none", {}, tasks, itertools.repeat(INPUT, tasks)))
         grown = ground.read_memory_bytes() - after
-        figures["singly_put_bytes_per_waiting_task"] = grown / single_puts
+        figures["carried_bytes_per_waiting_task"] = grown / tasks
     return figures
 
 
