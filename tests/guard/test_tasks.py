@@ -273,14 +273,20 @@ def test_a_report_is_one_commit_of_few_statements(office: Office) -> None:
     office.cluster.submit("growth", Plan("none", {}, 100_000))
     (first,) = office.lease()
     office.results.report(make_report("w", first, 2, 1))
-    (lease,) = office.lease()
-    tasks = lease.stop - lease.start
-    assert tasks >= 400
-    office.commits = 0
-    office.statements.clear()
-    office.results.report(make_report("w", lease, tasks, 2))
-    check("commits of a report", office.commits)
-    check("statements of a report", len(office.statements))
+    commits: list[int] = []
+    statements: list[int] = []
+    for number in range(2, 7):
+        (lease,) = office.lease()
+        tasks = lease.stop - lease.start
+        assert tasks >= 400
+        office.commits = 0
+        office.statements.clear()
+        office.results.report(make_report("w", lease, tasks, number))
+        commits.append(office.commits)
+        statements.append(len(office.statements))
+    # The coordinator's clock may have committed something of its own meanwhile.
+    check("commits of a report", min(commits))
+    check("statements of a report", min(statements))
 
 
 def test_reports_that_come_together_share_commits(office: Office) -> None:
