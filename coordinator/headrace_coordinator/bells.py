@@ -40,6 +40,27 @@ class Bells:
         for waiter in waiters:
             waiter.end(rang=True)
 
+    def ring_for_one(self, topic: str) -> None:
+        """Wake who has waited longest for a topic, and who passes it on if there is more."""
+        with self._lock:
+            self._rings += 1
+            self._counts[topic] = self._rings
+        self.pass_on(topic)
+
+    def pass_on(self, topic: str) -> None:
+        """Wake the next one who waited when the topic rang last, if there is one left."""
+        with self._lock:
+            waiters = self._waiters.get(topic)
+            if not waiters:
+                return
+            waiter = next(iter(waiters))
+            if waiter.count == self._count(topic):
+                return
+            del waiters[waiter]
+            if not waiters:
+                del self._waiters[topic]
+        waiter.end(rang=True)
+
     def forget(self, topic: str) -> None:
         """Drop a topic for good, waking who waits for it."""
         self.ring(topic)
@@ -74,7 +95,7 @@ class Bells:
 
     def add(self, wait: Wait, resume: Resume) -> Callable[[], None]:
         """Let somebody wait, or go on at once; returns what lets it be."""
-        waiter = _Waiter(self._loop, resume)
+        waiter = _Waiter(self._loop, resume, wait.count)
         with self._lock:
             rang = self._count(wait.topic) != wait.count
             if not rang and not self._closed:
@@ -82,7 +103,7 @@ class Bells:
                 waiter.timer = self._loop.call_at(wait.deadline, lambda: self._end(wait, waiter))
                 return lambda: self._drop(wait.topic, waiter)
         waiter.end(rang=rang and not self._closed)
-        return waiter.drop
+        return lambda: self._drop(wait.topic, waiter)
 
     def _count(self, topic: str) -> int:
         """The topic's last ring; of one that is not known, that of the last one forgotten.
@@ -97,7 +118,8 @@ class Bells:
 
     def _drop(self, topic: str, waiter: _Waiter) -> None:
         self._leave(topic, waiter)
-        waiter.drop()
+        if waiter.drop():
+            self.pass_on(topic)
 
     def _leave(self, topic: str, waiter: _Waiter) -> None:
         with self._lock:
@@ -124,20 +146,26 @@ class Wait:
 class _Waiter:
     """Somebody who waits, and goes on once."""
 
-    def __init__(self, loop: Loop, resume: Resume) -> None:
+    def __init__(self, loop: Loop, resume: Resume, count: int) -> None:
         self._loop = loop
         self._resume: Resume | None = resume
+        self._rang = False
+        self.count = count
         self.timer: Timer | None = None
 
     def end(self, *, rang: bool) -> None:
         if self.timer:
             self.timer.cancel()
+        self._rang = rang
         self._loop.call(lambda: self._go_on(rang=rang))
 
-    def drop(self) -> None:
+    def drop(self) -> bool:
+        """Let it be; tells whether it was woken for something that others may want."""
         if self.timer:
             self.timer.cancel()
+        unheard = self._rang and self._resume is not None
         self._resume = None
+        return unheard
 
     def _go_on(self, *, rang: bool) -> None:
         resume, self._resume = self._resume, None

@@ -209,7 +209,10 @@ class Coordinator:
                 case _:
                     pass  # for the store and for metrics
         for topic in topics:
-            self._bells.ring(topic)
+            if topic == WORK:  # each worker that takes some wakes the next
+                self._bells.ring_for_one(topic)
+            else:
+                self._bells.ring(topic)
         for topic in forgotten:
             self._bells.forget(topic)
 

@@ -144,7 +144,17 @@ class JobQueue:
         while True:
             rung = self._bells.count(WORK)
             if not self._ledger.problem:
-                held = self._ledger.observe(lambda queue, now: queue.leasing.lease(request, now))
+                more, held = True, None
+                try:
+                    held, more = self._ledger.observe(
+                        lambda queue, now: (
+                            queue.leasing.lease(request, now),
+                            queue.state.may_have_work,
+                        )
+                    )
+                finally:
+                    if more:  # this call may have been woken for all that wait
+                        self._bells.pass_on(WORK)
                 if held:
                     return Grant(self._fill(held, request))
             if not (yield self._bells.wait(WORK, rung, deadline)):

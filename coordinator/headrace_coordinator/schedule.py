@@ -52,6 +52,9 @@ class Turns:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._places
 
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
     def place(self, job: Job) -> None:
         """Put a job where its turn is now."""
         priority, virtual_seconds = _rank(job)

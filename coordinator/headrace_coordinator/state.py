@@ -98,6 +98,11 @@ class QueueState:
         """Slots of all workers together."""
         return self._slots
 
+    @property
+    def may_have_work(self) -> bool:
+        """Whether there may be something to lease."""
+        return bool(self.turns or self.suspected)
+
     def emit(self, event: Event) -> None:
         """Leave an event behind."""
         self.events.append(event)

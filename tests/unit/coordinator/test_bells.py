@@ -99,3 +99,45 @@ def test_timers_that_were_cancelled_do_not_pile_up(calls: Calls) -> None:
 
     calls.run(make)
     assert len(loop._timers) < 2100
+
+
+def listen(bells: Bells, heard: list[str], name: str, *, pass_on: bool) -> Answer[None]:
+    rung = bells.count("a")
+    while True:
+        if not (yield bells.wait("a", rung, time.monotonic() + 10)):
+            return
+        rung = bells.count("a")
+        heard.append(name)
+        if pass_on:
+            bells.pass_on("a")
+
+
+def test_a_ring_for_one_wakes_who_waited_longest_and_goes_on_as_it_is_passed_on(
+    calls: Calls, bells: Bells
+) -> None:
+    heard: list[str] = []
+    for name in ("first", "second", "third"):
+        calls.begin(listen(bells, heard, name, pass_on=name != "second"))
+        calls.settle()
+    bells.ring_for_one("a")
+    calls.settle()
+    assert heard == ["first", "second"]
+    bells.ring_for_one("a")
+    calls.settle()
+    assert heard == ["first", "second", "third", "first", "second"], "each once, the oldest first"
+
+
+def test_a_ring_for_one_that_goes_away_is_heard_by_the_next(calls: Calls, bells: Bells) -> None:
+    heard: list[str] = []
+    first = calls.begin(listen(bells, heard, "first", pass_on=False))
+    calls.settle()
+    calls.begin(listen(bells, heard, "second", pass_on=False))
+    calls.settle()
+
+    def ring_and_go() -> None:
+        bells.ring_for_one("a")
+        calls._runs[first].call_off()
+
+    calls.run(ring_and_go)
+    calls.settle()
+    assert heard == ["second"]
