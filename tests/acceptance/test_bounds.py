@@ -126,10 +126,10 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
         job = shell.run("submit", "primes", "find", "0", "1000", "--detach").out.strip()
         assert shell.run("results", job).out.endswith("997\n")
         ballast = small_disk / "ballast"
-        with ballast.open("wb") as file:
+        with ballast.open("wb", buffering=0) as file:
             try:
                 while file.write(bytes(1 << 14)):
-                    file.flush()
+                    pass
             except OSError:
                 pass
         with Cluster(Address("127.0.0.1", port), load_key(data / "key")) as cluster:

@@ -53,7 +53,7 @@ Answer = Generator[Step, Any, Given]
 
 
 class Timer:
-    """A call at a moment; ``cancel`` lets it be."""
+    """A call at a moment; ``cancel`` lets it be, from any thread."""
 
     __slots__ = ("_on_cancel", "callback")
 
@@ -128,6 +128,8 @@ class Loop:
 
     def _note_cancelled(self) -> None:
         self._cancelled += 1
+
+    def _forget_cancelled(self) -> None:
         if self._cancelled > MOST_CANCELLED and self._cancelled > len(self._timers) // 2:
             self._timers = [entry for entry in self._timers if entry[2].callback]
             heapq.heapify(self._timers)
@@ -169,6 +171,7 @@ class Loop:
                 handler(event)
         if self._timers:
             self._ring_timers()
+            self._forget_cancelled()
 
     def _ring_timers(self) -> None:
         now = time.monotonic()

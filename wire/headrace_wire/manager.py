@@ -100,9 +100,8 @@ class Proxy(managers.BaseProxy):
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
         for link in list(self._open):
-            link.interrupt()
-            link.close()
-        self._idle.clear()
+            link.interrupt()  # to close it is for the thread that uses it: a number that is free
+        self._drop_idle()  # would at once be another socket's, on which that thread then waits
 
     def _incref(self) -> None:
         """Stay silent: BaseProxy would dial the coordinator from every forked child."""
