@@ -3,8 +3,9 @@
     loop thread: server ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
     ticker thread ────────────────────────────────────┘  └─► Bells, metrics ◄─ HTTP threads
 
-Started in the order store, ledger, loop, server, ticker, HTTP. Stopped in this order: bells, so
-that calls which wait answer; the server, so that nothing new comes in; loop, ticker, HTTP, store.
+Started in the order store, ledger, checkpointer, loop, server, ticker, HTTP. Stopped in this order:
+bells, so that calls which wait answer; the server, so that nothing new comes in; loop, ticker,
+HTTP, checkpointer, store.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.checkpointer import Checkpointer
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.events import (
     Event,
@@ -130,6 +132,7 @@ class Coordinator:
         except BaseException:
             self._stack.close()
             raise
+        self._checkpointer = Checkpointer(self._ledger)
         self._stopping = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
 
@@ -144,6 +147,7 @@ class Coordinator:
         return self._http.bound if self._http else None
 
     def __enter__(self) -> Self:
+        self._checkpointer.start()
         self._loop.start()
         self._server.start()
         self._ticker.start()
@@ -164,6 +168,7 @@ class Coordinator:
         self._ticker.join(timeout=5)
         if self._http:
             self._http.stop()
+        self._checkpointer.stop()
         self._stack.close()
 
     def _lock_data(self, data: Path) -> None:

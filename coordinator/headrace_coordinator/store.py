@@ -74,6 +74,9 @@ PAYLOAD_BYTES = 16 << 10
 #: What the payload file's name has beyond the database's.
 PAYLOAD_SUFFIX = "-payloads"
 
+#: Pages in the log, when somebody else folds it, beyond which a commit does: 64 MiB.
+LOG_PAGES = 16384
+
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -81,7 +84,7 @@ PROBE_BYTES = 64 << 10
 class Store:
     """One data folder's database. Raises StoreError when it cannot be opened or is damaged.
 
-    Called by one thread at a time, except for its ``reader``.
+    Called by one thread at a time, except for its ``reader`` and ``fold_log``.
     """
 
     def __init__(self, path: Path, durability: Durability = "process") -> None:
@@ -89,6 +92,7 @@ class Store:
         self._durability = durability
         self._taken: list[Payload] = []
         self._forgotten: list[Payload] = []
+        self._folder: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._writer = connect(path)
@@ -109,6 +113,8 @@ class Store:
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded into the file."""
         self.reader.close()
+        if self._folder:
+            self._folder.close()
         self._writer.close()
         self._payloads.close()
 
@@ -164,6 +170,22 @@ class Store:
                 execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._payloads.trim()
         except (sqlite3.Error, OSError) as error:
+            raise self._explain(error) from None
+
+    def leave_log(self) -> None:
+        """Let commits leave the log to ``fold_log``, up to a length that should never come."""
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+
+    def fold_log(self) -> None:
+        """Fold what is committed into the file, while others read and write. Raises StoreError.
+
+        For one thread, beside the one that writes.
+        """
+        try:
+            if self._folder is None:
+                self._folder = connect(self._path)
+            self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
             raise self._explain(error) from None
 
     def _explain(self, error: sqlite3.Error | OSError) -> StoreError:

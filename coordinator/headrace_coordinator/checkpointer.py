@@ -1,0 +1,49 @@
+"""The checkpointer: one thread that folds the store's log into its file, beside the commits.
+
+SQLite would do so in a commit, every so often, which then waits for the disk: for the file, and for
+whatever else of the same disk is not written yet, large payloads among it. Started and stopped by
+the coordinator, after the ledger and before the store is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from headrace_coordinator.ledger import Ledger
+from headrace_wire.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between looks whether there is something to fold.
+LOOK_SECONDS = 1.0
+
+
+class Checkpointer:
+    """Looks at a ledger's commits and folds them into its store's file, soon."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+
+    def start(self) -> None:
+        self._ledger.store.leave_log()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        folded = 0
+        while not self._stopping.wait(LOOK_SECONDS):
+            commits = self._ledger.commits
+            if commits == folded:
+                continue
+            try:
+                self._ledger.store.fold_log()
+            except StoreError as error:  # a commit fails for the same reason, and says so
+                log.debug("%s", error)
+            else:
+                folded = commits
