@@ -43,8 +43,10 @@ quick: $(READY) ## unit tests and guards of cost alone, in seconds
 
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
-	@sh tests/support/newest_python.sh
-	$(BIN)/pytest -ra tests/guard tests/unit tests/integration tests/acceptance
+	@# At the same time: tests wait more than they compute.
+	@sh tests/support/newest_python.sh >$(VENV)/newest.log 2>&1 & newest=$$!; \
+	$(BIN)/pytest -ra tests/guard tests/unit tests/integration tests/acceptance; status=$$?; \
+	wait $$newest || { cat $(VENV)/newest.log; status=1; }; exit $$status
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests
