@@ -275,7 +275,9 @@ def test_every_query_of_the_dashboard_shows_something(project: ComposeProject) -
     poll(find_empty, lambda empty: not empty)
 
 
-def test_prometheus_evaluates_the_alert_rules_and_none_fires(project: ComposeProject) -> None:
+def test_prometheus_evaluates_the_alert_rules_and_none_fires_for_nothing(
+    project: ComposeProject,
+) -> None:
     def read_rules() -> list[dict[str, Any]]:
         groups = project.ask_prometheus("rules")["groups"]
         return [rule for group in groups for rule in group["rules"]]
@@ -283,7 +285,8 @@ def test_prometheus_evaluates_the_alert_rules_and_none_fires(project: ComposePro
     rules = poll(read_rules, lambda found: all(rule["health"] == "ok" for rule in found))
     alerts = [rule for rule in rules if rule["type"] == "alerting"]
     assert len(alerts) >= 6
-    assert [rule["name"] for rule in alerts if rule["state"] == "firing"] == []
+    firing = {rule["name"] for rule in alerts if rule["state"] == "firing"}
+    assert firing <= {"HeadraceTasksFailing"}, "tasks of earlier tests fail on purpose"
 
 
 def test_stopped_workers_hand_back_what_they_hold(project: ComposeProject) -> None:
