@@ -93,9 +93,7 @@ class Ledger:
         """Run a transition and answer after its commit. Raises what it raises, and StoreError."""
         call = _Call(transition)
         self._pending.append(call)
-        with self._lock:
-            ended = [] if call.finished else self._run_pending()
-        _tell_ends(ended)
+        self._run_pending()
         if call.error:
             raise call.error
         return call.answer
@@ -110,9 +108,7 @@ class Ledger:
     def flush(self) -> None:
         """Commit what waits."""
         while self._pending:
-            with self._lock:
-                ended = self._run_pending()
-            _tell_ends(ended)
+            self._run_pending()
 
     def observe(self, transition: Transition) -> Any:
         """Run a transition of which nothing has to be safe, such as a lease or a look.
@@ -151,10 +147,17 @@ class Ledger:
                 except StoreError as error:
                     self._note_problem(error.message)
 
-    def _run_pending(self) -> list[_Call]:
+    def _run_pending(self) -> None:
+        """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
         calls: list[_Call] = []
-        self._run(calls)
-        return calls
+        try:
+            with self._lock:
+                if self._pending:
+                    self._run(calls)
+        finally:
+            for call in calls:  # not under the lock, as they may come with more
+                if call.on_done:
+                    call.on_done(call.answer, call.error)
 
     def _run(self, calls: list[_Call]) -> None:
         started = time.monotonic()
@@ -232,10 +235,3 @@ class Ledger:
         if events:
             for listener in self._listeners:
                 listener(events)
-
-
-def _tell_ends(calls: list[_Call]) -> None:
-    """Tell who waits for these; not under the lock, as they may come with more."""
-    for call in calls:
-        if call.on_done:
-            call.on_done(call.answer, call.error)
