@@ -5,15 +5,10 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
-from headrace_services.service import MAX_DETAIL_BYTES
-
 #: Longest summary and message, and longest traceback (its end is kept), in characters.
 SUMMARY_CHARACTERS = 200
 MESSAGE_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 16_000
-
-#: The most that a service may have to tell of an exception, in bytes.
-DETAIL_BYTES = MAX_DETAIL_BYTES
 
 #: Modules whose frames stand between the slot and a user's function.
 _MACHINERY = "headrace_services.calls."

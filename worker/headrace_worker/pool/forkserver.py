@@ -108,11 +108,16 @@ def serve(control_fd: int, lifeline: int) -> NoReturn:
     sys.argv[:] = hello.argv
     # Garbage that is collected before the fork would leave holes in pages which slots then fill.
     gc.disable()
-    for name in hello.preload:
-        with contextlib.suppress(Exception):  # a slot tells its pool what is missing
-            importlib.import_module(name)
+    import_beforehand(hello.preload)
     gc.freeze()
     _Server(control, lifeline, hello.process).run()
+
+
+def import_beforehand(names: Sequence[str]) -> None:
+    """Import what slots are to share; a slot tells its pool what is missing."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 class _Server:

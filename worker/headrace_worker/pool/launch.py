@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import importlib
 import multiprocessing
 import os
 import select
@@ -19,7 +18,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from headrace_wire.errors import UsageError
-from headrace_worker.pool.forkserver import REPORT, Hello, Order, serve, write_program
+from headrace_worker.pool.forkserver import (
+    REPORT,
+    Hello,
+    Order,
+    import_beforehand,
+    serve,
+    write_program,
+)
 from headrace_worker.pool.loader import DEFAULT_LOADER
 from headrace_worker.pool.slot import ONE_THREAD_EACH
 
@@ -154,9 +160,7 @@ class ForkServer:
 
     def fork(self) -> None:
         """Start the server as a fork of this process, which has no threads."""
-        for name in self._preload:
-            with contextlib.suppress(Exception):  # a slot tells its pool what is missing
-                importlib.import_module(name)
+        import_beforehand(self._preload)
         gc.freeze()
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, _hold_interrupts():

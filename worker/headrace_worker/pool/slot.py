@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
+from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
 from headrace_worker.pool.desk import NEWS_SECONDS
-from headrace_worker.pool.failure import DETAIL_BYTES, SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.pool.loader import resolve_loader
 from headrace_worker.pool.messages import LOADED, READY, RETIRED
 from headrace_worker.pool.outbox import Outbox
@@ -295,7 +296,7 @@ def _explain(job: JobRunner, error: BaseException) -> Failure:
         detail = job.detail(error)
     except Exception:  # noqa: BLE001 - a third party's bug must not hide the task's own error
         return failure
-    return replace(failure, detail=detail) if len(detail) <= DETAIL_BYTES else failure
+    return replace(failure, detail=detail) if len(detail) <= MAX_DETAIL_BYTES else failure
 
 
 def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
