@@ -144,14 +144,16 @@ class Cluster(SharedFactory):
             tasks=None if carried else plan.tasks,
             carried=carried,
         )
-        status = insist(lambda: self._engine.jobs.submit(spec), on_held)
-        if plan.inputs is not None:
-            try:
+        try:
+            status = insist(lambda: self._engine.jobs.submit(spec), on_held)
+            if plan.inputs is not None:
                 status = self._upload(spec.id, plan.inputs, on_upload or _ignore, on_held)
-            except BaseException:
-                with contextlib.suppress(HeadraceError):  # else it is forgotten after a while
-                    self._engine.jobs.delete(spec.id)
-                raise
+        except UnreachableError:
+            raise  # so it cannot be told to forget the job, either
+        except BaseException:
+            with contextlib.suppress(HeadraceError):
+                self._engine.jobs.delete(spec.id)
+            raise
         return Job(self._engine, status)
 
     def map(

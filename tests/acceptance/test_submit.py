@@ -115,7 +115,8 @@ def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:
 
 def test_ctrl_c_leaves_the_job_and_says_how_to_return(site: Site, cluster: Cluster) -> None:
     process = site.shell.start("submit", "primes", "count", "0", "1e13")
-    while not any(status.state == "running" for status in cluster.jobs()):
+    # A task is done, so the command has its answer, and waits.
+    while not any(status.state == "running" and status.done for status in cluster.jobs()):
         threading.Event().wait(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=LIMIT)
