@@ -29,10 +29,11 @@ class InputsPut:
 
 @dataclass(frozen=True, slots=True)
 class InputsDropped:
-    """The inputs put as the chunk at ``start`` are needed no more. To be stored."""
+    """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
 
     job: str
     start: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,14 @@ class ResultsDropped:
 
 @dataclass(frozen=True, slots=True)
 class RunsDelivered:
-    """The client has the values of the runs that begin at ``starts``. To be stored.
+    """The client has the values of the runs that begin at ``starts``. To be stored, some time.
 
     ``dropped`` are all tasks of the job whose values are kept no more.
     """
 
     job: str
     starts: tuple[int, ...]
+    size_bytes: int
     dropped: tuple[tuple[int, int], ...]
 
 

@@ -188,16 +188,18 @@ class Intake:
         job = self._state.find(job_id)
         job.heard = now.monotonic
         starts: list[int] = []
+        freed = 0
         for span in spans:
             stop, size_bytes = job.undelivered.get(span.start, (0, 0))
             if stop == span.stop:
                 del job.undelivered[span.start]
                 job.dropped.add(span.start, stop)
                 job.result_bytes -= size_bytes
-                self._state.keep(job, -size_bytes)
                 starts.append(span.start)
+                freed += size_bytes
         if starts:
-            delivered = RunsDelivered(job_id, tuple(starts), tuple(job.dropped))
+            self._state.keep(job, -freed)
+            delivered = RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
             self._state.events.append(delivered)
 
     def _revive(self, job: Job, tasks: RangeSet) -> None:

@@ -322,7 +322,7 @@ class Outcomes:
         for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):
             if job.done.covers(chunk_start, chunk_stop):
                 self._state.keep(job, -size_bytes)
-                self._state.events.append(InputsDropped(job.spec.id, chunk_start))
+                self._state.events.append(InputsDropped(job.spec.id, chunk_start, size_bytes))
         job.chunks.forget_before(job.done.next_missing(0))
 
     def _credit(self, worker: str, run: DoneRun, taken: int) -> None:

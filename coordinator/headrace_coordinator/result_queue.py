@@ -141,8 +141,9 @@ class ResultQueue:
             runs, cursor = reader.read_results_from(request.job, request.cursor, size, skipped)
             complete = status.finished_at is not None and cursor >= status.tasks
         else:
-            runs, cursor = reader.read_results_after(request.job, request.cursor, size)
-            complete = status.finished_at is not None and not runs
+            found, cursor = reader.read_results_after(request.job, request.cursor, size)
+            runs = [run for run in found if run.start not in skipped]  # not delivered before
+            complete = status.finished_at is not None and not found
         failures: tuple[TaskFailure, ...] = ()
         last = request.failure_cursor or 0
         if request.failure_cursor is not None and status.failed:

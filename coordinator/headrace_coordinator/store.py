@@ -8,8 +8,8 @@ survives the death of the process at any moment. With the durability ``process``
 (https://sqlite.org/pragma.html#pragma_synchronous).
 
     jobs      one row a job: what was asked, counts and times
-    inputs    one row a batch of carried inputs, dropped when all its tasks are done
-    results   one row an accepted run of values, dropped when acknowledged
+    inputs    one row a batch of carried inputs, dropped some time after all its tasks are done
+    results   one row an accepted run of values, dropped when acknowledged, or after delivery
     failures  one row a dead task
     attempts  one row a run of tasks that waits again after an attempt; the newest holds
     shared…   shared state; see ``headrace_coordinator.shared.storing``
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +49,7 @@ from headrace_coordinator.events import (
 from headrace_coordinator.job import Job
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
+from headrace_coordinator.removals import Removals
 from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
 from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
@@ -77,6 +78,9 @@ PAYLOAD_SUFFIX = "-payloads"
 #: Pages in the log, when somebody else folds it, beyond which a commit does: 64 MiB.
 LOG_PAGES = 16384
 
+#: Seconds by which the stored clock may be behind the last commit.
+CLOCK_SECONDS = 1.0
+
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -92,6 +96,9 @@ class Store:
         self._durability = durability
         self._taken: list[Payload] = []
         self._forgotten: list[Payload] = []
+        self._removals = Removals()
+        self._run_numbers: list[int] = []
+        self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,22 +125,34 @@ class Store:
         self._writer.close()
         self._payloads.close()
 
-    def write(self, events: Iterable[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
-        """Commit events in one transaction. Raises StoreError, and then none of them is in."""
+    def write(self, events: Sequence[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
+        """Commit events in one transaction. Raises StoreError, and then none of them is in.
+
+        The clock is at most CLOCK_SECONDS older than the last commit.
+        """
         changed: dict[str, None] = {}
         self._taken, self._forgotten = [], []
+        self._run_numbers.clear()
+        remove = tick = False
         try:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 for event in events:
                     if isinstance(event, JobChanged):
                         changed[event.job] = None
+                    elif isinstance(event, InputsDropped | RunsDelivered):
+                        self._removals.add(event, clock_seconds)
                     else:
                         self._write_event(event)
                 for job_id in changed:
                     if job_id in jobs:
                         self._update_job(jobs[job_id])
-                self._writer.execute("UPDATE clock SET seconds = ?", (clock_seconds,))
+                remove = self._removals.are_due(clock_seconds)
+                if remove:
+                    self._remove()
+                tick = not 0 <= clock_seconds - self._clock_seconds < CLOCK_SECONDS
+                if tick:
+                    self._writer.execute("UPDATE clock SET seconds = ?", (clock_seconds,))
                 if self._durability == "power":
                     self._payloads.sync()
         except BaseException as error:
@@ -142,6 +161,11 @@ class Store:
                 raise self._explain(error) from None
             raise
         self._payloads.free(self._forgotten)
+        self.reader.recent.note(events, self._run_numbers)
+        if remove:
+            self._removals.clear()
+        if tick:
+            self._clock_seconds = clock_seconds
 
     def probe(self) -> None:
         """Write something and take it out again. Raises StoreError when that cannot be done."""
@@ -201,9 +225,13 @@ class Store:
         """
         try:
             self._payloads.restore(load_payloads(self._writer, self._payloads))
-            return load_jobs(self._writer)
+            jobs, superfluous = load_jobs(self._writer)
         except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
+        self._removals.clear()
+        for inputs in superfluous:
+            self._removals.add(inputs, self.load_clock())
+        return jobs
 
     def load_shared(self) -> StoredRoom:
         """All shared state. Raises StoreError."""
@@ -219,6 +247,11 @@ class Store:
         except (sqlite3.Error, TypeError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
         return float(seconds)
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether there is something to take out at the next opportunity."""
+        return bool(self._removals)
 
     def measure_bytes(self) -> int:
         """Bytes that the store takes on disk: database, write-ahead log, payload file."""
@@ -246,18 +279,17 @@ class Store:
         execute = self._writer.execute
         match event:
             case RunDone():
-                execute(
+                inserted = execute(
                     "INSERT INTO results (job, start, stop, size_bytes, batch, place, checksum) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (event.job, event.start, event.stop, *self._put(event.values)),
                 )
+                self._run_numbers.append(inserted.lastrowid or 0)
             case InputsPut():
                 execute(
                     "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (event.job, event.start, event.stop, *self._put(event.inputs)),
                 )
-            case InputsDropped():
-                self._drop("inputs", "job = ? AND start = ?", event.job, event.start)
             case JobSubmitted():
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
@@ -281,11 +313,6 @@ class Store:
                     "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
                     (dropped, event.job),
                 )
-            case RunsDelivered():
-                for start in event.starts:
-                    self._drop("results", "job = ? AND start = ?", event.job, start)
-                dropped = pack([list(piece) for piece in event.dropped])
-                execute("UPDATE jobs SET dropped = ? WHERE id = ?", (dropped, event.job))
             case LinesLogged():
                 lines = pack([line.to_wire() for line in event.lines])
                 execute(
@@ -306,6 +333,14 @@ class Store:
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
                 write_shared(self._writer, event)  # or for metrics and waiting calls
+
+    def _remove(self) -> None:
+        """Take out what nobody asks for any more."""
+        for table, job, start in self._removals.rows():
+            self._drop(table, "job = ? AND start = ?", job, start)
+        for job, dropped in self._removals.dropped():
+            pieces = pack([list(piece) for piece in dropped])
+            self._writer.execute("UPDATE jobs SET dropped = ? WHERE id = ?", (pieces, job))
 
     def _put(self, batch: bytes) -> tuple[int, bytes | None, int | None, int | None]:
         """Keep a batch; gives its size, itself or its place, and its checksum."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from headrace_coordinator.events import InputsDropped
 from headrace_coordinator.job import Job
 from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.payload_file import Payload, PayloadFile
@@ -27,13 +28,21 @@ INPUTS_LOST = "a power cut took some of its inputs: submit it again"
 RESULTS_LOST = "a power cut took some of its results: retry it, or submit it again"
 
 
-def load_jobs(connection: sqlite3.Connection) -> list[tuple[Job, list[Attempted]]]:
+def load_jobs(
+    connection: sqlite3.Connection,
+) -> tuple[list[tuple[Job, list[Attempted]]], list[InputsDropped]]:
     """Every job in the order of submission, and how often which of its tasks were tried.
 
-    Raises sqlite3.Error, ValueError and HeadraceError for a store that makes no sense.
+    And the inputs of tasks that are done. Raises sqlite3.Error, ValueError and HeadraceError for a
+    store that makes no sense.
     """
     rows = connection.execute(SELECT_JOBS).fetchall()
-    return [(_load_job(connection, row), _load_attempts(connection, row[0])) for row in rows]
+    superfluous: list[InputsDropped] = []
+    jobs = [
+        (_load_job(connection, row, superfluous), _load_attempts(connection, row[0]))
+        for row in rows
+    ]
+    return jobs, superfluous
 
 
 def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
@@ -65,7 +74,9 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
     return list(found)
 
 
-def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
+def _load_job(
+    connection: sqlite3.Connection, row: tuple[Any, ...], superfluous: list[InputsDropped]
+) -> Job:
     (
         job_id,
         spec,
@@ -124,8 +135,11 @@ def _load_job(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Job:
     job.spool_bytes = job.result_bytes
     chunks = "SELECT start, stop, size_bytes FROM inputs WHERE job = ? ORDER BY start"
     for start, stop, size in execute(chunks, (job_id,)):
-        job.chunks.append(start, stop, size)
-        job.spool_bytes += size
+        if job.done.covers(start, stop):
+            superfluous.append(InputsDropped(job_id, start, size))
+        else:
+            job.chunks.append(start, stop, size)
+            job.spool_bytes += size
     _note_losses(job, connection)
     return job
 

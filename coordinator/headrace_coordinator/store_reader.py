@@ -14,6 +14,7 @@ from typing import Any
 
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.recent import Recent
 from headrace_wire.batch import slice_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import StoreError
@@ -53,6 +54,7 @@ class StoreReader:
     def __init__(self, path: Path, payloads: PayloadFile) -> None:
         self._path = path
         self._payloads = payloads
+        self.recent = Recent()
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
 
     def close(self) -> None:
@@ -67,6 +69,9 @@ class StoreReader:
 
         None where some are gone: the job was deleted meanwhile, or its tasks are done.
         """
+        recent = self.recent.inputs.find(job, start, stop)
+        if recent is not None:
+            return recent
         query = f"""
             SELECT {RUN_COLUMNS} FROM inputs
             WHERE job = ? AND start < ? AND start >= coalesce(
@@ -89,11 +94,16 @@ class StoreReader:
         self, job: str, number: int, max_bytes: int
     ) -> tuple[list[ResultRun], int]:
         """Runs accepted after the ``number``-th, and the number of the last of them."""
+        recent = self.recent.results.find(job, number, max_bytes)
+        if recent is not None:
+            return recent
         query = """
             SELECT number, start, stop, size_bytes FROM results
             WHERE job = ? AND number > ? ORDER BY number
         """
-        return self._read_runs(query, (job, number), max_bytes, number)
+        runs, last = self._read_runs(query, (job, number), max_bytes, number)
+        self.recent.results.resume(job, last)
+        return runs, last
 
     def read_results_from(
         self, job: str, index: int, max_bytes: int, skipped: RangeSet
@@ -110,6 +120,8 @@ class StoreReader:
             chosen: list[int] = []
             size = 0
             for start, _, stop, size_bytes in reader.execute(query, (job, index)):
+                if start in skipped:  # delivered, and not yet taken out
+                    continue
                 if start != skipped.next_missing(index) or (chosen and size >= max_bytes):
                     break
                 chosen.append(start)

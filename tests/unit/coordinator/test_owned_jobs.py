@@ -34,11 +34,13 @@ def test_what_is_delivered_is_kept_no_more(rig: Rig) -> None:
     assert job.result_bytes > 0
     rig.queue.state.drain_events()
     spans = [Span(start, stop) for start, (stop, _) in job.undelivered.items()]
+    size_bytes = job.result_bytes
     rig.queue.intake.deliver("job", spans, rig.now)
     check_invariants(rig.queue.state)
     assert (job.result_bytes, rig.queue.state.spool_bytes) == (0, 0)
     (event,) = rig.queue.state.drain_events()
-    assert event == RunsDelivered("job", tuple(span.start for span in spans), ((0, 2),))
+    starts = tuple(span.start for span in spans)
+    assert event == RunsDelivered("job", starts, size_bytes, ((0, 2),))
     rig.queue.intake.deliver("job", spans, rig.now)
     assert rig.queue.state.drain_events() == [], "once is enough"
     rig.queue.intake.seal("job", 2, rig.now)

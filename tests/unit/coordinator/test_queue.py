@@ -416,11 +416,13 @@ def test_inputs_are_dropped_when_all_tasks_of_their_chunk_are_done(rig: Rig) -> 
     rig.join()
     rig.submit(tasks=None)
     rig.put("job", 0, [b"a", b"b"])
+    size_bytes = rig.queue.state.spool_bytes
     (lease,) = rig.lease()
     rig.finish(lease, 0, 1)
     assert not any(isinstance(e, InputsDropped) for e in rig.queue.state.drain_events())
     rig.finish(lease, 1, 2)
-    assert InputsDropped("job", 0) in rig.queue.state.drain_events()
+    (dropped,) = [e for e in rig.queue.state.drain_events() if isinstance(e, InputsDropped)]
+    assert dropped == InputsDropped("job", 0, size_bytes)
 
 
 def test_a_grant_holds_no_more_inputs_than_its_bytes(rig: Rig) -> None:
