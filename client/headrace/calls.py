@@ -65,23 +65,24 @@ class Calls:
         settle: Callable[[Outcome], object],
         place: Callable[[Stream, int], object] | None = None,
         *,
-        push: bool = False,
+        is_over: Callable[[], bool] | None = None,
     ) -> None:
-        """Make a call; ``settle`` is told its outcome, in the receiver's thread.
+        """Make a call; ``settle`` is told its outcome, in the thread that receives it.
 
-        Before that ``place`` is told which task of the stream it is. With ``push`` the call is sent
-        by this thread, if it can be, which is sooner but waits until it has arrived. Raises
-        UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+        Before that ``place`` is told which task of the stream it is. With ``is_over`` this waits
+        for it, and this thread sends and receives, if no other one does. Raises UsageError for a
+        function that cannot travel, TypeError and ValueError for arguments.
         """
         frame = self._options.seal_call(tuple(args), kwds)
         item = pack([self._seal(function), frame, label_function(function)])
         with self._lock:
-            index = self.stream.put(item, push=push)
+            index = self.stream.put(item, attended=is_over is not None)
             self._waiting[index] = settle
             if place:
                 place(self.stream, index)
-        if push:
+        if is_over:
             self.stream.push()
+            self.stream.attend(is_over)
 
     def _seal(self, function: Function) -> str | bytes:
         """A function as it travels, remembered: what it refers to is that of its first call."""

@@ -121,7 +121,7 @@ class Pool:
         """Call a function and wait for its result."""
         self._require_running()
         result: AsyncResult[Any] = AsyncResult()
-        self._open_calls().call(func, args, kwds or {}, result.settle, push=True)
+        self._open_calls().call(func, args, kwds or {}, result.settle, is_over=result.ready)
         return result.get()
 
     def apply_async(

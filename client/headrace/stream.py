@@ -3,8 +3,10 @@
     put ─► pending ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
     on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.fetch (long-poll)
 
-What the receiver was given it says it has with its next fetch, so that neither the coordinator nor
-its store grows with a stream that never ends. Both threads are started by the first ``put`` and end
+    put, push, attend: the same in the thread of a caller who waits for the outcome anyway
+
+What was received is said to be here with the next fetch, so that neither the coordinator nor its
+store grows with a stream that never ends. Both threads are started by the first ``put`` and end
 when the job is over: after ``close``, when every outcome is there, or after ``cancel``.
 """
 
@@ -41,13 +43,17 @@ MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 #: Inputs in one batch on their way to the coordinator.
 BATCH_TASKS = 4096
 
+#: Seconds between fetches by which the coordinator hears that the client lives, while nobody waits.
+IDLE_SECONDS = 20.0
+
 
 class Stream:
     """Calls of one service's operation, put one by one. Thread safe.
 
     ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
-    ``on_failures`` of tasks that failed, in the receiver's thread and in any order; each task is
-    told of once. ``on_broken`` is told once when the stream cannot go on: no further outcome comes.
+    ``on_failures`` of tasks that failed, in the thread that received them and in any order; each
+    task is told of once. ``on_broken`` is told once when the stream cannot go on: no further
+    outcome comes.
     With ``gather_seconds`` outcomes may be told of that much later, and then many at a time.
     """
 
@@ -77,6 +83,13 @@ class Stream:
         self._pending: list[bytes] = []
         self._count = self._sent = 0
         self._watchers = 0
+        #: Whether there are tasks that no caller attends to.
+        self._unattended = False
+        self._turn = threading.Condition()
+        self._receiving = True  # nothing, until the job is there
+        self._cursor = self._seen = 0
+        self._failure_cursor: int | None = 0
+        self._delivered: tuple[Span, ...] = ()
         self._sending = True  # the job itself, at first
         self._started = False
         self._closed = False
@@ -91,11 +104,12 @@ class Stream:
     def job_id(self) -> str:
         return self._spec.id
 
-    def put(self, item: bytes, *, push: bool = False) -> int:
+    def put(self, item: bytes, *, attended: bool = False) -> int:
         """Hand in one task's input. Returns the task's index.
 
-        With ``push`` it may stay here until ``push`` is called. Raises JobStateError after
-        ``close``, what broke the stream, and UsageError for an input that is too large to travel.
+        An ``attended`` one may stay here until ``push`` is called, and its outcome there until
+        ``attend`` is. Raises JobStateError after ``close``, what broke the stream, and UsageError
+        for an input that is too large to travel.
         """
         if len(item) > MAX_ITEM_BYTES:
             raise UsageError(
@@ -107,7 +121,8 @@ class Stream:
             index = self._count
             self._count += 1
             self._pending.append(item)
-            if len(self._pending) == 1 and not push:
+            if not attended and (len(self._pending) == 1 or not self._unattended):
+                self._unattended = True
                 self._changed.notify_all()
             self._start()
             return index
@@ -119,6 +134,11 @@ class Stream:
         except HeadraceError as error:
             self._break(error)
 
+    def attend(self, is_over: Callable[[], bool]) -> None:
+        """Receive in this thread, whenever no other one does, until something is over."""
+        while self._take_turn(is_over):
+            self._receive_next(MAX_WAIT_SECONDS)
+
     def put_all(self, items: Sequence[bytes]) -> int:
         """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
         for item in items:
@@ -129,6 +149,7 @@ class Stream:
             index = self._count
             self._count += len(items)
             self._pending += items
+            self._unattended = True
             self._changed.notify_all()
             self._start()
             return index
@@ -150,9 +171,7 @@ class Stream:
             if self._ended:
                 return
             started = self._started
-            self._closed = self._ended = True
-            self._pending.clear()
-            self._changed.notify_all()
+            self._note_end()
         if started:
             self._forget()
         self._on_broken(JobStateError("the call was cancelled: its pool is gone"))
@@ -199,6 +218,7 @@ class Stream:
         try:
             self._insist(lambda: self._jobs.submit(self._spec))
             self._receiver.start()
+            self._leave_turn()
             with self._changed:
                 self._sending = False
             while self._wait_for_pending():
@@ -260,45 +280,76 @@ class Stream:
             raise JobStateError("nobody waits for room in the spool any more")
 
     def _receive(self) -> None:
-        try:
-            cursor = failure_cursor = seen = 0
-            delivered: tuple[Span, ...] = ()
-            while not self._ended:
-                request = FetchRequest(
-                    job=self.job_id,
-                    cursor=cursor,
-                    ordered=False,
-                    max_bytes=FETCH_BYTES,
-                    wait_seconds=MAX_WAIT_SECONDS,
-                    seen=seen,
-                    failure_cursor=failure_cursor,
-                    delivered=delivered,
-                    gather_seconds=self._gather_seconds,
+        while not self._ended:
+            with self._changed:
+                busy = self._changed.wait_for(
+                    lambda: self._unattended or self._closed or self._ended, IDLE_SECONDS
                 )
-                fetched = self._results.fetch(request)
-                if self._ended:
-                    return
-                for run in fetched.runs:
-                    self._on_values(run.start, unpack_batch(run.values))
-                if fetched.failures:
-                    self._on_failures(fetched.failures)
-                delivered = tuple(Span(run.start, run.stop) for run in fetched.runs)
-                cursor, failure_cursor = fetched.cursor, fetched.failure_cursor
-                seen = fetched.status.done + fetched.status.failed
-                if fetched.complete:
-                    self._end()
-                    return
+            if self._take_turn(lambda: False):
+                self._receive_next(MAX_WAIT_SECONDS if busy else 0.0)
+
+    def _take_turn(self, is_over: Callable[[], bool]) -> bool:
+        """Wait until nobody else receives. False: something is over, and there is no need to."""
+        with self._turn:
+            self._turn.wait_for(lambda: not self._receiving or is_over() or self._ended)
+            if is_over() or self._ended:
+                return False
+            self._receiving = True
+            return True
+
+    def _receive_next(self, wait_seconds: float) -> None:
+        """Fetch once and tell of it, then leave the turn to the next."""
+        try:
+            self._fetch(wait_seconds)
         except HeadraceError as error:
             self._break(error)
         except Exception as error:
             log.exception("the receiver of job %s failed", self.job_id)
             self._break(HeadraceError(f"the outcomes of job {self.job_id} are lost: {error!r}"))
+        finally:
+            self._leave_turn()
+
+    def _leave_turn(self) -> None:
+        with self._turn:
+            self._receiving = False
+            self._turn.notify_all()
+
+    def _fetch(self, wait_seconds: float) -> None:
+        request = FetchRequest(
+            job=self.job_id,
+            cursor=self._cursor,
+            ordered=False,
+            max_bytes=FETCH_BYTES,
+            wait_seconds=wait_seconds,
+            seen=self._seen,
+            failure_cursor=self._failure_cursor,
+            delivered=self._delivered,
+            gather_seconds=self._gather_seconds,
+        )
+        fetched = self._results.fetch(request)
+        if self._ended:
+            return
+        self._delivered = tuple(Span(run.start, run.stop) for run in fetched.runs)
+        self._cursor, self._failure_cursor = fetched.cursor, fetched.failure_cursor
+        self._seen = fetched.status.done + fetched.status.failed
+        for run in fetched.runs:
+            self._on_values(run.start, unpack_batch(run.values))
+        if fetched.failures:
+            self._on_failures(fetched.failures)
+        if fetched.complete:
+            self._end()
 
     def _end(self) -> None:
         self._forget()
         with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+            self._note_end()
+
+    def _note_end(self) -> None:
+        self._closed = self._ended = True
+        self._pending.clear()
+        self._changed.notify_all()
+        with self._turn:
+            self._turn.notify_all()
 
     def _forget(self) -> None:
         try:
@@ -316,7 +367,5 @@ class Stream:
                     "heard of for two minutes"
                 )
             self._broken = error
-            self._closed = self._ended = True
-            self._pending.clear()
-            self._changed.notify_all()
+            self._note_end()
         self._on_broken(error)

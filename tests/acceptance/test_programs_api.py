@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions
+from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions, stream
 from headrace_services.primes import plan_count, plan_find
 from headrace_wire.errors import (
+    JobStateError,
     TaskFailedError,
     UnreachableError,
     UsageError,
@@ -156,6 +160,55 @@ def test_a_pool_that_is_left_leaves_no_job(site: Site, cluster: Cluster) -> None
         wait_until(lambda: len({status.id for status in cluster.jobs()} - before) == 2)
     wait_until(lambda: {status.id for status in cluster.jobs()} == before)
     wait_until(lambda: not any(status.busy for status in cluster.workers()))
+
+
+def test_threads_that_wait_for_calls_receive_for_each_other(pool: Pool) -> None:
+    """Whoever waits receives what is for all; those who do not wait have their results, too."""
+    later = pool.apply_async("shop:negate", (1000,))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda n: pool.apply("shop:negate", (n,)), range(200)))
+        assert found == [-number for number in range(200)]
+        assert later.get(30) == -1000
+        slow = threads.submit(pool.apply, "shop:doze", (1.0,))
+        assert [pool.apply("shop:negate", (n,)) for n in range(20)] == [-n for n in range(20)]
+        assert not slow.done()
+        assert slow.result(30) == 1.0
+
+
+def test_a_call_that_was_interrupted_leaves_the_pool_as_it_was(pool: Pool) -> None:
+    assert pool.apply("shop:negate", (1,)) == -1
+    main = threading.main_thread().ident
+    assert main
+    timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        pool.apply("shop:doze", (1.0,))
+    assert [pool.apply("shop:negate", (n,)) for n in range(20)] == [-n for n in range(20)]
+
+
+def test_a_call_ends_when_its_pool_does(site: Site) -> None:
+    with Pool(site.address, key_file=site.data / "key") as pool, ThreadPoolExecutor(1) as threads:
+        assert pool.apply("shop:negate", (1,)) == -1
+        waits = threads.submit(pool.apply, "shop:doze", (60,))
+        time.sleep(0.3)
+        pool.terminate()
+        with pytest.raises(JobStateError, match="its pool is gone"):
+            waits.result(10)
+
+
+def test_a_pool_that_waits_for_nothing_is_heard_of(
+    site: Site, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count_results() -> int:
+        with contextlib.closing(sqlite3.connect(site.data / "headrace.db")) as store:
+            (count,) = store.execute("SELECT count(*) FROM results").fetchone()
+            return int(count)
+
+    before = count_results()
+    monkeypatch.setattr(stream, "IDLE_SECONDS", 1.0)
+    assert pool.apply("shop:negate", (1,)) == -1
+    assert count_results() == before + 1
+    wait_until(lambda: count_results() == before)
 
 
 def test_a_running_call_is_cancelled_only_with_kill(site: Site, tmp_path: Path) -> None:
