@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from headrace_wire.loop import Loop, Resume, Timer
+from headrace_wire.loop import Loop, Resume
+from headrace_wire.steps import Waiter
 
 
 class Bells:
@@ -23,7 +24,7 @@ class Bells:
         self._rings = 0
         self._counts: dict[str, int] = {}
         self._forgotten = 0
-        self._waiters: defaultdict[str, dict[_Waiter, None]] = defaultdict(dict)
+        self._waiters: defaultdict[str, dict[Waiter, int]] = defaultdict(dict)
         self._closed = False
 
     def count(self, topic: str) -> int:
@@ -53,8 +54,8 @@ class Bells:
             waiters = self._waiters.get(topic)
             if not waiters:
                 return
-            waiter = next(iter(waiters))
-            if waiter.count == self._count(topic):
+            waiter, count = next(iter(waiters.items()))
+            if count == self._count(topic):
                 return
             del waiters[waiter]
             if not waiters:
@@ -95,11 +96,11 @@ class Bells:
 
     def add(self, wait: Wait, resume: Resume) -> Callable[[], None]:
         """Let somebody wait, or go on at once; returns what lets it be."""
-        waiter = _Waiter(self._loop, resume, wait.count)
+        waiter = Waiter(self._loop, resume)
         with self._lock:
             rang = self._count(wait.topic) != wait.count
             if not rang and not self._closed:
-                self._waiters[wait.topic][waiter] = None
+                self._waiters[wait.topic][waiter] = wait.count
                 waiter.timer = self._loop.call_at(wait.deadline, lambda: self._end(wait, waiter))
                 return lambda: self._drop(wait.topic, waiter)
         waiter.end(rang=rang and not self._closed)
@@ -112,16 +113,16 @@ class Bells:
         """
         return self._counts.get(topic, self._forgotten)
 
-    def _end(self, wait: Wait, waiter: _Waiter) -> None:
+    def _end(self, wait: Wait, waiter: Waiter) -> None:
         self._leave(wait.topic, waiter)
         waiter.end(rang=False)
 
-    def _drop(self, topic: str, waiter: _Waiter) -> None:
+    def _drop(self, topic: str, waiter: Waiter) -> None:
         self._leave(topic, waiter)
         if waiter.drop():
             self.pass_on(topic)
 
-    def _leave(self, topic: str, waiter: _Waiter) -> None:
+    def _leave(self, topic: str, waiter: Waiter) -> None:
         with self._lock:
             waiters = self._waiters.get(topic)
             if waiters is not None:
@@ -141,33 +142,3 @@ class Wait:
 
     def start(self, resume: Resume) -> Callable[[], None]:
         return self.bells.add(self, resume)
-
-
-class _Waiter:
-    """Somebody who waits, and goes on once."""
-
-    def __init__(self, loop: Loop, resume: Resume, count: int) -> None:
-        self._loop = loop
-        self._resume: Resume | None = resume
-        self._rang = False
-        self.count = count
-        self.timer: Timer | None = None
-
-    def end(self, *, rang: bool) -> None:
-        if self.timer:
-            self.timer.cancel()
-        self._rang = rang
-        self._loop.call(lambda: self._go_on(rang=rang))
-
-    def drop(self) -> bool:
-        """Let it be; tells whether it was woken for something that others may want."""
-        if self.timer:
-            self.timer.cancel()
-        unheard = self._rang and self._resume is not None
-        self._resume = None
-        return unheard
-
-    def _go_on(self, *, rang: bool) -> None:
-        resume, self._resume = self._resume, None
-        if resume:
-            resume(rang, None)

@@ -1,8 +1,8 @@
 """The loop: one thread that serves all connections, and the calls that wait.
 
-    sockets ─► handlers ─┐
-    timers ──────────────┼─► ready ─► one after the other ─► before_wait ─► the next wait
-    other threads ───────┘
+    sockets ─► handlers ────┐
+    timers ─────────────────┼─► ready ─► one after the other ─► before_wait ─► the next wait
+    other threads, signals ─┘
 
 A call is a plain function, or a generator that yields steps: a step is started, and when what it
 stands for has happened the generator goes on, in this thread. So a call that waits costs no thread,
@@ -17,6 +17,7 @@ import itertools
 import logging
 import os
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -27,6 +28,15 @@ log = logging.getLogger(__name__)
 
 #: What a descriptor is watched for: each news is told once, so whoever is told reads it all.
 WATCHED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+
+#: News of a socket that nobody is at the other end any more.
+GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+#: News of a socket that there may be something to read.
+READABLE = select.EPOLLIN | GONE
+
+#: Bytes that signals leave, one each, taken out at a time.
+SIGNAL_BYTES = 4096
 
 #: Timers that were cancelled stay in line up to this many, or half of the line.
 MOST_CANCELLED = 1000
@@ -68,17 +78,19 @@ class Timer:
 
 
 class Loop:
-    """Started by ``start``, stopped by ``stop``. Its methods but these, ``call`` and ``watch`` are
-    for its own thread.
+    """Started by ``start`` in a thread of its own and stopped by ``stop``; or it is the caller's
+    thread for as long as ``run`` takes. Its methods but ``start``, ``stop``, ``call`` and ``watch``
+    are for its own thread.
 
     ``before_wait`` are called whenever all that was ready is done.
     """
 
     def __init__(self, name: str) -> None:
+        self._name = name
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
-        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._handlers: dict[int, Callable[[int], object]] = {}
         self._ready: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
@@ -86,23 +98,45 @@ class Loop:
         self._waits = False
         self._stopping = False
         self.before_wait: list[Callable[[], None]] = []
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
+        self._main: Run | None = None
+        self._failure: BaseException | None = None
 
     def start(self) -> None:
+        self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
         """End the thread after what is ready, and free what it has."""
         self.call(self._note_stop)
-        if self._thread.is_alive():
+        if self._thread:
             self._thread.join(seconds)
-        self._epoll.close()
-        os.close(self._bell)
+        self._free()
+
+    def run(self, waiting: Answer[None]) -> None:
+        """Be the main thread's loop until a call has ended, or ``quit``, and free what there is.
+
+        Handlers of signals run at once meanwhile, and may use ``call``. Raises what the call does.
+        """
+        try:
+            with self._wake_for_signals():
+                self._main = Run(waiting, self._end_main)
+                self._serve()
+        finally:
+            self._free()
+        if self._failure:
+            raise self._failure
+
+    def quit(self) -> None:
+        """Have ``run`` return, and its call called off."""
+        self._note_stop()
+        if self._main:
+            self._main.call_off()
 
     def call(self, callback: Callable[[], None]) -> None:
-        """Have something called soon. Callable from any thread."""
+        """Have something called soon. Callable from any thread, and from a signal's handler."""
         self._ready.append(callback)
-        if self._waits and threading.current_thread() is not self._thread:
+        if self._waits:
             with contextlib.suppress(OSError):  # it has stopped
                 os.eventfd_write(self._bell, 1)
 
@@ -112,16 +146,42 @@ class Loop:
         heapq.heappush(self._timers, (moment, next(self._numbers), timer))
         return timer
 
-    def watch(self, descriptor: int, handler: Callable[[int], None]) -> None:
+    def watch(
+        self, descriptor: int, handler: Callable[[int], object], events: int = WATCHED
+    ) -> None:
         """Tell ``handler`` of news of a descriptor, as epoll's events; see WATCHED."""
         self._handlers[descriptor] = handler
-        self._epoll.register(descriptor, WATCHED)
+        self._epoll.register(descriptor, events)
 
     def forget(self, descriptor: int) -> None:
         """Watch a descriptor no more; before it is closed."""
         if self._handlers.pop(descriptor, None):
             with contextlib.suppress(OSError):
                 self._epoll.unregister(descriptor)
+
+    @contextlib.contextmanager
+    def _wake_for_signals(self) -> Generator[None]:
+        # Python runs handlers between its own instructions: without a word of it, a signal that
+        # comes just before a wait would be handled after it.
+        near, far = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.watch(near, lambda _: os.read(near, SIGNAL_BYTES))
+        before = signal.set_wakeup_fd(far, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            self.forget(near)
+            os.close(near)
+            os.close(far)
+
+    def _end_main(self, answer: None, error: BaseException | None) -> None:
+        del answer
+        self._failure = error
+        self._note_stop()
+
+    def _free(self) -> None:
+        self._epoll.close()
+        os.close(self._bell)
 
     def _note_stop(self) -> None:
         self._stopping = True
@@ -135,7 +195,7 @@ class Loop:
             heapq.heapify(self._timers)
             self._cancelled = 0
 
-    def _run(self) -> None:
+    def _serve(self) -> None:
         while not self._stopping:
             try:
                 self._run_ready()

@@ -4,6 +4,8 @@
     QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
     QueueManager(address, key).shared()  ─► SharedApi
 
+``loop_jobs`` and ``loop_results`` are for calls that wait in a loop instead of a thread.
+
 Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
 
@@ -11,9 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from multiprocessing import managers
@@ -21,17 +21,14 @@ from typing import Any, cast
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.connection import (
-    HANDSHAKE_SECONDS,
-    SERIALIZER,
-    MsgpackConnection,
-    register_serializer,
-)
+from headrace_wire.calling import explain_loss, greet, read_answer
+from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.loop import Loop
+from headrace_wire.loop_caller import LoopCaller
+from headrace_wire.pauses import draw_pauses
 from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
-from headrace_wire.version import PROTOCOL, read_version
 
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
@@ -39,10 +36,6 @@ ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
 
 #: Connections of one proxy that are kept for the next calls.
 IDLE_CONNECTIONS = 16
-
-#: First and longest pause between attempts to reach a coordinator that went away, in seconds.
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Proxy(managers.BaseProxy):
@@ -78,13 +71,11 @@ class Proxy(managers.BaseProxy):
             link = self._take_connection()
             link.set_stall_limit(self._answer_seconds)
             link.send((self._token.id, method, arguments, {}))
-            answer = _receive_answer(link)
+            answer = read_answer(link.recv())
         except (EOFError, OSError) as error:
             self._drop(link)
             self._drop_idle()  # they have gone the same way, or will have
-            why = str(error) or "the connection was closed"
-            host, port = self._token.address
-            raise UnreachableError(f"the coordinator at {host}:{port} went away ({why})") from None
+            raise explain_loss(self._token.address, error) from None
         except ProtocolError:
             self._drop(link)
             raise
@@ -134,29 +125,9 @@ class Proxy(managers.BaseProxy):
 
     def _connect(self) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey)
-        try:
-            link.set_deadline(HANDSHAKE_SECONDS)
-            link.send((None, "hello", [PROTOCOL, read_version()], {}))
-            _receive_answer(link)
-            link.send((None, "accept_connection", [self._token.id], {}))
-            _receive_answer(link)
-        except BaseException:
-            link.close()
-            raise
-        link.set_deadline(None)
+        greet(link, self._token.id)
         self._open.add(link)
         return link
-
-
-def _receive_answer(link: MsgpackConnection) -> Any:
-    """One ``(kind, value)`` of BaseManager's protocol. Raises what a ``#ERROR`` says."""
-    match link.recv():
-        case ["#RETURN", value]:
-            return value
-        case ["#ERROR", HeadraceError() as error]:
-            raise error
-        case _:
-            raise ProtocolError("the coordinator answered with something that is no answer")
 
 
 class Patience:
@@ -179,20 +150,16 @@ class Patience:
 
     def call(self, method: str, packed: list[Any]) -> Any:
         """Give the answer, however many attempts it takes. Raises UnreachableError."""
-        deadline: float | None = None
-        pause = FIRST_PAUSE_SECONDS
+        pauses = draw_pauses(self._patience_seconds)
         while True:
             try:
                 return self._proxy.call(method, packed)
             except UnreachableError as error:
-                now = time.monotonic()
-                deadline = deadline or now + self._patience_seconds
-                if now >= deadline or self._stop.is_set():
+                pause = next(pauses, None)
+                if pause is None or self._stop.is_set():
                     raise
                 self._on_lost(error)
-            jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-            self._stop.wait(min(pause * jitter, deadline - now))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            self._stop.wait(pause)
 
 
 class Caller:
@@ -282,6 +249,35 @@ class QueueManager(managers.BaseManager):
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         """The shared state of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
         return cast("SharedApi", self._caller("shared", answer_seconds, patient=patient))
+
+    def loop_jobs(
+        self, loop: Loop, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> LoopCaller[JobQueueApi]:
+        """The job queue of the coordinator, for calls from a loop; see ``jobs``.
+
+        Not ``patient``: tried just once. ``stop`` and ``close`` have no say in it: calls are called
+        off, and connections closed, in the loop.
+        """
+        return self._loop_caller(loop, "jobs", answer_seconds, patient=patient)
+
+    def loop_results(
+        self, loop: Loop, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> LoopCaller[ResultQueueApi]:
+        """The result queue of the coordinator, for calls from a loop; see ``loop_jobs``."""
+        return self._loop_caller(loop, "results", answer_seconds, patient=patient)
+
+    def _loop_caller(
+        self, loop: Loop, name: str, answer_seconds: float, *, patient: bool
+    ) -> LoopCaller[Any]:
+        return LoopCaller(
+            loop,
+            name,
+            cast("Address", self.address),
+            self._key,
+            answer_seconds=answer_seconds,
+            patience_seconds=self._patience_seconds if patient else 0.0,
+            on_lost=self._on_lost,
+        )
 
     def _caller(self, name: str, answer_seconds: float, *, patient: bool = True) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds)

@@ -18,16 +18,10 @@ from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection, encode_
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.frames import FrameReader, FrameWriter
-from headrace_wire.loop import Loop, Run
+from headrace_wire.loop import GONE, READABLE, Loop, Run
 from headrace_wire.signature import Signature
 
 log = logging.getLogger(__name__)
-
-#: News of a socket that there may be something to read.
-READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-
-#: News of a socket that nobody is at the other end any more.
-GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
 class Session:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace_wire import calling
 from headrace_wire import connection as wire
-from headrace_wire import manager
 from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.encoding import pack
@@ -32,7 +32,7 @@ SHORT_SECONDS = 0.5
 
 @pytest.fixture(autouse=True)
 def short_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (wire, manager):
+    for module in (wire, calling):
         monkeypatch.setattr(module, "HANDSHAKE_SECONDS", SHORT_SECONDS)
 
 
@@ -165,7 +165,7 @@ def test_a_socket_that_listens_passes_the_check() -> None:
 def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(manager, "PROTOCOL", PROTOCOL + 6)
+    monkeypatch.setattr(calling, "PROTOCOL", PROTOCOL + 6)
     with serve() as served:
         with pytest.raises(ProtocolError) as caught:
             served.dial_jobs(patience_seconds=PATIENCE_SECONDS).info()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from headrace_wire import manager
+from headrace_wire import pauses
 from headrace_wire.errors import (
     HeadraceError,
     KeyRefusedError,
@@ -16,11 +16,8 @@ from headrace_wire.errors import (
     UnknownJobError,
     UnreachableError,
 )
-from headrace_wire.manager import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    Patience,
-)
+from headrace_wire.manager import Patience
+from headrace_wire.pauses import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from headrace_wire.manager import Proxy
@@ -64,7 +61,7 @@ class AwayProxy:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(manager, "time", clock)
+    monkeypatch.setattr(pauses, "time", clock)
     return clock
 
 

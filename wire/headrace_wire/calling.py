@@ -1,0 +1,41 @@
+"""What callers say and hear, whichever way they wait for it: the greeting, answers and losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace_wire.address import Address
+from headrace_wire.connection import HANDSHAKE_SECONDS, MsgpackConnection
+from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.version import PROTOCOL, read_version
+
+
+def greet(link: MsgpackConnection, name: str) -> None:
+    """Agree on the protocol, and ask for a served object; closes the connection if that fails."""
+    try:
+        link.set_deadline(HANDSHAKE_SECONDS)
+        link.send((None, "hello", [PROTOCOL, read_version()], {}))
+        read_answer(link.recv())
+        link.send((None, "accept_connection", [name], {}))
+        read_answer(link.recv())
+    except BaseException:
+        link.close()
+        raise
+    link.set_deadline(None)
+
+
+def read_answer(answer: Any) -> Any:
+    """The value in a ``(kind, value)`` of BaseManager's protocol. Raises what a ``#ERROR`` says."""
+    match answer:
+        case ["#RETURN", value]:
+            return value
+        case ["#ERROR", HeadraceError() as error]:
+            raise error
+        case _:
+            raise ProtocolError("the coordinator answered with something that is no answer")
+
+
+def explain_loss(address: Address, error: Exception) -> UnreachableError:
+    """What a connection that was lost on the way means to the caller."""
+    why = str(error) or "the connection was closed"
+    return UnreachableError(f"the coordinator at {address} went away ({why})")
