@@ -1,38 +1,43 @@
 """The agent: one worker's process, which feeds its pool from the job queue and reports back.
 
-    coordinator ─ leaser thread ─► Pool.submit ─► slots ─┐
-    coordinator ─ heart thread ──► inbox ─┬─► main thread: Pool.poll ─► Reporter ─► coordinator
-    signals ──────────────────────────────┘
+    coordinator ─► leaser ─► Pool.submit ─► slots ─► Pool.poll ─► reporter ─► coordinator
+    coordinator ─► heart ──► Pool.cancel, Pool.hand_back
+    signals ───────────────► drain
 
-What is leased goes into the pool in the leaser's thread; all else that the pool is told is the main
-thread's. Reports are the reporter's thread to send; when nothing is left to run, the main thread
-sends one itself, so that who waits for it has it a switch of threads earlier.
+All of it is one thread and one loop. Leaser, heart and reporter are calls in it, with a connection
+each; so is the agent's own work, which goes on whenever slots have said something, a moment of the
+pool's has come, or the worker is told to go. There are threads only to dial, and to close a pool
+whose tasks have some time to end in.
 
 Started in the order registration, pool, reporter, heart, leaser. On SIGTERM or SIGINT it drains:
-the leaser stops, what has not started is handed back, running tasks have ``drain_seconds`` to
-finish; then the pool closes, the reporter delivers what is left, and the worker takes its leave. A
-second signal kills the slots at once.
+the leaser is called off, what has not started is handed back, running tasks have ``drain_seconds``
+to finish; then the pool closes, the reporter delivers what is left, and the worker takes its leave.
+A second signal kills the slots at once.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from functools import partial
 from types import FrameType
+from typing import Any
 
 from headrace_services.home import Home
 from headrace_services.registry import find_engines
+from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.key import load_key
+from headrace_wire.loop import Answer, Loop, Run
+from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import Lease, Registration, WorkerInfo
+from headrace_wire.messages import Lease, Orders, Registration, WorkerInfo
+from headrace_wire.steps import Aside, Bell, Pause
 from headrace_wire.version import read_version
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
@@ -40,7 +45,7 @@ from headrace_worker.cores import count_usable_cores, parse_slots
 from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
-from headrace_worker.pool.batch import Batch, Event
+from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.pool import Pool
 from headrace_worker.proc import read_rss_bytes
@@ -51,10 +56,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks at the memory of the slots.
 LOOK_SECONDS = 2.0
-
-#: Seconds between looks for a second signal while tasks finish: one that comes just before a wait
-#: does not end it.
-DRAIN_LOOK_SECONDS = 0.5
 
 #: When every slot has been in one task for longer than this, what waits here goes to others.
 STUCK_SECONDS = 0.25
@@ -71,9 +72,6 @@ SHORTEST_ANSWER_SECONDS = 1.0
 
 #: Seconds for which a report waits for its commit before it is sent again.
 REPORT_ANSWER_SECONDS = 15.0
-
-#: Seconds for which the main thread waits for the commit of a report that it sends itself.
-SHORT_ANSWER_SECONDS = 0.25
 
 #: Signals that drain the worker.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -112,59 +110,80 @@ class Agent:
             patience_seconds=settings.give_up_seconds,
             on_lost=self._note_lost,
         )
-        self._jobs = self._manager.jobs()
+        self._loop = Loop("agent")
+        self._news = Bell(self._loop)
+        self._jobs = self._manager.loop_jobs(self._loop)
+        self._beats = self._manager.loop_jobs(self._loop)
+        self._results = self._manager.loop_results(self._loop)
         self._holdings = Holdings()
-        self._condition = Condition()
+        self._reporter = Reporter(
+            self._loop,
+            self._results,
+            self._info.id,
+            self._info.name,
+            holdings=self._holdings,
+            on_delivered=self._news.ring,
+        )
+        self._heart = Heart(
+            self._beats,
+            self._info.id,
+            self._info.name,
+            holdings=self._holdings,
+            examine=self._examine,
+            register=self._register,
+            on_orders=self._obey,
+        )
+        self._leaser = Leaser(
+            self._loop,
+            self._jobs,
+            self._info.id,
+            holdings=self._holdings,
+            register=self._register,
+            count_wanted=self._count_wanted,
+            on_leases=self._take_leases,
+        )
         self._appetite = Appetite(slots)
-        self._inbox: deque[Callable[[Pool], None]] = deque()
-        self._lost_logged = False
+        self._rss_bytes = 0
         self._heap_used = False
+        self._lost_logged = False
+        self._registered = False
+        self._draining = False
+        self._closing = False
         self._stop_requests = 0
         self._failure: HeadraceError | None = None
-        self._wake: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Work until told to go."""
         handlers = {number: signal.signal(number, self._note_signal) for number in STOP_SIGNALS}
         try:
-            registration = self._register()
-            if registration:
-                self._work(registration)
+            self._loop.run(self._live())
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         if self._failure:
             raise self._failure
 
-    def _work(self, registration: Registration) -> None:
-        info = self._info
+    def _live(self) -> Answer[None]:
+        try:
+            registration = yield from self._register(self._jobs)
+            self._registered = True
+            yield from self._work(registration)
+            if not self._failure:
+                yield from self._take_leave()
+        finally:
+            for caller in (self._jobs, self._beats, self._results):
+                caller.close()
+
+    def _work(self, registration: Registration) -> Answer[None]:
+        info, settings = self._info, self._settings
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
         log.info("worker %s: %d slots (%s)", info.name, info.slots, info.slots_limit)
-        log.info("serves %s; coordinator %s", engines, self._settings.coordinator)
+        log.info("serves %s; coordinator %s", engines, settings.coordinator)
         # A worker must not spend the time of its leases on a link that was cut: it dials anew.
         answer_seconds = max(registration.lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
-        results = self._manager.results(REPORT_ANSWER_SECONDS)
-        reporter = Reporter(
-            results,
-            self._manager.results(SHORT_ANSWER_SECONDS, patient=False),
-            info.id,
-            info.name,
-            self._holdings,
-            self._note_failure,
-        )
-        heart = Heart(
-            self._manager.jobs(LONGEST_BEAT_SECONDS + answer_seconds),
-            info.id,
-            info.name,
-            holdings=self._holdings,
-            condition=self._condition,
-            register=self._register,
-            on_cancelled=self._note_cancelled,
-            on_task_cancelled=self._note_task_cancelled,
-            on_hand_back=lambda: self._note_hand_back(reporter),
-            on_failure=self._note_failure,
-        )
-        settings = self._settings
+        self._jobs.answer_seconds = LEASE_WAIT_SECONDS + answer_seconds
+        self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
+        self._results.answer_seconds = REPORT_ANSWER_SECONDS
         with Pool(
             info.slots,
             launcher=self._launcher,
@@ -173,127 +192,121 @@ class Agent:
             permits=settings.permits,
             task_stdout=settings.task_stdout,
             home=Home(settings.coordinator, str(settings.key_file.absolute())),
-        ) as pool:
-            self._wake = pool.wake
-            leaser = Leaser(
-                self._manager.jobs(LEASE_WAIT_SECONDS + answer_seconds),
-                info.id,
-                holdings=self._holdings,
-                register=self._register,
-                on_leases=lambda leases: self._take_leases(pool, leases),
-                on_failure=self._note_failure,
-            )
-            reporter.start()
-            heart.start(registration.heartbeat_seconds)
-            leaser.start()
-            self._feed(pool, leaser, reporter)
-            leaser.stop()
-            self._drain(pool, reporter)
-            heart.stop()
-        self._take_leave(reporter)
+        ) as self._pool:
+            self._loop.watch(self._pool.fileno(), lambda _: self._news.ring(), select.EPOLLIN)
+            looks = self._begin("looks", self._look())
+            self._begin("reporter", self._reporter.run())
+            beats = self._begin("heart", self._heart.run(registration.heartbeat_seconds))
+            leases = self._begin("leaser", self._leaser.run())
+            yield from self._feed()
+            leases.call_off()
+            in_time = yield from self._drain()
+            looks.call_off()
+            self._closing = True
+            self._loop.forget(self._pool.fileno())
+            if not in_time:
+                log.warning("tasks still run after %g s: they go back", settings.drain_seconds)
+                yield Aside(self._loop, partial(self._pool.close, call_off=True))
+            beats.call_off()
 
-    def _feed(self, pool: Pool, leaser: Leaser, reporter: Reporter) -> None:
+    def _begin(self, name: str, call: Answer[None]) -> Run:
+        """Let a call run until it is called off; if it ends by itself, the worker does."""
+        return Run(call, partial(self._note_end, name))
+
+    def _feed(self) -> Answer[None]:
         """Run the pool until a signal or a failure ends it."""
-        next_look = 0.0
         while not self._stop_requests and not self._failure:
-            with pool.lock:
-                while self._inbox:
-                    self._inbox.popleft()(pool)
-                full = reporter.pending_bytes > MAX_PENDING_BYTES
-                stuck = pool.is_stuck(STUCK_SECONDS)
-                wanted = 0 if full or stuck else self._appetite.count_wanted(pool)
-                waiting = pool.pending_tasks
-                if stuck and waiting:
-                    reporter.add(pool.hand_back())
-                now = time.monotonic()
-                if now >= next_look:
-                    self._look_at_memory(pool)
-                    next_look = now + LOOK_SECONDS
-            leaser.want(wanted)
-            left = next_look - now
-            self._pass_on(pool, reporter, min(left, STUCK_SECONDS) if waiting else left)
+            self._pass_on()
+            self._leaser.look()
+            moment = self._pool.due_seconds
+            if self._pool.pending_tasks:
+                if self._pool.is_stuck(STUCK_SECONDS):
+                    self._reporter.add(self._pool.hand_back())
+                moment = min(moment, time.monotonic() + STUCK_SECONDS)
+            yield self._news.wait(moment)
 
-    def _drain(self, pool: Pool, reporter: Reporter) -> None:
-        """Hand back what has not started, and let running tasks finish until the deadline."""
-        deadline_seconds = self._settings.drain_seconds
-        deadline = time.monotonic() + deadline_seconds
-        with pool.lock:
-            self._condition.draining = True
-            while self._inbox:
-                self._inbox.popleft()(pool)
-            reporter.add(pool.hand_back())
-        while pool.outstanding and self._stop_requests < 2 and not self._failure:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                log.warning(
-                    "tasks still run after %g s: they go back", self._settings.drain_seconds
-                )
-                pool.close(call_off=True)
-                break
-            self._pass_on(pool, reporter, min(left, DRAIN_LOOK_SECONDS))
+    def _drain(self) -> Answer[bool]:
+        """Hand back what has not started, and let running tasks finish.
 
-    def _pass_on(self, pool: Pool, reporter: Reporter, timeout_seconds: float) -> None:
-        events: list[Event] = pool.poll(timeout_seconds)
-        with pool.lock:
-            if restarts := pool.take_restarts():
-                reporter.add_restarts(restarts)
-            # Before the outcomes, so that a task's lines are there when its outcome is.
-            if lines := pool.take_lines():
-                reporter.add_lines(lines)
-            self._condition.progress = pool.list_progress()
-            self._condition.busy = pool.busy_slots
-            more = bool(pool.outstanding)
+        False when they took too long.
+        """
+        self._draining = True
+        deadline = time.monotonic() + self._settings.drain_seconds
+        self._reporter.add(self._pool.hand_back())
+        while self._pool.outstanding and self._stop_requests < 2 and not self._failure:
+            if time.monotonic() >= deadline:
+                return False
+            self._pass_on()
+            yield self._news.wait(min(deadline, self._pool.due_seconds))
+        return True
+
+    def _pass_on(self) -> None:
+        """Have everything that came from the slots reported."""
+        events = self._pool.poll(0)
+        if restarts := self._pool.take_restarts():
+            self._reporter.add_restarts(restarts)
+        # Before the outcomes, so that a task's lines are there when its outcome is.
+        if lines := self._pool.take_lines():
+            self._reporter.add_lines(lines)
         if events:
+            self._reporter.add(events, more=bool(self._pool.outstanding))
             self._appetite.learn(events)
-            reporter.add(events, more=more)
 
-    def _take_leave(self, reporter: Reporter) -> None:
-        if self._failure:
-            return
-        self._manager.stop.set()  # no more patience with a coordinator that is away
-        if not reporter.flush(FAREWELL_SECONDS):
-            log.warning("the last outcomes could not be delivered: those tasks will run again")
-        reporter.stop()
-        goodbye = threading.Thread(target=self._say_goodbye, daemon=True)
-        goodbye.start()
-        goodbye.join(FAREWELL_SECONDS)
-
-    def _say_goodbye(self) -> None:
+    def _take_leave(self) -> Answer[None]:
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while not self._reporter.is_done:
+            if not (yield self._news.wait(deadline)):
+                log.warning("the last outcomes could not be delivered: those tasks will run again")
+                break
+        self._loop.call_at(time.monotonic() + FAREWELL_SECONDS, self._loop.quit)
+        # No more patience with a coordinator that is away.
+        once = self._manager.loop_jobs(self._loop, patient=False)
         try:
-            self._jobs.leave(self._info.id)
+            yield from once.call(JobQueueApi.leave, self._info.id)
         except HeadraceError as error:
             log.warning("left without a goodbye: %s", error)
+        finally:
+            once.close()
 
-    def _register(self) -> Registration | None:
-        """Introduce the worker. None when it was told to go before the coordinator answered."""
-        try:
-            registration = self._jobs.register(self._info, self._holdings.runs())
-        except UnreachableError:
-            if self._stop_requests:
-                return None
-            raise
+    def _register(self, jobs: LoopCaller[JobQueueApi]) -> Answer[Registration]:
+        """Introduce the worker."""
+        held = self._holdings.runs()
+        registration = yield from jobs.call(JobQueueApi.register, self._info, held)
         if self._lost_logged:
             log.info("the coordinator answers again")
         self._lost_logged = False
         return registration
 
-    def _look_at_memory(self, pool: Pool) -> None:
-        slots = sum(slot.rss_bytes for slot in pool.stats())
-        if pool.outstanding:
-            self._heap_used = True
-        elif self._heap_used:
-            self._heap_used = False
-            give_blocks_back()
-        self._condition.rss_bytes = slots + read_rss_bytes(os.getpid())
+    def _look(self) -> Answer[None]:
+        """Look at the memory of slots and agent again and again."""
+        while True:
+            slots = sum(slot.rss_bytes for slot in self._pool.stats())
+            if self._pool.outstanding:
+                self._heap_used = True
+            elif self._heap_used:
+                self._heap_used = False
+                give_blocks_back()
+            self._rss_bytes = slots + read_rss_bytes(os.getpid())
+            yield Pause(self._loop, LOOK_SECONDS)
 
-    def _take_leases(self, pool: Pool, leases: tuple[Lease, ...]) -> None:
-        """Have leases run. One that comes when the worker goes is not taken: it goes back."""
-        with pool.lock:
-            if self._condition.draining:
-                return
-            for lease in leases:
-                pool.submit(self._make_batch(lease))
-        self._wake()
+    def _examine(self) -> Condition:
+        return Condition(
+            busy=self._pool.busy_slots,
+            rss_bytes=self._rss_bytes,
+            draining=self._draining,
+            progress=self._pool.list_progress(),
+        )
+
+    def _count_wanted(self) -> int:
+        """For how many slots work is wanted now."""
+        if self._reporter.pending_bytes > MAX_PENDING_BYTES or self._pool.is_stuck(STUCK_SECONDS):
+            return 0
+        return self._appetite.count_wanted(self._pool)
+
+    def _take_leases(self, leases: tuple[Lease, ...]) -> None:
+        for lease in leases:
+            self._pool.submit(self._make_batch(lease))
+        self._news.ring()
 
     def _make_batch(self, lease: Lease) -> Batch:
         items = [item for batch in lease.inputs for item in unpack_batch(batch)]
@@ -310,36 +323,35 @@ class Agent:
             timeout_seconds=lease.timeout_seconds,
         )
 
-    def _note_cancelled(self, job: str) -> None:
-        def cancel(pool: Pool) -> None:
-            pool.cancel(job)
+    def _obey(self, orders: Orders) -> None:
+        if self._closing:
+            return
+        for job in orders.cancelled_jobs:
+            self._pool.cancel(job)
             self._holdings.forget_job(job)
+        for task in orders.cancelled_tasks:
+            self._pool.cancel_task(task.job, task.index)
+        if orders.hand_back:
+            self._reporter.add(self._pool.hand_back())
+        self._news.ring()
 
-        self._inbox.append(cancel)
-        self._wake()
-
-    def _note_task_cancelled(self, job: str, index: int) -> None:
-        self._inbox.append(lambda pool: pool.cancel_task(job, index))
-        self._wake()
-
-    def _note_hand_back(self, reporter: Reporter) -> None:
-        self._inbox.append(lambda pool: reporter.add(pool.hand_back()))
-        self._wake()
-
-    def _note_failure(self, error: HeadraceError) -> None:
+    def _note_end(self, name: str, answer: Any, error: BaseException | None) -> None:
+        del answer
+        if not isinstance(error, HeadraceError):
+            log.error("the %s failed", name, exc_info=error)
+            error = HeadraceError(f"the worker's {name} failed: {error!r}")
         if not self._stop_requests:
             self._failure = self._failure or error
-        self._wake()
+        self._news.ring()
 
     def _note_lost(self, error: UnreachableError) -> None:
-        if not self._lost_logged:
+        if not self._lost_logged and not self._stop_requests:
             self._lost_logged = True
             log.warning("%s; trying for %g s", error, self._settings.give_up_seconds)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
         self._stop_requests += 1
-        self._manager.stop.set()
         name = signal.Signals(number).name
         # A handler may not take the log's lock, which this very thread may hold.
         line = (
@@ -347,7 +359,13 @@ class Agent:
         )
         if log.isEnabledFor(logging.INFO):
             os.write(2, line.encode())
-        self._wake()
+        self._loop.call(self._heed_signal)
+
+    def _heed_signal(self) -> None:
+        if self._registered:
+            self._news.ring()
+        else:
+            self._loop.quit()
 
 
 def run_worker(settings: WorkerSettings, launcher: Launcher) -> None:

@@ -22,7 +22,7 @@ MEAN_WEIGHT = 0.3
 
 
 class Appetite:
-    """Not thread safe: the agent's loop's."""
+    """Learns from outcomes how long tasks take."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots

@@ -1,4 +1,4 @@
-"""How a worker does, as the agent's loop notes it and the heart tells it."""
+"""How a worker does, as the heart tells it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from headrace_worker.pool.news import Progress
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Condition:
-    """Written by the agent's loop, read by the heart; each field stands for itself."""
+    """A worker at a moment."""
 
-    busy: int = 0
-    rss_bytes: int = 0
-    draining: bool = False
-    progress: tuple[Progress, ...] = ()
+    busy: int
+    rss_bytes: int
+    draining: bool
+    progress: tuple[Progress, ...]

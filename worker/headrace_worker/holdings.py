@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,10 +22,9 @@ class KnownJob:
 
 
 class Holdings:
-    """Leases and jobs of this worker. Thread safe."""
+    """Leases and jobs of this worker. Not thread safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._left: dict[int, int] = {}
         self._runs: dict[int, HeldRun] = {}
         self._jobs: OrderedDict[str, KnownJob] = OrderedDict()
@@ -34,55 +32,46 @@ class Holdings:
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
         """Note what a lease request was answered with."""
-        with self._lock:
-            for lease in leases:
-                self._left[lease.id] = lease.stop - lease.start
-                self._runs[lease.id] = HeldRun(
-                    lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
-                )
-                if lease.parameters is not None:
-                    self._jobs[lease.job] = KnownJob(
-                        lease.service, lease.operation, lease.parameters
-                    )
-                self._jobs.move_to_end(lease.job)
-            held = {run.job for run in self._runs.values()}
-            for job in list(self._jobs)[: -JOBS_KEPT or None]:
-                if job not in held:
-                    del self._jobs[job]
-            self._answered = request
+        for lease in leases:
+            self._left[lease.id] = lease.stop - lease.start
+            self._runs[lease.id] = HeldRun(
+                lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
+            )
+            if lease.parameters is not None:
+                self._jobs[lease.job] = KnownJob(lease.service, lease.operation, lease.parameters)
+            self._jobs.move_to_end(lease.job)
+        held = {run.job for run in self._runs.values()}
+        for job in list(self._jobs)[: -JOBS_KEPT or None]:
+            if job not in held:
+                del self._jobs[job]
+        self._answered = request
 
     def release(self, lease: int, tasks: int) -> None:
         """Note that the outcomes of this many tasks of a lease are acknowledged."""
-        with self._lock:
-            left = self._left.get(lease, 0) - tasks
-            if left > 0:
-                self._left[lease] = left
-            else:
-                self._left.pop(lease, None)
-                self._runs.pop(lease, None)
+        left = self._left.get(lease, 0) - tasks
+        if left > 0:
+            self._left[lease] = left
+        else:
+            self._left.pop(lease, None)
+            self._runs.pop(lease, None)
 
     def forget_job(self, job: str) -> None:
         """Drop all leases of a job: it was cancelled."""
-        with self._lock:
-            for lease in [lease for lease, run in self._runs.items() if run.job == job]:
-                del self._left[lease]
-                del self._runs[lease]
+        for lease in [lease for lease, run in self._runs.items() if run.job == job]:
+            del self._left[lease]
+            del self._runs[lease]
 
     def find_job(self, job: str) -> KnownJob:
         """A job of which something is or was held. Raises KeyError."""
-        with self._lock:
-            return self._jobs[job]
+        return self._jobs[job]
 
     def known_jobs(self) -> tuple[str, ...]:
-        with self._lock:
-            return tuple(self._jobs)
+        return tuple(self._jobs)
 
     def runs(self) -> tuple[HeldRun, ...]:
         """What is held, as it was granted."""
-        with self._lock:
-            return tuple(self._runs.values())
+        return tuple(self._runs.values())
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
         """The last answered lease request, and what is held."""
-        with self._lock:
-            return self._answered, tuple(self._left)
+        return self._answered, tuple(self._left)

@@ -1,21 +1,23 @@
-"""The leaser: one thread that asks the coordinator for work whenever the pool wants some.
+"""The leaser asks the coordinator for work whenever the pool wants some.
 
-    agent ─ want(slots) ─► leaser ─ lease (long-poll) ─► coordinator
-    agent ◄─ on_leases ────┘
+    agent ─ look ─► leaser ─ lease (long-poll) ─► coordinator
+    agent ◄─ count_wanted, on_leases ─┘
 
-Started by the agent, stopped by ``stop``; a long-poll under way is left to end by itself, and what
-it may still be granted the coordinator takes back when the worker leaves.
+Its ``run`` is a call in the agent's loop, which ends when it is called off. What a request under
+way may have been granted by then, the coordinator takes back.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from headrace_wire.api import JobQueueApi
-from headrace_wire.errors import HeadraceError, StoreError, UnknownWorkerError
+from headrace_wire.errors import StoreError, UnknownWorkerError
+from headrace_wire.loop import Answer, Loop
+from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import Lease, LeaseRequest
+from headrace_wire.steps import Bell, Pause
 from headrace_worker.holdings import Holdings
 
 log = logging.getLogger(__name__)
@@ -29,63 +31,46 @@ STORE_PAUSE_SECONDS = 1.0
 
 
 class Leaser:
-    """``on_leases`` and ``on_failure`` are called in the leaser's thread."""
+    """``count_wanted`` tells for how many slots work is wanted now, 0 for none."""
 
     def __init__(
         self,
-        jobs: JobQueueApi,
+        loop: Loop,
+        jobs: LoopCaller[JobQueueApi],
         worker: str,
         *,
         holdings: Holdings,
-        register: Callable[[], object],
+        register: Callable[[LoopCaller[JobQueueApi]], Answer[object]],
+        count_wanted: Callable[[], int],
         on_leases: Callable[[tuple[Lease, ...]], None],
-        on_failure: Callable[[HeadraceError], None],
     ) -> None:
+        self._loop = loop
         self._jobs = jobs
         self._worker = worker
         self._holdings = holdings
         self._register = register
+        self._count_wanted = count_wanted
         self._on_leases = on_leases
-        self._on_failure = on_failure
-        self._changed = threading.Condition()
-        self._wanted = 0
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="leaser", daemon=True)
+        self._changed = Bell(loop)
 
-    def start(self) -> None:
-        self._thread.start()
+    def look(self) -> None:
+        """Say that more may be wanted than before."""
+        self._changed.ring()
 
-    def want(self, slots: int) -> None:
-        """Say for how many slots work is wanted now; 0 for none."""
-        with self._changed:
-            if slots != self._wanted:
-                self._wanted = slots
-                self._changed.notify()
-
-    def stop(self) -> None:
-        """Ask for nothing more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-
-    def _run(self) -> None:
+    def run(self) -> Answer[None]:
+        """Ask for work until called off. Raises HeadraceError where there is no use in going on."""
         number = 0
         try:
             while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._wanted or self._stopped)
-                    if self._stopped:
-                        return
-                    wanted = self._wanted
+                while not (wanted := self._count_wanted()):
+                    yield self._changed.wait()
                 number += 1
-                self._ask(number, wanted)
-        except HeadraceError as error:
-            self._on_failure(error)
-        except Exception as error:
-            log.exception("the leaser failed")
-            self._on_failure(HeadraceError(f"the worker's leaser failed: {error!r}"))
+                yield from self._ask(number, wanted)
+        finally:
+            # The next heartbeat says that what it may be granted is not held.
+            self._holdings.take((), number)
 
-    def _ask(self, number: int, wanted: int) -> None:
+    def _ask(self, number: int, wanted: int) -> Answer[None]:
         request = LeaseRequest(
             worker=self._worker,
             number=number,
@@ -94,17 +79,13 @@ class Leaser:
             known_jobs=self._holdings.known_jobs(),
         )
         try:
-            grant = self._jobs.lease(request)
+            grant = yield from self._jobs.call(JobQueueApi.lease, request)
         except UnknownWorkerError:  # the coordinator was restarted
-            self._register()
-            return
+            yield from self._register(self._jobs)
         except StoreError as error:
             log.warning("no work for now: %s", error)
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped, STORE_PAUSE_SECONDS)
-            return
-        self._holdings.take(grant.leases, number)
-        if grant.leases:
-            with self._changed:
-                self._wanted = 0  # until the agent has seen what came
-            self._on_leases(grant.leases)
+            yield Pause(self._loop, STORE_PAUSE_SECONDS)
+        else:
+            self._holdings.take(grant.leases, number)
+            if grant.leases:
+                self._on_leases(grant.leases)

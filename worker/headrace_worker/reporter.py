@@ -1,24 +1,27 @@
-"""The reporter: one thread that sends outcomes, log lines and samples to the result queue.
+"""The reporter sends outcomes, log lines and samples to the result queue.
 
     agent ─ add(events) ─► pending ─► one report for all that came while the last was under way,
                                       or not long ago, if there will be more
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
-sent again. Started by the agent; ``flush`` waits until all is acknowledged, ``stop`` ends it.
+sent again. Its ``run`` is a call in the agent's loop, which ends when it is called off.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
-from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.errors import StoreError
+from headrace_wire.loop import Answer, Loop
+from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import REFUSED, DoneRun, JobLines, Report, ReturnedRun, TaskFailure
+from headrace_wire.steps import Bell, Pause
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
@@ -49,162 +52,89 @@ LINES_SECONDS = 0.1
 
 
 class Reporter:
-    """``on_failure`` is called in the reporter's thread when it cannot go on.
-
-    ``once`` is the result queue for a single short attempt, ``results`` for as many as it takes.
-    """
+    """``on_delivered`` is called whenever a report has been acknowledged."""
 
     def __init__(
         self,
-        results: ResultQueueApi,
-        once: ResultQueueApi,
+        loop: Loop,
+        results: LoopCaller[ResultQueueApi],
         worker: str,
         name: str,
+        *,
         holdings: Holdings,
-        on_failure: Callable[[HeadraceError], None],
+        on_delivered: Callable[[], None],
     ) -> None:
+        self._loop = loop
         self._results = results
-        self._once = once
         self._number = 0
-        self._undelivered: tuple[Report, list[Event]] | None = None
         self._worker = worker
         self._name = name
         self._holdings = holdings
-        self._on_failure = on_failure
+        self._on_delivered = on_delivered
         self._tally = Tally()
-        self._restarts: Counter[str] = Counter()
         self._pending: deque[Event] = deque()
         self._pending_bytes = 0
         self._lines = LineBox(name)
-        self._changed = threading.Condition()
+        self._changed = Bell(loop)
         self._more = False
         self._next_seconds = 0.0
+        self._lines_due_seconds = 0.0
         self._sending = False
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     @property
     def pending_bytes(self) -> int:
         """Bytes of values that are not acknowledged yet."""
         return self._pending_bytes
 
-    def add(self, events: Sequence[Event], *, more: bool = False) -> None:
-        """Have events reported: soon if ``more`` will come, and otherwise at once.
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that was added is acknowledged."""
+        return not (self._pending or self._lines or self._sending)
 
-        That is by this thread, if no other report is under way; it waits for the acknowledgement,
-        a moment at most.
-        """
-        if not more and self._report_at_once(events):
-            return
-        with self._changed:
-            self._pending += events
-            self._pending_bytes += _measure(events)
-            self._more = more
-            self._changed.notify_all()
+    def add(self, events: Sequence[Event], *, more: bool = False) -> None:
+        """Have events reported: soon if ``more`` will come, and otherwise at once."""
+        self._pending += events
+        self._pending_bytes += _measure(events)
+        self._more = more
+        self._changed.ring()
 
     def add_lines(self, lines: Sequence[TaskLine]) -> None:
         """Have what tasks logged reported, at the latest with the next outcome."""
-        with self._changed:
-            self._lines.add(lines)
-            self._changed.notify_all()
+        if not self._lines:
+            self._lines_due_seconds = time.monotonic() + LINES_SECONDS
+        self._lines.add(lines)
+        self._changed.ring()
 
     def add_restarts(self, restarts: Mapping[str, int]) -> None:
         """Have slots that ended counted, with the next report."""
-        with self._changed:
-            self._restarts.update(restarts)
+        self._tally.add_restarts(restarts)
 
-    def flush(self, timeout_seconds: float) -> bool:
-        """Wait until everything added is acknowledged. False when it took too long."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: not (self._is_due() or self._lines or self._sending), timeout_seconds
-            )
-
-    def stop(self) -> None:
-        """End the thread after the report that is under way."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        try:
-            while self._wait_for_pending():
-                self._send_next()
-        except HeadraceError as error:
-            self._on_failure(error)
-        except Exception as error:
-            log.exception("the reporter failed")
-            self._on_failure(HeadraceError(f"the worker's reporter failed: {error!r}"))
-
-    def _wait_for_pending(self) -> bool:
-        """Wait until there is something to report; False when the reporter is to end."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: not self._sending and (self._is_due() or self._lines or self._stopped)
-            )
-            if not self._is_due():
-                self._changed.wait_for(lambda: self._is_due() or self._stopped, LINES_SECONDS)
-            pause = self._next_seconds - time.monotonic()
-            if pause > 0:
-                self._changed.wait_for(self._is_urgent, pause)
+    def run(self) -> Answer[None]:
+        """Report until called off. Raises HeadraceError where there is no use in going on."""
+        while True:
+            while (moment := self._find_moment()) > time.monotonic():
+                yield self._changed.wait(moment)
             self._next_seconds = time.monotonic() + REPORT_SECONDS
-            return not self._stopped
-
-    def _is_due(self) -> bool:
-        return bool(self._pending or self._undelivered)
-
-    def _is_urgent(self) -> bool:
-        return not self._more or self._pending_bytes >= URGENT_BYTES or self._stopped
-
-    def _report_at_once(self, events: Sequence[Event]) -> bool:
-        """Report events in this thread. False: another thread has to, or is about to."""
-        with self._changed:
-            if self._sending or self._is_due() or self._lines or self._stopped:
-                return False
             self._sending = True
-            self._pending += events
-            self._pending_bytes += _measure(events)
-            report, taken = self._prepare()
-        try:
-            self._once.report(report)
-        except HeadraceError as error:
-            log.debug("a report has to be sent again: %s", error)
-            with self._changed:
-                self._undelivered = report, taken
-                self._sending = False
-                self._changed.notify_all()
-        else:
-            self._note_delivered(taken)
-        return True
+            events = self._take_pending()
+            self._number += 1
+            yield from self._send(self._make_report(self._number, events, self._lines.take()))
+            self._sending = False
+            self._release(events)
+            self._on_delivered()
 
-    def _send_next(self) -> None:
-        with self._changed:
-            self._sending = True
-            report, events = self._undelivered or self._prepare()
-        self._send(report)
-        self._undelivered = None
-        self._note_delivered(events)
+    def _find_moment(self) -> float:
+        """When the next report is to be sent, unless more comes to be told."""
+        if self._pending:
+            urgent = not self._more or self._pending_bytes >= URGENT_BYTES
+            return 0.0 if urgent else self._next_seconds
+        return self._lines_due_seconds if self._lines else inf
 
-    def _prepare(self) -> tuple[Report, list[Event]]:
-        """The next report, of what is pending."""
-        events = self._take_pending()
-        logs = self._lines.take()
-        self._tally.add_restarts(self._restarts)
-        self._restarts.clear()
-        self._number += 1
-        return self._make_report(self._number, events, logs), events
-
-    def _note_delivered(self, events: Sequence[Event]) -> None:
+    def _release(self, events: Sequence[Event]) -> None:
         for event in events:
             tasks = 1 if isinstance(event, Failed) else event.stop - event.start
             self._holdings.release(event.key, tasks)
-        with self._changed:
-            self._pending_bytes -= _measure(events)
-            self._sending = False
-            self._changed.notify_all()
+        self._pending_bytes -= _measure(events)
 
     def _take_pending(self) -> list[Event]:
         taken: list[Event] = []
@@ -271,16 +201,13 @@ class Reporter:
             detail=event.detail,
         )
 
-    def _send(self, report: Report) -> None:
+    def _send(self, report: Report) -> Answer[None]:
         while True:
             try:
-                receipt = self._results.report(report)
+                receipt = yield from self._results.call(ResultQueueApi.report, report)
             except StoreError as error:
                 log.warning("kept %d outcomes: %s", len(report.done), error)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stopped, STORE_PAUSE_SECONDS)
-                    if self._stopped:
-                        raise
+                yield Pause(self._loop, STORE_PAUSE_SECONDS)
             else:
                 if receipt.dropped:
                     log.debug("%d tasks had an outcome already", receipt.dropped)

@@ -11,7 +11,7 @@ from headrace_worker.pool.batch import Done, Failed
 
 
 class Tally:
-    """Growth by service and operation. Not thread safe: the reporter's."""
+    """Growth by service and operation, and of slots that ended."""
 
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str], list[int]] = {}

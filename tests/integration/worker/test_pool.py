@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import threading
 import time
@@ -470,7 +471,6 @@ def test_close_gives_back_what_has_no_outcome(make_pool: Callable[..., Pool]) ->
     assert (returned.job, returned.start, returned.stop) == ("job", 0, 10)
     with pytest.raises(ValueError, match="closed"):
         pool.poll(0)
-    pool.wake()
 
 
 def test_a_gentle_close_lets_a_running_task_finish(
@@ -518,9 +518,20 @@ def test_a_task_that_closes_every_file_is_charged(
     assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(0, "crash")]
 
 
-def test_wake_ends_a_poll_at_once(pool: Pool) -> None:
-    pool.wake()
-    assert pool.poll(PATIENCE_SECONDS) == []
+def test_who_watches_the_pool_never_needs_to_wait_in_it(pool: Pool) -> None:
+    """What slots say makes its descriptor readable, and what else is due has its moment."""
+    pool.submit(make_batch(tasks=4, sleep=([1], 60), timeout_seconds=0.3))
+    watch = select.poll()
+    watch.register(pool.fileno(), select.POLLIN)
+    outcomes, end = Outcomes(), time.monotonic() + PATIENCE_SECONDS
+    while pool.outstanding:
+        left = min(end, pool.due_seconds) - time.monotonic()
+        watch.poll(max(0.0, left) * 1000)
+        outcomes.add(pool.poll(0))
+        assert time.monotonic() < end
+    assert outcomes.indices() == [0, 1, 2, 3]
+    assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(1, "timeout")]
+    assert pool.due_seconds > time.monotonic(), "nothing is left that is due"
 
 
 def test_poll_returns_when_its_time_is_over(pool: Pool) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import select
 import selectors
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -33,7 +31,7 @@ class SlotStartError(HeadraceError):
 
 
 class Crew:
-    """Starts, replaces and ends slots. Not thread safe, but for ``wake``."""
+    """Starts, replaces and ends slots. Not thread safe."""
 
     def __init__(self, size: int, launcher: Launcher, settings: SlotSettings) -> None:
         self.size = size
@@ -44,11 +42,7 @@ class Crew:
         self._started = 0
         self._failures = 0
         self._pause_end_seconds = 0.0
-        # A signal's handler may wake, and be interrupted by another one in the midst of it.
-        self._bell_lock = threading.RLock()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._selector = selectors.EpollSelector()
 
     @property
     def next_start_seconds(self) -> float | None:
@@ -75,36 +69,24 @@ class Crew:
         slot.ready = True
         self._failures = 0
 
-    def wait(self, timeout_seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait until something happens. Meanwhile other threads may start and feed slots."""
-        return self._selector.select(timeout_seconds)
+    def fileno(self) -> int:
+        """A descriptor that is readable whenever ``wait`` would return at once."""
+        return self._selector.fileno()
 
-    def sort(
-        self, happenings: list[tuple[selectors.SelectorKey, int]]
-    ) -> tuple[bool, list[SlotProcess], list[SlotProcess]]:
-        """Tell what happened: was ``wake`` called, who has written, who is dead."""
-        woken = False
+    def wait(self, timeout_seconds: float | None) -> tuple[list[SlotProcess], list[SlotProcess]]:
+        """Wait until something happens; tells who has written, and who is dead."""
         heard: list[SlotProcess] = []
         dead: list[SlotProcess] = []
-        for key, happened in happenings:
-            slot: SlotProcess | None = key.data
-            if slot is None:
-                os.eventfd_read(self._bell)
-                woken = True
-            elif key.fd == slot.pidfd:
+        for key, happened in self._selector.select(timeout_seconds):
+            slot: SlotProcess = key.data
+            if key.fd == slot.pidfd:
                 dead.append(slot)
-            else:
-                if happened & selectors.EVENT_WRITE:
-                    self.push(slot)
-                if happened & selectors.EVENT_READ:
-                    heard.append(slot)
-        return woken, heard, dead
-
-    def wake(self) -> None:
-        """Let ``wait`` return, now or at its next call. Thread safe."""
-        with self._bell_lock:
-            if not self.closed:
-                os.eventfd_write(self._bell, 1)
+                continue
+            if happened & selectors.EVENT_WRITE:
+                self.push(slot)
+            if happened & selectors.EVENT_READ:
+                heard.append(slot)
+        return heard, dead
 
     def push(self, slot: SlotProcess) -> None:
         """Send what the slot takes now, and the rest as soon as it reads."""
@@ -139,10 +121,9 @@ class Crew:
         ``call_off``: tell running tasks to end; the slots of those that never ask are killed.
         Gives the slots that there were, with what they still held.
         """
-        with self._bell_lock:
-            if self.closed:
-                return []
-            self.closed = True
+        if self.closed:
+            return []
+        self.closed = True
         for slot in self.slots:
             slot.revoke()
             slot.end.close()
@@ -161,7 +142,6 @@ class Crew:
             slot.bury()
         self._launcher.close()
         self._selector.close()
-        os.close(self._bell)
         slots, self.slots = self.slots, []
         return slots
 

@@ -7,17 +7,17 @@
     poll ◄─ Failed ◄──────── Autopsy        Done, Failed ◄── its messages
 
 There is no thread: everything happens inside ``poll`` (and briefly in the other calls), which waits
-on the slots' sockets, their pidfds, the bell, and the next moment at which a time limit may be
-over. No lock is shared with a slot, so a slot can die at any moment without harm to another.
+on the slots' sockets, their pidfds, and the next moment at which a time limit may be over. Who
+waits for other things as well watches ``fileno`` until ``due_seconds``, and then polls without
+waiting. No lock is shared with a slot, so a slot can die at any moment without harm to another.
 
 ``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
-exit), those that are left are killed, all are buried, then bell and selector are closed.
+exit), those that are left are killed, all are buried, then the selector is closed.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -79,10 +79,7 @@ class SlotStats:
 
 
 class Pool:
-    """Runs tasks in ``slots`` child processes. Thread safe are only ``submit`` and ``wake``.
-
-    Who calls anything else holds ``lock``, but for ``poll``, which takes it and lets others have it
-    while it waits; that is for one thread.
+    """Runs tasks in ``slots`` child processes. Not thread safe.
 
     ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
     modules that the fork server imports beforehand; a ``launcher`` made before has the start method
@@ -121,7 +118,6 @@ class Pool:
             task_stdout=task_stdout,
             home=home,
         )
-        self.lock = threading.RLock()
         self._line = Line()
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
@@ -131,6 +127,7 @@ class Pool:
         self._autopsy = Autopsy(self._describer, OomWatch())
         self._warned = False
         self._restarts: Counter[str] = Counter()
+        self._due_seconds = 0.0
         self._crew = Crew(slots, launcher, settings)
         try:
             self._crew.start_missing(time.monotonic())
@@ -231,44 +228,44 @@ class Pool:
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back from ``poll`` once, unless it is cancelled."""
-        with self.lock:
-            self._check_open()
-            if batch.key in self._held:
-                raise ValueError(f"batch {batch.key} is already held by the pool")
-            held = Held(batch, batch.stop - batch.start)
-            self._held[batch.key] = held
-            self._line.append(Stretch(held, batch.start, batch.stop))
-            self._feed()
+        self._check_open()
+        if batch.key in self._held:
+            raise ValueError(f"batch {batch.key} is already held by the pool")
+        held = Held(batch, batch.stop - batch.start)
+        self._held[batch.key] = held
+        self._line.append(Stretch(held, batch.start, batch.stop))
+        self._feed()
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
-        """Wait for events, news of tasks, the time limit (None: without end), or ``wake``.
+        """Wait for events, news of tasks, or the time limit (None: without end).
 
         Raises SlotStartError when slots die one after the other before they are ready.
         """
+        self._check_open()
         end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
-            with self.lock:
-                self._check_open()
-                due = min(end, self._keep_going())
-                has_news = self._events or self._news.came
+            due = min(end, self._keep_going())
             wait = None if due == inf else max(0.0, due - time.monotonic())
-            happened = self._crew.wait(0.0 if has_news else wait)
-            with self.lock:
-                woken, heard, dead = self._crew.sort(happened)
-                for slot in heard:
-                    self._read(slot)
-                for slot in dead:
-                    self._bury(slot)
-                if self._events or self._news.came or woken or time.monotonic() >= end:
-                    self._news.came = False
-                    # Slots go on while the caller looks at the events.
-                    self._keep_going()
-                    events, self._events = self._events, []
-                    return events
+            heard, dead = self._crew.wait(0.0 if self._events or self._news.came else wait)
+            for slot in heard:
+                self._read(slot)
+            for slot in dead:
+                self._bury(slot)
+            if self._events or self._news.came or time.monotonic() >= end:
+                self._news.came = False
+                # Slots go on while the caller looks at the events.
+                self._due_seconds = self._keep_going()
+                events, self._events = self._events, []
+                return events
 
-    def wake(self) -> None:
-        """Let ``poll`` return, now or at its next call. Thread safe."""
-        self._crew.wake()
+    def fileno(self) -> int:
+        """A descriptor that is readable when slots have something to say."""
+        return self._crew.fileno()
+
+    @property
+    def due_seconds(self) -> float:
+        """The monotonic moment by which to poll again, whatever slots say; infinite for never."""
+        return self._due_seconds
 
     def cancel(self, job: str) -> None:
         """Forget a job: nothing comes back of it any more but what it logs.
@@ -356,6 +353,7 @@ class Pool:
         return min(due, self._crew.next_start_seconds or inf)
 
     def _feed(self) -> None:
+        self._due_seconds = 0.0  # what is fed may have a limit of its own
         now = time.monotonic()
         hungry = [slot for slot in self._crew.slots if slot.is_hungry(now)]
         # One piece a round for each, the idle ones first: none has two while another has none.
