@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from headrace_services.service import Parameters
 from headrace_wire.encoding import pack
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec
+from headrace_wire.record import Record
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitOptions:
+class SubmitOptions(Record):
     """What all jobs can be told; see JobSpec."""
 
     name: str = ""

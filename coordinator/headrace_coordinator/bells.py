@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from headrace_wire.loop import Loop, Resume
+from headrace_wire.record import Record
 from headrace_wire.steps import Waiter
 
 
@@ -131,8 +131,7 @@ class Bells:
                     del self._waiters[topic]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Record):
     """A step; see ``Bells.wait``."""
 
     bells: Bells

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field
+
+from headrace_wire.record import Record, field
 
 #: Chunks that are forgotten in one go: each time the rest is moved.
 FORGOTTEN_AT_ONCE = 4096
@@ -14,8 +15,7 @@ def _make_array() -> array[int]:
     return array("q")
 
 
-@dataclass(slots=True)
-class Chunks:
+class Chunks(Record, frozen=False):
     """In index order. Plain numbers: a client that puts inputs one by one may make a million."""
 
     starts: array[int] = field(default_factory=_make_array)

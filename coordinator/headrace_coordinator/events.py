@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_wire.messages import JobSpec, LogLine, TaskFailure
+from headrace_wire.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class JobSubmitted:
+class JobSubmitted(Record):
     """A job came in. To be stored."""
 
     spec: JobSpec
     submitted_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class InputsPut:
+class InputsPut(Record):
     """A batch of ``stop - start`` inputs came in. To be stored."""
 
     job: str
@@ -27,8 +24,7 @@ class InputsPut:
     inputs: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InputsDropped:
+class InputsDropped(Record):
     """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
 
     job: str
@@ -36,8 +32,7 @@ class InputsDropped:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunDone:
+class RunDone(Record):
     """Tasks [start, stop) have their accepted values. To be stored."""
 
     job: str
@@ -48,8 +43,7 @@ class RunDone:
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskDead:
+class TaskDead(Record):
     """A task's attempts are exhausted. To be stored."""
 
     failure: TaskFailure
@@ -57,16 +51,14 @@ class TaskDead:
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRevived:
+class TaskRevived(Record):
     """A dead task waits again, as if it had never been tried. To be stored."""
 
     job: str
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptsCounted:
+class AttemptsCounted(Record):
     """Tasks [start, stop) wait again after this many attempts. To be stored.
 
     ``lost``: the last attempt ended with their worker.
@@ -79,23 +71,20 @@ class AttemptsCounted:
     lost: bool
 
 
-@dataclass(frozen=True, slots=True)
-class JobChanged:
+class JobChanged(Record):
     """A job's state or counts changed. To be stored, once a commit."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResultsDropped:
+class ResultsDropped(Record):
     """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
 
     job: str
     dropped: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunsDelivered:
+class RunsDelivered(Record):
     """The client has the values of the runs that begin at ``starts``. To be stored, some time.
 
     ``dropped`` are all tasks of the job whose values are kept no more.
@@ -107,8 +96,7 @@ class RunsDelivered:
     dropped: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LinesLogged:
+class LinesLogged(Record):
     """Tasks of a job logged lines. To be stored."""
 
     job: str
@@ -117,16 +105,14 @@ class LinesLogged:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinesDropped:
+class LinesDropped(Record):
     """Lines of a job are kept no more, as there are newer ones. To be stored."""
 
     job: str
     part: LogPart
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Record):
     """The counters of a job's tasks grew. For metrics."""
 
     service: str
@@ -134,51 +120,44 @@ class Counted:
     growth: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class CountersRefused:
+class CountersRefused(Record):
     """A job's tasks count under more names than it may have. For the log."""
 
     job: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobExpired:
+class JobExpired(Record):
     """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
 
     job: str
     result_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobDeleted:
+class JobDeleted(Record):
     """A job is forgotten. To be stored."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkAppeared:
+class WorkAppeared(Record):
     """There are tasks to lease where there were none."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrdersGiven:
+class OrdersGiven(Record):
     """A worker has orders to hear of."""
 
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerJoined:
+class WorkerJoined(Record):
     """A worker introduced itself. For the log."""
 
     name: str
     slots: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerGone:
+class WorkerGone(Record):
     """A worker took its leave, or fell silent. For the log."""
 
     worker: str
@@ -187,8 +166,7 @@ class WorkerGone:
     tasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseGranted:
+class LeaseGranted(Record):
     """Tasks were leased after waiting this long. For metrics."""
 
     service: str
@@ -197,16 +175,14 @@ class LeaseGranted:
     waited_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseExpired:
+class LeaseExpired(Record):
     """A worker fell silent or forgot a lease. For metrics."""
 
     service: str
     tasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(Record):
     """An attempt failed; the task may be tried again. For metrics."""
 
     service: str
@@ -214,8 +190,7 @@ class AttemptFailed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomesDropped:
+class OutcomesDropped(Record):
     """Outcomes arrived for tasks that had one. For metrics."""
 
     tasks: int

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from headrace_coordinator.chunks import Chunks
 from headrace_coordinator.job_log import JobLog
@@ -35,13 +34,13 @@ from headrace_wire.messages import (
     JobSpec,
     JobStatus,
 )
+from headrace_wire.record import Record, field
 
 #: Weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
 
 
-@dataclass(slots=True)
-class HeldLease:
+class HeldLease(Record, frozen=False):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
     ``alone``: they are suspected of killing their worker, which holds nothing else.
@@ -58,8 +57,7 @@ class HeldLease:
     alone: bool = False
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Record, frozen=False):
     """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
 
     ``dropped`` are done tasks whose values were delivered and are kept no more; ``withdrawn`` are

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
+from headrace_wire.record import Record, field
 
 
-@dataclass(slots=True)
-class Member:
+class Member(Record, frozen=False):
     """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds."""
 
     info: WorkerInfo

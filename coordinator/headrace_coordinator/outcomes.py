@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import replace
 
 from headrace_coordinator.events import (
     AttemptFailed,
@@ -38,6 +37,7 @@ from headrace_wire.messages import (
     Report,
     TaskFailure,
 )
+from headrace_wire.record import replace
 
 
 class Outcomes:

@@ -16,10 +16,10 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from headrace_coordinator.ranges import RangeSet
+from headrace_wire.record import Record
 
 #: Places begin and end at multiples of this many bytes.
 UNIT_BYTES = 4096
@@ -32,8 +32,7 @@ SPARE_BYTES = 128 << 20
 CLOSED = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Record):
     """Where a payload is: ``size`` bytes from ``place`` on. ``checksum`` is its CRC-32."""
 
     place: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from headrace_coordinator.rules import (
@@ -12,13 +11,13 @@ from headrace_coordinator.rules import (
 )
 from headrace_coordinator.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
+from headrace_wire.record import Record
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
 LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 
 
-@dataclass(frozen=True, slots=True)
-class CoordinatorSettings:
+class CoordinatorSettings(Record):
     """``http`` None serves no HTTP. ``key_file`` is made when it does not exist.
 
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.

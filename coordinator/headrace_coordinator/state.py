@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headrace_coordinator.events import Event, JobChanged, OrdersGiven, WorkAppeared
@@ -10,6 +9,7 @@ from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
 from headrace_coordinator.schedule import Turns
 from headrace_wire.errors import UnknownJobError
+from headrace_wire.record import Record, field
 
 
 class Now(NamedTuple):
@@ -19,8 +19,7 @@ class Now(NamedTuple):
     at: float
 
 
-@dataclass(slots=True)
-class QueueState:
+class QueueState(Record, frozen=False):
     """Everything that the transitions read and change.
 
     Invariants, between transitions (``headrace_coordinator.invariants`` checks them):

@@ -9,13 +9,12 @@ What a task's function opens there stays open for the slot's next tasks, and is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from headrace_wire.address import Address
+from headrace_wire.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Record):
     """How to reach the coordinator; the key file is a full path."""
 
     address: Address

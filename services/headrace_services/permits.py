@@ -6,10 +6,10 @@ headrace worker --allow, --path, --allow-pickle ─► Permits ─► each slot 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from headrace_wire.errors import HeadraceError, UsageError
+from headrace_wire.record import Record
 
 #: Allows whatever can be imported; for the embedded worker, which runs its own user's program.
 EVERYTHING = "*"
@@ -24,8 +24,7 @@ class RefusedError(HeadraceError, ValueError):
     code = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Permits:
+class Permits(Record):
     """What jobs may use here; by default nothing.
 
     A name in ``allow`` is a module, which allows all in it and in modules below it, or

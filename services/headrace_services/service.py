@@ -14,8 +14,9 @@ the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,7 @@ TaskRunner = Callable[[int, bytes | None], bytes]
 MAX_DETAIL_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Record):
     """A job as a service plans it.
 
     ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
@@ -48,8 +48,7 @@ class Plan:
     cut: Callable[[int], Plan] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """Where the user wants a result: a file or folder, or else ``stream`` (standard output).
 
     ``format`` is one of the operation's own words, None for its default.
@@ -60,8 +59,7 @@ class Target:
     format: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Record):
     """A job's results, put together.
 
     ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what

@@ -13,8 +13,9 @@ import math
 import os
 import sys
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from headrace_wire.record import Record
 
 #: Bytes of a log line's text; what is longer is cut.
 MAX_TEXT_BYTES = 4096
@@ -50,8 +51,7 @@ class TaskHost(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TaskCounter:
+class TaskCounter(Record):
     """One of a job's counters, as one of its tasks sees it."""
 
     task: Task
@@ -65,8 +65,7 @@ class TaskCounter:
             _host.count(self.task, self.name, float(amount))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Record):
     """A running task. ``number`` is its slot's own; ``attempt`` is counted from 1."""
 
     job: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
@@ -86,7 +85,7 @@ def read_hints(kind: type[Message]) -> dict[str, Any]:
     """The types of a message's fields, in order."""
     hints = typing.get_type_hints(kind)
     found: Any = kind
-    return {field.name: hints[field.name] for field in fields(found)}
+    return {name: hints[name] for name in found.__fields__}
 
 
 def read_methods(api: type) -> dict[str, tuple[list[Any], Any]]:

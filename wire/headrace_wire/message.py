@@ -1,4 +1,4 @@
-"""Messages: frozen dataclasses that travel as msgpack arrays of their fields, in order.
+"""Messages: records that travel as msgpack arrays of their fields, in order.
 
 What arrives is checked against the field types before anything looks at it, so that a malformed
 message is one ProtocolError and never a surprise further in.
@@ -9,20 +9,18 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import fields
 from functools import cache
 from typing import Any, Self, cast
 
 from headrace_wire.errors import ProtocolError
+from headrace_wire.record import Record
 
 #: Turns a value into what msgpack carries, or what it carried into a checked value.
 Converter = Callable[[Any], Any]
 
 
-class Message:
-    """Base of every dataclass that crosses the wire."""
-
-    __slots__ = ()
+class Message(Record):
+    """Base of every record that crosses the wire."""
 
     def to_wire(self) -> list[Any]:
         """The fields in order, with messages inside turned into lists too."""
@@ -42,14 +40,18 @@ class Message:
 
 @cache
 def _dumpers(cls: Any) -> tuple[tuple[str, Converter], ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple((field.name, dumper_of(hints[field.name])) for field in fields(cls))
+    return tuple((name, dumper_of(hint)) for name, hint in _list_hints(cls))
 
 
 @cache
 def _loaders(cls: Any) -> tuple[Converter, ...]:
+    return tuple(loader_of(hint) for _, hint in _list_hints(cls))
+
+
+@cache
+def _list_hints(cls: Any) -> tuple[tuple[str, Any], ...]:
     hints = typing.get_type_hints(cls)
-    return tuple(loader_of(hints[field.name]) for field in fields(cls))
+    return tuple((name, hints[name]) for name in cls.__fields__)
 
 
 @cache

@@ -7,9 +7,8 @@ decoded where they are used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from headrace_wire.message import Message
+from headrace_wire.record import field
 
 #: Job states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
@@ -36,7 +35,6 @@ REFUSED = "refused"
 WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
 class JobSpec(Message):
     """What a client submits. Its ``id`` is the client's, so that a repeated request is the same.
 
@@ -64,7 +62,6 @@ class JobSpec(Message):
     owned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class JobStatus(Message):
     """A job as it stands.
 
@@ -104,7 +101,6 @@ class JobStatus(Message):
     counters: dict[str, float] = field(default_factory=dict[str, float])
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerInfo(Message):
     """How a worker introduces itself; ``id`` is new at each boot."""
 
@@ -119,7 +115,6 @@ class WorkerInfo(Message):
     engines: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
 class HeldRun(Message):
     """A lease that a worker holds when it introduces itself again, as it was granted.
 
@@ -134,7 +129,6 @@ class HeldRun(Message):
     request: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Registration(Message):
     """The coordinator's answer to a WorkerInfo."""
 
@@ -142,7 +136,6 @@ class Registration(Message):
     heartbeat_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerStatus(Message):
     """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word."""
 
@@ -166,7 +159,6 @@ class WorkerStatus(Message):
     draining: bool
 
 
-@dataclass(frozen=True, slots=True)
 class LeaseRequest(Message):
     """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant."""
 
@@ -177,7 +169,6 @@ class LeaseRequest(Message):
     known_jobs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Lease(Message):
     """An exclusive hold on tasks [start, stop) of a job.
 
@@ -197,14 +188,12 @@ class Lease(Message):
     inputs: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Grant(Message):
     """The leases that answer one LeaseRequest; none when the wait was over first."""
 
     leases: tuple[Lease, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class TaskProgress(Message):
     """How far a running task says it is; ``of`` is None where it does not know of how much."""
 
@@ -215,7 +204,6 @@ class TaskProgress(Message):
     of: float | None
 
 
-@dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
     """A worker is there: what it holds and how it does. ``request`` is the last answered one.
 
@@ -233,7 +221,6 @@ class Heartbeat(Message):
     progress: tuple[TaskProgress, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class TaskName(Message):
     """One task of a job."""
 
@@ -241,7 +228,6 @@ class TaskName(Message):
     index: int
 
 
-@dataclass(frozen=True, slots=True)
 class Orders(Message):
     """The answer to a Heartbeat. A worker that is not ``known`` registers again.
 
@@ -256,7 +242,6 @@ class Orders(Message):
     hand_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class DoneRun(Message):
     """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
 
@@ -274,7 +259,6 @@ class DoneRun(Message):
     counters: dict[str, float] = field(default_factory=dict[str, float])
 
 
-@dataclass(frozen=True, slots=True)
 class TaskFailure(Message):
     """One attempt failed. ``signal`` is a signal's name or ""; ``summary`` names the input.
 
@@ -297,7 +281,6 @@ class TaskFailure(Message):
     detail: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
 class ReturnedRun(Message):
     """Tasks [start, stop) are handed back without having been started."""
 
@@ -307,7 +290,6 @@ class ReturnedRun(Message):
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
 class Sample(Message):
     """How much a worker's counter grew since its last report.
 
@@ -321,7 +303,6 @@ class Sample(Message):
     buckets: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class LogLine(Message):
     """A line that a task logged. ``level`` is a word such as "info"."""
 
@@ -332,7 +313,6 @@ class LogLine(Message):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class JobLines(Message):
     """Log lines of one job's tasks; ``dropped`` more were too many for the worker."""
 
@@ -341,7 +321,6 @@ class JobLines(Message):
     dropped: int
 
 
-@dataclass(frozen=True, slots=True)
 class Report(Message):
     """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1."""
 
@@ -354,7 +333,6 @@ class Report(Message):
     logs: tuple[JobLines, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Receipt(Message):
     """A report is committed. ``dropped`` tasks had an accepted outcome already."""
 
@@ -362,7 +340,6 @@ class Receipt(Message):
     dropped: int
 
 
-@dataclass(frozen=True, slots=True)
 class Span(Message):
     """Tasks [start, stop)."""
 
@@ -370,7 +347,6 @@ class Span(Message):
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
 class FetchRequest(Message):
     """Ask for results past ``cursor`` (0 at first, then as the last answer said).
 
@@ -390,7 +366,6 @@ class FetchRequest(Message):
     gather_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
 class ResultRun(Message):
     """Values of tasks [start, stop), as a batch."""
 
@@ -399,7 +374,6 @@ class ResultRun(Message):
     values: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class Fetched(Message):
     """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
 
@@ -411,7 +385,6 @@ class Fetched(Message):
     failure_cursor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class LogRequest(Message):
     """Ask for a job's log lines past ``cursor`` (0 at first, then as the last answer said)."""
 
@@ -420,7 +393,6 @@ class LogRequest(Message):
     wait_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
 class LogPage(Message):
     """Log lines past a cursor, the oldest first.
 
@@ -433,7 +405,6 @@ class LogPage(Message):
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
 class CoordinatorInfo(Message):
     """How the coordinator does, for health checks."""
 

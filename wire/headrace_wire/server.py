@@ -20,7 +20,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import AuthenticationError, connection, managers
 
@@ -34,6 +33,7 @@ from headrace_wire.connection import (
 )
 from headrace_wire.errors import ProtocolError, UsageError
 from headrace_wire.loop import Loop
+from headrace_wire.record import Record
 from headrace_wire.session import Session, read_call
 from headrace_wire.signature import read_signatures
 from headrace_wire.version import PROTOCOL, read_version
@@ -56,8 +56,7 @@ STOP_SECONDS = 3.0
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
+class ServerLimits(Record):
     """How much of itself the server gives to peers that it does not know yet."""
 
     handshake_seconds: float = HANDSHAKE_SECONDS

@@ -6,8 +6,6 @@ them; numbers that something is added to are the one exception.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from headrace_wire.message import Message
 
 #: Kinds of shared objects.
@@ -15,7 +13,6 @@ VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event"
 KINDS = (VALUE, LIST, DICT, LOCK, EVENT, QUEUE)
 
 
-@dataclass(frozen=True, slots=True)
 class Stamp(Message):
     """Who asks, and which of its requests this is: a repeated one gets the same answer.
 
@@ -28,7 +25,6 @@ class Stamp(Message):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
 class SharedSpec(Message):
     """A shared object to be made if there is none of this name.
 
@@ -41,7 +37,6 @@ class SharedSpec(Message):
     maxsize: int = 0
 
 
-@dataclass(frozen=True, slots=True)
 class SharedCall(Message):
     """One operation on a shared object; ``headrace_coordinator.shared`` says which there are.
 
@@ -57,7 +52,6 @@ class SharedCall(Message):
     wait_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
 class SharedAnswer(Message):
     """What came of an operation. Not ``done``: it could not be, and nothing has changed.
 
@@ -69,7 +63,6 @@ class SharedAnswer(Message):
     numbers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class SharedReceipt(Message):
     """An item that a queue handed out."""
 
@@ -77,7 +70,6 @@ class SharedReceipt(Message):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
 class SharedBeat(Message):
     """A session is there.
 
@@ -90,14 +82,12 @@ class SharedBeat(Message):
     confirmed: tuple[SharedReceipt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class SharedOrders(Message):
     """The answer to a SharedBeat: what a session holds comes free after so long a silence."""
 
     lease_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
 class SharedStatus(Message):
     """A shared object as it stands. ``items``: entries, or for a lock 1 while it is held."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
+import types
 import typing
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from headrace_wire.errors import ProtocolError
 from headrace_wire.message import Converter, dumper_of, loader_of
+from headrace_wire.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Record):
     """Converters of one method, for both sides."""
 
     dump_arguments: tuple[Converter, ...]
@@ -36,8 +35,9 @@ class Signature:
 def read_signatures(api: type) -> dict[str, Signature]:
     """Signatures of all public methods of an API class, by method name."""
     signatures: dict[str, Signature] = {}
-    for name, function in inspect.getmembers(api, inspect.isfunction):
-        if name.startswith("_"):
+    for name in dir(api):
+        function = getattr(api, name)
+        if name.startswith("_") or not isinstance(function, types.FunctionType):
             continue
         hints = typing.get_type_hints(function)
         answer = hints.pop("return")

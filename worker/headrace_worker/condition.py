@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from headrace_wire.record import Record
 from headrace_worker.pool.news import Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Record):
     """A worker at a moment."""
 
     busy: int

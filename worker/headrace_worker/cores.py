@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from headrace_wire.record import Record
 from headrace_worker import cgroup
 
 #: The most slots that one worker may have (a typing error asks for more).
 MAX_SLOTS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Cores:
+class Cores(Record):
     """How many cores may be used (at least 1), and in words which limit decided."""
 
     count: int

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from headrace_wire.messages import HeldRun, Lease
+from headrace_wire.record import Record
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
 
 
-@dataclass(frozen=True, slots=True)
-class KnownJob:
+class KnownJob(Record):
     """What all leases of a job have in common."""
 
     service: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
+from headrace_wire.record import Record, field
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
 DEFAULT_DRAIN_SECONDS = 30.0
@@ -15,8 +15,7 @@ DEFAULT_DRAIN_SECONDS = 30.0
 DEFAULT_GIVE_UP_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
+class WorkerSettings(Record):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +11,7 @@ import click
 from headrace.cli.kinds import DURATION, AddressKind
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -130,8 +130,7 @@ def job_options(*, embedded: bool) -> Decorator:
     return combine([*(_run_options if embedded else _submit_options), *_task_options, json_option])
 
 
-@dataclass(frozen=True, slots=True)
-class JobOptions:
+class JobOptions(Record):
     """What ``job_options`` gave. ``coordinator`` is None for an embedded cluster."""
 
     as_json: bool
@@ -150,8 +149,7 @@ class JobOptions:
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
         """Take one's own values out of a command's, leaving the others."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: values.pop(name) for name in names if name in values})
+        return cls(**{name: values.pop(name) for name in cls.__fields__ if name in values})
 
     @property
     def for_submit(self) -> SubmitOptions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from headrace.cli.options import connection_options, json_option
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table
 from headrace_wire.address import Address
+from headrace_wire.record import as_dict
 
 
 @click.group()
@@ -26,7 +26,7 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List shared objects: name, kind, items, size, and how many calls wait."""
     statuses = connect(coordinator, key_file).shared()
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in statuses]))
+        click.echo(json.dumps([as_dict(status) for status in statuses]))
         return
     if not statuses:
         click.echo("headrace: nothing is shared", err=True)

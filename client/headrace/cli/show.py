@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.record import as_dict
 
 
 def show_status(status: JobStatus) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:
     """A worker as a JSON object."""
-    return {**asdict(worker), "connected_at": format_time(worker.connected_at)}
+    return {**as_dict(worker), "connected_at": format_time(worker.connected_at)}
 
 
 def format_time(unix_seconds: float | None) -> str | None:

@@ -19,11 +19,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import replace
 
 from headrace.engine import Engine
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
+from headrace_wire.record import replace
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,

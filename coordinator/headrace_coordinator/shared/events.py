@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from headrace_wire.record import Record
 from headrace_wire.shared import SharedAnswer, Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class SharedKept:
+class SharedKept(Record):
     """An object is there; ``head`` is what it knows beside its items."""
 
     name: str
@@ -16,8 +14,7 @@ class SharedKept:
     head: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SharedItemKept:
+class SharedItemKept(Record):
     """An object has this item, in place of what had its number."""
 
     name: str
@@ -26,8 +23,7 @@ class SharedItemKept:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SharedItemHeld:
+class SharedItemHeld(Record):
     """A queue's item is with a consumer, or, without a holder, waits again."""
 
     name: str
@@ -35,31 +31,27 @@ class SharedItemHeld:
     holder: Stamp | None
 
 
-@dataclass(frozen=True, slots=True)
-class SharedItemsDropped:
+class SharedItemsDropped(Record):
     """An object has these items no more."""
 
     name: str
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SharedDeleted:
+class SharedDeleted(Record):
     """An object is gone, with its items."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SharedAnswered:
+class SharedAnswered(Record):
     """A request got this answer; its lane's earlier one is needed no more."""
 
     stamp: Stamp
     answer: SharedAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class SharedSessionGone:
+class SharedSessionGone(Record):
     """A session's answers are needed no more."""
 
     session: str

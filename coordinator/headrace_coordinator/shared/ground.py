@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from headrace_coordinator.shared.events import (
@@ -14,6 +13,7 @@ from headrace_coordinator.shared.events import (
     SharedStateEvent,
 )
 from headrace_wire.errors import ProtocolError, SharedFullError
+from headrace_wire.record import Record
 from headrace_wire.shared import SharedAnswer, SharedCall, Stamp
 
 #: Bytes that an item takes beside its key and value, about.
@@ -24,8 +24,7 @@ ITEM_BYTES = 100
 NUMBERS_PER_SECOND = 1 << 20
 
 
-@dataclass(slots=True)
-class Item:
+class Item(Record, frozen=False):
     """What an object keeps: a value, and a key where it has keys. Numbers tell the order."""
 
     number: int

@@ -13,7 +13,6 @@ Invariants, between transitions (``check_room`` checks them):
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from headrace_coordinator.shared.dicts import SharedMapping
 from headrace_coordinator.shared.events import (
@@ -37,6 +36,7 @@ from headrace_coordinator.shared.sessions import Lane, Session, measure_answer
 from headrace_coordinator.shared.values import Value
 from headrace_coordinator.state import Now
 from headrace_wire.errors import SharedKindError, UnknownSharedError, UsageError
+from headrace_wire.record import Record
 from headrace_wire.shared import (
     DICT,
     EVENT,
@@ -71,8 +71,7 @@ CLASSES: dict[str, type[SharedObject]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(Record):
     """An object as the store has it, items in the order of their numbers."""
 
     name: str
@@ -81,8 +80,7 @@ class StoredObject:
     items: list[Item]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRoom:
+class StoredRoom(Record):
     """All that the store has of shared state."""
 
     objects: Sequence[StoredObject] = ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.loop import Answer
+from headrace_wire.record import replace
 from headrace_wire.shared import (
     LOCK,
     SharedAnswer,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from headrace_wire.errors import ProtocolError
+from headrace_wire.record import Record, field
 from headrace_wire.shared import SharedAnswer, Stamp
 
 #: Lanes of one session, at most: calls that it can have under way at a time.
 MAX_LANES = 10_000
 
 
-@dataclass(slots=True)
-class Lane:
+class Lane(Record, frozen=False):
     """The last request of a lane, and its answer if it had one that has to be repeated.
 
     ``size_bytes`` is what the answer keeps in memory that nothing else keeps.
@@ -23,8 +21,7 @@ class Lane:
     size_bytes: int = 0
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Record, frozen=False):
     """One process. ``holding`` names the locks and queues of which it holds something."""
 
     id: str

@@ -6,12 +6,12 @@ They travel as the name of their class and their parts; ``rebuilding`` puts them
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace_services.calls.encoder import FINDERS, Encoder, Taker, UntravelableError, secure
 from headrace_services.calls.marks import Mark, expect
-from headrace_services.calls.named import find_loaded, name_object
+from headrace_services.calls.named import find_loaded, list_fields, name_object
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace_services.calls.decoder import Decoder
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 _ADVICE = "move the class to a module that workers can import, or use serializer='cloudpickle'"
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptionParts:
+class ExceptionParts(Record):
     """An exception in parts that can travel: its class's name, ``args``, attributes and text.
 
     ``whole`` tells whether the arguments and attributes are all there.
@@ -100,7 +99,7 @@ def _take_members(kind: type[enum.Enum]) -> Taker:
 
 def _take_instances(kind: Any) -> Taker:
     sign, name = _DATACLASS.sign, name_object(kind)
-    names = [field.name for field in fields(kind)]
+    names = list_fields(kind)
 
     def take(value: Any, encoder: Encoder) -> list[Any]:
         del encoder

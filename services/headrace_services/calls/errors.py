@@ -10,8 +10,6 @@ name. The remote traceback, with its chain of causes as text, is the exception's
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from headrace_services.calls.classes import ExceptionParts, take_apart
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.remote import RemoteError, RemoteTraceback, make_remote_error
@@ -19,6 +17,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.errors import TaskFailedError
 from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.record import replace
 
 __all__ = ["RemoteError", "RemoteTraceback", "pack_error", "rebuild_failure"]
 

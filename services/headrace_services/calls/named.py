@@ -18,6 +18,13 @@ def name_object(thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
+def list_fields(kind: Any) -> list[str]:
+    """The names of a dataclass's fields."""
+    from dataclasses import fields  # noqa: PLC0415 - there is none where it is not imported
+
+    return [field.name for field in fields(kind)]
+
+
 def split_name(name: str) -> tuple[str, str]:
     """Split into module and qualified name. Raises ValueError for another form."""
     module, colon, qualname = name.partition(":")

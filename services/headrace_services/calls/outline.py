@@ -5,14 +5,13 @@ Nothing is imported and no class's own code runs, so this may be done with any v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from headrace_services.calls.classes import ExceptionParts
+from headrace_wire.record import Record, field
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outline:
+class Outline(Record, eq=False):
     """A value of a named class: the class's own name, and its parts by name or in order."""
 
     kind: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
+
+from headrace_services.calls.named import list_fields
 
 #: What is packed: names for people, each with the value that it stands for.
 Roots = Iterable[tuple[str, object]]
@@ -88,6 +89,6 @@ def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, BaseException):
         yield ".args", value.args
         yield from ((f".{name}", part) for name, part in vars(value).items())
-    elif "_fields" in vars(kind) or is_dataclass(kind):
-        names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
+    elif "_fields" in vars(kind) or hasattr(kind, "__dataclass_fields__"):
+        names = getattr(kind, "_fields", None) or list_fields(kind)
         yield from ((f".{name}", getattr(value, name, None)) for name in names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass, field
 from typing import Any
 
 from headrace_services.calls.functions import check_name, name_function
@@ -20,7 +19,6 @@ from headrace_services.service import Plan
 Function = Callable[..., Any] | str
 
 
-@dataclass(frozen=True, slots=True)
 class CallOptions:
     """How calls are made. The initializer runs once in each slot, before the first of them.
 
@@ -29,41 +27,42 @@ class CallOptions:
     this program as ``main_module.describe_main`` has it, for slots that load it; with cloudpickle.
     """
 
-    serializer: Serializer = "msgpack"
-    initializer: Function | None = None
-    initargs: tuple[Any, ...] = ()
-    pool: str = ""
-    ship: bytes = b""
-    main: dict[str, object] | None = None
-    parameters: dict[str, object] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_serializer(self.serializer)
-        parameters: dict[str, object] = {"serializer": self.serializer, "pool": self.pool}
-        if self.main is not None:
-            parameters["main"] = self.main
-        if self.ship:
-            parameters["ship"] = self.ship
-        if self.initializer is not None:
-            parameters["initializer"] = self.seal_function(self.initializer)
-            parameters["initargs"] = self.seal_call(self.initargs, {})
-        object.__setattr__(self, "parameters", parameters)
+    def __init__(
+        self,
+        serializer: Serializer = "msgpack",
+        initializer: Function | None = None,
+        initargs: tuple[Any, ...] = (),
+        pool: str = "",
+        ship: bytes = b"",
+        main: dict[str, object] | None = None,
+    ) -> None:
+        check_serializer(serializer)
+        self.serializer: Serializer = serializer
+        self._by_reference = main is not None
+        self.parameters: dict[str, object] = {"serializer": serializer, "pool": pool}
+        if main is not None:
+            self.parameters["main"] = main
+        if ship:
+            self.parameters["ship"] = ship
+        if initializer is not None:
+            self.parameters["initializer"] = self.seal_function(initializer)
+            self.parameters["initargs"] = self.seal_call(initargs, {})
 
     def seal_function(self, function: Function) -> str | bytes:
         """A function as it travels. Raises UsageError for one that cannot."""
         if isinstance(function, str):
             return check_name(function)
         if self.serializer == "cloudpickle":
-            return pickle_value(function, by_reference=self.main is not None)
+            return pickle_value(function, by_reference=self._by_reference)
         return name_function(function)
 
     def seal_call(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
         """A call's arguments as they travel. Raises TypeError and ValueError."""
-        return seal_call(self.serializer, args, kwds, by_reference=self.main is not None)
+        return seal_call(self.serializer, args, kwds, by_reference=self._by_reference)
 
     def seal_value(self, value: object, label: str) -> bytes:
         """One argument as it travels. Raises TypeError and ValueError, which call it ``label``."""
-        return seal_value(self.serializer, value, label, by_reference=self.main is not None)
+        return seal_value(self.serializer, value, label, by_reference=self._by_reference)
 
 
 def plan_apply(

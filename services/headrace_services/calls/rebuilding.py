@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 from headrace_services.calls.classes import ExceptionParts
-from headrace_services.calls.named import MISSING, find_loaded, split_name
+from headrace_services.calls.named import MISSING, find_loaded, list_fields, split_name
 from headrace_services.calls.remote import make_remote_error
 
 #: Raised again inside an iterator, they would end its loop as if all was well.
@@ -42,7 +41,7 @@ class FoundClasses:
         kind: Any = self._find(name)
         if not (_is_kind_of(kind, object) and "__dataclass_fields__" in vars(kind)):
             raise ValueError(f"{name} is not a dataclass here")
-        if {field.name for field in fields(kind)} != parts.keys():
+        if set(list_fields(kind)) != parts.keys():
             raise ValueError(f"{name} has other fields here: both sides need the same version")
         made: Any = object.__new__(kind)
         for field, part in parts.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered
+from headrace_wire.record import replace
 
 if TYPE_CHECKING:
     from headrace_services.calls.rebuilding import FoundClasses

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace_services.images.formats import parse_format
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,7 @@ DEFAULT_MAX_MEGAPIXELS = 400.0
 _SIZE = re.compile(r"(\d{1,9})(?:[xX](\d{1,9}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Record):
     """One job's options.
 
     ``radius`` is in pixels, ``size`` the box (width, height) in pixels that a thumbnail fits into,

@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import msgpack
+
+from headrace_wire.record import Record
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -28,8 +29,7 @@ _NAME_BYTES = 4096 + 16
 Kind = Literal["data", "path", "problem"]
 
 
-@dataclass(frozen=True, slots=True)
-class PictureInput:
+class PictureInput(Record):
     source: str
     output: str
     kind: Kind
@@ -52,8 +52,7 @@ class PictureInput:
                 raise ValueError("this is not the input of a picture task")
 
 
-@dataclass(frozen=True, slots=True)
-class PictureValue:
+class PictureValue(Record):
     output: str
     data: bytes | None
     bytes_in: int

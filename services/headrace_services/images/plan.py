@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,21 +24,20 @@ from headrace_services.images.options import (
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
 from headrace_services.service import Plan
 from headrace_wire.errors import UsageError
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Record):
     """A file to be worked on: where it is, and its name under the output folder."""
 
     path: Path
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class PictureInputs:
+class PictureInputs(Record):
     """Encoded inputs in index order; each file is read when its turn comes.
 
     A file that cannot be read then becomes an input that says so, and its task fails alone.

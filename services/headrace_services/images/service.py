@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from headrace_services.images.payload import (
 )
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 from headrace_wire.errors import OutputError, TaskFailedError
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,7 @@ _LONGEST_DESCRIPTION = 200
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
-@dataclass(frozen=True, slots=True)
-class PictureRunner:
+class PictureRunner(Record):
     """Runs the tasks of one job in a slot.
 
     Raises TaskFailedError, whose message begins with the file's name, for a picture that cannot

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isqrt, log
 from typing import TYPE_CHECKING
 
 from headrace_services.primes.notation import show_number
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace_services.service import Parameters
@@ -36,8 +36,7 @@ _LONG_FIND_SPAN = 2 * 10**8
 _MAX_PRIMES_PER_TASK = 12_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(Record):
     """The range [start, stop) in tasks of ``span`` numbers, the last one shorter."""
 
     start: int

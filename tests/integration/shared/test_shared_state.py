@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from headrace_wire.address import Address
 from headrace_wire.errors import SharedFullError, SharedKindError, UnreachableError, UsageError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
+from headrace_wire.record import replace
 from support.commands import wait_until
 
 # Another test may have left a thread, which Python 3.12 warns of when a test forks.

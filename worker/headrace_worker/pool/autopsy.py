@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace_wire.record import Record
 from headrace_worker.pool.batch import Batch, Failed, Reason
 from headrace_worker.pool.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.line import Stretch
@@ -25,8 +25,7 @@ UNEXPLAINED_DEATHS = 3
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
+class Charged(Record):
     """The one task that is charged for a death, and for how long it had run."""
 
     stretch: Stretch

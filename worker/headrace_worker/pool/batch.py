@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from headrace_wire.record import Record
 
 Reason = Literal["error", "timeout", "crash", "oom"]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Record):
     """A run of tasks, the indices [start, stop) of one job, to be run once each.
 
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
@@ -43,8 +43,7 @@ class Batch:
         return None if self.inputs is None else self.inputs[index - self.start]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Record):
     """The tasks [start, stop) of a batch are done.
 
     ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
@@ -64,8 +63,7 @@ class Done:
     counters: dict[str, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Record):
     """One task failed.
 
     ``signal`` is the name of the signal that ended its slot (``SIGSEGV``), "" where there was none.
@@ -88,8 +86,7 @@ class Failed:
     detail: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Record):
     """The tasks [start, stop) of a batch were not run to an end here and may run elsewhere."""
 
     key: int

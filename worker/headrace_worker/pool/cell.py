@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass
 from typing import Any
+
+from headrace_wire.record import Record
 
 #: Places of the words in a cell.
 STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP = range(7)
@@ -28,8 +29,7 @@ STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP = range(7)
 CELL_BYTES = 7 * 8
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Record):
     """The task that a slot runs: its number, its start (monotonic), and whether it prepares."""
 
     number: int

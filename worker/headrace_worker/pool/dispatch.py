@@ -7,7 +7,8 @@ to idle slots only, so that none waits behind another while a slot idles.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from headrace_wire.record import Record
 
 #: How many seconds of work a slot holds at most, and the longest task that is called short.
 PIECE_SECONDS = 0.05
@@ -45,8 +46,7 @@ class Pace:
         return self._seconds / self._tasks if self._tasks else None
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Record):
     """What a slot holds: tasks without an outcome, their estimated seconds, inputs in its line."""
 
     tasks: int = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+
+from headrace_wire.record import Record
 
 #: Longest summary and message, and longest traceback (its end is kept), in characters.
 SUMMARY_CHARACTERS = 200
@@ -14,8 +15,7 @@ TRACEBACK_CHARACTERS = 16_000
 _MACHINERY = "headrace_services.calls."
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record):
     """An exception as text: nothing of the user's own types has to be imported to read it.
 
     ``detail`` is the exception as its service encoded it, for the service's client alone.

@@ -23,13 +23,13 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
+from headrace_wire.record import Record
 from headrace_worker.pool.cell import Cell
 from headrace_worker.pool.packing import pack, unpack
 from headrace_worker.pool.slot import SlotSettings
@@ -47,8 +47,7 @@ SERVER_NAME = "headrace-forks"
 MESSAGE_BYTES = 1 << 17
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Record):
     """The first message: what to import beforehand, and what slots are to know of the launcher."""
 
     preload: Sequence[str]
@@ -59,8 +58,7 @@ class Hello:
         return pack([self.preload, self.argv, self.process])
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Record):
     """A message that asks for a slot; link, cell and report come with it as descriptors."""
 
     target: Callable[[socket.socket, Cell, SlotSettings], object]

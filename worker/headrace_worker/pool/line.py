@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from headrace_worker.pool.batch import Batch
 
 
-@dataclass(slots=True, eq=False)
-class Held:
+class Held(Record, frozen=False, eq=False):
     """A batch that the pool holds, and how many of its tasks have no outcome yet."""
 
     batch: Batch
@@ -21,8 +21,7 @@ class Held:
     cancelled: bool = False
 
 
-@dataclass(slots=True)
-class Stretch:
+class Stretch(Record, frozen=False):
     """The tasks [start, stop) of a batch."""
 
     held: Held

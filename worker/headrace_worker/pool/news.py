@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headrace_wire.record import Record
 from headrace_worker.pool.messages import LINES
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 KEPT_LINES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class TaskLine:
+class TaskLine(Record):
     """A line that a task logged, at Unix seconds ``at``."""
 
     job: str
@@ -25,8 +24,7 @@ class TaskLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Record):
     """How far a running task says it is."""
 
     job: str

@@ -20,12 +20,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Self
 
 from headrace_services.home import Home
 from headrace_services.permits import Permits
+from headrace_wire.record import Record
 from headrace_worker.oom import OomWatch
 from headrace_worker.pool.autopsy import Autopsy, Describer
 from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
@@ -69,8 +69,7 @@ KEPT_PACES = 256
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotStats:
+class SlotStats(Record):
     """A slot's process number, its resident memory, and whether it holds tasks."""
 
     pid: int

@@ -20,7 +20,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from headrace_services.home import STAY, Home
@@ -28,6 +27,7 @@ from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.record import Record, replace
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
 from headrace_worker.pool.desk import NEWS_SECONDS
@@ -70,8 +70,7 @@ MAX_VALUE_BYTES = 1 << 30
 EXIT_ORPHANED = 70
 
 
-@dataclass(frozen=True, slots=True)
-class SlotSettings:
+class SlotSettings(Record):
     """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
 
     loader: str
@@ -79,7 +78,7 @@ class SlotSettings:
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
     forked: bool = False
-    permits: Permits = Permits()  # noqa: RUF009 - frozen
+    permits: Permits = Permits()
     task_stdout: bool = False
     home: Home | None = None
 

@@ -8,9 +8,9 @@ import socket
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from headrace_wire.record import Record
 from headrace_worker.pool.cell import Cell, Running
 from headrace_worker.pool.channel import Message, PoolEnd
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
@@ -32,8 +32,7 @@ STATUS_SECONDS = 5.0
 Verdict = Literal["timeout", "cancel", "start", "mute"]
 
 
-@dataclass(slots=True)
-class Piece:
+class Piece(Record, frozen=False):
     """Tasks that were sent to the slot: [start, stop) have no outcome yet.
 
     ``shift`` turns an index into the number by which the cell knows the task.
