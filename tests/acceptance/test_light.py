@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -19,12 +22,14 @@ HEAVY = {
     "cffi",
     "cloudpickle",
     "concurrent.futures",
+    "dataclasses",
     "email",
     "gmpy2",
     "http",
     "importlib.metadata",
     "joblib",
     "multiprocessing.forkserver",
+    "stringprep",
     "numpy",
     "prometheus_client",
     "psutil",
@@ -46,10 +51,28 @@ def read_imports(process: Process) -> set[str]:
     return names | {name.rpartition(".")[0] for name in names}
 
 
+def list_libraries(process: Process) -> list[str]:
+    """The files that it and its children have in memory."""
+    family = psutil.Process(process.pid)
+    members = [family, *family.children(recursive=True)]
+    return [one.path for member in members for one in member.memory_maps()]
+
+
 @pytest.fixture
 def shell(shell: Shell) -> Shell:
     shell.settings["PYTHONPROFILEIMPORTTIME"] = "1"
     return shell
+
+
+#: A client that ran a task, and what it has in memory then, of the standard library and ours.
+CLIENT = """
+import json, sys
+from headrace import Pool
+
+with Pool(sys.argv[1], key_file=sys.argv[2]) as pool:
+    value = pool.apply("shop:double", (21,))
+print(json.dumps([value, sorted(sys.modules)]))
+"""
 
 
 def test_help_imports_no_more_than_it_shows(shell: Shell) -> None:
@@ -74,6 +97,21 @@ def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
         assert {"headrace_worker.agent", "shelf"} <= read_imports(worker)
         for process in (site.coordinator, worker):
             assert not read_imports(process) & (HEAVY | OF_CLIENTS)
+            assert not any("libcrypto" in name for name in list_libraries(process))
+
+
+def test_a_client_has_nothing_that_only_makes_classes(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "shelf.py").touch()
+    with open_site(tmp_path, workers=0) as site:
+        site.add_worker("--slots", "1", "--allow", "shop", "--path", str(tmp_path))
+        done = subprocess.run(
+            [sys.executable, "-c", CLIENT, site.address, site.data / "key"],
+            check=True, stdout=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+        value, modules = json.loads(done.stdout)
+        assert value == 42
+        assert not {"click", "dataclasses", "inspect", "stringprep"} & set(modules)
 
 
 def test_a_worker_is_an_agent_a_fork_server_and_slots(tmp_path: Path) -> None:

@@ -241,10 +241,12 @@ def check_listening(address: tuple[str, int]) -> None:
 
 
 def _connect(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    # As bytes, for text makes the lookup import the tables of international names.
+    asked: Any = host.encode() if host.isascii() else host
     try:
-        return socket.create_connection(address, HANDSHAKE_SECONDS)
+        return socket.create_connection((asked, port), HANDSHAKE_SECONDS)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        host, port = address
         why = getattr(error, "strerror", None) or str(error)
         raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
 

@@ -22,6 +22,7 @@ from headrace_coordinator.rules import (
     DEFAULT_SHARED_LIMIT_BYTES,
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
+from headrace_wire.digests import keep_openssl_out
 from headrace_wire.version import read_version
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
@@ -121,6 +122,7 @@ def coordinator(
 
     Everything acknowledged is in the data folder and survives a restart.
     """
+    keep_openssl_out()
     from headrace_coordinator.coordinator import Coordinator  # noqa: PLC0415 - quick start
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
@@ -237,6 +239,7 @@ def worker(
     launcher = make_launcher(start_method, preload=list_light_modules(permits))
     # First of all: slots are forked from what this process is now, and share no more with it.
     launcher.prepare()
+    keep_openssl_out()
     from headrace_worker.agent import run_worker  # noqa: PLC0415 - see above
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
@@ -267,7 +270,9 @@ def _start_logging(level: str) -> None:
         format="%(asctime)s %(levelname)-7s %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger(__name__).debug("headrace %s", read_version())
+    log = logging.getLogger(__name__)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("headrace %s", read_version())
 
 
 def _end_with_parent() -> None:
