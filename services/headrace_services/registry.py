@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 GROUP = "headrace.services"
 
 
+def list_services() -> list[str]:
+    """The names of the services that are installed."""
+    return sorted(list_entry_points(GROUP))
+
+
 @cache
 def load_service(name: str) -> Service:
     """The service of this name. Raises UsageError when none is installed."""
@@ -37,7 +42,7 @@ def find_engines(permits: Permits | None = None) -> dict[str, str]:
     that needs a permit and has none, which is nothing to be told of.
     """
     engines: dict[str, str] = {}
-    for name in sorted(list_entry_points(GROUP)):
+    for name in list_services():
         try:
             service = load_service(name)
             if isinstance(service, PermittedService):

@@ -232,11 +232,13 @@ def worker(
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
+    from headrace_services.registry import list_services  # noqa: PLC0415 - quick start
     from headrace_worker.pool.launch import make_launcher  # noqa: PLC0415 - quick start
     from headrace_worker.pool.loader import list_light_modules  # noqa: PLC0415 - quick start
 
     permits = Permits(allow, allow_pickle, path, allow_ship)
     launcher = make_launcher(start_method, preload=list_light_modules(permits))
+    list_services()  # so that no slot has to look for them
     # First of all: slots are forked from what this process is now, and share no more with it.
     launcher.prepare()
     keep_openssl_out()

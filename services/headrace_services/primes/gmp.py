@@ -1,14 +1,20 @@
 """The few parts of gmpy2 that are used here, typed: it ships no stubs.
 
 Python refuses decimal text beyond 4,300 digits; GMP converts any size, and fast, so all decimal
-conversion of numbers that may be huge goes through here.
+conversion of numbers that may be huge goes through here. Short ones are Python's to convert: with
+gmpy2 comes what costs a command more than all else that it does.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
+
+#: Digits that Python converts whatever limit it is told, and bits of a number with fewer.
+_SHORT_DIGITS = sys.int_info.str_digits_check_threshold
+_SHORT_BITS = 3 * _SHORT_DIGITS
 
 
 class Integer(Protocol):
@@ -53,9 +59,13 @@ def load_gmp() -> Gmp:
 
 def to_decimal(number: int) -> str:
     """Decimal digits of a number of any size."""
+    if number.bit_length() <= _SHORT_BITS:
+        return str(number)
     return load_gmp().mpz(number).digits(10)
 
 
 def from_decimal(digits: str) -> int:
     """Number of any size that the decimal digits stand for."""
+    if len(digits) <= _SHORT_DIGITS:
+        return int(digits)
     return int(load_gmp().mpz(digits, 10))
