@@ -1,11 +1,11 @@
 """A stream: one job of this client's own, into which calls go and out of which outcomes come.
 
     put ─► pending ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
-    on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.fetch (long-poll)
+    on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.collect (long-poll)
 
     put, push, attend: the same in the thread of a caller who waits for the outcome anyway
 
-What was received is said to be here with the next fetch, so that neither the coordinator nor its
+What was received is said to be here with the next request, so that neither the coordinator nor its
 store grows with a stream that never ends. Both threads are started by the first ``put`` and end
 when the job is over: after ``close``, when every outcome is there, or after ``cancel``.
 """
@@ -30,7 +30,7 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import FetchRequest, Span, TaskFailure
+from headrace_wire.messages import CollectRequest, Span, TaskFailure
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,8 @@ MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 #: Inputs in one batch on their way to the coordinator.
 BATCH_TASKS = 4096
 
-#: Seconds between fetches by which the coordinator hears that the client lives, while nobody waits.
+#: Seconds between requests by which the coordinator hears that the client lives, while nobody
+#: waits.
 IDLE_SECONDS = 20.0
 
 
@@ -87,8 +88,7 @@ class Stream:
         self._unattended = False
         self._turn = threading.Condition()
         self._receiving = True  # nothing, until the job is there
-        self._cursor = self._seen = 0
-        self._failure_cursor: int | None = 0
+        self._cursor = self._failure_cursor = 0
         self._delivered: tuple[Span, ...] = ()
         self._sending = True  # the job itself, at first
         self._started = False
@@ -298,9 +298,9 @@ class Stream:
             return True
 
     def _receive_next(self, wait_seconds: float) -> None:
-        """Fetch once and tell of it, then leave the turn to the next."""
+        """Collect once and tell of it, then leave the turn to the next."""
         try:
-            self._fetch(wait_seconds)
+            self._collect(wait_seconds)
         except HeadraceError as error:
             self._break(error)
         except Exception as error:
@@ -314,29 +314,26 @@ class Stream:
             self._receiving = False
             self._turn.notify_all()
 
-    def _fetch(self, wait_seconds: float) -> None:
-        request = FetchRequest(
+    def _collect(self, wait_seconds: float) -> None:
+        request = CollectRequest(
             job=self.job_id,
             cursor=self._cursor,
-            ordered=False,
+            failure_cursor=self._failure_cursor,
             max_bytes=FETCH_BYTES,
             wait_seconds=wait_seconds,
-            seen=self._seen,
-            failure_cursor=self._failure_cursor,
-            delivered=self._delivered,
             gather_seconds=self._gather_seconds,
+            delivered=self._delivered,
         )
-        fetched = self._results.fetch(request)
+        collected = self._results.collect(request)
         if self._ended:
             return
-        self._delivered = tuple(Span(run.start, run.stop) for run in fetched.runs)
-        self._cursor, self._failure_cursor = fetched.cursor, fetched.failure_cursor
-        self._seen = fetched.status.done + fetched.status.failed
-        for run in fetched.runs:
+        self._delivered = tuple(Span(run.start, run.stop) for run in collected.runs)
+        self._cursor, self._failure_cursor = collected.cursor, collected.failure_cursor
+        for run in collected.runs:
             self._on_values(run.start, unpack_batch(run.values))
-        if fetched.failures:
-            self._on_failures(fetched.failures)
-        if fetched.complete:
+        if collected.failures:
+            self._on_failures(collected.failures)
+        if collected.complete:
             self._end()
 
     def _end(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.commit import Committer
+from headrace_coordinator.job import Job
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.ranges import RangeSet
@@ -19,6 +20,8 @@ from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import JobStateError
 from headrace_wire.loop import Answer
 from headrace_wire.messages import (
+    Collected,
+    CollectRequest,
     Fetched,
     FetchRequest,
     JobStatus,
@@ -26,7 +29,6 @@ from headrace_wire.messages import (
     LogRequest,
     Receipt,
     Report,
-    ResultRun,
     Sample,
     TaskFailure,
 )
@@ -68,20 +70,34 @@ class ResultQueue:
 
     def fetch(self, request: FetchRequest) -> Answer[Fetched]:
         topic = name_job_topic(request.job)
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(topic)
+            fetched = self._look(request)
+            moved = fetched.status.done + fetched.status.failed != request.seen
+            if fetched.runs or fetched.complete or moved:
+                return fetched
+            if not (yield self._bells.wait(topic, rung, deadline)):
+                return fetched
+
+    def collect(self, request: CollectRequest) -> Answer[Collected]:
+        topic = name_job_topic(request.job)
         begun = time.monotonic()
         deadline = begun + min(request.wait_seconds, MAX_WAIT_SECONDS)
         gathered = min(deadline, begun + request.gather_seconds)
+        self._ledger.observe(
+            lambda queue, now: queue.intake.deliver(request.job, request.delivered, now)
+        )
         while True:
             rung = self._bells.count(topic)
             if self._may_gather(request, gathered):
                 yield self._bells.wait(topic, rung, gathered)
                 continue
-            fetched = self._look(request)
-            moved = fetched.status.done + fetched.status.failed != request.seen
-            if fetched.runs or fetched.failures or fetched.complete or moved:
-                return fetched
+            collected = self._look_at_outcomes(request)
+            if collected.runs or collected.failures or collected.complete:
+                return collected
             if not (yield self._bells.wait(topic, rung, deadline)):
-                return fetched
+                return collected
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
@@ -99,15 +115,37 @@ class ResultQueue:
     def acknowledge(self, job: str) -> Answer[None]:
         yield from self._commit(lambda queue, _: queue.intake.acknowledge(job))
 
-    def _may_gather(self, request: FetchRequest, until: float) -> bool:
+    def _may_gather(self, request: CollectRequest, until: float) -> bool:
         """Tell whether more results should come before there is an answer."""
 
-        def look(queue: Queue, now: Now) -> bool:
-            queue.intake.deliver(request.job, request.delivered, now)
+        def look(queue: Queue, _: Now) -> bool:
             job = queue.state.find(request.job)
             return not job.is_final and job.result_bytes < request.max_bytes
 
         return time.monotonic() < until and not self._bells.closed and self._ledger.observe(look)
+
+    def _look_at_outcomes(self, request: CollectRequest) -> Collected:
+        def look(queue: Queue, now: Now) -> tuple[bool, bool, RangeSet]:
+            job = queue.state.find(request.job)
+            job.heard = now.monotonic
+            _require_results(job)
+            # A copy, because it is read outside of the lock.
+            return job.is_final, bool(job.dead), RangeSet(job.dropped)
+
+        final, failed, delivered = self._ledger.observe(look)
+        reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
+        found, cursor = reader.read_results_after(request.job, request.cursor, size)
+        failures: tuple[TaskFailure, ...] = ()
+        last = request.failure_cursor
+        if failed:
+            failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
+        return Collected(
+            runs=tuple(run for run in found if run.start not in delivered),
+            cursor=cursor,
+            failures=failures,
+            failure_cursor=last,
+            complete=final and not found and not failures,
+        )
 
     def _look_at_log(self, request: LogRequest) -> LogPage:
         def look(queue: Queue, _: Now) -> tuple[bool, int]:
@@ -121,8 +159,9 @@ class ResultQueue:
 
     def _look(self, request: FetchRequest) -> Fetched:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
-            queue.intake.deliver(request.job, request.delivered, now)
             job = queue.state.find(request.job)
+            job.heard = now.monotonic
+            _require_results(job)
             # A copy, because it is read outside of the lock; failures are few.
             skipped = RangeSet([*job.dead, *job.dropped])
             if job.is_final:  # of a cancelled job, what is missing will not come
@@ -131,22 +170,19 @@ class ResultQueue:
             return queue.intake.status(request.job, now), skipped
 
         status, skipped = self._ledger.observe(look)
-        if not status.results_kept:
-            raise JobStateError(
-                f"the results of job {request.job} were delivered and dropped: submit it again"
-            )
+        final = status.finished_at is not None
         reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
-        runs: list[ResultRun]
         if request.ordered:
             runs, cursor = reader.read_results_from(request.job, request.cursor, size, skipped)
-            complete = status.finished_at is not None and cursor >= status.tasks
-        else:
-            found, cursor = reader.read_results_after(request.job, request.cursor, size)
-            runs = [run for run in found if run.start not in skipped]  # not delivered before
-            complete = status.finished_at is not None and not found
-        failures: tuple[TaskFailure, ...] = ()
-        last = request.failure_cursor or 0
-        if request.failure_cursor is not None and status.failed:
-            failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
-            complete = complete and not failures
-        return Fetched(status, tuple(runs), cursor, complete, failures, last)
+            return Fetched(status, tuple(runs), cursor, final and cursor >= status.tasks)
+        found, cursor = reader.read_results_after(request.job, request.cursor, size)
+        runs = [run for run in found if run.start not in skipped]
+        return Fetched(status, tuple(runs), cursor, final and not found)
+
+
+def _require_results(job: Job) -> None:
+    """Raise JobStateError where the results of a job are kept no more."""
+    if not job.results_kept:
+        raise JobStateError(
+            f"the results of job {job.spec.id} were delivered and dropped: submit it again"
+        )

@@ -189,7 +189,7 @@ class Office:
         self.commit_seconds = 0.0
         for queue, methods in (
             (JobQueue, ("submit", "put", "seal", "lease")),
-            (ResultQueue, ("report", "fetch")),
+            (ResultQueue, ("report", "fetch", "collect")),
         ):
             for method in methods:
                 monkeypatch.setattr(queue, method, self._count_calls(getattr(queue, method)))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from headrace_wire.messages import (
+    Collected,
+    CollectRequest,
     CoordinatorInfo,
     Fetched,
     FetchRequest,
@@ -134,6 +136,10 @@ class ResultQueueApi(Protocol):
 
     def fetch(self, request: FetchRequest) -> Fetched:
         """Give out results, waiting up to ``wait_seconds`` for news."""
+        ...
+
+    def collect(self, request: CollectRequest) -> Collected:
+        """Give out what came of an owned job, waiting up to ``wait_seconds`` for something."""
         ...
 
     def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:

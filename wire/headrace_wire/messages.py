@@ -350,9 +350,7 @@ class Span(Message):
 class FetchRequest(Message):
     """Ask for results past ``cursor`` (0 at first, then as the last answer said).
 
-    ``failure_cursor``, likewise, asks for failed tasks as they come; None: not asked for.
-    ``delivered`` names runs of an owned job that need not be kept any more. For ``gather_seconds``
-    at most there is no answer before ``max_bytes`` are there, or the job is final.
+    ``seen`` tasks are known to have an outcome: there is an answer when there are others.
     """
 
     job: str
@@ -361,9 +359,6 @@ class FetchRequest(Message):
     max_bytes: int
     wait_seconds: float
     seen: int
-    failure_cursor: int | None = None
-    delivered: tuple[Span, ...] = ()
-    gather_seconds: float = 0.0
 
 
 class ResultRun(Message):
@@ -381,8 +376,35 @@ class Fetched(Message):
     runs: tuple[ResultRun, ...]
     cursor: int
     complete: bool
-    failures: tuple[TaskFailure, ...] = ()
-    failure_cursor: int = 0
+
+
+class CollectRequest(Message):
+    """Ask for outcomes of an owned job past two cursors (0 at first, then as the last answer said).
+
+    ``delivered`` names runs that need not be kept any more. For ``gather_seconds`` at most there is
+    no answer before ``max_bytes`` are there, or the job is final.
+    """
+
+    job: str
+    cursor: int
+    failure_cursor: int
+    max_bytes: int
+    wait_seconds: float
+    gather_seconds: float
+    delivered: tuple[Span, ...]
+
+
+class Collected(Message):
+    """Outcomes as they came, past the cursors.
+
+    ``complete``: the job is final and nothing is left to collect.
+    """
+
+    runs: tuple[ResultRun, ...]
+    cursor: int
+    failures: tuple[TaskFailure, ...]
+    failure_cursor: int
+    complete: bool
 
 
 class LogRequest(Message):
