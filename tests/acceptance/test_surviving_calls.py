@@ -1,0 +1,76 @@
+"""Processes are killed under a pool's calls: each has its result all the same, and has it once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from headrace import Pool
+from support.commands import Site
+
+#: What each of the pool's users does before it stops.
+CALLS = 400
+STREAMED = 20_000
+
+
+class Users:
+    """Threads that use one pool: one streams, two call and wait."""
+
+    def __init__(self, site: Site) -> None:
+        self.pool = Pool(site.address, key_file=site.data / "key")
+        self.streamed: list[int] = []
+        self.called: list[list[int]] = [[], []]
+        self._some = threading.Semaphore(0)
+        works: list[Callable[[], None]] = [
+            self._stream, lambda: self._call(0), lambda: self._call(1)
+        ]  # fmt: skip
+        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for_some(self, calls: int) -> None:
+        for _ in range(calls):
+            assert self._some.acquire(timeout=30), "no call came back"
+
+    def finish(self) -> None:
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        assert sorted(self.streamed) == list(range(STREAMED))
+        for number, called in enumerate(self.called):
+            assert called == [number * CALLS + index for index in range(CALLS)]
+
+    def _stream(self) -> None:
+        results = self.pool.imap_unordered("operator:neg", range(0, -STREAMED, -1))
+        self.streamed.extend(results)
+
+    def _call(self, number: int) -> None:
+        for index in range(CALLS):
+            value = -(number * CALLS + index)
+            self.called[number].append(self.pool.apply("operator:neg", (value,)))
+            self._some.release()
+
+
+@pytest.fixture
+def users(own_site: Site) -> Iterator[Users]:
+    own_site.add_worker("--slots", "2", "--name", "calls", "--allow", "operator:neg")
+    made = Users(own_site)
+    yield made
+    made.pool.terminate()
+
+
+def test_calls_outlive_the_coordinator(own_site: Site, users: Users) -> None:
+    for _ in range(3):
+        users.wait_for_some(100)
+        own_site.coordinator.kill()
+        own_site.restart_coordinator()
+    users.finish()
+
+
+def test_calls_outlive_their_worker(own_site: Site, users: Users) -> None:
+    users.wait_for_some(100)
+    own_site.workers[-1].kill()
+    own_site.add_worker("--slots", "2", "--name", "next", "--allow", "operator:neg")
+    users.finish()
