@@ -1,7 +1,7 @@
 """A crowd: workers that do no work, to see what workers cost a coordinator.
 
-    coordinator ─ leaser ─► granted ─► reporter ─► coordinator     three threads and as many
-                  heart ─────────────────────────► coordinator     connections for each worker
+    coordinator ─ leaser ─► granted ─► reporter ─► coordinator     three calls in one loop, and as
+                  heart ─────────────────────────► coordinator     many connections, for each worker
 
 ``python -m benchmarks.crowd ADDRESS KEY_FILE WORKERS`` is a process with so many of them, which
 speak as ``headrace_worker`` does: one asks for work, one beats, and one reports all that was
@@ -12,17 +12,21 @@ when it is killed.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
-import threading
+import traceback
 from pathlib import Path
 
 from benchmarks.systems.system import SLOTS
 from headrace_wire.address import parse_address
+from headrace_wire.api import JobQueueApi, ResultQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.key import load_key
+from headrace_wire.loop import Answer, Loop, Run
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneRun, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
+from headrace_wire.steps import Bell
 from headrace_worker.heart import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS
@@ -40,6 +44,9 @@ RUN_TASKS = 50
 #: Leases that a worker holds before it asks for no more.
 LEASES_HELD = 4
 
+#: Seconds for connections to be taken in, where many come at once.
+PATIENCE_SECONDS = 10.0
+
 #: The value of every task: nothing, as msgpack has it.
 VALUE = b"\xc0"
 
@@ -47,8 +54,9 @@ VALUE = b"\xc0"
 class IdleWorker:
     """A worker that has every outcome at once."""
 
-    def __init__(self, manager: QueueManager) -> None:
-        self._jobs, self._results = manager.jobs(), manager.results()
+    def __init__(self, loop: Loop, manager: QueueManager) -> None:
+        self._jobs, self._beats = manager.loop_jobs(loop), manager.loop_jobs(loop)
+        self._results = manager.loop_results(loop)
         self._info = WorkerInfo(
             id=secrets.token_hex(8),
             name=f"idle-{secrets.token_hex(4)}",
@@ -61,64 +69,69 @@ class IdleWorker:
             engines=dict.fromkeys(SERVICES, "none"),
         )
         self._holdings = Holdings()
-        self._changed = threading.Condition()
         self._granted: list[Lease] = []
+        self._room, self._work = Bell(loop), Bell(loop)
 
-    def start(self) -> None:
-        """Introduce it, and start its threads."""
-        self._jobs.register(self._info, ())
-        for run in (self._lease, self._report, self._beat):
-            threading.Thread(target=run, daemon=True).start()
+    def start(self) -> Answer[None]:
+        """Introduce it, and let it work."""
+        yield from self._jobs.call(JobQueueApi.register, self._info, ())
+        for call in (self._lease(), self._report(), self._beat()):
+            Run(call, end_process)
 
-    def _lease(self) -> None:
+    def _lease(self) -> Answer[None]:
         number = 0
         while True:
             number += 1
-            grant = self._jobs.lease(
-                LeaseRequest(
-                    worker=self._info.id,
-                    number=number,
-                    free_slots=SLOTS,
-                    wait_seconds=LEASE_WAIT_SECONDS,
-                    known_jobs=self._holdings.known_jobs(),
-                )
+            request = LeaseRequest(
+                worker=self._info.id,
+                number=number,
+                free_slots=SLOTS,
+                wait_seconds=LEASE_WAIT_SECONDS,
+                known_jobs=self._holdings.known_jobs(),
             )
+            grant = yield from self._jobs.call(JobQueueApi.lease, request)
             self._holdings.take(grant.leases, number)
-            with self._changed:
-                self._granted += grant.leases
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: len(self._granted) < LEASES_HELD)
+            self._granted += grant.leases
+            self._work.ring()
+            while len(self._granted) >= LEASES_HELD:
+                yield self._room.wait()
 
-    def _report(self) -> None:
+    def _report(self) -> Answer[None]:
         number = 0
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._granted)
-                leases, self._granted = self._granted, []
-                self._changed.notify_all()
+            while not self._granted:
+                yield self._work.wait()
+            leases, self._granted = self._granted, []
+            self._room.ring()
             number += 1
             runs = tuple(run for lease in leases for run in _finish(lease))
-            self._results.report(Report(self._info.id, number, runs, (), (), ()))
+            report = Report(self._info.id, number, runs, (), (), ())
+            yield from self._results.call(ResultQueueApi.report, report)
             for lease in leases:
                 self._holdings.release(lease.id, lease.stop - lease.start)
 
-    def _beat(self) -> None:
+    def _beat(self) -> Answer[None]:
         orders = 0
         while True:
             request, leases = self._holdings.snapshot()
-            told = self._jobs.heartbeat(
-                Heartbeat(
-                    worker=self._info.id,
-                    request=request,
-                    leases=leases,
-                    busy=SLOTS,
-                    rss_bytes=0,
-                    draining=False,
-                    wait_seconds=LONGEST_BEAT_SECONDS,
-                    orders=orders,
-                )
+            beat = Heartbeat(
+                worker=self._info.id,
+                request=request,
+                leases=leases,
+                busy=SLOTS,
+                rss_bytes=0,
+                draining=False,
+                wait_seconds=LONGEST_BEAT_SECONDS,
+                orders=orders,
             )
+            told = yield from self._beats.call(JobQueueApi.heartbeat, beat)
             orders = told.number
+
+
+def end_process(_: None, error: BaseException | None) -> None:
+    """What becomes of a crowd of which one fails: it would measure something else."""
+    traceback.print_exception(error)
+    os._exit(1)
 
 
 def _finish(lease: Lease) -> list[DoneRun]:
@@ -132,12 +145,20 @@ def _finish(lease: Lease) -> list[DoneRun]:
     return runs
 
 
+def gather(loop: Loop, manager: QueueManager, workers: int) -> Answer[None]:
+    """Start so many workers, and let them work for ever."""
+    for _ in range(workers):
+        yield from IdleWorker(loop, manager).start()
+    yield Bell(loop).wait()
+
+
 def main() -> None:
     address, key_file, workers = sys.argv[1:]
-    key = load_key(Path(key_file))
-    for _ in range(int(workers)):
-        IdleWorker(QueueManager(parse_address(address), key)).start()
-    threading.Event().wait()
+    loop = Loop("crowd")
+    manager = QueueManager(
+        parse_address(address), load_key(Path(key_file)), patience_seconds=PATIENCE_SECONDS
+    )
+    loop.run(gather(loop, manager, int(workers)))
 
 
 if __name__ == "__main__":

@@ -246,10 +246,13 @@ def test_after_one_that_was_called_off_the_next_call_gets_its_own_answer(
 def test_one_that_is_called_off_while_it_dials_leaves_no_connection(
     calls: Calls, served: Served
 ) -> None:
+    answer_at_gate(served)
     with open_caller(calls, served.address) as caller:
         waiting = calls.begin(ask(caller, "one"))
+        calls.settle()
         calls.call_off(waiting)
         wait_until(lambda: not served.server._sessions and not served.server._greeting)
+        answer_by_name(served)
         assert calls.answer(ask(caller, "two")) == "two"
         assert len(served.server._sessions) == 1
 
