@@ -140,23 +140,23 @@ class JobQueue:
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 
     def lease(self, request: LeaseRequest) -> Answer[Grant]:
+        def grant(queue: Queue, now: Now) -> tuple[list[tuple[HeldLease, JobSpec]], bool]:
+            held = queue.leasing.lease(request, now)
+            jobs = queue.state.jobs
+            return [(lease, jobs[lease.job].spec) for lease in held], queue.state.may_have_work
+
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             rung = self._bells.count(WORK)
             if not self._ledger.problem:
-                more, held = True, None
+                more, granted = True, None
                 try:
-                    held, more = self._ledger.observe(
-                        lambda queue, now: (
-                            queue.leasing.lease(request, now),
-                            queue.state.may_have_work,
-                        )
-                    )
+                    granted, more = self._ledger.observe(grant)
                 finally:
                     if more:  # this call may have been woken for all that wait
                         self._bells.pass_on(WORK)
-                if held:
-                    return Grant(self._fill(held, request))
+                if granted:
+                    return Grant(self._fill(granted, request))
             if not (yield self._bells.wait(WORK, rung, deadline)):
                 return Grant(())
 
@@ -188,15 +188,12 @@ class JobQueue:
                 if not (yield self._bells.wait(SPOOL, rung, deadline)):
                     raise
 
-    def _fill(self, held: list[HeldLease], request: LeaseRequest) -> tuple[Lease, ...]:
+    def _fill(
+        self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
+    ) -> tuple[Lease, ...]:
         """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
-
-        def describe(queue: Queue, _: Now) -> list[tuple[HeldLease, JobSpec]]:
-            jobs = queue.state.jobs
-            return [(lease, jobs[lease.job].spec) for lease in held if lease.job in jobs]
-
         filled: list[Lease] = []
-        for lease, spec in self._ledger.observe(describe):
+        for lease, spec in granted:
             inputs: tuple[bytes, ...] | None = ()
             if spec.carried:
                 inputs = self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
