@@ -124,6 +124,19 @@ def test_a_worker_gives_up_after_its_time(site: Site) -> None:
     site.restart_coordinator()
 
 
+def test_a_worker_that_is_told_to_go_does_not_wait_for_a_coordinator_that_is_away(
+    site: Site,
+) -> None:
+    worker = site.add_worker("--slots", "1", "--drain", "1h")
+    _, folder = submit(site, 1, sleep_seconds=1.0)
+    wait_until(has_started(folder, 1))
+    site.coordinator.kill()
+    worker.send(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert any("the last outcomes could not be delivered" in line for line in worker.lines)
+    site.restart_coordinator()
+
+
 def test_a_client_that_dies_while_it_uploads_leaves_nothing(site: Site, tmp_path: Path) -> None:
     site.add_worker("--slots", "1")
     client = subprocess.Popen(

@@ -236,8 +236,8 @@ class Agent:
         while self._pool.outstanding and self._stop_requests < 2 and not self._failure:
             if time.monotonic() >= deadline:
                 return False
-            self._pass_on()
             yield self._news.wait(min(deadline, self._pool.due_seconds))
+            self._pass_on()
         return True
 
     def _pass_on(self) -> None:
