@@ -243,9 +243,11 @@ class Pool:
         self._check_open()
         end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
-            due = min(end, self._keep_going())
-            wait = None if due == inf else max(0.0, due - time.monotonic())
-            heard, dead = self._crew.wait(0.0 if self._events or self._news.came else wait)
+            wait: float | None = 0.0
+            if not (self._events or self._news.came or time.monotonic() >= end):
+                due = min(end, self._keep_going())
+                wait = None if due == inf else max(0.0, due - time.monotonic())
+            heard, dead = self._crew.wait(wait)
             for slot in heard:
                 self._read(slot)
             for slot in dead:
