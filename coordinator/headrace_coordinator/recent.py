@@ -26,6 +26,9 @@ from headrace_wire.messages import ResultRun
 #: Bytes of inputs, and bytes of results, that are kept here at most.
 MOST_BYTES = 8 << 20
 
+#: Larger batches are left to the store: to keep them takes memory from those that come.
+LARGEST_BYTES = 16 << 10
+
 #: Bytes that it takes to keep a batch, beside its own.
 ENTRY_BYTES = 256
 
@@ -69,7 +72,7 @@ class RecentInputs:
     def add(self, job: str, start: int, stop: int, batch: bytes) -> None:
         """Keep a batch, if there is room for it. Those of a job come in index order."""
         with self._lock:
-            if self._bytes + _measure(batch) <= MOST_BYTES:
+            if len(batch) <= LARGEST_BYTES and self._bytes + _measure(batch) <= MOST_BYTES:
                 self._jobs.setdefault(job, {})[start] = stop, batch
                 self._bytes += _measure(batch)
 
@@ -119,7 +122,8 @@ class RecentResults:
             tail = self._tails.get(job)
             if tail is None:
                 return
-            if tail.missed or self._bytes + _measure(run.values) > MOST_BYTES:
+            size = len(run.values)
+            if tail.missed or size > LARGEST_BYTES or self._bytes + size + ENTRY_BYTES > MOST_BYTES:
                 tail.missed = number
             else:
                 tail.runs.append((number, run))

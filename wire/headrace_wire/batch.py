@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
+from headrace_wire.parts import join, pack_parts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,8 +24,7 @@ _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
 
 def pack_batch(items: Sequence[bytes]) -> bytes:
     """Join the items of a run."""
-    packed: bytes = _msgpack.packb(items, use_bin_type=True)
-    return packed
+    return join(pack_parts(items))
 
 
 def unpack_batch(batch: bytes) -> list[bytes]:

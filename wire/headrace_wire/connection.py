@@ -17,12 +17,14 @@ import contextlib
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from multiprocessing import AuthenticationError, connection, managers
 from typing import Any
 
-from headrace_wire.encoding import pack, unpack
+from headrace_wire.encoding import pack_frame, unpack
 from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
 from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
+from headrace_wire.parts import Parts, measure, send_some
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -52,12 +54,13 @@ UNCONFIRMED_SECONDS = 60
 SERIALIZER = "msgpack"
 
 
-def encode_frame(value: object) -> bytes:
+def encode_frame(value: object) -> Parts:
     """Pack a value for one frame. Raises UsageError for one over the cap, and what pack raises."""
-    frame = pack(value)
-    if len(frame) > MAX_FRAME_BYTES:
+    frame = pack_frame(value)
+    length = measure(frame)
+    if length > MAX_FRAME_BYTES:
         raise UsageError(
-            f"a message of {len(frame)} bytes is too large for the network, which takes "
+            f"a message of {length} bytes is too large for the network, which takes "
             f"{MAX_FRAME_BYTES}: send less at a time"
         )
     return frame
@@ -149,7 +152,7 @@ class MsgpackConnection(connection.Connection):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, obj: Any) -> None:
-        self._send_bytes(encode_frame(obj))
+        self._send_parts(encode_frame(obj))
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""
@@ -172,17 +175,15 @@ class MsgpackConnection(connection.Connection):
         self._socket.settimeout(limit)
 
     def _send_bytes(self, buf: Any) -> None:
-        length = len(buf)
-        header = struct.pack("!i", length)
-        self._arm()
-        sent = self._socket.sendmsg([header, buf])
-        while sent < len(header) + length:
+        self._send_parts([buf])
+
+    def _send_parts(self, body: Sequence[Any]) -> None:
+        length = measure(body)
+        rest: Sequence[Any] = [struct.pack("!i", length), *body]
+        while rest:
             self._arm()
-            if sent < len(header):
-                sent += self._socket.send(header[sent:])
-            else:
-                sent += self._socket.send(memoryview(buf)[sent - len(header) :])
-        self.bytes_out += len(header) + length
+            rest = send_some(self._socket, rest)
+        self.bytes_out += 4 + length
 
     def _recv_bytes(self, maxsize: int | None = None) -> Frame:
         (length,) = struct.unpack("!i", self._read(4))

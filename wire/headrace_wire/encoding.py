@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgpack
 
 from headrace_wire.errors import HeadraceError
+from headrace_wire.parts import Parts, join, pack_parts
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -60,14 +61,17 @@ def _unpack_extension(code: int, body: bytes) -> object:
 
 def pack(value: object) -> bytes:
     """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
-    packer = {"default": _pack_extension, "use_bin_type": True}
+    return join(pack_frame(value))
+
+
+def pack_frame(value: object) -> Parts:
+    """``pack``, in parts."""
     try:
         # File names that are no UTF-8 keep their bytes.
-        packed: bytes = _msgpack.packb(value, unicode_errors="surrogateescape", **packer)
+        return pack_parts(value, default=_pack_extension, unicode_errors="surrogateescape")
     except UnicodeEncodeError:
         # Half a surrogate pair stands for no byte; only text for people can hold one.
-        packed = _msgpack.packb(value, unicode_errors="backslashreplace", **packer)
-    return packed
+        return pack_parts(value, default=_pack_extension, unicode_errors="backslashreplace")
 
 
 def unpack(frame: bytes | bytearray | memoryview) -> Any:

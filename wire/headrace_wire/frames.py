@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
+
+from headrace_wire.parts import Parts, measure, send_some
 
 #: Bytes asked for at a time, where it is not known how many there will be.
 READ_BYTES = 64 << 10
@@ -93,32 +96,25 @@ class FrameWriter:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._rest: memoryview | None = None
+        self._rest: Sequence[bytes | memoryview] = ()
         self.bytes_out = 0
 
     @property
     def waits(self) -> bool:
         """Whether something is left until the other side has read."""
-        return self._rest is not None
+        return bool(self._rest)
 
-    def put(self, body: bytes) -> None:
+    def put(self, body: Parts) -> None:
         """Send a frame, after the last one has left. Raises OSError."""
-        header = _SHORT.pack(len(body))
-        self.bytes_out += len(header) + len(body)
-        try:
-            sent = self._socket.sendmsg([header, body])
-        except BlockingIOError:
-            sent = 0
-        if sent < len(header):
-            self._rest = memoryview(header[sent:] + body)
-        elif sent < len(header) + len(body):
-            self._rest = memoryview(body)[sent - len(header) :]
+        header = _SHORT.pack(measure(body))
+        self._rest = [header, *body]
+        self.bytes_out += measure(self._rest)
+        self.push()
 
     def push(self) -> None:
         """Send more of what is left. Raises OSError."""
-        while self._rest is not None:
+        while self._rest:
             try:
-                sent = self._socket.send(self._rest)
+                self._rest = send_some(self._socket, self._rest)
             except BlockingIOError:
                 return
-            self._rest = self._rest[sent:] if sent < len(self._rest) else None

@@ -24,6 +24,7 @@ from headrace_wire.encoding import unpack
 from headrace_wire.errors import ProtocolError, UnreachableError
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_connection import Exchange, LoopConnection
+from headrace_wire.parts import Parts
 from headrace_wire.pauses import draw_pauses
 from headrace_wire.signature import read_signatures
 from headrace_wire.steps import Aside, Pause
@@ -98,7 +99,7 @@ class LoopCaller(Generic[Api]):
             self._connection.close()
             self._connection = None
 
-    def _try(self, request: bytes) -> Answer[Any]:
+    def _try(self, request: Parts) -> Answer[Any]:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
         ProtocolError for an answer that is none, and what the answer says.
         """

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection
 from headrace_wire.frames import FrameReader, FrameWriter
 from headrace_wire.loop import GONE, READABLE, Loop, Resume, Timer
+from headrace_wire.parts import Parts
 
 
 class LoopConnection:
@@ -34,7 +35,7 @@ class LoopConnection:
         self.closed = False
         loop.watch(self._descriptor, self._hear)
 
-    def begin(self, request: bytes, answer_seconds: float, resume: Resume) -> None:
+    def begin(self, request: Parts, answer_seconds: float, resume: Resume) -> None:
         """Send a frame; ``resume`` is handed that of the answer, or what went wrong meanwhile.
 
         An answer of which not a byte comes for ``answer_seconds`` counts as lost.
@@ -107,7 +108,7 @@ class Exchange:
     call would read this one's answer.
     """
 
-    def __init__(self, connection: LoopConnection, request: bytes, answer_seconds: float) -> None:
+    def __init__(self, connection: LoopConnection, request: Parts, answer_seconds: float) -> None:
         self._connection = connection
         self._request = request
         self._answer_seconds = answer_seconds

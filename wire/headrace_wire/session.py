@@ -19,6 +19,7 @@ from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.frames import FrameReader, FrameWriter
 from headrace_wire.loop import GONE, READABLE, Loop, Run
+from headrace_wire.parts import Parts
 from headrace_wire.signature import Signature
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Session:
         self._counted = (self._reader.bytes_in, self._writer.bytes_out)
         self._on_bytes(self._counted[0] - received, self._counted[1] - sent)
 
-    def _encode(self, signature: Signature, answer: Any, error: BaseException | None) -> bytes:
+    def _encode(self, signature: Signature, answer: Any, error: BaseException | None) -> Parts:
         try:
             if error is None:
                 return encode_frame(("#RETURN", signature.dump_answer(answer)))

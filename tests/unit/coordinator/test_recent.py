@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_coordinator.recent import MOST_BYTES, RecentInputs, RecentResults
+from headrace_coordinator.recent import (
+    ENTRY_BYTES,
+    LARGEST_BYTES,
+    MOST_BYTES,
+    RecentInputs,
+    RecentResults,
+)
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.messages import ResultRun
 
@@ -48,12 +54,21 @@ def test_inputs_of_which_a_part_is_gone_are_not_found() -> None:
 
 def test_inputs_for_which_there_is_no_room_are_left_to_the_store() -> None:
     inputs = RecentInputs()
-    inputs.add("job", 0, 1, bytes(MOST_BYTES // 2))
-    inputs.add("job", 1, 2, bytes(MOST_BYTES // 2))
+    batch = pack_batch([bytes(LARGEST_BYTES // 2)])
+    fitting = MOST_BYTES // (len(batch) + ENTRY_BYTES)
+    for index in range(fitting + 1):
+        inputs.add("job", index, index + 1, batch)
+    assert inputs.find("job", fitting - 1, fitting)
+    assert inputs.find("job", fitting, fitting + 1) is None
     inputs.drop("job", 0)
-    inputs.add("job", 2, 3, pack_batch([b"c"]))
-    assert inputs.find("job", 1, 2) is None
-    assert find_items(inputs, 2, 3) == [b"c"]
+    inputs.add("job", fitting + 1, fitting + 2, pack_batch([b"c"]))
+    assert find_items(inputs, fitting + 1, fitting + 2) == [b"c"]
+
+
+def test_large_inputs_are_left_to_the_store() -> None:
+    inputs = RecentInputs()
+    inputs.add("job", 0, 1, bytes(LARGEST_BYTES + 1))
+    assert inputs.find("job", 0, 1) is None
 
 
 @pytest.fixture
@@ -83,11 +98,10 @@ def test_only_jobs_whose_every_result_was_seen_are_answered_for(results: RecentR
 
 
 def test_what_was_missed_for_want_of_room_is_read_from_the_store(results: RecentResults) -> None:
-    large = make_run(0, MOST_BYTES - 1000)
-    results.add("job", 1, large)
-    results.add("job", 2, make_run(1, 1000))
+    results.add("job", 1, make_run(0))
+    results.add("job", 2, make_run(1, LARGEST_BYTES))
     results.add("job", 3, make_run(2))
-    assert results.find("job", 0, ALL) == ([large], 1)
+    assert results.find("job", 0, ALL) == ([make_run(0)], 1)
     assert results.find("job", 1, ALL) is None
     results.resume("job", 2)
     assert results.find("job", 2, ALL) is None, "the third was committed after that was read"

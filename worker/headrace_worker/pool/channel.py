@@ -11,9 +11,11 @@ from __future__ import annotations
 import select
 import struct
 from collections import deque
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
-from headrace_worker.pool.packing import pack, unpack
+from headrace_wire.parts import Parts, measure
+from headrace_worker.pool.packing import pack_message, unpack
 
 if TYPE_CHECKING:
     import socket
@@ -27,16 +29,17 @@ READ_BYTES = 1 << 18
 #: A buffer for what comes in is used again up to this size in bytes.
 KEPT_BYTES = 1 << 19
 
-#: Frames below this size in bytes are put together before they are sent.
+#: Parts below this size in bytes are put together before they are sent.
 SMALL_BYTES = 1 << 16
 
 #: A message: an array whose first item says what the others are.
 Message = list[Any]
 
 
-def encode(message: Message) -> bytes:
-    body = pack(message)
-    return _HEADER.pack(len(body)) + body
+def encode(message: Message) -> Parts:
+    """A message as its frame."""
+    first, *rest = pack_message(message)
+    return [_HEADER.pack(len(first) + measure(rest)) + first, *rest]
 
 
 class SlotEnd:
@@ -50,7 +53,10 @@ class SlotEnd:
 
     def send(self, *messages: Message) -> None:
         """Send all of it; raises OSError when the pool is gone."""
-        self._link.sendall(b"".join(map(encode, messages)))
+        parts = chain.from_iterable(map(encode, messages))
+        for small, run in groupby(parts, lambda part: len(part) < SMALL_BYTES):
+            for piece in [b"".join(run)] if small else run:
+                self._link.sendall(piece)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
@@ -97,12 +103,7 @@ class PoolEnd:
 
     def post(self, message: Message) -> None:
         """Put a message in the line; ``push`` sends it."""
-        body = pack(message)
-        header = _HEADER.pack(len(body))
-        if len(body) < SMALL_BYTES:
-            self._outgoing.append(memoryview(header + body))
-        else:
-            self._outgoing += (memoryview(header), memoryview(body))
+        self._outgoing += map(memoryview, encode(message))
 
     def push(self) -> None:
         """Send what the slot takes now."""
@@ -130,7 +131,9 @@ class PoolEnd:
         while not self.ended:
             room = max(self._expected, self._filled + READ_BYTES)
             if len(self._incoming) < room:
-                self._incoming.extend(bytes(room - len(self._incoming)))
+                grown = bytearray(room)
+                grown[: self._filled] = self._incoming[: self._filled]
+                self._incoming = grown
             try:
                 with memoryview(self._incoming) as view, view[self._filled :] as free:
                     count = self._link.recv_into(free)

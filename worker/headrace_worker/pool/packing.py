@@ -6,13 +6,19 @@ from typing import Any, cast
 
 import msgpack
 
+from headrace_wire.parts import Parts, join, pack_parts
+
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
 
 def pack(value: object) -> bytes:
-    packed: bytes = _msgpack.packb(value, unicode_errors="surrogateescape")
-    return packed
+    return join(pack_message(value))
+
+
+def pack_message(value: object) -> Parts:
+    """``pack``, in parts."""
+    return pack_parts(value, unicode_errors="surrogateescape")
 
 
 def unpack(packed: bytes | bytearray | memoryview) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace_wire.parts import join
 from headrace_worker.pool.channel import PoolEnd, SlotEnd, encode
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def test_messages_arrive_in_order_in_both_directions(ends: Ends) -> None:
 
 def test_a_message_in_pieces_is_given_when_it_is_whole(ends: Ends) -> None:
     pool_end, _, theirs = ends
-    frame = encode([1, "two"]) * 2
+    frame = join(encode([1, "two"])) * 2
     for place in range(len(frame) - 1):
         theirs.sendall(frame[place : place + 1])
     assert list(pool_end.pull()) == [[1, "two"]]
@@ -61,7 +62,7 @@ def test_pushing_to_a_slot_that_does_not_read_does_not_block(ends: Ends) -> None
 def test_what_a_dead_slot_had_sent_is_read_to_its_end(ends: Ends) -> None:
     pool_end, slot_end, theirs = ends
     slot_end.send(["last words"])
-    theirs.sendall(encode(["never ended"])[:-1])
+    theirs.sendall(join(encode(["never ended"]))[:-1])
     theirs.close()
     assert list(pool_end.pull(to_the_end=True)) == [["last words"]]
     assert pool_end.ended
