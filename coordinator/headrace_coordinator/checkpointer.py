@@ -1,4 +1,6 @@
-"""The checkpointer: one thread that folds the store's log into its file, beside the commits.
+"""The checkpointer: one thread that looks after the store beside the commits.
+
+It folds the log into the database's file, and gives payloads that stay their checksums.
 
 SQLite would do so in a commit, every so often, which then waits for the disk: for the file, and for
 whatever else of the same disk is not written yet, large payloads among it. Started and stopped by
@@ -20,7 +22,7 @@ LOOK_SECONDS = 1.0
 
 
 class Checkpointer:
-    """Looks at a ledger's commits and folds them into its store's file, soon."""
+    """Looks at a ledger and its store every second."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -38,12 +40,11 @@ class Checkpointer:
     def _run(self) -> None:
         folded = 0
         while not self._stopping.wait(LOOK_SECONDS):
-            commits = self._ledger.commits
-            if commits == folded:
-                continue
             try:
-                self._ledger.store.fold_log()
+                self._ledger.check_payloads()
+                commits = self._ledger.commits
+                if commits != folded:
+                    self._ledger.store.fold_log()
+                    folded = commits
             except StoreError as error:  # a commit fails for the same reason, and says so
                 log.debug("%s", error)
-            else:
-                folded = commits

@@ -33,11 +33,14 @@ CLOSED = -1
 
 
 class Payload(Record):
-    """Where a payload is: ``size`` bytes from ``place`` on. ``checksum`` is its CRC-32."""
+    """Where a payload is: ``size`` bytes from ``place`` on.
+
+    ``checksum`` is its CRC-32, if that was computed.
+    """
 
     place: int
     size: int
-    checksum: int
+    checksum: int | None = None
 
     @property
     def units(self) -> tuple[int, int]:
@@ -72,14 +75,18 @@ class PayloadFile:
                     raise ValueError(f"two payloads are at {payload.place}")
                 self._used.add(first, last)
 
-    def put(self, content: bytes) -> Payload:
-        """Write a payload into a free place, the first that is large enough."""
+    def put(self, content: bytes, *, check: bool = False) -> Payload:
+        """Write a payload into a free place, the first that is large enough.
+
+        ``check`` has its checksum computed at once.
+        """
         units = -(-len(content) // UNIT_BYTES)
         with self._lock:
             self._reuse()
             first = self._used.find_gap(units)
             self._used.add(first, first + units)
-        payload = Payload(first * UNIT_BYTES, len(content), zlib.crc32(content))
+        checksum = zlib.crc32(content) if check else None
+        payload = Payload(first * UNIT_BYTES, len(content), checksum)
         self._unsynced = True
         written = 0
         with memoryview(content) as view:
@@ -112,9 +119,13 @@ class PayloadFile:
         """A payload's content; shorter where the file ends before it does."""
         return os.pread(self._file, payload.size, payload.place)
 
+    def compute_checksum(self, payload: Payload) -> int:
+        """The CRC-32 of what is at a payload's place."""
+        return zlib.crc32(self.read(payload))
+
     def is_whole(self, payload: Payload) -> bool:
-        """Tell whether what is at a payload's place is what was put there."""
-        return zlib.crc32(self.read(payload)) == payload.checksum
+        """Tell whether what is at a payload's place is known to be what was put there."""
+        return payload.checksum is not None and self.compute_checksum(payload) == payload.checksum
 
     def sync(self) -> None:
         """Let what was put survive a power cut."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace_coordinator.events import InputsDropped, RunsDelivered
+from headrace_coordinator.schema import Row
 
 #: Rows, and bytes of what is in them, that wait at most.
 MOST_ROWS = 256
@@ -18,9 +19,6 @@ MOST_BYTES = 8 << 20
 
 #: Seconds for which they wait at most.
 LONGEST_SECONDS = 1.0
-
-#: A table, a job, and the index with which the row begins.
-Row = tuple[str, str, int]
 
 
 class Removals:

@@ -5,6 +5,9 @@ from __future__ import annotations
 #: Raised by one with every change to the tables.
 SCHEMA_VERSION = 5
 
+#: How a row of inputs or results is named: its table, its job, and the first of its tasks.
+Row = tuple[str, str, int]
+
 SCHEMA = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,

@@ -19,14 +19,18 @@ survives the death of the process at any moment. With the durability ``process``
 Inputs and results of ``PAYLOAD_BYTES`` or more are in the payload file beside it, and their rows
 say where. What a row names is in that file, and with ``power`` synced, before the row is committed.
 With ``process`` a power cut may leave rows whose payload did not reach the disk: the next start
-drops them, as if their transaction had been among the last ones.
+drops them, as if their transaction had been among the last ones, and with them those that are so
+new that they have no checksum yet.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -50,11 +54,12 @@ from headrace_coordinator.job import Job
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.removals import Removals
-from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
+from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB, Row
 from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
 from headrace_coordinator.store_loading import load_jobs, load_payloads
 from headrace_coordinator.store_reader import StoreReader, connect
+from headrace_coordinator.unchecked import Unchecked
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
 
@@ -81,6 +86,9 @@ LOG_PAGES = 16384
 #: Seconds by which the stored clock may be behind the last commit.
 CLOCK_SECONDS = 1.0
 
+#: Payloads whose checksums are stored in one commit.
+CHECKED_AT_ONCE = 64
+
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -94,9 +102,10 @@ class Store:
     def __init__(self, path: Path, durability: Durability = "process") -> None:
         self._path = path
         self._durability = durability
-        self._taken: list[Payload] = []
+        self._taken: list[tuple[Row, Payload]] = []
         self._forgotten: list[Payload] = []
         self._removals = Removals()
+        self._unchecked = Unchecked()
         self._run_numbers: list[int] = []
         self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
@@ -119,6 +128,8 @@ class Store:
 
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded into the file."""
+        with contextlib.suppress(StoreError):  # a commit has failed for the same reason
+            self.check_payloads(contextlib.nullcontext(), inf)
         self.reader.close()
         if self._folder:
             self._folder.close()
@@ -156,12 +167,15 @@ class Store:
                 if self._durability == "power":
                     self._payloads.sync()
         except BaseException as error:
-            self._payloads.free(self._taken)
+            self._payloads.free(payload for _, payload in self._taken)
             if isinstance(error, sqlite3.Error | OSError):
                 raise self._explain(error) from None
             raise
         self._payloads.free(self._forgotten)
         self.reader.recent.note(events, self._run_numbers)
+        for row, payload in self._taken:
+            if payload.checksum is None:
+                self._unchecked.add(row, payload, clock_seconds)
         if remove:
             self._removals.clear()
         if tick:
@@ -212,6 +226,40 @@ class Store:
         except sqlite3.Error as error:
             raise self._explain(error) from None
 
+    def check_payloads(self, lock: AbstractContextManager[object], now_seconds: float) -> None:
+        """Store checksums of the payloads that have been here for a while. Raises StoreError.
+
+        For one thread, beside those that write under the ``lock``.
+        """
+        try:
+            while self._check_some(lock, now_seconds):
+                pass
+        except (sqlite3.Error, OSError) as error:
+            raise self._explain(error) from None
+
+    def _check_some(self, lock: AbstractContextManager[object], now_seconds: float) -> bool:
+        with self._payloads.reading():
+            with lock:
+                found = self._unchecked.find_settled(now_seconds, CHECKED_AT_ONCE)
+            checked = [(row, self._payloads.compute_checksum(payload)) for row, payload in found]
+        if checked:
+            with lock:
+                self._write_checksums(checked)
+        return bool(checked)
+
+    def _write_checksums(self, checked: Iterable[tuple[Row, int]]) -> None:
+        with self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for row, checksum in checked:
+                if row in self._unchecked:  # still
+                    table, *about = row
+                    self._writer.execute(
+                        f"UPDATE {table} SET checksum = ? WHERE job = ? AND start = ?",  # noqa: S608 - our own names
+                        (checksum, *about),
+                    )
+        for row, _ in checked:
+            self._unchecked.drop(row)
+
     def _explain(self, error: sqlite3.Error | OSError) -> StoreError:
         return StoreError(
             f"the coordinator's store cannot be written ({error}): make room on the disk of "
@@ -224,13 +272,19 @@ class Store:
         Raises StoreError.
         """
         try:
-            self._payloads.restore(load_payloads(self._writer, self._payloads))
+            payloads = load_payloads(self._writer, self._payloads)
+            self._payloads.restore(payload for _, payload in payloads)
             jobs, superfluous = load_jobs(self._writer)
         except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
+        now_seconds = self.load_clock()
         self._removals.clear()
         for inputs in superfluous:
-            self._removals.add(inputs, self.load_clock())
+            self._removals.add(inputs, now_seconds)
+        self._unchecked.clear()
+        for row, payload in payloads:
+            if payload.checksum is None:
+                self._unchecked.add(row, payload, now_seconds)
         return jobs
 
     def load_shared(self) -> StoredRoom:
@@ -282,13 +336,13 @@ class Store:
                 inserted = execute(
                     "INSERT INTO results (job, start, stop, size_bytes, batch, place, checksum) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, *self._put(event.values)),
+                    (event.job, event.start, event.stop, *self._put("results", event)),
                 )
                 self._run_numbers.append(inserted.lastrowid or 0)
             case InputsPut():
                 execute(
                     "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, *self._put(event.inputs)),
+                    (event.job, event.start, event.stop, *self._put("inputs", event)),
                 )
             case JobSubmitted():
                 execute(
@@ -342,21 +396,26 @@ class Store:
             pieces = pack([list(piece) for piece in dropped])
             self._writer.execute("UPDATE jobs SET dropped = ? WHERE id = ?", (pieces, job))
 
-    def _put(self, batch: bytes) -> tuple[int, bytes | None, int | None, int | None]:
+    def _put(
+        self, table: str, event: InputsPut | RunDone
+    ) -> tuple[int, bytes | None, int | None, int | None]:
         """Keep a batch; gives its size, itself or its place, and its checksum."""
+        batch = event.inputs if isinstance(event, InputsPut) else event.values
         if len(batch) < PAYLOAD_BYTES:
             return len(batch), batch, None, None
-        payload = self._payloads.put(batch)
-        self._taken.append(payload)
+        # One that is synced with its row needs no checksum, but the next start cannot know that.
+        payload = self._payloads.put(batch, check=self._durability == "power")
+        self._taken.append(((table, event.job, event.start), payload))
         return payload.size, None, payload.place, payload.checksum
 
-    def _drop(self, table: str, where: str, *arguments: object) -> None:
-        """Delete rows, and remember the places of their payloads."""
-        query = f"SELECT place, size_bytes, checksum FROM {table} WHERE {where}"  # noqa: S608 - our own names
-        for place, size, checksum in self._writer.execute(query, arguments):
+    def _drop(self, table: str, where: str, job: str, *rest: object) -> None:
+        """Delete rows of a job, and remember the places of their payloads."""
+        query = f"SELECT start, place, size_bytes FROM {table} WHERE {where}"  # noqa: S608 - our own names
+        for start, place, size in self._writer.execute(query, (job, *rest)):
             if place is not None:
-                self._forgotten.append(Payload(place, size, checksum))
-        self._writer.execute(f"DELETE FROM {table} WHERE {where}", arguments)  # noqa: S608
+                self._forgotten.append(Payload(place, size))
+                self._unchecked.drop((table, job, start))
+        self._writer.execute(f"DELETE FROM {table} WHERE {where}", (job, *rest))  # noqa: S608
 
     def _count_attempts(
         self, job: str, start: int, stop: int, attempts: int, *, lost: bool

@@ -14,7 +14,7 @@ from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.ranges import RangeSet
-from headrace_coordinator.schema import SELECT_JOBS
+from headrace_coordinator.schema import SELECT_JOBS, Row
 from headrace_wire.encoding import unpack
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
 
@@ -45,33 +45,38 @@ def load_jobs(
     return jobs, superfluous
 
 
-def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
-    """Every payload that a row names.
+def load_payloads(
+    connection: sqlite3.Connection, payloads: PayloadFile
+) -> list[tuple[Row, Payload]]:
+    """Every payload, with the row that names it.
 
     Once after each start of the machine their contents are checked, and rows are dropped whose
-    payload is not what it was. Raises sqlite3.Error and OSError.
+    payload is not known to be what it was. Raises sqlite3.Error and OSError.
     """
-    found: dict[Payload, tuple[str, int]] = {}
+    found: dict[Row, Payload] = {}
     for table in ("inputs", "results"):
-        query = f"SELECT rowid, place, size_bytes, checksum FROM {table} WHERE place IS NOT NULL"  # noqa: S608 - our own names
-        for number, *about in connection.execute(query):
-            found[Payload(*about)] = table, number
+        query = (
+            f"SELECT job, start, place, size_bytes, checksum FROM {table} WHERE place IS NOT NULL"  # noqa: S608 - our own names
+        )
+        for job, start, *about in connection.execute(query):
+            found[table, job, start] = Payload(*about)
     boot = BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
     (known,) = connection.execute("SELECT boot FROM clock").fetchone()
     if boot != known:
-        damaged = [payload for payload in found if not payloads.is_whole(payload)]
+        damaged = [row for row, payload in found.items() if not payloads.is_whole(payload)]
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            for payload in damaged:
-                table, number = found.pop(payload)
-                connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608
+            for row in damaged:
+                del found[row]
+                table, *about = row
+                connection.execute(f"DELETE FROM {table} WHERE job = ? AND start = ?", about)  # noqa: S608
             connection.execute("UPDATE clock SET boot = ?", (boot,))
         if damaged:
             log.warning(
                 "%d batches of inputs or results did not survive a power cut: tasks without a "
                 "result run again", len(damaged)
             )  # fmt: skip
-    return list(found)
+    return list(found.items())
 
 
 def _load_job(

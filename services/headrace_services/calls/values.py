@@ -26,7 +26,7 @@ from headrace_services.calls.decoder import Decoder
 from headrace_services.calls.encoder import Encoder, UntravelableError, find_mistaken, unmistake
 from headrace_services.calls.places import Roots, explain_culprit, explain_nesting
 from headrace_services.permits import RefusedError
-from headrace_wire.parts import join, pack_parts
+from headrace_wire.parts import LARGE_BYTES, join, pack_parts
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -71,8 +71,11 @@ def pack_value(value: object, label: str = "the value") -> bytes:
     too deep, with the place in the value.
     """
     if type(value) in _SCALARS:
-        try:
+        if isinstance(value, bytes) and len(value) >= LARGE_BYTES:
             return join(pack_parts(value))
+        try:
+            packed: bytes = _msgpack.packb(value)
+            return packed
         except (OverflowError, ValueError):
             pass  # a large integer, or text that is no UTF-8
     return _pack(value, lambda: [(label, value)])

@@ -24,9 +24,10 @@ def file(tmp_path: Path) -> Iterator[PayloadFile]:
 
 def test_what_was_put_is_read(file: PayloadFile) -> None:
     contents = [bytes([number]) * (UNIT_BYTES * number + 1) for number in range(1, 5)]
-    payloads = [file.put(content) for content in contents]
+    payloads = [file.put(content, check=True) for content in contents]
     assert [file.read(payload) for payload in payloads] == contents
     assert all(map(file.is_whole, payloads))
+    assert not file.is_whole(file.put(b"a")), "nobody can tell"
 
 
 def test_a_place_that_is_free_is_used_again(file: PayloadFile) -> None:
@@ -52,7 +53,7 @@ def test_a_place_is_not_used_again_while_somebody_may_read_it(file: PayloadFile)
 
 
 def test_content_that_was_overwritten_is_not_whole(file: PayloadFile) -> None:
-    first = file.put(b"a" * 5000)
+    first = file.put(b"a" * 5000, check=True)
     file.free([first])
     file.put(b"b" * 5000)
     assert not file.is_whole(first)
