@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from headrace.outcomes import Outcome
@@ -95,18 +95,27 @@ class Calls:
         return known
 
     def _take_values(self, start: int, values: Sequence[bytes]) -> None:
+        indices = range(start, start + len(values))
         with self._lock:
-            settlers = [self._waiting.pop(start + place, None) for place in range(len(values))]
+            settlers = [self._waiting.get(index) for index in indices]
         for settle, value in zip(settlers, values, strict=True):
             if settle:
                 settle(open_outcome(self._serializer, value))
+        self._forget(indices)
 
     def _take_failures(self, failures: Sequence[TaskFailure]) -> None:
         for failure in failures:
             with self._lock:
-                settle = self._waiting.pop(failure.index, None)
+                settle = self._waiting.get(failure.index)
             if settle:
                 settle((False, _rebuild(failure)))
+        self._forget(failure.index for failure in failures)
+
+    def _forget(self, indices: Iterable[int]) -> None:
+        """Let go of calls that are settled; one that was interrupted in that is settled again."""
+        with self._lock:
+            for index in indices:
+                self._waiting.pop(index, None)
 
     def _fail_all(self, error: HeadraceError) -> None:
         with self._lock:

@@ -53,9 +53,9 @@ class Stream:
 
     ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
     ``on_failures`` of tasks that failed, in the thread that received them and in any order; each
-    task is told of once. ``on_broken`` is told once when the stream cannot go on: no further
-    outcome comes.
-    With ``gather_seconds`` outcomes may be told of that much later, and then many at a time.
+    task is told of once, but for an interrupt in a caller who attends. ``on_broken`` is told once
+    when the stream cannot go on: no further outcome comes. With ``gather_seconds`` outcomes may be
+    told of that much later, and then many at a time.
     """
 
     def __init__(
@@ -327,12 +327,13 @@ class Stream:
         collected = self._results.collect(request)
         if self._ended:
             return
-        self._delivered = tuple(Span(run.start, run.stop) for run in collected.runs)
-        self._cursor, self._failure_cursor = collected.cursor, collected.failure_cursor
         for run in collected.runs:
             self._on_values(run.start, unpack_batch(run.values))
         if collected.failures:
             self._on_failures(collected.failures)
+        # Not before: a caller who attends may be interrupted, and then they are collected again.
+        self._delivered = tuple(Span(run.start, run.stop) for run in collected.runs)
+        self._cursor, self._failure_cursor = collected.cursor, collected.failure_cursor
         if collected.complete:
             self._end()
 
