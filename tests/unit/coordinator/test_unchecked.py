@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,40 +12,33 @@ import pytest
 from headrace_coordinator import store_loading
 from headrace_coordinator.store import CHECKED_AT_ONCE, PAYLOAD_BYTES, Durability, Store
 from headrace_coordinator.unchecked import SETTLED_SECONDS
-from support.queue_builders import Rig
+from support.stored_rig import StoredRig
 
 
-class StoredRig(Rig):
-    """A queue whose events go to a store, with large inputs."""
+def put_large(rig: StoredRig, count: int = 1) -> None:
+    first = rig.queue.state.find("job").tasks
+    for index in range(first, first + count):
+        rig.put("job", index, [bytes(PAYLOAD_BYTES)])
+    rig.write()
 
-    def __init__(self, path: Path, durability: Durability = "process") -> None:
-        super().__init__()
-        self.path = path
-        self.store = Store(path, durability)
-        self.submit(tasks=None)
 
-    def write(self) -> None:
-        state = self.queue.state
-        self.store.write(state.drain_events(), state.jobs, self.seconds)
+def check(rig: StoredRig) -> None:
+    rig.store.check_payloads(threading.Lock(), rig.seconds)
 
-    def put_large(self, count: int = 1) -> None:
-        first = self.queue.state.find("job").tasks
-        for index in range(first, first + count):
-            self.put("job", index, [bytes(PAYLOAD_BYTES)])
-        self.write()
 
-    def check(self) -> None:
-        self.store.check_payloads(threading.Lock(), self.seconds)
+def list_checked(rig: StoredRig) -> list[bool]:
+    return list(map(bool, rig.read("SELECT checksum IS NOT NULL FROM inputs ORDER BY start")))
 
-    def list_checked(self) -> list[bool]:
-        with closing(sqlite3.connect(self.path)) as connection:
-            query = "SELECT checksum IS NOT NULL FROM inputs ORDER BY start"
-            return [bool(checked) for (checked,) in connection.execute(query)]
+
+def open_rig(path: Path, durability: Durability = "process") -> StoredRig:
+    made = StoredRig(path, durability)
+    made.submit(tasks=None)
+    return made
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[StoredRig]:
-    made = StoredRig(tmp_path / "store")
+    made = open_rig(tmp_path / "store")
     yield made
     made.store.close()
 
@@ -65,51 +57,51 @@ def count_inputs(path: Path) -> int:
 
 
 def test_what_stays_is_checked(rig: StoredRig) -> None:
-    rig.put_large(CHECKED_AT_ONCE + 2)
+    put_large(rig, CHECKED_AT_ONCE + 2)
     rig.seconds += SETTLED_SECONDS / 2
-    rig.put_large()
+    put_large(rig)
     rig.seconds += SETTLED_SECONDS / 2
-    rig.check()
-    assert rig.list_checked() == [True] * (CHECKED_AT_ONCE + 2) + [False]
+    check(rig)
+    assert list_checked(rig) == [True] * (CHECKED_AT_ONCE + 2) + [False]
     rig.seconds += SETTLED_SECONDS
-    rig.check()
-    assert all(rig.list_checked())
+    check(rig)
+    assert all(list_checked(rig))
 
 
 def test_what_is_gone_is_not_checked(rig: StoredRig) -> None:
-    rig.put_large(2)
+    put_large(rig, 2)
     rig.queue.intake.delete("job")
     rig.write()
     rig.seconds += SETTLED_SECONDS
-    rig.check()
-    assert rig.list_checked() == []
+    check(rig)
+    assert list_checked(rig) == []
 
 
 @pytest.mark.usefixtures("restart_machine")
 def test_a_power_cut_takes_what_was_not_checked(rig: StoredRig) -> None:
-    rig.put_large(2)
+    put_large(rig, 2)
     rig.seconds += SETTLED_SECONDS
-    rig.check()
-    rig.put_large()
+    check(rig)
+    put_large(rig)
     assert count_inputs(rig.path) == 2
 
 
 def test_a_restart_alone_takes_nothing(rig: StoredRig) -> None:
     rig.store.load()  # which notes the machine's start
-    rig.put_large(2)
+    put_large(rig, 2)
     assert count_inputs(rig.path) == 2
-    assert all(rig.list_checked()), "closed in good order"
+    assert all(list_checked(rig)), "closed in good order"
 
 
 def test_a_store_that_is_closed_in_good_order_is_checked(tmp_path: Path) -> None:
-    rig = StoredRig(tmp_path / "store")
-    rig.put_large(2)
+    rig = open_rig(tmp_path / "store")
+    put_large(rig, 2)
     rig.store.close()
-    assert rig.list_checked() == [True, True]
+    assert list_checked(rig) == [True, True]
 
 
 def test_what_is_synced_is_checked_at_once(tmp_path: Path) -> None:
-    rig = StoredRig(tmp_path / "store", "power")
-    rig.put_large()
-    assert rig.list_checked() == [True]
+    rig = open_rig(tmp_path / "store", "power")
+    put_large(rig)
+    assert list_checked(rig) == [True]
     rig.store.close()
