@@ -24,7 +24,7 @@ from headrace_wire.batch import slice_batch
 from headrace_wire.messages import ResultRun
 
 #: Bytes of inputs, and bytes of results, that are kept here at most.
-MOST_BYTES = 8 << 20
+MOST_BYTES = 1 << 18
 
 #: Larger batches are left to the store: to keep them takes memory from those that come.
 LARGEST_BYTES = 16 << 10
