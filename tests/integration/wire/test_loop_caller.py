@@ -254,7 +254,7 @@ def test_one_that_is_called_off_while_it_dials_leaves_no_connection(
         wait_until(lambda: not served.server._sessions and not served.server._greeting)
         answer_by_name(served)
         assert calls.answer(ask(caller, "two")) == "two"
-        assert len(served.server._sessions) == 1
+        wait_until(lambda: len(served.server._sessions) == 1)
 
 
 def test_a_key_that_is_refused_is_final_at_once(calls: Calls, served: Served) -> None:

@@ -573,6 +573,23 @@ def test_a_job_that_a_slot_has_forgotten_is_sent_again(make_pool: Callable[..., 
             assert outcomes.indices(f"job {number}") == [0, 1]
 
 
+def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def open_late(pid: int) -> int:
+        time.sleep(0.1)
+        return pidfd_open(pid)
+
+    pidfd_open = os.pidfd_open
+    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(slot_process, "run_slot", die_at_once)
+    with Pool(1, "forkserver", loader=LOADER) as pool:
+        pool.submit(make_batch("noop", 1))
+        monkeypatch.setattr(os, "pidfd_open", open_late)
+        with pytest.raises(crew.SlotStartError, match="exit status 9"):
+            pool.poll(30)
+
+
 def test_slots_that_cannot_start_are_said_so(
     start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,9 +87,11 @@ class SlotProcess:
         try:
             # Not the process's sentinel, which also fires when only the fork server has died.
             self.pidfd = os.pidfd_open(self.pid)
-        except OSError:
+        except OSError as error:
             self._process.kill()
-            self.bury()
+            status = self.bury()
+            if isinstance(error, ProcessLookupError):  # the fork server has buried it already
+                raise OSError(f"a slot died while it started (exit status {status})") from None
             raise
 
     def send(self, stretch: Stretch) -> None:
