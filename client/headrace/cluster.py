@@ -151,7 +151,7 @@ class Cluster(SharedFactory):
         except UnreachableError:
             raise  # so it cannot be told to forget the job, either
         except BaseException:
-            with contextlib.suppress(HeadraceError):
+            with contextlib.suppress(HeadraceError):  # what went wrong first is told
                 self._engine.jobs.delete(spec.id)
             raise
         return Job(self._engine, status)

@@ -1,10 +1,9 @@
 """The checkpointer: one thread that looks after the store beside the commits.
 
-It folds the log into the database's file, and gives payloads that stay their checksums.
-
-SQLite would do so in a commit, every so often, which then waits for the disk: for the file, and for
-whatever else of the same disk is not written yet, large payloads among it. Started and stopped by
-the coordinator, after the ledger and before the store is closed.
+It folds the log into the database's file. SQLite would do so in a commit, every so often, which
+then waits for the disk: for the file, and for whatever else of the same disk is not written yet,
+large payloads among it. And it gives payloads that stay their checksums. Started and stopped by the
+coordinator, after the ledger and before the store is closed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from headrace_wire.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks whether there is something to fold.
+#: Seconds between looks whether there is something to fold or to check.
 LOOK_SECONDS = 1.0
 
 

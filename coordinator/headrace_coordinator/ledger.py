@@ -36,9 +36,6 @@ FAILED_LINE = "the coordinator failed; its log says why"
 #: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
 CLOCK_SECONDS = 60.0
 
-#: What nobody needs any more is taken out of the store after this many seconds without a commit.
-REMOVAL_SECONDS = 1.0
-
 #: A change to the queue, or a look at it.
 Transition = Callable[[Queue, Now], Any]
 
@@ -193,7 +190,7 @@ class Ledger:
             return
         events = queue.state.drain_events()
         late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
-        removals = self.store.has_removals and now.monotonic - self._clock_stored > REMOVAL_SECONDS
+        removals = self.store.has_due_removals(now.monotonic)
         if not events and not self._unwritten and not late and not removals:
             return
         try:

@@ -122,8 +122,8 @@ class RecentResults:
             tail = self._tails.get(job)
             if tail is None:
                 return
-            size = len(run.values)
-            if tail.missed or size > LARGEST_BYTES or self._bytes + size + ENTRY_BYTES > MOST_BYTES:
+            large = len(run.values) > LARGEST_BYTES
+            if tail.missed or large or self._bytes + _measure(run.values) > MOST_BYTES:
                 tail.missed = number
             else:
                 tail.runs.append((number, run))

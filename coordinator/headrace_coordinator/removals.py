@@ -30,9 +30,6 @@ class Removals:
         self._bytes = 0
         self._since: float | None = None
 
-    def __bool__(self) -> bool:
-        return self._since is not None
-
     def add(self, event: InputsDropped | RunsDelivered, now_seconds: float) -> None:
         """Note what nobody asks for any more."""
         if isinstance(event, InputsDropped):

@@ -96,7 +96,8 @@ PROBE_BYTES = 64 << 10
 class Store:
     """One data folder's database. Raises StoreError when it cannot be opened or is damaged.
 
-    Called by one thread at a time, except for its ``reader`` and ``fold_log``.
+    Called by one thread at a time, except for its ``reader``, ``fold_log`` and
+    ``check_payloads``.
     """
 
     def __init__(self, path: Path, durability: Durability = "process") -> None:
@@ -302,10 +303,9 @@ class Store:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
         return float(seconds)
 
-    @property
-    def has_removals(self) -> bool:
-        """Whether there is something to take out at the next opportunity."""
-        return bool(self._removals)
+    def has_due_removals(self, now_seconds: float) -> bool:
+        """Tell whether there is something that a commit should take out by now."""
+        return self._removals.are_due(now_seconds)
 
     def measure_bytes(self) -> int:
         """Bytes that the store takes on disk: database, write-ahead log, payload file."""

@@ -186,11 +186,11 @@ def test_a_call_that_was_interrupted_leaves_the_pool_as_it_was(pool: Pool) -> No
     assert [pool.apply("shop:negate", (n,)) for n in range(20)] == [-n for n in range(20)]
 
 
-def test_a_call_ends_when_its_pool_does(site: Site) -> None:
+def test_a_call_ends_when_its_pool_does(site: Site, cluster: Cluster) -> None:
     with Pool(site.address, key_file=site.data / "key") as pool, ThreadPoolExecutor(1) as threads:
         assert pool.apply("shop:negate", (1,)) == -1
         waits = threads.submit(pool.apply, "shop:doze", (60,))
-        time.sleep(0.3)
+        wait_until(lambda: any(status.busy for status in cluster.workers()))
         pool.terminate()
         with pytest.raises(JobStateError, match="its pool is gone"):
             waits.result(10)

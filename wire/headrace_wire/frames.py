@@ -106,9 +106,9 @@ class FrameWriter:
 
     def put(self, body: Parts) -> None:
         """Send a frame, after the last one has left. Raises OSError."""
-        header = _SHORT.pack(measure(body))
-        self._rest = [header, *body]
-        self.bytes_out += measure(self._rest)
+        length = measure(body)
+        self._rest = [_SHORT.pack(length), *body]
+        self.bytes_out += _SHORT.size + length
         self.push()
 
     def push(self) -> None:

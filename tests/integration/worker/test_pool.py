@@ -577,7 +577,7 @@ def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def open_late(pid: int) -> int:
-        time.sleep(0.1)
+        time.sleep(0.1)  # in which the slot dies: nothing tells this process when it is buried
         return pidfd_open(pid)
 
     pidfd_open = os.pidfd_open

@@ -49,11 +49,12 @@ def test_rows_go_after_a_while(rig: StoredRig) -> None:
     work(rig, 3)
     deliver(rig)
     assert count(rig, "inputs") == 3
-    assert rig.store.has_removals
+    assert not rig.store.has_due_removals(rig.seconds)
     rig.seconds += LONGEST_SECONDS
+    assert rig.store.has_due_removals(rig.seconds)
     rig.write()
     assert (count(rig, "inputs"), count(rig, "results")) == (0, 0)
-    assert not rig.store.has_removals
+    assert not rig.store.has_due_removals(rig.seconds + LONGEST_SECONDS)
 
 
 def test_rows_go_when_there_are_many(rig: StoredRig) -> None:
