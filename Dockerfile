@@ -5,26 +5,21 @@
 # the Python that it was made with.
 ARG PYTHON_IMAGE=python:3.13-slim
 
-# Two lists out of pyproject.toml. The stages below copy them by content, so that no other change
-# of that file installs anything again.
-FROM ${PYTHON_IMAGE} AS lists
-WORKDIR /lists
-COPY pyproject.toml .
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' >run.txt \
- && python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' >build.txt
-
+# What is installed is locked, with hashes (`make lock`); no other change of the source installs
+# anything again.
 FROM ${PYTHON_IMAGE} AS dependencies
 RUN python -m venv --without-pip /opt/headrace
-COPY --from=lists /lists/run.txt .
+COPY requirements/image.txt .
 # Packages bring their own tests, which nothing here imports.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/headrace/bin/python install --requirement run.txt \
+    pip --python /opt/headrace/bin/python install --require-hashes --requirement image.txt \
  && find /opt/headrace -type d -name tests -prune -exec rm -r {} +
 
 FROM ${PYTHON_IMAGE} AS wheel
 WORKDIR /build
-COPY --from=lists /lists/build.txt /tmp/
-RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement /tmp/build.txt
+COPY requirements/build.txt /tmp/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes --requirement /tmp/build.txt
 COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 

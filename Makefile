@@ -4,27 +4,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOCKED := requirements
 PHOTOGRAPHS := .demo/photographs
 PEERS := .bench/peers
 TASKS ?= 100000
 MINUTES ?= 5
+# Tests wait more than they compute: more processes than a machine of two cores has.
+# SEED=1 repeats the order in which a run that printed `--randomly-seed=1` went through its tests.
+PARALLEL := -n 4 --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check quick compose-test newest chaos bench bench-peers redis-server format clean
+.PHONY: help setup lock demo test check quick compose-test newest chaos bench bench-peers redis-server format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment in .venv
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(LOCKED)/development.txt $(LOCKED)/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "headrace needs Python 3.11 or newer: make PYTHON=python3.13 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	sh $(LOCKED)/install.sh $(PYTHON) $(VENV)
 	@touch $@
+
+lock: ## lock today's newest versions, with hashes: what `make setup` and the image install
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet --upgrade uv
+	PATH="$(CURDIR)/$(VENV)/lock/bin:$$PATH" sh $(LOCKED)/lock.sh
 
 demo: $(READY) ## primes and real photographs on this machine, with the speed-up over one process
 	@$(BIN)/python tests/support/photographs.py --debian $(PHOTOGRAPHS) 2>/dev/null \
@@ -39,14 +47,20 @@ check: $(READY) ## ruff, mypy, pyright, import layers
 	$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
 quick: $(READY) ## unit tests and guards of cost alone, in seconds
-	$(BIN)/pytest -q tests/guard tests/unit
+	$(BIN)/pytest -q $(PARALLEL) tests/guard tests/unit
 
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
 	@# At the same time: tests wait more than they compute.
 	@sh tests/support/newest_python.sh >$(VENV)/newest.log 2>&1 & newest=$$!; \
-	$(BIN)/pytest -ra tests/guard tests/unit tests/integration tests/acceptance; status=$$?; \
+	$(BIN)/pytest -ra $(PARALLEL) tests/guard tests/unit tests/integration tests/acceptance; status=$$?; \
 	wait $$newest || { cat $(VENV)/newest.log; status=1; }; exit $$status
+
+newest: $(READY) ## the same tests with today's newest versions instead of those that are locked
+	$(PYTHON) -m venv $(VENV)/newest
+	$(VENV)/newest/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(VENV)/newest/bin/pip list
+	$(VENV)/newest/bin/pytest -ra $(PARALLEL) -m "not compose" tests/guard tests/unit tests/integration tests/acceptance
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests

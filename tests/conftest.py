@@ -1,15 +1,29 @@
-"""The order of the tests: what is quick first, what needs a Docker engine last; and Ctrl-C."""
+"""The order of the tests, who shares what when they run in parallel; and Ctrl-C."""
 
 from __future__ import annotations
 
+import inspect
 import signal
 
 import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the compose tests to the end; the others stay in the order of their folders."""
-    items.sort(key=lambda item: item.get_closest_marker("compose") is not None)
+    """Put what takes longest first, so that it does not run alone at the end.
+
+    Everything else stays in the random order that it was given. The compose tests are the
+    exception: they share one engine and one project, so one process runs them, as they are written.
+    """
+    for item in items:
+        if item.get_closest_marker("compose"):
+            item.add_marker(pytest.mark.xdist_group("compose"))
+    items.sort(key=_find_turn)
+
+
+def _find_turn(item: pytest.Item) -> tuple[int, int]:
+    if item.get_closest_marker("compose") and isinstance(item, pytest.Function):
+        return 0, inspect.unwrap(item.function).__code__.co_firstlineno
+    return 1 if item.get_closest_marker("slow") else 2, 0
 
 
 def pytest_configure() -> None:

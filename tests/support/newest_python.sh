@@ -18,12 +18,16 @@ if .venv/bin/python -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(i
     exit 0 # .venv is of that version: its tests run anyway
 fi
 environment=.venv/python-$version
-if [ ! -e "$environment/.ready" ] || [ pyproject.toml -nt "$environment/.ready" ]; then
-    "$python" -m venv "$environment"
-    "$environment/bin/pip" install --quiet --editable '.[dev]'
-    touch "$environment/.ready"
+ready=$environment/.ready
+for source in pyproject.toml requirements/development.txt requirements/install.sh; do
+    [ "$ready" -nt "$source" ] || rm -f "$ready"
+done
+if [ ! -e "$ready" ]; then
+    sh requirements/install.sh "$python" "$environment"
+    touch "$ready"
 fi
 echo "Python $version: unit and integration tests, and the programs of the standard library"
-"$environment/bin/pytest" -q -m "not slow and not compose" tests/guard tests/unit tests/integration
+"$environment/bin/pytest" -q -n 3 --dist loadgroup -m "not slow and not compose" \
+    tests/guard tests/unit tests/integration
 # A few of them: they take a while. All pass there, too.
 "$environment/bin/pytest" -q -k "pool or wait" tests/acceptance/test_stdlib_programs.py

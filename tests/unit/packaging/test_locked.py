@@ -1,0 +1,85 @@
+"""What is locked: everything that the project file asks for, whole, and from nowhere at all."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+
+from support.places import REPOSITORY
+
+LOCKS = ("build", "development", "image")
+
+#: Versions of Python for which a lock must hold.
+PYTHONS = ("3.11.0", "3.12.0", "3.13.0", "3.14.0")
+
+
+def read_project() -> dict[str, Any]:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def read_lock(name: str) -> str:
+    return (REPOSITORY / "requirements" / f"{name}.txt").read_text()
+
+
+def list_pins(name: str, python: str) -> dict[str, str]:
+    """The versions that a lock has for a version of Python."""
+    pins = {}
+    for line in read_lock(name).splitlines():
+        found = re.match(r"([a-z0-9-]+)==([^ ]+)(?: ; (.*?))? \\$", line)
+        if found and applies(found[3], python):
+            assert found[1] not in pins
+            pins[found[1]] = found[2]
+    return pins
+
+
+def applies(marker: str | None, python: str) -> bool:
+    return marker is None or Marker(marker).evaluate({"python_full_version": python})
+
+
+def list_wanted(name: str) -> list[Requirement]:
+    """What the project file asks for."""
+    project = read_project()
+    build = project["build-system"]["requires"]
+    run = project["project"]["dependencies"]
+    wanted = {
+        "build": build,
+        "image": run,
+        "development": [*build, *run, *project["project"]["optional-dependencies"]["dev"]],
+    }[name]
+    return [
+        requirement for requirement in map(Requirement, wanted) if requirement.name != "headrace"
+    ]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("name", LOCKS)
+def test_what_is_asked_for_is_locked_within_its_range(name: str, python: str) -> None:
+    pins = list_pins(name, python)
+    for requirement in list_wanted(name):
+        assert requirement.specifier.contains(pins[requirement.name.lower().replace("_", "-")])
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("name", ["build", "image"])
+def test_what_the_image_runs_is_what_was_tested(name: str, python: str) -> None:
+    assert list_pins(name, python).items() <= list_pins("development", python).items()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_version_has_hashes(name: str) -> None:
+    blocks = re.split(r"\n(?=[a-z])", read_lock(name))[1:]
+    assert blocks
+    for block in blocks:
+        assert re.search(r"==[^ ]+.* \\\n    --hash=sha256:", block), block
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_place(name: str) -> None:
+    text = read_lock(name)
+    for place in ("://", "--index", "--extra-index", "--find-links", " @ ", "file:", "/home/"):
+        assert place not in text
