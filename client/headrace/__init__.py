@@ -17,19 +17,30 @@ if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
     from headrace_services.calls import RemoteError
     from headrace_services.task import current_task
-    from headrace_wire.errors import LockLostError, QueueClosedError
+    from headrace_wire.errors import (
+        JobIncompleteError,
+        LockLostError,
+        QueueClosedError,
+        TaskFailedError,
+        UnreachableError,
+        WaitTimedOutError,
+    )
 
 __all__ = [
     "ABSENT",
     "AsyncCluster",
     "Cluster",
     "Executor",
+    "JobIncompleteError",
     "LockLostError",
     "Pool",
     "QueueClosedError",
     "RemoteError",
     "SubmitOptions",
+    "TaskFailedError",
     "TimeoutError",
+    "UnreachableError",
+    "WaitTimedOutError",
     "current_cluster",
     "current_task",
 ]
@@ -42,10 +53,14 @@ _HOMES = {
     "SubmitOptions": "headrace.submission",
     "TimeoutError": "multiprocessing",
     "Executor": "headrace.executor",
+    "JobIncompleteError": "headrace_wire.errors",
     "LockLostError": "headrace_wire.errors",
     "Pool": "headrace.pool",
     "QueueClosedError": "headrace_wire.errors",
     "RemoteError": "headrace_services.calls",
+    "TaskFailedError": "headrace_wire.errors",
+    "UnreachableError": "headrace_wire.errors",
+    "WaitTimedOutError": "headrace_wire.errors",
     "current_task": "headrace_services.task",
     "current_cluster": "headrace.current",
 }

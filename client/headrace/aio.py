@@ -105,9 +105,24 @@ class AsyncJob:
         """Wait until it has ended. Raises WaitTimedOutError."""
         return await asyncio.to_thread(self._job.wait, timeout)
 
-    async def results(self, *, ordered: bool = True) -> AsyncIterator[Any]:
-        """The values of its tasks, in order or as they come."""
-        values: Iterator[Any] = self._job.results(ordered=ordered)
+    async def results(
+        self,
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in Job
+    ) -> AsyncIterator[Any]:
+        """The values of its tasks, in order or as they come; see ``Job.results``."""
+        async for _, value in self.indexed_results(ordered=ordered, timeout=timeout):
+            yield value
+
+    async def indexed_results(
+        self,
+        *,
+        ordered: bool = True,
+        timeout: float | None = None,  # noqa: ASYNC109 - as in Job
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """The same, each value with the index of its task."""
+        values: Iterator[Any] = self._job.indexed_results(ordered=ordered, timeout=timeout)
         while (value := await asyncio.to_thread(next, values, _OVER)) is not _OVER:
             yield value
 

@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from headrace.engine import Engine
+from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
 from headrace_services.service import Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import unpack
-from headrace_wire.errors import TaskFailedError, UsageError, WaitTimedOutError
+from headrace_wire.errors import (
+    JobIncompleteError,
+    OutputError,
+    TaskFailedError,
+    UsageError,
+    WaitTimedOutError,
+)
 from headrace_wire.messages import FetchRequest, JobStatus, TaskFailure
 
 #: Bytes of values asked for at a time.
@@ -56,11 +63,13 @@ class Job:
         ordered: bool,
         on_progress: Callable[[JobStatus], None] | None = None,
         deadline: float | None = None,
+        received: Received | None = None,
     ) -> Iterator[tuple[int, bytes]]:
         """Encoded values with their indices, as they come or in index order, until the job ends.
 
-        Failed and cancelled tasks have none. ``on_progress`` is told whenever there is news, and
-        at least every 20 seconds. Raises WaitTimedOutError when the monotonic ``deadline`` passes.
+        Failed and cancelled tasks have none: ``received`` takes note of those that have one.
+        ``on_progress`` is told whenever there is news, and at least every 20 seconds. Raises
+        WaitTimedOutError when the monotonic ``deadline`` passes.
         """
         cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
         while True:
@@ -84,7 +93,10 @@ class Job:
             if on_progress:
                 on_progress(fetched.status)
             for run in fetched.runs:
-                yield from enumerate(unpack_batch(run.values), run.start)
+                values = unpack_batch(run.values)
+                if received:
+                    received.add(run.start, run.start + len(values))
+                yield from enumerate(values, run.start)
             cursor = fetched.cursor
             if fetched.complete:
                 return
@@ -122,35 +134,68 @@ class Job:
         """The values of its tasks, in order or as they come, until it ends.
 
         What a function returned is decoded; values of other services are the bytes that they make
-        (``result`` puts those together). When there are no more, raises TaskFailedError if a task
-        failed, and WaitTimedOutError after so many seconds.
+        (``result`` puts those together). A task that failed, was cancelled or did not run in time
+        has none, and those after it move up: ``indexed_results`` tells which value is whose. When
+        there are no more, raises TaskFailedError if a task failed, and JobIncompleteError if values
+        are missing for another reason, with the first indices that have none. Raises
+        WaitTimedOutError after so many seconds.
         """
+        return (value for _, value in self.indexed_results(ordered=ordered, timeout=timeout))
+
+    def indexed_results(
+        self, *, ordered: bool = True, timeout: float | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """The same as ``results``, each value with the index of its task, that of its argument."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        return self._read_results(ordered=ordered, deadline=deadline)
+
+    def _read_results(self, *, ordered: bool, deadline: float | None) -> Iterator[tuple[int, Any]]:
         read = self._find_reader()
-        for _, value in self.values(ordered=ordered, deadline=deadline):
-            yield read(value)
+        received = Received()
+        for index, value in self.values(ordered=ordered, deadline=deadline, received=received):
+            yield index, read(value)
+        if gaps := self._find_gaps(received):
+            raise gaps
+
+    def _find_gaps(
+        self, received: Received, *, all_read: bool = True
+    ) -> TaskFailedError | JobIncompleteError | None:
+        """What to raise when values of this job, which is over, are missing."""
+        missing = describe_missing(self.status, received, all_read=all_read)
+        if not missing:
+            return None
         first = next(self.failures(), None) if self.status.failed else None
-        if first is not None:
-            raise TaskFailedError(
-                f"{self.status.failed} of {self.status.tasks} tasks of job {self.id} failed; the "
-                f"first, task {first.index} ({first.summary}): {first.message}"
-            )
+        if first is None:
+            return JobIncompleteError(missing)
+        return TaskFailedError(
+            f"{self.status.failed} of {self.status.tasks} tasks of job {self.id} failed; the "
+            f"first, task {first.index} ({first.summary}): {first.message}"
+            + (f"; {missing}" if self.status.cancelled else "")
+        )
 
     def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
         """Its results put together as its service does it, such as a count, or files.
 
         What its service would write to standard output is returned as bytes when no ``path`` is
-        given. Raises OutputError.
+        given. Raises OutputError where that cannot be put together or written. When values are
+        missing, writes those there are to ``path``, as far as its service does so, and raises
+        TaskFailedError or JobIncompleteError, as ``results`` does.
         """
         service = load_service(self.status.service)
         operation = self.status.operation
         stream = io.BytesIO()
-        gathered = service.gather(
-            operation,
-            self.parameters,
-            self.values(ordered=service.is_ordered(operation)),
-            Target(stream, None if path is None else Path(path), file_format),
-        )
+        received = Received()
+        values = self.values(ordered=service.is_ordered(operation), received=received)
+        target = Target(stream, None if path is None else Path(path), file_format)
+        try:
+            gathered = service.gather(operation, self.parameters, values, target)
+        except OutputError as error:
+            gaps = self._find_gaps(received, all_read=False) if self.is_over else None
+            if gaps:  # which may be the reason, or will be the next thing to say
+                raise type(gaps)(f"{error.message}; {gaps.message}") from error
+            raise
+        if gaps := self._find_gaps(received):
+            raise gaps
         return stream.getvalue() if gathered.result is None else gathered.result
 
     def _find_reader(self) -> Callable[[bytes], Any]:

@@ -93,6 +93,13 @@ class JobStateError(HeadraceError):
     exit_code = EXIT_USAGE
 
 
+class JobIncompleteError(JobStateError):
+    """Values of the job are missing: it was cancelled, or ended by its deadline."""
+
+    code = "job_incomplete"
+    exit_code = EXIT_TASKS_FAILED
+
+
 class StoreError(HeadraceError):
     """The coordinator's store cannot be written; nothing was acknowledged."""
 

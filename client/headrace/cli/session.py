@@ -22,6 +22,7 @@ from headrace.cli.show import show_status
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
 from headrace.job import Job
+from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Plan, Target
 from headrace_wire.address import Address
@@ -114,8 +115,9 @@ def deliver(
     ``started`` is the monotonic time from which wall time counts, None for the job's own.
     ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
     """
+    received = Received()
     try:
-        gathered = _gather(job, target, progress, wait_seconds, embedded=embedded)
+        gathered = _gather(job, target, progress, wait_seconds, received, embedded=embedded)
     except KeyboardInterrupt:
         progress.close()
         _say_how_to_return(job, embedded=embedded)
@@ -123,7 +125,9 @@ def deliver(
     except OutputError:
         progress.close()
         if job.status.finished_at is not None:
-            explain_failures(job, embedded=embedded)
+            explain_failures(
+                job, describe_missing(job.status, received, all_read=False), embedded=embedded
+            )
         raise
     progress.close()
     if drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
@@ -131,7 +135,7 @@ def deliver(
     _print_result(job, gathered, as_json=as_json)
     for problem in gathered.problems:
         click.echo(f"not written: {problem}", err=True)
-    explain_failures(job, embedded=embedded)
+    explain_failures(job, describe_missing(job.status, received), embedded=embedded)
     wall_seconds = job.status.wall_seconds or 0.0
     if started is not None:
         wall_seconds = time.monotonic() - started
@@ -181,7 +185,13 @@ def _submit(
 
 
 def _gather(
-    job: Job, target: Target, progress: Progress, wait_seconds: float | None, *, embedded: bool
+    job: Job,
+    target: Target,
+    progress: Progress,
+    wait_seconds: float | None,
+    received: Received,
+    *,
+    embedded: bool,
 ) -> Gathered:
     status = job.status
     service = load_service(status.service)
@@ -193,7 +203,10 @@ def _gather(
         progress.update(latest.done + latest.failed, "" if embedded else latest.waiting_for)
 
     values = job.values(
-        ordered=service.is_ordered(status.operation), on_progress=show, deadline=deadline
+        ordered=service.is_ordered(status.operation),
+        on_progress=show,
+        deadline=deadline,
+        received=received,
     )
     try:
         return service.gather(status.operation, job.parameters, values, target)

@@ -13,11 +13,14 @@ from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
 FAILURES_SHOWN = 20
 
 
-def explain_failures(job: Job, *, embedded: bool) -> None:
-    """Say on standard error what cut a job short or which tasks failed, and how to go on."""
-    if job.status.ended_because:
+def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
+    """Say on standard error which tasks failed, what cut a job short, and how to go on.
+
+    ``missing`` says which values are missing, "" if none is.
+    """
+    if missing and job.status.cancelled:
         again = "" if embedded else f"; `headrace retry {job.id}` runs what is left"
-        click.echo(f"headrace: job {job.id} failed: {job.status.ended_because}{again}", err=True)
+        click.echo(f"headrace: {missing}{again}", err=True)
     if not job.status.failed:
         return
     for failure in islice(job.failures(), FAILURES_SHOWN):
