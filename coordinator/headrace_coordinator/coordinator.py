@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from headrace_coordinator.alarm import Alarm
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.checkpointer import Checkpointer
 from headrace_coordinator.commit import Committer
@@ -31,6 +32,7 @@ from headrace_coordinator.events import (
     JobChanged,
     JobDeleted,
     LinesLogged,
+    MomentSet,
     OrdersGiven,
     ResultsDropped,
     RunDone,
@@ -87,7 +89,7 @@ SPOOL_SHARE = 0.8
 STOP_SECONDS = 5.0
 
 #: Bounds for the ticker's pause, in seconds: it sleeps until the next deadline within them.
-SHORTEST_TICK_SECONDS = 0.02
+SHORTEST_TICK_SECONDS = 0.005
 LONGEST_TICK_SECONDS = 1.0
 
 
@@ -133,7 +135,7 @@ class Coordinator:
             self._stack.close()
             raise
         self._checkpointer = Checkpointer(self._ledger)
-        self._stopping = threading.Event()
+        self._alarm = Alarm(lambda: self._ledger.now().monotonic)
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
 
     @property
@@ -161,7 +163,7 @@ class Coordinator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stopping.set()
+        self._alarm.stop()
         self._bells.close()
         self._server.stop()
         self._loop.stop(STOP_SECONDS)
@@ -191,6 +193,8 @@ class Coordinator:
             match event:
                 case WorkAppeared():
                     topics[WORK] = None
+                case MomentSet():
+                    self._alarm.bring_forward(event.moment)
                 case OrdersGiven():
                     topics[name_orders_topic(event.worker)] = None
                 case JobChanged():
@@ -222,14 +226,18 @@ class Coordinator:
             self._bells.forget(topic)
 
     def _tick(self) -> None:
-        """Let the queue see the time, at its next deadline or after a second."""
+        """Let the queue see the time when something is due, or after a second.
+
+        What comes to be due while this waits brings the moment forward: see MomentSet.
+        """
 
         def next_deadline(queue: Queue, _: Now) -> float | None:
             return queue.next_deadline()
 
-        pause = SHORTEST_TICK_SECONDS
+        next_tick = earliest = self._ledger.now().monotonic
         commits, last_commit, heap_used = 0, time.monotonic(), False
-        while not self._stopping.wait(pause):
+        while self._alarm.wait(next_tick, earliest):
+            self._alarm.reset()
             if self._ledger.commits != commits:
                 commits, last_commit, heap_used = self._ledger.commits, time.monotonic(), True
             elif heap_used and time.monotonic() - last_commit > QUIET_SECONDS:
@@ -245,10 +253,10 @@ class Coordinator:
             except Exception:
                 log.exception("the ticker failed once")
                 deadline = None
-            left = LONGEST_TICK_SECONDS
+            now = self._ledger.now().monotonic
+            earliest, next_tick = now + SHORTEST_TICK_SECONDS, now + LONGEST_TICK_SECONDS
             if deadline is not None:
-                left = deadline - self._ledger.now().monotonic
-            pause = min(max(left, SHORTEST_TICK_SECONDS), LONGEST_TICK_SECONDS)
+                next_tick = min(deadline, next_tick)
 
     def _find_problem(self) -> str:
         return self._ledger.problem

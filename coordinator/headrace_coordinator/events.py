@@ -144,6 +144,12 @@ class WorkAppeared(Record):
     """There are tasks to lease where there were none."""
 
 
+class MomentSet(Record):
+    """Something is due at this monotonic moment. For the ticker, which may wait for a later one."""
+
+    moment: float
+
+
 class OrdersGiven(Record):
     """A worker has orders to hear of."""
 
@@ -214,6 +220,7 @@ Event = (
     | JobExpired
     | JobDeleted
     | WorkAppeared
+    | MomentSet
     | OrdersGiven
     | WorkerJoined
     | WorkerGone

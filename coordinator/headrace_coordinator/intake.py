@@ -8,6 +8,7 @@ from headrace_coordinator.events import (
     InputsPut,
     JobDeleted,
     JobSubmitted,
+    MomentSet,
     ResultsDropped,
     RunsDelivered,
     TaskRevived,
@@ -66,7 +67,7 @@ class Intake:
             waiting_since=now.monotonic,
             heard=now.monotonic,
         )
-        _set_deadline(job, now)
+        self._set_deadline(job, now)
         self._state.add(job)
         self._state.events.append(JobSubmitted(spec, now.at))
         if spec.tasks is not None:
@@ -216,7 +217,7 @@ class Intake:
         job.results_kept = True
         job.waiting_since = job.heard = now.monotonic
         job.virtual_seconds = self._state.virtual_seconds
-        _set_deadline(job, now)
+        self._set_deadline(job, now)
 
     def delete(self, job_id: str) -> None:
         """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
@@ -277,7 +278,7 @@ class Intake:
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
 
-
-def _set_deadline(job: Job, now: Now) -> None:
-    if job.spec.deadline_seconds is not None:
-        job.deadline = now.monotonic + job.spec.deadline_seconds
+    def _set_deadline(self, job: Job, now: Now) -> None:
+        if job.spec.deadline_seconds is not None:
+            job.deadline = now.monotonic + job.spec.deadline_seconds
+            self._state.events.append(MomentSet(job.deadline))

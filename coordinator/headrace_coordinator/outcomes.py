@@ -14,6 +14,7 @@ from headrace_coordinator.events import (
     JobChanged,
     LinesDropped,
     LinesLogged,
+    MomentSet,
     OrdersGiven,
     OutcomesDropped,
     RunDone,
@@ -280,6 +281,8 @@ class Outcomes:
             heapq.heappush(job.delayed, (now.monotonic + pause, index, lease.attempt))
             self._state.paused[job.spec.id] = job
             self._leasing.promote_delayed(now)
+            if job.delayed and job.delayed[0][1] == index:
+                self._state.events.append(MomentSet(job.delayed[0][0]))
         member = self._state.members.get(worker)
         if member:
             member.failed += 1

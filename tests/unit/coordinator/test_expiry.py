@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_coordinator.events import JobExpired, OrdersGiven
+from headrace_coordinator.events import JobExpired, MomentSet, OrdersGiven
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.rules import Rules
 from headrace_wire.errors import UnknownJobError
@@ -89,3 +89,13 @@ def test_a_running_job_never_expires(rig: Rig) -> None:
     rig.submit(tasks=1)
     pass_time(rig, 1000)
     assert rig.status().state == QUEUED
+
+
+def test_the_ticker_is_told_of_each_new_deadline(rig: Rig) -> None:
+    rig.seconds = 3.0
+    rig.submit(tasks=2, deadline_seconds=0.5)
+    assert MomentSet(3.5) in rig.queue.state.drain_events()
+    pass_time(rig, 1.0)
+    rig.queue.state.drain_events()
+    rig.queue.intake.retry("job", rig.now)
+    assert MomentSet(4.5) in rig.queue.state.drain_events()

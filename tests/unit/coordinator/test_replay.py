@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace_coordinator.events import MomentSet
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.retries import compute_pause_seconds
 from headrace_wire.errors import JobStateError, UsageError
@@ -98,3 +99,12 @@ def test_a_long_delay_is_never_shortened() -> None:
 def test_after_a_crash_there_is_no_pause_but_memory_needs_one() -> None:
     assert compute_pause_seconds(make_spec(), 1, 0, CRASH) == 0.0
     assert compute_pause_seconds(make_spec(), 1, 0, OOM) > 0.0
+
+
+def test_the_ticker_is_told_when_the_next_pause_is_over(rig: Rig) -> None:
+    rig.join()
+    rig.submit(tasks=2, retries=3, retry_delay_seconds=2.0)
+    (lease,) = rig.lease()
+    rig.fail(lease, lease.start)
+    (moment,) = [event for event in rig.queue.state.drain_events() if isinstance(event, MomentSet)]
+    assert moment.moment == rig.queue.state.find("job").delayed[0][0]
