@@ -1,9 +1,8 @@
-"""The checkpointer: one thread that looks after the store beside the commits.
+"""The checkpointer: one thread that folds the store's log into its file, beside the commits.
 
-It folds the log into the database's file. SQLite would do so in a commit, every so often, which
-then waits for the disk: for the file, and for whatever else of the same disk is not written yet,
-large payloads among it. And it gives payloads that stay their checksums. Started and stopped by the
-coordinator, after the ledger and before the store is closed.
+SQLite would do so in a commit, every so often, which then waits for the disk: for the file, and for
+whatever else of the same disk is not written yet, large payloads among it. Started and stopped by
+the coordinator, after the ledger and before the store is closed.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from headrace_wire.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks whether there is something to fold or to check.
+#: Seconds between looks whether there is something to fold.
 LOOK_SECONDS = 1.0
 
 
@@ -40,7 +39,6 @@ class Checkpointer:
         folded = 0
         while not self._stopping.wait(LOOK_SECONDS):
             try:
-                self._ledger.check_payloads()
                 commits = self._ledger.commits
                 if commits != folded:
                     self._ledger.store.fold_log()

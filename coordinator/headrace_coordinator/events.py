@@ -43,6 +43,13 @@ class RunDone(Record):
     operation: str
 
 
+class RunLost(Record):
+    """The values of the run that begins at ``start`` are damaged: kept no more. To be stored."""
+
+    job: str
+    start: int
+
+
 class TaskDead(Record):
     """A task's attempts are exhausted. To be stored."""
 
@@ -207,6 +214,7 @@ Event = (
     | InputsPut
     | InputsDropped
     | RunDone
+    | RunLost
     | TaskDead
     | TaskRevived
     | AttemptsCounted

@@ -145,6 +145,7 @@ class Intake:
                 f"job {job_id} was cut off while its inputs came in: submit it again"
             )
         unfinished = job.done.missing(0, job.tasks)
+        _require_inputs(job, unfinished)
         if not unfinished:
             return self.status(job_id, now)
         self._revive(job, job.dead)
@@ -161,7 +162,12 @@ class Intake:
         The job may still be running. Raises UsageError for a task that is not dead.
         """
         job = self._state.find(job_id)
-        chosen = RangeSet((index, index + 1) for index in indices) or RangeSet(job.dead)
+        chosen = RangeSet((index, index + 1) for index in indices)
+        if not chosen:  # all that can be
+            chosen = RangeSet(job.dead)
+            for start, stop in job.inputless:
+                chosen.remove(start, stop)
+            chosen = chosen or job.dead
         for start, stop in chosen:
             if not job.dead.covers(start, stop):
                 wrong = next(index for index in range(start, stop) if index not in job.dead)
@@ -171,6 +177,7 @@ class Intake:
                 )
         if not chosen:
             return self.status(job_id, now)
+        _require_inputs(job, chosen)
         if job.is_final:
             if job.done.count + job.dead.count < job.tasks or not job.sealed:
                 raise JobStateError(
@@ -282,3 +289,15 @@ class Intake:
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self._state.events.append(MomentSet(job.deadline))
+
+
+def _require_inputs(job: Job, tasks: Iterable[tuple[int, int]]) -> None:
+    """Raise JobStateError where these tasks cannot be run any more."""
+    if job.broken:
+        raise JobStateError(f"job {job.spec.id} cannot be run again: {job.broken}")
+    for start, stop in tasks:
+        for index, _ in job.inputless.overlap(start, stop):
+            raise JobStateError(
+                f"task {index} of job {job.spec.id} cannot be run again, as its input is not kept "
+                "any more: submit the job again"
+            )

@@ -83,7 +83,11 @@ class Job(Record, frozen=False):
     #: Tasks that are withdrawn as soon as their worker returns them.
     recalled: RangeSet = field(default_factory=RangeSet)
     chunks: Chunks = field(default_factory=Chunks)
+    #: Tasks without a result whose inputs are not kept any more.
+    inputless: RangeSet = field(default_factory=RangeSet)
     mean_seconds: float | None = None
+    #: The running mean of bytes that the value of a task takes.
+    mean_bytes: float | None = None
     cpu_seconds: float = 0.0
     busy_seconds: float = 0.0
     bytes_in: int = 0
@@ -92,6 +96,8 @@ class Job(Record, frozen=False):
     finished_at: float | None = None
     results_kept: bool = True
     ended_because: str = ""
+    #: Why it cannot be run again; "" if it can.
+    broken: str = ""
     #: The tasks' own counters, and whether a name was refused.
     counters: dict[str, float] = field(default_factory=dict[str, float])
     counters_full: bool = False
@@ -184,6 +190,14 @@ class Job(Record, frozen=False):
             self.mean_seconds = mean
         else:
             self.mean_seconds += (mean - self.mean_seconds) * MEAN_WEIGHT
+
+    def learn_bytes(self, tasks: int, size_bytes: int) -> None:
+        """Update the running mean of bytes per value."""
+        mean = size_bytes / tasks
+        if self.mean_bytes is None:
+            self.mean_bytes = mean
+        else:
+            self.mean_bytes += (mean - self.mean_bytes) * MEAN_WEIGHT
 
     def count(self, growth: Mapping[str, float]) -> str:
         """Let counters grow. Returns a name that was refused, as there are too many; or ""."""

@@ -5,10 +5,12 @@ Methods that wait, for a commit or for something to happen, are generators of th
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, cast
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger, Transition
@@ -34,6 +36,8 @@ from headrace_wire.messages import (
     WorkerStatus,
 )
 from headrace_wire.version import PROTOCOL, read_version
+
+log = logging.getLogger(__name__)
 
 #: Seconds that a client is kept waiting for room before it is told that there is none.
 ROOM_SECONDS = 5.0
@@ -156,7 +160,10 @@ class JobQueue:
                     if more:  # this call may have been woken for all that wait
                         self._bells.pass_on(WORK)
                 if granted:
-                    return Grant(self._fill(granted, request))
+                    filled = yield from self._fill(granted, request)
+                    if filled:
+                        return Grant(filled)
+                    continue  # what was granted is gone: there may be more
             if not (yield self._bells.wait(WORK, rung, deadline)):
                 return Grant(())
 
@@ -190,15 +197,15 @@ class JobQueue:
 
     def _fill(
         self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
-    ) -> tuple[Lease, ...]:
+    ) -> Answer[tuple[Lease, ...]]:
         """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
         filled: list[Lease] = []
         for lease, spec in granted:
             inputs: tuple[bytes, ...] | None = ()
             if spec.carried:
-                inputs = self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
+                inputs = yield from self._read_inputs(lease)
             if inputs is None:
-                continue  # deleted meanwhile, and the lease with it
+                continue  # deleted meanwhile or damaged, and the lease with it
             filled.append(
                 Lease(
                     id=lease.id,
@@ -214,6 +221,18 @@ class JobQueue:
                 )
             )
         return tuple(filled)
+
+    def _read_inputs(self, lease: HeldLease) -> Answer[tuple[bytes, ...] | None]:
+        reader = self._ledger.store.reader
+        try:
+            return reader.read_inputs(lease.job, lease.start, lease.stop)
+        except DamagedError as error:
+            lost = error
+        log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
+        yield from self._commit(
+            lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now)
+        )
+        return None
 
 
 def _count_recalled(queue: Queue, job: str) -> int:

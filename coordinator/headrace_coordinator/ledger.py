@@ -147,13 +147,6 @@ class Ledger:
                 except StoreError as error:
                     self._note_problem(error.message)
 
-    def check_payloads(self) -> None:
-        """Store checksums of payloads that stay. For one thread, beside those that commit.
-
-        Raises StoreError.
-        """
-        self.store.check_payloads(self._lock, self.now().monotonic)
-
     def _run_pending(self) -> None:
         """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
         calls: list[_Call] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
+from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.events import (
     AttemptFailed,
     AttemptsCounted,
@@ -18,6 +19,7 @@ from headrace_coordinator.events import (
     OrdersGiven,
     OutcomesDropped,
     RunDone,
+    RunLost,
     TaskDead,
 )
 from headrace_coordinator.job import HeldLease, Job
@@ -30,7 +32,9 @@ from headrace_wire.batch import count_batch, slice_batch
 from headrace_wire.errors import ProtocolError
 from headrace_wire.messages import (
     ERROR,
+    FAILED,
     REFUSED,
+    SUCCEEDED,
     WITHDRAWN,
     DoneRun,
     JobLines,
@@ -121,6 +125,66 @@ class Outcomes:
             job.recalled.remove(index, index + 1)
         return tuple(index for index in indices if index in job.withdrawn)
 
+    def lose_inputs(self, job_id: str, lease_id: int, lost: DamagedError, now: Now) -> None:
+        """Let leased tasks fail whose inputs cannot be read; others of the lease wait again."""
+        lease = self._state.leases.get(lease_id)
+        job = self._state.jobs.get(job_id)
+        if lease is None or job is None:
+            return  # it was deleted or cancelled meanwhile
+        message = f"its input in the coordinator's store {lost.reason}"
+        for start, stop in lease.held.overlap(lost.start, lost.stop):
+            self._release(job, lease_id, start, stop)
+            for index in range(start, stop):
+                self._bury(job, index, ERROR, message, attempt=lease.attempt)
+        self._leasing.hand_back(lease_id, lease.start, lease.stop, now)
+        self._state.change(job, now)
+
+    def lose_results(self, job_id: str, lost: DamagedError, now: Now) -> None:
+        """Let tasks fail whose values cannot be read. They may be replayed, if they have inputs."""
+        job = self._state.find(job_id)
+        if job.done.covers(lost.start, lost.stop) and not job.dropped.overlap(
+            lost.start, lost.stop
+        ):
+            self._note_inputless(job, lost.start, lost.stop)
+            job.done.remove(lost.start, lost.stop)
+            job.undelivered.pop(lost.start, None)
+            job.result_bytes -= lost.size_bytes
+            self._state.keep(job, -lost.size_bytes)
+            message = f"its value in the coordinator's store {lost.reason}"
+            for index in range(lost.start, lost.stop):
+                self._bury(job, index, ERROR, message, attempt=1)
+            if job.state == SUCCEEDED:
+                job.state = FAILED
+            self._state.change(job, now)
+        self._state.events.append(RunLost(job_id, lost.start))
+
+    def _note_inputless(self, job: Job, start: int, stop: int) -> None:
+        """Note of tasks that are done which of them have no input any more."""
+        if job.spec.carried:
+            job.inputless.add(start, stop)
+            for left, right, _ in job.chunks.touching(start, stop):
+                if not job.done.covers(left, right):
+                    job.inputless.remove(left, right)
+
+    def _bury(self, job: Job, index: int, reason: str, message: str, *, attempt: int) -> None:
+        job.dead.add(index, index + 1)
+        failure = TaskFailure(
+            lease=0,
+            job=job.spec.id,
+            index=index,
+            attempt=attempt,
+            reason=reason,
+            signal="",
+            error_type="",
+            message=message,
+            traceback="",
+            summary=f"task {index}",
+            worker="",
+            cpu_seconds=0.0,
+            busy_seconds=0.0,
+        )
+        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+
     def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
         job.recalled.add(index, index + 1)
         for lease in holders:
@@ -144,24 +208,8 @@ class Outcomes:
             self._state.change(job, now)
 
     def _lay_down(self, job: Job, index: int) -> None:
-        job.dead.add(index, index + 1)
         job.withdrawn.add(index, index + 1)
-        failure = TaskFailure(
-            lease=0,
-            job=job.spec.id,
-            index=index,
-            attempt=0,
-            reason=WITHDRAWN,
-            signal="",
-            error_type="",
-            message="its client took it back",
-            traceback="",
-            summary=f"task {index}",
-            worker="",
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
-        )
-        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+        self._bury(job, index, WITHDRAWN, "its client took it back", attempt=0)
 
     def _check(self, report: Report) -> None:
         for run in report.done:
@@ -208,6 +256,7 @@ class Outcomes:
             job.done.add(start, stop)
             job.bytes_out += len(values)
             job.result_bytes += len(values)
+            job.learn_bytes(stop - start, len(values))
             if job.spec.owned:
                 job.undelivered[start] = (stop, len(values))
             self._state.keep(job, len(values))

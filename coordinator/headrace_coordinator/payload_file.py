@@ -4,7 +4,7 @@ SQLite writes a large value twice, page by page, and syncs it while the commit w
 write into a file that mostly is in memory already. The database's rows say which place is whose: a
 place is taken before the commit that names it, and free again after the commit that forgets it.
 
-    put ─► a free place ─► row with place, size, checksum ─► commit
+    put ─► a free place ─► row with its place and size ─► commit
     row deleted ─► commit ─► free ─► once no reader that may know the row is left ─► a free place
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import zlib
 from collections import deque
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -33,14 +32,10 @@ CLOSED = -1
 
 
 class Payload(Record):
-    """Where a payload is: ``size`` bytes from ``place`` on.
-
-    ``checksum`` is its CRC-32, if that was computed.
-    """
+    """Where a payload is: ``size`` bytes from ``place`` on."""
 
     place: int
     size: int
-    checksum: int | None = None
 
     @property
     def units(self) -> tuple[int, int]:
@@ -75,18 +70,14 @@ class PayloadFile:
                     raise ValueError(f"two payloads are at {payload.place}")
                 self._used.add(first, last)
 
-    def put(self, content: bytes, *, check: bool = False) -> Payload:
-        """Write a payload into a free place, the first that is large enough.
-
-        ``check`` has its checksum computed at once.
-        """
+    def put(self, content: bytes) -> Payload:
+        """Write a payload into a free place, the first that is large enough."""
         units = -(-len(content) // UNIT_BYTES)
         with self._lock:
             self._reuse()
             first = self._used.find_gap(units)
             self._used.add(first, first + units)
-        checksum = zlib.crc32(content) if check else None
-        payload = Payload(first * UNIT_BYTES, len(content), checksum)
+        payload = Payload(first * UNIT_BYTES, len(content))
         self._unsynced = True
         written = 0
         with memoryview(content) as view:
@@ -118,14 +109,6 @@ class PayloadFile:
     def read(self, payload: Payload) -> bytes:
         """A payload's content; shorter where the file ends before it does."""
         return os.pread(self._file, payload.size, payload.place)
-
-    def compute_checksum(self, payload: Payload) -> int:
-        """The CRC-32 of what is at a payload's place."""
-        return zlib.crc32(self.read(payload))
-
-    def is_whole(self, payload: Payload) -> bool:
-        """Tell whether what is at a payload's place is known to be what was put there."""
-        return payload.checksum is not None and self.compute_checksum(payload) == payload.checksum
 
     def sync(self) -> None:
         """Let what was put survive a power cut."""

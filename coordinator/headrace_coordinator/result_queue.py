@@ -5,10 +5,14 @@ Methods that wait, for a commit or for news, are generators of the loop's steps.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from headrace_coordinator.bells import Bells
+from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.job import Job
 from headrace_coordinator.ledger import Ledger
@@ -32,6 +36,10 @@ from headrace_wire.messages import (
     Sample,
     TaskFailure,
 )
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 #: Bytes of values in one answer; a single run may be larger.
 MAX_FETCH_BYTES = 32 << 20
@@ -73,7 +81,7 @@ class ResultQueue:
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             rung = self._bells.count(topic)
-            fetched = self._look(request)
+            fetched: Fetched = yield from self._read(request.job, partial(self._look, request))
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.complete or moved:
                 return fetched
@@ -93,7 +101,8 @@ class ResultQueue:
             if self._may_gather(request, gathered):
                 yield self._bells.wait(topic, rung, gathered)
                 continue
-            collected = self._look_at_outcomes(request)
+            look = partial(self._look_at_outcomes, request)
+            collected: Collected = yield from self._read(request.job, look)
             if collected.runs or collected.failures or collected.complete:
                 return collected
             if not (yield self._bells.wait(topic, rung, deadline)):
@@ -114,6 +123,16 @@ class ResultQueue:
 
     def acknowledge(self, job: str) -> Answer[None]:
         yield from self._commit(lambda queue, _: queue.intake.acknowledge(job))
+
+    def _read(self, job: str, look: Callable[[], Found]) -> Answer[Found]:
+        """Look for results; where the first ones are damaged, let their tasks fail and go on."""
+        while True:
+            try:
+                return look()
+            except DamagedError as error:
+                lost = error
+            log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
+            yield from self._commit(partial(_lose_results, job, lost))
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
         """Tell whether more results should come before there is an answer."""
@@ -178,6 +197,10 @@ class ResultQueue:
         found, cursor = reader.read_results_after(request.job, request.cursor, size)
         runs = [run for run in found if run.start not in skipped]
         return Fetched(status, tuple(runs), cursor, final and not found)
+
+
+def _lose_results(job: str, lost: DamagedError, queue: Queue, now: Now) -> None:
+    queue.outcomes.lose_results(job, lost, now)
 
 
 def _require_results(job: Job) -> None:

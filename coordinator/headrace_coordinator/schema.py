@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Raised by one with every change to the tables.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 #: How a row of inputs or results is named: its table, its job, and the first of its tasks.
 Row = tuple[str, str, int]
@@ -28,7 +28,8 @@ CREATE TABLE jobs (
     ended REAL,
     dropped BLOB,
     counters BLOB,
-    lines_dropped INTEGER NOT NULL
+    lines_dropped INTEGER NOT NULL,
+    checksum INTEGER
 ) STRICT;
 CREATE TABLE inputs (
     job TEXT NOT NULL,
@@ -96,6 +97,6 @@ INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?
 SELECT_JOBS = """
 SELECT id, spec, state, tasks, sealed, cpu_seconds, busy_seconds, bytes_in, bytes_out,
     submitted_at, started_at, finished_at, results_kept, ended_because, deadline, ended, dropped,
-    counters, lines_dropped
+    counters, lines_dropped, checksum
 FROM jobs ORDER BY rowid
 """

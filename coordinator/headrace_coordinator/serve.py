@@ -12,19 +12,22 @@ from headrace_wire.heap import keep_large_blocks
 
 log = logging.getLogger(__name__)
 
-#: Signals that end a coordinator in good order.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Signals that end a coordinator in good order. SIGHUP comes when its terminal is closed, unless
+#: ``nohup`` has it ignored.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
-    """Serve until SIGTERM or SIGINT. ``on_ready`` is told when connections are accepted.
+    """Serve until SIGTERM, SIGINT or SIGHUP. ``on_ready`` is told when connections are accepted.
 
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
     keep_large_blocks()
     # Blocked in every thread and waited for here: a handler of Python's would run only when the
     # main thread next does, which a signal that comes just before it goes to sleep never brings on.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    # A blocked signal is delivered to ``sigwait`` even where it is ignored.
+    waited = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     try:
         with Coordinator(settings) as coordinator:
             log.info("queues at %s", coordinator.bound)
@@ -32,9 +35,9 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
                 log.info("metrics at http://%s/metrics", coordinator.http_bound)
             log.info("data in %s, key in %s", settings.data, settings.key_file)
             on_ready(coordinator)
-            signal.sigwait(STOP_SIGNALS)
+            signal.sigwait(waited)
             log.info("stopping")
     finally:
-        while signal.sigtimedwait(STOP_SIGNALS, 0):
+        while signal.sigtimedwait(waited, 0):
             pass  # asked more than once
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -19,21 +19,21 @@ survives the death of the process at any moment. With the durability ``process``
 Inputs and results of ``PAYLOAD_BYTES`` or more are in the payload file beside it, and their rows
 say where. What a row names is in that file, and with ``power`` synced, before the row is committed.
 With ``process`` a power cut may leave rows whose payload did not reach the disk: the next start
-drops them, as if their transaction had been among the last ones, and with them those that are so
-new that they have no checksum yet.
+drops them, as if their transaction had been among the last ones.
+
+Each row of inputs or results has a checksum of its content and of the tasks that it belongs to,
+which is compared whenever the content is read.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from math import inf
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
 from headrace_coordinator.events import (
     AttemptsCounted,
     Event,
@@ -46,20 +46,21 @@ from headrace_coordinator.events import (
     LinesLogged,
     ResultsDropped,
     RunDone,
+    RunLost,
     RunsDelivered,
     TaskDead,
     TaskRevived,
 )
 from headrace_coordinator.job import Job
+from headrace_coordinator.migration import MIGRATED_VERSIONS, migrate
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.removals import Removals
-from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB, Row
+from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
 from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
 from headrace_coordinator.store_loading import load_jobs, load_payloads
 from headrace_coordinator.store_reader import StoreReader, connect
-from headrace_coordinator.unchecked import Unchecked
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
 
@@ -86,9 +87,6 @@ LOG_PAGES = 16384
 #: Seconds by which the stored clock may be behind the last commit.
 CLOCK_SECONDS = 1.0
 
-#: Payloads whose checksums are stored in one commit.
-CHECKED_AT_ONCE = 64
-
 #: Bytes written to find out whether there is room on the disk again.
 PROBE_BYTES = 64 << 10
 
@@ -96,17 +94,15 @@ PROBE_BYTES = 64 << 10
 class Store:
     """One data folder's database. Raises StoreError when it cannot be opened or is damaged.
 
-    Called by one thread at a time, except for its ``reader``, ``fold_log`` and
-    ``check_payloads``.
+    Called by one thread at a time, except for its ``reader`` and ``fold_log``.
     """
 
     def __init__(self, path: Path, durability: Durability = "process") -> None:
         self._path = path
         self._durability = durability
-        self._taken: list[tuple[Row, Payload]] = []
+        self._taken: list[Payload] = []
         self._forgotten: list[Payload] = []
         self._removals = Removals()
-        self._unchecked = Unchecked()
         self._run_numbers: list[int] = []
         self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
@@ -115,8 +111,9 @@ class Store:
             self._writer = connect(path)
             try:
                 self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
-                self._prepare()
+                self._require_known_version()
                 self._payloads = PayloadFile(path.with_name(path.name + PAYLOAD_SUFFIX))
+                self._prepare()
                 self.reader = StoreReader(path, self._payloads)
                 if durability == "power":  # the folder's own entry, and the file's in it
                     _sync_folder(path.parent.parent)
@@ -129,8 +126,6 @@ class Store:
 
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded into the file."""
-        with contextlib.suppress(StoreError):  # a commit has failed for the same reason
-            self.check_payloads(contextlib.nullcontext(), inf)
         self.reader.close()
         if self._folder:
             self._folder.close()
@@ -168,15 +163,12 @@ class Store:
                 if self._durability == "power":
                     self._payloads.sync()
         except BaseException as error:
-            self._payloads.free(payload for _, payload in self._taken)
+            self._payloads.free(self._taken)
             if isinstance(error, sqlite3.Error | OSError):
                 raise self._explain(error) from None
             raise
         self._payloads.free(self._forgotten)
         self.reader.recent.note(events, self._run_numbers)
-        for row, payload in self._taken:
-            if payload.checksum is None:
-                self._unchecked.add(row, payload, clock_seconds)
         if remove:
             self._removals.clear()
         if tick:
@@ -227,40 +219,6 @@ class Store:
         except sqlite3.Error as error:
             raise self._explain(error) from None
 
-    def check_payloads(self, lock: AbstractContextManager[object], now_seconds: float) -> None:
-        """Store checksums of the payloads that have been here for a while. Raises StoreError.
-
-        For one thread, beside those that write under the ``lock``.
-        """
-        try:
-            while self._check_some(lock, now_seconds):
-                pass
-        except (sqlite3.Error, OSError) as error:
-            raise self._explain(error) from None
-
-    def _check_some(self, lock: AbstractContextManager[object], now_seconds: float) -> bool:
-        with self._payloads.reading():
-            with lock:
-                found = self._unchecked.find_settled(now_seconds, CHECKED_AT_ONCE)
-            checked = [(row, self._payloads.compute_checksum(payload)) for row, payload in found]
-        if checked:
-            with lock:
-                self._write_checksums(checked)
-        return bool(checked)
-
-    def _write_checksums(self, checked: Iterable[tuple[Row, int]]) -> None:
-        with self._writer:
-            self._writer.execute("BEGIN IMMEDIATE")
-            for row, checksum in checked:
-                if row in self._unchecked:  # still
-                    table, *about = row
-                    self._writer.execute(
-                        f"UPDATE {table} SET checksum = ? WHERE job = ? AND start = ?",  # noqa: S608 - our own names
-                        (checksum, *about),
-                    )
-        for row, _ in checked:
-            self._unchecked.drop(row)
-
     def _explain(self, error: sqlite3.Error | OSError) -> StoreError:
         return StoreError(
             f"the coordinator's store cannot be written ({error}): make room on the disk of "
@@ -274,7 +232,7 @@ class Store:
         """
         try:
             payloads = load_payloads(self._writer, self._payloads)
-            self._payloads.restore(payload for _, payload in payloads)
+            self._payloads.restore(payloads)
             jobs, superfluous = load_jobs(self._writer)
         except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
@@ -282,10 +240,6 @@ class Store:
         self._removals.clear()
         for inputs in superfluous:
             self._removals.add(inputs, now_seconds)
-        self._unchecked.clear()
-        for row, payload in payloads:
-            if payload.checksum is None:
-                self._unchecked.add(row, payload, now_seconds)
         return jobs
 
     def load_shared(self) -> StoredRoom:
@@ -313,6 +267,14 @@ class Store:
         size = sum(part.stat().st_size for part in parts if part.exists())
         return size + self._payloads.measure_bytes()
 
+    def _require_known_version(self) -> None:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version not in (0, *MIGRATED_VERSIONS, SCHEMA_VERSION):
+            raise StoreError(
+                f"the store {self._path} was written by another headrace (schema {version}, this "
+                f"one knows {SCHEMA_VERSION}): use that version, or another --data folder"
+            )
+
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -320,14 +282,11 @@ class Store:
             self._writer.executescript(
                 f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        elif version != SCHEMA_VERSION:
-            raise StoreError(
-                f"the store {self._path} was written by another headrace (schema {version}, this "
-                f"one knows {SCHEMA_VERSION}): use that version, or another --data folder"
-            )
         (finding,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise StoreError(f"the store {self._path} is damaged: {finding}")
+        if version in MIGRATED_VERSIONS:
+            migrate(self._writer, self._payloads)
 
     def _write_event(self, event: Event) -> None:
         execute = self._writer.execute
@@ -336,20 +295,29 @@ class Store:
                 inserted = execute(
                     "INSERT INTO results (job, start, stop, size_bytes, batch, place, checksum) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, *self._put("results", event)),
+                    (
+                        event.job,
+                        event.start,
+                        event.stop,
+                        *self._put("results", event, event.values),
+                    ),
                 )
                 self._run_numbers.append(inserted.lastrowid or 0)
             case InputsPut():
                 execute(
                     "INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (event.job, event.start, event.stop, *self._put("inputs", event)),
+                    (event.job, event.start, event.stop, *self._put("inputs", event, event.inputs)),
                 )
             case JobSubmitted():
+                spec = pack(event.spec.to_wire())
+                checksum = compute_spec_checksum(event.spec.id, spec)
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
-                    " '', NULL, NULL, NULL, NULL, 0)",
-                    (event.spec.id, pack(event.spec.to_wire()), event.submitted_at),
+                    " '', NULL, NULL, NULL, NULL, 0, ?)",
+                    (event.spec.id, spec, event.submitted_at, checksum),
                 )
+            case RunLost():
+                self._drop("results", "job = ? AND start = ?", event.job, event.start)
             case TaskDead():
                 failure = event.failure
                 execute(INSERT_FAILURE, (failure.job, failure.index, pack(failure.to_wire())))
@@ -397,24 +365,21 @@ class Store:
             self._writer.execute("UPDATE jobs SET dropped = ? WHERE id = ?", (pieces, job))
 
     def _put(
-        self, table: str, event: InputsPut | RunDone
-    ) -> tuple[int, bytes | None, int | None, int | None]:
+        self, table: str, event: InputsPut | RunDone, batch: bytes
+    ) -> tuple[int, bytes | None, int | None, int]:
         """Keep a batch; gives its size, itself or its place, and its checksum."""
-        batch = event.inputs if isinstance(event, InputsPut) else event.values
+        checksum = compute_checksum(table, event.job, event.start, event.stop, batch)
         if len(batch) < PAYLOAD_BYTES:
-            return len(batch), batch, None, None
-        # One that is synced with its row needs no checksum, but the next start cannot know that.
-        payload = self._payloads.put(batch, check=self._durability == "power")
-        self._taken.append(((table, event.job, event.start), payload))
-        return payload.size, None, payload.place, payload.checksum
+            return len(batch), batch, None, checksum
+        payload = self._payloads.put(batch)
+        self._taken.append(payload)
+        return payload.size, None, payload.place, checksum
 
     def _drop(self, table: str, where: str, job: str, *rest: object) -> None:
         """Delete rows of a job, and remember the places of their payloads."""
-        query = f"SELECT start, place, size_bytes FROM {table} WHERE {where}"  # noqa: S608 - our own names
-        for start, place, size in self._writer.execute(query, (job, *rest)):
-            if place is not None:
-                self._forgotten.append(Payload(place, size))
-                self._unchecked.drop((table, job, start))
+        query = f"SELECT place, size_bytes FROM {table} WHERE {where} AND place IS NOT NULL"  # noqa: S608 - our own names
+        for place, size in self._writer.execute(query, (job, *rest)):
+            self._forgotten.append(Payload(place, size))
         self._writer.execute(f"DELETE FROM {table} WHERE {where}", (job, *rest))  # noqa: S608
 
     def _count_attempts(

@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from headrace_coordinator.checksums import DamagedError, compute_checksum
 from headrace_coordinator.payload_file import Payload, PayloadFile
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.recent import Recent
@@ -28,6 +29,10 @@ LOG_BYTES = 64 << 20
 
 #: What is read of a run of inputs or results.
 RUN_COLUMNS = "start, stop, size_bytes, batch, place, checksum"
+
+#: SQLite's primary codes for a file that is not what it should be, or cannot be read: IOERR,
+#: CORRUPT, NOTADB (https://sqlite.org/rescode.html).
+DAMAGE = (10, 11, 26)
 
 #: Connections kept open between calls.
 CONNECTIONS_KEPT = 4
@@ -67,7 +72,8 @@ class StoreReader:
     def read_inputs(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
         """Batches that together hold the inputs of tasks [start, stop).
 
-        None where some are gone: the job was deleted meanwhile, or its tasks are done.
+        None where some are gone: the job was deleted meanwhile, or its tasks are done. Raises
+        DamagedError.
         """
         recent = self.recent.inputs.find(job, start, stop)
         if recent is not None:
@@ -81,19 +87,28 @@ class StoreReader:
         with self._connection() as reader:
             batches: list[bytes] = []
             expected = start
-            for row in reader.execute(query, (job, stop, job, start)):
-                left, right = row[:2]
-                begin, end = max(start, left), min(stop, right)
-                if begin != expected:
-                    return None
-                batches.append(slice_batch(self._find_batch(row), begin - left, end - left))
-                expected = end
+            try:
+                for row in reader.execute(query, (job, stop, job, start)):
+                    left, right = row[:2]
+                    begin, end = max(start, left), min(stop, right)
+                    if begin != expected:
+                        return None
+                    batch = self._find_batch("inputs", job, row)
+                    batches.append(slice_batch(batch, begin - left, end - left))
+                    expected = end
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode & 0xFF in DAMAGE:
+                    raise DamagedError(job, expected, stop, f"cannot be read ({error})") from None
+                raise
         return tuple(batches) if expected == stop else None
 
     def read_results_after(
         self, job: str, number: int, max_bytes: int
     ) -> tuple[list[ResultRun], int]:
-        """Runs accepted after the ``number``-th, and the number of the last of them."""
+        """Runs accepted after the ``number``-th, and the number of the last of them.
+
+        They end before one that is damaged. Raises DamagedError where that is the first one.
+        """
         recent = self.recent.results.find(job, number, max_bytes)
         if recent is not None:
             return recent
@@ -101,7 +116,7 @@ class StoreReader:
             SELECT number, start, stop, size_bytes FROM results
             WHERE job = ? AND number > ? ORDER BY number
         """
-        runs, last = self._read_runs(query, (job, number), max_bytes, number)
+        runs, last = self._read_runs(query, job, number, max_bytes)
         self.recent.results.resume(job, last)
         return runs, last
 
@@ -111,6 +126,7 @@ class StoreReader:
         """Runs in index order from task ``index`` on, as far as no task is missing.
 
         Returns the index that comes next. ``skipped`` tasks are passed over: they have no value.
+        Damaged runs are as for ``read_results_after``.
         """
         query = """
             SELECT start, start, stop, size_bytes FROM results
@@ -127,14 +143,20 @@ class StoreReader:
                 chosen.append(start)
                 size += size_bytes
                 index = stop
-            runs = [
-                ResultRun(row[0], row[1], self._find_batch(row))
+            found = (
+                row
                 for start in chosen
                 for row in reader.execute(
                     f"SELECT {RUN_COLUMNS} FROM results WHERE job = ? AND start = ?",  # noqa: S608 - our own names
                     (job, start),
                 )
-            ]
+            )
+            runs: list[ResultRun] = []
+            for row in found:
+                if (run := self._read_run(job, row, is_first=not runs)) is None:
+                    index = row[0]
+                    break
+                runs.append(run)
         return runs, skipped.next_missing(index)
 
     def read_failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
@@ -174,12 +196,12 @@ class StoreReader:
         return tuple(lines), number
 
     def _read_runs(
-        self, query: str, arguments: tuple[Any, ...], max_bytes: int, number: int
+        self, query: str, job: str, number: int, max_bytes: int
     ) -> tuple[list[ResultRun], int]:
         runs: list[ResultRun] = []
         size = 0
         with self._connection() as reader:
-            for found, _, _, size_bytes in reader.execute(query, arguments):
+            for found, _, _, size_bytes in reader.execute(query, (job, number)):
                 if runs and size >= max_bytes:
                     break
                 row = reader.execute(
@@ -188,16 +210,42 @@ class StoreReader:
                 ).fetchone()
                 if row is None:
                     break
-                runs.append(ResultRun(row[0], row[1], self._find_batch(row)))
+                if (run := self._read_run(job, row, is_first=not runs)) is None:
+                    break
+                runs.append(run)
                 size += size_bytes
                 number = found
         return runs, number
 
-    def _find_batch(self, row: tuple[Any, ...]) -> bytes:
-        """The batch of a row of RUN_COLUMNS, from the database or from the payload file."""
-        _, _, size_bytes, batch, place, checksum = row
-        found: bytes = batch
-        return found if place is None else self._payloads.read(Payload(place, size_bytes, checksum))
+    def _read_run(self, job: str, row: tuple[Any, ...], *, is_first: bool) -> ResultRun | None:
+        """A run of results; None where it is damaged. Raises DamagedError for the first one."""
+        try:
+            return ResultRun(row[0], row[1], self._find_batch("results", job, row))
+        except DamagedError:
+            if is_first:
+                raise
+            return None
+
+    def _find_batch(self, table: str, job: str, row: tuple[Any, ...]) -> bytes:
+        """The batch of a row of RUN_COLUMNS, from the database or from the payload file.
+
+        Raises DamagedError where it is not what was put there for these tasks.
+        """
+        start, stop, size_bytes, batch, place, checksum = row
+        try:
+            found: bytes = (
+                batch if place is None else self._payloads.read(Payload(place, size_bytes))
+            )
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DamagedError(job, start, stop, f"cannot be read ({reason})", size_bytes) from None
+        if len(found) != size_bytes:
+            reason = f"ends after {len(found)} of {size_bytes} bytes"
+            raise DamagedError(job, start, stop, reason, size_bytes)
+        if checksum != compute_checksum(table, job, start, stop, found):
+            reason = "is damaged: its checksum does not match"
+            raise DamagedError(job, start, stop, reason, size_bytes)
+        return found
 
     @contextlib.contextmanager
     def _connection(self) -> Generator[sqlite3.Connection]:

@@ -118,7 +118,7 @@ def coordinator(
     announce: bool,
     with_parent: bool,
 ) -> None:
-    """Serve job queue, result queue and shared state until SIGTERM or Ctrl-C.
+    """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
 
     Everything acknowledged is in the data folder and survives a restart.
     """

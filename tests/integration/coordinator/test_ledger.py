@@ -281,7 +281,7 @@ def test_a_store_that_is_damaged_while_it_is_used_is_told_and_never_written_over
     rig.submit("a")
     rig.store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     rig.store._writer.execute("PRAGMA writable_schema = ON")
-    rig.store._writer.execute("UPDATE jobs SET spec = x'ff'")
+    rig.store._writer.execute("UPDATE jobs SET dropped = x'c1'")
 
     def break_down(queue: Queue, now: Now) -> None:
         raise ZeroDivisionError

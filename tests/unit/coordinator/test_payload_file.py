@@ -24,10 +24,8 @@ def file(tmp_path: Path) -> Iterator[PayloadFile]:
 
 def test_what_was_put_is_read(file: PayloadFile) -> None:
     contents = [bytes([number]) * (UNIT_BYTES * number + 1) for number in range(1, 5)]
-    payloads = [file.put(content, check=True) for content in contents]
+    payloads = [file.put(content) for content in contents]
     assert [file.read(payload) for payload in payloads] == contents
-    assert all(map(file.is_whole, payloads))
-    assert not file.is_whole(file.put(b"a")), "nobody can tell"
 
 
 def test_a_place_that_is_free_is_used_again(file: PayloadFile) -> None:
@@ -52,18 +50,15 @@ def test_a_place_is_not_used_again_while_somebody_may_read_it(file: PayloadFile)
     assert file.put(b"c" * 5000).place == first.place
 
 
-def test_content_that_was_overwritten_is_not_whole(file: PayloadFile) -> None:
-    first = file.put(b"a" * 5000, check=True)
-    file.free([first])
-    file.put(b"b" * 5000)
-    assert not file.is_whole(first)
-    assert not file.is_whole(Payload(1 << 30, 5000, first.checksum)), "beyond the end"
+def test_beyond_the_end_there_is_nothing(file: PayloadFile) -> None:
+    file.put(b"a" * 5000)
+    assert file.read(Payload(1 << 30, 5000)) == b""
 
 
 def test_what_two_rows_claim_is_damage(file: PayloadFile) -> None:
     first = file.put(b"a" * 5000)
     with pytest.raises(ValueError, match="two payloads"):
-        file.restore([first, Payload(first.place + UNIT_BYTES, 10, 0)])
+        file.restore([first, Payload(first.place + UNIT_BYTES, 10)])
 
 
 def test_the_file_shrinks_when_what_was_large_is_gone(file: PayloadFile) -> None:
