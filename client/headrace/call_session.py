@@ -16,6 +16,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
+from headrace_worker.cores import count_usable_cores
 
 
 class CallSession:
@@ -46,6 +47,8 @@ class CallSession:
             pool=secrets.token_hex(8),
             main=None if address else describe_main(),
         )
+        #: How many calls run at once; on a cluster, where nobody knows, as many as on this machine.
+        self.processes = place if isinstance(place, int) else count_usable_cores().count
         self._submit_options = submit_options
         self._stack = contextlib.ExitStack()
         self.cluster: Cluster = self._stack.enter_context(

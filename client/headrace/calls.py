@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -48,7 +47,6 @@ class Calls:
         self._serializer: Serializer = options.serializer
         self._lock = threading.Lock()
         self._waiting: dict[int, Callable[[Outcome], object]] = {}
-        self._sealed: weakref.WeakKeyDictionary[Any, str | bytes] = weakref.WeakKeyDictionary()
         self.stream = open_stream(
             CALL,
             options.parameters,
@@ -74,7 +72,7 @@ class Calls:
         function that cannot travel, TypeError and ValueError for arguments.
         """
         frame = self._options.seal_call(tuple(args), kwds)
-        item = pack([self._seal(function), frame, label_function(function)])
+        item = pack([self._options.seal_function(function), frame, label_function(function)])
         with self._lock:
             index = self.stream.put(item, attended=is_over is not None)
             self._waiting[index] = settle
@@ -83,16 +81,6 @@ class Calls:
         if is_over:
             self.stream.push()
             self.stream.attend(is_over)
-
-    def _seal(self, function: Function) -> str | bytes:
-        """A function as it travels, remembered: what it refers to is that of its first call."""
-        try:
-            known = self._sealed.get(function)
-            if known is None:
-                known = self._sealed[function] = self._options.seal_function(function)
-        except TypeError:  # not hashable, or nothing that can be referred to weakly
-            return self._options.seal_function(function)
-        return known
 
     def _take_values(self, start: int, values: Sequence[bytes]) -> None:
         indices = range(start, start + len(values))

@@ -239,11 +239,12 @@ class Pool:
     ) -> MapResult[Any]:
         self._require_running()
         _check_chunksize(chunksize)
-        parameters = make_parameters(func, self._session.options)
         items = [
             self._session.options.seal_value(argument, f"item {index}")
             for index, argument in enumerate(iterable)
         ]
+        chunk = chunksize or -(-len(items) // (4 * self._session.processes)) or 1
+        parameters = make_parameters(func, self._session.options, chunk)
         result: MapResult[Any] = MapResult(callback, error_callback)
         result.begin(len(items))
 
@@ -286,7 +287,7 @@ class Pool:
         self._require_running()
         _check_chunksize(chunksize)
         arguments = iter(iterable)
-        parameters = make_parameters(func, self._session.options)
+        parameters = make_parameters(func, self._session.options, chunksize)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))

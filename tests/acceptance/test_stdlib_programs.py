@@ -177,3 +177,7 @@ def test_a_function_without_a_name_runs_where_pickle_fails(folder: Path, site: S
 
 def test_what_is_said_to_be_different_is(folder: Path) -> None:
     assert run(folder, "differences") == "as documented"
+
+
+def test_calls_mean_what_they_say(folder: Path) -> None:
+    assert run(folder, "calls_meaning") == "done"

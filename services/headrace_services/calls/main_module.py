@@ -12,7 +12,10 @@ import os
 import sys
 from collections.abc import Mapping
 from multiprocessing import spawn
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace_services.calls.main_names import MainNames
 
 #: What of a program's preparation data a slot needs.
 KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir")
@@ -21,6 +24,8 @@ KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir")
 _loading = False
 
 _loaded: dict[str, str] = {}
+
+_names: dict[str, MainNames] = {}
 
 
 def describe_main() -> dict[str, object] | None:
@@ -52,6 +57,22 @@ def load_main(described: Mapping[str, object]) -> None:
     finally:
         _loading = False
     _loaded["main"] = key
+    _names.clear()
+
+
+def find_names() -> MainNames:
+    """The names that the main module has in this program and in its slots alike."""
+    names = _names.get("main")
+    if names is None:
+        from headrace_services.calls.main_names import (  # noqa: PLC0415 - takes a while to import
+            ALL_NAMES,
+            read_main_names,
+        )
+
+        # What a slot has got from the program's file, the program has, too.
+        names = ALL_NAMES if _loaded else read_main_names(sys.modules["__main__"])
+        _names["main"] = names
+    return names
 
 
 def refuse_while_loading() -> None:

@@ -120,10 +120,14 @@ def _count(arguments: Iterable[Any]) -> int:
     return len(arguments) if isinstance(arguments, Sized) else 0
 
 
-def make_parameters(function: Function, options: CallOptions) -> dict[str, object]:
-    """The parameters of a job whose tasks all call one function. Raises UsageError."""
+def make_parameters(function: Function, options: CallOptions, chunk: int = 1) -> dict[str, object]:
+    """The parameters of a job whose tasks all call one function. Raises UsageError.
+
+    So many calls in a row may share one copy of it, where it travels by value.
+    """
     sealed = options.seal_function(function)
-    return {**options.parameters, "function": sealed, "label": label_function(function)}
+    about = {"function": sealed, "label": label_function(function), "chunk": chunk}
+    return {**options.parameters, **about}
 
 
 def check_initializer(initializer: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered
@@ -97,12 +97,19 @@ class CallsService:
         self, operation: str, parameters: Parameters, serializer: Serializer, permits: Permits
     ) -> TaskRunner:
         classes = _make_classes(permits)
+        shares_main = serializer == "cloudpickle" and isinstance(parameters.get("main"), dict)
         if operation == "call":
             self._initialize(parameters, serializer, classes, permits)
-            return _make_caller(serializer, classes, permits)
-        function = _find(parameters.get("function"), serializer, permits)
+            return _make_caller(serializer, classes, permits, shares_main=shares_main)
+        sealed = parameters.get("function")
+        function = _find(sealed, serializer, permits)
         self._initialize(parameters, serializer, classes, permits)
-        return _make_runner(operation, function, serializer, classes)
+        if isinstance(sealed, str):
+            return _make_runner(
+                operation, lambda _: function, serializer, classes, shares_main=shares_main
+            )
+        copies = _Copies(lambda: _find(sealed, serializer, permits), parameters.get("chunk"))
+        return _make_runner(operation, copies.get, serializer, classes, shares_main=shares_main)
 
     def _open_shipment(self, packed: object) -> Shipment | None:
         if packed is None:
@@ -200,6 +207,38 @@ def _make_classes(permits: Permits) -> FoundClasses:
     return FoundClasses(lambda name: resolve(name, permits))
 
 
+class _Copies:
+    """The copies of a function that travels by value: one for each chunk of calls.
+
+    The function may have a state, such as the attributes of an object or the variables of a
+    closure. So a copy is shared in a chunk at most, as in multiprocessing. What another job has
+    opened in between may have set globals that belong to this one, so then there is a new one, too.
+    """
+
+    _latest: ClassVar[_Copies | None] = None
+
+    def __init__(self, open_copy: Callable[[], Callable[..., Any]], chunk: object) -> None:
+        self._open_copy = open_copy
+        self._chunk = chunk if isinstance(chunk, int) and chunk > 0 else 1
+        self._number = -1
+        self._copy: Callable[..., Any] | None = None
+
+    def get(self, index: int) -> Callable[..., Any]:
+        """The function for the call of this index."""
+        number = index // self._chunk
+        if self._copy is None or self._number != number:
+            if _Copies._latest is not None:
+                _Copies._latest.drop()
+            self._copy = self._open_copy()
+            self._number = number
+            _Copies._latest = self
+        return self._copy
+
+    def drop(self) -> None:
+        """Let go of the copy, which may be large and is of no use any more."""
+        self._copy = None
+
+
 def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[..., Any]:
     from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see CallsService
     from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see CallsService
@@ -213,27 +252,39 @@ def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[
     return resolve_function(sealed, permits)
 
 
-def _make_caller(serializer: Serializer, classes: FoundClasses, permits: Permits) -> TaskRunner:
+def _make_caller(
+    serializer: Serializer, classes: FoundClasses, permits: Permits, *, shares_main: bool
+) -> TaskRunner:
     from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see CallsService
     from headrace_wire.encoding import unpack  # noqa: PLC0415 - see CallsService
 
     @lru_cache(FUNCTIONS_KEPT)
-    def find(sealed: str | bytes) -> Callable[..., Any]:
-        return _find(sealed, serializer, permits)
+    def find_named(name: str) -> Callable[..., Any]:
+        return _find(name, serializer, permits)
 
     def run_call(index: int, task_input: bytes | None) -> bytes:
         match unpack(_check(index, task_input)):
-            case [str() | bytes() as sealed, bytes() as frame, str()]:
-                args, kwds = open_call(serializer, frame, classes)
-                return seal_value(serializer, find(sealed)(*args, **kwds), "the result")
+            case [str() as name, bytes() as frame, str()]:
+                function = find_named(name)
+            case [bytes() as sealed, bytes() as frame, str()]:
+                # Opened for each call: it may have a state, and no call sees that of another.
+                function = _find(sealed, serializer, permits)
             case _:
                 raise ValueError(f"task {index} is no call")
+        args, kwds = open_call(serializer, frame, classes)
+        result = function(*args, **kwds)
+        return seal_value(serializer, result, "the result", by_reference=shares_main)
 
     return run_call
 
 
 def _make_runner(
-    operation: str, function: Callable[..., Any], serializer: Serializer, classes: FoundClasses
+    operation: str,
+    get_function: Callable[[int], Callable[..., Any]],
+    serializer: Serializer,
+    classes: FoundClasses,
+    *,
+    shares_main: bool,
 ) -> TaskRunner:
     from headrace_services.calls.transport import (  # noqa: PLC0415 - see CallsService
         open_call,
@@ -241,17 +292,20 @@ def _make_runner(
         seal_value,
     )
 
+    def seal(result: Any) -> bytes:
+        return seal_value(serializer, result, "the result", by_reference=shares_main)
+
     def run_map(index: int, task_input: bytes | None) -> bytes:
         argument = open_value(serializer, _check(index, task_input), classes)
-        return seal_value(serializer, function(argument), "the result")
+        return seal(get_function(index)(argument))
 
     def run_starmap(index: int, task_input: bytes | None) -> bytes:
         args = open_value(serializer, _check(index, task_input), classes)
-        return seal_value(serializer, function(*args), "the result")
+        return seal(get_function(index)(*args))
 
     def run_apply(index: int, task_input: bytes | None) -> bytes:
         args, kwds = open_call(serializer, _check(index, task_input), classes)
-        return seal_value(serializer, function(*args, **kwds), "the result")
+        return seal(get_function(index)(*args, **kwds))
 
     return {"map": run_map, "starmap": run_starmap, "apply": run_apply}[operation]
 

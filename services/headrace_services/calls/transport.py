@@ -7,7 +7,6 @@ client only values of a job that it submitted so itself.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from typing import Any, Literal, cast, get_args
 
 from headrace_services.calls.classes import Classes
@@ -90,17 +89,9 @@ def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
     ``by_reference``: the other side has this program's main module, so that only what has no name
     at all, such as a lambda, goes by value.
     """
-    if by_reference:
-        try:
-            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            pass  # a lambda, a closure, or something of the kind in it
-    try:
-        import cloudpickle  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - where asked for
-    except ImportError as error:
-        raise UsageError("cloudpickle is not installed: pip install cloudpickle") from error
-    dump: Callable[[object], bytes] = cast("Any", cloudpickle).dumps
-    return dump(value)
+    from headrace_services.calls.pickling import dump, dump_by_value  # noqa: PLC0415 - where asked for
+
+    return dump(value) if by_reference else dump_by_value(value)
 
 
 def unpickle_value(frame: bytes) -> Any:

@@ -1,0 +1,171 @@
+"""Pickling for the processes of one program: its own, and the slots that load its main module.
+
+    dump ─► plain pickle                    nearly always: what has a name travels by it
+          └► _SharingPickler (cloudpickle)  where there is a lambda, a closure or the like
+
+A function that travels by value is given the globals of its module on the other side. So it sees
+what an initializer has set there, and the same classes as all the other functions. With it travel
+only the globals which that module lacks: those bound under ``if __name__ == "__main__":``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+import sys
+from collections.abc import Callable
+from functools import cache
+from types import CellType, CodeType, FunctionType
+from typing import Any, cast
+
+from headrace_services.calls import main_module
+from headrace_services.calls.main_names import MainNames
+from headrace_wire.errors import UsageError
+
+#: The names under which a program's main module is known, in the program and in slots.
+_MAIN_NAMES = frozenset({"__main__", "__mp_main__"})
+
+#: Arrays that cannot be written to keep to that in the newest protocol, and lose it in this one,
+#: which is that of multiprocessing.
+_COPYING_PROTOCOL = 4
+
+#: Writes a value with the given protocol; the callback is told of each large buffer in it.
+_Writer = Callable[[object, int, Callable[[pickle.PickleBuffer], bool] | None], bytes]
+
+
+def dump(value: object) -> bytes:
+    """Pickle for a process that has the same main module. Raises what pickle raises."""
+    names = main_module.find_names()
+    if not names.hides_definitions():
+        try:
+            return _write(value, _write_plain)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            pass  # a lambda, a closure, or something of the kind in it
+    return _write(value, _write_sharing)
+
+
+def dump_by_value(value: object) -> bytes:
+    """Pickle for a process that has nothing of this program's main module, as cloudpickle does."""
+    cloudpickle = import_cloudpickle()
+    return _write(
+        value,
+        lambda value, protocol, told: cloudpickle.dumps(value, protocol, buffer_callback=told),
+    )
+
+
+def import_cloudpickle() -> Any:
+    """Import cloudpickle. Raises UsageError where it is not installed."""
+    try:
+        import cloudpickle  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415 - where asked for
+    except ImportError as error:
+        raise UsageError("cloudpickle is not installed: pip install cloudpickle") from error
+    return cloudpickle
+
+
+def _write(value: object, write: _Writer) -> bytes:
+    """Pickle so that all arrays can be written to where they arrive."""
+    read_only = False
+
+    def look(buffer: pickle.PickleBuffer) -> bool:
+        nonlocal read_only
+        read_only = read_only or memoryview(buffer).readonly
+        return True  # it stays in the pickle
+
+    packed = write(value, pickle.HIGHEST_PROTOCOL, look)
+    return write(value, _COPYING_PROTOCOL, None) if read_only else packed
+
+
+def _write_plain(
+    value: object, protocol: int, told: Callable[[pickle.PickleBuffer], bool] | None
+) -> bytes:
+    return pickle.dumps(value, protocol, buffer_callback=told)
+
+
+def _write_sharing(
+    value: object, protocol: int, told: Callable[[pickle.PickleBuffer], bool] | None
+) -> bytes:
+    file = io.BytesIO()
+    _make_pickler_class()(file, protocol, told).dump(value)
+    return file.getvalue()
+
+
+@cache
+def _make_pickler_class() -> Any:
+    """The class is made when it is needed first: cloudpickle takes a while to import."""
+    base: Any = import_cloudpickle().Pickler
+
+    class SharingPickler(base):  # type: ignore[misc]
+        """Pickles by name what the other side's main module has."""
+
+        def __init__(self, file: io.BytesIO, protocol: int, told: Any) -> None:
+            base.__init__(self, file, protocol, told)
+            self._names = main_module.find_names()
+
+        def reducer_override(self, thing: Any) -> Any:
+            if isinstance(thing, type | FunctionType) and _is_shared(thing, self._names):
+                return NotImplemented
+            return base.reducer_override(self, thing)
+
+        def _dynamic_function_reduce(self, function: FunctionType) -> Any:
+            reduced: Any = base._dynamic_function_reduce(self, function)  # noqa: SLF001 - there is no public way
+            module = _find_home(function)
+            if module is None:
+                return reduced
+            arguments, (attributes, parts) = reduced[1], reduced[2]
+            used: dict[str, Any] = parts["__globals__"] if module == "__main__" else {}
+            lacking = {name: used[name] for name in used if not self._names.has(name)}
+            state = (attributes, {**parts, "__globals__": lacking})
+            made_of = (arguments[0], module, arguments[-1])
+            return make_function, made_of, state, None, None, fill_function
+
+    return SharingPickler
+
+
+def _is_shared(thing: Any, names: MainNames) -> bool:
+    """Whether the other side's main module has this function or class under its name."""
+    if getattr(thing, "__module__", None) not in _MAIN_NAMES:
+        return False
+    first, *rest = thing.__qualname__.split(".")
+    main = sys.modules["__main__"]
+    found = vars(main).get(first) if names.has(first) else None
+    for part in rest:
+        found = getattr(found, part, None)
+    return found is thing
+
+
+def _find_home(function: FunctionType) -> str | None:
+    """The module whose globals a function has, where the other side has that module, too."""
+    name = cast("str | None", function.__module__)
+    if name in _MAIN_NAMES:
+        name = "__main__"
+    module = sys.modules.get(name or "")
+    if module is None or function.__globals__ is not vars(module):
+        return None
+    if name != "__main__" and getattr(module, "__spec__", None) is None:
+        return None  # made by the program as it ran
+    return name
+
+
+def make_function(
+    code: CodeType, module: str, closure: tuple[CellType, ...] | None
+) -> FunctionType:
+    """Make a function that has the globals of a module here. Called by what was pickled."""
+    home = sys.modules.get(module) or importlib.import_module(module)
+    return FunctionType(code, vars(home), None, None, closure)
+
+
+def fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Give a function what else belongs to it. Called by what was pickled."""
+    attributes, parts = state
+    vars(function).update(attributes)
+    parts.pop("_cloudpickle_submodules", None)  # they are imported by now
+    function.__globals__.update(parts.pop("__globals__"))
+    cells = parts.pop("__closure__") or ()
+    for cell, filled in zip(function.__closure__ or (), cells, strict=True):
+        try:
+            cell.cell_contents = filled.cell_contents
+        except ValueError:
+            continue  # an empty one
+    for name, value in parts.items():
+        setattr(function, name, value)
