@@ -16,7 +16,8 @@ from headrace_coordinator.events import (
 from headrace_coordinator.job import Job
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.state import Now, QueueState
-from headrace_wire.batch import count_batch
+from headrace_wire.batch import check_batch
+from headrace_wire.bounds import MAX_PARAMETER_BYTES, MAX_TASKS
 from headrace_wire.errors import (
     JobStateError,
     ProtocolError,
@@ -25,12 +26,6 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus, Span
-
-#: Tasks in one job: indices cross the wire and lie in the store as signed 64-bit integers.
-MAX_TASKS = 1 << 62
-
-#: Bytes of one job's parameters: they stay in memory; what is larger belongs into the inputs.
-MAX_PARAMETER_BYTES = 4 << 20
 
 
 class Intake:
@@ -85,7 +80,7 @@ class Intake:
         """
         job = self._state.find(job_id)
         try:
-            stop = start + count_batch(inputs)
+            stop = start + check_batch(inputs)
         except ValueError as error:
             raise ProtocolError(str(error)) from None
         job.heard = now.monotonic
@@ -93,6 +88,8 @@ class Intake:
             raise JobStateError(f"job {job_id} is {job.state}: it takes no more inputs")
         if stop <= job.tasks and start < stop:
             return job.tasks
+        if stop > MAX_TASKS:
+            raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {stop}")
         if job.sealed or not job.spec.carried or start != job.tasks:
             raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
         self._require_room(job)

@@ -23,11 +23,11 @@ from headrace_coordinator.job_log import JobLog
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
 from headrace_coordinator.runs import Run, Runs
+from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.messages import (
     FAILED,
     FINAL_STATES,
     LOST,
-    MAX_COUNTERS,
     QUEUED,
     RUNNING,
     SUCCEEDED,

@@ -14,7 +14,7 @@ from headrace_coordinator.events import (
     WorkerGone,
     WorkerJoined,
 )
-from headrace_wire.messages import MAX_COUNTERS
+from headrace_wire.bounds import MAX_COUNTERS
 
 log = logging.getLogger(__name__)
 

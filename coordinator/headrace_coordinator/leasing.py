@@ -289,6 +289,8 @@ class Leasing:
         alone: bool = False,
     ) -> HeldLease:
         start, stop, attempts = run
+        while self._state.next_lease in self._state.leases:  # a worker said that it holds this
+            self._state.next_lease += 1
         lease = HeldLease(
             id=self._state.next_lease,
             job=job.spec.id,

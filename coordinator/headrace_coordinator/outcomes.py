@@ -28,7 +28,7 @@ from headrace_coordinator.leasing import Leasing
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.state import Now, QueueState
-from headrace_wire.batch import count_batch, slice_batch
+from headrace_wire.batch import check_batch, slice_batch
 from headrace_wire.errors import ProtocolError
 from headrace_wire.messages import (
     ERROR,
@@ -215,7 +215,7 @@ class Outcomes:
         for run in report.done:
             job = self._state.jobs.get(run.job)
             try:
-                count = count_batch(run.values)
+                count = check_batch(run.values)
             except ValueError as error:
                 raise ProtocolError(str(error)) from None
             if count != run.stop - run.start or count < 1 or run.start < 0:

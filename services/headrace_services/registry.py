@@ -10,6 +10,7 @@ from typing import cast
 
 from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
+from headrace_wire.bounds import Identifier, check_value, fit_name
 from headrace_wire.distributions import list_entry_points
 from headrace_wire.errors import UsageError
 
@@ -44,10 +45,11 @@ def find_engines(permits: Permits | None = None) -> dict[str, str]:
     engines: dict[str, str] = {}
     for name in list_services():
         try:
+            check_value(Identifier, name, "a service's name")
             service = load_service(name)
             if isinstance(service, PermittedService):
                 service.permit(permits or Permits())
-            engines[name] = service.engine()
+            engines[name] = fit_name(service.engine())
         except RefusedError as error:
             log.debug("service %s is not offered: %s", name, error)
         except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way

@@ -15,13 +15,11 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any, Protocol
 
+from headrace_wire.bounds import Label, check_value
 from headrace_wire.record import Record
 
 #: Bytes of a log line's text; what is longer is cut.
 MAX_TEXT_BYTES = 4096
-
-#: Characters of a counter's name.
-MAX_NAME_CHARACTERS = 100
 
 #: What stands at the end of a text that was cut.
 CUT_MARK = "…"
@@ -87,9 +85,10 @@ class Task(Record):
 
     def counter(self, name: str) -> TaskCounter:
         """A counter of the job, made when it first grows. Raises ValueError for a wrong name."""
-        if not (isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS):  # pyright: ignore[reportUnnecessaryIsInstance] - a user's code
-            raise ValueError(f"a counter's name has 1 to {MAX_NAME_CHARACTERS} characters: {name}")
-        return TaskCounter(self, name)
+        try:
+            return TaskCounter(self, check_value(Label, name, "a counter's name"))
+        except TypeError as error:
+            raise ValueError(str(error)) from None
 
     def cancelled(self) -> bool:
         """Tell whether nobody wants its outcome any more: it had better end.

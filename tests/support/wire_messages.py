@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from hypothesis import strategies as st
 
-from headrace_wire import messages, shared
+from headrace_wire import bounds, messages, shared
+from headrace_wire.bounds import Meta, is_within
 from headrace_wire.message import Message
+from headrace_wire.messages import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +52,8 @@ _STRATEGIES: dict[object, st.SearchStrategy[Any]] = {
 def make_example(hint: Any) -> Any:
     """One value of a type, always the same."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return make_bounded_example(*arguments)
     if isinstance(hint, type) and issubclass(hint, Message):
         return hint(*[make_example(one) for one in read_hints(hint).values()])
     if origin in (types.UnionType, typing.Union):
@@ -61,6 +65,14 @@ def make_example(hint: Any) -> Any:
     return _EXAMPLES[hint]
 
 
+def make_bounded_example(kind: Any, meta: Meta) -> Any:
+    """One value within its bounds, always the same: the first of some candidates."""
+    candidates = [make_example(kind), 100, 100.5, "né" * 3, "some-id", ERROR]
+    return next(
+        one for one in candidates if type(one) is type(candidates[0]) and is_within(meta, one)
+    )
+
+
 def make_message(kind: type[M], **replaced: Any) -> M:
     """A message with some fields as a test wants them."""
     values = {name: make_example(hint) for name, hint in read_hints(kind).items()}
@@ -70,6 +82,8 @@ def make_message(kind: type[M], **replaced: Any) -> M:
 def draw_values(hint: Any) -> st.SearchStrategy[Any]:
     """Every value of a type."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return draw_values(arguments[0])
     if isinstance(hint, type) and issubclass(hint, Message):
         return st.builds(hint, *[draw_values(one) for one in read_hints(hint).values()])
     if origin in (types.UnionType, typing.Union):
@@ -83,9 +97,7 @@ def draw_values(hint: Any) -> st.SearchStrategy[Any]:
 
 def read_hints(kind: type[Message]) -> dict[str, Any]:
     """The types of a message's fields, in order."""
-    hints = typing.get_type_hints(kind)
-    found: Any = kind
-    return {name: hints[name] for name in found.__fields__}
+    return bounds.read_hints(kind)
 
 
 def read_methods(api: type) -> dict[str, tuple[list[Any], Any]]:
@@ -93,7 +105,7 @@ def read_methods(api: type) -> dict[str, tuple[list[Any], Any]]:
     methods: dict[str, tuple[list[Any], Any]] = {}
     for name, function in inspect.getmembers(api, inspect.isfunction):
         if not name.startswith("_"):
-            hints = typing.get_type_hints(function)
+            hints = typing.get_type_hints(function, include_extras=True)
             answer = hints.pop("return")
             methods[name] = (list(hints.values()), answer)
     return methods

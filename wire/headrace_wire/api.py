@@ -6,8 +6,18 @@ be repeated with the same arguments without doing anything twice.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from headrace_wire.bounds import (
+    MAX_ENTRIES,
+    MAX_NAMED_TASKS,
+    Count,
+    Identifier,
+    Index,
+    JobId,
+    Meta,
+    Payload,
+)
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -43,6 +53,12 @@ from headrace_wire.shared import (
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
 
+#: Tasks of a job.
+Indices = Annotated[tuple[Index, ...], Meta(max_length=MAX_NAMED_TASKS)]
+
+#: What a worker holds.
+HeldRuns = Annotated[tuple[HeldRun, ...], Meta(max_length=MAX_ENTRIES)]
+
 
 class JobQueueApi(Protocol):
     """The job queue: clients submit, workers lease."""
@@ -51,7 +67,7 @@ class JobQueueApi(Protocol):
         """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
         ...
 
-    def put(self, job: str, start: int, inputs: bytes) -> int:
+    def put(self, job: JobId, start: Index, inputs: Payload) -> Index:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
 
         Returns the index that comes next. Acknowledged after its commit. Waits a while for room
@@ -59,11 +75,11 @@ class JobQueueApi(Protocol):
         """
         ...
 
-    def seal(self, job: str, tasks: int) -> JobStatus:
+    def seal(self, job: JobId, tasks: Index) -> JobStatus:
         """Say that an unsealed job is whole with this many tasks."""
         ...
 
-    def status(self, job: str) -> JobStatus:
+    def status(self, job: JobId) -> JobStatus:
         """A job as it stands. Raises UnknownJobError."""
         ...
 
@@ -71,19 +87,19 @@ class JobQueueApi(Protocol):
         """Every job, the newest first."""
         ...
 
-    def cancel(self, job: str) -> JobStatus:
+    def cancel(self, job: JobId) -> JobStatus:
         """Stop a job, running tasks too; what is done stays done."""
         ...
 
-    def retry(self, job: str) -> JobStatus:
+    def retry(self, job: JobId) -> JobStatus:
         """Run the failed and cancelled tasks of a final job again."""
         ...
 
-    def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+    def replay(self, job: JobId, indices: Indices) -> JobStatus:
         """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
         ...
 
-    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+    def withdraw(self, job: JobId, indices: Indices, kill: bool) -> Indices:
         """Take back tasks that have not started; with ``kill`` also those that run.
 
         Returns those that are withdrawn, now or from before: they have failed for that reason.
@@ -91,11 +107,11 @@ class JobQueueApi(Protocol):
         """
         ...
 
-    def delete(self, job: str) -> None:
+    def delete(self, job: JobId) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
         ...
 
-    def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
+    def progress(self, job: JobId, limit: Count) -> tuple[TaskProgress, ...]:
         """How far running tasks of a job say they are, the first ``limit`` in index order."""
         ...
 
@@ -107,7 +123,7 @@ class JobQueueApi(Protocol):
         """How the coordinator does."""
         ...
 
-    def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
+    def register(self, worker: WorkerInfo, held: HeldRuns) -> Registration:
         """Introduce a worker, with the leases that it holds from before.
 
         What of them is still waiting is its own again.
@@ -122,7 +138,7 @@ class JobQueueApi(Protocol):
         """Renew a worker's leases; wait up to ``wait_seconds`` for orders."""
         ...
 
-    def leave(self, worker: str) -> None:
+    def leave(self, worker: Identifier) -> None:
         """Say goodbye: what is still leased waits again, uncharged."""
         ...
 
@@ -142,7 +158,7 @@ class ResultQueueApi(Protocol):
         """Give out what came of an owned job, waiting up to ``wait_seconds`` for something."""
         ...
 
-    def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+    def failures(self, job: JobId, offset: Count, limit: Count) -> tuple[TaskFailure, ...]:
         """Failed tasks of a job in index order, ``limit`` of them from the ``offset``-th on."""
         ...
 
@@ -150,7 +166,7 @@ class ResultQueueApi(Protocol):
         """Give out what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
         ...
 
-    def acknowledge(self, job: str) -> None:
+    def acknowledge(self, job: JobId) -> None:
         """Say that the results of a final job are safe elsewhere: they are dropped."""
         ...
 
@@ -177,7 +193,7 @@ class SharedApi(Protocol):
         """Say that a session is there, and what it needs no more."""
         ...
 
-    def leave(self, session: str) -> None:
+    def leave(self, session: Identifier) -> None:
         """Say goodbye: what the session still holds comes free."""
         ...
 

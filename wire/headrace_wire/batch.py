@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
 
+from headrace_wire.bounds import MAX_BATCH_TASKS
 from headrace_wire.parts import join, pack_parts
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _msgpack: Any = cast("Any", msgpack)
 
 _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
+_BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
 
 
 def pack_batch(items: Sequence[bytes]) -> bytes:
@@ -51,6 +53,36 @@ def count_batch(batch: bytes) -> int:
     if len(head) == 5 and head[0] == _ARRAY32:
         return int.from_bytes(head[1:5])
     raise ValueError("not a batch: no msgpack array begins here")
+
+
+def check_batch(batch: bytes) -> int:
+    """Count the items of a batch that came from elsewhere, having looked at all of its structure.
+
+    Nothing is built of it. Raises ValueError for anything that is not a batch, or has more items
+    than a batch may have.
+    """
+    count = count_batch(batch)
+    if count > MAX_BATCH_TASKS:
+        raise ValueError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
+    size = len(batch)
+    at = 1 if batch[0] & 0xF0 == _FIXARRAY else 3 if batch[0] == _ARRAY16 else 5
+    try:
+        for _ in range(count):
+            head = batch[at]
+            if head == _BIN8:
+                at += 2 + batch[at + 1]
+            elif head == _BIN16:
+                at += 3 + (batch[at + 1] << 8 | batch[at + 2])
+            elif head == _BIN32:
+                at += 5 + int.from_bytes(batch[at + 1 : at + 5])
+            else:
+                raise ValueError("not a batch: an array of byte strings was expected")
+    except IndexError:
+        at = size + 1
+    if at != size:
+        cut = "ends before its last item does" if at > size else "goes on behind its last item"
+        raise ValueError(f"not a batch: it {cut}")
+    return count
 
 
 def slice_batch(batch: bytes, start: int, stop: int) -> bytes:

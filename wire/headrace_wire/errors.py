@@ -45,6 +45,12 @@ class UsageError(HeadraceError):
     exit_code = EXIT_USAGE
 
 
+class BoundsError(UsageError, ValueError):
+    """A value is not within its bounds."""
+
+    code = "bounds"
+
+
 class UnreachableError(HeadraceError):
     """The coordinator cannot be reached."""
 

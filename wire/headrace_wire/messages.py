@@ -2,11 +2,39 @@
 
 Times called ``…_at`` are Unix seconds, for people; durations are ``…_seconds``. ``parameters``,
 ``inputs`` and ``values`` are opaque bytes to the coordinator: encoded where they are made and
-decoded where they are used.
+decoded where they are used. What a field may hold is said by its annotation; see
+``headrace_wire.bounds``.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from headrace_wire.bounds import (
+    MAX_COUNTERS,
+    MAX_ENTRIES,
+    MAX_NAMED_TASKS,
+    MAX_SERVICES,
+    Amount,
+    Count,
+    Identifier,
+    Index,
+    JobId,
+    Label,
+    Meta,
+    Moment,
+    Name,
+    OptionalIdentifier,
+    OptionalLabel,
+    Parameters,
+    Payload,
+    Priority,
+    Retries,
+    Seconds,
+    Slots,
+    Text,
+    TimeLimit,
+)
 from headrace_wire.message import Message
 from headrace_wire.record import field
 
@@ -22,9 +50,6 @@ QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
 #: Job states that nothing but ``retry`` or ``delete`` changes any more.
 FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
-#: Counters of its tasks' own that a job may have.
-MAX_COUNTERS = 100
-
 #: Reasons for which a task fails.
 ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
 
@@ -33,6 +58,30 @@ REFUSED = "refused"
 
 #: The reason of a task that its client took back.
 WITHDRAWN = "withdrawn"
+
+#: Why a task failed; a label of metrics.
+Reason = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A({ERROR}|{TIMEOUT}|{CRASH}|{OOM}|{LOST}|{REFUSED}|{WITHDRAWN})\Z",
+        max_length=64,
+        description="a reason for which tasks fail",
+    ),
+]
+
+#: Bounds of lists, and of lists with an entry for each of several tasks.
+Entries = Meta(max_length=MAX_ENTRIES)
+NamedTasks = Meta(max_length=MAX_NAMED_TASKS)
+
+JobIds = Annotated[tuple[JobId, ...], Entries]
+Payloads = Annotated[tuple[Payload, ...], NamedTasks]
+
+#: What tasks counted under names of their own: those of a job, and those in one run of tasks.
+Counters = Annotated[dict[Label, Amount], Meta(max_length=MAX_COUNTERS)]
+Growth = Annotated[dict[Label, Amount], Entries]
+
+#: What each service of a worker does its work with.
+Engines = Annotated[dict[Identifier, Name], Meta(max_length=MAX_SERVICES)]
 
 
 class JobSpec(Message):
@@ -47,18 +96,18 @@ class JobSpec(Message):
     client falls silent, and its results as soon as the client has them.
     """
 
-    id: str
-    service: str
-    operation: str
-    parameters: bytes
-    tasks: int | None
+    id: JobId
+    service: Identifier
+    operation: Identifier
+    parameters: Parameters
+    tasks: Index | None
     carried: bool = False
-    name: str = ""
-    priority: int = 0
-    timeout_seconds: float | None = None
-    retries: int | None = None
-    retry_delay_seconds: float = 0.5
-    deadline_seconds: float | None = None
+    name: Name = ""
+    priority: Priority = 0
+    timeout_seconds: TimeLimit | None = None
+    retries: Retries | None = None
+    retry_delay_seconds: Seconds = 0.5
+    deadline_seconds: TimeLimit | None = None
     owned: bool = False
 
 
@@ -69,50 +118,50 @@ class JobStatus(Message):
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
     """
 
-    id: str
-    state: str
-    service: str
-    operation: str
-    name: str
-    priority: int
-    parameters: bytes
-    tasks: int
+    id: JobId
+    state: Identifier
+    service: Identifier
+    operation: Identifier
+    name: Name
+    priority: Priority
+    parameters: Parameters
+    tasks: Index
     sealed: bool
-    waiting: int
-    leased: int
-    retrying: int
-    done: int
-    failed: int
-    cancelled: int
-    retries: int | None
-    timeout_seconds: float | None
-    deadline_seconds: float | None
-    cpu_seconds: float
-    busy_seconds: float
-    bytes_in: int
-    bytes_out: int
-    submitted_at: float
-    started_at: float | None
-    finished_at: float | None
-    wall_seconds: float | None
+    waiting: Index
+    leased: Index
+    retrying: Index
+    done: Index
+    failed: Index
+    cancelled: Index
+    retries: Retries | None
+    timeout_seconds: TimeLimit | None
+    deadline_seconds: TimeLimit | None
+    cpu_seconds: Amount
+    busy_seconds: Amount
+    bytes_in: Count
+    bytes_out: Count
+    submitted_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    wall_seconds: Amount | None
     results_kept: bool
-    waiting_for: str
-    ended_because: str
-    counters: dict[str, float] = field(default_factory=dict[str, float])
+    waiting_for: Text
+    ended_because: Text
+    counters: Counters = field(default_factory=dict[str, float])
 
 
 class WorkerInfo(Message):
     """How a worker introduces itself; ``id`` is new at each boot."""
 
-    id: str
-    name: str
-    host: str
-    process: int
-    slots: int
-    slots_limit: str
-    start_method: str
-    version: str
-    engines: dict[str, str]
+    id: Identifier
+    name: Label
+    host: Name
+    process: Count
+    slots: Slots
+    slots_limit: Name
+    start_method: Name
+    version: Name
+    engines: Engines
 
 
 class HeldRun(Message):
@@ -121,52 +170,52 @@ class HeldRun(Message):
     ``request`` is the number of the request that it answered.
     """
 
-    lease: int
-    job: str
-    start: int
-    stop: int
-    attempt: int
-    request: int = 0
+    lease: Count
+    job: JobId
+    start: Index
+    stop: Index
+    attempt: Count
+    request: Count = 0
 
 
 class Registration(Message):
     """The coordinator's answer to a WorkerInfo."""
 
-    lease_seconds: float
-    heartbeat_seconds: float
+    lease_seconds: Seconds
+    heartbeat_seconds: Seconds
 
 
 class WorkerStatus(Message):
     """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word."""
 
-    id: str
-    name: str
-    host: str
-    process: int
-    slots: int
-    slots_limit: str
-    start_method: str
-    version: str
-    engines: dict[str, str]
-    busy: int
-    leased: int
-    done: int
-    failed: int
-    cpu_seconds: float
-    rss_bytes: int
-    connected_at: float
-    heard_seconds: float
+    id: Identifier
+    name: Label
+    host: Name
+    process: Count
+    slots: Slots
+    slots_limit: Name
+    start_method: Name
+    version: Name
+    engines: Engines
+    busy: Count
+    leased: Index
+    done: Count
+    failed: Count
+    cpu_seconds: Amount
+    rss_bytes: Count
+    connected_at: Moment
+    heard_seconds: Amount
     draining: bool
 
 
 class LeaseRequest(Message):
     """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant."""
 
-    worker: str
-    number: int
-    free_slots: int
-    wait_seconds: float
-    known_jobs: tuple[str, ...]
+    worker: Identifier
+    number: Count
+    free_slots: Slots
+    wait_seconds: Seconds
+    known_jobs: JobIds
 
 
 class Lease(Message):
@@ -176,32 +225,32 @@ class Lease(Message):
     one batch for each input chunk, together one item for each task; it is empty for derived jobs.
     """
 
-    id: int
-    job: str
-    service: str
-    operation: str
-    parameters: bytes | None
-    start: int
-    stop: int
-    attempt: int
-    timeout_seconds: float | None
-    inputs: tuple[bytes, ...]
+    id: Count
+    job: JobId
+    service: Identifier
+    operation: Identifier
+    parameters: Parameters | None
+    start: Index
+    stop: Index
+    attempt: Count
+    timeout_seconds: TimeLimit | None
+    inputs: Payloads
 
 
 class Grant(Message):
     """The leases that answer one LeaseRequest; none when the wait was over first."""
 
-    leases: tuple[Lease, ...]
+    leases: Annotated[tuple[Lease, ...], Entries]
 
 
 class TaskProgress(Message):
     """How far a running task says it is; ``of`` is None where it does not know of how much."""
 
-    job: str
-    index: int
-    worker: str
-    done: float
-    of: float | None
+    job: JobId
+    index: Index
+    worker: OptionalLabel
+    done: Amount
+    of: Amount | None
 
 
 class Heartbeat(Message):
@@ -210,22 +259,22 @@ class Heartbeat(Message):
     ``orders`` is the number that came with the last orders it had.
     """
 
-    worker: str
-    request: int
-    leases: tuple[int, ...]
-    busy: int
-    rss_bytes: int
+    worker: Identifier
+    request: Count
+    leases: Annotated[tuple[Count, ...], Entries]
+    busy: Count
+    rss_bytes: Count
     draining: bool
-    wait_seconds: float
-    orders: int = 0
-    progress: tuple[TaskProgress, ...] = ()
+    wait_seconds: Seconds
+    orders: Count = 0
+    progress: Annotated[tuple[TaskProgress, ...], Entries] = ()
 
 
 class TaskName(Message):
     """One task of a job."""
 
-    job: str
-    index: int
+    job: JobId
+    index: Index
 
 
 class Orders(Message):
@@ -236,9 +285,9 @@ class Orders(Message):
     """
 
     known: bool
-    cancelled_jobs: tuple[str, ...]
-    cancelled_tasks: tuple[TaskName, ...] = ()
-    number: int = 0
+    cancelled_jobs: JobIds
+    cancelled_tasks: Annotated[tuple[TaskName, ...], NamedTasks] = ()
+    number: Count = 0
     hand_back: bool = False
 
 
@@ -249,14 +298,14 @@ class DoneRun(Message):
     accepted whole or not at all.
     """
 
-    lease: int
-    job: str
-    start: int
-    stop: int
-    values: bytes
-    cpu_seconds: float
-    busy_seconds: float
-    counters: dict[str, float] = field(default_factory=dict[str, float])
+    lease: Count
+    job: JobId
+    start: Index
+    stop: Index
+    values: Payload
+    cpu_seconds: Seconds
+    busy_seconds: Seconds
+    counters: Growth = field(default_factory=dict[str, float])
 
 
 class TaskFailure(Message):
@@ -265,29 +314,29 @@ class TaskFailure(Message):
     ``detail`` is what the task's service tells its client of an exception; opaque to all others.
     """
 
-    lease: int
-    job: str
-    index: int
-    attempt: int
-    reason: str
-    signal: str
-    error_type: str
-    message: str
-    traceback: str
-    summary: str
-    worker: str
-    cpu_seconds: float
-    busy_seconds: float
-    detail: bytes = b""
+    lease: Count
+    job: JobId
+    index: Index
+    attempt: Count
+    reason: Reason
+    signal: OptionalIdentifier
+    error_type: Text
+    message: Text
+    traceback: Text
+    summary: Text
+    worker: OptionalLabel
+    cpu_seconds: Seconds
+    busy_seconds: Seconds
+    detail: Payload = b""
 
 
 class ReturnedRun(Message):
     """Tasks [start, stop) are handed back without having been started."""
 
-    lease: int
-    job: str
-    start: int
-    stop: int
+    lease: Count
+    job: JobId
+    start: Index
+    stop: Index
 
 
 class Sample(Message):
@@ -297,54 +346,54 @@ class Sample(Message):
     each bucket (not cumulative, the last one is +Inf) and ``value`` that of the sum.
     """
 
-    name: str
-    labels: tuple[str, ...]
-    value: float
-    buckets: tuple[int, ...] = ()
+    name: Identifier
+    labels: Annotated[tuple[OptionalLabel, ...], Meta(max_length=16)]
+    value: Amount
+    buckets: Annotated[tuple[Count, ...], Meta(max_length=100)] = ()
 
 
 class LogLine(Message):
     """A line that a task logged. ``level`` is a word such as "info"."""
 
-    at: float
-    level: str
-    worker: str
-    index: int
-    text: str
+    at: Moment
+    level: OptionalLabel
+    worker: OptionalLabel
+    index: Index
+    text: Text
 
 
 class JobLines(Message):
     """Log lines of one job's tasks; ``dropped`` more were too many for the worker."""
 
-    job: str
-    lines: tuple[LogLine, ...]
-    dropped: int
+    job: JobId
+    lines: Annotated[tuple[LogLine, ...], Entries]
+    dropped: Count
 
 
 class Report(Message):
     """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1."""
 
-    worker: str
-    number: int
-    done: tuple[DoneRun, ...]
-    failures: tuple[TaskFailure, ...]
-    returned: tuple[ReturnedRun, ...]
-    samples: tuple[Sample, ...]
-    logs: tuple[JobLines, ...] = ()
+    worker: Identifier
+    number: Count
+    done: Annotated[tuple[DoneRun, ...], NamedTasks]
+    failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
+    returned: Annotated[tuple[ReturnedRun, ...], NamedTasks]
+    samples: Annotated[tuple[Sample, ...], Entries]
+    logs: Annotated[tuple[JobLines, ...], Entries] = ()
 
 
 class Receipt(Message):
     """A report is committed. ``dropped`` tasks had an accepted outcome already."""
 
-    accepted: int
-    dropped: int
+    accepted: Index
+    dropped: Index
 
 
 class Span(Message):
     """Tasks [start, stop)."""
 
-    start: int
-    stop: int
+    start: Index
+    stop: Index
 
 
 class FetchRequest(Message):
@@ -353,28 +402,28 @@ class FetchRequest(Message):
     ``seen`` tasks are known to have an outcome: there is an answer when there are others.
     """
 
-    job: str
-    cursor: int
+    job: JobId
+    cursor: Count
     ordered: bool
-    max_bytes: int
-    wait_seconds: float
-    seen: int
+    max_bytes: Count
+    wait_seconds: Seconds
+    seen: Count
 
 
 class ResultRun(Message):
     """Values of tasks [start, stop), as a batch."""
 
-    start: int
-    stop: int
-    values: bytes
+    start: Index
+    stop: Index
+    values: Payload
 
 
 class Fetched(Message):
     """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
 
     status: JobStatus
-    runs: tuple[ResultRun, ...]
-    cursor: int
+    runs: Annotated[tuple[ResultRun, ...], NamedTasks]
+    cursor: Count
     complete: bool
 
 
@@ -385,13 +434,13 @@ class CollectRequest(Message):
     no answer before ``max_bytes`` are there, or the job is final.
     """
 
-    job: str
-    cursor: int
-    failure_cursor: int
-    max_bytes: int
-    wait_seconds: float
-    gather_seconds: float
-    delivered: tuple[Span, ...]
+    job: JobId
+    cursor: Count
+    failure_cursor: Count
+    max_bytes: Count
+    wait_seconds: Seconds
+    gather_seconds: Seconds
+    delivered: Annotated[tuple[Span, ...], NamedTasks]
 
 
 class Collected(Message):
@@ -400,19 +449,19 @@ class Collected(Message):
     ``complete``: the job is final and nothing is left to collect.
     """
 
-    runs: tuple[ResultRun, ...]
-    cursor: int
-    failures: tuple[TaskFailure, ...]
-    failure_cursor: int
+    runs: Annotated[tuple[ResultRun, ...], NamedTasks]
+    cursor: Count
+    failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
+    failure_cursor: Count
     complete: bool
 
 
 class LogRequest(Message):
     """Ask for a job's log lines past ``cursor`` (0 at first, then as the last answer said)."""
 
-    job: str
-    cursor: int
-    wait_seconds: float
+    job: JobId
+    cursor: Count
+    wait_seconds: Seconds
 
 
 class LogPage(Message):
@@ -421,20 +470,20 @@ class LogPage(Message):
     ``dropped`` lines of the job are not kept. ``complete``: the job is final and has no more.
     """
 
-    lines: tuple[LogLine, ...]
-    cursor: int
-    dropped: int
+    lines: Annotated[tuple[LogLine, ...], NamedTasks]
+    cursor: Count
+    dropped: Count
     complete: bool
 
 
 class CoordinatorInfo(Message):
     """How the coordinator does, for health checks."""
 
-    version: str
-    protocol: int
-    uptime_seconds: float
-    workers: int
-    slots: int
-    jobs: int
+    version: Name
+    protocol: Count
+    uptime_seconds: Amount
+    workers: Count
+    slots: Count
+    jobs: Count
     store_ok: bool
-    problem: str
+    problem: Text

@@ -6,11 +6,30 @@ them; numbers that something is added to are the one exception.
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from headrace_wire.bounds import (
+    MAX_ENTRIES,
+    Count,
+    Identifier,
+    Meta,
+    Name,
+    Number,
+    OptionalIdentifier,
+    Payload,
+    Seconds,
+)
 from headrace_wire.message import Message
 
 #: Kinds of shared objects.
 VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event", "queue"
 KINDS = (VALUE, LIST, DICT, LOCK, EVENT, QUEUE)
+
+#: Bounds of lists.
+Entries = Meta(max_length=MAX_ENTRIES)
+
+#: Keys and values of one call.
+SharedValues = Annotated[tuple[Payload, ...], Meta(max_length=1 << 20)]
 
 
 class Stamp(Message):
@@ -20,9 +39,9 @@ class Stamp(Message):
     numbers grow.
     """
 
-    session: str
-    lane: int
-    number: int
+    session: OptionalIdentifier
+    lane: Count
+    number: Count
 
 
 class SharedSpec(Message):
@@ -31,10 +50,10 @@ class SharedSpec(Message):
     ``initial`` is a value's first content, ``maxsize`` bounds a queue; 0 does not.
     """
 
-    name: str
-    kind: str
-    initial: bytes = b""
-    maxsize: int = 0
+    name: Name
+    kind: OptionalIdentifier
+    initial: Payload = b""
+    maxsize: Number = 0
 
 
 class SharedCall(Message):
@@ -44,12 +63,12 @@ class SharedCall(Message):
     """
 
     stamp: Stamp
-    name: str
-    kind: str
-    operation: str
-    values: tuple[bytes, ...] = ()
-    numbers: tuple[int, ...] = ()
-    wait_seconds: float = 0.0
+    name: Name
+    kind: OptionalIdentifier
+    operation: Identifier
+    values: SharedValues = ()
+    numbers: Annotated[tuple[Number, ...], Entries] = ()
+    wait_seconds: Seconds = 0.0
 
 
 class SharedAnswer(Message):
@@ -59,15 +78,15 @@ class SharedAnswer(Message):
     """
 
     done: bool = True
-    values: tuple[bytes, ...] = ()
-    numbers: tuple[int, ...] = ()
+    values: SharedValues = ()
+    numbers: Annotated[tuple[Number, ...], Entries] = ()
 
 
 class SharedReceipt(Message):
     """An item that a queue handed out."""
 
-    name: str
-    number: int
+    name: Name
+    number: Count
 
 
 class SharedBeat(Message):
@@ -77,22 +96,22 @@ class SharedBeat(Message):
     ``confirmed`` items have been worked on.
     """
 
-    session: str
-    abandoned: tuple[Stamp, ...] = ()
-    confirmed: tuple[SharedReceipt, ...] = ()
+    session: Identifier
+    abandoned: Annotated[tuple[Stamp, ...], Entries] = ()
+    confirmed: Annotated[tuple[SharedReceipt, ...], Entries] = ()
 
 
 class SharedOrders(Message):
     """The answer to a SharedBeat: what a session holds comes free after so long a silence."""
 
-    lease_seconds: float
+    lease_seconds: Seconds
 
 
 class SharedStatus(Message):
     """A shared object as it stands. ``items``: entries, or for a lock 1 while it is held."""
 
-    name: str
-    kind: str
-    items: int
-    size_bytes: int
-    waiting: int
+    name: Name
+    kind: Identifier
+    items: Count
+    size_bytes: Count
+    waiting: Count

@@ -30,6 +30,7 @@ from headrace_services.home import Home
 from headrace_services.registry import find_engines
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import unpack_batch
+from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.key import load_key
@@ -95,8 +96,8 @@ class Agent:
             raise UsageError(str(error)) from None
         self._info = WorkerInfo(
             id=os.urandom(8).hex(),
-            name=settings.name or f"{os.uname().nodename}-{os.getpid()}",
-            host=os.uname().nodename,
+            name=settings.name or _make_name(),
+            host=fit_name(os.uname().nodename),
             process=os.getpid(),
             slots=slots,
             slots_limit=cores.limit if settings.slots == "auto" else f"--slots {settings.slots}",
@@ -372,3 +373,9 @@ def run_worker(settings: WorkerSettings, launcher: Launcher) -> None:
     """Be a worker until told to go. See Agent for what is raised."""
     keep_large_blocks()
     Agent(settings, launcher).run()
+
+
+def _make_name() -> str:
+    """The host's name and the process number, which is not cut."""
+    process = f"-{os.getpid()}"
+    return fit_name(os.uname().nodename, MAX_IDENTIFIER_CHARACTERS - len(process)) + process

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 
+from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.messages import JobLines, LogLine
 from headrace_worker.pool.news import TaskLine
 
@@ -39,7 +40,8 @@ class LineBox:
         """Take all lines out, by job."""
         jobs: dict[str, list[LogLine]] = {job: [] for job in self._dropped}
         for line in self._lines:
-            told = LogLine(line.at, line.level, self._worker, line.index, line.text)
+            level = fit_name(line.level, MAX_IDENTIFIER_CHARACTERS)  # a program names its own
+            told = LogLine(line.at, level, self._worker, line.index, line.text)
             jobs.setdefault(line.job, []).append(told)
         taken = tuple(
             JobLines(job, tuple(lines), self._dropped[job]) for job, lines in jobs.items()

@@ -10,6 +10,7 @@ sent again. Its ``run`` is a call in the agent's loop, which ends when it is cal
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from math import inf
 
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
+from headrace_wire.bounds import cut_text
 from headrace_wire.errors import StoreError
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_caller import LoopCaller
@@ -178,9 +180,9 @@ class Reporter:
             start=event.start,
             stop=event.stop,
             values=event.values,
-            cpu_seconds=event.cpu_seconds,
-            busy_seconds=event.busy_seconds,
-            counters=event.counters or {},
+            cpu_seconds=max(0.0, event.cpu_seconds),
+            busy_seconds=max(0.0, event.busy_seconds),
+            counters=_fit_counters(event.counters) if event.counters else {},
         )
 
     def _convert_failure(self, event: Failed) -> TaskFailure:
@@ -191,13 +193,13 @@ class Reporter:
             attempt=event.attempt,
             reason=REFUSED if event.error_type == REFUSAL else event.reason,
             signal=event.signal,
-            error_type=event.error_type,
-            message=event.message,
-            traceback=event.traceback,
-            summary=event.summary,
+            error_type=cut_text(event.error_type),
+            message=cut_text(event.message),
+            traceback=cut_text(event.traceback),
+            summary=cut_text(event.summary),
             worker=self._name,
-            cpu_seconds=event.cpu_seconds,
-            busy_seconds=event.busy_seconds,
+            cpu_seconds=max(0.0, event.cpu_seconds),
+            busy_seconds=max(0.0, event.busy_seconds),
             detail=event.detail,
         )
 
@@ -212,6 +214,11 @@ class Reporter:
                 if receipt.dropped:
                     log.debug("%d tasks had an outcome already", receipt.dropped)
                 return
+
+
+def _fit_counters(growth: Mapping[str, float]) -> dict[str, float]:
+    """What counters grew by; together tasks may have counted beyond what a number can say."""
+    return {name: min(amount, sys.float_info.max) for name, amount in growth.items()}
 
 
 def _measure(events: Sequence[Event]) -> int:

@@ -35,6 +35,7 @@ from headrace_coordinator.shared.queues import SharedLine, make_handed
 from headrace_coordinator.shared.sessions import Lane, Session, measure_answer
 from headrace_coordinator.shared.values import Value
 from headrace_coordinator.state import Now
+from headrace_wire.bounds import MAX_NAME_CHARACTERS
 from headrace_wire.errors import SharedKindError, UnknownSharedError, UsageError
 from headrace_wire.record import Record
 from headrace_wire.shared import (
@@ -56,9 +57,6 @@ from headrace_wire.shared import (
 #: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
 #: trying.
 SESSION_SECONDS = 3600.0
-
-#: Characters of a name.
-MAX_NAME_CHARACTERS = 200
 
 #: Classes of objects by their kind.
 CLASSES: dict[str, type[SharedObject]] = {

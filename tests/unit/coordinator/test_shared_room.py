@@ -9,8 +9,9 @@ import pytest
 
 from headrace_coordinator.shared.ground import ITEM_BYTES
 from headrace_coordinator.shared.invariants import check_room
-from headrace_coordinator.shared.room import MAX_NAME_CHARACTERS, SESSION_SECONDS
+from headrace_coordinator.shared.room import SESSION_SECONDS
 from headrace_coordinator.store import Store
+from headrace_wire.bounds import MAX_NAME_CHARACTERS
 from headrace_wire.errors import (
     HeadraceError,
     LockLostError,

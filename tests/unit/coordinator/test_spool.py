@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_coordinator.intake import MAX_PARAMETER_BYTES
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.rules import Rules
+from headrace_wire.bounds import MAX_PARAMETER_BYTES
 from headrace_wire.errors import JobStateError, SpoolFullError, UsageError
 from support.queue_builders import Rig
 

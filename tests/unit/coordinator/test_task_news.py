@@ -13,9 +13,9 @@ from headrace_coordinator.job import HeldLease
 from headrace_coordinator.job_log import LogPart
 from headrace_coordinator.user_counters import MAX_NAMES, UserCounters
 from headrace_wire.batch import pack_batch
+from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import (
-    MAX_COUNTERS,
     SUCCEEDED,
     DoneRun,
     Heartbeat,

@@ -87,8 +87,8 @@ def test_numbers_that_make_no_sense_are_refused(host: Host, amount: float) -> No
     for wrong in ((amount, 1), (1, amount)):
         with pytest.raises(ValueError, match="progress is a number from 0 on"):
             task.report_progress(*wrong)
-    for name in ("", "x" * 101, None):
-        with pytest.raises(ValueError, match="1 to 100 characters"):
+    for name in ("", "x" * 65, "two\nlines", "\x1b[2J", "\udcff", None):
+        with pytest.raises(ValueError, match="a counter's name must be"):
             task.counter(name)  # type: ignore[arg-type] # what a user's mistake may be
     assert host.said == []
 

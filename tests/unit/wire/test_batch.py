@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_wire.batch import count_batch, pack_batch, slice_batch, unpack_batch
+from headrace_wire.batch import check_batch, count_batch, pack_batch, slice_batch, unpack_batch
+from headrace_wire.bounds import MAX_BATCH_TASKS
 
 
 @given(st.lists(st.binary(max_size=300), max_size=40))
@@ -74,3 +75,38 @@ def test_no_bytes_do_more_than_a_value_error(batch: bytes) -> None:
 def test_a_count_is_not_read_from_what_does_not_begin_as_a_batch(batch: bytes) -> None:
     with pytest.raises(ValueError, match="not a batch"):
         count_batch(batch)
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [255, 256], [65535, 65536], [1] * 15, [0] * 70_000])
+def test_a_whole_batch_is_counted(sizes: list[int]) -> None:
+    assert check_batch(pack_batch([bytes(size) for size in sizes])) == len(sizes)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        b"",
+        b"\xc0",
+        b"\x91",
+        b"\xdc\x00",
+        b"\xdd\x00\x10\x00\x00",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91\x01",
+        b"\x91\xa1a",
+        b"\x91\xc0",
+        b"\x91\x90",
+        b"\x91\xc4",
+        b"\x91\xc4\x05abcd",
+        b"\x91\xc4\x05abcdefg",
+        b"\x91\xc5\x00",
+        b"\x91\xc6\xff\xff\xff\xffab",
+        b"\x92\xc4\x00",
+        b"\x90\xc0",
+        pack_batch([b"a", b"b"])[:-1],
+        pack_batch([b"a", b"b"]) + b"\x00",
+        pack_batch([b""] * (MAX_BATCH_TASKS + 1)),
+    ],
+)
+def test_what_is_no_whole_batch_is_refused(batch: bytes) -> None:
+    with pytest.raises(ValueError, match="batch"):
+        check_batch(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError
 from headrace_wire.messages import FINAL_STATES, LeaseRequest, Registration, WorkerInfo
-from support.wire_messages import MESSAGES, draw_values, make_example, make_message, read_hints
+from support.wire_messages import MESSAGES, draw_values, make_example, make_message
 
 if TYPE_CHECKING:
     from headrace_wire.message import Message
@@ -34,7 +35,7 @@ ANYTHING = st.recursive(
 FIELDS = [
     pytest.param(kind, place, hint, id=f"{kind.__name__}.{name}")
     for kind in MESSAGES
-    for place, (name, hint) in enumerate(read_hints(kind).items())
+    for place, (name, hint) in enumerate(typing.get_type_hints(kind).items())
 ]
 
 
@@ -79,10 +80,19 @@ def test_what_arrives_is_a_whole_message_or_a_protocol_error(kind: type[Message]
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_a_wrong_number_of_fields_is_refused(kind: type[Message]) -> None:
     wire = make_example(kind).to_wire()
-    malformed: list[object] = [wire[:-1], [*wire, None], [*wire, wire[-1]], [], {}, None, "text"]
+    required = len(wire) - len(kind.__defaults__)
+    malformed: list[object] = [[*wire, None], [*wire, wire[-1]], {}, None, "text"]
+    malformed += [wire[:short] for short in range(required)]
     for values in malformed:
         with pytest.raises(ProtocolError, match=f"a malformed {kind.__name__} arrived"):
             kind.from_wire(values)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_the_last_fields_may_be_missing_where_they_have_defaults(kind: type[Message]) -> None:
+    wire = make_example(kind).to_wire()
+    required = len(wire) - len(kind.__defaults__)
+    assert kind.from_wire(wire[:required]).to_wire()[:required] == wire[:required]
 
 
 @pytest.mark.parametrize(("kind", "place", "hint"), FIELDS)

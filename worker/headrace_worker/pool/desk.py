@@ -19,7 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from headrace_services.task import Task
-from headrace_wire.messages import MAX_COUNTERS
+from headrace_wire.bounds import MAX_COUNTERS
 from headrace_worker.pool.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
 from headrace_worker.pool.messages import LINES, PROGRESS
 

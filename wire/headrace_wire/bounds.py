@@ -1,0 +1,308 @@
+"""What each value that crosses the wire may be: the one place that says so.
+
+    priority: Priority                      an int from -100 to 100
+    name: Name                              up to 200 printable characters
+    timeout_seconds: TimeLimit | None       a finite number of seconds, or None
+
+The aliases stand beside the fields of messages, the parameters of the API's methods, and the
+options of the command line and of Python programs. ``Meta`` has the names and the meaning that
+``msgspec.Meta`` has. ``headrace_wire.message`` enforces them on what arrives.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+import sys
+from functools import cache
+from numbers import Real
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from headrace_wire.errors import BoundsError
+from headrace_wire.record import Record
+
+#: The largest whole number: the store and other programs keep signed numbers of 64 bits.
+MAX_INTEGER = (1 << 63) - 1
+
+#: Tasks in one job.
+MAX_TASKS = 1 << 62
+
+#: The longest time that can be asked for: a hundred years.
+MAX_SECONDS = 36525 * 86400.0
+
+#: The shortest time limit of a task: its slot is not looked at more often.
+MIN_LIMIT_SECONDS = 0.001
+
+#: The last moment that a date of four digits can say.
+MAX_MOMENT = 253402300799.0
+
+#: Characters of a name, of an identifier, and of a text for people.
+MAX_NAME_CHARACTERS = 200
+MAX_IDENTIFIER_CHARACTERS = 64
+MAX_TEXT_CHARACTERS = 1 << 16
+
+#: Bytes of one job's parameters: they stay in memory; what is larger belongs into the inputs.
+MAX_PARAMETER_BYTES = 4 << 20
+
+#: Bytes of one payload; a frame holds no more.
+MAX_PAYLOAD_BYTES = 256 << 20
+
+#: Tasks whose inputs or values are in one batch.
+MAX_BATCH_TASKS = 1 << 17
+
+#: Tasks that one call can name.
+MAX_NAMED_TASKS = 1 << 17
+
+#: Entries of one list that are no tasks: leases, jobs, requests.
+MAX_ENTRIES = 100_000
+
+#: Services of one worker.
+MAX_SERVICES = 32
+
+#: Counters of its tasks' own that a job may have.
+MAX_COUNTERS = 100
+
+#: Slots of one worker, attempts after the first one.
+MAX_SLOTS = 1 << 16
+MAX_RETRIES = 1000
+
+#: What moves the cursor, turns the text around or is no character: terminals obey it, and log
+#: readers take it for the end of a line. Two joiners are left, as some scripts need them.
+UNPRINTABLE = (
+    "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+    "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\U000e0000-\\U000e007f"
+)
+
+
+#: What a type is called in messages.
+KIND_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bytes: "bytes",
+    bool: "True or False",
+}
+
+
+class Meta(Record):
+    """Bounds of a value, as ``msgspec.Meta`` knows them."""
+
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    description: str | None = None
+
+
+#: A number from 0 on: how many there are, or which of them.
+Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+
+#: A task of a job, or the number of its tasks.
+Index = Annotated[int, Meta(ge=0, le=MAX_TASKS)]
+
+#: A number of either sign.
+Number = Annotated[int, Meta(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
+
+Priority = Annotated[int, Meta(ge=-100, le=100)]
+Retries = Annotated[int, Meta(ge=0, le=MAX_RETRIES)]
+Slots = Annotated[int, Meta(ge=0, le=MAX_SLOTS)]
+
+#: A duration.
+Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+
+#: A duration after which something is ended.
+TimeLimit = Annotated[float, Meta(ge=MIN_LIMIT_SECONDS, le=MAX_SECONDS)]
+
+#: A time by the clock, in Unix seconds.
+Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT)]
+
+#: How much of something there is; it can be added up without end.
+Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+
+#: The name of a thing that programs name: a service, an operation, a worker's or session's id.
+Identifier = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_IDENTIFIER_CHARACTERS,
+        pattern=r"\A[A-Za-z0-9_.:+-]*\Z",
+        description=f"1 to {MAX_IDENTIFIER_CHARACTERS} letters, digits and _ . : + -",
+    ),
+]
+
+#: As an identifier, or nothing.
+OptionalIdentifier = Annotated[
+    str,
+    Meta(
+        max_length=MAX_IDENTIFIER_CHARACTERS,
+        pattern=r"\A[A-Za-z0-9_.:+-]*\Z",
+        description=f"up to {MAX_IDENTIFIER_CHARACTERS} letters, digits and _ . : + -",
+    ),
+]
+
+#: A name that people gave, of a job or of shared state.
+Name = Annotated[
+    str,
+    Meta(
+        max_length=MAX_NAME_CHARACTERS,
+        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
+        description=f"up to {MAX_NAME_CHARACTERS} printable characters",
+    ),
+]
+
+#: A name that people gave which becomes a label of metrics: of a worker or of a counter.
+Label = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_IDENTIFIER_CHARACTERS,
+        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
+        description=f"1 to {MAX_IDENTIFIER_CHARACTERS} printable characters",
+    ),
+]
+
+#: A job's id is its client's.
+JobId = Label
+
+#: The name of a worker where there may be none.
+OptionalLabel = Annotated[
+    str,
+    Meta(
+        max_length=MAX_IDENTIFIER_CHARACTERS,
+        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
+        description=f"up to {MAX_IDENTIFIER_CHARACTERS} printable characters",
+    ),
+]
+
+#: Text for people, whatever is in it; who prints it takes care.
+Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARACTERS)]
+
+Parameters = Annotated[bytes, Meta(max_length=MAX_PARAMETER_BYTES)]
+Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
+
+
+def check_value(hint: Any, value: Any, what: str) -> Any:
+    """A value of a program's, as its annotation says it: numbers are taken of any kind.
+
+    Raises TypeError, and BoundsError, which is a ValueError too.
+    """
+    if get_origin(hint) is not Annotated:
+        return _check_plain(hint, value, what)
+    kind, *metas = get_args(hint)
+    value = _convert(kind, value, what)
+    for meta in metas:
+        if not is_within(meta, value):
+            raise BoundsError(f"{what} must be {describe(meta, kind)}, not {quote(value)}")
+    return value
+
+
+def check_fields(record: Record) -> None:
+    """Check a record's fields as ``check_value`` does; for its ``__post_init__``."""
+    for name, hint in read_hints(type(record)).items():
+        checked = check_value(hint, getattr(record, name), name)
+        object.__setattr__(record, name, checked)
+
+
+@cache
+def read_hints(kind: Any) -> dict[str, Any]:
+    """The annotations of a record's fields, with their bounds, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in kind.__fields__}
+
+
+def is_within(meta: Meta, value: Any) -> bool:
+    """Tell whether a value of the right type is within its bounds."""
+    if isinstance(value, int | float):
+        low, high = find_range(meta)
+        return low <= value <= high  # what is not a number is neither
+    if not (meta.min_length or 0) <= len(value) <= (meta.max_length or sys.maxsize):
+        return False
+    return meta.pattern is None or find_pattern(meta.pattern).search(value) is not None
+
+
+def find_range(meta: Meta) -> tuple[float, float]:
+    """The smallest and the largest number of a range."""
+    low = -math.inf if meta.ge is None else meta.ge
+    high = math.inf if meta.le is None else meta.le
+    if meta.gt is not None:
+        low = max(low, math.nextafter(meta.gt, math.inf))
+    if meta.lt is not None:
+        high = min(high, math.nextafter(meta.lt, -math.inf))
+    return low, high
+
+
+@cache
+def find_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def describe(meta: Meta, kind: Any) -> str:
+    """What a value may be, in words."""
+    if meta.description:
+        return meta.description
+    if kind in (int, float):
+        low, high = find_range(meta)
+        return f"a number from {_write(low)} to {_write(high)}"
+    unit = {str: "characters", bytes: "bytes"}.get(kind, "entries")
+    return f"at most {meta.max_length} {unit}"
+
+
+def cut_text(text: str) -> str:
+    """A text as ``Text`` allows it: of one that is too long the beginning and the end."""
+    if len(text) <= MAX_TEXT_CHARACTERS:
+        return text
+    half = MAX_TEXT_CHARACTERS // 2 - 1
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
+    """A text as ``Name`` allows it: what is unprintable is replaced, what is too much is cut."""
+    return find_pattern(f"[{UNPRINTABLE}]").sub("?", text[:most])
+
+
+def quote(value: object) -> str:
+    """A value for one line of a message: short, and without what terminals obey."""
+    if isinstance(value, bytes | tuple | list | dict):
+        return f"{len(value)}"  # pyright: ignore[reportUnknownArgumentType] - whatever is in it
+    if isinstance(value, str) and len(value) > MAX_NAME_CHARACTERS:
+        return f"{len(value)} characters"
+    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return shown if len(shown) <= MAX_NAME_CHARACTERS else f"{shown[:MAX_NAME_CHARACTERS]}…"
+
+
+def _write(number: float) -> str:
+    return f"{number:.15g}" if abs(number) < 1e15 else f"{number:.3g}"
+
+
+def _check_plain(hint: Any, value: Any, what: str) -> Any:
+    arguments = get_args(hint)
+    if type(None) in arguments:
+        (inner,) = [one for one in arguments if one is not type(None)]
+        return None if value is None else check_value(inner, value, what)
+    return _convert(hint, value, what)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)  # pyright: ignore[reportUnnecessaryIsInstance] - a bool is registered as one
+
+
+def _convert(kind: Any, value: Any, what: str) -> Any:
+    """A value of a type as exactly that type. Raises TypeError."""
+    number = _is_number(value)
+    if kind is int and number:
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass  # such as 1.5
+    elif kind is float and number:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    elif kind is not int and kind is not float and isinstance(value, kind):
+        return kind(value)
+    raise TypeError(f"{what} must be {KIND_WORDS[kind]}, not {quote(value)}")
