@@ -29,6 +29,9 @@ Parameters = Mapping[str, object]
 #: Returns the encoded value; any exception is the task's failure, and its text is shown to people.
 TaskRunner = Callable[[int, bytes | None], bytes]
 
+#: The largest value of a task, in bytes: it travels in one message, whose limit is a little above.
+MAX_VALUE_BYTES = 240 << 20
+
 #: The most that a service may have to tell of an exception, in bytes; more is dropped.
 MAX_DETAIL_BYTES = 1 << 16
 

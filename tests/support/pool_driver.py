@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,21 @@ def collect(
     while pool.outstanding if until is None else not until():
         assert time.monotonic() < end, f"the pool is stuck with {sorted(pool.outstanding)}"
         outcomes.add(pool.poll(1.0 if until is None else 0.01))
+    return outcomes
+
+
+def attend(pool: Pool, *batches: Batch, outcomes: Outcomes | None = None) -> Outcomes:
+    """``run``, as an agent does it: poll when slots have something to say or a moment has come."""
+    outcomes = Outcomes() if outcomes is None else outcomes
+    for batch in batches:
+        pool.submit(batch)
+    end = time.monotonic() + PATIENCE_SECONDS
+    outcomes.add(pool.poll(0))
+    while pool.outstanding:
+        now = time.monotonic()
+        assert now < end, f"the pool is stuck with {sorted(pool.outstanding)}"
+        select.select([pool.fileno()], [], [], max(0.0, min(pool.due_seconds, end) - now))
+        outcomes.add(pool.poll(0))
     return outcomes
 
 

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from headrace_services.home import STAY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -24,7 +26,10 @@ class ProbeService:
     """Each operation is a way in which a task can go."""
 
     name = "probe"
-    operations = ("noop", "echo", "pid", "act", "environment", "broken", "exit", "slow to prepare")
+    operations = (
+        "noop", "echo", "pid", "act", "prepare and act", "environment", "broken", "exit",
+        "slow to prepare",
+    )  # fmt: skip
 
     def engine(self) -> str:
         return "probe"
@@ -39,6 +44,10 @@ class ProbeService:
                 return _tell_pid
             case "act":
                 return lambda index, _: _act(parameters, index)
+            case "prepare and act":
+                acts = cast("dict[str, Parameters]", parameters)
+                _act(acts["prepare"], 0)
+                return lambda index, _: _act(acts["act"], index)
             case "environment":
                 value = os.environ[str(parameters["name"])].encode()
                 return lambda *_: value
@@ -77,6 +86,11 @@ class ProbeService:
 def die_at_once(*_: object) -> None:
     """A slot's main function that never gets as far as being ready."""
     os._exit(9)
+
+
+def stop_at_once(*_: object) -> None:
+    """A slot's main function that gets nowhere and does not end."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def load_probe(name: str) -> ProbeService:
@@ -133,6 +147,22 @@ def _fail(text: str, index: int) -> None:
     raise ValueError(f"{text} {index}")
 
 
+class SlowError(Exception):
+    """Takes its time to say what it is."""
+
+    def __str__(self) -> str:
+        time.sleep(self.args[0])
+        return "at last"
+
+
+def _fail_slowly(seconds: float, index: int) -> None:
+    raise SlowError(seconds)
+
+
+def _linger_at_the_end(seconds: float, index: int) -> None:
+    STAY.on_slot_end.append(lambda: time.sleep(seconds))
+
+
 _hoard: list[bytes] = []
 
 ACTS: dict[str, Callable[[Any, int], object]] = {
@@ -140,6 +170,8 @@ ACTS: dict[str, Callable[[Any, int], object]] = {
     "sleep": lambda seconds, _: time.sleep(seconds),
     "spin": _spin,
     "wait": _wait_for_file,
+    "raise slowly": _fail_slowly,
+    "linger": _linger_at_the_end,
     "kill": lambda number, _: os.kill(os.getpid(), number),
     "segfault": _crash,
     "os._exit": lambda status, _: os._exit(status),

@@ -23,32 +23,10 @@ from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, make_batch,
 from support.pool_probe_service import LOADER, die_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 # Another test may have loaded a library with native threads, which Python 3.12 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-
-
-@pytest.fixture(params=["fork", "forkserver", "spawn"])
-def start_method(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def make_pool(start_method: str) -> Iterator[Callable[..., Pool]]:
-    if start_method == "fork":  # refused beside threads, which another test may have left to end
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.name.startswith("Dummy-"):
-                thread.join(10)
-    pools: list[Pool] = []
-
-    def make(slots: int = 2, **options: object) -> Pool:
-        pools.append(Pool(slots, start_method, loader=LOADER, **options))  # type: ignore[arg-type]
-        return pools[-1]
-
-    yield make
-    for pool in pools:
-        pool.close(kill=True)
 
 
 @pytest.fixture

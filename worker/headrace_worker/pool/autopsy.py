@@ -30,6 +30,7 @@ class Charged(Record):
 
     stretch: Stretch
     busy_seconds: float
+    preparing: bool = False
 
 
 class Describer:
@@ -52,7 +53,7 @@ class Describer:
             service = resolve_loader(self._loader)(batch.service)
             parameters = unpack(batch.parameters)
             text = service.describe(batch.operation, parameters, index, batch.input_of(index))
-        except Exception:  # noqa: BLE001 - a third party's code must not hide the task's own end
+        except BaseException:  # noqa: BLE001 - a third party's code must not end the worker
             _log.exception("service %s cannot describe its task %d", batch.service, index)
             return ""
         return clip(str(text), SUMMARY_CHARACTERS)
@@ -84,7 +85,8 @@ class Autopsy:
             if slot.verdict is not None and slot.verdict_number != running.number:
                 return None
             busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
-            return Charged(Stretch(piece.held, index, index + 1), busy_seconds)
+            stretch = Stretch(piece.held, index, index + 1)
+            return Charged(stretch, busy_seconds, running.preparing)
         if not slot.pieces or slot.retired or slot.verdict is not None:
             return None
         piece = next(iter(slot.pieces.values()))
@@ -103,6 +105,8 @@ class Autopsy:
         if slot.verdict == "timeout":
             reason, signal_name = "timeout", "SIGKILL"
             message = f"ran longer than its limit of {batch.timeout_seconds:g} s"
+            if charged.preparing:
+                message = f"its job was still being prepared after {charged.busy_seconds:.0f} s"
         elif status is None:
             message = "the slot died; its exit status is not known"
         elif status >= 0:

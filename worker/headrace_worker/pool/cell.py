@@ -66,7 +66,7 @@ class Cell:
             running = Running(started, self.times[SINCE], preparing)
             finished = self.words[FINISHED]
             if started == self.words[STARTED]:
-                return None if finished == started else running
+                return None if finished >= started else running
 
     def revoke(self) -> int:
         """Forbid the slot to start anything sent so far; returns the new generation."""

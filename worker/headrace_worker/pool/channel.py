@@ -92,6 +92,8 @@ class PoolEnd:
         self._expected: int = _HEADER.size
         #: Nothing more will come: the slot is gone, or has closed its end.
         self.ended = False
+        self.bytes_in = 0
+        self.bytes_out = 0
 
     def fileno(self) -> int:
         return self._link.fileno()
@@ -113,6 +115,7 @@ class PoolEnd:
                     self._join_small()
                 first = self._outgoing[0]
                 sent = self._link.send(first)
+                self.bytes_out += sent
                 if sent == len(first):
                     self._outgoing.popleft()
                 else:
@@ -145,6 +148,7 @@ class PoolEnd:
             if not count:
                 self.ended = True
             self._filled += count
+            self.bytes_in += count
             if count < asked and not to_the_end:
                 break
         if self._filled >= self._expected:

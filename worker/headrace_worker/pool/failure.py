@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING, Any
 
 from headrace_wire.record import Record
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 #: Longest summary and message, and longest traceback (its end is kept), in characters.
 SUMMARY_CHARACTERS = 200
@@ -28,34 +32,51 @@ class Failure(Record):
 
 
 def explain(error: BaseException) -> Failure:
-    """Describe an exception, without the frames of the machinery that ran the task."""
-    kind = type(error)
-    name = kind.__qualname__
-    if kind.__module__ not in {"builtins", "__main__"}:
-        name = f"{kind.__module__}.{name}"
+    """Describe an exception, without the frames of the machinery that ran the task. Never raises.
+
+    Its class is the user's own, and may do anything when it is asked for words.
+    """
+    name = _name(type(error))
     try:
-        message = str(error)
-    except Exception as second:  # noqa: BLE001 - the user's own __str__ may raise anything
-        message = f"its text cannot be made: {type(second).__name__}"
-    own = error.__traceback__.tb_next if error.__traceback__ else None
-    while own is not None and own.tb_frame.f_globals.get("__name__", "").startswith(_MACHINERY):
-        own = own.tb_next
+        message = clip(str(error), MESSAGE_CHARACTERS)
+    except BaseException as second:  # noqa: BLE001 - see above
+        message = clip(f"its text cannot be made: {_name(type(second))}", MESSAGE_CHARACTERS)
     try:
-        text = "".join(traceback.format_exception(kind, error, own))
-    except Exception as second:  # noqa: BLE001 - user classes are asked for their text here too
-        text = f"{name}: {message}\n(no traceback: {type(second).__name__})\n"
-    return Failure(
-        clip(name, SUMMARY_CHARACTERS), clip(message, MESSAGE_CHARACTERS), _clip_head(text)
-    )
+        own = _skip_machinery(error.__traceback__)
+        text = _clip_head("".join(traceback.format_exception(type(error), error, own)))
+    except BaseException as second:  # noqa: BLE001 - see above
+        text = f"{name}: {message}\n(no traceback: {_name(type(second))})\n"
+    return Failure(name, message, text)
 
 
 def clip(text: str, characters: int) -> str:
     """Cut to so many characters that UTF-8 can carry."""
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= characters else text[: characters - 1] + "…"
+    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    return cut.encode("utf-8", "replace").decode()
+
+
+def _name(kind: type[BaseException]) -> str:
+    try:
+        name = kind.__qualname__
+        module: Any = kind.__module__
+        if isinstance(module, str) and module not in {"builtins", "__main__"}:
+            name = f"{module}.{name}"
+        return clip(name, SUMMARY_CHARACTERS)
+    except BaseException:  # noqa: BLE001 - see explain
+        return "an exception without a name"
+
+
+def _skip_machinery(trace: TracebackType | None) -> TracebackType | None:
+    own = trace.tb_next if trace else None
+    while own is not None:
+        module: Any = own.tb_frame.f_globals.get("__name__", "")
+        if not (isinstance(module, str) and module.startswith(_MACHINERY)):
+            break
+        own = own.tb_next
+    return own
 
 
 def _clip_head(text: str) -> str:
     # The last frames and the exception itself say most, and they stand at the end.
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= TRACEBACK_CHARACTERS else "…" + text[1 - TRACEBACK_CHARACTERS :]
+    cut = text if len(text) <= TRACEBACK_CHARACTERS else "…" + text[1 - TRACEBACK_CHARACTERS :]
+    return cut.encode("utf-8", "replace").decode()

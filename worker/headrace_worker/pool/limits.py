@@ -1,7 +1,8 @@
 """Which slots have overrun a time limit, and when one may do so next.
 
 No clock ticks for it: the next moment at which any limit can be over is computed, so a pool whose
-tasks stay within theirs is hardly ever woken.
+tasks stay within theirs is hardly ever woken. Slots do not tell when a task starts: that moment is
+computed anew after each piece that is sent, and for what has not started as if it started now.
 """
 
 from __future__ import annotations
@@ -23,8 +24,21 @@ START_SECONDS = 60.0
 #: it imports is no fault of the first task.
 PREPARE_SECONDS = 60.0
 
-#: How long a slot that has closed its socket may live on, in seconds.
+#: How long a slot that has closed its socket, or has said that it exits, may live on, in seconds.
 MUTE_SECONDS = 2.0
+
+#: How long a slot that was sent tasks may do nothing at all, in seconds; it is frozen, or stuck
+#: outside of any task. Its tasks have not started, so others run them.
+DEAF_SECONDS = 10.0
+
+#: How often, in seconds, a slot is looked at that was sent tasks and is in none.
+DEAF_LOOK_SECONDS = 0.5
+
+#: The shortest pause, in seconds, between looks at what has not started yet.
+SHORTEST_LOOK_SECONDS = 0.01
+
+#: The longest wait in seconds: the system's own calls refuse one that is much longer.
+LONGEST_WAIT_SECONDS = 86_400.0
 
 
 def enforce_limits(
@@ -42,10 +56,16 @@ def enforce_limits(
             continue
         if slot.ended_seconds is not None:
             slot_due = _enforce(slot, "mute", 0, slot.ended_seconds + MUTE_SECONDS, now_seconds)
+        elif slot.retired:
+            slot_due = _enforce(slot, "mute", 0, slot.retired_seconds + MUTE_SECONDS, now_seconds)
         elif not slot.ready:
             slot_due = _enforce(slot, "start", 0, slot.started_seconds + START_SECONDS, now_seconds)
         elif slot.pieces:
-            slot_due = min(_enforce_task(slot, now_seconds), _enforce_grace(slot, now_seconds))
+            slot_due = min(
+                _enforce_task(slot, now_seconds),
+                _enforce_grace(slot, now_seconds),
+                _enforce_hearing(slot, now_seconds),
+            )
             stuck_due = _find_stuck(slot, now_seconds)
             if stuck_due <= now_seconds:
                 stuck.append(slot)
@@ -54,7 +74,7 @@ def enforce_limits(
         else:
             slot_due = inf
         due = min(due, slot_due)
-    return due, stuck
+    return due if due == inf else min(due, now_seconds + LONGEST_WAIT_SECONDS), stuck
 
 
 def _enforce(
@@ -68,25 +88,40 @@ def _enforce(
 
 def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
     found = slot.find_running()
-    # What has not started yet cannot be over its limit before it would be if it started now.
-    due = now_seconds + min(
+    piece, running = (found[0], found[2]) if found else (None, None)
+    # What has not started yet cannot be over its limit before it would be if it started now. That
+    # goes for a task, too, whose service still prepares its job. The tasks behind the running one
+    # in its own piece start after it, and have the same limit.
+    soonest = min(
         (
-            piece.held.batch.timeout_seconds or inf
-            for piece in slot.pieces.values()
-            if found is None or piece is not found[0]
+            other.held.batch.timeout_seconds or inf
+            for other in slot.pieces.values()
+            if other is not piece or (running and running.preparing)
         ),
         default=inf,
     )
-    if found is None:
+    due = now_seconds + max(soonest, SHORTEST_LOOK_SECONDS)
+    if piece is None or running is None or piece.held.batch.timeout_seconds is None:
         return due
-    piece, _, running = found
     limit_seconds = piece.held.batch.timeout_seconds
-    if limit_seconds is None:
-        return due
     if running.preparing:
         limit_seconds = max(limit_seconds, PREPARE_SECONDS)
     over = running.since_seconds + limit_seconds
     return min(due, _enforce(slot, "timeout", running.number, over, now_seconds))
+
+
+def _enforce_hearing(slot: SlotProcess, now_seconds: float) -> float:
+    if slot.verdict is not None or slot.find_running() is not None:
+        slot.idle_mark = None
+        return inf
+    # Only what was looked at again and again counts: a pool that was itself stopped for a while
+    # has not read yet what its slots have sent.
+    mark = slot.mark_activity()
+    if mark != slot.idle_mark or now_seconds - slot.idle_seen_seconds > 2 * DEAF_LOOK_SECONDS:
+        slot.idle_mark, slot.idle_since_seconds = mark, now_seconds
+    slot.idle_seen_seconds = now_seconds
+    due = _enforce(slot, "mute", 0, slot.idle_since_seconds + DEAF_SECONDS, now_seconds)
+    return min(due, now_seconds + DEAF_LOOK_SECONDS)
 
 
 def _enforce_grace(slot: SlotProcess, now_seconds: float) -> float:

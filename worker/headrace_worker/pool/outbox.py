@@ -51,6 +51,7 @@ class Outbox:
         self._piece = 0
         self._start = 0
         self._shift = 0
+        self._failed_bytes = 0
         self._flushed_seconds = time.monotonic()
         self._cpu_seconds = _read_cpu_seconds()
         self._clear_run()
@@ -63,6 +64,8 @@ class Outbox:
     def add_done(self, value: bytes, seconds: float, now_seconds: float) -> None:
         """Add the value of the piece's next task."""
         with self._lock:
+            if self._values and self._bytes + len(value) > FLUSH_BYTES:
+                self._flush(now_seconds)  # a large value travels alone
             self._values.append(value)
             self._bytes += len(value)
             self._busy_seconds += seconds
@@ -82,7 +85,11 @@ class Outbox:
                  failure.traceback, summary, failure.detail, 0.0, seconds]
             )  # fmt: skip
             self._start += 1
-            if now_seconds - self._flushed_seconds >= FLUSH_SECONDS:
+            self._failed_bytes += len(failure.detail) + len(failure.traceback)
+            if (
+                self._failed_bytes >= FLUSH_BYTES
+                or now_seconds - self._flushed_seconds >= FLUSH_SECONDS
+            ):
                 self._flush(now_seconds)
 
     def stop(self) -> None:
@@ -141,6 +148,7 @@ class Outbox:
     def _flush(self, now_seconds: float) -> None:
         self._end_run()
         self._flushed_seconds = now_seconds
+        self._failed_bytes = 0
         news = self.desk.take_news(now_seconds, outcomes=bool(self._messages))
         if self._messages or news:
             self._charge_cpu()

@@ -32,7 +32,7 @@ from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
 from headrace_worker.pool.crew import Crew
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.pool.launch import Launcher, make_launcher
-from headrace_worker.pool.limits import enforce_limits
+from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.loader import DEFAULT_LOADER
 from headrace_worker.pool.messages import (
@@ -246,7 +246,9 @@ class Pool:
             wait: float | None = 0.0
             if not (self._events or self._news.came or time.monotonic() >= end):
                 due = min(end, self._keep_going())
-                wait = None if due == inf else max(0.0, due - time.monotonic())
+                wait = None
+                if due < inf:
+                    wait = min(max(0.0, due - time.monotonic()), LONGEST_WAIT_SECONDS)
             heard, dead = self._crew.wait(wait)
             for slot in heard:
                 self._read(slot)
@@ -346,12 +348,14 @@ class Pool:
 
     def _keep_going(self) -> float:
         """Start, kill and feed slots as is due now; gives the moment when that is due next."""
-        now = time.monotonic()
-        self._crew.start_missing(now)
-        due, stuck = enforce_limits(self._crew.slots, now)
-        self._recall(stuck)
-        self._feed()
-        return min(due, self._crew.next_start_seconds or inf)
+        self._crew.start_missing(time.monotonic())
+        while True:
+            # Limits after feeding: what is sent now has limits of its own.
+            self._feed()
+            due, stuck = enforce_limits(self._crew.slots, time.monotonic())
+            if not stuck:
+                return min(due, self._crew.next_start_seconds or inf)
+            self._recall(stuck)
 
     def _feed(self) -> None:
         self._due_seconds = 0.0  # what is fed may have a limit of its own
@@ -414,7 +418,7 @@ class Pool:
         elif word == LOADED:
             self._describer.trust(*rest)
         elif word == RETIRED:
-            (slot.retired,) = rest
+            slot.note_retired(*rest)
         else:
             assert word == READY, f"a slot said {word!r}"
             slot.cpu_seconds = read_cpu_seconds(slot.pid)

@@ -65,7 +65,13 @@ class JobRunner:
         if isinstance(service, PermittedService):
             service.permit(permits)
         self._service = service
-        self.run = self._service.prepare(self._operation, self._parameters)
+        run: object = service.prepare(self._operation, self._parameters)
+        if not callable(run):
+            raise TypeError(
+                f"the service {self.service_name!r} prepared a job with {type(run).__name__}, "
+                "where a function that runs its tasks is due"
+            )
+        self.run = run
 
     def describe(self, index: int, task_input: bytes | None) -> str:
         """Name a task; "" where the service could not even be loaded."""

@@ -20,11 +20,11 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
-from headrace_services.service import MAX_DETAIL_BYTES
+from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.record import Record, replace
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headrace_services.service import Service, TaskRunner
+    from headrace_worker.pool.channel import Message
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
 ONE_THREAD_EACH = {
@@ -62,9 +63,6 @@ QUIET_SECONDS = 1.0
 
 #: How often, in seconds, resident memory is read at most.
 MEMORY_SECONDS = 0.005
-
-#: The largest value of a task, in bytes.
-MAX_VALUE_BYTES = 1 << 30
 
 #: Exit status of a slot whose agent is gone.
 EXIT_ORPHANED = 70
@@ -113,30 +111,31 @@ class Slot:
         missing = [name for name in self._settings.preload if name not in sys.modules]
         self._outbox.send([READY, missing])
         self._watch.start()
-        desk = self._outbox.desk
-        host_tasks(desk)
+        host_tasks(self._outbox.desk)
         heap_used = False
         while True:
             if heap_used and not self._end.wait(QUIET_SECONDS):
                 give_blocks_back()
                 heap_used = False
-            _, piece, generation, number, job, attempt, start, stop, inputs, about = (
-                self._end.receive()
-            )
+            # Nothing of a piece is kept here while the next one is waited for.
+            self._take_up(self._end.receive())
             heap_used = True
-            runner = self._jobs.touch(job)
-            if about is not None:
-                runner = JobRunner(*about)
-                self._jobs.keep(job, runner)
-            assert runner is not None, f"job {job} is not known here"
-            self._outbox.begin(piece, start, number)
-            desk.begin(job, attempt, start, number)
-            self._watch.several = stop - start > 1
-            self.run_piece(runner, generation, number, range(start, stop), inputs)
-            self._watch.several = False
-            self._outbox.flush()
             if self._is_too_big(time.monotonic()):
                 self._retire("memory")
+
+    def _take_up(self, message: Message) -> None:
+        _, piece, generation, number, job, attempt, start, stop, inputs, about = message
+        runner = self._jobs.touch(job)
+        if about is not None:
+            runner = JobRunner(*about)
+            self._jobs.keep(job, runner)
+        assert runner is not None, f"job {job} is not known here"
+        self._outbox.begin(piece, start, number)
+        self._outbox.desk.begin(job, attempt, start, number)
+        self._watch.several = stop - start > 1
+        self.run_piece(runner, generation, number, range(start, stop), inputs)
+        self._watch.several = False
+        self._outbox.flush()
 
     def run_piece(
         self,
@@ -163,8 +162,11 @@ class Slot:
                 run = self._prepare(job, indices[place:], inputs)
                 if run is None:
                     words[FINISHED] = number + len(indices) - 1
+                    words[PREPARING] = 0
                     return
                 began = time.monotonic()
+            value, summary = b"", ""
+            failure: Failure | None = None
             try:
                 try:
                     value = run(index, task_input)
@@ -173,13 +175,15 @@ class Slot:
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()
-                words[FINISHED] = number + place
-                summary = _describe(job, index, task_input)
-                self._outbox.add_failed(_explain(job, error), summary, ended - began, ended)
+                # Before FINISHED: the task's own code is asked for these words, so its limit holds.
+                failure, summary = _explain(job, error), _describe(job, index, task_input)
             else:
                 ended = time.monotonic()
-                words[FINISHED] = number + place
+            words[FINISHED] = number + place
+            if failure is None:
                 self._outbox.add_done(value, ended - began, ended)
+            else:
+                self._outbox.add_failed(failure, summary, ended - began, ended)
             self._tasks += 1
             if self._tasks == self._settings.max_tasks:
                 self._retire("tasks")
@@ -197,7 +201,6 @@ class Slot:
                 self._load = resolve_loader(self._settings.loader)
             job.prepare(self._load, self._settings.permits)
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
-            words[PREPARING] = 0
             failure = _explain(job, error)
             for place, index in enumerate(indices):
                 summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
@@ -286,23 +289,28 @@ def _check_value(value: object) -> None:
     if type(value) is not bytes:
         raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
     if len(value) > MAX_VALUE_BYTES:
-        raise ValueError(f"the value has {len(value)} bytes; the most is {MAX_VALUE_BYTES}")
+        raise ValueError(
+            f"the value has {len(value)} bytes, and {MAX_VALUE_BYTES} at most can travel: return "
+            "less at a time, or write it to a file and return its path"
+        )
 
 
 def _explain(job: JobRunner, error: BaseException) -> Failure:
     failure = explain(error)
     try:
-        detail = job.detail(error)
-    except Exception:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        detail: Any = job.detail(error)
+    except BaseException:  # noqa: BLE001 - a third party's bug must not hide the task's own error
         return failure
-    return replace(failure, detail=detail) if len(detail) <= MAX_DETAIL_BYTES else failure
+    if isinstance(detail, bytes) and len(detail) <= MAX_DETAIL_BYTES:
+        return replace(failure, detail=bytes(detail))
+    return failure
 
 
 def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
     try:
         return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
-    except Exception as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error
-        return f"(no description: {type(error).__name__})"
+    except BaseException as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        return clip(f"(no description: {type(error).__name__})", SUMMARY_CHARACTERS)
 
 
 def _settle(link: socket.socket, settings: SlotSettings) -> None:

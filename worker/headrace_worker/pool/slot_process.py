@@ -59,6 +59,7 @@ class SlotProcess:
         self.started_seconds = time.monotonic()
         self.ready = False
         self.retired = ""
+        self.retired_seconds = 0.0
         self.verdict: Verdict | None = None
         self.verdict_number = 0
         self.ended_seconds: float | None = None
@@ -66,6 +67,9 @@ class SlotProcess:
         self.verdict_cpu_seconds = 0.0
         self.grace_number = 0
         self.grace_end_seconds: float | None = None
+        self.idle_mark: tuple[int, ...] | None = None
+        self.idle_since_seconds = 0.0
+        self.idle_seen_seconds = 0.0
         self.pieces: OrderedDict[int, Piece] = OrderedDict()
         self._generation = 0
         self._number = 0
@@ -181,6 +185,14 @@ class SlotProcess:
                 if piece.start <= index < piece.stop:
                     return piece, index, running
         return None
+
+    def mark_activity(self) -> tuple[int, ...]:
+        """Say where the slot is: it does something as long as this changes."""
+        return self._piece, self.cell.started, self.end.bytes_in, self.end.bytes_out
+
+    def note_retired(self, why: str) -> None:
+        """Note that the slot has said why it exits."""
+        self.retired, self.retired_seconds = why, time.monotonic()
 
     def list_unstarted(self) -> Iterator[Stretch]:
         """List what the slot had not started a moment ago."""

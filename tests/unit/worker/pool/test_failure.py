@@ -55,3 +55,25 @@ def test_long_texts_are_cut_and_a_traceback_keeps_its_end() -> None:
     assert failure.traceback.endswith("end\n")
     assert clip("abc", 3) == "abc"
     assert clip("abcd", 3) == "ab…"
+
+
+class LeavingError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class HomelessError(Exception):
+    pass
+
+
+HomelessError.__module__ = 7  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue] # what a user's own class may have
+
+
+def test_an_exception_that_exits_when_it_is_asked_for_its_text_is_explained_all_the_same() -> None:
+    failure = raise_and_explain(LeavingError())
+    assert "SystemExit" in failure.message
+    assert "in task" in failure.traceback
+
+
+def test_an_exception_whose_class_has_no_sound_module_is_explained_all_the_same() -> None:
+    assert raise_and_explain(HomelessError("lost")).message == "lost"
