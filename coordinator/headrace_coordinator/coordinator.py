@@ -36,6 +36,7 @@ from headrace_coordinator.events import (
     OrdersGiven,
     ResultsDropped,
     RunDone,
+    RunsDelivered,
     WorkAppeared,
     WorkerGone,
 )
@@ -208,7 +209,7 @@ class Coordinator:
                     topics[name_shared_topic(event.name)] = None
                 case SharedDeleted():
                     forgotten.append(name_shared_topic(event.name))
-                case InputsDropped() | ResultsDropped():
+                case InputsDropped() | ResultsDropped() | RunsDelivered():
                     topics[SPOOL] = None
                 case JobDeleted():
                     topics[SPOOL] = None

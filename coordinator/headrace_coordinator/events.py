@@ -157,6 +157,12 @@ class MomentSet(Record):
     moment: float
 
 
+class WorkHeld(Record):
+    """Tasks wait although a worker asked for them. For the log."""
+
+    why: str
+
+
 class OrdersGiven(Record):
     """A worker has orders to hear of."""
 
@@ -228,6 +234,7 @@ Event = (
     | JobExpired
     | JobDeleted
     | WorkAppeared
+    | WorkHeld
     | MomentSet
     | OrdersGiven
     | WorkerJoined

@@ -15,6 +15,7 @@ from headrace_coordinator.events import (
 )
 from headrace_coordinator.job import Job
 from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import check_batch
 from headrace_wire.bounds import MAX_PARAMETER_BYTES, MAX_TASKS
@@ -22,7 +23,6 @@ from headrace_wire.errors import (
     JobStateError,
     ProtocolError,
     ServiceMissingError,
-    SpoolFullError,
     UsageError,
 )
 from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus, Span
@@ -31,9 +31,9 @@ from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus, Span
 class Intake:
     """Transitions that clients ask for."""
 
-    def __init__(self, state: QueueState, spool_limit_bytes: int | None) -> None:
+    def __init__(self, state: QueueState, spool: Spool) -> None:
         self._state = state
-        self._spool_limit_bytes = spool_limit_bytes
+        self._spool = spool
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
         """Take a job in; the same id again is the same job.
@@ -54,7 +54,7 @@ class Intake:
                 f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
             )
         self._require_service(spec.service)
-        self._require_room()
+        self._spool.require_room()
         job = Job(
             spec=spec,
             submitted_at=now.at,
@@ -92,7 +92,7 @@ class Intake:
             raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {stop}")
         if job.sealed or not job.spec.carried or start != job.tasks:
             raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
-        self._require_room(job)
+        self._spool.require_room(job)
         job.tasks = stop
         job.give_back(start, stop, 0, now.monotonic)
         job.chunks.append(start, stop, len(inputs))
@@ -246,21 +246,6 @@ class Intake:
             job.undelivered.clear()
             self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
 
-    def _require_room(self, job: Job | None = None) -> None:
-        limit, kept = self._spool_limit_bytes, self._state.spool_bytes
-        if limit is None or kept < limit:
-            return
-        if job and job.result_bytes >= limit:
-            raise JobStateError(
-                f"the results of job {job.spec.id} fill the coordinator's spool (--spool-limit "
-                f"{limit} bytes) before its inputs are all there: raise the limit, or submit less "
-                "at a time"
-            )
-        raise SpoolFullError(
-            f"the coordinator's spool is full ({kept} of {limit} bytes): there is room again when "
-            "tasks are done and results are fetched, deleted, or expire"
-        )
-
     def _require_service(self, service: str) -> None:
         members = self._state.members.values()
         if members and not any(service in member.services for member in members):
@@ -279,6 +264,8 @@ class Intake:
             return "no worker is connected"
         if not any(job.spec.service in member.services for member in members):
             return f"no connected worker offers {job.spec.service!r}"
+        if self._spool.fit(job, 1) == 0:
+            return self._spool.explain()
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
 

@@ -36,6 +36,9 @@ def check_invariants(state: QueueState) -> None:
         assert not job.delayed or job_id in state.paused, f"7: {job}"
     slots = sum(member.info.slots for member in state.members.values())
     assert state.count_slots() == slots, "7"
+    expected = [job.measure_expected() for job in state.jobs.values()]
+    assert state.expected_bytes == sum(size for size, _ in expected), "6"
+    assert state.unknown_tasks == sum(unknown for _, unknown in expected), "6"
     assert state.spool_bytes == sum(job.spool_bytes for job in state.jobs.values()), "6"
 
 

@@ -104,6 +104,9 @@ class Job(Record, frozen=False):
     log: JobLog = field(default_factory=JobLog)
     #: Bytes of inputs and results that the store keeps for it.
     spool_bytes: int = 0
+    #: Bytes that what is leased will add to that, and tasks leased of which that is not known.
+    expected_bytes: int = 0
+    unknown_tasks: int = 0
     #: Bytes of results among them.
     result_bytes: int = 0
     #: Of an owned job, the runs whose values are kept, by their start: (stop, bytes).
@@ -198,6 +201,20 @@ class Job(Record, frozen=False):
             self.mean_bytes = mean
         else:
             self.mean_bytes += (mean - self.mean_bytes) * MEAN_WEIGHT
+
+    def measure_growth(self) -> float:
+        """Bytes that a task's outcome adds to what is kept, as far as is known, or takes from it.
+
+        Its input goes when it is done.
+        """
+        carried = self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
+        return (self.mean_bytes or 0.0) - carried
+
+    def measure_expected(self) -> tuple[int, int]:
+        """Bytes that outcomes of leased tasks will add, and tasks of which that is not known."""
+        if self.mean_bytes is None:
+            return 0, self.leased
+        return int(self.leased * max(0.0, self.measure_growth())), 0
 
     def count(self, growth: Mapping[str, float]) -> str:
         """Let counters grow. Returns a name that was refused, as there are too many; or ""."""

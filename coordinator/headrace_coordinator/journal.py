@@ -13,6 +13,7 @@ from headrace_coordinator.events import (
     JobSubmitted,
     WorkerGone,
     WorkerJoined,
+    WorkHeld,
 )
 from headrace_wire.bounds import MAX_COUNTERS
 
@@ -25,6 +26,8 @@ def log_events(events: Sequence[Event]) -> None:
         match event:
             case WorkerJoined():
                 log.info("worker %s is here with %d slots", event.name, event.slots)
+            case WorkHeld():
+                log.warning("work waits: %s", event.why)
             case WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO
                 how = "fell silent" if event.silent else "left"

@@ -25,6 +25,7 @@ from headrace_coordinator.schedule import (
     pick_suspected,
     size_lease,
 )
+from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.errors import UnknownWorkerError
 from headrace_wire.messages import (
@@ -44,8 +45,9 @@ from headrace_wire.messages import (
 class Leasing:
     """Transitions that workers and the passing of time bring about."""
 
-    def __init__(self, state: QueueState, lease_seconds: float) -> None:
+    def __init__(self, state: QueueState, spool: Spool, lease_seconds: float) -> None:
         self._state = state
+        self._spool = spool
         self._lease_seconds = lease_seconds
 
     def register(self, info: WorkerInfo, held: Iterable[HeldRun], now: Now) -> None:
@@ -109,7 +111,7 @@ class Leasing:
             return []
         self._state.clearing = ""
         most = size_lease(job, request.free_slots, self._state.count_slots())
-        run = job.take_suspects(most, MAX_GRANT_BYTES)
+        run = job.take_suspects(self._spool.fit(job, most), MAX_GRANT_BYTES)
         return [self._grant(job, member, request.number, run, now, alone=True)]
 
     def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
@@ -120,7 +122,7 @@ class Leasing:
             if job is None:
                 break
             most = size_lease(job, free, self._state.count_slots())
-            run = job.take(most, left)
+            run = job.take(self._spool.fit(job, most), left)
             lease = self._grant(job, member, request.number, run, now)
             granted.append(lease)
             free -= min(lease.held.count, free)
@@ -179,6 +181,7 @@ class Leasing:
             job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
         if not lease.held:
             self._state.drop_lease(lease)
+        self._state.reckon(job)
         self._state.offer(job)
 
     def expire(self, now: Now) -> None:
@@ -235,10 +238,10 @@ class Leasing:
         )
 
     def _find_refusals(self, member: Member) -> Callable[[Job], bool]:
-        """Tell of jobs whether they are kept from a worker that refused them."""
+        """Tell of jobs whether they are kept from a worker: refused by it, or for want of room."""
         if member.refused:
             member.refused &= self._state.jobs.keys()
-        return lambda job: self._state.is_for_others(job, member)
+        return lambda job: self._state.is_for_others(job, member) or self._spool.holds(job)
 
     def _find_member(self, worker: str, now: Now) -> Member:
         member = self._state.members.get(worker)
@@ -273,6 +276,7 @@ class Leasing:
         self._state.leases[lease.id] = lease
         job.leases[lease.id] = lease
         job.leased += lease.held.count
+        self._state.reckon(job)
         member.leases.add(lease.id)
         if job.started_at is None:
             job.started_at = now.at

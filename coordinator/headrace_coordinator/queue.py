@@ -21,6 +21,7 @@ from headrace_coordinator.outcomes import Outcomes
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
 
 #: Tasks as the store knows that they were tried: (start, stop, attempts, lost with their worker).
@@ -38,8 +39,9 @@ class Queue:
     def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
         self.rules = rules = rules or Rules()
         self.state = QueueState(next_lease=first_lease)
-        self.intake = Intake(self.state, rules.spool_limit_bytes)
-        self.leasing = Leasing(self.state, rules.lease_seconds)
+        self.spool = Spool(self.state, rules.spool_limit_bytes)
+        self.intake = Intake(self.state, self.spool)
+        self.leasing = Leasing(self.state, self.spool, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
         self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)
         self.shared = SharedRoom(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)

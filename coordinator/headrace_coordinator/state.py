@@ -31,7 +31,8 @@ class QueueState(Record, frozen=False):
     4. A job is succeeded if and only if it is sealed and all of its tasks are done.
     5. A task has no more attempts than its job allows, beyond those in which it was lost in the
        company of others; each of those leaves it at most a quarter of them.
-    6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing.
+    6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing;
+       ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of what is leased.
     7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
        tasks that wait out a pause in ``paused``; so none of the others is looked at for a lease.
     """
@@ -47,6 +48,12 @@ class QueueState(Record, frozen=False):
     next_lease: int = 1
     #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
+    #: Bytes by which the outcomes of what is leased will make that grow, as far as is known, and
+    #: tasks that are leased of which that is not known.
+    expected_bytes: int = 0
+    unknown_tasks: int = 0
+    #: Whether some worker was given less work than there is, for want of room.
+    held: bool = False
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _slots: int = 0
@@ -67,6 +74,7 @@ class QueueState(Record, frozen=False):
 
     def forget(self, job: Job) -> None:
         """Forget a job that nobody holds anything of."""
+        self.reckon(job)
         del self.jobs[job.spec.id]
         self.turns.drop(job.spec.id)
         self.suspected.pop(job.spec.id, None)
@@ -124,6 +132,7 @@ class QueueState(Record, frozen=False):
         job = self.jobs.get(lease.job)
         if job and job.leases.pop(lease.id, None):
             job.leased -= lease.held.count
+            self.reckon(job)
         member = self.members.get(lease.worker)
         if member:
             member.leases.discard(lease.id)
@@ -142,6 +151,7 @@ class QueueState(Record, frozen=False):
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
         job.settle(now.monotonic, now.at)
+        self.reckon(job)
         self.events.append(JobChanged(job.spec.id))
 
     def end(self, job: Job, state: str, now: Now, because: str = "") -> None:
@@ -154,3 +164,20 @@ class QueueState(Record, frozen=False):
         """Count bytes that the store keeps for a job from now on, or, if negative, no more."""
         job.spool_bytes += size_bytes
         self.spool_bytes += size_bytes
+        if size_bytes < 0:
+            self.end_hold()
+
+    def reckon(self, job: Job) -> None:
+        """Count what is expected of what is leased of a job, after either has changed."""
+        before, unknown = job.expected_bytes, job.unknown_tasks
+        job.expected_bytes, job.unknown_tasks = job.measure_expected()
+        self.expected_bytes += job.expected_bytes - before
+        self.unknown_tasks += job.unknown_tasks - unknown
+        if self.held and (job.expected_bytes < before or job.unknown_tasks < unknown):
+            self.end_hold()
+
+    def end_hold(self) -> None:
+        """Let workers ask again that were given less work than there is."""
+        if self.held:
+            self.held = False
+            self.events.append(WorkAppeared())
