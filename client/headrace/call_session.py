@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from headrace.cluster import Cluster
+from headrace.ownership import Ownership
+from headrace.pace import Pace
 from headrace.sessions import open_session
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
@@ -16,7 +20,10 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
+from headrace_wire.errors import HeadraceError
 from headrace_worker.cores import count_usable_cores
+
+log = logging.getLogger(__name__)
 
 
 class CallSession:
@@ -49,7 +56,11 @@ class CallSession:
         )
         #: How many calls run at once; on a cluster, where nobody knows, as many as on this machine.
         self.processes = place if isinstance(place, int) else count_usable_cores().count
+        self._address = address
+        self.ownership = Ownership("pool")
         self._submit_options = submit_options
+        self._streams: set[Stream] = set()
+        self._told: set[str] = set()
         self._stack = contextlib.ExitStack()
         self.cluster: Cluster = self._stack.enter_context(
             open_session(
@@ -62,15 +73,67 @@ class CallSession:
 
     def open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
         """A new stream of calls; ``told`` is whom it tells what. See Stream."""
-        return Stream(
+        stream = Stream(
             self.cluster.engine,
             "calls",
             operation,
             parameters,
             options=self._submit_options,
+            on_silence=self._say_why if self._address else None,
             **told,
         )
+        self._streams = {stream for stream in self._streams if not stream.ended} | {stream}
+        return stream
+
+    def make_pace(self) -> Pace:
+        """The pace of single calls that can be cancelled as long as they are here."""
+        if self._address is None:
+            return Pace(self.count_slots())
+        before = time.monotonic()
+        slots = self.count_slots()
+        return Pace(slots, time.monotonic() - before)
+
+    def count_slots(self) -> int:
+        """How many slots there are now."""
+        if self._address is not None:
+            return self.cluster.engine.jobs.info().slots
+        return self.processes
+
+    def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
+        """Make sure that it is not in vain to wait until something is over.
+
+        In a callback this receives until then. Raises ForkedError in a forked child.
+        """
+        self.ownership.require()
+        for stream in list(self._streams):
+            if stream.is_told_here:
+                stream.receive_here(is_over)
+
+    def join(self) -> None:
+        """Wait until all calls are over, in streams that take no more. Then leave."""
+        for stream in list(self._streams):
+            stream.join()
+        self.close()
+
+    def abandon(self) -> None:
+        """Give up all calls, and leave. It may be called again."""
+        if not self.ownership.is_here:
+            return  # all of it is the parent's
+        left = [stream for stream in list(self._streams) if stream.abandon()]
+        if self._address is not None and left:
+            self.cluster.engine.close()  # nobody goes on trying; what follows is tried once
+            with contextlib.suppress(HeadraceError):  # then the calls are forgotten in a while
+                for stream in left:
+                    stream.forget()
+        self.close()
 
     def close(self) -> None:
         """Leave the cluster, or stop the embedded one. It may be called again."""
-        self._stack.close()
+        if self.ownership.is_here:
+            self._stack.close()
+
+    def _say_why(self, why: str) -> None:
+        """Tell why no outcome comes, once for each reason."""
+        if why not in self._told:
+            self._told.add(why)
+            log.warning("headrace: calls to %s are waiting: %s", self._address, why)

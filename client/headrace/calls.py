@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
 from typing import Any, Protocol
 
-from headrace.outcomes import Outcome
+from headrace.outcomes import Outcome, call_safely
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions, open_result, rebuild_failure
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.messages import WITHDRAWN, TaskFailure
 
 #: The operation whose inputs name the function, too.
 CALL = "call"
+
+#: What is told of a call's outcome.
+Settle = Callable[[Outcome], object]
 
 
 class CallWithdrawnError(HeadraceError):
@@ -39,14 +44,57 @@ class OpenStream(Protocol):
     ) -> Stream: ...
 
 
-class Calls:
-    """Calls that are on their way, by the index of their task. Thread safe."""
+class Attended:
+    """A call whose caller waits for it, and receives if nobody else does; see ``Stream.attend``.
 
-    def __init__(self, options: CallOptions, open_stream: OpenStream) -> None:
+    What it returned is opened by the caller: whatever is raised there is the caller's alone.
+    """
+
+    __slots__ = ("bell", "error", "over", "value")
+
+    def __init__(self) -> None:
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.value: bytes | None = None
+        self.error: Exception | None = None
+        self.over = False
+
+    def take_value(self, value: bytes) -> None:
+        """Be over with an encoded value. It may be told again."""
+        self.value = value
+        self.over = True
+        self.bell.put(None)
+
+    def take_error(self, error: Exception) -> None:
+        """Be over with an exception, unless it is over. It may be told again."""
+        if not self.over:
+            self.error = error
+            self.over = True
+        self.bell.put(None)
+
+
+class Calls:
+    """Calls that are on their way, by the index of their task. Thread safe.
+
+    ``on_told`` is told of how many calls the outcomes were told, in the thread that receives them.
+    ``on_broken`` is told what ends them all, and gives what they raise.
+    """
+
+    def __init__(
+        self,
+        options: CallOptions,
+        open_stream: OpenStream,
+        on_told: Callable[[int], object] | None = None,
+        on_broken: Callable[[HeadraceError], HeadraceError] | None = None,
+    ) -> None:
         self._options = options
         self._serializer: Serializer = options.serializer
+        self._on_told = on_told
+        self._on_broken = on_broken
         self._lock = threading.Lock()
-        self._waiting: dict[int, Callable[[Outcome], object]] = {}
+        self._waiting: dict[int, Settle | Attended] = {}
+        #: What the receiver thread has still to tell, to be gone through once only: a callback may
+        #: wait for another call, and then it goes on in there.
+        self._untold: deque[tuple[Settle, bytes | TaskFailure]] = deque()
         self.stream = open_stream(
             CALL,
             options.parameters,
@@ -55,61 +103,99 @@ class Calls:
             on_broken=self._fail_all,
         )
 
+    def seal(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> bytes:
+        """A call as it travels.
+
+        Raises UsageError for a function that cannot, TypeError and ValueError for arguments.
+        """
+        frame = self._options.seal_call(tuple(args), kwds)
+        return pack([self._options.seal_function(function), frame, label_function(function)])
+
     def call(
-        self,
-        function: Function,
-        args: Sequence[Any],
-        kwds: dict[str, Any],
-        settle: Callable[[Outcome], object],
-        place: Callable[[Stream, int], object] | None = None,
-        *,
-        is_over: Callable[[], bool] | None = None,
+        self, function: Function, args: Sequence[Any], kwds: dict[str, Any], settle: Settle
     ) -> None:
         """Make a call; ``settle`` is told its outcome, in the thread that receives it.
 
-        Before that ``place`` is told which task of the stream it is. With ``is_over`` this waits
-        for it, and this thread sends and receives, if no other one does. Raises UsageError for a
-        function that cannot travel, TypeError and ValueError for arguments.
+        Raises what ``seal`` does.
         """
-        frame = self._options.seal_call(tuple(args), kwds)
-        item = pack([self._options.seal_function(function), frame, label_function(function)])
+        self.hand_over([self.seal(function, args, kwds)], [settle])
+
+    def hand_over(self, items: Sequence[bytes], settlers: Sequence[Settle]) -> int:
+        """Make calls that are sealed. Returns the index of the first."""
         with self._lock:
-            index = self.stream.put(item, attended=is_over is not None)
-            self._waiting[index] = settle
-            if place:
-                place(self.stream, index)
-        if is_over:
-            self.stream.push()
-            self.stream.attend(is_over)
+            first = self.stream.put_all(items)
+            self._waiting.update(enumerate(settlers, first))
+        return first
+
+    def apply(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> Any:
+        """Make a call and wait for it; this thread sends and receives, if no other one does.
+
+        Raises what ``seal`` does, and what the function does.
+        """
+        item = self.seal(function, args, kwds)
+        call = Attended()
+        with self._lock:
+            index = self.stream.put(item, attended=True)
+            self._waiting[index] = call
+        del function, args, kwds, item
+        self.stream.push()
+        self.stream.attend(call)
+        while not call.over:
+            call.bell.get()
+        if call.error is not None:
+            raise call.error
+        assert call.value is not None
+        return open_result(self._serializer, call.value)
+
+    def list_waiting(self) -> list[int]:
+        """The indices of the calls that are not over."""
+        with self._lock:
+            return list(self._waiting)
 
     def _take_values(self, start: int, values: Sequence[bytes]) -> None:
-        indices = range(start, start + len(values))
-        with self._lock:
-            settlers = [self._waiting.get(index) for index in indices]
-        for settle, value in zip(settlers, values, strict=True):
-            if settle:
-                settle(open_outcome(self._serializer, value))
-        self._forget(indices)
+        self._take(enumerate(values, start))
 
     def _take_failures(self, failures: Sequence[TaskFailure]) -> None:
-        for failure in failures:
-            with self._lock:
-                settle = self._waiting.get(failure.index)
-            if settle:
-                settle((False, _rebuild(failure)))
-        self._forget(failure.index for failure in failures)
+        self._take((failure.index, failure) for failure in failures)
 
-    def _forget(self, indices: Iterable[int]) -> None:
-        """Let go of calls that are settled; one that was interrupted in that is settled again."""
-        with self._lock:
-            for index in indices:
+    def _take(self, told: Iterable[tuple[int, bytes | TaskFailure]]) -> None:
+        others = 0
+        for index, what in told:
+            call = self._waiting.get(index)
+            if isinstance(call, Attended):
+                if isinstance(what, TaskFailure):
+                    call.take_error(open_failure(what))
+                else:
+                    call.take_value(what)
+                # Not before: one that was interrupted in between is told again.
                 self._waiting.pop(index, None)
+            elif call is not None and self._waiting.pop(index, None) is not None:
+                self._untold.append((call, what))
+                others += 1
+        if others:
+            self._tell_others(others)
+
+    def _tell_others(self, others: int) -> None:
+        while self._untold:
+            settle, what = self._untold.popleft()
+            if isinstance(what, TaskFailure):
+                call_safely(settle, (False, open_failure(what)))
+            else:
+                call_safely(settle, open_outcome(self._serializer, what))
+            del settle, what
+        if self._on_told:
+            self._on_told(others)
 
     def _fail_all(self, error: HeadraceError) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        for settle in waiting.values():
-            settle((False, error))
+        if self._on_broken:
+            error = self._on_broken(error)
+        while self._waiting:
+            with self._lock:
+                _, call = self._waiting.popitem() if self._waiting else (0, None)
+            if isinstance(call, Attended):
+                call.take_error(error)
+            elif call:
+                call_safely(call, (False, error))
 
 
 def open_outcome(serializer: Serializer, value: bytes) -> Outcome:
@@ -118,7 +204,22 @@ def open_outcome(serializer: Serializer, value: bytes) -> Outcome:
         return True, open_result(serializer, value)
     except Exception as error:  # noqa: BLE001 - what was pickled may raise anything
         return False, error
+    except BaseException as error:  # noqa: BLE001 - others wait for this thread
+        return False, _wrap(f"what it returned cannot be opened here: {error!r}", error)
 
 
-def _rebuild(failure: TaskFailure) -> Exception:
-    return CallWithdrawnError() if failure.reason == WITHDRAWN else rebuild_failure(failure)
+def open_failure(failure: TaskFailure) -> Exception:
+    """Make the exception that is raised for a failed task. Raises nothing itself."""
+    if failure.reason == WITHDRAWN:
+        return CallWithdrawnError()
+    try:
+        return rebuild_failure(failure)
+    except BaseException as error:  # noqa: BLE001 - the class is the user's own, and others wait
+        what = f"task {failure.index}: {failure.error_type}: {failure.message}"
+        return _wrap(f"{what} (it cannot be rebuilt here: {type(error).__name__})", error)
+
+
+def _wrap(message: str, cause: BaseException) -> Exception:
+    error = TaskFailedError(message)
+    error.__cause__ = cause
+    return error

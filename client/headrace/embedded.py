@@ -18,11 +18,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Generator, Sequence
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from headrace.cluster import Cluster
+from headrace.ownership import Ownership
 from headrace_services.permits import Permits
 from headrace_wire.address import parse_address
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
@@ -34,6 +37,10 @@ STOP_SECONDS = 10.0
 
 #: The file in the embedded folder in which the children's log lines are.
 LOG_NAME = "log"
+
+
+#: The children that run.
+_CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
 
 class EmbeddedClusterError(HeadraceError):
@@ -66,8 +73,14 @@ def open_embedded_cluster(
     except ValueError as error:
         raise UsageError(str(error)) from None
     folder = Path(tempfile.mkdtemp(prefix="headrace-"))
+    here = Ownership("embedded cluster")
+
+    def in_the_end(call: Callable[[], object]) -> None:
+        # A process that is forked from this one has a copy of this, and leaves it alone.
+        stack.callback(lambda: call() if here.is_here else None)
+
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        in_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
         key_file = folder / "key"
         key = ensure_key(key_file)
@@ -76,7 +89,7 @@ def open_embedded_cluster(
              "--key-file", str(key_file), "--announce", "--with-parent"],
             log, subprocess.PIPE,
         )  # fmt: skip
-        stack.callback(_stop, coordinator)
+        in_the_end(partial(_stop, coordinator))
         assert coordinator.stdout is not None
         line = coordinator.stdout.readline()
         if not line:
@@ -90,7 +103,7 @@ def open_embedded_cluster(
              *(["--log-level", "error", "--task-stdout"] if show_output else [])],
             None if show_output else log, None if show_output else subprocess.DEVNULL, import_path,
         )  # fmt: skip
-        stack.callback(_stop, worker)
+        in_the_end(partial(_stop, worker))
         _tie(worker, coordinator)
         try:
             yield stack.enter_context(Cluster(address, key, patience_seconds=0.0))
@@ -128,7 +141,7 @@ def _start(
     }  # fmt: skip
     if import_path:
         environment["PYTHONPATH"] = os.pathsep.join(import_path)
-    return subprocess.Popen(  # noqa: S603 - our own command line
+    child = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "headrace", *arguments],
         stdin=subprocess.PIPE,
         stdout=stdout,
@@ -136,6 +149,21 @@ def _start(
         env=environment,
         start_new_session=True,
     )
+    _CHILDREN.add(child)
+    return child
+
+
+def _let_go_of_all() -> None:
+    """In a forked child: the children are the parent's, and end when its own pipes are closed."""
+    for child in list(_CHILDREN):
+        child.returncode = 0
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                pipe.close()
+    _CHILDREN.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_of_all)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
@@ -145,6 +173,9 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+    except BaseException:  # a signal's handler, or Ctrl-C: nobody waits any longer
+        child.kill()
+        raise
     for pipe in (child.stdin, child.stdout):
         if pipe:
             pipe.close()

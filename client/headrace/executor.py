@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
+from headrace.arguments import check_count, make_submit_options, read_max_tasks_per_child
+from headrace.backlog import Backlog, CallFuture
 from headrace.call_session import CallSession
-from headrace.calls import Calls, CallWithdrawnError
-from headrace.outcomes import Outcome
+from headrace.ownership import Ownership
 from headrace.sessions import end_with_program
-from headrace.stream import Stream
-from headrace.submission import SubmitOptions
-from headrace_services.calls.plan import Function
+from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
+from headrace_wire.errors import HeadraceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class CallFuture(Future[T]):
-    """A future whose call runs elsewhere; see ``concurrent.futures.Future``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._noting = threading.Lock()
-        self._stream: Stream | None = None
-        self.index = -1
-
-    def place(self, stream: Stream, index: int) -> None:
-        """Say where the call is: the executor's."""
-        self._stream, self.index = stream, index
-
-    def cancel(self, *, kill: bool = False) -> bool:
-        """Take the call back if no worker has it yet; with ``kill`` also one that runs.
-
-        False when it is too late. Raises UnreachableError when the coordinator cannot be asked.
-        """
-        if self.done() or self._stream is None:
-            return self.cancelled()
-        if self.index in self._stream.withdraw([self.index], kill=kill):
-            self.note_withdrawn()
-        return self.cancelled()
-
-    def note_withdrawn(self) -> None:
-        """Be cancelled: the call was taken back."""
-        with self._noting:
-            if not self.cancelled() and super().cancel():
-                self.set_running_or_notify_cancel()
-
-    def settle(self, outcome: Outcome) -> None:
-        """Take the outcome in."""
-        success, value = outcome
-        if isinstance(value, CallWithdrawnError):
-            self.note_withdrawn()
-        elif self.set_running_or_notify_cancel():
-            if success:
-                self.set_result(value)
-            else:
-                self.set_exception(value)
 
 
 class Executor(BaseExecutor):
@@ -89,23 +47,28 @@ class Executor(BaseExecutor):
         name: str = "",
     ) -> None:
         del mp_context, thread_name_prefix  # how calls run is the worker's to decide
-        if isinstance(max_workers, int) and max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
+        check_count(max_workers, "max_workers must be greater than 0")
         self._session = CallSession(
             max_workers,
             key_file,
             serializer=serializer,
             initializer=initializer,
             initargs=initargs,
-            max_tasks=max_tasks_per_child,
-            submit_options=SubmitOptions(
+            max_tasks=read_max_tasks_per_child(max_tasks_per_child),
+            submit_options=make_submit_options(
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),
         )
+        self._ownership = Ownership("executor")
         self._lock = threading.Lock()
         self._shut_down = False
-        self._futures: set[CallFuture[Any]] = set()
-        self._calls = Calls(self._session.options, self._session.open_stream)
+        self._backlog = Backlog(
+            self._session.options,
+            self._session.open_stream,
+            self._session.make_pace(),
+            self._session.prepare_to_wait,
+            self._session.count_slots,
+        )
         end_with_program(self, self._session.close)
 
     def end_with_program(self) -> None:
@@ -121,26 +84,18 @@ class Executor(BaseExecutor):
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]:
         """Make a call of a function, or of one by its name ``module:function``.
 
-        Raises RuntimeError after ``shutdown``, UsageError for a function that cannot travel,
-        TypeError and ValueError for arguments.
+        Raises RuntimeError after ``shutdown``, ExecutorBrokenError, UsageError for a function that
+        cannot travel, TypeError and ValueError for arguments.
         """
-        future: CallFuture[Any] = CallFuture()
-
-        def settle(outcome: Outcome) -> None:
-            with self._lock:
-                self._futures.discard(future)
-            future.settle(outcome)
-
+        self._ownership.require()
+        if self._shut_down:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        item = self._backlog.calls.seal(fn, args, kwargs)
+        future: CallFuture[Any] = CallFuture(self._backlog, item, label_function(fn))
         with self._lock:
             if self._shut_down:
                 raise RuntimeError("cannot schedule new futures after shutdown")
-            self._futures.add(future)
-        try:
-            self._calls.call(fn, args, kwargs, settle, future.place)
-        except BaseException:
-            with self._lock:
-                self._futures.discard(future)
-            raise
+            self._backlog.submit(future)
         return future
 
     def map(
@@ -151,8 +106,7 @@ class Executor(BaseExecutor):
         chunksize: int = 1,
     ) -> Iterator[T]:
         """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here."""
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
+        check_count(chunksize, "chunksize must be >= 1.")
         return super().map(fn, *iterables, timeout=timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -160,19 +114,24 @@ class Executor(BaseExecutor):
 
         Without ``wait`` a thread waits for the calls that are on their way, and then frees all.
         """
+        if not self._ownership.is_here:
+            return  # they are the parent's
         with self._lock:
-            if self._shut_down and not wait:
-                return
-            self._shut_down = True
-            pending = list(self._futures)
+            again, self._shut_down = self._shut_down, True
         if cancel_futures:
-            self._calls.stream.withdraw([future.index for future in pending], kill=False)
-        self._calls.stream.close()
+            self._backlog.take_all_back()
+        self._backlog.close()
         if wait:
-            self._finish()
-        else:
-            threading.Thread(target=self._finish, name="headrace-shutdown").start()
+            self._finish(withdraw=cancel_futures)
+        elif not again or cancel_futures:
+            threading.Thread(
+                target=self._finish, kwargs={"withdraw": cancel_futures}, name="headrace-shutdown"
+            ).start()
 
-    def _finish(self) -> None:
-        self._calls.stream.join()
+    def _finish(self, *, withdraw: bool) -> None:
+        stream = self._backlog.calls.stream
+        if withdraw:
+            with contextlib.suppress(HeadraceError):  # then they have ended, or cannot be reached
+                self._backlog.withdraw_waiting()
+        stream.join()
         self._session.close()

@@ -1,16 +1,20 @@
 """Outcomes as ``multiprocessing.pool`` hands them out: AsyncResult, MapResult and the iterators.
 
-Each is fed by a stream's receiver thread and read by the user's threads.
+Each is fed by a stream's receiver thread and read by the user's threads. A user's thread may be
+interrupted by a signal handler's exception at any point. So nothing here that the receiver thread
+needs is a Condition or an Event: they may stay locked for ever when one who enters them is
+interrupted, which a ``with`` statement over a plain lock never does.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import TimeoutError as WaitTimeoutError
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -23,54 +27,89 @@ Callback = Callable[[Any], object]
 Outcome = tuple[bool, Any]
 
 
+class Home(Protocol):
+    """What outcomes come from; whoever still waits for one keeps it alive."""
+
+    def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
+        """Raise what makes it vain to wait here, and receive where nobody else would."""
+        ...
+
+
 class AsyncResult(Generic[T]):
     """The result of ``apply_async``; see ``multiprocessing.pool.AsyncResult``."""
 
     def __init__(
-        self, callback: Callback | None = None, error_callback: Callback | None = None
+        self,
+        callback: Callback | None = None,
+        error_callback: Callback | None = None,
+        home: Home | None = None,
     ) -> None:
-        self._event = threading.Event()
-        self._success = False
-        self._value: Any = None
+        self._lock = threading.Lock()
+        #: Held until the outcome is there and was told of.
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self._over = False
+        self._outcome: Outcome | None = None
         self._callback = callback
         self._error_callback = error_callback
+        self._home = home
 
     def ready(self) -> bool:
         """Whether the call is over."""
-        return self._event.is_set()
+        return self._over
 
     def successful(self) -> bool:
         """Whether it was over without an exception. Raises ValueError when it is not over."""
-        if not self.ready():
+        if not self._over or self._outcome is None:
             raise ValueError(f"{self!r} not ready")
-        return self._success
+        return self._outcome[0]
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the call is over, or so many seconds."""
-        self._event.wait(timeout)
+        home = self._home
+        if home is not None and not self._over:
+            home.prepare_to_wait(self.ready)
+        if self._over:
+            return
+        if timeout is None:
+            with self._gate:
+                pass
+        elif timeout > 0 and self._gate.acquire(timeout=timeout):
+            self._gate.release()
 
     def get(self, timeout: float | None = None) -> T:
         """The result. Raises what the call raised, and multiprocessing.TimeoutError."""
-        if not self._event.wait(timeout):
+        self.wait(timeout)
+        if not self._over or self._outcome is None:
             raise WaitTimeoutError
-        if self._success:
-            value: T = self._value
-            return value
-        raise self._value
+        success, value = self._outcome
+        if success:
+            result: T = value
+            return result
+        raise value
 
     def settle(self, outcome: Outcome) -> None:
-        """Take the outcome in: the feeding side."""
-        self._success, self._value = outcome
-        callback = self._callback if self._success else self._error_callback
-        self._callback = self._error_callback = None
+        """Take the outcome in, unless there is one: the feeding side."""
+        first = False
         try:
-            if callback:
-                callback(self._value)
-        except Exception:
-            # It runs in a thread that others wait for; the result does not suffer from it.
-            log.exception("a callback failed")
+            with self._lock:
+                if self._outcome is None:
+                    self._outcome = outcome
+                    first = True
+            if first:
+                self._call_back(outcome)
         finally:
-            self._event.set()
+            if first:
+                self._over = True
+                self._gate.release()
+                self._home = None
+
+    def _call_back(self, outcome: Outcome) -> None:
+        success, value = outcome
+        callback = self._callback if success else self._error_callback
+        self._callback = self._error_callback = None
+        if callback:
+            call_safely(callback, value)
 
 
 class MapResult(AsyncResult[list[T]]):
@@ -83,61 +122,59 @@ class MapResult(AsyncResult[list[T]]):
         self,
         callback: Callback | None = None,
         error_callback: Callback | None = None,
+        home: Home | None = None,
     ) -> None:
-        super().__init__(callback, error_callback)
-        self._lock = threading.Lock()
-        self._length: int | None = None
+        super().__init__(callback, error_callback, home)
         self._values: list[Any] = []
         self._left = 0
         self._first_error: tuple[int, BaseException] | None = None
 
     def begin(self, length: int) -> None:
         """Say how many calls there are: the feeding side, before any outcome."""
-        self._length = self._left = length
+        self._left = length
         self._values = [None] * length
         if not length:
             self.settle((True, self._values))
 
     def take_values(self, start: int, values: Sequence[Any]) -> None:
         """Take values in: the feeding side."""
-        with self._lock:
-            self._values[start : start + len(values)] = values
+        self._values[start : start + len(values)] = values
         self._count(len(values))
 
     def take_error(self, index: int, error: BaseException) -> None:
         """Take an exception in: the feeding side."""
-        with self._lock:
-            if self._first_error is None or index < self._first_error[0]:
-                self._first_error = (index, error)
+        if self._first_error is None or index < self._first_error[0]:
+            self._first_error = (index, error)
         self._count(1)
 
     def fail(self, error: BaseException) -> None:
         """End with this exception, whatever is still to come: the feeding side."""
-        if not self.ready():
-            self.settle((False, error))
+        self.settle((False, error))
 
     def _count(self, outcomes: int) -> None:
-        with self._lock:
-            self._left -= outcomes
-            over = not self._left
-        if over and not self.ready():
+        self._left -= outcomes
+        if not self._left:
+            values, self._values = self._values, []
             error = self._first_error
-            self.settle((True, self._values) if error is None else (False, error[1]))
+            self.settle((True, values) if error is None else (False, error[1]))
 
 
 class UnorderedIterator(Iterator[T]):
     """What ``imap_unordered`` gives: values as they come, exceptions where they fell.
 
-    ``on_taken(count)`` is told of outcomes that left, so that as many can come in.
+    ``on_taken(total)`` is told how many outcomes have left, so that as many can come in.
     """
 
-    def __init__(self, on_taken: Callable[[int], None]) -> None:
-        self._changed = threading.Condition()
+    def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
+        self._lock = threading.Lock()
         self._ready: deque[Outcome] = deque()
+        #: A lock for each consumer who waits, released when there is news.
+        self._waiting: list[threading.Lock] = []
         self._expected: int | None = None
         self._taken = 0
         self._on_taken = on_taken
         self._failure: BaseException | None = None
+        self._home = home
 
     def __iter__(self) -> Self:
         return self
@@ -147,13 +184,19 @@ class UnorderedIterator(Iterator[T]):
 
     def next(self, timeout: float | None = None) -> T:
         """The next value. Raises StopIteration, multiprocessing.TimeoutError, or what it raised."""
-        if not self._ready:
-            with self._changed:
-                self._changed.wait_for(self._has_news, timeout)
-                self._raise_unless_ready()
-        success, value = self._ready.popleft()
-        self._taken += 1
-        self._on_taken(1)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            news = threading.Lock()
+            news.acquire()
+            with self._lock:
+                if self._ready:
+                    self._taken += 1
+                    success, value = self._ready.popleft()
+                    self._on_taken(self._taken)
+                    break
+                self._raise_if_over()
+                self._waiting.append(news)
+            self._wait(news, deadline)
         if not success:
             raise value
         result: T = value
@@ -162,49 +205,58 @@ class UnorderedIterator(Iterator[T]):
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes in: the feeding side."""
         del start
-        with self._changed:
+        with self._lock:
             self._ready += outcomes
-            self._changed.notify_all()
+            self._wake()
 
     def expect(self, length: int) -> None:
         """Say how many outcomes there will be in all: the feeding side."""
-        with self._changed:
+        with self._lock:
             self._expected = length
-            self._changed.notify_all()
+            self._wake()
 
     def fail(self, error: BaseException) -> None:
         """End with this exception after what is there: the feeding side."""
-        with self._changed:
+        with self._lock:
             self._failure = self._failure or error
-            self._changed.notify_all()
+            self._wake()
 
-    def _has_news(self) -> bool:
-        return bool(self._ready) or self._failure is not None or self._is_over()
-
-    def _is_over(self) -> bool:
-        return self._expected is not None and self._taken >= self._expected
-
-    def _raise_unless_ready(self) -> None:
-        if self._ready:
+    def _wait(self, news: threading.Lock, deadline: float | None) -> None:
+        if self._home is not None:
+            self._home.prepare_to_wait(lambda: not news.locked())
+        if deadline is None:
+            news.acquire()
             return
-        if self._is_over():
+        left = deadline - time.monotonic()
+        if not (news.acquire(timeout=left) if left > 0 else news.acquire(blocking=False)):
+            with self._lock:
+                if news.locked() and news in self._waiting:
+                    self._waiting.remove(news)
+            raise WaitTimeoutError
+
+    def _wake(self) -> None:
+        while self._waiting:
+            self._waiting.pop().release()
+
+    def _raise_if_over(self) -> None:
+        if self._expected is not None and self._taken >= self._expected:
+            self._home = None
             raise StopIteration
         if self._failure is not None:
             raise self._failure
-        raise WaitTimeoutError
 
 
 class OrderedIterator(UnorderedIterator[T]):
     """What ``imap`` gives: the same in the order of the arguments."""
 
-    def __init__(self, on_taken: Callable[[int], None]) -> None:
-        super().__init__(on_taken)
+    def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
+        super().__init__(on_taken, home)
         self._early: dict[int, Outcome] = {}
         self._next = 0
 
     def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes in; those that come before their turn wait for it."""
-        with self._changed:
+        with self._lock:
             if start == self._next and not self._early:
                 self._ready += outcomes
                 self._next += len(outcomes)
@@ -214,4 +266,16 @@ class OrderedIterator(UnorderedIterator[T]):
                     self._ready.append(self._early.pop(self._next))
                     self._next += 1
             if self._ready:
-                self._changed.notify_all()
+                self._wake()
+
+
+def call_safely(callback: Callback, value: object) -> None:
+    """Call what is the user's own, in a thread for which others wait; what it raises is logged."""
+    try:
+        callback(value)
+    except Exception:
+        log.exception("a callback failed")
+    except BaseException as error:
+        if threading.current_thread() is threading.main_thread():
+            raise  # a signal's handler
+        log.exception("a callback raised %s, which has no effect here", type(error).__name__)

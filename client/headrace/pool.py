@@ -7,13 +7,21 @@ map, starmap, imap ─► a stream each ─► AsyncResult, MapResult, iterators
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from headrace.arguments import (
+    check_count,
+    make_submit_options,
+    read_chunksize,
+    read_max_tasks,
+)
 from headrace.call_session import CallSession
-from headrace.calls import Calls, open_outcome
+from headrace.calls import Calls, open_failure, open_outcome
 from headrace.cluster import Cluster
 from headrace.outcomes import (
     AsyncResult,
@@ -25,9 +33,8 @@ from headrace.outcomes import (
 )
 from headrace.sessions import end_with_program
 from headrace.stream import Stream
-from headrace.submission import SubmitOptions
 from headrace.window import Window
-from headrace_services.calls import rebuild_failure
+from headrace_services.calls import CallOptions
 from headrace_services.calls.plan import Function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.messages import TaskFailure
@@ -55,6 +62,9 @@ class Pool:
     Raises UnreachableError and KeyRefusedError.
     """
 
+    #: Until there is something to end.
+    _state = TERMINATE
+
     def __init__(
         self,
         processes: int | str | None = None,
@@ -71,28 +81,41 @@ class Pool:
         name: str = "",
     ) -> None:
         del context  # how processes start is the worker's to decide
-        if isinstance(processes, int) and processes < 1:
-            raise ValueError("Number of processes must be at least 1")
+        if not isinstance(processes, str):
+            processes = check_count(processes, "Number of processes must be at least 1")
         self._session = CallSession(
             processes,
             key_file,
             serializer=serializer,
             initializer=initializer,
             initargs=initargs,
-            max_tasks=maxtasksperchild,
-            submit_options=SubmitOptions(
+            max_tasks=read_max_tasks(maxtasksperchild),
+            submit_options=make_submit_options(
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),
         )
-        self._state = RUN
         self._lock = threading.Lock()
-        self._streams: set[Stream] = set()
         self._calls: Calls | None = None
-        end_with_program(self, self._session.close)
+        self._windows: weakref.WeakSet[Window] = weakref.WeakSet()
+        self._state = RUN
+        end_with_program(self, self._session.abandon)
 
     def end_with_program(self) -> None:
         """Stop at once: whoever wanted the results is gone."""
         self.terminate()
+
+    def __del__(self) -> None:
+        if self._state == RUN and self._session.ownership.is_here:
+            warnings.warn(
+                f"unclosed running pool {self!r}", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self._state} at {id(self):#x}>"
+
+    def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
+        """See ``Home``: for those who wait for an outcome."""
+        self._session.prepare_to_wait(is_over)
 
     @property
     def cluster(self) -> Cluster:
@@ -120,9 +143,7 @@ class Pool:
     ) -> Any:
         """Call a function and wait for its result."""
         self._require_running()
-        result: AsyncResult[Any] = AsyncResult()
-        self._open_calls().call(func, args, kwds or {}, result.settle, is_over=result.ready)
-        return result.get()
+        return self._open_calls().apply(func, args, kwds or {})
 
     def apply_async(
         self,
@@ -134,7 +155,7 @@ class Pool:
     ) -> AsyncResult[Any]:
         """Call a function. Raises ValueError when the pool is closed, TypeError for arguments."""
         self._require_running()
-        result: AsyncResult[Any] = AsyncResult(callback, error_callback)
+        result: AsyncResult[Any] = AsyncResult(callback, error_callback, self)
         self._open_calls().call(func, args, kwds or {}, result.settle)
         return result
 
@@ -181,7 +202,7 @@ class Pool:
         The iterable is read no further ahead than what its results' consumer can take.
         """
         window = Window()
-        iterator: OrderedIterator[Any] = OrderedIterator(window.leave)
+        iterator: OrderedIterator[Any] = OrderedIterator(window.leave, self)
         self._imap(func, iterable, chunksize, iterator, window)
         return iterator
 
@@ -190,7 +211,7 @@ class Pool:
     ) -> UnorderedIterator[Any]:
         """``imap`` with the results as they come."""
         window = Window()
-        iterator: UnorderedIterator[Any] = UnorderedIterator(window.leave)
+        iterator: UnorderedIterator[Any] = UnorderedIterator(window.leave, self)
         self._imap(func, iterable, chunksize, iterator, window)
         return iterator
 
@@ -199,32 +220,25 @@ class Pool:
         with self._lock:
             if self._state == RUN:
                 self._state = CLOSE
-            calls = self._calls
-        if calls:
-            calls.stream.close()
+        if self._calls:
+            self._calls.stream.close()
 
     def terminate(self) -> None:
         """Stop at once: calls that are not over are cancelled."""
-        with self._lock:
-            if self._state == TERMINATE:
-                return
-            self._state = TERMINATE
-            streams = list(self._streams)
-        for stream in streams:
-            stream.cancel()
-        self._session.close()
+        self._state = TERMINATE
+        self._session.abandon()
 
     def join(self) -> None:
         """Wait for all calls to end. Raises ValueError when the pool still takes calls."""
+        self._session.ownership.require()
         if self._state == RUN:
             raise ValueError("Pool is still running")
-        with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            stream.join()
-        self._session.close()
+        for window in list(self._windows):
+            window.lift()  # as in the library, they end whether or not anybody takes the results
+        self._session.join()
 
     def _require_running(self) -> None:
+        self._session.ownership.require()
         if self._state != RUN:
             raise ValueError("Pool not running")
 
@@ -238,18 +252,19 @@ class Pool:
         error_callback: Callback | None,
     ) -> MapResult[Any]:
         self._require_running()
-        _check_chunksize(chunksize)
+        chunk = read_chunksize(chunksize)
         items = [
             self._session.options.seal_value(argument, f"item {index}")
             for index, argument in enumerate(iterable)
         ]
-        chunk = chunksize or -(-len(items) // (4 * self._session.processes)) or 1
+        chunk = chunk or -(-len(items) // (4 * self._session.processes)) or 1
         parameters = make_parameters(func, self._session.options, chunk)
-        result: MapResult[Any] = MapResult(callback, error_callback)
+        result: MapResult[Any] = MapResult(callback, error_callback, self)
         result.begin(len(items))
+        open_all = self._make_opener()
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
-            outcomes = self._open_all(values)
+            outcomes = open_all(values)
             if all(success for success, _ in outcomes):
                 result.take_values(start, [value for _, value in outcomes])
                 return
@@ -261,10 +276,10 @@ class Pool:
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
-                result.take_error(failure.index, rebuild_failure(failure))
+                result.take_error(failure.index, open_failure(failure))
 
         if items:
-            stream = self._open_stream(
+            stream = self._session.open_stream(
                 operation,
                 parameters,
                 on_values=take_values,
@@ -272,8 +287,10 @@ class Pool:
                 on_broken=result.fail,
                 gather_seconds=MAP_GATHER_SECONDS,
             )
-            stream.put_all(items)
-            stream.close()
+            try:
+                stream.put_all(items)
+            finally:
+                stream.close()
         return result
 
     def _imap(
@@ -285,83 +302,71 @@ class Pool:
         window: Window,
     ) -> None:
         self._require_running()
-        _check_chunksize(chunksize)
+        chunk = read_chunksize(chunksize) or 1
         arguments = iter(iterable)
-        parameters = make_parameters(func, self._session.options, chunksize)
+        parameters = make_parameters(func, self._session.options, chunk)
+        open_all = self._make_opener()
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))
-            iterator.take(start, self._open_all(values))
+            iterator.take(start, open_all(values))
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
-                iterator.take(failure.index, [(False, rebuild_failure(failure))])
+                iterator.take(failure.index, [(False, open_failure(failure))])
 
         def break_off(error: BaseException) -> None:
             window.close()
             iterator.fail(error)
 
-        stream = self._open_stream(
+        stream = self._session.open_stream(
             "map",
             parameters,
             on_values=take_values,
             on_failures=take_failures,
             on_broken=break_off,
         )
+        self._windows.add(window)
         feeder = threading.Thread(
-            target=self._feed,
-            args=(arguments, stream, iterator, window),
+            target=_feed,
+            args=(self._session.options, arguments, stream, iterator, window),
             name="headrace-feeder",
             daemon=True,
         )
         feeder.start()
 
-    def _feed(
-        self,
-        arguments: Iterator[Any],
-        stream: Stream,
-        iterator: UnorderedIterator[Any],
-        window: Window,
-    ) -> None:
-        """Pack what the generator gives, as long as the window lets it."""
-        count = 0
-        try:
-            for argument in arguments:
-                if not window.enter():
-                    return
-                item = self._session.options.seal_value(argument, f"item {count}")
-                window.learn(1, len(item))
-                stream.put(item)
-                count += 1
-        except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there
-            iterator.take(count, [(False, error)])
-            count += 1
-        iterator.expect(count)
-        stream.close()
-
     def _open_calls(self) -> Calls:
         with self._lock:
             if self._calls is None:
-                self._calls = Calls(self._session.options, self._open_stream_locked)
+                self._calls = Calls(self._session.options, self._session.open_stream)
             return self._calls
 
-    def _open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        with self._lock:
-            return self._open_stream_locked(operation, parameters, **told)
-
-    def _open_stream_locked(
-        self, operation: str, parameters: dict[str, object], **told: Any
-    ) -> Stream:
-        self._streams = {stream for stream in self._streams if not stream.ended}
-        stream = self._session.open_stream(operation, parameters, **told)
-        self._streams.add(stream)
-        return stream
-
-    def _open_all(self, values: Sequence[bytes]) -> list[Outcome]:
+    def _make_opener(self) -> Callable[[Sequence[bytes]], list[Outcome]]:
+        """What opens values; it does not keep the pool alive."""
         serializer = self._session.options.serializer
-        return [open_outcome(serializer, value) for value in values]
+        return lambda values: [open_outcome(serializer, value) for value in values]
 
 
-def _check_chunksize(chunksize: int | None) -> None:
-    if chunksize is not None and chunksize < 1:
-        raise ValueError(f"Chunksize must be 1+, not {chunksize}")
+def _feed(
+    options: CallOptions,
+    arguments: Iterator[Any],
+    stream: Stream,
+    iterator: UnorderedIterator[Any],
+    window: Window,
+) -> None:
+    """Pack what the generator gives, as long as the window lets it."""
+    count = 0
+    try:
+        for argument in arguments:
+            if not window.enter():
+                return
+            item = options.seal_value(argument, f"item {count}")
+            del argument
+            window.learn(1, len(item))
+            stream.put(item)
+            count += 1
+    except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there
+        iterator.take(count, [(False, error)])
+        count += 1
+    iterator.expect(count)
+    stream.close()

@@ -29,18 +29,32 @@ _open: weakref.WeakSet[Session] = weakref.WeakSet()
 def end_with_program(session: Session, close: Callable[[], None]) -> None:
     """Have a session ended at the program's end, and ``close`` called when it is let go.
 
-    ``close`` refers to what the session has, not to the session: that would keep it.
+    ``close`` refers to what the session has, not to the session: that would keep it. In a process
+    that was forked from this one neither is done.
     """
     if not _open:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
     _open.add(session)
-    weakref.finalize(session, close).atexit = False
+    weakref.finalize(session, _close_if_here, os.getpid(), close).atexit = False
 
 
 def _end_all() -> None:
     for session in list(_open):
         session.end_with_program()
+
+
+def _close_if_here(process: int, close: Callable[[], None]) -> None:
+    if os.getpid() == process:
+        close()
+
+
+def _forget_all() -> None:
+    """In a forked child: what is open is the parent's."""
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 @contextlib.contextmanager

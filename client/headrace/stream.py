@@ -1,28 +1,35 @@
 """A stream: one job of this client's own, into which calls go and out of which outcomes come.
 
-    put ─► pending ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
+    put ─► outbox ─► sender thread ─► JobQueue.put (one batch for all that came meanwhile)
     on_values, on_failures ◄─ receiver thread ◄─ ResultQueue.collect (long-poll)
 
     put, push, attend: the same in the thread of a caller who waits for the outcome anyway
 
 What was received is said to be here with the next request, so that neither the coordinator nor its
 store grows with a stream that never ends. Both threads are started by the first ``put`` and end
-when the job is over: after ``close``, when every outcome is there, or after ``cancel``.
+when the job is over: after ``close``, when every outcome is there, or after ``cancel``. When one of
+them ends for any other reason, all who wait are told.
+
+Callers who attend may be interrupted by a signal handler's exception at any point; see ``outbox``
+for how the state stays whole. What they have received for others is told by the receiver thread.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from headrace.engine import Engine
 from headrace.job import FETCH_BYTES
+from headrace.outbox import Outbox
 from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.batch import pack_batch, unpack_batch
+from headrace_wire.batch import unpack_batch
 from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.errors import (
     HeadraceError,
@@ -30,32 +37,40 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import CollectRequest, Span, TaskFailure
+from headrace_wire.messages import Collected, CollectRequest, Span, TaskFailure
 
 log = logging.getLogger(__name__)
-
-#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
-BATCH_BYTES = 1 << 20
 
 #: Bytes of one input: it travels in one frame, with some words around it.
 MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
 
-#: Inputs in one batch on their way to the coordinator.
-BATCH_TASKS = 4096
+#: Seconds without an outcome after which somebody may want to know why.
+SILENCE_SECONDS = 3.0
 
 #: Seconds between requests by which the coordinator hears that the client lives, while nobody
 #: waits.
 IDLE_SECONDS = 20.0
 
 
+class Attendee(Protocol):
+    """A caller who waits for the outcome of one task. ``bell`` rings when it is there."""
+
+    bell: SimpleQueue[None]
+
+    @property
+    def over(self) -> bool: ...
+
+
 class Stream:
     """Calls of one service's operation, put one by one. Thread safe.
 
     ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
-    ``on_failures`` of tasks that failed, in the thread that received them and in any order; each
-    task is told of once, but for an interrupt in a caller who attends. ``on_broken`` is told once
-    when the stream cannot go on: no further outcome comes. With ``gather_seconds`` outcomes may be
-    told of that much later, and then many at a time.
+    ``on_failures`` of tasks that failed, in any order and in the receiver thread; only those of
+    attended tasks may be told in the thread of a caller who attends, and if that is interrupted
+    they are told again. ``on_broken`` is told once when the stream cannot go on: no further
+    outcome comes. With ``gather_seconds`` outcomes may be told of that much later, and then many at
+    a time. ``plan_wait`` says, in the receiver thread, how many seconds to wait for the next ones.
+    ``on_silence`` is told why none comes, after some seconds.
     """
 
     def __init__(
@@ -70,6 +85,8 @@ class Stream:
         on_broken: Callable[[HeadraceError], None],
         options: SubmitOptions | None = None,
         gather_seconds: float = 0.0,
+        plan_wait: Callable[[], float] | None = None,
+        on_silence: Callable[[str], None] | None = None,
     ) -> None:
         self._jobs = engine.jobs
         self._results = engine.results
@@ -80,20 +97,32 @@ class Stream:
             service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
         self._gather_seconds = gather_seconds
+        self._plan_wait = plan_wait or _wait_long
+        self._on_silence = on_silence
+        self._silent = on_silence is not None
+        self._lock = threading.Lock()
+        #: For those who take tasks back, and they alone: the sending of a task, and the end.
         self._changed = threading.Condition()
-        self._pending: list[bytes] = []
-        self._count = self._sent = 0
+        self._outbox = Outbox(self._put_batch)
         self._watchers = 0
         #: Whether there are tasks that no caller attends to.
         self._unattended = False
-        self._turn = threading.Condition()
-        self._receiving = True  # nothing, until the job is there
-        self._cursor = self._failure_cursor = 0
-        self._delivered: tuple[Span, ...] = ()
-        self._sending = True  # the job itself, at first
+        self._attended: set[int] = set()
+        #: Callers who wait because somebody else receives.
+        self._attendees: dict[Attendee, None] = {}
+        #: Who receives; nobody does until the job is there.
+        self._receiving: object | None = self
+        self._nudge: SimpleQueue[None] = SimpleQueue()
+        self._untold: deque[Collected] = deque()
+        self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
+        self._fault: HeadraceError | None = None
         self._started = False
         self._closed = False
         self._ended = False
+        self._complete = False
+        #: Held until the end: to wait for it is to pass through.
+        self._running = threading.Lock()
+        self._running.acquire()
         self._broken: HeadraceError | None = None
         self._sender = threading.Thread(target=self._send, name="headrace-sender", daemon=True)
         self._receiver = threading.Thread(
@@ -104,6 +133,16 @@ class Stream:
     def job_id(self) -> str:
         return self._spec.id
 
+    @property
+    def ended(self) -> bool:
+        """Whether every outcome has been told of, or none will be any more."""
+        return self._ended
+
+    @property
+    def is_told_here(self) -> bool:
+        """Whether this is the thread that tells of the outcomes: it cannot wait for them."""
+        return threading.current_thread() is self._receiver
+
     def put(self, item: bytes, *, attended: bool = False) -> int:
         """Hand in one task's input. Returns the task's index.
 
@@ -111,163 +150,135 @@ class Stream:
         ``attend`` is. Raises JobStateError after ``close``, what broke the stream, and UsageError
         for an input that is too large to travel.
         """
-        if len(item) > MAX_ITEM_BYTES:
-            raise UsageError(
-                f"what one call is given is too large to travel: {len(item)} bytes, of "
-                f"{MAX_ITEM_BYTES} at most; send less at a time, or a path"
-            )
-        with self._changed:
-            self._require_open()
-            index = self._count
-            self._count += 1
-            self._pending.append(item)
-            if not attended and (len(self._pending) == 1 or not self._unattended):
-                self._unattended = True
-                self._changed.notify_all()
-            self._start()
-            return index
+        return self._add([item], attended=attended)
+
+    def put_all(self, items: Sequence[bytes]) -> int:
+        """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
+        return self._add(items, attended=False)
 
     def push(self) -> None:
         """Send what was put in this thread, unless another one does so: for who waits anyway."""
         try:
-            self._send_batch()
+            self._outbox.push()
         except HeadraceError as error:
-            self._break(error)
+            self._report(error)
 
-    def attend(self, is_over: Callable[[], bool]) -> None:
-        """Receive in this thread, whenever no other one does, until something is over."""
-        while self._take_turn(is_over):
+    def attend(self, attendee: Attendee) -> None:
+        """Receive in this thread, whenever no other one does, until an outcome is there."""
+        while not (attendee.over or self._ended):
+            if self.is_told_here:  # a callback makes a call of its own, and waits for it
+                self._receive_next(MAX_WAIT_SECONDS)
+            elif not self._attend_once(attendee):
+                attendee.bell.get()
+        self._attendees.pop(attendee, None)
+
+    def receive_here(self, is_over: Callable[[], bool]) -> None:
+        """In a callback: go on receiving until something is over, for nobody else would."""
+        while self.is_told_here and not (is_over() or self._ended):
             self._receive_next(MAX_WAIT_SECONDS)
-
-    def put_all(self, items: Sequence[bytes]) -> int:
-        """Hand in several inputs. Returns the index of the first. Raises what ``put`` does."""
-        for item in items:
-            if len(item) > MAX_ITEM_BYTES:
-                return self.put(item)
-        with self._changed:
-            self._require_open()
-            index = self._count
-            self._count += len(items)
-            self._pending += items
-            self._unattended = True
-            self._changed.notify_all()
-            self._start()
-            return index
 
     def close(self) -> None:
         """Hand in nothing more; outcomes still come."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    @property
-    def ended(self) -> bool:
-        """Whether every outcome has been told of, or none will be any more."""
-        return self._ended
+        self._closed = True
+        self._outbox.bell.put(None)
+        self._nudge.put(None)
 
     def cancel(self) -> None:
         """Give up: running tasks are stopped, and ``on_broken`` is told so."""
-        with self._changed:
-            if self._ended:
-                return
-            started = self._started
-            self._note_end()
-        if started:
+        if self.abandon():
             self._forget()
+
+    def abandon(self) -> bool:
+        """Give up without telling the coordinator. Returns whether it has anything to forget."""
+        if self._complete:
+            return False
+        self._note_end()
         self._on_broken(JobStateError("the call was cancelled: its pool is gone"))
+        return self._started
+
+    def forget(self) -> None:
+        """Have the coordinator forget what was given up. Raises UnreachableError."""
+        self._jobs.delete(self.job_id)
 
     def withdraw(self, indices: Collection[int], *, kill: bool) -> frozenset[int]:
         """Take tasks back that have not started, or with ``kill`` even those that have.
 
         Returns those that are taken back: ``on_failures`` is told of them. Raises UnreachableError.
         """
+        known = [index for index in indices if 0 <= index < self._outbox.count]
+        last = max(known, default=-1)
         with self._changed:
-            known = [index for index in indices if index < self._count]
-            last = max(known, default=-1)
             self._watchers += 1
             try:
-                self._changed.wait_for(lambda: last < self._sent or self._ended)
+                self._changed.wait_for(lambda: last < self._outbox.sent or self._ended)
             finally:
                 self._watchers -= 1
-            if self._ended or not known:
-                return frozenset()
+        if self._ended or not known:
+            return frozenset()
         try:
             return frozenset(self._jobs.withdraw(self.job_id, tuple(known), kill))
         except UnknownJobError:  # it is over
             return frozenset()
 
-    def join(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until every outcome has been told of. False when that took too long."""
-        with self._changed:
+    def join(self) -> None:
+        """Wait until every outcome has been told of. Raises RuntimeError where that is done."""
+        if self._started and not self._ended:
+            if self.is_told_here:
+                raise RuntimeError("cannot wait for all calls in the callback of one")
+            with self._running:
+                pass
+
+    def _add(self, items: Sequence[bytes], *, attended: bool) -> int:
+        for item in items:
+            if len(item) > MAX_ITEM_BYTES:
+                raise UsageError(
+                    f"what one call is given is too large to travel: {len(item)} bytes, of "
+                    f"{MAX_ITEM_BYTES} at most; send less at a time, or a path"
+                )
+        with self._lock:
+            if self._broken:
+                raise self._broken
+            if self._closed:
+                raise JobStateError("this stream is closed: it takes no more tasks")
+            if attended:
+                self._attended.add(self._outbox.count)
+            index = self._outbox.add(items)
+            if not attended:
+                if not self._unattended:
+                    self._unattended = True
+                    self._nudge.put(None)
+                self._outbox.ring()
             if not self._started:
-                return True
-            return self._changed.wait_for(lambda: self._ended, timeout_seconds)
+                if self._sender.ident is None:
+                    self._sender.start()
+                self._started = True
+        return index
 
-    def _require_open(self) -> None:
-        if self._broken:
-            raise self._broken
-        if self._closed:
-            raise JobStateError("this stream is closed: it takes no more tasks")
-
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            self._sender.start()
+    def _put_batch(self, start: int, packed: bytes) -> None:
+        self._insist(lambda: self._jobs.put(self.job_id, start, packed))
 
     def _send(self) -> None:
         try:
             self._insist(lambda: self._jobs.submit(self._spec))
             self._receiver.start()
-            self._leave_turn()
-            with self._changed:
-                self._sending = False
-            while self._wait_for_pending():
-                self._send_batch()
-            if not self._ended:
-                self._jobs.seal(self.job_id, self._sent)
+            self._receiving = None
+            self._nudge.put(None)
+            self._outbox.open()
+            while not self._ended:
+                sent = self._outbox.push()
+                if self._watchers:
+                    self._tell_watchers()
+                if sent:
+                    continue
+                if self._closed and self._outbox.sent == self._outbox.count:
+                    self._jobs.seal(self.job_id, self._outbox.sent)
+                    return
+                self._outbox.wait()
         except HeadraceError as error:
             self._break(error)
-
-    def _wait_for_pending(self) -> bool:
-        """Wait until there is something to send and nobody who does; False: there will be none."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: not self._sending and (bool(self._pending) or self._closed)
-            )
-            return bool(self._pending)
-
-    def _send_batch(self) -> None:
-        """Send as many of the pending inputs as travel together, if nobody else is sending."""
-        with self._changed:
-            if self._sending or not self._pending:
-                return
-            self._sending = True
-            batch = self._take_batch()
-        try:
-            packed = pack_batch(batch)
-            self._insist(partial(self._jobs.put, self.job_id, self._sent, packed))
-        except BaseException:
-            with self._changed:  # whether they have arrived is not known; they may come twice
-                self._pending[:0] = batch
-                self._sending = False
-                self._changed.notify_all()
-            raise
-        with self._changed:
-            self._sent += len(batch)
-            self._sending = False
-            if self._pending or self._closed or self._watchers:
-                self._changed.notify_all()
-
-    def _take_batch(self) -> list[bytes]:
-        size = 0
-        for count, item in enumerate(self._pending):
-            size += len(item)
-            if count and (size > BATCH_BYTES or count == BATCH_TASKS):
-                batch = self._pending[:count]
-                del self._pending[:count]
-                return batch
-        batch, self._pending = self._pending, []
-        return batch
+        except BaseException as error:
+            log.exception("the sender of job %s failed", self.job_id)
+            self._break(HeadraceError(f"the calls of job {self.job_id} are lost: {error!r}"))
 
     def _insist(self, call: Callable[[], object]) -> None:
         """Have a call made as soon as the coordinator has room for it, unless this is over."""
@@ -279,75 +290,153 @@ class Stream:
         if self._ended:
             raise JobStateError("nobody waits for room in the spool any more")
 
-    def _receive(self) -> None:
-        while not self._ended:
-            with self._changed:
-                busy = self._changed.wait_for(
-                    lambda: self._unattended or self._closed or self._ended, IDLE_SECONDS
-                )
-            if self._take_turn(lambda: False):
-                self._receive_next(MAX_WAIT_SECONDS if busy else 0.0)
-
-    def _take_turn(self, is_over: Callable[[], bool]) -> bool:
-        """Wait until nobody else receives. False: something is over, and there is no need to."""
-        with self._turn:
-            self._turn.wait_for(lambda: not self._receiving or is_over() or self._ended)
-            if is_over() or self._ended:
-                return False
-            self._receiving = True
-            return True
-
-    def _receive_next(self, wait_seconds: float) -> None:
-        """Collect once and tell of it, then leave the turn to the next."""
+    def _attend_once(self, attendee: Attendee) -> bool:
+        """Collect once, if nobody else does. False: the attendee's bell will ring."""
+        mine = object()
         try:
-            self._collect(wait_seconds)
+            with self._lock:
+                if self._receiving is not None:
+                    self._attendees[attendee] = None
+                    return False
+                self._receiving = mine
+            self._attendees.pop(attendee, None)
+            if not self._untold:
+                self._collect(MAX_WAIT_SECONDS)
+            while self._untold and self._is_attended(self._untold[0]):
+                self._tell(self._untold[0])
+                self._untold.popleft()
+            with self._lock:
+                self._receiving = None
+            if self._is_wanted():
+                self._nudge.put(None)
+        except HeadraceError as error:
+            with self._lock:
+                if self._receiving is mine:
+                    self._receiving = None
+            self._report(error)
+        except BaseException:  # a signal's handler may raise anything
+            with self._lock:
+                if self._receiving is mine:
+                    self._receiving = None
+            self._nudge.put(None)
+            self._attendees.pop(attendee, None)
+            raise
+        return True
+
+    def _report(self, error: HeadraceError) -> None:
+        """Have the receiver thread tell everybody that the stream is broken."""
+        self._fault = error
+        self._nudge.put(None)
+
+    def _is_wanted(self) -> bool:
+        """Whether there is something for the receiver thread to do."""
+        return bool(
+            self._unattended or self._closed or self._attendees or self._untold or self._fault
+        )
+
+    def _receive(self) -> None:
+        idle = False
+        try:
+            while not self._ended:
+                if self._fault:
+                    raise self._fault
+                with self._lock:
+                    free = self._receiving is None
+                    if free:
+                        self._receiving = self._receiver
+                wanted = self._is_wanted()
+                if free:
+                    if wanted or idle:  # so that the coordinator hears from this program
+                        self._receive_next(self._plan_wait() if wanted else 0.0)
+                    with self._lock:
+                        self._receiving = None
+                idle = (not free or not self._is_wanted()) and not self._wait_for_nudge()
         except HeadraceError as error:
             self._break(error)
-        except Exception as error:
+        except BaseException as error:
             log.exception("the receiver of job %s failed", self.job_id)
             self._break(HeadraceError(f"the outcomes of job {self.job_id} are lost: {error!r}"))
-        finally:
-            self._leave_turn()
 
-    def _leave_turn(self) -> None:
-        with self._turn:
-            self._receiving = False
-            self._turn.notify_all()
+    def _wait_for_nudge(self) -> bool:
+        try:
+            self._nudge.get(timeout=IDLE_SECONDS)
+        except Empty:
+            return False
+        return True
+
+    def _receive_next(self, wait_seconds: float) -> None:
+        """Collect once and tell of everything: the receiver thread's."""
+        if not self._untold:
+            self._collect(wait_seconds)
+        while self._untold and not self._ended:
+            self._tell(self._untold.popleft())
 
     def _collect(self, wait_seconds: float) -> None:
+        cursor, failure_cursor, delivered = self._place
+        if self._silent:
+            wait_seconds = min(wait_seconds, SILENCE_SECONDS)
         request = CollectRequest(
             job=self.job_id,
-            cursor=self._cursor,
-            failure_cursor=self._failure_cursor,
+            cursor=cursor,
+            failure_cursor=failure_cursor,
             max_bytes=FETCH_BYTES,
             wait_seconds=wait_seconds,
             gather_seconds=self._gather_seconds,
-            delivered=self._delivered,
+            delivered=delivered,
         )
         collected = self._results.collect(request)
-        if self._ended:
-            return
+        spans = tuple(Span(run.start, run.stop) for run in collected.runs)
+        with self._lock:
+            # Neither can be interrupted without the other: no outcome is lost or comes twice.
+            self._place = (collected.cursor, collected.failure_cursor, spans)
+            self._untold.append(collected)
+        self._silent = self._silent and not (spans or collected.failures)
+        if wait_seconds and self._on_silence and not (spans or collected.failures):
+            self._silent = False  # from now on it is looked as seldom as there is nothing
+            if why := self._jobs.status(self.job_id).waiting_for:
+                self._on_silence(why)
+
+    def _is_attended(self, collected: Collected) -> bool:
+        return (
+            not collected.complete
+            and all(
+                index in self._attended
+                for run in collected.runs
+                for index in range(run.start, run.stop)
+            )
+            and all(failure.index in self._attended for failure in collected.failures)
+        )
+
+    def _tell(self, collected: Collected) -> None:
         for run in collected.runs:
             self._on_values(run.start, unpack_batch(run.values))
+            if self._attended:
+                self._attended.difference_update(range(run.start, run.stop))
         if collected.failures:
             self._on_failures(collected.failures)
-        # Not before: a caller who attends may be interrupted, and then they are collected again.
-        self._delivered = tuple(Span(run.start, run.stop) for run in collected.runs)
-        self._cursor, self._failure_cursor = collected.cursor, collected.failure_cursor
+            self._attended.difference_update([failure.index for failure in collected.failures])
         if collected.complete:
-            self._end()
-
-    def _end(self) -> None:
-        self._forget()
-        with self._changed:
+            self._complete = True
+            self._forget()
             self._note_end()
 
-    def _note_end(self) -> None:
-        self._closed = self._ended = True
-        self._pending.clear()
-        self._changed.notify_all()
-        with self._turn:
-            self._turn.notify_all()
+    def _note_end(self) -> bool:
+        """Note that this is over. False when it was before."""
+        with self._lock:
+            if self._ended:
+                return False
+            self._closed = self._ended = True
+            self._running.release()
+        self._outbox.drop()
+        self._outbox.bell.put(None)
+        self._nudge.put(None)
+        if self._watchers:
+            self._tell_watchers()
+        return True
+
+    def _tell_watchers(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _forget(self) -> None:
         try:
@@ -356,14 +445,15 @@ class Stream:
             log.debug("job %s is left to expire: %s", self.job_id, error)
 
     def _break(self, error: HeadraceError) -> None:
-        with self._changed:
-            if self._ended:
-                return
-            if isinstance(error, UnknownJobError):
-                error = JobStateError(
-                    f"job {self.job_id} is gone: somebody deleted it, or this program was not "
-                    "heard of for two minutes"
-                )
-            self._broken = error
-            self._note_end()
-        self._on_broken(error)
+        if isinstance(error, UnknownJobError):
+            error = JobStateError(
+                f"job {self.job_id} is gone: somebody deleted it, or this program was not "
+                "heard of for two minutes"
+            )
+        self._broken = error
+        if self._note_end():
+            self._on_broken(error)
+
+
+def _wait_long() -> float:
+    return MAX_WAIT_SECONDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from queue import SimpleQueue
 
 #: Bytes of inputs and results that may be on their way, about.
 WINDOW_BYTES = 32 << 20
@@ -18,37 +18,37 @@ MEAN_WEIGHT = 0.2
 
 
 class Window:
-    """Counts tasks between the generator and the consumer. Thread safe.
+    """Counts tasks between the generator and the consumer.
 
-    The feeding thread waits in ``enter``; it is woken when the window is half empty, not for each
-    task.
+    One thread feeds, and waits in ``enter``; it is woken when the window is half empty, not for
+    each task. The consumer may be interrupted by a signal at any point.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
+        self._entered = 0
+        self._left = 0
         self._limit = WINDOW_TASKS
         self._mean_bytes = 1.0
+        self._lifted = False
         self._waiting = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._closed = False
 
     def enter(self) -> bool:
         """Wait until one more task may be on its way. False when the window was closed."""
         if self._inside >= self._limit:
-            with self._changed:
-                self._waiting = True
-                self._changed.wait_for(lambda: self._inside <= self._limit // 2 or self._closed)
-                self._waiting = False
-        with self._changed:
-            self._inside += 1
+            self._waiting = True
+            while not self._may_go_on():
+                self._bell.get()
+            self._waiting = False
+        self._entered += 1
         return not self._closed
 
-    def leave(self, count: int) -> None:
-        """Note that the consumer has taken so many outcomes."""
-        with self._changed:
-            self._inside -= count
-            if self._waiting and self._inside <= self._limit // 2:
-                self._changed.notify_all()
+    def leave(self, total: int) -> None:
+        """Note how many outcomes the consumer has taken in all."""
+        self._left = total
+        if self._waiting and self._may_go_on():
+            self._bell.put(None)
 
     def learn(self, tasks: int, size_bytes: int) -> None:
         """Note how large the inputs or the values of some tasks are."""
@@ -56,8 +56,19 @@ class Window:
         self._mean_bytes = mean
         self._limit = int(min(WINDOW_TASKS, max(LEAST_TASKS, WINDOW_BYTES / max(mean, 1.0))))
 
+    def lift(self) -> None:
+        """Let everything in: its end is waited for, whether or not anybody takes outcomes."""
+        self._lifted = True
+        self._bell.put(None)
+
     def close(self) -> None:
         """Let the feeding thread go."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._bell.put(None)
+
+    @property
+    def _inside(self) -> int:
+        return self._entered - self._left
+
+    def _may_go_on(self) -> bool:
+        return self._inside <= self._limit // 2 or self._lifted or self._closed

@@ -90,6 +90,7 @@ class Proxy(managers.BaseProxy):
 
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
+        self._leave_to_parent()
         for link in list(self._open):
             link.interrupt()  # to close it is for the thread that uses it: a number that is free
         self._drop_idle()  # would at once be another socket's, on which that thread then waits
@@ -98,15 +99,20 @@ class Proxy(managers.BaseProxy):
         """Stay silent: BaseProxy would dial the coordinator from every forked child."""
 
     def _take_connection(self) -> MsgpackConnection:
-        if self._process != os.getpid():  # a forked child must not speak on its parent's
-            self._process = os.getpid()
-            self._drop_idle()
+        self._leave_to_parent()
         while self._idle:
             with contextlib.suppress(IndexError):  # another thread was faster
                 link = self._idle.pop()
                 if not link.closed:
                     return link
         return self._connect()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: neither speak on the parent's connections nor end them for it."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._open = weakref.WeakSet()
+            self._drop_idle()
 
     def _leave(self, link: MsgpackConnection | None) -> None:
         if link is not None and len(self._idle) < IDLE_CONNECTIONS:

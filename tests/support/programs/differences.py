@@ -91,7 +91,9 @@ def main() -> None:
         executor.submit(abs, 1).result()
         runs: Any = executor.submit(time.sleep, 60)
         time.sleep(0.3)
-        assert not runs.running()
+        assert runs.running()
+        held = executor.submit(abs, 2), executor.submit(abs, 3)
+        assert [future.cancel() for future in held] == [False, True]
         assert not runs.cancel()
         assert runs.cancel(kill=True)
         assert runs.cancelled()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 
-from headrace.calls import Calls
+from headrace.calls import Attended, Calls, open_failure, open_outcome
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_services.calls.values import pack_value
+from headrace_wire.errors import HeadraceError, TaskFailedError
+from headrace_wire.messages import ERROR, TaskFailure
 
 
 class FakeStream:
@@ -21,37 +25,121 @@ class FakeStream:
         del operation, parameters
         self.told = told
         self.count = 0
+        #: What happens while a caller attends.
+        self.meanwhile: list[object] = []
 
     def put(self, item: bytes, *, attended: bool) -> int:
-        assert item
-        assert not attended
-        self.count += 1
-        return self.count - 1
+        assert attended
+        return self.put_all([item])
+
+    def put_all(self, items: Sequence[bytes]) -> int:
+        assert all(items)
+        self.count += len(items)
+        return self.count - len(items)
+
+    def push(self) -> None:
+        pass
+
+    def attend(self, call: Attended) -> None:
+        self.tell(self.count - 1, self.meanwhile)
+        assert call.over
 
     def tell(self, start: int, values: Sequence[object]) -> None:
         self.told["on_values"](start, [pack_value(value) for value in values])
 
 
-def test_an_outcome_whose_taking_was_interrupted_is_taken_when_it_comes_again() -> None:
-    """Ctrl-C may come in the thread of a caller who takes in what is for others."""
-    settled: list[tuple[str, Outcome]] = []
+class Leaves:
+    """Ends the thread in which it is opened."""
 
-    def settle_second(outcome: Outcome) -> None:
-        if not any(name == "second" for name, _ in settled):
-            settled.append(("second", outcome))
-            raise KeyboardInterrupt
-        settled.append(("second again", outcome))
+    def __reduce__(self) -> Any:
+        return (_leave, ())
 
+
+def _leave() -> None:
+    raise SystemExit(3)
+
+
+def make_calls() -> tuple[Calls, FakeStream]:
     options = CallOptions(serializer="msgpack")
     calls = Calls(options, lambda *words, **told: cast("Stream", FakeStream(*words, **told)))
-    stream = cast("FakeStream", calls.stream)
-    calls.call("m:f", (), {}, lambda outcome: settled.append(("first", outcome)))
-    calls.call("m:f", (), {}, settle_second)
-    calls.call("m:f", (), {}, lambda outcome: settled.append(("third", outcome)))
-    with pytest.raises(KeyboardInterrupt):
-        stream.tell(0, ["a", "b", "c"])
+    return calls, cast("FakeStream", calls.stream)
+
+
+def test_what_one_caller_does_with_an_outcome_is_nothing_to_the_others() -> None:
+    calls, stream = make_calls()
+    settled: list[Outcome] = []
+
+    def settle_badly(outcome: Outcome) -> None:
+        del outcome
+        raise SystemExit
+
+    for settle in (settled.append, settle_badly, settled.append):
+        calls.call("m:f", (), {}, settle)
+    receiver = threading.Thread(target=stream.tell, args=(0, ["a", "b", "c"]))
+    receiver.start()
+    receiver.join()
+    assert settled == [(True, "a"), (True, "c")]
     stream.tell(0, ["a", "b", "c"])
-    assert [name for name, _ in settled] == ["first", "second", "first", "second again", "third"]
-    assert settled[-1] == ("third", (True, "c"))
-    stream.tell(0, ["a", "b", "c"])
-    assert len(settled) == 5, "they are let go of"
+    assert len(settled) == 2, "they are let go of"
+
+
+def test_a_caller_who_waits_opens_the_value_itself() -> None:
+    calls, stream = make_calls()
+    stream.meanwhile = ["one"]
+    assert calls.apply("m:f", (1,), {}) == "one"
+    assert calls.list_waiting() == []
+
+
+def test_an_outcome_that_comes_again_is_the_same() -> None:
+    call = Attended()
+    call.take_value(b"1")
+    call.take_value(b"1")
+    call.take_error(ValueError())
+    assert (call.value, call.error) == (b"1", None)
+
+
+def test_what_waits_in_a_callback_is_told_there() -> None:
+    """A callback that makes another call receives, and goes on with what is still to be told."""
+    calls, stream = make_calls()
+    settled: list[Outcome] = []
+
+    def settle_first(outcome: Outcome) -> None:
+        settled.append(outcome)
+        stream.meanwhile = ["inner"]
+        settled.append((True, calls.apply("m:f", (), {})))
+
+    calls.call("m:f", (), {}, settle_first)
+    calls.call("m:f", (), {}, settled.append)
+    stream.tell(0, ["first", "second"])
+    assert settled == [(True, "first"), (True, "inner"), (True, "second")]
+
+
+def test_when_the_stream_breaks_everybody_is_told_once() -> None:
+    calls, stream = make_calls()
+    settled: list[Outcome] = []
+    calls.call("m:f", (), {}, settled.append)
+    error = HeadraceError("gone")
+    stream.told["on_broken"](error)
+    stream.told["on_broken"](error)
+    stream.tell(0, ["late"])
+    assert settled == [(False, error)]
+
+
+def test_a_value_that_ends_its_reader_is_an_error_of_its_call() -> None:
+    success, error = open_outcome("cloudpickle", pickle.dumps(Leaves()))
+    assert not success
+    assert isinstance(error, TaskFailedError)
+    assert "SystemExit(3)" in str(error)
+
+
+def test_a_failure_that_cannot_be_rebuilt_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rebuild(failure: TaskFailure) -> Exception:
+        raise RecursionError(failure.index)
+
+    monkeypatch.setattr("headrace.calls.rebuild_failure", rebuild)
+    failure = TaskFailure(
+        lease=1, job="j", index=7, attempt=1, reason=ERROR, signal="", error_type="m.Odd",
+        message="it broke", traceback="", summary="", worker="w", cpu_seconds=0.0,
+        busy_seconds=0.0,
+    )  # fmt: skip
+    assert "task 7: m.Odd: it broke" in str(open_failure(failure))

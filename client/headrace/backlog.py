@@ -1,0 +1,231 @@
+"""Calls of an executor that wait in this program, where they can be cancelled at once.
+
+submit ─► held ─► handed over, as many as ``pace`` lets ─► outcome
+            └─► cancelled: nobody but this program has heard of it
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future
+from functools import partial
+from typing import Any, TypeVar
+
+from headrace.calls import Calls, CallWithdrawnError
+from headrace.outcomes import Outcome, call_safely
+from headrace.pace import Pace
+from headrace.stream import Stream
+from headrace_services.calls import CallOptions
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import HeadraceError, UnreachableError
+
+T = TypeVar("T")
+
+#: Seconds between two looks at how many slots there are, while calls are held.
+LOOK_SECONDS = 2.0
+
+#: Where a call is: here, out of this program's hands, or taken back.
+HELD, OUT, BACK = "held", "out", "back"
+
+
+class ExecutorBrokenError(UnreachableError, BrokenExecutor):
+    """The executor's workers are gone."""
+
+    code = "executor_broken"
+
+
+class CallFuture(Future[T]):
+    """A future whose call runs elsewhere; see ``concurrent.futures.Future``.
+
+    As with a ``ProcessPoolExecutor`` a call is said to be running when it has been handed over.
+    """
+
+    def __init__(self, backlog: Backlog, item: bytes, name: str) -> None:
+        super().__init__()
+        self._backlog = backlog
+        #: The call as it travels, while it is held.
+        self.item = item
+        self.name = name
+        self.index = -1
+        self.place = HELD
+
+    def cancel(self, *, kill: bool = False) -> bool:
+        """Take the call back if it has not been handed over; with ``kill`` also one that runs.
+
+        False when it is too late. Raises UnreachableError when the coordinator cannot be asked to
+        kill it.
+        """
+        if self._backlog.take_back(self) or (
+            kill and not self.done() and self._backlog.kill(self.index)
+        ):
+            self.note_withdrawn()
+        return self.cancelled()
+
+    def running(self) -> bool:
+        """Whether the call has been handed over, and is not over."""
+        return self.place == OUT and not self.done()
+
+    def result(self, timeout: float | None = None) -> T:
+        """See ``concurrent.futures.Future.result``."""
+        if not self.done():
+            self._backlog.prepare_to_wait(self.done)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See ``concurrent.futures.Future.exception``."""
+        if not self.done():
+            self._backlog.prepare_to_wait(self.done)
+        return super().exception(timeout)
+
+    def note_withdrawn(self) -> None:
+        """Be cancelled: the call was taken back."""
+        if not self.cancelled() and super().cancel():
+            self.set_running_or_notify_cancel()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the outcome in."""
+        self._backlog.note_over(self)
+        success, value = outcome
+        if isinstance(value, CallWithdrawnError):
+            self.note_withdrawn()
+        elif not self.done() and self.set_running_or_notify_cancel():
+            if success:
+                self.set_result(value)
+            else:
+                self.set_exception(value)
+
+
+class Backlog:
+    """The futures of an executor in the order of their calls. Thread safe.
+
+    ``count_slots`` says how many slots there are now, where that may change. What is held is handed
+    over by the thread that receives outcomes, which no signal interrupts.
+    """
+
+    def __init__(
+        self,
+        options: CallOptions,
+        open_stream: Callable[..., Stream],
+        pace: Pace,
+        prepare_to_wait: Callable[[Callable[[], bool]], None],
+        count_slots: Callable[[], int] | None = None,
+    ) -> None:
+        self.prepare_to_wait = prepare_to_wait
+        self._pace = pace
+        self._count_slots = count_slots
+        self._looked = time.monotonic()
+        self._lock = threading.Lock()
+        self._held: deque[CallFuture[Any]] = deque()
+        self._closing = False
+        self._broken: ExecutorBrokenError | None = None
+        self.calls = Calls(
+            options,
+            partial(open_stream, plan_wait=self._plan_wait),
+            on_told=self._take_room,
+            on_broken=self._fail_held,
+        )
+
+    def submit(self, future: CallFuture[Any]) -> None:
+        """Make a future's call, now or in its turn. Raises ExecutorBrokenError."""
+        with self._lock:
+            if self._broken:
+                raise self._broken
+            if self._held or not self._pace.has_room(future.name):
+                self._held.append(future)
+            else:
+                self._hand_over([future])
+
+    def take_back(self, future: CallFuture[Any]) -> bool:
+        """Take a call back that is still held. False for any other one."""
+        with self._lock:
+            if future.place != HELD:
+                return False
+            future.place, future.item = BACK, b""
+            return True
+
+    def kill(self, index: int) -> bool:
+        """Have a call stopped that was handed over. Raises UnreachableError."""
+        return index in self.calls.stream.withdraw([index], kill=True)
+
+    def note_over(self, future: CallFuture[Any]) -> None:
+        """Note that the outcome of a call is there."""
+        with self._lock:
+            if future.place == OUT:
+                self._pace.note_over(future.name)
+
+    def take_all_back(self) -> None:
+        """Cancel what is held."""
+        while self._held:
+            with self._lock:
+                future = self._held[0] if self._held else None
+            if future is not None:
+                future.cancel()
+                with self._lock:
+                    if self._held and self._held[0] is future:
+                        self._held.popleft()
+
+    def withdraw_waiting(self) -> None:
+        """Take back what was handed over and waits for a slot."""
+        self.calls.stream.withdraw(self.calls.list_waiting(), kill=False)
+
+    def close(self) -> None:
+        """Take no more calls; what is held goes its way."""
+        with self._lock:
+            self._closing = True
+            if not self._held:
+                self.calls.stream.close()
+
+    def _hand_over(self, futures: list[CallFuture[Any]]) -> None:
+        now = time.monotonic()
+        items = [future.item for future in futures]
+        first = self.calls.hand_over(items, [future.settle for future in futures])
+        for index, future in enumerate(futures, first):
+            future.index, future.place, future.item = index, OUT, b""
+            self._pace.note_out(now)
+
+    def _take_room(self, told: int) -> None:
+        """Hand over what there is room for: told of outcomes, in the thread that receives them."""
+        del told
+        with self._lock:
+            self._pace.measure(time.monotonic())
+            self._fill()
+
+    def _fill(self) -> None:
+        futures: list[CallFuture[Any]] = []
+        while self._held:
+            future = self._held[0]
+            if future.place == HELD:
+                if not self._pace.has_room(future.name, len(futures)):
+                    break
+                futures.append(future)
+            self._held.popleft()
+        if futures:
+            self._hand_over(futures)
+        if self._closing and not self._held:
+            self.calls.stream.close()
+
+    def _plan_wait(self) -> float:
+        """How long outcomes may be waited for; slots may come meanwhile."""
+        if self._count_slots is None or not self._held:
+            return MAX_WAIT_SECONDS
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            slots = self._count_slots()
+            self._looked = time.monotonic()
+            with self._lock:
+                self._pace.slots = slots
+                self._fill()
+        return LOOK_SECONDS
+
+    def _fail_held(self, error: HeadraceError) -> HeadraceError:
+        broken = ExecutorBrokenError(error.message)
+        broken.__cause__ = error
+        with self._lock:
+            self._broken = broken
+            held, self._held = self._held, deque()
+        for future in held:
+            if self.take_back(future):
+                call_safely(future.settle, (False, broken))
+        return broken

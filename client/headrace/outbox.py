@@ -1,0 +1,116 @@
+"""What goes into a stream, on its way to the coordinator, in batches.
+
+A signal handler may raise an exception in the main thread anywhere between two of its steps, also
+while it adds inputs or sends them. So here: the locks are those of ``_thread``, which a ``with``
+statement takes and leaves whatever happens; what belongs together is assigned without a call in
+between; and a batch that may have arrived is sent again as it was, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+
+from headrace_wire.batch import pack_batch
+
+#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
+BATCH_BYTES = 1 << 20
+
+#: Inputs in one batch on their way to the coordinator.
+BATCH_TASKS = 4096
+
+
+class Outbox:
+    """Inputs by their index. Thread safe, and sent by one thread at a time.
+
+    ``send(start, packed)`` takes a batch to the coordinator. ``bell`` rings for the thread that
+    sends what nobody else does.
+    """
+
+    def __init__(self, send: Callable[[int, bytes], object]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._pending: list[bytes] = []
+        #: How many of the pending ones have gone into batches.
+        self._offset = 0
+        #: How many inputs have gone into batches since the beginning, and how many have arrived.
+        self._taken = 0
+        self.sent = 0
+        self._batch: bytes | None = None
+        self._busy: object | None = self  # nothing is sent before ``open``
+        self._rung = False
+        self.bell: SimpleQueue[None] = SimpleQueue()
+
+    def open(self) -> None:
+        """Let batches go: the coordinator knows the job."""
+        self._busy = None
+
+    @property
+    def count(self) -> int:
+        """How many inputs there have been."""
+        with self._lock:
+            return self._taken + len(self._pending) - self._offset
+
+    def add(self, items: Sequence[bytes]) -> int:
+        """Take inputs in. Returns the index of the first."""
+        with self._lock:
+            index = self._taken + len(self._pending) - self._offset
+            self._pending.extend(items)
+        return index
+
+    def ring(self) -> None:
+        """Wake the sending thread, unless it is about to look anyway."""
+        if not self._rung:
+            self._rung = True
+            self.bell.put(None)
+
+    def wait(self) -> None:
+        """Wait until the bell rings: the sending thread's."""
+        self.bell.get()
+        self._rung = False
+
+    def push(self) -> bool:
+        """Send one batch, if there is any and nobody else is sending. Raises what ``send`` does."""
+        mine = object()
+        try:
+            with self._lock:
+                if self._busy is not None:
+                    return False
+                if self._batch is None and not self._cut():
+                    return False
+                self._busy = mine
+            assert self._batch is not None
+            self._send(self.sent, self._batch)
+            self.sent, self._batch, self._busy = self._taken, None, None
+        except BaseException:
+            if self._busy is mine:
+                self._busy = None
+            self.bell.put(None)  # whoever was interrupted may not come back
+            raise
+        if self._offset < len(self._pending):
+            self.bell.put(None)
+        return True
+
+    def drop(self) -> None:
+        """Forget what has not been sent."""
+        with self._lock:
+            self._pending, self._offset, self._batch = [], 0, None
+
+    def _cut(self) -> bool:
+        """Make a batch of as many pending inputs as travel together."""
+        pending, start = self._pending, self._offset
+        size, stop = 0, start
+        while stop < len(pending) and stop - start < BATCH_TASKS:
+            size += len(pending[stop])
+            if stop > start and size > BATCH_BYTES:
+                break
+            stop += 1
+        if stop == start:
+            return False
+        packed = pack_batch(pending[start:stop])
+        taken = self._taken + stop - start
+        if 2 * stop > len(pending):
+            pending, stop = pending[stop:], 0
+        self._batch, self._taken, self._pending, self._offset = packed, taken, pending, stop
+        return True

@@ -1,0 +1,75 @@
+"""How many calls of an executor may be out of its hands, where they cannot be cancelled any more.
+
+As in ``ProcessPoolExecutor`` that is one for each process and one that waits in line. Calls that
+take no time need more, or the processes wait for the next ones: as many as are over in a moment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+#: Seconds of work that may wait in line, beyond one call.
+AHEAD_SECONDS = 0.2
+
+#: Seconds over which calls are counted, at least, to say how many are over in a second.
+MEASURE_SECONDS = 0.005
+
+#: Seconds without calls after which their speed is forgotten.
+FORGET_SECONDS = 0.5
+
+#: What is left of a speed that was not needed for a while.
+FADE = 0.9
+
+
+class Pace:
+    """Counts calls by what they call. ``now`` is a monotonic clock. Not thread safe."""
+
+    def __init__(self, slots: int, delay_seconds: float = 0.0) -> None:
+        #: Processes that there are for the calls.
+        self.slots = slots
+        #: How long a message and its answer take.
+        self.delay_seconds = delay_seconds
+        self._speeds: dict[str, float] = {}
+        self._over: Counter[str] = Counter()
+        self._since = -math.inf
+        self._idle_since = -math.inf
+        self._limited = False
+        self.out = 0
+
+    def has_room(self, name: str, others: int = 0) -> bool:
+        """Whether a call of this name may go out now, after some others that do."""
+        ahead = self._speeds.get(name, 0.0) * (AHEAD_SECONDS + 4 * self.delay_seconds)
+        room = self.out + others < self.slots + 1 + int(ahead)
+        self._limited = self._limited or not room
+        return room
+
+    def note_out(self, now: float) -> None:
+        """Note that a call has gone out."""
+        if not self.out:
+            if now - self._idle_since > FORGET_SECONDS:
+                self._speeds.clear()
+            self._begin(now)
+        self.out += 1
+
+    def note_over(self, name: str) -> None:
+        """Note that a call is over."""
+        self.out -= 1
+        self._over[name] += 1
+
+    def measure(self, now: float) -> None:
+        """Take in how many calls are over by now."""
+        elapsed = now - self._since
+        if elapsed >= MEASURE_SECONDS:
+            for name, count in self._over.items():
+                speed = self._speeds.get(name, 0.0)
+                measured = count / elapsed
+                self._speeds[name] = measured if self._limited else min(speed, measured) * FADE
+            self._begin(now)
+        if not self.out:
+            self._idle_since = now
+
+    def _begin(self, now: float) -> None:
+        self._since = now
+        self._over.clear()
+        self._limited = False
