@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,12 @@ from headrace_wire.errors import (
     JobIncompleteError,
     OutputError,
     TaskFailedError,
+    UnreachableError,
     UsageError,
     WaitTimedOutError,
 )
-from headrace_wire.messages import FetchRequest, JobStatus, TaskFailure
+from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+from headrace_wire.timeouts import FOR_EVER, Limit
 
 #: Bytes of values asked for at a time.
 FETCH_BYTES = 4 << 20
@@ -62,22 +63,17 @@ class Job:
         *,
         ordered: bool,
         on_progress: Callable[[JobStatus], None] | None = None,
-        deadline: float | None = None,
+        limit: Limit = FOR_EVER,
         received: Received | None = None,
     ) -> Iterator[tuple[int, bytes]]:
         """Encoded values with their indices, as they come or in index order, until the job ends.
 
         Failed and cancelled tasks have none: ``received`` takes note of those that have one.
         ``on_progress`` is told whenever there is news, and at least every 20 seconds. Raises
-        WaitTimedOutError when the monotonic ``deadline`` passes.
+        WaitTimedOutError when the limit is over and there is nothing more yet.
         """
         cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
         while True:
-            if deadline is not None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise WaitTimedOutError
-                wait_seconds = min(wait_seconds, left)
             request = FetchRequest(
                 job=self.id,
                 cursor=cursor,
@@ -87,8 +83,7 @@ class Job:
                 seen=seen,
             )
             wait_seconds = MAX_WAIT_SECONDS
-            fetched = self._engine.results.fetch(request)
-            self.status = fetched.status
+            fetched = self._fetch(request, limit)
             seen = fetched.status.done + fetched.status.failed
             if on_progress:
                 on_progress(fetched.status)
@@ -100,6 +95,8 @@ class Job:
             cursor = fetched.cursor
             if fetched.complete:
                 return
+            if limit.is_over and not fetched.runs:
+                raise self._time_out()
 
     @property
     def progress(self) -> float:
@@ -113,22 +110,40 @@ class Job:
         return self.status.finished_at is not None
 
     def wait(self, timeout: float | None = None) -> JobStatus:
-        """Wait until it has ended. Raises WaitTimedOutError after so many seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """Wait until it has ended. Returns how it stands then.
+
+        Raises WaitTimedOutError after so many seconds, also when the coordinator is away; 0 looks
+        once.
+        """
+        limit = Limit.after(timeout)
         while not self.is_over:
-            left = MAX_WAIT_SECONDS if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                raise WaitTimedOutError
             request = FetchRequest(
                 job=self.id,
                 cursor=NOTHING_TO_FETCH,
                 ordered=False,
                 max_bytes=0,
-                wait_seconds=min(left, MAX_WAIT_SECONDS),
+                wait_seconds=MAX_WAIT_SECONDS,
                 seen=self.status.done + self.status.failed,
             )
-            self.status = self._engine.results.fetch(request).status
+            self._fetch(request, limit)
+            if limit.is_over and not self.is_over:
+                raise self._time_out()
         return self.status
+
+    def _fetch(self, request: FetchRequest, limit: Limit) -> Fetched:
+        """Look at it, waiting for news until the limit. Raises WaitTimedOutError."""
+        try:
+            with limit.applied():
+                fetched = self._engine.results.fetch(request)
+        except UnreachableError as error:
+            if limit.is_over:
+                raise self._time_out(f"; {error.message}") from error
+            raise
+        self.status = fetched.status
+        return fetched
+
+    def _time_out(self, why: str = "") -> WaitTimedOutError:
+        return WaitTimedOutError(f"the wait was over before job {self.id} was{why}")
 
     def results(self, *, ordered: bool = True, timeout: float | None = None) -> Iterator[Any]:
         """The values of its tasks, in order or as they come, until it ends.
@@ -137,8 +152,10 @@ class Job:
         (``result`` puts those together). A task that failed, was cancelled or did not run in time
         has none, and those after it move up: ``indexed_results`` tells which value is whose. When
         there are no more, raises TaskFailedError if a task failed, and JobIncompleteError if values
-        are missing for another reason, with the first indices that have none. Raises
-        WaitTimedOutError after so many seconds.
+        are missing for another reason, with the first indices that have none.
+
+        Raises WaitTimedOutError when so many seconds after this call there is nothing more yet,
+        also when the coordinator is away; what is there by then comes before. 0 looks once.
         """
         return (value for _, value in self.indexed_results(ordered=ordered, timeout=timeout))
 
@@ -146,13 +163,12 @@ class Job:
         self, *, ordered: bool = True, timeout: float | None = None
     ) -> Iterator[tuple[int, Any]]:
         """The same as ``results``, each value with the index of its task, that of its argument."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        return self._read_results(ordered=ordered, deadline=deadline)
+        return self._read_results(ordered=ordered, limit=Limit.after(timeout))
 
-    def _read_results(self, *, ordered: bool, deadline: float | None) -> Iterator[tuple[int, Any]]:
+    def _read_results(self, *, ordered: bool, limit: Limit) -> Iterator[tuple[int, Any]]:
         read = self._find_reader()
         received = Received()
-        for index, value in self.values(ordered=ordered, deadline=deadline, received=received):
+        for index, value in self.values(ordered=ordered, limit=limit, received=received):
             yield index, read(value)
         if gaps := self._find_gaps(received):
             raise gaps

@@ -16,6 +16,7 @@ from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED
+from headrace_wire.timeouts import Limit
 from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 
@@ -179,7 +180,7 @@ def test_a_job_of_a_billion_tasks_is_submitted_in_kilobytes(site: Site, cluster:
 def test_the_wait_for_values_can_be_limited(cluster: Cluster) -> None:
     job = submit(cluster, plan(1, hang=[0]))
     with pytest.raises(WaitTimedOutError):
-        list(job.values(ordered=True, deadline=0.0))
+        list(job.values(ordered=True, limit=Limit.after(0)))
     job.delete()
 
 

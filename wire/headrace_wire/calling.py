@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from headrace_wire.address import Address
-from headrace_wire.connection import HANDSHAKE_SECONDS, MsgpackConnection
+from headrace_wire.connection import MsgpackConnection, measure_handshake
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.version import PROTOCOL, read_version
 
 
-def greet(link: MsgpackConnection, name: str) -> None:
-    """Agree on the protocol, and ask for a served object; closes the connection if that fails."""
+def greet(link: MsgpackConnection, name: str, until: float | None = None) -> None:
+    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
+
+    No later than the monotonic moment ``until``, if there is one.
+    """
     try:
-        link.set_deadline(HANDSHAKE_SECONDS)
+        link.set_deadline(measure_handshake(until))
         link.send((None, "hello", [PROTOCOL, read_version()], {}))
         read_answer(link.recv())
         link.send((None, "accept_connection", [name], {}))

@@ -35,6 +35,9 @@ MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
 #: Seconds for connecting and for the whole handshake, on either side.
 HANDSHAKE_SECONDS = 5.0
 
+#: Seconds that are left at least when a socket is told how long it may take: 0 would not block.
+SHORTEST_SECONDS = 0.001
+
 #: What the standard library says, from 3.12 on, of a peer that does not begin with a challenge.
 NO_CHALLENGE = "expected challenge"
 
@@ -119,12 +122,13 @@ class MsgpackConnection(connection.Connection):
         if seconds is None:
             self._arm()
 
-    def set_stall_limit(self, seconds: float | None) -> None:
+    def set_stall_limit(self, seconds: float | None, until: float | None = None) -> None:
         """Give up with TimeoutError when not a byte moves for this long; None: never.
 
-        However long a large frame takes on a slow link, it arrives as long as it moves.
+        However long a large frame takes on a slow link, it arrives as long as it moves; unless
+        there is a moment, by the monotonic clock, ``until`` which all must be over.
         """
-        self._stall_seconds = seconds
+        self._stall_seconds, self._deadline = seconds, until
         self._arm()
 
     @property
@@ -241,28 +245,38 @@ def check_listening(address: tuple[str, int]) -> None:
     _connect(address).close()
 
 
-def _connect(address: tuple[str, int]) -> socket.socket:
+def measure_handshake(until: float | None) -> float:
+    """Seconds for one step of connecting: as long as a handshake may take, or what is left."""
+    left = HANDSHAKE_SECONDS if until is None else until - time.monotonic()
+    return min(max(left, SHORTEST_SECONDS), HANDSHAKE_SECONDS)
+
+
+def _connect(address: tuple[str, int], until: float | None = None) -> socket.socket:
     host, port = address
     # As bytes, for text makes the lookup import the tables of international names.
     asked: Any = host.encode() if host.isascii() else host
     try:
-        return socket.create_connection((asked, port), HANDSHAKE_SECONDS)
+        return socket.create_connection((asked, port), measure_handshake(until))
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         why = getattr(error, "strerror", None) or str(error)
         raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
 
 
 def dial(
-    address: tuple[str, int], family: str | None = None, authkey: bytes | None = None
+    address: tuple[str, int],
+    family: str | None = None,
+    authkey: bytes | None = None,
+    until: float | None = None,
 ) -> MsgpackConnection:
     """The client's half of the pair: connect and prove that both sides hold the key.
 
-    Raises UnreachableError and KeyRefusedError.
+    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError and
+    KeyRefusedError.
     """
     del family
     host, port = address
-    link = MsgpackConnection(_connect(address))
-    link.set_deadline(HANDSHAKE_SECONDS)
+    link = MsgpackConnection(_connect(address, until))
+    link.set_deadline(measure_handshake(until))
     try:
         if authkey is not None:
             connection.answer_challenge(link, authkey)

@@ -51,6 +51,12 @@ class BoundsError(UsageError, ValueError):
     code = "bounds"
 
 
+class ClosedError(UsageError, ValueError):
+    """The cluster is closed: open another one."""
+
+    code = "closed"
+
+
 class UnreachableError(HeadraceError):
     """The coordinator cannot be reached."""
 

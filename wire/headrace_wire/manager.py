@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from multiprocessing import managers
@@ -23,12 +24,13 @@ from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.calling import explain_loss, greet, read_answer
 from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
-from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.loop import Loop
 from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.pauses import draw_pauses
 from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.timeouts import LOOK_SECONDS, Limit, find_limit, shorten_waits
 
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
@@ -52,24 +54,33 @@ class Proxy(managers.BaseProxy):
     _Client: Callable[..., MsgpackConnection]
 
     def __init__(
-        self, name: str, address: Address, key: bytes, answer_seconds: float = ANSWER_SECONDS
+        self,
+        name: str,
+        address: Address,
+        key: bytes,
+        answer_seconds: float = ANSWER_SECONDS,
+        stop: threading.Event | None = None,
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
+        self._opening = threading.Lock()
+        #: Set before ``close`` when no call is to be made any more.
+        self._stop = stop or threading.Event()
         #: The newest last: what is used least may have been closed meanwhile.
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
         self._answer_seconds = answer_seconds
 
-    def call(self, method: str, arguments: list[Any]) -> Any:
-        """One round trip. Raises UnreachableError when the connection is lost on the way,
-        ProtocolError for an answer that is none, and what the answer says.
+    def call(self, method: str, arguments: list[Any], until: float | None = None) -> Any:
+        """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
+        not over at the monotonic moment ``until``; ProtocolError for an answer that is none, and
+        what the answer says.
         """
         link: MsgpackConnection | None = None
         try:
-            link = self._take_connection()
-            link.set_stall_limit(self._answer_seconds)
+            link = self._take_connection(until)
+            link.set_stall_limit(self._answer_seconds, until)
             link.send((self._token.id, method, arguments, {}))
             answer = read_answer(link.recv())
         except (EOFError, OSError) as error:
@@ -91,27 +102,30 @@ class Proxy(managers.BaseProxy):
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
         self._leave_to_parent()
-        for link in list(self._open):
+        with self._opening:
+            links = list(self._open)
+        for link in links:
             link.interrupt()  # to close it is for the thread that uses it: a number that is free
         self._drop_idle()  # would at once be another socket's, on which that thread then waits
 
     def _incref(self) -> None:
         """Stay silent: BaseProxy would dial the coordinator from every forked child."""
 
-    def _take_connection(self) -> MsgpackConnection:
+    def _take_connection(self, until: float | None) -> MsgpackConnection:
         self._leave_to_parent()
         while self._idle:
             with contextlib.suppress(IndexError):  # another thread was faster
                 link = self._idle.pop()
                 if not link.closed:
                     return link
-        return self._connect()
+        return self._connect(until)
 
     def _leave_to_parent(self) -> None:
         """In a forked child: neither speak on the parent's connections nor end them for it."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self._open = weakref.WeakSet()
+            self._opening = threading.Lock()  # a thread of the parent's may have had it
             self._drop_idle()
 
     def _leave(self, link: MsgpackConnection | None) -> None:
@@ -129,15 +143,20 @@ class Proxy(managers.BaseProxy):
             with contextlib.suppress(IndexError):
                 self._drop(self._idle.pop())
 
-    def _connect(self) -> MsgpackConnection:
-        link = self._Client(self._token.address, authkey=self._authkey)
-        greet(link, self._token.id)
-        self._open.add(link)
+    def _connect(self, until: float | None) -> MsgpackConnection:
+        link = self._Client(self._token.address, authkey=self._authkey, until=until)
+        greet(link, self._token.id, until)
+        with self._opening:
+            self._open.add(link)
+        if self._stop.is_set():  # closing may have come too early to see this one
+            link.close()
+            raise EOFError
         return link
 
 
 class Patience:
-    """Repeats a call whose connection is lost, with backoff and jitter, for ``patience_seconds``.
+    """Repeats a call whose connection is lost, with backoff and jitter, for ``patience_seconds``,
+    or until the caller's limit: see ``timeouts``.
 
     Every method may be repeated. A refused key or another protocol is final at once.
     """
@@ -154,16 +173,33 @@ class Patience:
         self._on_lost = on_lost
         self._stop = stop
 
-    def call(self, method: str, packed: list[Any]) -> Any:
-        """Give the answer, however many attempts it takes. Raises UnreachableError."""
+    def call(self, method: str, pack: Callable[[Limit | None], list[Any]]) -> Any:
+        """Give the answer, however many attempts it takes. Raises UnreachableError.
+
+        ``pack`` makes the arguments, at each attempt for what is left of the caller's limit. Raises
+        ClosedError when the manager is closed, before or meanwhile.
+        """
+        limit = find_limit()
+        until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
         pauses = draw_pauses(self._patience_seconds)
+        lost = False
         while True:
+            if self._stop.is_set():
+                raise ClosedError
             try:
-                return self._proxy.call(method, packed)
+                return self._proxy.call(method, pack(limit), until)
             except UnreachableError as error:
                 pause = next(pauses, None)
-                if pause is None or self._stop.is_set():
+                if self._stop.is_set():
+                    raise ClosedError from None
+                if pause is None:
                     raise
+                if limit is not None:
+                    # What was lost at first may be a connection from before a restart.
+                    if limit.is_over and lost:
+                        raise
+                    pause = limit.measure_left(pause)
+                lost = True
                 self._on_lost(error)
             self._stop.wait(pause)
 
@@ -182,8 +218,11 @@ class Caller:
 
 def _make_method(patience: Patience, method: str, signature: Signature) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
-        packed = signature.pack_arguments(arguments)
-        return signature.load_answer(patience.call(method, packed))
+        def pack(limit: Limit | None) -> list[Any]:
+            told = arguments if limit is None else shorten_waits(arguments, limit)
+            return signature.pack_arguments(told)
+
+        return signature.load_answer(patience.call(method, pack))
 
     return call
 
@@ -192,7 +231,8 @@ class QueueManager(managers.BaseManager):
     """The coordinator's two queues and its shared state, as served and as called.
 
     ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
-    is told at each failed attempt that will be repeated. Setting ``stop`` ends the trying.
+    is told at each failed attempt that will be repeated. After ``close`` each call raises
+    ClosedError.
     """
 
     def __init__(
@@ -286,7 +326,7 @@ class QueueManager(managers.BaseManager):
         )
 
     def _caller(self, name: str, answer_seconds: float, *, patient: bool = True) -> Caller:
-        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds)
+        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self.stop)
         self._proxies.add(proxy)
         patience_seconds = self._patience_seconds if patient else 0.0
         patience = Patience(proxy, patience_seconds, self._on_lost, self.stop)

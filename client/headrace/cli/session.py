@@ -38,6 +38,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.key import load_key
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
+from headrace_wire.timeouts import Limit
 
 
 def connect(address: Address, key_file: Path) -> Cluster:
@@ -196,7 +197,6 @@ def _gather(
     status = job.status
     service = load_service(status.service)
     progress.begin(f"{status.service} {status.operation}", status.tasks)
-    deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
 
     def show(latest: JobStatus) -> None:
         # An embedded worker is on its way: nobody has to start one.
@@ -205,7 +205,7 @@ def _gather(
     values = job.values(
         ordered=service.is_ordered(status.operation),
         on_progress=show,
-        deadline=deadline,
+        limit=Limit.after(wait_seconds),
         received=received,
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import EVENT
+from headrace_wire.timeouts import Limit
 
 
 class SharedEvent(SharedHandle):
@@ -24,5 +25,8 @@ class SharedEvent(SharedHandle):
         self._change("clear")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, or for so many seconds. Returns whether it is."""
-        return self._read("wait", timeout=timeout).done
+        """Wait until it is set, or for so many seconds. Returns whether it is.
+
+        False also when the coordinator was away all that time.
+        """
+        return self._read("wait", limit=Limit.after(timeout)).done

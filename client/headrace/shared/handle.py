@@ -11,6 +11,7 @@ from headrace_services.calls.values import pack_value
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UnknownSharedError
 from headrace_wire.shared import SharedAnswer, SharedSpec
+from headrace_wire.timeouts import Limit
 
 
 class SharedHandle:
@@ -44,10 +45,10 @@ class SharedHandle:
         operation: str,
         *values: bytes,
         numbers: tuple[int, ...] = (),
-        timeout: float | None = 0.0,
+        limit: Limit | None = None,
     ) -> SharedAnswer:
         return self._session.read(
-            self.name, self.kind, operation, *values, numbers=numbers, timeout=timeout
+            self.name, self.kind, operation, *values, numbers=numbers, limit=limit
         )
 
     def _change(
@@ -55,10 +56,10 @@ class SharedHandle:
         operation: str,
         *values: bytes,
         numbers: tuple[int, ...] = (),
-        timeout: float | None = 0.0,
+        limit: Limit | None = None,
     ) -> SharedAnswer:
         return self._session.change(
-            self.name, self.kind, operation, *values, numbers=numbers, timeout=timeout
+            self.name, self.kind, operation, *values, numbers=numbers, limit=limit
         )
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from headrace.shared.handle import SharedHandle
 from headrace.shared.session import SharedSession
 from headrace_wire.shared import LOCK, Stamp
+from headrace_wire.timeouts import Limit
 
 
 class SharedLock(SharedHandle):
@@ -31,8 +32,12 @@ class SharedLock(SharedHandle):
         return self._require()[1]
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take the lock, waiting for it, or for so many seconds. Returns whether it was taken."""
-        held = self._session.acquire(self.name, self.kind, timeout if block else 0.0)
+        """Take the lock, waiting for it, or for so many seconds. Returns whether it was taken.
+
+        False also when the coordinator was away all that time.
+        """
+        limit = Limit.after(timeout if block else 0)
+        held = self._session.acquire(self.name, self.kind, limit)
         if held:
             self._held = held
         return held is not None

@@ -8,8 +8,9 @@ from typing import Any
 
 from headrace.shared.handle import SharedHandle, open_sealed, seal
 from headrace.shared.session import SharedSession
-from headrace_wire.errors import QueueClosedError
+from headrace_wire.errors import QueueClosedError, UnreachableError
 from headrace_wire.shared import QUEUE
+from headrace_wire.timeouts import Limit, check_timeout
 
 
 class SharedQueue(SharedHandle):
@@ -28,8 +29,12 @@ class SharedQueue(SharedHandle):
         super().__init__(session, name, maxsize=maxsize)
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError."""
-        answer = self._change("put", seal(item), timeout=timeout if block else 0.0)
+        """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError.
+
+        Raises UnreachableError when the coordinator is away at the end of that time: then the item
+        may be in the queue or not.
+        """
+        answer = self._change("put", seal(item), limit=_limit(block, timeout))
         if not answer.done:
             raise queue.Full
         if not answer.numbers[0]:
@@ -38,9 +43,17 @@ class SharedQueue(SharedHandle):
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take an item out, waiting for one. Raises queue.Empty.
 
-        Raises QueueClosedError when the queue is closed and all items are done with.
+        Raises QueueClosedError when the queue is closed and all items are done with. When the
+        coordinator was away all that time, raises queue.Empty as well, for nothing came; but
+        UnreachableError when there was no time to wait, for nobody looked.
         """
-        answer = self._session.take_item(self.name, self.kind, timeout if block else 0.0)
+        limit = _limit(block, timeout)
+        try:
+            answer = self._session.take_item(self.name, self.kind, limit)
+        except UnreachableError:
+            if block and timeout and limit.is_over:
+                raise queue.Empty from None
+            raise
         if not answer.done:
             raise queue.Empty
         if not answer.values:
@@ -97,3 +110,12 @@ class SharedQueue(SharedHandle):
 
     def _size(self) -> tuple[int, ...]:
         return self._read("size").numbers
+
+
+def _limit(block: bool, timeout: float | None) -> Limit:
+    """How long to wait. Raises ValueError for a negative time, as ``queue.Queue`` does."""
+    if not block:
+        return Limit.after(0)
+    if timeout is not None and check_timeout(timeout) < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    return Limit.after(timeout)

@@ -16,13 +16,12 @@ import logging
 import os
 import secrets
 import threading
-import time
 import weakref
 from collections.abc import Callable, Generator
 
 from headrace.engine import Engine
 from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
+from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.record import replace
 from headrace_wire.shared import (
     SharedAnswer,
@@ -32,6 +31,7 @@ from headrace_wire.shared import (
     SharedSpec,
     Stamp,
 )
+from headrace_wire.timeouts import Limit
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,9 @@ BEAT_ANSWER_SECONDS = 4.0
 #: Seconds between beats until the coordinator has said how long a lease lasts, and after one that
 #: got no answer.
 FIRST_BEAT_SECONDS = 1.0
+
+#: What came of a look for which there was no time.
+NOT_DONE = SharedAnswer(done=False)
 
 
 class SharedSession:
@@ -84,11 +87,19 @@ class SharedSession:
         operation: str,
         *values: bytes,
         numbers: tuple[int, ...] = (),
-        timeout: float | None = 0.0,
+        limit: Limit | None = None,
     ) -> SharedAnswer:
-        """Look at an object, waiting for an answer that is ``done``; None waits for ever."""
+        """Look at an object; with a limit wait until then for an answer that is ``done``.
+
+        When the limit is over and the coordinator is away, the answer is not ``done``.
+        """
         call = SharedCall(Stamp("", 0, 0), name, kind, operation, values, numbers)
-        return _repeat(self._api.read, call, timeout)
+        try:
+            return _repeat(self._api.read, call, limit)
+        except UnreachableError:
+            if limit is None or not limit.is_over:
+                raise
+            return NOT_DONE
 
     def change(
         self,
@@ -97,10 +108,14 @@ class SharedSession:
         operation: str,
         *values: bytes,
         numbers: tuple[int, ...] = (),
-        timeout: float | None = 0.0,
+        limit: Limit | None = None,
     ) -> SharedAnswer:
-        """Change an object, waiting until that can be done; None waits for ever."""
-        return self.request(name, kind, operation, *values, numbers=numbers, timeout=timeout)[1]
+        """Change an object; with a limit wait until then for that to be possible.
+
+        Raises UnreachableError when the coordinator is away, for longer than it is waited for or
+        when the limit is over.
+        """
+        return self.request(name, kind, operation, *values, numbers=numbers, limit=limit)[1]
 
     def request(
         self,
@@ -109,22 +124,27 @@ class SharedSession:
         operation: str,
         *values: bytes,
         numbers: tuple[int, ...] = (),
-        timeout: float | None = 0.0,
+        limit: Limit | None = None,
     ) -> tuple[Stamp, SharedAnswer]:
         """As ``change``, and tell the stamp of the request."""
         with self._take_lane() as stamp:
             call = SharedCall(stamp, name, kind, operation, values, numbers)
-            answer = _repeat(self._api.change, call, timeout)
+            answer = _repeat(self._api.change, call, limit)
             if not answer.done:
                 with self._lock:
                     if self._heart:  # in case that a lost copy of the request still waits there
                         self._abandoned.add(stamp)
             return stamp, answer
 
-    def acquire(self, name: str, kind: str, timeout: float | None) -> tuple[Stamp, int] | None:
+    def acquire(self, name: str, kind: str, limit: Limit) -> tuple[Stamp, int] | None:
         """Take a lock: the request that took it, and its fencing number."""
         self._start_heart()
-        stamp, answer = self.request(name, kind, "acquire", timeout=timeout)
+        try:
+            stamp, answer = self.request(name, kind, "acquire", limit=limit)
+        except UnreachableError:
+            if limit.is_over:  # if the request did arrive, the lock comes free: it is abandoned
+                return None
+            raise
         if not answer.done:
             return None
         with self._lock:
@@ -139,12 +159,12 @@ class SharedSession:
             self._locks.discard(stamp)
         self.change(name, kind, "release", numbers=(fencing,))
 
-    def take_item(self, name: str, kind: str, timeout: float | None) -> SharedAnswer:
+    def take_item(self, name: str, kind: str, limit: Limit) -> SharedAnswer:
         """Take an item of a queue; that with which this thread was busy is done."""
         self._start_heart()
         working = self._find_working()
         done = tuple(receipt.number for receipt in working.get(name, ()))
-        answer = self.change(name, kind, "get", numbers=done, timeout=timeout)
+        answer = self.change(name, kind, "get", numbers=done, limit=limit)
         with self._lock:
             self._items -= working.pop(name, set())
             if answer.values:
@@ -175,7 +195,7 @@ class SharedSession:
         self._wake.set()
 
     def close(self) -> None:
-        """Say goodbye, once: locks come free, and items count as done. Calls may follow."""
+        """Say goodbye, once: locks come free, and items count as done."""
         if self._process != os.getpid():
             return  # it is its parent's
         with self._lock:
@@ -210,7 +230,7 @@ class SharedSession:
         self._begin_if_forked()
         with self._lock:
             if self._closed:
-                raise UsageError("the cluster is closed: its shared state cannot be used any more")
+                raise ClosedError
             self._used = True
             if self._lanes:
                 lane, number = self._lanes.pop()
@@ -284,12 +304,14 @@ def _close_all() -> None:
 
 
 def _repeat(
-    method: Callable[[SharedCall], SharedAnswer], call: SharedCall, timeout: float | None
+    method: Callable[[SharedCall], SharedAnswer], call: SharedCall, limit: Limit | None
 ) -> SharedAnswer:
-    """Ask again until it is done, or time is over."""
-    deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
-    while True:
-        left = MAX_WAIT_SECONDS if deadline is None else max(0.0, deadline - time.monotonic())
-        answer = method(replace(call, wait_seconds=min(left, MAX_WAIT_SECONDS)))
-        if answer.done or (deadline is not None and time.monotonic() >= deadline):
-            return answer
+    """Ask once, or with a limit again until it is done or time is over."""
+    if limit is None:
+        return method(call)
+    patient = replace(call, wait_seconds=MAX_WAIT_SECONDS)
+    with limit.applied():
+        while True:
+            answer = method(patient)
+            if answer.done or limit.is_over:
+                return answer

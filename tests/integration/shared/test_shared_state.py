@@ -87,8 +87,10 @@ def test_every_answer_may_be_lost_once_and_nothing_is_done_twice(
 ) -> None:
     real, lost = Proxy.call, {"call": False}
 
-    def lose_every_other(self: Proxy, method: str, arguments: list[Any]) -> Any:
-        answer = real(self, method, arguments)
+    def lose_every_other(
+        self: Proxy, method: str, arguments: list[Any], until: float | None
+    ) -> Any:
+        answer = real(self, method, arguments, until)
         if method == "change":
             lost["call"] = not lost["call"]
             if lost["call"]:

@@ -32,8 +32,7 @@ SHORT_SECONDS = 0.5
 
 @pytest.fixture(autouse=True)
 def short_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (wire, calling):
-        monkeypatch.setattr(module, "HANDSHAKE_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(wire, "HANDSHAKE_SECONDS", SHORT_SECONDS)
 
 
 @contextlib.contextmanager

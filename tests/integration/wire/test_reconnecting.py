@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from headrace_wire.connection import MsgpackListener
-from headrace_wire.errors import UnreachableError
+from headrace_wire.errors import ClosedError, UnreachableError
 from headrace_wire.loop import Answer
 from headrace_wire.manager import Proxy, QueueManager
 from headrace_wire.messages import JobStatus
@@ -159,8 +159,8 @@ def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
     links: list[MsgpackConnection] = []
     connect = Proxy._connect
 
-    def note(self: Proxy) -> MsgpackConnection:
-        links.append(connect(self))
+    def note(self: Proxy, until: float | None) -> MsgpackConnection:
+        links.append(connect(self, until))
         return links[-1]
 
     monkeypatch.setattr(Proxy, "_connect", note)
@@ -173,8 +173,10 @@ def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
         waiting = pool.submit(jobs.status, "one")
         assert gate.reached.wait(PATIENCE_SECONDS)
         manager.close()
-        with pytest.raises(UnreachableError):
+        with pytest.raises(ClosedError):
             waiting.result(PATIENCE_SECONDS)
+    with pytest.raises(ClosedError):
+        jobs.info()
     wait_until(lambda: gate.waiting == 0)
     assert len(links) == 2
     assert all(link.closed and link._socket.fileno() == -1 for link in links)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from headrace_wire import pauses
+from headrace_wire import manager, pauses, timeouts
 from headrace_wire.errors import (
+    ClosedError,
     HeadraceError,
     KeyRefusedError,
     ProtocolError,
@@ -18,6 +19,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.manager import Patience
 from headrace_wire.pauses import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from headrace_wire.timeouts import LOOK_SECONDS, Limit
 
 if TYPE_CHECKING:
     from headrace_wire.manager import Proxy
@@ -50,9 +52,11 @@ class AwayProxy:
         self.times = times
         self.error = error or UnreachableError("away")
         self.calls: list[tuple[str, list[Any]]] = []
+        self.until: list[float | None] = []
 
-    def call(self, method: str, arguments: list[Any]) -> Any:
+    def call(self, method: str, arguments: list[Any], until: float | None = None) -> Any:
         self.calls.append((method, arguments))
+        self.until.append(until)
         if len(self.calls) <= self.times:
             raise self.error
         return "answer"
@@ -61,8 +65,13 @@ class AwayProxy:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pauses, "time", clock)
+    for module in (pauses, manager, timeouts):
+        monkeypatch.setattr(module, "time", clock)
     return clock
+
+
+def pack(limit: Limit | None) -> list[Any]:
+    return [] if limit is None else [limit.measure_left()]
 
 
 def make_patience(
@@ -74,14 +83,14 @@ def make_patience(
 
 def test_the_same_request_is_repeated_until_it_is_answered(clock: Clock) -> None:
     proxy, lost = AwayProxy(5), list[UnreachableError]()
-    assert make_patience(proxy, clock, 60, lost).call("put", ["job", 3, b"x"]) == "answer"
+    assert make_patience(proxy, clock, 60, lost).call("put", lambda _: ["job", 3, b"x"]) == "answer"
     assert proxy.calls == [("put", ["job", 3, b"x"])] * 6
     assert lost == [proxy.error] * 5
 
 
 def test_pauses_double_up_to_the_longest(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _, most: most)
-    make_patience(AwayProxy(12), clock, 1000).call("info", [])
+    make_patience(AwayProxy(12), clock, 1000).call("info", pack)
     expected = [min(FIRST_PAUSE_SECONDS * 2**n, LONGEST_PAUSE_SECONDS) for n in range(12)]
     assert clock.pauses == expected
 
@@ -89,7 +98,7 @@ def test_pauses_double_up_to_the_longest(clock: Clock, monkeypatch: pytest.Monke
 def test_clients_that_lost_their_coordinator_together_do_not_come_back_in_step(
     clock: Clock,
 ) -> None:
-    make_patience(AwayProxy(12), clock, 1000).call("info", [])
+    make_patience(AwayProxy(12), clock, 1000).call("info", pack)
     longest = list(clock.pauses[7:])
     assert len(set(longest)) == len(longest) > 1
     assert all(LONGEST_PAUSE_SECONDS / 2 <= pause <= LONGEST_PAUSE_SECONDS for pause in longest)
@@ -98,7 +107,7 @@ def test_clients_that_lost_their_coordinator_together_do_not_come_back_in_step(
 def test_patience_ends_when_it_was_said_to(clock: Clock) -> None:
     proxy = AwayProxy(1000)
     with pytest.raises(UnreachableError, match="away"):
-        make_patience(proxy, clock, 12.0).call("info", [])
+        make_patience(proxy, clock, 12.0).call("info", pack)
     assert clock.now == pytest.approx(112.0)
     assert len(proxy.calls) > 5
 
@@ -106,7 +115,7 @@ def test_patience_ends_when_it_was_said_to(clock: Clock) -> None:
 def test_without_patience_there_is_one_attempt(clock: Clock) -> None:
     proxy, lost = AwayProxy(1), list[UnreachableError]()
     with pytest.raises(UnreachableError):
-        make_patience(proxy, clock, 0.0, lost).call("info", [])
+        make_patience(proxy, clock, 0.0, lost).call("info", pack)
     assert len(proxy.calls) == 1
     assert (lost, clock.pauses) == ([], [])
 
@@ -114,18 +123,18 @@ def test_without_patience_there_is_one_attempt(clock: Clock) -> None:
 def test_each_call_has_its_own_patience(clock: Clock) -> None:
     proxy = AwayProxy(3)
     patience = make_patience(proxy, clock, 10.0)
-    patience.call("info", [])
+    patience.call("info", pack)
     clock.now += 1000
     proxy.calls.clear()
-    assert patience.call("info", []) == "answer"
+    assert patience.call("info", pack) == "answer"
 
 
 def test_being_told_to_stop_ends_the_trying(clock: Clock) -> None:
     clock.stopped = True
     proxy = AwayProxy(1000)
-    with pytest.raises(UnreachableError):
-        make_patience(proxy, clock, 60).call("info", [])
-    assert len(proxy.calls) == 1
+    with pytest.raises(ClosedError):
+        make_patience(proxy, clock, 60).call("info", pack)
+    assert proxy.calls == []
 
 
 @pytest.mark.parametrize(
@@ -136,5 +145,36 @@ def test_what_trying_again_does_not_help_is_final_at_once(
 ) -> None:
     proxy = AwayProxy(1, error)
     with pytest.raises(type(error)):
-        make_patience(proxy, clock, 60).call("info", [])
+        make_patience(proxy, clock, 60).call("info", pack)
     assert len(proxy.calls) == 1
+
+
+def test_the_callers_limit_ends_the_trying_and_each_attempt_has_what_is_left(clock: Clock) -> None:
+    proxy = AwayProxy(1000)
+    with pytest.raises(UnreachableError), Limit.after(2.0).applied():
+        make_patience(proxy, clock, 600).call("info", pack)
+    assert clock.now == pytest.approx(102.0)
+    left = [arguments[0] for _, arguments in proxy.calls]
+    assert left[0] == pytest.approx(2.0)
+    assert left[-1] == 0.0
+    assert left == sorted(left, reverse=True)
+    assert set(proxy.until) == {102.0 + LOOK_SECONDS}
+
+
+def test_a_call_without_time_looks_again_once_as_its_connection_may_be_an_old_one(
+    clock: Clock,
+) -> None:
+    proxy = AwayProxy(1)
+    with Limit.after(0).applied():
+        assert make_patience(proxy, clock, 600).call("info", pack) == "answer"
+    away = AwayProxy(1000)
+    with pytest.raises(UnreachableError), Limit.after(0).applied():
+        make_patience(away, clock, 600).call("info", pack)
+    assert (len(away.calls), clock.now) == (2, 100.0)
+
+
+def test_a_limit_is_never_longer_than_that_of_the_caller_above(clock: Clock) -> None:
+    proxy = AwayProxy(1000)
+    with pytest.raises(UnreachableError), Limit.after(1).applied(), Limit.after(50).applied():
+        make_patience(proxy, clock, 600).call("info", pack)
+    assert clock.now == pytest.approx(101.0)

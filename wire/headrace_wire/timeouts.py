@@ -1,0 +1,94 @@
+"""How long a caller waits: one limit for a call and for everything below it, dialling included.
+
+    limit = Limit.after(timeout) ─► with limit.applied(): the methods of an API ─► Patience ─► Proxy
+
+A limit is a moment, so that nothing which is tried again begins anew. Whoever has no time at all
+still gets one look, for which the network has ``LOOK_SECONDS``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from headrace_wire.record import Record, replace
+
+T = TypeVar("T")
+
+#: Seconds beyond a limit for the answer that is under way, and for a look that may not wait.
+LOOK_SECONDS = 1.0
+
+_applied: ContextVar[float] = ContextVar("limit", default=math.inf)
+
+
+class Limit(Record):
+    """A monotonic moment until which a caller waits; infinity for one who waits for ever."""
+
+    moment: float
+
+    @staticmethod
+    def after(timeout: float | None) -> Limit:
+        """A limit so many seconds from now; None for none. One that is negative is over.
+
+        Raises TypeError and ValueError for what is no number.
+        """
+        return Limit(math.inf if timeout is None else time.monotonic() + check_timeout(timeout))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time has come."""
+        return self.moment <= time.monotonic()
+
+    def measure_left(self, most: float = math.inf) -> float:
+        """Seconds that are left, ``most`` at most."""
+        return min(max(0.0, self.moment - time.monotonic()), most)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """Have the calls of this thread end by it, whatever they would wait for."""
+        before = _applied.set(min(self.moment, _applied.get()))
+        try:
+            yield
+        finally:
+            _applied.reset(before)
+
+
+#: The limit of who waits for ever.
+FOR_EVER = Limit(math.inf)
+
+
+def find_limit() -> Limit | None:
+    """The limit of the caller, if it has one."""
+    moment = _applied.get()
+    return None if moment == math.inf else Limit(moment)
+
+
+def check_timeout(timeout: Any) -> float:
+    """A caller's number of seconds. Raises TypeError for another thing, ValueError for NaN."""
+    if isinstance(timeout, str | bytes) or not hasattr(timeout, "__float__"):
+        raise TypeError(
+            f"a timeout is a number of seconds or None, not {type(timeout).__name__} {timeout!r}"
+        )
+    try:
+        seconds = float(timeout)
+    except OverflowError:
+        seconds = math.inf if timeout > 0 else -math.inf
+    if math.isnan(seconds):
+        raise ValueError("a timeout is a number of seconds or None, not NaN")
+    return seconds
+
+
+def shorten_waits(arguments: tuple[T, ...], limit: Limit) -> tuple[T, ...]:
+    """Arguments of a call, whose long-polls end by the limit; however often it is repeated."""
+    return tuple([_shorten(one, limit) for one in arguments])
+
+
+def _shorten(argument: Any, limit: Limit) -> Any:
+    wait_seconds = getattr(argument, "wait_seconds", None)
+    if wait_seconds is None:
+        return argument
+    return replace(argument, wait_seconds=limit.measure_left(wait_seconds))
