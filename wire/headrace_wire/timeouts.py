@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -48,7 +48,7 @@ class Limit(Record):
         return min(max(0.0, self.moment - time.monotonic()), most)
 
     @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> Generator[None]:
         """Have the calls of this thread end by it, whatever they would wait for."""
         before = _applied.set(min(self.moment, _applied.get()))
         try:
