@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from headrace_services.service import Parameters
+from headrace_wire.bounds import Name, Priority, Retries, Seconds, TimeLimit, check_fields
 from headrace_wire.encoding import pack
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec
@@ -16,14 +17,20 @@ T = TypeVar("T")
 
 
 class SubmitOptions(Record):
-    """What all jobs can be told; see JobSpec."""
+    """What all jobs can be told; see JobSpec.
 
-    name: str = ""
-    priority: int = 0
-    timeout_seconds: float | None = None
-    retries: int | None = None
-    retry_delay_seconds: float = 0.5
-    deadline_seconds: float | None = None
+    Raises TypeError, and ValueError for what is not within its bounds.
+    """
+
+    name: Name = ""
+    priority: Priority = 0
+    timeout_seconds: TimeLimit | None = None
+    retries: Retries | None = None
+    retry_delay_seconds: Seconds = 0.5
+    deadline_seconds: TimeLimit | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def make_job_spec(

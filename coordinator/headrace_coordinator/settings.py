@@ -11,6 +11,7 @@ from headrace_coordinator.rules import (
 )
 from headrace_coordinator.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
+from headrace_wire.bounds import LeaseTime, SizeLimit, TimeLimit, check_fields
 from headrace_wire.record import Record
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
@@ -27,8 +28,11 @@ class CoordinatorSettings(Record):
     key_file: Path
     bind: Address = LOCAL
     http: Address | None = LOCAL_HTTP
-    lease_seconds: float = DEFAULT_LEASE_SECONDS
-    result_ttl_seconds: float = DEFAULT_RESULT_TTL_SECONDS
-    spool_limit_bytes: int | None = None
-    shared_limit_bytes: int | None = DEFAULT_SHARED_LIMIT_BYTES
+    lease_seconds: LeaseTime = DEFAULT_LEASE_SECONDS
+    result_ttl_seconds: TimeLimit = DEFAULT_RESULT_TTL_SECONDS
+    spool_limit_bytes: SizeLimit | None = None
+    shared_limit_bytes: SizeLimit | None = DEFAULT_SHARED_LIMIT_BYTES
     durability: Durability = "process"
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -63,6 +63,9 @@ MAX_SERVICES = 32
 #: Counters of its tasks' own that a job may have.
 MAX_COUNTERS = 100
 
+#: The priorities of jobs.
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+
 #: Slots of one worker, attempts after the first one.
 MAX_SLOTS = 1 << 16
 MAX_RETRIES = 1000
@@ -107,7 +110,7 @@ Index = Annotated[int, Meta(ge=0, le=MAX_TASKS)]
 #: A number of either sign.
 Number = Annotated[int, Meta(ge=-MAX_INTEGER - 1, le=MAX_INTEGER)]
 
-Priority = Annotated[int, Meta(ge=-100, le=100)]
+Priority = Annotated[int, Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Retries = Annotated[int, Meta(ge=0, le=MAX_RETRIES)]
 Slots = Annotated[int, Meta(ge=0, le=MAX_SLOTS)]
 
@@ -116,6 +119,15 @@ Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 
 #: A duration after which something is ended.
 TimeLimit = Annotated[float, Meta(ge=MIN_LIMIT_SECONDS, le=MAX_SECONDS)]
+
+#: Silence after which a worker or a session counts as lost.
+LeaseTime = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS)]
+
+#: A size to be kept within.
+SizeLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+
+#: A number of things to be kept within.
+CountLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 
 #: A time by the clock, in Unix seconds.
 Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT)]
@@ -181,14 +193,21 @@ OptionalLabel = Annotated[
 #: Text for people, whatever is in it; who prints it takes care.
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARACTERS)]
 
-Parameters = Annotated[bytes, Meta(max_length=MAX_PARAMETER_BYTES)]
+Parameters = Annotated[
+    bytes,
+    Meta(
+        max_length=MAX_PARAMETER_BYTES,
+        description=f"at most {MAX_PARAMETER_BYTES} bytes (carry what is larger in the inputs)",
+    ),
+]
 Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD_BYTES)]
 
 
 def check_value(hint: Any, value: Any, what: str) -> Any:
     """A value of a program's, as its annotation says it: numbers are taken of any kind.
 
-    Raises TypeError, and BoundsError, which is a ValueError too.
+    What has no bounds and is no plain value is left as it is. Raises TypeError, and BoundsError,
+    which is a ValueError too.
     """
     if get_origin(hint) is not Annotated:
         return _check_plain(hint, value, what)
@@ -283,7 +302,7 @@ def _check_plain(hint: Any, value: Any, what: str) -> Any:
     if type(None) in arguments:
         (inner,) = [one for one in arguments if one is not type(None)]
         return None if value is None else check_value(inner, value, what)
-    return _convert(hint, value, what)
+    return _convert(hint, value, what) if hint in KIND_WORDS else value
 
 
 def _is_number(value: object) -> bool:

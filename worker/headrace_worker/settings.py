@@ -6,6 +6,13 @@ from pathlib import Path
 
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
+from headrace_wire.bounds import (
+    CountLimit,
+    OptionalLabel,
+    Seconds,
+    SizeLimit,
+    check_fields,
+)
 from headrace_wire.record import Record, field
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
@@ -26,10 +33,13 @@ class WorkerSettings(Record):
     key_file: Path
     slots: str = "auto"
     start_method: str = "forkserver"
-    name: str = ""
-    drain_seconds: float = DEFAULT_DRAIN_SECONDS
-    give_up_seconds: float = DEFAULT_GIVE_UP_SECONDS
-    max_tasks: int | None = None
-    max_rss_bytes: int | None = None
+    name: OptionalLabel = ""
+    drain_seconds: Seconds = DEFAULT_DRAIN_SECONDS
+    give_up_seconds: Seconds = DEFAULT_GIVE_UP_SECONDS
+    max_tasks: CountLimit | None = None
+    max_rss_bytes: SizeLimit | None = None
     task_stdout: bool = False
     permits: Permits = field(default_factory=Permits)
+
+    def __post_init__(self) -> None:
+        check_fields(self)

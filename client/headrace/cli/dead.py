@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from headrace.cli.options import connection_options, json_option
+from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
 from headrace_wire.address import Address
+from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.messages import TaskFailure
+from headrace_wire.printing import clean_line, clean_text
 
 
 @click.group()
@@ -27,19 +29,19 @@ def list_dead(job_id: str, coordinator: Address, key_file: Path, as_json: bool) 
     """Show the dead tasks of a job: what failed, why, how often it was tried, and where."""
     failures = connect(coordinator, key_file).job(job_id).failures()
     if as_json:
-        click.echo(json.dumps([show_failure(failure) for failure in failures]))
+        say_json([show_failure(failure) for failure in failures])
         return
     found = False
     for failure in failures:
         found = True
-        click.echo("\n".join(_describe(failure)))
+        click.echo("\n".join(_describe(failure)))  # cleaned there
     if not found:
-        click.echo(f"headrace: job {job_id} has no dead tasks", err=True)
+        tell(f"headrace: job {job_id} has no dead tasks")
 
 
 @dead.command()
 @click.argument("job_id", metavar="JOB")
-@click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(0))
+@click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(0, MAX_TASKS))
 @connection_options
 @json_option
 def replay(
@@ -62,5 +64,5 @@ def _describe(failure: TaskFailure) -> list[str]:
         f"  attempts  {failure.attempt}",
         f"  worker    {failure.worker}",
     ]
-    lines += [f"  {line}".rstrip() for line in failure.traceback.splitlines()]
-    return lines
+    trace = clean_text(failure.traceback).rstrip("\n").split("\n")
+    return [*map(clean_line, lines), *(f"  {line}".rstrip() for line in trace if trace != [""])]

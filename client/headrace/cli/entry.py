@@ -8,6 +8,7 @@ import sys
 import click
 
 from headrace.cli.lazy import LazyGroup
+from headrace.cli.printing import tell
 from headrace_wire.errors import EXIT_INTERRUPTED, EXIT_TASKS_FAILED, HeadraceError
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
@@ -107,4 +108,4 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _complain(line: str) -> None:
-    click.echo(" ".join(line.split("\n")), err=True)
+    tell(" ".join(line.split("\n")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from headrace.cli.kinds import DURATION
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.printing import say, say_json, tell
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
@@ -38,10 +38,10 @@ def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List jobs, the newest first."""
     statuses = connect(coordinator, key_file).jobs()
     if as_json:
-        click.echo(json.dumps([show_status(status) for status in statuses]))
+        say_json([show_status(status) for status in statuses])
         return
     if not statuses:
-        click.echo("headrace: there are no jobs", err=True)
+        tell("headrace: there are no jobs")
         return
     rows = [
         [
@@ -70,20 +70,16 @@ def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> Non
     if as_json:
         failures = [show_failure(failure) for failure in found.failures()]
         told = [show_progress(one) for one in progress]
-        click.echo(
-            json.dumps({**show_status(found.status), "progress": told, "failures": failures})
-        )
+        say_json({**show_status(found.status), "progress": told, "failures": failures})
         return
     for word, value in _describe(found.status):
-        click.echo(f"{word:<12}{value}")
+        say(f"{word:<12}{value}")
     for word, value in describe_running(found.status.counters, progress):
-        click.echo(f"{word:<12}{value}")
+        say(f"{word:<12}{value}")
     for failure in islice(found.failures(), FAILURES_SHOWN):
-        click.echo(f"failure     task {failure.index}: {describe_failure(failure)}")
+        say(f"failure     task {failure.index}: {describe_failure(failure)}")
     if found.status.failed > FAILURES_SHOWN:
-        click.echo(
-            f"failure     {found.status.failed - FAILURES_SHOWN:,} more: --json has them all"
-        )
+        say(f"failure     {found.status.failed - FAILURES_SHOWN:,} more: --json has them all")
 
 
 @click.command()
@@ -151,7 +147,7 @@ def delete(job_ids: tuple[str, ...], coordinator: Address, key_file: Path) -> No
     cluster = connect(coordinator, key_file)
     for job_id in job_ids:
         cluster.job(job_id).delete()
-        click.echo(f"headrace: job {job_id} is deleted", err=True)
+        tell(f"headrace: job {job_id} is deleted")
 
 
 def _describe(status: JobStatus) -> list[tuple[str, str]]:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+import sys
+from typing import Any, cast, get_args
 
 import click
 
 from headrace_wire.address import Address, parse_address
+from headrace_wire.bounds import (
+    LeaseTime,
+    Meta,
+    Name,
+    OptionalLabel,
+    Seconds,
+    SizeLimit,
+    TimeLimit,
+    describe,
+    find_range,
+    is_within,
+    quote,
+)
 from headrace_wire.errors import UsageError
 
 #: Seconds in each unit of a duration.
@@ -38,7 +52,27 @@ class AddressKind(click.ParamType[Any]):
             self.fail(error.message, param, ctx)
 
 
-class DurationKind(click.ParamType[Any]):
+class BoundedKind(click.ParamType[Any]):
+    """A kind of values for which there are bounds, as ``headrace_wire.bounds`` has them."""
+
+    def __init__(self, bounds: Any) -> None:
+        self._kind, self._meta = get_args(bounds)
+
+    def check(
+        self, value: Any, shown: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """A value that is within them, or a usage error that shows what was given."""
+        if not is_within(self._meta, value):
+            may_be = self.describe(self._meta)
+            self.fail(f"{quote(shown)} is out of range: give {may_be}", param, ctx)
+        return value
+
+    def describe(self, meta: Meta) -> str:
+        """What may be given, in words."""
+        return describe(meta, self._kind)
+
+
+class DurationKind(BoundedKind):
     """``30s``, ``500ms``, ``2m``; a bare number is seconds. Converted to seconds."""
 
     name = "DURATION"
@@ -48,13 +82,19 @@ class DurationKind(click.ParamType[Any]):
     ) -> float:
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", value.strip())
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", value.strip())
         if not match:
-            self.fail(f"{value!r} is not a duration: write 30s, 500ms or 2m", param, ctx)
-        return float(match[1]) * SECONDS[match[2] or "s"]
+            self.fail(f"{quote(value)} is not a duration: write 30s, 500ms or 2m", param, ctx)
+        seconds = float(match[1]) * SECONDS[match[2] or "s"]
+        return cast("float", self.check(seconds, value, param, ctx))
+
+    def describe(self, meta: Meta) -> str:
+        low, high = find_range(meta)
+        least = f"{low * 1000:g}ms" if 0 < low < 1 else f"{low:g}s"
+        return f"{least} to {high / SECONDS['d']:g}d"
 
 
-class SizeKind(click.ParamType[Any]):
+class SizeKind(BoundedKind):
     """``512MiB``, ``2GB``; a bare number is bytes. Converted to bytes."""
 
     name = "SIZE"
@@ -62,10 +102,24 @@ class SizeKind(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)?", value.strip())
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)?", value.strip())
         if not match:
-            self.fail(f"{value!r} is not a size: write 512MiB or 2GB", param, ctx)
-        return int(float(match[1]) * BYTES[match[2] or ""])
+            self.fail(f"{quote(value)} is not a size: write 512MiB or 2GB", param, ctx)
+        size = min(float(match[1]) * BYTES[match[2] or ""], sys.float_info.max)
+        return cast("int", self.check(int(size), value, param, ctx))
+
+    def describe(self, meta: Meta) -> str:
+        low, high = find_range(meta)
+        return f"{low:g}B to {high / BYTES['GiB']:.3g}GiB"
+
+
+class NameKind(BoundedKind):
+    """A name for people, or a label."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return cast("str", self.check(value, value, param, ctx))
 
 
 class NumberKind(click.ParamType[Any]):
@@ -96,6 +150,10 @@ def write_size(count: int) -> str:
     return f"{count // BYTES[unit]}{unit}"
 
 
-DURATION = DurationKind()
-SIZE = SizeKind()
+DURATION = DurationKind(Seconds)
+TIME_LIMIT = DurationKind(TimeLimit)
+LEASE_TIME = DurationKind(LeaseTime)
+SIZE = SizeKind(SizeLimit)
+NAME = NameKind(Name)
+LABEL = NameKind(OptionalLabel)
 NUMBER = NumberKind()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
 from headrace.engine import Engine
 from headrace_wire.address import Address
@@ -32,10 +32,10 @@ def logs(job_id: str, follow: bool, coordinator: Address, key_file: Path, as_jso
     for page in read_log(connect(coordinator, key_file).engine, job_id, follow=follow):
         if page.dropped > dropped:
             lines = page.dropped - dropped
-            click.echo(f"headrace: {lines:,} lines are not kept, as there were too many", err=True)
+            tell(f"headrace: {lines:,} lines are not kept, as there were too many")
             dropped = page.dropped
         for line in page.lines:
-            click.echo(json.dumps(show_line(line)) if as_json else format_line(line))
+            say_json(show_line(line)) if as_json else say(format_line(line))
 
 
 def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:

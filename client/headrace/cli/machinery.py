@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table, show_worker
 from headrace_wire.address import Address
@@ -23,10 +23,10 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List connected workers: who is there, and how they do."""
     statuses = connect(coordinator, key_file).workers()
     if as_json:
-        click.echo(json.dumps([show_worker(status) for status in statuses]))
+        say_json([show_worker(status) for status in statuses])
         return
     if not statuses:
-        click.echo("headrace: no worker is connected", err=True)
+        tell("headrace: no worker is connected")
         return
     headings = ["NAME", "HOST", "SLOTS", "BUSY", "DONE", "FAILED", "MEMORY", "HEARD", "ENGINES"]
     rows = [
@@ -73,8 +73,8 @@ def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bo
             "slots": info.slots,
             "jobs": info.jobs,
         }
-        click.echo(json.dumps(shown))
+        say_json(shown)
     else:
         well = problem or f"ok; workers: {info.workers}, slots: {info.slots}, jobs: {info.jobs}"
-        click.echo(f"headrace: {well}", err=True)
+        tell(f"headrace: {well}")
     click.get_current_context().exit(EXIT_UNAVAILABLE if problem else 0)

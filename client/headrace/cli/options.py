@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from headrace.cli.kinds import DURATION, AddressKind
+from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
+from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.record import Record
 
 if TYPE_CHECKING:
@@ -81,18 +82,18 @@ log_option = option(
 )
 
 _task_options = [
-    option("--name", default="", metavar="TEXT", help="A name for the job, for people."),
+    option("--name", type=NAME, default="", metavar="TEXT", help="A name for the job, for people."),
     option(
         "--priority",
-        type=click.IntRange(-100, 100),
+        type=click.IntRange(MIN_PRIORITY, MAX_PRIORITY),
         default=0,
         show_default=True,
         help="Jobs of higher priority go first.",
     ),
-    option("--timeout", type=DURATION, help="Time limit for one task; it is killed beyond it."),
+    option("--timeout", type=TIME_LIMIT, help="Time limit for one task; it is killed beyond it."),
     option(
         "--retries",
-        type=click.IntRange(0, 1000),
+        type=click.IntRange(0, MAX_RETRIES),
         help="Try a failed task again this often. "
         "[default: not after an error, twice after a crash]",
     ),
@@ -103,7 +104,9 @@ _task_options = [
         show_default=True,
         help="Pause before the first retry after an error; it doubles with each further one.",
     ),
-    option("--deadline", type=DURATION, help="Time limit for the job; what is undone is dropped."),
+    option(
+        "--deadline", type=TIME_LIMIT, help="Time limit for the job; what is undone is dropped."
+    ),
 ]
 
 _submit_options = [

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 import click
 
+from headrace.cli.printing import tell
+from headrace_wire.printing import clean_line
+
 #: Characters of the bar.
 WIDTH = 30
 
@@ -35,7 +38,7 @@ class Progress:
     def begin(self, label: str, length: int) -> None:
         """Start a bar of this length in place of the last one."""
         self.close()
-        self._label = label
+        self._label = label = clean_line(label)
         if self._terminal:
             bar = click.progressbar(
                 length=max(length, 1), label=label, file=sys.stderr, width=WIDTH, show_pos=True
@@ -46,11 +49,12 @@ class Progress:
     def update(self, position: int, waiting_for: str = "") -> None:
         """Move the bar on, and say what the job waits for, if it does."""
         if self._bar is not None:
-            self._bar.label = f"{self._label}: {waiting_for}" if waiting_for else self._label
+            why = f": {clean_line(waiting_for)}" if waiting_for else ""
+            self._bar.label = f"{self._label}{why}"
             self._bar.update(position - self._bar.pos)
             self._bar.render_progress()
         elif waiting_for and waiting_for != self._told:
-            click.echo(f"headrace: waiting: {waiting_for}", err=True)
+            tell(f"headrace: waiting: {waiting_for}")
         self._told = waiting_for
 
     def tell_waiting(self, waiting_for: str) -> None:

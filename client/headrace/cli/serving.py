@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.kinds import DURATION, SIZE, AddressKind, write_duration, write_size
+from headrace.cli.kinds import (
+    DURATION,
+    LABEL,
+    LEASE_TIME,
+    SIZE,
+    TIME_LIMIT,
+    AddressKind,
+    write_duration,
+    write_size,
+)
 from headrace.cli.options import connection_options, log_option, option
 from headrace.place import find_data_folder, find_key_file
 from headrace_coordinator.rules import (
@@ -22,7 +31,9 @@ from headrace_coordinator.rules import (
     DEFAULT_SHARED_LIMIT_BYTES,
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.digests import keep_openssl_out
+from headrace_wire.printing import LineFormatter
 from headrace_wire.version import read_version
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
@@ -68,7 +79,7 @@ with_parent_option = option(
 )
 @option(
     "--lease",
-    type=DURATION,
+    type=LEASE_TIME,
     default=write_duration(DEFAULT_LEASE_SECONDS),
     show_default=True,
     help="Silence after which a worker's tasks go to others.",
@@ -95,7 +106,7 @@ with_parent_option = option(
 )
 @option(
     "--result-ttl",
-    type=DURATION,
+    type=TIME_LIMIT,
     default=write_duration(DEFAULT_RESULT_TTL_SECONDS),
     show_default=True,
     help="Forget a job so long after its end, or after its results were last fetched.",
@@ -166,7 +177,13 @@ def coordinator(
     show_default=True,
     help="How slots are started; plain fork is not safe in a process with threads.",
 )
-@option("--name", default="", metavar="TEXT", help="Name in lists and metrics. [default: host-pid]")
+@option(
+    "--name",
+    type=LABEL,
+    default="",
+    metavar="TEXT",
+    help="Name in lists and metrics. [default: host-pid]",
+)
 @option(
     "--drain",
     type=DURATION,
@@ -181,7 +198,9 @@ def coordinator(
     show_default=True,
     help="Time to go on trying when the coordinator is away.",
 )
-@option("--max-tasks", type=click.IntRange(1), help="Replace a slot after so many tasks.")
+@option(
+    "--max-tasks", type=click.IntRange(1, MAX_INTEGER), help="Replace a slot after so many tasks."
+)
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
 @option(
     "--allow",
@@ -267,11 +286,9 @@ def worker(
 
 
 def _start_logging(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     log = logging.getLogger(__name__)
     if log.isEnabledFor(logging.DEBUG):
         log.debug("headrace %s", read_version())

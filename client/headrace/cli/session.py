@@ -7,7 +7,6 @@ cluster (embedded or at an address) ─► submit ─► values ─► the servi
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import JobOptions
+from headrace.cli.printing import say, say_json, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import show_status
 from headrace.cli.summary import explain_failures, summarise
@@ -51,7 +51,7 @@ def connect(address: Address, key_file: Path) -> Cluster:
     def tell_lost(error: UnreachableError) -> None:
         if not told.is_set():
             told.set()
-            click.echo(f"headrace: {error}; waiting for it to come back", err=True)
+            tell(f"headrace: {error}; waiting for it to come back")
 
     try:
         if not key_file.exists():
@@ -84,7 +84,7 @@ def carry_out(
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
         if options.detach:
-            click.echo(json.dumps(show_status(job.status)) if options.as_json else job.id)
+            say_json(show_status(job.status)) if options.as_json else say(job.id)
             return
         target = Target(sys.stdout.buffer, output, file_format)
         code = deliver(
@@ -135,12 +135,12 @@ def deliver(
         _acknowledge(job)
     _print_result(job, gathered, as_json=as_json)
     for problem in gathered.problems:
-        click.echo(f"not written: {problem}", err=True)
+        tell(f"not written: {problem}")
     explain_failures(job, describe_missing(job.status, received), embedded=embedded)
     wall_seconds = job.status.wall_seconds or 0.0
     if started is not None:
         wall_seconds = time.monotonic() - started
-    click.echo(summarise(job.status, wall_seconds, gathered.written), err=True)
+    tell(summarise(job.status, wall_seconds, gathered.written))
     spoiled = job.status.state in {CANCELLED, FAILED} or gathered.problems
     return EXIT_TASKS_FAILED if spoiled else EXIT_OK
 
@@ -181,7 +181,7 @@ def _submit(
         )
     except KeyboardInterrupt:
         progress.close()
-        click.echo("headrace: interrupted while sending; the job was not submitted", err=True)
+        tell("headrace: interrupted while sending; the job was not submitted")
         click.get_current_context().exit(EXIT_INTERRUPTED)
 
 
@@ -222,24 +222,23 @@ def _acknowledge(job: Job) -> None:
     try:
         job.acknowledge()
     except HeadraceError as error:
-        click.echo(f"headrace: the results are all here; they stay there, too: {error}", err=True)
+        tell(f"headrace: the results are all here; they stay there, too: {error}")
 
 
 def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:
     if as_json:
         if gathered.result is not None:  # else it went to standard output as it came
             shown = {**show_status(job.status), "result": gathered.result}
-            click.echo(json.dumps(shown))
+            say_json(shown)
     elif gathered.text:
         click.echo(gathered.text, nl=False)
 
 
 def _say_how_to_return(job: Job, *, embedded: bool) -> None:
     if embedded:
-        click.echo("headrace: interrupted; nothing of this job is left", err=True)
+        tell("headrace: interrupted; nothing of this job is left")
     else:
-        click.echo(
+        tell(
             f"headrace: job {job.id} goes on. `headrace results {job.id}` waits for it again, "
             f"`headrace cancel {job.id}` stops it",
-            err=True,
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from headrace.cli.options import connection_options, json_option
+from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table
 from headrace_wire.address import Address
@@ -26,10 +26,10 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List shared objects: name, kind, items, size, and how many calls wait."""
     statuses = connect(coordinator, key_file).shared()
     if as_json:
-        click.echo(json.dumps([as_dict(status) for status in statuses]))
+        say_json([as_dict(status) for status in statuses])
         return
     if not statuses:
-        click.echo("headrace: nothing is shared", err=True)
+        tell("headrace: nothing is shared")
         return
     rows = [
         [
@@ -52,4 +52,4 @@ def delete(names: tuple[str, ...], coordinator: Address, key_file: Path) -> None
     cluster = connect(coordinator, key_file)
     for name in names:
         cluster.delete_shared(name)
-        click.echo(f"headrace: {name} is deleted", err=True)
+        tell(f"headrace: {name} is deleted")

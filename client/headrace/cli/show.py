@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
+from headrace.cli.printing import say_json, tell
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.printing import clean_line
 from headrace_wire.record import as_dict
 
 
@@ -46,12 +45,11 @@ def show_status(status: JobStatus) -> dict[str, Any]:
 def show_change(status: JobStatus, *, as_json: bool) -> None:
     """Print a job as a command has left it."""
     if as_json:
-        click.echo(json.dumps(show_status(status)))
+        say_json(show_status(status))
     else:
-        click.echo(
+        tell(
             f"headrace: job {status.id} is {status.state}: {status.done:,} of {status.tasks:,} "
             f"tasks done, {status.failed:,} failed, {status.cancelled:,} cancelled",
-            err=True,
         )
 
 
@@ -94,7 +92,7 @@ def format_bytes(count: float) -> str:
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they need to be, two spaces apart."""
-    lines = [headings, *rows]
+    lines = [headings, *([clean_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

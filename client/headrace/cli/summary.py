@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-import click
-
+from headrace.cli.printing import tell
 from headrace.job import Job
 from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
 
@@ -20,20 +19,19 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
     """
     if missing and job.status.cancelled:
         again = "" if embedded else f"; `headrace retry {job.id}` runs what is left"
-        click.echo(f"headrace: {missing}{again}", err=True)
+        tell(f"headrace: {missing}{again}")
     if not job.status.failed:
         return
     for failure in islice(job.failures(), FAILURES_SHOWN):
-        click.echo(f"failed: {describe_failure(failure)}", err=True)
+        tell(f"failed: {describe_failure(failure)}")
     more = job.status.failed - FAILURES_SHOWN
     if more > 0:
         shown = "" if embedded else f"; `headrace dead list {job.id}` shows them all"
-        click.echo(f"failed: {more} more{shown}", err=True)
+        tell(f"failed: {more} more{shown}")
     if not embedded:
-        click.echo(
+        tell(
             f"headrace: the results are kept; `headrace dead replay {job.id}` runs what failed "
             f"again, `headrace results {job.id}` fetches all of it",
-            err=True,
         )
 
 

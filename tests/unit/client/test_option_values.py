@@ -1,0 +1,98 @@
+"""What options and variables may not be: one clear line, and exit code 2."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from headrace.cli.kinds import (
+    DURATION,
+    LABEL,
+    LEASE_TIME,
+    NAME,
+    SIZE,
+    TIME_LIMIT,
+    BoundedKind,
+)
+from headrace.cli.serving import coordinator, worker
+from headrace.submission import SubmitOptions
+
+#: What makes no sense for any number, duration or size.
+NONSENSE = ["", " ", "-1", "-1s", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 20 + "d", "0x10",
+            "1\n2", "\x1b[2J"]  # fmt: skip
+
+COORDINATOR = [("--lease", ["0", "0s", "1ms"]), ("--result-ttl", ["0"]), ("--spool-limit", ["0"]),
+               ("--shared-limit", ["0"])]  # fmt: skip
+WORKER = [("--drain", []), ("--give-up", []), ("--max-tasks", ["0"]), ("--max-rss", ["0"])]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        pytest.param(command, option, value, id=f"{option} {ascii(value)[:20]}")
+        for command, options in ((coordinator, COORDINATOR), (worker, WORKER))
+        for option, own in options
+        for value in [*NONSENSE, *own]
+    ],
+)
+def test_what_makes_no_sense_is_one_line_and_exit_code_2(
+    command: click.Command, option: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(click.UsageError) as refusal:
+        command.make_context("headrace", [option, value])
+    error = refusal.value.format_message()
+    assert refusal.value.exit_code == 2
+    assert error.isprintable()
+    assert option in error
+    assert len(error) < 1000
+    if value.strip():  # an empty variable is as good as none
+        monkeypatch.setenv(f"HEADRACE_{option[2:].replace('-', '_').upper()}", value)
+        with pytest.raises(click.UsageError) as refusal:
+            command.make_context("headrace", [])
+        assert refusal.value.format_message().isprintable()
+
+
+@pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])
+@pytest.mark.parametrize("kind", [NAME, LABEL])
+def test_a_name_of_what_terminals_obey_is_refused(kind: BoundedKind, value: str) -> None:
+    with pytest.raises(click.BadParameter, match="printable characters"):
+        kind.convert(value, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (DURATION, "0", 0.0),
+        (DURATION, "500ms", 0.5),
+        (TIME_LIMIT, "1ms", 0.001),
+        (LEASE_TIME, "2s", 2.0),
+        (SIZE, "1", 1),
+        (SIZE, "1.5MiB", 3 << 19),
+        (NAME, "née \u3000 \U0001f600", "née \u3000 \U0001f600"),
+    ],
+)
+def test_what_makes_sense_is_taken(kind: BoundedKind, text: str, value: object) -> None:
+    assert kind.convert(text, None, None) == value
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"priority": 101}, {"retries": -1}, {"retries": 1001}, {"timeout_seconds": 0},
+     {"timeout_seconds": float("nan")}, {"timeout_seconds": -1}, {"timeout_seconds": float("inf")},
+     {"deadline_seconds": 0}, {"deadline_seconds": float("nan")}, {"deadline_seconds": 10**400},
+     {"retry_delay_seconds": -0.1}, {"retry_delay_seconds": float("nan")}, {"name": "x" * 201},
+     {"name": "two\nlines"}],
+)  # fmt: skip
+def test_submit_options_out_of_range_are_value_errors(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(options))} must be"):
+        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"priority": 1.5}, {"priority": True}, {"priority": None}, {"retries": "3"}, {"name": 5},
+     {"timeout_seconds": "5"}, {"deadline_seconds": [1]}, {"retry_delay_seconds": None}],
+)  # fmt: skip
+def test_submit_options_of_other_types_are_type_errors(options: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
+        SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes

@@ -1,0 +1,71 @@
+r"""Text that others made, fit to be printed: in tables, messages and logs.
+
+A job's name, an error's text or a worker's host may hold what a terminal obeys, or line breaks that
+make one line look like two. Such characters are shown as Python would write them, ``\x1b``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from typing import Any, cast
+
+from headrace_wire.bounds import UNPRINTABLE
+
+_LINE = re.compile(f"[{UNPRINTABLE}]")
+_TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
+
+#: What begins the further lines of one log record, so that none looks like a record of its own.
+CONTINUATION = "\n    "
+
+
+def clean_line(text: str) -> str:
+    """A text as one line without control characters."""
+    return _LINE.sub(_escape, text)
+
+
+def clean_text(text: str) -> str:
+    """A text with its own line breaks and tabs, and no other control characters."""
+    return _TEXT.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def write_json(value: object) -> str:
+    """A value as JSON in one line; numbers that JSON does not know become null."""
+    return json.dumps(_replace_unknown(value), allow_nan=False)
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a log record as one line, and a traceback beneath it in lines that are indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name there
+        """The line itself."""
+        return clean_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - its name there
+        """The lines of a traceback."""
+        return _indent(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
+        """The lines of a stack."""
+        return _indent(super().formatStack(stack_info))
+
+
+def _indent(text: str) -> str:
+    return "    " + clean_text(text).replace("\n", CONTINUATION)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode()
+
+
+def _replace_unknown(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        entries = cast("dict[object, object]", value)
+        return {key: _replace_unknown(one) for key, one in entries.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_unknown(one) for one in cast("list[object]", value)]
+    return value
