@@ -85,6 +85,12 @@ class ProtocolError(HeadraceError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class UnexpectedAnswerError(ProtocolError):
+    """The other side speaks this protocol, and answered with something that is no answer."""
+
+    code = "unexpected_answer"
+
+
 class UnknownJobError(HeadraceError):
     """There is no such job."""
 
@@ -176,3 +182,12 @@ class OutputError(HeadraceError):
     """The result cannot be written."""
 
     code = "output"
+
+
+def is_final(error: BaseException) -> bool:
+    """Tell whether there is no use in trying again: nobody is there, or will ever let this side in.
+
+    Everything else is about one request or its answer.
+    """
+    final = (UnreachableError, KeyRefusedError, ProtocolError)
+    return isinstance(error, final) and not isinstance(error, UnexpectedAnswerError)

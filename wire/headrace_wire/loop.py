@@ -41,6 +41,9 @@ SIGNAL_BYTES = 4096
 #: Timers that were cancelled stay in line up to this many, or half of the line.
 MOST_CANCELLED = 1000
 
+#: The system refuses waits that are much longer than this, in seconds.
+LONGEST_WAIT_SECONDS = 86_400.0
+
 #: Goes on with a generator: with what its step gave, or with what it raised.
 Resume = Callable[[Any, BaseException | None], None]
 
@@ -219,7 +222,7 @@ class Loop:
         if self._ready or self._stopping:
             timeout = 0.0
         elif self._timers:
-            timeout = max(0.0, self._timers[0][0] - time.monotonic())
+            timeout = min(max(0.0, self._timers[0][0] - time.monotonic()), LONGEST_WAIT_SECONDS)
         events = self._epoll.poll(timeout)
         self._waits = False
         for descriptor, event in events:

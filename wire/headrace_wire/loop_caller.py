@@ -21,7 +21,7 @@ from headrace_wire.api import APIS
 from headrace_wire.calling import explain_loss, greet, read_answer
 from headrace_wire.connection import MsgpackConnection, dial, encode_frame
 from headrace_wire.encoding import unpack
-from headrace_wire.errors import ProtocolError, UnreachableError
+from headrace_wire.errors import ProtocolError, UnexpectedAnswerError, UnreachableError
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_connection import Exchange, LoopConnection
 from headrace_wire.parts import Parts
@@ -72,7 +72,8 @@ class LoopCaller(Generic[Api]):
         """Give the answer to a method of the API, however many attempts it takes.
 
         Arguments go by their places alone. Raises UnreachableError when the patience is at its end,
-        and what the answer says; a refused key or another protocol is final at once.
+        UnexpectedAnswerError, and what the answer says; a refused key or another protocol is final
+        at once.
         """
         assert not named, "the wire knows arguments by their places"
         signature = self._signatures[method.__name__]
@@ -89,7 +90,10 @@ class LoopCaller(Generic[Api]):
                     raise
                 self._on_lost(error)
             else:
-                given: Given = signature.load_answer(answer)
+                try:
+                    given: Given = signature.load_answer(answer)
+                except ProtocolError as error:
+                    raise UnexpectedAnswerError(error.message) from None
                 return given
             yield Pause(self._loop, pause)
 
@@ -101,19 +105,21 @@ class LoopCaller(Generic[Api]):
 
     def _try(self, request: Parts) -> Answer[Any]:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
-        ProtocolError for an answer that is none, and what the answer says.
+        UnexpectedAnswerError for an answer that is none, and what the answer says.
         """
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = yield from self._connect()
             frame: bytes = yield Exchange(self._connection, request, self.answer_seconds)
-            return read_answer(_unpack(frame))
         except (EOFError, OSError) as error:
             self.close()
             raise explain_loss(self._address, error) from None
-        except ProtocolError:
+        try:
+            return read_answer(unpack(frame))
+        except (ValueError, ProtocolError) as error:
             self.close()
-            raise
+            # What both sides agreed on when they met is not in question any more.
+            raise UnexpectedAnswerError(str(error)) from None
 
     def _connect(self) -> Answer[LoopConnection]:
         link: MsgpackConnection = yield Aside(self._loop, self._dial, MsgpackConnection.close)
@@ -123,10 +129,3 @@ class LoopCaller(Generic[Api]):
         link = dial(self._address, authkey=self._key)
         greet(link, self._name)
         return link
-
-
-def _unpack(frame: bytes) -> Any:
-    try:
-        return unpack(frame)
-    except ValueError as error:
-        raise EOFError(f"a malformed frame arrived: {error}") from None

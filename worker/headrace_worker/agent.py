@@ -9,10 +9,14 @@ each; so is the agent's own work, which goes on whenever slots have said somethi
 pool's has come, or the worker is told to go. There are threads only to dial, and to close a pool
 whose tasks have some time to end in.
 
-Started in the order registration, pool, reporter, heart, leaser. On SIGTERM or SIGINT it drains:
-the leaser is called off, what has not started is handed back, running tasks have ``drain_seconds``
-to finish; then the pool closes, the reporter delivers what is left, and the worker takes its leave.
-A second signal kills the slots at once.
+Started in the order registration, pool, reporter, heart, leaser. On SIGTERM, SIGINT or SIGHUP it
+drains: the leaser is called off, what has not started is handed back, running tasks have
+``drain_seconds`` to finish; then the pool closes, the reporter delivers what is left, and the
+worker takes its leave. A second signal kills the slots at once.
+
+Nothing that arrives or that a task made ends a worker: what is wrong with a lease or an outcome is
+that of its tasks, and an answer that makes no sense is asked for again. What ends it is a
+coordinator that stays away or refuses it, and slots that cannot be started.
 """
 
 from __future__ import annotations
@@ -29,7 +33,6 @@ from typing import Any
 from headrace_services.home import Home
 from headrace_services.registry import find_engines
 from headrace_wire.api import JobQueueApi
-from headrace_wire.batch import unpack_batch
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
@@ -46,7 +49,7 @@ from headrace_worker.cores import count_usable_cores, parse_slots
 from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
-from headrace_worker.pool.batch import Batch
+from headrace_worker.leases import is_tellable, make_batch, refuse_lease
 from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.pool import Pool
 from headrace_worker.proc import read_rss_bytes
@@ -74,8 +77,8 @@ SHORTEST_ANSWER_SECONDS = 1.0
 #: Seconds for which a report waits for its commit before it is sent again.
 REPORT_ANSWER_SECONDS = 15.0
 
-#: Signals that drain the worker.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Signals that drain the worker; SIGHUP unless it was started to ignore it, as nohup does.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Agent:
@@ -126,6 +129,7 @@ class Agent:
             on_delivered=self._news.ring,
         )
         self._heart = Heart(
+            self._loop,
             self._beats,
             self._info.id,
             self._info.name,
@@ -155,7 +159,11 @@ class Agent:
 
     def run(self) -> None:
         """Work until told to go."""
-        handlers = {number: signal.signal(number, self._note_signal) for number in STOP_SIGNALS}
+        handlers = {
+            number: signal.signal(number, self._note_signal)
+            for number in STOP_SIGNALS
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             self._loop.run(self._live())
         finally:
@@ -306,23 +314,19 @@ class Agent:
 
     def _take_leases(self, leases: tuple[Lease, ...]) -> None:
         for lease in leases:
-            self._pool.submit(self._make_batch(lease))
+            job = self._holdings.find_job(lease.job)
+            try:
+                self._pool.submit(make_batch(lease, job.parameters if job else None))
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
+                self._refuse(lease, error)
         self._news.ring()
 
-    def _make_batch(self, lease: Lease) -> Batch:
-        items = [item for batch in lease.inputs for item in unpack_batch(batch)]
-        return Batch(
-            key=lease.id,
-            job=lease.job,
-            service=lease.service,
-            operation=lease.operation,
-            parameters=self._holdings.find_job(lease.job).parameters,
-            start=lease.start,
-            stop=lease.stop,
-            attempt=lease.attempt,
-            inputs=tuple(items) if lease.inputs else None,
-            timeout_seconds=lease.timeout_seconds,
-        )
+    def _refuse(self, lease: Lease, error: Exception) -> None:
+        """Have the tasks of a lease fail that could not be taken up, and hand back the others."""
+        log.warning("job %s: %s", lease.job, error)
+        self._reporter.add(refuse_lease(lease, error))
+        if not is_tellable(lease):
+            self._holdings.release(lease.id, lease.stop - lease.start)
 
     def _obey(self, orders: Orders) -> None:
         if self._closing:

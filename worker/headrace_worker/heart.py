@@ -9,14 +9,19 @@ ends when it is called off.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from headrace_wire.api import JobQueueApi
-from headrace_wire.loop import Answer
+from headrace_wire.errors import is_final
+from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import Heartbeat, Orders, TaskProgress
+from headrace_wire.steps import Pause
 from headrace_worker.condition import Condition
 from headrace_worker.holdings import Holdings
+
+log = logging.getLogger(__name__)
 
 #: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
 LONGEST_BEAT_SECONDS = 1.0
@@ -29,6 +34,7 @@ class Heart:
 
     def __init__(
         self,
+        loop: Loop,
         jobs: LoopCaller[JobQueueApi],
         worker: str,
         name: str,
@@ -38,6 +44,7 @@ class Heart:
         register: Callable[[LoopCaller[JobQueueApi]], Answer[object]],
         on_orders: Callable[[Orders], None],
     ) -> None:
+        self._loop = loop
         self._jobs = jobs
         self._worker = worker
         self._name = name
@@ -46,11 +53,23 @@ class Heart:
         self._register = register
         self._on_orders = on_orders
         self._orders = 0
+        self._bare = False
 
     def run(self, interval_seconds: float) -> Answer[None]:
         """Beat until called off. Raises HeadraceError where there is no use in going on."""
+        wait_seconds = min(interval_seconds, LONGEST_BEAT_SECONDS)
         while True:
-            yield from self._beat(min(interval_seconds, LONGEST_BEAT_SECONDS))
+            try:
+                yield from self._beat(wait_seconds)
+            except Exception as error:
+                if is_final(error):
+                    raise
+                log.warning("a heartbeat failed: %s", error)
+                # The next one says only what it must.
+                self._bare = True
+                yield Pause(self._loop, wait_seconds)
+            else:
+                self._bare = False
 
     def _beat(self, wait_seconds: float) -> Answer[None]:
         request, leases = self._holdings.snapshot()
@@ -67,6 +86,7 @@ class Heart:
             progress=tuple(
                 TaskProgress(one.job, one.index, self._name, one.done, one.of)
                 for one in condition.progress
+                if not self._bare
             ),
         )
         orders = yield from self._jobs.call(JobQueueApi.heartbeat, beat)

@@ -13,11 +13,11 @@ JOBS_KEPT = 256
 
 
 class KnownJob(Record):
-    """What all leases of a job have in common."""
+    """What all leases of a job have in common. ``parameters`` is None where they never came."""
 
     service: str
     operation: str
-    parameters: bytes
+    parameters: bytes | None
 
 
 class Holdings:
@@ -36,7 +36,7 @@ class Holdings:
             self._runs[lease.id] = HeldRun(
                 lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
             )
-            if lease.parameters is not None:
+            if lease.parameters is not None or lease.job not in self._jobs:
                 self._jobs[lease.job] = KnownJob(lease.service, lease.operation, lease.parameters)
             self._jobs.move_to_end(lease.job)
         held = {run.job for run in self._runs.values()}
@@ -57,15 +57,20 @@ class Holdings:
     def forget_job(self, job: str) -> None:
         """Drop all leases of a job: it was cancelled."""
         for lease in [lease for lease, run in self._runs.items() if run.job == job]:
-            del self._left[lease]
+            self._left.pop(lease, None)
             del self._runs[lease]
 
-    def find_job(self, job: str) -> KnownJob:
-        """A job of which something is or was held. Raises KeyError."""
-        return self._jobs[job]
+    def find_job(self, job: str) -> KnownJob | None:
+        """A job of which something is or was held; None where that is too long ago."""
+        return self._jobs.get(job)
+
+    def find_attempt(self, lease: int) -> int:
+        """Which attempt a lease is; 1 where it is not held any more."""
+        run = self._runs.get(lease)
+        return run.attempt if run else 1
 
     def known_jobs(self) -> tuple[str, ...]:
-        return tuple(self._jobs)
+        return tuple(name for name, job in self._jobs.items() if job.parameters is not None)
 
     def runs(self) -> tuple[HeldRun, ...]:
         """What is held, as it was granted."""

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 
 from headrace_wire.api import JobQueueApi
-from headrace_wire.errors import StoreError, UnknownWorkerError
+from headrace_wire.errors import UnknownWorkerError, is_final
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import Lease, LeaseRequest
@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 #: after that.
 LEASE_WAIT_SECONDS = 5.0
 
-#: Seconds between attempts when the coordinator's store cannot be read.
-STORE_PAUSE_SECONDS = 1.0
+#: Seconds between attempts when the coordinator's store cannot be read, or its answer.
+ERROR_PAUSE_SECONDS = 1.0
 
 
 class Leaser:
@@ -65,7 +65,15 @@ class Leaser:
                 while not (wanted := self._count_wanted()):
                     yield self._changed.wait()
                 number += 1
-                yield from self._ask(number, wanted)
+                try:
+                    yield from self._ask(number, wanted)
+                except Exception as error:
+                    if is_final(error):
+                        raise
+                    log.warning("no work for now: %s", error)
+                    # Whatever it was granted, nothing of it is held here.
+                    self._holdings.take((), number)
+                    yield Pause(self._loop, ERROR_PAUSE_SECONDS)
         finally:
             # The next heartbeat says that what it may be granted is not held.
             self._holdings.take((), number)
@@ -82,9 +90,6 @@ class Leaser:
             grant = yield from self._jobs.call(JobQueueApi.lease, request)
         except UnknownWorkerError:  # the coordinator was restarted
             yield from self._register(self._jobs)
-        except StoreError as error:
-            log.warning("no work for now: %s", error)
-            yield Pause(self._loop, STORE_PAUSE_SECONDS)
         else:
             self._holdings.take(grant.leases, number)
             if grant.leases:

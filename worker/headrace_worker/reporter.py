@@ -4,7 +4,8 @@
                                       or not long ago, if there will be more
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
-sent again. Its ``run`` is a call in the agent's loop, which ends when it is called off.
+sent again. One that is refused is divided, until what is wrong with it is alone (see ``parcel``).
+Its ``run`` is a call in the agent's loop, which ends when it is called off.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from math import inf
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.bounds import cut_text
-from headrace_wire.errors import StoreError
+from headrace_wire.errors import StoreError, is_final
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_caller import LoopCaller
-from headrace_wire.messages import REFUSED, DoneRun, JobLines, Report, ReturnedRun, TaskFailure
+from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure
+from headrace_wire.record import replace
 from headrace_wire.steps import Bell, Pause
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
+from headrace_worker.parcel import Parcel, measure, substitute
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.pool.news import TaskLine
 from headrace_worker.tally import Tally
@@ -119,11 +122,38 @@ class Reporter:
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
             events = self._take_pending()
-            self._number += 1
-            yield from self._send(self._make_report(self._number, events, self._lines.take()))
+            for event in events:
+                self._count(event)
+            yield from self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
             self._sending = False
             self._release(events)
             self._on_delivered()
+
+    def _deliver(self, parcel: Parcel) -> Answer[None]:
+        """Deliver all of it, in parts where it is refused as a whole."""
+        heavy = sum(map(measure, parcel.events)) > MAX_REPORT_BYTES
+        waiting = parcel.split()[::-1] if heavy else [parcel]
+        while waiting:
+            parcel = waiting.pop()
+            error = yield from self._send(parcel)
+            if error is None:
+                continue
+            parts = parcel.split()
+            if not parts and not parcel.tried:
+                yield Pause(self._loop, STORE_PAUSE_SECONDS)
+                parts = [replace(parcel, tried=True)]
+            waiting += (parts or self._give_up(parcel, error))[::-1]
+
+    def _give_up(self, parcel: Parcel, error: Exception) -> list[Parcel]:
+        """What goes in place of one thing that was refused by itself, again and again."""
+        for event in parcel.events:
+            attempt = self._holdings.find_attempt(event.key)
+            failed = None if parcel.last else substitute(event, attempt, error)
+            if failed is not None:
+                log.warning("the outcome of task %d could not be reported: %s", failed.index, error)
+                return [Parcel(events=[failed], last=True)]
+        log.error("given up, as it could not be reported: %s: %s", parcel.name_kind(), error)
+        return []
 
     def _find_moment(self) -> float:
         """When the next report is to be sent, unless more comes to be told."""
@@ -141,24 +171,31 @@ class Reporter:
     def _take_pending(self) -> list[Event]:
         taken: list[Event] = []
         size = 0
-        while self._pending and size < MAX_REPORT_BYTES and len(taken) < MAX_REPORT_EVENTS:
-            event = self._pending.popleft()
-            size += len(event.values) if isinstance(event, Done) else 0
-            taken.append(event)
+        while self._pending and len(taken) < MAX_REPORT_EVENTS:
+            size += measure(self._pending[0])
+            if taken and size > MAX_REPORT_BYTES:
+                break
+            taken.append(self._pending.popleft())
         return taken
 
-    def _make_report(self, number: int, events: list[Event], logs: tuple[JobLines, ...]) -> Report:
+    def _count(self, event: Event) -> None:
+        job = self._holdings.find_job(event.job)
+        if job is None:
+            return
+        if isinstance(event, Done):
+            self._tally.add_run(job.service, job.operation, event)
+        elif isinstance(event, Failed):
+            self._tally.add_failure(job.service, job.operation, event)
+
+    def _make_report(self, number: int, parcel: Parcel) -> Report:
         done: list[DoneRun] = []
         failures: list[TaskFailure] = []
         returned: list[ReturnedRun] = []
-        for event in events:
-            job = self._holdings.find_job(event.job)
+        for event in parcel.events:
             match event:
                 case Done():
-                    self._tally.add_run(job.service, job.operation, event)
                     done.append(self._convert_run(event))
                 case Failed():
-                    self._tally.add_failure(job.service, job.operation, event)
                     failures.append(self._convert_failure(event))
                 case Returned():
                     returned.append(ReturnedRun(event.key, event.job, event.start, event.stop))
@@ -168,8 +205,8 @@ class Reporter:
             done=tuple(done),
             failures=tuple(failures),
             returned=tuple(returned),
-            samples=self._tally.drain(),
-            logs=logs,
+            samples=parcel.samples,
+            logs=parcel.logs,
         )
 
     @staticmethod
@@ -203,23 +240,31 @@ class Reporter:
             detail=event.detail,
         )
 
-    def _send(self, report: Report) -> Answer[None]:
+    def _send(self, parcel: Parcel) -> Answer[Exception | None]:
+        """Send a report until it is committed; gives why it was refused, if it was."""
+        self._number += 1
+        number = self._number
         while True:
             try:
+                report = self._make_report(number, parcel)
                 receipt = yield from self._results.call(ResultQueueApi.report, report)
             except StoreError as error:
-                log.warning("kept %d outcomes: %s", len(report.done), error)
+                log.warning("kept %d outcomes: %s", len(parcel.events), error)
                 yield Pause(self._loop, STORE_PAUSE_SECONDS)
+            except Exception as error:
+                if is_final(error):
+                    raise
+                return error
             else:
                 if receipt.dropped:
                     log.debug("%d tasks had an outcome already", receipt.dropped)
-                return
+                return None
+
+
+def _measure(events: Sequence[Event]) -> int:
+    return sum(map(measure, events))
 
 
 def _fit_counters(growth: Mapping[str, float]) -> dict[str, float]:
     """What counters grew by; together tasks may have counted beyond what a number can say."""
     return {name: min(amount, sys.float_info.max) for name, amount in growth.items()}
-
-
-def _measure(events: Sequence[Event]) -> int:
-    return sum(len(event.values) for event in events if isinstance(event, Done))

@@ -8,7 +8,7 @@ the job at the end when there are too many.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from headrace_services.permits import PermittedService
 from headrace_services.service import DetailedService
@@ -60,7 +60,7 @@ class JobRunner:
 
     def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""
-        self._parameters = unpack(self._packed)
+        self._parameters = self._open_parameters()
         service = load(self.service_name)
         if isinstance(service, PermittedService):
             service.permit(permits)
@@ -72,6 +72,15 @@ class JobRunner:
                 "where a function that runs its tasks is due"
             )
         self.run = run
+
+    def _open_parameters(self) -> Parameters:
+        try:
+            parameters: object = unpack(self._packed)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
+        if not isinstance(parameters, dict):
+            raise ValueError(f"the job's parameters are no map but {type(parameters).__name__}")  # noqa: TRY004 - wrong parameters
+        return cast("Parameters", parameters)
 
     def describe(self, index: int, task_input: bytes | None) -> str:
         """Name a task; "" where the service could not even be loaded."""

@@ -1,0 +1,210 @@
+"""The agent against a coordinator that answers with what it should not."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headrace_wire.batch import pack_batch
+from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
+from headrace_wire.messages import (
+    Grant,
+    Heartbeat,
+    Lease,
+    LeaseRequest,
+    Orders,
+    Receipt,
+    Registration,
+    Report,
+)
+from headrace_worker import leaser, reporter
+from headrace_worker.agent import Agent
+from headrace_worker.pool.launch import make_launcher
+from headrace_worker.pool.packing import pack
+from headrace_worker.settings import WorkerSettings
+from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+PRIMES = pack({"start": 0, "stop": 1000, "span": 100})
+
+
+class Coordinator:
+    """Answers a lease request with the next of ``grants``, and ends the agent when it is told of
+    so many tasks; ``refuse`` looks at each report first.
+    """
+
+    def __init__(self, served: Served, grants: list[Any], tasks: int) -> None:
+        self.grants = grants
+        self.tasks = tasks
+        self.done: dict[tuple[str, int], int] = {}
+        self.failed: dict[tuple[str, int], str] = {}
+        self.returned: list[tuple[str, int, int]] = []
+        self.beats: list[Any] = []
+        self.refuse: Callable[[Report], None] = lambda _: None
+        self.agent: Agent | None = None
+        served.jobs.answers |= {
+            "register": lambda *_: Registration(10.0, 0.1),
+            "lease": self.lease,
+            "heartbeat": self.heartbeat,
+        }
+        served.results.answers["report"] = self.report
+
+    def lease(self, request: LeaseRequest) -> Grant:
+        del request
+        answer = self.grants.pop(0) if self.grants else Grant(())
+        if isinstance(answer, Exception):
+            raise answer
+        return Grant(tuple(answer)) if isinstance(answer, list) else answer
+
+    def heartbeat(self, beat: Heartbeat) -> Orders:
+        self.beats.append(beat)
+        if len(self.beats) == 1:
+            raise HeadraceError("a heartbeat that nobody wants")
+        return Orders(known=True, cancelled_jobs=())
+
+    def report(self, report: Report) -> Receipt:
+        self.refuse(report)
+        for run in report.done:
+            for index in range(run.start, run.stop):
+                self.done[run.job, index] = self.done.get((run.job, index), 0) + 1
+        for failure in report.failures:
+            self.failed[failure.job, failure.index] = failure.message
+        for back in report.returned:
+            self.returned.append((back.job, back.start, back.stop))
+            if back.job == "honest":  # as any slow start of a slot may have it
+                number = 100 + len(self.returned)
+                self.grants.append([make_lease(number, back.job, back.stop, start=back.start)])
+        if len(self.done) + len(self.failed) >= self.tasks:
+            self.end_agent()
+        return Receipt(0, 0)
+
+    def end_agent(self) -> None:
+        agent = self.agent
+        assert agent
+        agent._loop.call(lambda: agent._note_signal(signal.SIGTERM, None))
+
+
+def make_lease(number: int, job: str, tasks: int, *inputs: bytes, **changed: Any) -> Lease:
+    fields: dict[str, Any] = {
+        "id": number,
+        "job": job,
+        "service": "primes",
+        "operation": "count",
+        "parameters": PRIMES,
+        "start": 0,
+        "stop": tasks,
+        "attempt": 1,
+        "timeout_seconds": None,
+        "inputs": inputs,
+    }
+    return Lease(**{**fields, **changed})
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serve() as served:
+        yield served
+
+
+@pytest.fixture
+def work(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Coordinator], None]:
+    monkeypatch.setattr(leaser, "ERROR_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(reporter, "STORE_PAUSE_SECONDS", 0.01)
+
+    def run(coordinator: Coordinator) -> None:
+        key_file = tmp_path / "key"
+        key_file.write_bytes(KEY)
+        key_file.chmod(0o600)
+        settings = WorkerSettings(
+            served.address, key_file, slots="1", drain_seconds=5.0, give_up_seconds=PATIENCE_SECONDS
+        )
+        coordinator.agent = Agent(settings, make_launcher("forkserver"))
+        coordinator.agent.run()
+
+    return run
+
+
+def test_a_worker_survives_answers_that_it_did_not_expect(
+    served: Served, work: Callable[[Coordinator], None]
+) -> None:
+    grants = [
+        HeadraceError("KeyError('job')"),
+        StoreError("the disk is on fire"),
+        ProtocolError("a malformed LeaseRequest arrived"),
+        [make_lease(1, "malformed", 2, timeout_seconds="soon")],
+        [make_lease(2, "malformed", 2, start=-5)],
+        [make_lease(3, "honest", 4)],
+    ]
+    coordinator = Coordinator(served, grants, 4)
+    work(coordinator)
+    assert set(coordinator.done) == {("honest", index) for index in range(4)}
+    assert len(coordinator.beats) > 1
+    assert not {1, 2} & set(coordinator.beats[-1].leases)
+
+
+def test_leases_that_make_no_sense_fail_their_tasks_and_the_honest_job_is_done(
+    served: Served, work: Callable[[Coordinator], None]
+) -> None:
+    grants = [
+        [
+            make_lease(1, "lying", 3, b"\xdd\x00\x10\x00\x00"),
+            make_lease(2, "no bytes", 3, pack([1, "a", None])),
+            make_lease(3, "too few", 3, pack_batch([b"one"])),
+            make_lease(4, "unknown", 2, parameters=None),
+            make_lease(5, "garbage", 2, parameters=b"\xc1"),
+            make_lease(6, "half", 4, pack_batch([b"", b""]), pack([1, 2])),
+            make_lease(7, "honest", 4),
+        ],
+    ]
+    coordinator = Coordinator(served, grants, 3 + 3 + 3 + 2 + 2 + 2 + 4)
+    work(coordinator)
+    assert set(coordinator.done) == {("honest", index) for index in range(4)}
+    assert {job for job, _ in coordinator.failed} == {
+        "lying", "no bytes", "too few", "unknown", "garbage", "half",
+    }  # fmt: skip
+    assert [index for job, index in coordinator.failed if job == "half"] == [2, 3]
+    assert ("half", 0, 2) in coordinator.returned
+
+
+def test_one_outcome_that_is_refused_costs_its_own_task_alone(
+    served: Served, work: Callable[[Coordinator], None]
+) -> None:
+    def refuse(report: Report) -> None:
+        if any(run.start <= 3 < run.stop for run in report.done):
+            raise UsageError("that one never")
+
+    coordinator = Coordinator(served, [[make_lease(1, "honest", 10)]], 10)
+    coordinator.refuse = refuse
+    work(coordinator)
+    assert coordinator.done == {("honest", index): 1 for index in range(10) if index != 3}
+    assert "could not be reported: that one never" in coordinator.failed["honest", 3]
+
+
+def test_a_worker_that_may_report_nothing_at_all_goes_on_all_the_same(
+    served: Served, work: Callable[[Coordinator], None]
+) -> None:
+    refused: list[float] = []
+
+    def refuse(report: Report) -> None:
+        if any(run.job == "bad" for run in report.done) or any(
+            failure.job == "bad" for failure in report.failures
+        ):
+            refused.append(time.monotonic())
+            raise HeadraceError("AttributeError('nothing')")
+
+    grants = [[make_lease(1, "bad", 3)], Grant(()), [make_lease(2, "honest", 3)]]
+    coordinator = Coordinator(served, grants, 3)
+    coordinator.refuse = refuse
+    work(coordinator)
+    assert set(coordinator.done) == {("honest", index) for index in range(3)}
+    assert refused

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from headrace_wire.batch import pack_batch
+from headrace_wire.messages import Lease
+from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
+from headrace_worker.pool.batch import Event, Failed, Returned
+from headrace_worker.pool.packing import pack
+
+PARAMETERS = pack({})
+
+
+def make_lease(
+    *inputs: bytes, start: int = 10, stop: int = 14, timeout_seconds: float | None = None
+) -> Lease:
+    return Lease(1, "job", "calls", "map", None, start, stop, 2, timeout_seconds, inputs)
+
+
+def refuse(lease: Lease) -> list[Event]:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its text is looked at by each test
+        make_batch(lease, PARAMETERS)
+    return refuse_lease(lease, caught.value)
+
+
+def list_failed(events: list[Event]) -> list[int]:
+    return [event.index for event in events if isinstance(event, Failed)]
+
+
+def list_returned(events: list[Event]) -> list[tuple[int, int]]:
+    return [(event.start, event.stop) for event in events if isinstance(event, Returned)]
+
+
+def test_inputs_come_in_several_batches() -> None:
+    batch = make_batch(make_lease(pack_batch([b"a"]), pack_batch([b"b", b"c", b"d"])), PARAMETERS)
+    assert batch.inputs == (b"a", b"b", b"c", b"d")
+
+
+@pytest.mark.parametrize("damaged", [pack([1, "a"]), pack_batch([b"b", b"c"])[:-1], b"\x92"])
+def test_only_the_tasks_of_a_damaged_batch_fail_and_the_others_are_handed_back(
+    damaged: bytes,
+) -> None:
+    events = refuse(make_lease(pack_batch([b"a"]), damaged, pack_batch([b"d"])))
+    assert list_failed(events) == [11, 12]
+    assert list_returned(events) == [(10, 11), (13, 14)]
+    assert "the input cannot be opened" in next(
+        event.message for event in events if isinstance(event, Failed)
+    )
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xdd\x00\x10\x00\x00", b"\xc1", b"\x81\x90\x01"])
+def test_a_batch_that_does_not_tell_how_many_it_holds_costs_all_from_there_on(
+    damaged: bytes,
+) -> None:
+    events = refuse(make_lease(pack_batch([b"a"]), damaged))
+    assert list_failed(events) == [11, 12, 13]
+    assert list_returned(events) == [(10, 11)]
+
+
+@pytest.mark.parametrize("inputs", [[b"a"], [b"a"] * 5])
+def test_a_wrong_number_of_inputs_fails_every_task(inputs: list[bytes]) -> None:
+    events = refuse(make_lease(pack_batch(inputs)))
+    assert list_failed(events) == [10, 11, 12, 13]
+    assert not list_returned(events)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), -float("inf")])
+def test_a_time_limit_that_is_none_fails_every_task(seconds: float) -> None:
+    events = refuse(make_lease(timeout_seconds=seconds))
+    assert list_failed(events) == [10, 11, 12, 13]
+
+
+def test_a_lease_without_the_parameters_of_its_job_fails_every_task() -> None:
+    lease = make_lease()
+    with pytest.raises(ValueError, match="without the parameters") as caught:
+        make_batch(lease, None)
+    assert list_failed(refuse_lease(lease, caught.value)) == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(5, 5), (9, 3), (-3, 2), (0, MOST_REFUSED + 1)])
+def test_of_a_lease_without_tasks_or_with_far_too_many_nothing_is_told(
+    start: int, stop: int
+) -> None:
+    lease = make_lease(start=start, stop=stop)
+    assert refuse_lease(lease, ValueError("no")) == []
