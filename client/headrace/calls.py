@@ -164,7 +164,7 @@ class Calls:
             call = self._waiting.get(index)
             if isinstance(call, Attended):
                 if isinstance(what, TaskFailure):
-                    call.take_error(open_failure(what))
+                    call.take_error(open_failure(what, self._serializer))
                 else:
                     call.take_value(what)
                 # Not before: one that was interrupted in between is told again.
@@ -179,7 +179,7 @@ class Calls:
         while self._untold:
             settle, what = self._untold.popleft()
             if isinstance(what, TaskFailure):
-                call_safely(settle, (False, open_failure(what)))
+                call_safely(settle, (False, open_failure(what, self._serializer)))
             else:
                 call_safely(settle, open_outcome(self._serializer, what))
             del settle, what
@@ -208,12 +208,12 @@ def open_outcome(serializer: Serializer, value: bytes) -> Outcome:
         return False, _wrap(f"what it returned cannot be opened here: {error!r}", error)
 
 
-def open_failure(failure: TaskFailure) -> Exception:
+def open_failure(failure: TaskFailure, serializer: Serializer) -> Exception:
     """Make the exception that is raised for a failed task. Raises nothing itself."""
     if failure.reason == WITHDRAWN:
         return CallWithdrawnError()
     try:
-        return rebuild_failure(failure)
+        return rebuild_failure(failure, serializer)
     except BaseException as error:  # noqa: BLE001 - the class is the user's own, and others wait
         what = f"task {failure.index}: {failure.error_type}: {failure.message}"
         return _wrap(f"{what} (it cannot be rebuilt here: {type(error).__name__})", error)

@@ -276,7 +276,9 @@ class Pool:
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
-                result.take_error(failure.index, open_failure(failure))
+                result.take_error(
+                    failure.index, open_failure(failure, self._session.options.serializer)
+                )
 
         if items:
             stream = self._session.open_stream(
@@ -313,7 +315,10 @@ class Pool:
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
-                iterator.take(failure.index, [(False, open_failure(failure))])
+                iterator.take(
+                    failure.index,
+                    [(False, open_failure(failure, self._session.options.serializer))],
+                )
 
         def break_off(error: BaseException) -> None:
             window.close()

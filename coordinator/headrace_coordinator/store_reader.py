@@ -34,6 +34,9 @@ RUN_COLUMNS = "start, stop, size_bytes, batch, place, checksum"
 #: CORRUPT, NOTADB (https://sqlite.org/rescode.html).
 DAMAGE = (10, 11, 26)
 
+#: Bytes of failures that are read at once; one alone may have more.
+FAILURE_BYTES = 32 << 20
+
 #: Connections kept open between calls.
 CONNECTIONS_KEPT = 4
 
@@ -159,25 +162,38 @@ class StoreReader:
                 runs.append(run)
         return runs, skipped.next_missing(index)
 
-    def read_failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
-        """Dead tasks of a job in index order."""
-        query = "SELECT failure FROM failures WHERE job = ? ORDER BY task LIMIT ? OFFSET ?"
-        with self._connection() as reader:
-            rows = reader.execute(query, (job, limit, offset)).fetchall()
-        return tuple(TaskFailure.from_wire(unpack(row[0])) for row in rows)
+    def read_failures(
+        self, job: str, offset: int, limit: int, max_bytes: int = FAILURE_BYTES
+    ) -> tuple[TaskFailure, ...]:
+        """Dead tasks of a job in index order; at least one, if there is one."""
+        query = "SELECT task, failure FROM failures WHERE job = ? ORDER BY task LIMIT ? OFFSET ?"
+        return self._read_failures(query, (job, limit, offset), max_bytes)[0]
 
     def read_failures_after(
-        self, job: str, number: int, limit: int
+        self, job: str, number: int, limit: int, max_bytes: int = FAILURE_BYTES
     ) -> tuple[tuple[TaskFailure, ...], int]:
         """Dead tasks as they came after the ``number``-th, and the number of the last of them."""
         query = """
             SELECT number, failure FROM failures WHERE job = ? AND number > ?
             ORDER BY number LIMIT ?
         """
+        failures, last = self._read_failures(query, (job, number, limit), max_bytes)
+        return failures, number if last is None else last
+
+    def _read_failures(
+        self, query: str, about: tuple[object, ...], max_bytes: int
+    ) -> tuple[tuple[TaskFailure, ...], int | None]:
+        failures: list[TaskFailure] = []
+        size = 0
+        last: int | None = None
         with self._connection() as reader:
-            rows = reader.execute(query, (job, number, limit)).fetchall()
-        failures = tuple(TaskFailure.from_wire(unpack(row[1])) for row in rows)
-        return failures, rows[-1][0] if rows else number
+            for number, packed in reader.execute(query, about):
+                failures.append(TaskFailure.from_wire(unpack(packed)))
+                last = number
+                size += len(packed)
+                if size >= max_bytes:
+                    break
+        return tuple(failures), last
 
     def read_lines_after(
         self, job: str, number: int, max_bytes: int

@@ -33,7 +33,7 @@ TaskRunner = Callable[[int, bytes | None], bytes]
 MAX_VALUE_BYTES = 240 << 20
 
 #: The most that a service may have to tell of an exception, in bytes; more is dropped.
-MAX_DETAIL_BYTES = 1 << 16
+MAX_DETAIL_BYTES = 1 << 20
 
 
 class Plan(Record):
@@ -136,8 +136,8 @@ class Service(Protocol):
 class DetailedService(Protocol):
     """A service that tells its client more of a task's exception than text."""
 
-    def detail(self, error: BaseException) -> bytes:
-        """Encode an exception, in ``MAX_DETAIL_BYTES`` at most.
+    def detail(self, error: BaseException, parameters: Parameters) -> bytes:
+        """Encode an exception of a job's task, in ``MAX_DETAIL_BYTES`` at most.
 
         Called in a slot; what it gives is opaque to everybody between.
         """

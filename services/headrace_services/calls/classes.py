@@ -23,7 +23,7 @@ _ADVICE = "move the class to a module that workers can import, or use serializer
 class ExceptionParts(Record):
     """An exception in parts that can travel: its class's name, ``args``, attributes and text.
 
-    ``whole`` tells whether the arguments and attributes are all there.
+    ``whole`` tells whether the arguments are all there; ``lost`` says in words what is not.
     """
 
     name: str
@@ -31,6 +31,7 @@ class ExceptionParts(Record):
     state: dict[str, Any]
     text: str
     whole: bool = True
+    lost: str = ""
 
 
 class Classes(Protocol):
@@ -53,11 +54,19 @@ class Classes(Protocol):
         ...
 
 
+#: Attributes that Python's own exceptions keep beside their arguments, and outside of ``__dict__``.
+_BESIDE: dict[type[BaseException], tuple[str, ...]] = {
+    ImportError: ("name", "path"),
+    NameError: ("name",),
+    AttributeError: ("name",),
+}
+
+
 def take_apart(error: BaseException) -> ExceptionParts:
     """Put an exception in parts, as they are."""
     try:
         text = str(error)
-    except Exception as second:  # noqa: BLE001 - the user's own __str__ may raise anything
+    except BaseException as second:  # noqa: BLE001 - the user's own __str__ may raise anything
         text = f"its text cannot be made: {type(second).__name__}"
     args = list(error.args)
     if isinstance(error, OSError) and len(args) == 2 and error.filename is not None:
@@ -65,13 +74,18 @@ def take_apart(error: BaseException) -> ExceptionParts:
         args.append(error.filename)
         if error.filename2 is not None:
             args += [None, error.filename2]
-    return ExceptionParts(name_object(type(error)), args, dict(vars(error)), text)
+    state = dict(vars(error))
+    for kind, names in _BESIDE.items():
+        if isinstance(error, kind):
+            beside = {name: getattr(kind, name).__get__(error) for name in names}
+            state.update((name, value) for name, value in beside.items() if value is not None)
+    return ExceptionParts(name_object(type(error)), args, state, text)
 
 
 def _take_parts(parts: ExceptionParts, encoder: Encoder) -> list[Any]:
     del encoder
     about = secure([parts.args, parts.state])
-    return [_EXCEPTION.sign, parts.name, *about, parts.text, parts.whole]
+    return [_EXCEPTION.sign, parts.name, *about, parts.text, parts.whole, parts.lost]
 
 
 def _take_exception(error: BaseException, encoder: Encoder) -> list[Any]:
@@ -155,10 +169,10 @@ def _build_named_tuple(items: list[Any], decoder: Decoder) -> Any:
 
 
 def _build_exception(items: list[Any], decoder: Decoder) -> Any:
-    name, args, state, text, whole = expect(items, str, list, dict, str, bool)
+    name, args, state, text, whole, lost = expect(items, str, list, dict, str, bool, str)
     if not all(isinstance(key, str) for key in state):
         raise ValueError("an attribute of an exception has no name")
-    return decoder.classes.make_exception(ExceptionParts(name, args, state, text, whole))
+    return decoder.classes.make_exception(ExceptionParts(name, args, state, text, whole, lost))
 
 
 _MEMBER = Mark(48, _build_member)

@@ -2,42 +2,75 @@
 
     slot: pack_error ─► TaskFailure.detail ─► client: rebuild_failure ─► raise
 
-What travels is data: the class's name, ``args``, attributes. Classes of Python itself and of
-modules that the client has imported come back as themselves, all others as a RemoteError of their
-name. The remote traceback, with its chain of causes as text, is the exception's cause, as in
-``concurrent.futures``.
+In parts that are plain data: the class's name, ``args``, attributes. Classes of Python itself and
+of modules that the client has imported come back as themselves, all others as a RemoteError of
+their name. What cannot travel so is said in a note. Where values are pickled the exception is, too,
+and then it is whole; the parts are for those that cannot be opened again.
+
+The remote traceback, with its chain of causes as text, is the exception's cause, as in
+``multiprocessing.pool``.
 """
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from headrace_services.calls.classes import ExceptionParts, take_apart
-from headrace_services.calls.rebuilding import IMPORTED
-from headrace_services.calls.remote import RemoteError, RemoteTraceback, make_remote_error
+from headrace_services.calls.rebuilding import (
+    IMPORTED,
+    add_note,
+    fill_exception,
+    is_raised_as_itself,
+    refuse_interrupt,
+)
+from headrace_services.calls.remote import RemoteError, make_remote_error, make_traceback
+from headrace_services.calls.transport import Serializer, pickle_value, unpickle_value
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
+from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import TaskFailedError
 from headrace_wire.messages import ERROR, TaskFailure
 from headrace_wire.record import replace
 
-__all__ = ["RemoteError", "RemoteTraceback", "pack_error", "rebuild_failure"]
+__all__ = ["RemoteError", "pack_error", "rebuild_failure"]
 
-#: Characters of an exception's text that travel.
+#: Characters of an exception's text that travel, and of what is said of parts that do not.
 MAX_TEXT_CHARACTERS = 4000
+MAX_LOST_CHARACTERS = 1000
+
+#: How deep exceptions in groups are looked at one by one.
+_DEEPEST_GROUP = 20
 
 
-def pack_error(error: BaseException) -> bytes:
+def pack_error(
+    error: BaseException, serializer: Serializer = "msgpack", *, by_reference: bool = False
+) -> bytes:
     """Encode an exception, or as much of it as can travel. Never raises."""
     try:
-        whole = take_apart(error)
-        whole = replace(whole, name=whole.name[:200], text=whole.text[:MAX_TEXT_CHARACTERS])
-        bare = replace(whole, args=[], state={}, whole=False)
-        for parts in (whole, replace(whole, state={}), bare):
-            packed = _try(parts)
-            if packed is not None:
-                return packed
-    except Exception:  # noqa: BLE001, S110 - the user's own class may do anything when it is asked
-        pass
-    return b""
+        plain = _pack_plain(error)
+    except BaseException:  # noqa: BLE001 - the user's own class may do anything when it is asked
+        plain = b""
+    if serializer == "msgpack":
+        return plain
+    try:
+        pickled = _pickle_error(error, by_reference=by_reference)
+    except BaseException:  # noqa: BLE001 - as above
+        pickled = b""
+    if len(pickled) + len(plain) + 16 > MAX_DETAIL_BYTES:
+        pickled = b""
+    return pack([pickled, plain])
+
+
+def _pack_plain(error: BaseException) -> bytes:
+    whole = take_apart(error)
+    whole = replace(whole, name=whole.name[:200], text=whole.text[:MAX_TEXT_CHARACTERS])
+    packed = _try(whole)
+    if packed is None:
+        packed = _try(_soften(error, whole))
+    if packed is None:
+        lost = f"its contents: over {MAX_DETAIL_BYTES} bytes"
+        packed = _try(replace(whole, args=[], state={}, whole=False, lost=lost))
+    return packed or b""
 
 
 def _try(parts: ExceptionParts) -> bytes | None:
@@ -48,23 +81,118 @@ def _try(parts: ExceptionParts) -> bytes | None:
     return packed if len(packed) <= MAX_DETAIL_BYTES else None
 
 
-def rebuild_failure(failure: TaskFailure) -> Exception:
-    """Make the exception that a client raises for a failed task."""
+def _soften(error: BaseException, parts: ExceptionParts, depth: int = 0) -> ExceptionParts:
+    """Leave out what cannot travel, and say so."""
+    lost: list[str] = []
+    args: list[Any] = parts.args
+    if isinstance(error, BaseExceptionGroup) and len(args) == 2 and depth < _DEEPEST_GROUP:
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        inner = [_soften(one, take_apart(one), depth + 1) for one in group.exceptions]
+        args = [args[0], inner]
+    whole = True
+    for place, value in enumerate(args, 1):
+        problem = _find_problem(value, f"its argument {place}")
+        if problem:
+            whole = False
+            lost.append(problem)
+    state: dict[str, Any] = {}
+    for name, value in parts.state.items():
+        problem = _find_problem(value, f"its attribute {name!r}")
+        if problem:
+            lost.append(problem)
+        else:
+            state[name] = value
+    told = "; ".join(lost)[:MAX_LOST_CHARACTERS]
+    return replace(parts, args=args if whole else [], state=state, whole=whole, lost=told)
+
+
+def _find_problem(value: object, label: str) -> str:
+    try:
+        packed = pack_value(value, label)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    if len(packed) > MAX_DETAIL_BYTES // 2:
+        return f"{label}: {len(packed)} bytes are too many"
+    return ""
+
+
+def _pickle_error(error: BaseException, *, by_reference: bool) -> bytes:
+    """Pickle an exception, or else its class and parts."""
+    parts = take_apart(error)
+    try:
+        pickled = pickle_value(error, by_reference=by_reference)
+        # Many classes can be pickled and not opened, or are another error then.
+        opened = unpickle_value(pickled)
+        back = take_apart(opened) if type(opened) is type(error) else None
+        if back and back.text == parts.text and back.state.keys() == parts.state.keys():
+            return pickled
+    except BaseException:  # noqa: BLE001, S110 - the user's own class may do anything when it is asked
+        pass
+    lost: list[str] = []
+
+    def can_travel(value: object, label: str) -> bool:
+        try:
+            unpickle_value(pickle_value(value, by_reference=by_reference))
+        except BaseException as problem:  # noqa: BLE001 - as above
+            lost.append(f"{label}: {problem}"[:MAX_LOST_CHARACTERS])
+            return False
+        return True
+
+    numbered = enumerate(parts.args, 1)
+    whole = [can_travel(value, f"its argument {place}") for place, value in numbered]
+    state = {
+        name: value
+        for name, value in parts.state.items()
+        if can_travel(value, f"its attribute {name!r}")
+    }
+    args = parts.args if all(whole) else []
+    about = [args, state, parts.text, all(whole), "; ".join(lost)]
+    return pickle_value((type(error), about), by_reference=by_reference)
+
+
+def rebuild_failure(failure: TaskFailure, serializer: Serializer = "msgpack") -> Exception:
+    """Make the exception that a client raises for a failed task.
+
+    ``serializer`` is that with which the client made the call: nothing else is opened.
+    """
     where = f"task {failure.index}" + (f", {failure.summary}" if failure.summary else "")
     if failure.reason != ERROR:
         return TaskFailedError(f"{where}: {failure.message}")
-    error = _unpack_error(failure)
-    error.__cause__ = RemoteTraceback(failure.traceback) if failure.traceback else None
-    error.add_note(f"raised in {where} on worker {failure.worker}")
+    error = _open_error(failure, serializer)
+    cause = make_traceback(failure.traceback) if failure.traceback else None
+    # Not by its attributes, which its class may have changed.
+    vars(BaseException)["__cause__"].__set__(error, cause)
+    add_note(error, f"raised in {where} on worker {failure.worker}")
     return error
 
 
-def _unpack_error(failure: TaskFailure) -> Exception:
+def _open_error(failure: TaskFailure, serializer: Serializer) -> Exception:
+    opened: object = None
+    detail = failure.detail
     try:
-        error = unpack_value(failure.detail, IMPORTED) if failure.detail else None
-    except ValueError:
-        error = None
-    if isinstance(error, Exception):
-        return error
+        if serializer == "cloudpickle" and detail:
+            pickled, detail = unpack(detail)
+            opened = _open_pickled(pickled)
+        if opened is None and detail:
+            opened = unpack_value(detail, IMPORTED)
+    except (ValueError, TypeError):
+        opened = None
+    if isinstance(opened, Exception):
+        return opened
     module, _, name = failure.error_type.rpartition(".")
     return make_remote_error(f"{module or 'builtins'}:{name}", failure.message)
+
+
+def _open_pickled(pickled: bytes) -> Exception | None:
+    """Open what ``_pickle_error`` has made; None where that cannot be done here."""
+    if not pickled:
+        return None
+    try:
+        opened: object = unpickle_value(pickled)
+        if type(opened) is tuple:
+            kind, (args, state, text, whole, lost) = cast("Any", opened)
+            opened = fill_exception(kind, ExceptionParts("", args, state, text, whole, lost))
+        return opened if isinstance(opened, Exception) and is_raised_as_itself(opened) else None
+    except BaseException as problem:  # noqa: BLE001 - what was pickled may do anything
+        refuse_interrupt(problem)
+        return None

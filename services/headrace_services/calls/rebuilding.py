@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
+from types import MemberDescriptorType
+from typing import Any, cast
 
 from headrace_services.calls.classes import ExceptionParts
 from headrace_services.calls.named import MISSING, find_loaded, list_fields, split_name
@@ -16,6 +17,9 @@ from headrace_services.calls.remote import make_remote_error
 
 #: Raised again inside an iterator, they would end its loop as if all was well.
 _ENDS_OF_LOOPS = (StopIteration, StopAsyncIteration)
+
+#: A note on what an exception has lost on its way.
+_LOST = "what could not travel with it: {}"
 
 
 class FoundClasses:
@@ -81,22 +85,66 @@ def rebuild_exception(parts: ExceptionParts) -> BaseException:
     """
     try:
         kind = find_imported(parts.name)
-        if issubclass(kind, Exception) and not issubclass(kind, _ENDS_OF_LOOPS):
-            return _fill(kind, parts)
-    except Exception:  # noqa: BLE001, S110 - arguments that do not fit the class, among others
-        pass
-    return make_remote_error(parts.name, parts.text)
+        if _is_kind_of(kind, Exception):
+            error = fill_exception(kind, parts)
+            if is_raised_as_itself(error):
+                return error
+    except BaseException as problem:  # noqa: BLE001 - arguments that do not fit the class, among others
+        refuse_interrupt(problem)
+    remote = make_remote_error(parts.name, parts.text)
+    if parts.lost:
+        add_note(remote, _LOST.format(parts.lost))
+    return remote
 
 
-def _fill(kind: type[Exception], parts: ExceptionParts) -> Exception:
+def is_raised_as_itself(error: Exception) -> bool:
+    """Tell whether an exception does no harm where it is raised again."""
+    return not _is_kind_of(type(error), _ENDS_OF_LOOPS)
+
+
+def fill_exception(kind: type[Exception], parts: ExceptionParts) -> Exception:
+    """Make an exception of its parts, without its class's own code."""
     # The nearest class of Python's own: it knows what to do with arguments, and is no user's code.
     base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
     args = parts.args if parts.whole else [parts.text]
     error: Exception = base.__new__(kind, *args)
     base.__init__(error, *args)
-    error.__dict__.update(parts.state)
+    space = read_space(error)
+    for name, value in parts.state.items():
+        beside = getattr(base, name, None)
+        if type(beside) is MemberDescriptorType:
+            beside.__set__(error, value)
+        else:
+            space[name] = value
+    if parts.lost:
+        str(error)  # which may ask for just what is lost
+        add_note(error, _LOST.format(parts.lost))
     return error
 
 
-def _is_kind_of(kind: object, base: type) -> bool:
+def add_note(error: BaseException, text: str) -> None:
+    """``add_note``, whatever the exception's class does when it is asked for an attribute."""
+    space = read_space(error)
+    notes: object = space.get("__notes__")
+    kept = cast("list[object]", notes) if isinstance(notes, list) else []
+    space["__notes__"] = [*kept, text]
+
+
+def read_space(error: BaseException) -> dict[str, Any]:
+    """The attributes of an exception, whatever its class does when it is asked for one."""
+    space: dict[str, Any] = vars(BaseException)["__dict__"].__get__(error)
+    return space
+
+
+def refuse_interrupt(problem: BaseException) -> None:
+    """Raise a Ctrl-C again that came while a value was opened.
+
+    What the value's own code has raised has frames of that code behind the one that opened it.
+    """
+    trace = problem.__traceback__
+    if isinstance(problem, KeyboardInterrupt) and (trace is None or trace.tb_next is None):
+        raise problem
+
+
+def _is_kind_of(kind: object, base: type | tuple[type, ...]) -> bool:
     return isinstance(kind, type) and issubclass(kind, base)

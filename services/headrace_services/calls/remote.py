@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, cast
 
 from headrace_wire.errors import TaskFailedError
 
@@ -24,15 +25,13 @@ class RemoteError(TaskFailedError):
         pass
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - a traceback, which is shown as an exception's cause
-    """The traceback of an exception that was raised on another machine."""
+def make_traceback(text: str) -> Exception:
+    """Make the cause of an error: the traceback that it had on the other machine."""
+    from multiprocessing import pool  # noqa: PLC0415 - takes a while to import
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        super().__init__(text)
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self.text}"""'
+    # typeshed does not know the class.
+    made: Exception = cast("Any", pool).RemoteTraceback(f'\n"""\n{text}"""')
+    return made
 
 
 def make_remote_error(name: str, text: str) -> RemoteError:

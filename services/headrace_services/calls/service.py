@@ -97,7 +97,7 @@ class CallsService:
         self, operation: str, parameters: Parameters, serializer: Serializer, permits: Permits
     ) -> TaskRunner:
         classes = _make_classes(permits)
-        shares_main = serializer == "cloudpickle" and isinstance(parameters.get("main"), dict)
+        shares_main = _shares_main(parameters)
         if operation == "call":
             self._initialize(parameters, serializer, classes, permits)
             return _make_caller(serializer, classes, permits, shares_main=shares_main)
@@ -143,11 +143,13 @@ class CallsService:
             name = f"{operation} task {index}"
         return name[:_NAME_CHARACTERS]
 
-    def detail(self, error: BaseException) -> bytes:
+    def detail(self, error: BaseException, parameters: Parameters) -> bytes:
         """Encode a task's exception, so that the client can raise it again."""
         from headrace_services.calls.errors import pack_error  # noqa: PLC0415 - see class
 
-        return pack_error(error)
+        if parameters.get("serializer") != "cloudpickle" or not self._permits.pickle:
+            return pack_error(error)
+        return pack_error(error, "cloudpickle", by_reference=_shares_main(parameters))
 
     def is_ordered(self, operation: str) -> bool:
         """Tell whether order matters: lines are written in order."""
@@ -198,6 +200,13 @@ class CallsService:
 
 
 CALLS = CallsService()
+
+
+def _shares_main(parameters: Parameters) -> bool:
+    """Whether the client's main module is loaded in the slots of its job."""
+    return parameters.get("serializer") == "cloudpickle" and isinstance(
+        parameters.get("main"), dict
+    )
 
 
 def _make_classes(permits: Permits) -> FoundClasses:

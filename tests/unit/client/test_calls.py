@@ -142,4 +142,4 @@ def test_a_failure_that_cannot_be_rebuilt_says_what_it_was(monkeypatch: pytest.M
         message="it broke", traceback="", summary="", worker="w", cpu_seconds=0.0,
         busy_seconds=0.0,
     )  # fmt: skip
-    assert "task 7: m.Odd: it broke" in str(open_failure(failure))
+    assert "task 7: m.Odd: it broke" in str(open_failure(failure, "cloudpickle"))

@@ -91,5 +91,5 @@ class JobRunner:
     def detail(self, error: BaseException) -> bytes:
         """Encode a task's exception for its client; b"" where the service has no way to."""
         if isinstance(self._service, DetailedService):
-            return self._service.detail(error)
+            return self._service.detail(error, self._parameters)
         return b""

@@ -3,24 +3,28 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import threading
 import traceback
-from typing import Any
+from multiprocessing import pool
+from typing import Any, cast
 
 import pytest
 
 from headrace_services.calls.classes import ExceptionParts
 from headrace_services.calls.errors import (
     RemoteError,
-    RemoteTraceback,
     pack_error,
     rebuild_failure,
 )
 from headrace_services.calls.outline import OUTLINES
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
+from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError, UsageError
 from headrace_wire.messages import TaskFailure
 from support.calls_shop import BareError, OutOfStockError, ran
+
+RemoteTraceback: type[Exception] = cast("Any", pool).RemoteTraceback
 
 
 def make_failure(detail: bytes, **changes: Any) -> TaskFailure:
@@ -180,3 +184,124 @@ def test_a_task_that_had_no_exception_failed_for_its_reason(reason: str) -> None
 def test_an_exception_travels_as_a_value_too() -> None:
     frame = pack_value({"e": [OutOfStockError("a", 1)]})
     assert unpack_value(frame, OUTLINES)["e"][0].kind == "OutOfStockError"
+
+
+class Opaque:
+    """What cannot travel as plain data."""
+
+    def __init__(self, x: int) -> None:
+        self.x = x
+
+
+class CarryingError(Exception):
+    def __init__(self, obj: object) -> None:
+        self.obj = obj
+
+    def __str__(self) -> str:
+        return f"bad: {self.obj.x}"  # type: ignore[attr-defined]
+
+
+class TwoArgumentsError(Exception):
+    def __init__(self, item: str, code: int) -> None:
+        super().__init__(f"{item}: {code}")
+        self.code = code
+        self.opaque = Opaque(code)
+
+
+class DelegatingError(Exception):
+    def __init__(self) -> None:
+        super().__init__("delegates")
+        self.inner = {"a": 1}
+        self.lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return self.__dict__["lock"].anything
+
+
+class ExitingError(Exception):
+    def __setstate__(self, state: object) -> None:
+        raise SystemExit(3)
+
+
+class InterruptingError(Exception):
+    def __reduce__(self) -> Any:
+        return interrupt, ()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def travel_pickled(error: BaseException) -> Exception:
+    failure = make_failure(pack_error(error, "cloudpickle"))
+    return rebuild_failure(failure, "cloudpickle")
+
+
+def test_where_values_are_pickled_an_exception_is_whole() -> None:
+    back: Any = travel_pickled(CarryingError(Opaque(6)))
+    assert type(back) is CarryingError
+    assert (str(back), type(back.obj)) == ("bad: 6", Opaque)
+    back = travel_pickled(ValueError("no", Opaque(5)))
+    assert back.args[1].x == 5
+    back = travel_pickled(ExceptionGroup("g", [ValueError(Opaque(7))]))
+    assert type(back) is ExceptionGroup
+    assert back.exceptions[0].args[0].x == 7
+    assert isinstance(back.__cause__, RemoteTraceback)
+
+
+def test_an_exception_that_pickle_cannot_open_again_is_whole_all_the_same() -> None:
+    back: Any = travel_pickled(TwoArgumentsError("bolt", 5))
+    assert type(back) is TwoArgumentsError
+    assert (str(back), back.code, back.opaque.x) == ("bolt: 5", 5, 5)
+
+
+@pytest.mark.parametrize("go", [travel, travel_pickled])
+def test_an_exception_that_does_harm_where_it_is_opened_comes_all_the_same(go: Any) -> None:
+    back = go(DelegatingError())
+    assert type(back) is DelegatingError
+    assert back.inner == {"a": 1}
+    shown = "".join(traceback.format_exception(back))
+    assert "raised in task 3" in shown
+    assert "'lock'" in shown  # it says what is missing
+    harmful: list[Any] = [ExitingError("a"), InterruptingError("b")]
+    for error in harmful:
+        error.code = 5
+        back = go(error)
+        assert (type(back), str(back), back.code) == (type(error), str(error), 5)
+
+
+def test_a_pickled_exception_that_only_the_client_cannot_open_has_its_name() -> None:
+    harm = pickle.dumps(InterruptingError("x"))
+    plain = pack_value(ExceptionParts("shop:EmptyError", ["a"], {}, "it is empty"))
+    for pickled in (harm, b"no pickle", pickle.dumps(3), pickle.dumps(SystemExit(3))):
+        back = rebuild_failure(make_failure(pack([pickled, plain])), "cloudpickle")
+        assert (type(back).__name__, str(back)) == ("EmptyError", "it is empty")
+
+
+def test_nothing_pickled_is_opened_for_a_client_that_asked_for_plain_data() -> None:
+    back = rebuild_failure(make_failure(pack_error(ValueError("a"), "cloudpickle")))
+    assert isinstance(back, RemoteError)
+
+
+def test_what_cannot_travel_as_plain_data_is_said() -> None:
+    error = OutOfStockError("bolt", 1)
+    error.opaque = Opaque(1)  # type: ignore[attr-defined]
+    back = travel(error)
+    assert type(back) is OutOfStockError
+    assert any("its attribute 'opaque': a " in note for note in back.__notes__)
+    group = travel(ExceptionGroup("g", [ValueError(Opaque(1)), KeyError("k")]))
+    assert isinstance(group, ExceptionGroup)
+    assert [type(one) for one in group.exceptions] == [ValueError, KeyError]
+    assert "its argument 1" in group.exceptions[0].__notes__[0]
+    carrying = travel(CarryingError(Opaque(6)))  # its own text would raise without the attribute
+    assert (type(carrying).__name__, str(carrying)) == ("CarryingError", "bad: 6")
+    assert isinstance(carrying, RemoteError)
+
+
+def test_what_python_keeps_beside_the_arguments_travels() -> None:
+    error = ModuleNotFoundError("No module named 'a'", name="a", path="b")
+    for go in (travel, travel_pickled):
+        back: Any = go(error)
+        assert (type(back), back.name, back.path) == (ModuleNotFoundError, "a", "b")
+        back = go(NameError("x", name="x"))
+        assert back.name == "x"
