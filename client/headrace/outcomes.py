@@ -186,8 +186,6 @@ class UnorderedIterator(Iterator[T]):
         """The next value. Raises StopIteration, multiprocessing.TimeoutError, or what it raised."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            news = threading.Lock()
-            news.acquire()
             with self._lock:
                 if self._ready:
                     self._taken += 1
@@ -195,6 +193,8 @@ class UnorderedIterator(Iterator[T]):
                     self._on_taken(self._taken)
                     break
                 self._raise_if_over()
+                news = threading.Lock()
+                news.acquire()
                 self._waiting.append(news)
             self._wait(news, deadline)
         if not success:

@@ -19,7 +19,13 @@ from headrace_coordinator.job import HeldLease
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, slice_batch
 from headrace_worker.pool.line import Held, Line, Stretch
-from support.cost_builders import make_pool_batch, make_report, make_slot, make_unopened_batch
+from support.cost_builders import (
+    make_opaque_batch,
+    make_pool_batch,
+    make_report,
+    make_slot,
+    make_unopened_batch,
+)
 from support.costs import count_operations
 from support.queue_builders import Rig
 
@@ -113,7 +119,7 @@ def report_with_many_gaps_between_what_is_done(amount: int) -> int:
 def put_a_batch_of_many_inputs(amount: int) -> int:
     rig = Rig()
     rig.submit("job", None)
-    batch = make_unopened_batch(amount)
+    batch = make_opaque_batch(amount)
     return count_operations(lambda: rig.queue.intake.put("job", 0, batch, rig.now))
 
 
@@ -122,7 +128,7 @@ def put_after_many_batches(amount: int) -> int:
     rig.submit("job", None)
     for start in range(amount):
         rig.put("job", start, [b"input"])
-    batch = make_unopened_batch(1)
+    batch = make_opaque_batch(1)
     return count_operations(lambda: rig.queue.intake.put("job", amount, batch, rig.now))
 
 

@@ -23,13 +23,19 @@ def make_unopened_batch(tasks: int, size_bytes: int = 0) -> bytes:
     return batch
 
 
+def make_opaque_batch(tasks: int, size_bytes: int = 0) -> bytes:
+    """A batch of items that nobody may open: what is in them is no msgpack."""
+    item = b"\xc1" * max(1, size_bytes // max(1, tasks))
+    return pack_batch([item] * tasks)
+
+
 def make_report(
     worker: str, lease: HeldLease | Lease, tasks: int, number: int, values: bytes | None = None
 ) -> Report:
     """A report that the first tasks of a lease are done, in two milliseconds each."""
     start, stop = lease.start, lease.start + tasks
     seconds = 0.002 * tasks
-    batch = make_unopened_batch(tasks) if values is None else values
+    batch = make_opaque_batch(tasks) if values is None else values
     run = DoneRun(lease.id, lease.job, start, stop, batch, seconds, seconds)
     return Report(worker, number, (run,), (), (), ())
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
+#: A batch of at most so many bytes and items is opened to be checked: for many small items that is
+#: quicker than to walk over them. The second bounds what nested arrays that lie about their length
+#: make the unpacker set aside.
+_OPENED_BYTES = 1 << 16
+_OPENED_ITEMS = 4096
+
 _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
 _BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
 
@@ -58,13 +64,17 @@ def count_batch(batch: bytes) -> int:
 def check_batch(batch: bytes) -> int:
     """Count the items of a batch that came from elsewhere, having looked at all of its structure.
 
-    Nothing is built of it. Raises ValueError for anything that is not a batch, or has more items
-    than a batch may have.
+    Nothing is built of a large one. Raises ValueError for anything that is not a batch, or has more
+    items than a batch may have.
     """
     count = count_batch(batch)
     if count > MAX_BATCH_TASKS:
         raise ValueError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
     size = len(batch)
+    if size <= _OPENED_BYTES and count <= _OPENED_ITEMS:
+        if {*map(type, _unpack_short(batch, count))} <= {bytes}:
+            return count
+        raise ValueError("not a batch: an array of byte strings was expected")
     at = 1 if batch[0] & 0xF0 == _FIXARRAY else 3 if batch[0] == _ARRAY16 else 5
     try:
         for _ in range(count):
@@ -83,6 +93,18 @@ def check_batch(batch: bytes) -> int:
         cut = "ends before its last item does" if at > size else "goes on behind its last item"
         raise ValueError(f"not a batch: it {cut}")
     return count
+
+
+def _unpack_short(batch: bytes, count: int) -> list[object]:
+    try:
+        items: list[object] = _msgpack.unpackb(batch, max_array_len=count, max_map_len=0)
+    except msgpack.ExtraData:
+        raise ValueError("not a batch: it goes on behind its last item") from None
+    except ValueError as error:
+        if "incomplete" in str(error):
+            raise ValueError("not a batch: it ends before its last item does") from None
+        raise ValueError("not a batch: an array of byte strings was expected") from None
+    return items
 
 
 def slice_batch(batch: bytes, start: int, stop: int) -> bytes:
