@@ -1,9 +1,10 @@
 """The main job on this machine: primes and pictures, in one process and on all cores.
 
-    python examples/demo.py FOLDER-OF-PICTURES
+    python examples/demo.py FOLDER-OF-PICTURES [LAST-NUMBER]
 
 Every line is one `headrace run`, with one slot and then with one for each core: the same
 coordinator, worker and pool as on a cluster, started for the job and stopped afterwards.
+Primes are counted up to 1e11 or LAST-NUMBER, and found up to a hundredth of it.
 """
 
 from __future__ import annotations
@@ -43,11 +44,15 @@ def show(title: str, arguments: list[str]) -> None:
 
 def main() -> None:
     photographs = Path(sys.argv[1])
+    last = float(sys.argv[2]) if sys.argv[2:] else 1e11
+    counted, found = (
+        f"{stop:.0e}".replace("e+0", "e").replace("e+", "e") for stop in (last, last / 100)
+    )
     heading = f"{'job':<28} {'result':>22} {'tasks':>6} {'1 slot':>9} {'all cores':>11}"
     print(f"{heading} {'speed-up':>9}", flush=True)
     primes = photographs.parent / "primes.txt"
-    show("primes count 0 1e11", ["primes", "count", "0", "1e11"])
-    show("primes find 0 1e9", ["primes", "find", "0", "1e9", "-o", str(primes)])
+    show(f"primes count 0 {counted}", ["primes", "count", "0", counted])
+    show(f"primes find 0 {found}", ["primes", "find", "0", found, "-o", str(primes)])
     for operation in ("blur", "edges", "thumbnail"):
         output = photographs.parent / operation
         show(f"images {operation}", ["images", operation, str(photographs), str(output)])

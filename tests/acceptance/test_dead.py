@@ -15,6 +15,9 @@ from headrace_wire.messages import FAILED, SUCCEEDED
 from support.commands import Site, open_site
 from support.probe.headrace_probe import plan
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("dead")
+
 TASKS = 12
 
 

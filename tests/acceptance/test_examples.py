@@ -14,6 +14,9 @@ import pytest
 from support.commands import Shell, Site, open_site
 from support.places import REPOSITORY
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("examples")
+
 EXAMPLES = REPOSITORY / "examples"
 SERVICE = EXAMPLES / "wordcount_service"
 

@@ -10,6 +10,9 @@ import pytest
 
 from support.commands import Shell, Site, open_site
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("map")
+
 SHOP = """
 def weigh(record): return {"name": record["name"], "grams": record["count"] * 10}
 def add(a, b=1): return a + b

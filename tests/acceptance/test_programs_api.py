@@ -28,6 +28,9 @@ from headrace_wire.errors import (
 from headrace_wire.messages import CANCELLED, SUCCEEDED
 from support.commands import Site, open_site, wait_until
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("programs_api")
+
 #: A module of a user's own, on the workers' path alone.
 SHOP = """
 import os, time

@@ -20,6 +20,9 @@ from headrace_wire.timeouts import Limit
 from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("submit")
+
 #: Seconds for what a site is asked to do.
 LIMIT = 30.0
 
