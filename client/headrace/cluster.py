@@ -20,7 +20,7 @@ from headrace.sharing import SharedFactory
 from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Plan
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
-from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.key import load_key
@@ -177,8 +177,13 @@ class Cluster(SharedFactory):
         return Job(self._engine, self._engine.jobs.status(job_id))
 
     def jobs(self) -> tuple[JobStatus, ...]:
-        """Every job, the newest first."""
-        return self._engine.jobs.jobs()
+        """Every job, the newest first, without its parameters."""
+        found: list[JobStatus] = []
+        while page := self._engine.jobs.jobs(found[-1].number if found else 0):
+            found += page
+            if len(page) < JOBS_PER_PAGE:
+                break
+        return tuple(found)
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Every connected worker."""

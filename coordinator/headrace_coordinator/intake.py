@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from headrace_coordinator.events import (
     InputsPut,
@@ -119,6 +120,14 @@ class Intake:
         """A job as it stands."""
         job = self._state.find(job_id)
         return job.status(now.at, self._explain_waiting(job))
+
+    def list_jobs(self, before: float, most: int, now: Now) -> list[JobStatus]:
+        """Jobs with numbers below ``before``, the newest first, without their parameters."""
+        older = (job for job in reversed(self._state.jobs.values()) if job.number < before)
+        return [
+            job.status(now.at, self._explain_waiting(job), parameters=b"")
+            for job in islice(older, most)
+        ]
 
     def cancel(self, job_id: str, now: Now) -> JobStatus:
         """Stop a job; what is done stays done. A final job stays as it is."""

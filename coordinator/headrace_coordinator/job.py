@@ -66,6 +66,8 @@ class Job(Record, frozen=False):
 
     spec: JobSpec
     submitted_at: float
+    #: Jobs are numbered as they come; see ``QueueState.add``.
+    number: int = 0
     virtual_seconds: float = 0.0
     tasks: int = 0
     sealed: bool = False
@@ -249,7 +251,8 @@ class Job(Record, frozen=False):
         self.ended = now
         self.finished_at = now_at
 
-    def status(self, now_at: float, waiting_for: str) -> JobStatus:
+    def status(self, now_at: float, waiting_for: str, parameters: bytes | None = None) -> JobStatus:
+        """How it stands; with its own parameters, or with these."""
         unfinished = self.tasks - self.done.count - self.dead.count
         until = self.finished_at if self.is_final else now_at
         return JobStatus(
@@ -259,7 +262,7 @@ class Job(Record, frozen=False):
             operation=self.spec.operation,
             name=self.spec.name,
             priority=self.spec.priority,
-            parameters=self.spec.parameters,
+            parameters=self.spec.parameters if parameters is None else parameters,
             tasks=self.tasks,
             sealed=self.sealed,
             waiting=self.waiting,
@@ -283,6 +286,7 @@ class Job(Record, frozen=False):
             waiting_for=waiting_for,
             ended_because=self.ended_because,
             counters=dict(self.counters),
+            number=self.number,
         )
 
     def _take_run(self, runs: Runs, most: int, max_bytes: int) -> Run:

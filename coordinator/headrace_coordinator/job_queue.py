@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from math import inf
 from typing import Any, cast
 
 from headrace_coordinator.bells import Bells
@@ -17,7 +18,7 @@ from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
-from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.loop import Answer
 from headrace_wire.messages import (
@@ -74,9 +75,9 @@ class JobQueue:
         status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
         return status
 
-    def jobs(self) -> tuple[JobStatus, ...]:
+    def jobs(self, before: int = 0) -> tuple[JobStatus, ...]:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, ...]:
-            return tuple(queue.intake.status(job, now) for job in reversed(queue.state.jobs))
+            return tuple(queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now))
 
         statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
         return statuses

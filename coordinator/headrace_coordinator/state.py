@@ -57,6 +57,7 @@ class QueueState(Record, frozen=False):
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _slots: int = 0
+    _last_number: int = 0
 
     def find(self, job_id: str) -> Job:
         """The job of this id. Raises UnknownJobError."""
@@ -68,7 +69,13 @@ class QueueState(Record, frozen=False):
             ) from None
 
     def add(self, job: Job) -> None:
-        """Take in a job that is not known yet, with what waits of it."""
+        """Take in a job that is not known yet, with what waits of it.
+
+        Its number is the time of its submission, or the next one that is free: so jobs that are put
+        back in their order have the numbers that they had.
+        """
+        self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
+        job.number = self._last_number
         self.jobs[job.spec.id] = job
         self.note_waiting(job)
 

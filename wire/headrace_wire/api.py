@@ -53,6 +53,9 @@ from headrace_wire.shared import (
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
 
+#: Jobs in one answer.
+JOBS_PER_PAGE = 500
+
 #: Tasks of a job.
 Indices = Annotated[tuple[Index, ...], Meta(max_length=MAX_NAMED_TASKS)]
 
@@ -83,8 +86,11 @@ class JobQueueApi(Protocol):
         """A job as it stands. Raises UnknownJobError."""
         ...
 
-    def jobs(self) -> tuple[JobStatus, ...]:
-        """Every job, the newest first."""
+    def jobs(self, before: Count = 0) -> tuple[JobStatus, ...]:
+        """Up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
+
+        With ``before``, of those whose ``number`` is lower.
+        """
         ...
 
     def cancel(self, job: JobId) -> JobStatus:

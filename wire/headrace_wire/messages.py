@@ -116,6 +116,7 @@ class JobStatus(Message):
 
     ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
+    ``number`` grows from each job to the next. In lists of jobs ``parameters`` are left out.
     """
 
     id: JobId
@@ -148,6 +149,7 @@ class JobStatus(Message):
     waiting_for: Text
     ended_because: Text
     counters: Counters = field(default_factory=dict[str, float])
+    number: Count = 0
 
 
 class WorkerInfo(Message):
