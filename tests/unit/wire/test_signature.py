@@ -33,7 +33,7 @@ def test_malformed_arguments_are_a_protocol_error(api: type, method: str) -> Non
         tuple(make_example(one) for one in read_methods(api)[method][0])
     )
     malformed: list[list[Any]] = [[*good, None]]
-    malformed += [good[:-1]] if good else []
+    malformed += [good[:short] for short in range(signature.required)]
     malformed += [[*good[:place], [[[]]], *good[place + 1 :]] for place in range(len(good))]
     for arguments in malformed:
         with pytest.raises(ProtocolError):
