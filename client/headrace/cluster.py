@@ -174,6 +174,8 @@ class Cluster(SharedFactory):
 
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises UnknownJobError."""
+        if not isinstance(job_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
+            raise TypeError(f"a job's id is a str, not {type(job_id).__name__} {job_id!r}")
         return Job(self._engine, self._engine.jobs.status(job_id))
 
     def jobs(self) -> tuple[JobStatus, ...]:

@@ -78,7 +78,9 @@ class SharedFactory(ABC):
 
     def delete_shared(self, name: str) -> None:
         """Forget a shared object of any kind. Raises UnknownSharedError."""
-        self._open_shared().change(name, "", "delete")
+        from headrace.shared.handle import check_name  # noqa: PLC0415 - see above
+
+        self._open_shared().change(check_name(name), "", "delete")
 
     def _open_shared(self) -> SharedSession:
         from headrace.shared.session import SharedSession  # noqa: PLC0415 - see above

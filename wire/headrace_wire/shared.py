@@ -6,6 +6,7 @@ them; numbers that something is added to are the one exception.
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 
 from headrace_wire.bounds import (
@@ -19,17 +20,48 @@ from headrace_wire.bounds import (
     Payload,
     Seconds,
 )
+from headrace_wire.errors import ProtocolError
 from headrace_wire.message import Message
 
 #: Kinds of shared objects.
 VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event", "queue"
 KINDS = (VALUE, LIST, DICT, LOCK, EVENT, QUEUE)
 
+#: Beyond the end of any list.
+_FAR = 1 << 62
+
 #: Bounds of lists.
 Entries = Meta(max_length=MAX_ENTRIES)
 
 #: Keys and values of one call.
 SharedValues = Annotated[tuple[Payload, ...], Meta(max_length=1 << 20)]
+
+
+def write_slice(chosen: slice) -> tuple[int, ...]:
+    """A slice of a list as four numbers: which parts are given, and the parts.
+
+    Parts that are beyond any list come within 62 bits. Raises TypeError for parts that are no
+    integers, and ValueError for a step of 0.
+    """
+    range(0)[chosen]  # raises what a list would
+    given = 0
+    numbers: list[int] = []
+    for place, part in enumerate((chosen.start, chosen.stop, chosen.step)):
+        number = 0
+        if part is not None:
+            given |= 1 << place
+            number = min(max(operator.index(part), -_FAR), _FAR)
+        numbers.append(number)
+    return given, *numbers
+
+
+def read_slice(numbers: tuple[int, ...]) -> slice:
+    """The slice that ``write_slice`` wrote. Raises ProtocolError for numbers that are none."""
+    given, *parts = numbers
+    start, stop, step = (part if given >> place & 1 else None for place, part in enumerate(parts))
+    if step == 0:
+        raise ProtocolError("a slice has a step of 0")
+    return slice(start, stop, step)
 
 
 class Stamp(Message):

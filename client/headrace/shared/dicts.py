@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, MutableMapping, ValuesView
-from typing import Any, Final, cast
+from collections.abc import (
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
+from typing import Any, Final, Self, cast
 
 from headrace.shared.batches import gather_batches
 from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
@@ -28,8 +36,10 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
     """A dict under a name, in the order of insertion. Each method is atomic; ``d[k] += 1`` is two:
     see ``add`` and ``update_if``.
 
-    Keys are numbers, strings, bytes, None and tuples of these; 1, 1.0 and True are different keys.
-    Loops fetch pages, one after the other, each of them as it is at that time.
+    Keys are numbers, strings, bytes, None and tuples of these. Unlike in a dict, 1, 1.0 and True
+    are different keys, for they are kept as they travel; 0.0 and -0.0 are one, and so are all NaN.
+    Loops, ``copy`` and ``|`` fetch pages, one after the other, each of them as it is at that time:
+    a loop over a dict that is changed meanwhile goes on.
     """
 
     kind = DICT
@@ -56,9 +66,26 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         return (open_sealed(key) for key, _ in self._read_pairs())
 
+    def __reversed__(self) -> Iterator[Any]:
+        return iter(list(self)[::-1])
+
+    def __or__(self, other: Any) -> dict[Any, Any]:
+        return self.copy() | _take_pairs(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> dict[Any, Any]:
+        return _take_pairs(other) | self.copy() if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+    def copy(self) -> dict[Any, Any]:
+        """Its items, as a dict of the program's own."""
+        return dict(self.read_items())
+
     def keys(self) -> KeysView[Any]:
         """The keys, fetched in pages."""
-        return KeysView(self)
+        return _Keys(self)
 
     def values(self) -> ValuesView[Any]:
         """The values, fetched in pages."""
@@ -81,7 +108,7 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
         """Take out what was inserted last. Raises KeyError."""
         found = self._change("popitem").values
         if not found:
-            raise KeyError(f"{self!r} is empty")
+            raise KeyError("popitem(): dictionary is empty")
         return open_sealed(found[0]), open_sealed(found[1])
 
     def clear(self) -> None:
@@ -94,7 +121,8 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Put many, together as long as they take less than 4 MiB."""
-        pairs: dict[Any, Any] = dict(other, **named)
+        pairs = _take_pairs(other)
+        pairs.update(named)
         groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
         for batch in gather_batches(groups):
             self._change("set", *batch)
@@ -138,6 +166,15 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
         return ((open_sealed(key), open_sealed(value)) for key, value in self._read_pairs())
 
 
+class _Keys(KeysView[Any]):
+    """Keys, which like those of a dict can be walked backwards."""
+
+    _mapping: SharedDict
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._mapping)
+
+
 class _Items(ItemsView[Any, Any]):
     """Items without a call for each."""
 
@@ -145,6 +182,9 @@ class _Items(ItemsView[Any, Any]):
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return self._mapping.read_items()
+
+    def __reversed__(self) -> Iterator[tuple[Any, Any]]:
+        return iter(list(self)[::-1])
 
 
 class _Values(ValuesView[Any]):
@@ -155,14 +195,29 @@ class _Values(ValuesView[Any]):
     def __iter__(self) -> Iterator[Any]:
         return (value for _, value in self._mapping.read_items())
 
+    def __reversed__(self) -> Iterator[Any]:
+        return iter(list(self)[::-1])
+
     def __contains__(self, value: object) -> bool:
         return any(one == value for one in self)
+
+
+def _take_pairs(other: Any) -> dict[Any, Any]:
+    """What a dict can be made of, as one; of a shared dict without a call for each value."""
+    return other.copy() if isinstance(other, SharedDict) else dict(other)
 
 
 def seal_key(key: Any) -> bytes:
     """Encode a key. Raises TypeError for one of another type."""
     _check_key(key)
-    return seal(key, "the key")
+    return seal(_merge_zeros(key), "the key")
+
+
+def _merge_zeros(key: Any) -> Any:
+    """The same key without negative zeros, which are equal to others but look different."""
+    if type(key) is tuple:
+        return tuple(map(_merge_zeros, cast("Iterable[Any]", key)))
+    return abs(key) if type(key) is float and key == 0 else key
 
 
 def _check_key(key: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any, ClassVar
 
 from headrace.shared.session import SharedSession
@@ -12,6 +13,15 @@ from headrace_wire.encoding import pack
 from headrace_wire.errors import UnknownSharedError
 from headrace_wire.shared import SharedAnswer, SharedSpec
 from headrace_wire.timeouts import Limit
+
+#: What calls can be advised to do with a value that does not travel otherwise.
+PICKLING = re.compile(r"(;|, or)( use)? serializer='cloudpickle'")
+
+#: What can be shared.
+KEPT = (
+    "numbers, text, bytes, None, dates, NumPy arrays, dataclasses of modules that all can import, "
+    "and lists, tuples, dicts and sets of these"
+)
 
 
 class SharedHandle:
@@ -25,7 +35,7 @@ class SharedHandle:
     def __init__(
         self, session: SharedSession, name: str, *, initial: bytes = b"", maxsize: int = 0
     ) -> None:
-        self.name = name
+        self.name = check_name(name)
         self._session = session
         session.open(SharedSpec(name, self.kind, initial, maxsize))
 
@@ -63,9 +73,23 @@ class SharedHandle:
         )
 
 
+def check_name(name: object) -> str:
+    """The name of a shared object. Raises TypeError for what is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a shared object is a str, not {type(name).__name__} {name!r}")
+    return name
+
+
 def seal(value: object, label: str = "the value") -> bytes:
     """Encode a value. Raises TypeError for what cannot travel, and ValueError."""
-    return pack_value(value, label)
+    try:
+        return pack_value(value, label)
+    except (TypeError, ValueError) as error:
+        said, advised = PICKLING.subn("", str(error))
+        if not advised:
+            raise
+        # There is no pickling here: what else there is to say of it stays.
+        raise type(error)(f"{said}; shared state keeps {KEPT}") from None
 
 
 def open_sealed(value: bytes) -> Any:

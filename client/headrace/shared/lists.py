@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, overload
+import operator
+import struct
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from itertools import islice
+from typing import Any, Self, SupportsIndex, overload
 
 from headrace.shared.batches import gather_batches
 from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
-from headrace_wire.shared import LIST
+from headrace_wire.shared import LIST, write_slice
+
+#: How often a list that does not fit into one answer is read anew because it changed meanwhile.
+MOST_READINGS = 5
 
 
-class SharedList(SharedHandle):
+class SharedList(SharedHandle, MutableSequence[Any]):
     """A list under a name. Each method is atomic; ``l[i] += 1`` is two: see ``add``.
 
-    Slices and loops fetch pages, one after the other, each of them as it is at that time.
+    It does what a list does. What is longer than 5,000 items or 4 MiB takes more than one message:
+    it is read anew, a few times, if it changed meanwhile, and put in with ``extend`` in parts. A
+    loop fetches pages, one after the other, each of them as it is at that time. ``+``, ``*``,
+    slices and ``copy`` give lists of the program's own.
     """
 
     kind = LIST
+
+    #: As of a list, whose equality is that of its items.
+    __hash__ = None  # type: ignore[assignment] # object's is no longer right
 
     def append(self, value: Any) -> None:
         """Put a value at the end."""
@@ -24,43 +37,90 @@ class SharedList(SharedHandle):
 
     def extend(self, values: Iterable[Any]) -> None:
         """Put values at the end, together as long as they take less than 4 MiB."""
+        if isinstance(values, SharedList):
+            values = values.copy()  # it may be this one, which has no end while it grows
         for batch in gather_batches((seal(value),) for value in values):
             self._change("append", *batch)
 
-    def insert(self, index: int, value: Any) -> None:
+    def insert(self, index: SupportsIndex, value: Any) -> None:
         """Put a value before the one at ``index``."""
-        self._change("insert", seal(value), numbers=(index,))
+        place = min(max(operator.index(index), -sys.maxsize), sys.maxsize)
+        self._change("insert", seal(value), numbers=(place,))
 
-    def pop(self, index: int = -1) -> Any:
+    def pop(self, index: SupportsIndex = -1) -> Any:
         """Take one out. Raises IndexError."""
-        found = self._change("pop", numbers=(index,)).values
-        if not found:
-            raise IndexError(f"pop from {self!r}: there is no item {index}")
-        return open_sealed(found[0])
+        answer = self._change("pop", numbers=(_fit(operator.index(index)),))
+        if not answer.values:
+            empty = answer.numbers == (0,)
+            raise IndexError("pop from empty list" if empty else "pop index out of range")
+        return open_sealed(answer.values[0])
 
     def remove(self, value: Any) -> None:
         """Take out the first that equals ``value``. Raises ValueError."""
         while True:
-            index, found = self._find(value)
-            if self._change("pop", found, numbers=(index,)).numbers[0]:
+            sealed = enumerate(self._read_range(0, None))
+            first = next((one for one in sealed if _equals(open_sealed(one[1]), value)), None)
+            if first is None:
+                raise ValueError("list.remove(x): x not in list")
+            if self._change("pop", first[1], numbers=(first[0],)).numbers[0]:
                 return
 
-    def add(self, index: int, amount: float = 1) -> Any:
+    def add(self, index: SupportsIndex, amount: float = 1) -> Any:
         """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
-        found = self._change("add", seal_number(amount), numbers=(index,)).values
-        return open_sealed(self._require(found, index)[0])
+        place = _fit(operator.index(index))
+        found = self._change("add", seal_number(amount), numbers=(place,)).values
+        if not found:
+            raise IndexError("list index out of range")
+        return open_sealed(found[0])
 
     def clear(self) -> None:
         """Take all out."""
         self._change("clear")
 
-    def index(self, value: Any) -> int:
-        """The place of the first that equals ``value``. Raises ValueError."""
-        return self._find(value)[0]
+    def copy(self) -> list[Any]:
+        """Its items, as a list of the program's own."""
+        return [open_sealed(value) for value in self._read_all()[0]]
+
+    def index(self, value: Any, start: SupportsIndex = 0, stop: SupportsIndex = sys.maxsize) -> int:
+        """The place of the first that equals ``value``, from ``start`` on and before ``stop``.
+
+        Raises ValueError.
+        """
+        first, last = operator.index(start), operator.index(stop)
+        if first < 0 or last < 0:
+            whole = self.copy()
+            items = iter(whole)
+            first, last, _ = slice(first, last).indices(len(whole))
+        else:
+            items = iter(self)
+        for place, one in enumerate(islice(items, first, max(first, last)), first):
+            if _equals(one, value):
+                return place
+        raise ValueError(f"{value!r} is not in list")
 
     def count(self, value: Any) -> int:
         """How many equal ``value``."""
-        return sum(one == value for one in self)
+        return sum(_equals(one, value) for one in self)
+
+    def reverse(self) -> None:
+        """Turn the order around."""
+        self._change("reverse")
+
+    def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
+        """Put the items in order, as ``list.sort`` does: in this process, and then all at once.
+
+        It begins anew when the list was changed meanwhile.
+        """
+        while True:
+            sealed, version = self._read_all()
+            items = list(map(open_sealed, sealed))
+            keys = items if key is None else list(map(key, items))
+            order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
+            packed = struct.pack(f"<{len(order)}I", *order)
+            if version is not None:
+                told = self._change("reorder", packed, numbers=(version,)).numbers
+                if told[0]:
+                    return
 
     def __len__(self) -> int:
         return self._read("len").numbers[0]
@@ -68,39 +128,123 @@ class SharedList(SharedHandle):
     def __iter__(self) -> Iterator[Any]:
         return map(open_sealed, self._read_range(0, None))
 
+    def __reversed__(self) -> Iterator[Any]:
+        return iter(self.copy()[::-1])
+
     def __contains__(self, value: object) -> bool:
-        return any(one == value for one in self)
+        return any(_equals(one, value) for one in self)
+
+    def __eq__(self, other: object) -> bool:
+        items = _take_items(other)
+        return NotImplemented if items is None else self.copy() == items
+
+    def __lt__(self, other: Any) -> bool:
+        items = _take_items(other)
+        return NotImplemented if items is None else self.copy() < items
+
+    def __le__(self, other: Any) -> bool:
+        items = _take_items(other)
+        return NotImplemented if items is None else self.copy() <= items
+
+    def __gt__(self, other: Any) -> bool:
+        items = _take_items(other)
+        return NotImplemented if items is None else self.copy() > items
+
+    def __ge__(self, other: Any) -> bool:
+        items = _take_items(other)
+        return NotImplemented if items is None else self.copy() >= items
+
+    def __add__(self, other: Any) -> list[Any]:
+        items = _take_items(other)
+        if items is None:
+            name = type(other).__name__
+            raise TypeError(f'can only concatenate list (not "{name}") to list')
+        return self.copy() + items
+
+    def __radd__(self, other: Any) -> list[Any]:
+        items = _take_items(other)
+        return NotImplemented if items is None else items + self.copy()
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[misc] # as list has it
+        self.extend(values)
+        return self
+
+    def __mul__(self, times: SupportsIndex) -> list[Any]:
+        return self.copy() * _count_times(times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: SupportsIndex) -> Self:
+        self._change("repeat", numbers=(min(max(_count_times(times), 0), sys.maxsize),))
+        return self
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
-            places = range(len(self))[index]
-            if not places:
-                return []
-            first, last = min(places[0], places[-1]), max(places[0], places[-1])
-            found = list(map(open_sealed, self._read_range(first, last + 1)))
-            step = places.step
-            return found[::step] if step > 0 else found[::-1][::-step]
-        return open_sealed(self._require(self._read("get", numbers=(index,)).values, index)[0])
+            answer = self._read("slice", numbers=write_slice(index))
+            if len(answer.values) < answer.numbers[0]:
+                return self.copy()[index]
+            return [open_sealed(value) for value in answer.values]
+        found = self._read("get", numbers=(_find_place(index),)).values
+        if not found:
+            raise IndexError("list index out of range")
+        return open_sealed(found[0])
 
-    def __setitem__(self, index: int, value: Any) -> None:
-        done = self._change("set", seal(value), numbers=(index,)).numbers[0]
-        self._require((b"",) if done else (), index)
+    def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
+        if isinstance(index, slice):
+            self._set_slice(index, value)
+        elif not self._change("set", seal(value), numbers=(_find_place(index),)).numbers[0]:
+            raise IndexError("list assignment index out of range")
 
-    def __delitem__(self, index: int) -> None:
-        self._require(self._change("pop", numbers=(index,)).values, index)
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        if isinstance(index, slice):
+            self._change("cut", numbers=write_slice(index))
+        elif not self._change("pop", numbers=(_find_place(index),)).values:
+            raise IndexError("list assignment index out of range")
 
-    def _find(self, value: Any) -> tuple[int, bytes]:
-        for index, found in enumerate(self._read_range(0, None)):
-            if open_sealed(found) == value:
-                return index, found
-        raise ValueError(f"{value!r} is not in {self!r}")
+    def _set_slice(self, chosen: slice, values: Iterable[Any]) -> None:
+        numbers = write_slice(chosen)
+        given: Any = values
+        if isinstance(given, SharedList):
+            given = given.copy()
+        elif not isinstance(given, Iterable):
+            simple = chosen.step is None or operator.index(chosen.step) == 1
+            raise TypeError(
+                "can only assign an iterable"
+                if simple
+                else "must assign iterable to extended slice"
+            )
+        sealed = [seal(value) for value in given]
+        told = self._change("splice", *sealed, numbers=numbers).numbers
+        if not told[0]:
+            raise ValueError(
+                f"attempt to assign sequence of size {len(sealed)} to extended slice of size "
+                f"{told[1]}"
+            )
+
+    def _read_all(self) -> tuple[list[bytes], int | None]:
+        """All of it as it was at one time, and the version that it had then.
+
+        None for a version if it changed each time that it was read, page by page.
+        """
+        for _ in range(MOST_READINGS):
+            found: list[bytes] = []
+            versions: set[int] = set()
+            while True:
+                page = self._read("page", numbers=(len(found), _END))
+                found += page.values
+                versions.update(page.numbers)
+                if not page.values or len(versions) > 1:
+                    break
+            if len(versions) == 1:
+                return found, versions.pop()
+        return list(self._read_range(0, None)), None
 
     def _read_range(self, start: int, stop: int | None) -> Iterator[bytes]:
-        end = (1 << 62) if stop is None else stop
+        end = _END if stop is None else stop
         while start < end:
             page = self._read("page", numbers=(start, end)).values
             yield from page
@@ -108,7 +252,44 @@ class SharedList(SharedHandle):
             if not page:
                 return
 
-    def _require(self, found: tuple[bytes, ...], index: int) -> tuple[bytes, ...]:
-        if not found:
-            raise IndexError(f"{self!r} has no item {index}")
-        return found
+
+#: Beyond the end of any list.
+_END = 1 << 62
+
+
+def _find_place(index: Any) -> int:
+    """An index as a number. Raises the TypeError and the IndexError of a list."""
+    try:
+        place = operator.index(index)
+    except TypeError:
+        name = type(index).__name__
+        raise TypeError(f"list indices must be integers or slices, not {name}") from None
+    return _fit(place)
+
+
+def _fit(place: int) -> int:
+    if not -sys.maxsize <= place <= sys.maxsize:
+        raise IndexError("cannot fit 'int' into an index-sized integer")
+    return place
+
+
+def _take_items(other: object) -> list[Any] | None:
+    """The items of what a list compares and concatenates with: of a list, shared or not."""
+    if isinstance(other, SharedList):
+        return other.copy()
+    if isinstance(other, list):
+        items: list[Any] = other
+        return items
+    return None
+
+
+def _count_times(times: Any) -> int:
+    try:
+        return operator.index(times)
+    except TypeError:
+        name = type(times).__name__
+        raise TypeError(f"can't multiply sequence by non-int of type '{name}'") from None
+
+
+def _equals(one: Any, value: Any) -> bool:
+    return one is value or bool(one == value)

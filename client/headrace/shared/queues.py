@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import queue
 from collections.abc import Iterator
 from typing import Any
 
 from headrace.shared.handle import SharedHandle, open_sealed, seal
 from headrace.shared.session import SharedSession
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import QueueClosedError, UnreachableError
 from headrace_wire.shared import QUEUE
 from headrace_wire.timeouts import Limit, check_timeout
@@ -26,7 +28,15 @@ class SharedQueue(SharedHandle):
     kind = QUEUE
 
     def __init__(self, session: SharedSession, name: str, maxsize: int = 0) -> None:
-        super().__init__(session, name, maxsize=maxsize)
+        try:
+            most = operator.index(maxsize)
+        except TypeError:
+            kind = type(maxsize).__name__
+            raise TypeError(
+                f"maxsize is how many items may wait in the queue, 0 for any number, not {kind} "
+                f"{maxsize!r}"
+            ) from None
+        super().__init__(session, name, maxsize=min(max(most, 0), MAX_INTEGER))
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError.

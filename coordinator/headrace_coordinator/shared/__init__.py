@@ -7,7 +7,8 @@ the queue is.
 
     kind   read                       change
     value  get                        set, set_if, add
-    list   len, get, page             append, insert, set, pop, add, clear
+    list   len, get, page, slice      append, insert, set, pop, add, clear, splice, cut, reverse,
+                                      reorder, repeat
     dict   len, get, page             set, set_if, setdefault, pop, popitem, add, clear
     lock   state                      acquire, release
     event  is_set                     set, clear

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+
 from headrace_coordinator.shared.ground import DONE, Ground, Item, SharedObject, tell
 from headrace_coordinator.shared.numbers import add_numbers
 from headrace_coordinator.shared.pages import PAGE_ITEMS, take_page
-from headrace_wire.shared import LIST, SharedAnswer, SharedCall
+from headrace_wire.errors import UsageError
+from headrace_wire.shared import LIST, SharedAnswer, SharedCall, read_slice
+
+#: Items by which a list grows at once when it is repeated: everybody waits for that.
+MAX_REPEATED = 1 << 20
+
+#: One place of a new order.
+PLACE = struct.Struct("<I")
 
 #: Between the numbers of neighbours there is room for so many items, once all are numbered anew.
 GAP = 1 << 20
@@ -19,6 +29,8 @@ class SharedItems(SharedObject):
     def __init__(self, name: str, ground: Ground) -> None:
         super().__init__(name, ground)
         self._items: list[Item] = []
+        #: Another one after each change: no number is given out twice.
+        self._version = ground.next_number()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -40,11 +52,24 @@ class SharedItems(SharedObject):
                 return SharedAnswer(values=() if found is None else (self._items[found].value,))
             case "page", (start, stop) if start >= 0:
                 items = self._items[start : min(stop, start + PAGE_ITEMS)]
-                return SharedAnswer(values=tuple(item.value for item in take_page(items)))
+                return self._show(items)
+            case "slice", (_, _, _, _):
+                chosen = self._items[read_slice(call.numbers)]
+                return self._show(chosen, len(chosen))
             case _:
                 raise self.refuse(call)
 
+    def _show(self, items: list[Item], *numbers: int) -> SharedAnswer:
+        """As many of these as go into one answer, numbers, and the version."""
+        values = tuple(item.value for item in take_page(items))
+        return SharedAnswer(values=values, numbers=(*numbers, self._version))
+
     def change(self, call: SharedCall) -> SharedAnswer:
+        answer = self._change(call)
+        self._version = self.ground.next_number()
+        return answer
+
+    def _change(self, call: SharedCall) -> SharedAnswer:
         match call.operation, call.numbers, call.values:
             case "append", (), values:
                 self._insert(len(self), values)
@@ -61,7 +86,7 @@ class SharedItems(SharedObject):
             case "pop", (index,), ():
                 found = self._find(index)
                 if found is None:
-                    return DONE
+                    return SharedAnswer(numbers=(len(self),))
                 item = self._items.pop(found)
                 self.drop([item])
                 return SharedAnswer(values=(item.value,))
@@ -82,8 +107,73 @@ class SharedItems(SharedObject):
                 self.drop(self._items)
                 self._items = []
                 return DONE
+            case "splice", (_, _, _, _), values:
+                return self._splice(read_slice(call.numbers), values)
+            case "cut", (_, _, _, _), ():
+                chosen = read_slice(call.numbers)
+                gone = self._items[chosen]
+                del self._items[chosen]
+                self.drop(gone)
+                return DONE
+            case "reverse", (), ():
+                self._arrange(range(len(self) - 1, -1, -1))
+                return DONE
+            case "reorder", (version,), (packed,):
+                if version != self._version:
+                    return tell(yes=False)
+                order = [place for (place,) in PLACE.iter_unpack(packed)]
+                if sorted(order) != list(range(len(self))):
+                    raise self.refuse(call)
+                self._arrange(order)
+                return tell(yes=True)
+            case "repeat", (times,), ():
+                return self._repeat(times)
             case _:
                 raise self.refuse(call)
+
+    def _splice(self, chosen: slice, values: tuple[bytes, ...]) -> SharedAnswer:
+        """Put values in place of a slice; 0 and the right number of them where it is another."""
+        places = range(len(self))[chosen]
+        if places.step != 1:
+            items = [self._items[place] for place in places]
+            if len(items) != len(values):
+                return SharedAnswer(numbers=(0, len(items)))
+            pairs = list(zip(items, values, strict=True))
+            self.ground.require(sum(len(value) - len(item.value) for item, value in pairs))
+            for item, value in pairs:
+                self._set(item, value)
+            return tell(yes=True)
+        gone = self._items[places.start : places.stop]
+        new_bytes = sum(Item(0, value).size_bytes for value in values)
+        self.ground.require(new_bytes - sum(item.size_bytes for item in gone))
+        del self._items[places.start : places.start + len(gone)]
+        self.drop(gone)
+        if values:
+            self._insert(places.start, values)
+        return tell(yes=True)
+
+    def _arrange(self, order: Iterable[int]) -> None:
+        """Put the values into another order; the items' numbers stay in theirs."""
+        values = [self._items[place].value for place in order]
+        for item, value in zip(self._items, values, strict=True):
+            if item.value != value:
+                growth = len(value) - len(item.value)
+                item.value = value
+                self.keep(item, growth)
+
+    def _repeat(self, times: int) -> SharedAnswer:
+        if times < 1:
+            self.drop(self._items)
+            self._items = []
+            return DONE
+        if (times - 1) * len(self) > MAX_REPEATED:
+            raise UsageError(
+                f"the list {self.name!r} would grow by {(times - 1) * len(self):,} items at once, "
+                f"and {MAX_REPEATED:,} are the most: extend it step by step"
+            )
+        self.ground.require((times - 1) * sum(item.size_bytes for item in self._items))
+        self._insert(len(self), tuple(item.value for item in self._items) * (times - 1))
+        return DONE
 
     def _find(self, index: int) -> int | None:
         place = index + len(self) if index < 0 else index

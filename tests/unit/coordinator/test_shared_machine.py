@@ -14,12 +14,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from headrace_coordinator.shared.invariants import check_room
 from headrace_coordinator.store import Store
 from headrace_wire.errors import LockLostError, SharedFullError
-from headrace_wire.shared import DICT, LIST, LOCK, QUEUE, VALUE, SharedAnswer, SharedReceipt
+from headrace_wire.shared import (
+    DICT,
+    LIST,
+    LOCK,
+    QUEUE,
+    VALUE,
+    SharedAnswer,
+    SharedReceipt,
+    write_slice,
+)
 from support.shared_builders import SharedRig, read
 
 SESSIONS = st.sampled_from(["a", "b", "c"])
 INDICES = st.integers(-6, 6)
 KEYS = st.sampled_from(["x", "y", "z", 1, None])
+SLICES = st.builds(
+    slice, *[st.none() | INDICES] * 2, st.none() | st.sampled_from([-2, -1, 1, 2, 3])
+)
 CONTENTS = st.integers(-5, 5) | st.text(max_size=30)
 
 #: Room for some tens of items, so that it is full at times.
@@ -105,6 +117,31 @@ class SharedMachine(RuleBasedStateMachine):
         answer = self.ask(session, "l", "set", content, numbers=(index,))
         if answer and answer.numbers == (1,):
             self.list[index] = content
+
+    @rule(session=SESSIONS, chosen=SLICES, contents=st.lists(CONTENTS, max_size=3))
+    def set_slice(self, session: str, chosen: slice, contents: list[Any]) -> None:
+        answer = self.ask(session, "l", "splice", *contents, numbers=write_slice(chosen))
+        if answer and answer.numbers == (1,):
+            self.list[chosen] = contents
+        elif answer:
+            assert answer.numbers == (0, len(self.list[chosen]))
+            assert len(self.list[chosen]) != len(contents)
+
+    @rule(session=SESSIONS, chosen=SLICES)
+    def cut(self, session: str, chosen: slice) -> None:
+        assert read(self.rig.look("l", "slice", numbers=write_slice(chosen))) == self.list[chosen]
+        self.ask(session, "l", "cut", numbers=write_slice(chosen))
+        del self.list[chosen]
+
+    @rule(session=SESSIONS)
+    def reverse(self, session: str) -> None:
+        self.ask(session, "l", "reverse")
+        self.list.reverse()
+
+    @rule(session=SESSIONS, times=st.integers(-1, 3))
+    def repeat_list(self, session: str, times: int) -> None:
+        if len(self.list) < 20 and self.ask(session, "l", "repeat", numbers=(times,)):
+            self.list *= times
 
     @rule(session=SESSIONS, key=KEYS, content=CONTENTS)
     def put_under_key(self, session: str, key: Any, content: Any) -> None:
