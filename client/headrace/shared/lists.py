@@ -207,17 +207,17 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 
     def _set_slice(self, chosen: slice, values: Iterable[Any]) -> None:
         numbers = write_slice(chosen)
-        given: Any = values
-        if isinstance(given, SharedList):
-            given = given.copy()
-        elif not isinstance(given, Iterable):
+        iterable = isinstance(values, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
+        if isinstance(values, SharedList):
+            values = values.copy()
+        elif not iterable:
             simple = chosen.step is None or operator.index(chosen.step) == 1
             raise TypeError(
                 "can only assign an iterable"
                 if simple
                 else "must assign iterable to extended slice"
             )
-        sealed = [seal(value) for value in given]
+        sealed = [seal(value) for value in values]
         told = self._change("splice", *sealed, numbers=numbers).numbers
         if not told[0]:
             raise ValueError(
@@ -277,10 +277,9 @@ def _take_items(other: object) -> list[Any] | None:
     """The items of what a list compares and concatenates with: of a list, shared or not."""
     if isinstance(other, SharedList):
         return other.copy()
-    if isinstance(other, list):
-        items: list[Any] = other
-        return items
-    return None
+    is_list = isinstance(other, list)
+    items: Any = other
+    return items if is_list else None
 
 
 def _count_times(times: Any) -> int:
