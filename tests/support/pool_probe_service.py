@@ -181,5 +181,6 @@ ACTS: dict[str, Callable[[Any, int], object]] = {
     "interrupt": lambda *_: os.kill(os.getpid(), signal.SIGINT),
     "close files": lambda *_: os.closerange(3, 1024),
     "leave a thread": _leave_thread,
+    "leave a child": lambda *_: os.fork() or os._exit(0),
     "print": lambda text, _: print(text),
 }

@@ -376,6 +376,7 @@ class Agent:
 def run_worker(settings: WorkerSettings, launcher: Launcher) -> None:
     """Be a worker until told to go. See Agent for what is raised."""
     keep_large_blocks()
+    launcher.adopt_orphans()
     Agent(settings, launcher).run()
 
 

@@ -31,6 +31,7 @@ from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_wire.record import Record
 from headrace_worker.pool.cell import Cell
+from headrace_worker.pool.orphans import adopt_orphans, read_end, reap_strays
 from headrace_worker.pool.packing import pack, unpack
 from headrace_worker.pool.slot import SlotSettings
 
@@ -108,6 +109,7 @@ def serve(control_fd: int, lifeline: int) -> NoReturn:
     gc.disable()
     import_beforehand(hello.preload)
     gc.freeze()
+    adopt_orphans()
     _Server(control, lifeline, hello.process).run()
 
 
@@ -163,9 +165,12 @@ class _Server:
         number, report = self._slots.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        _, status = os.waitpid(number, 0)
-        _tell(report, os.waitstatus_to_exitcode(status))
+        # Told first: if this process is killed in between, somebody can still ask the kernel.
+        _tell(report, read_end(number))
+        os.waitpid(number, 0)
         os.close(report)
+        # What the tasks of slots have left behind is handed to this process.
+        reap_strays({number for number, _ in self._slots.values()})
 
     def _become_slot(self, message: bytes, link: int, cell: int, report: int) -> NoReturn:
         status = 1

@@ -27,6 +27,7 @@ from headrace_worker.pool.forkserver import (
     write_program,
 )
 from headrace_worker.pool.loader import DEFAULT_LOADER
+from headrace_worker.pool.orphans import adopt_orphans, wait_for_orphan
 from headrace_worker.pool.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ if TYPE_CHECKING:
 
 #: What may be asked for; the first is the default.
 START_METHODS = ("forkserver", "spawn", "fork")
+
+
+#: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
+#: imported what slots are to share; one that takes longer is frozen.
+ANSWER_SECONDS = 60.0
+
+
+class Server(Protocol):
+    """A fork server's process, in the words of subprocess."""
+
+    def poll(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> object: ...
 
 
 class Child(Protocol):
@@ -101,6 +117,11 @@ class Launcher:
         if self._fork_server and threading.active_count() == 1:
             self._fork_server.fork()
 
+    def adopt_orphans(self) -> None:
+        """Let slots become children of this process when their fork server dies."""
+        if self._fork_server:
+            adopt_orphans()
+
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> Child:
@@ -128,7 +149,7 @@ class ForkServer:
 
     def __init__(self, preload: Sequence[str]) -> None:
         self._preload = tuple(preload)
-        self._process: subprocess.Popen[bytes] | ForkedServer | None = None
+        self._process: Server | None = None
         self._control: socket.socket | None = None
         # Slots live as long as the other end is open, which is never given to anybody; they may
         # well live longer than the server that forked them.
@@ -186,7 +207,8 @@ class ForkServer:
                 socket.send_fds(control, [message], [link.fileno(), cell.fd, theirs])
             finally:
                 os.close(theirs)
-            return ForkedSlot(report)
+            assert self._process, "it has just been started"
+            return ForkedSlot(report, self._process)
         except BaseException:
             os.close(report)
             raise
@@ -230,9 +252,17 @@ class ForkedServer:
 
 
 class ForkedSlot:
-    """A slot that the fork server forked. Raises OSError where it could not."""
+    """A slot that the fork server forked. Raises OSError where it could not.
 
-    def __init__(self, report: int) -> None:
+    How it ended the server tells. If the server dies before that, the slot becomes a child of this
+    process, where that has adopted it (see ``orphans``), and the kernel tells.
+    """
+
+    def __init__(self, report: int, server: Server) -> None:
+        self._server = server
+        if not _wait_for(report, ANSWER_SECONDS):
+            server.kill()
+            raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
         word = _read_word(report)
         if word is None:
             raise OSError(errno.ECHILD, "the fork server died")
@@ -241,6 +271,7 @@ class ForkedSlot:
         self._pid = word
         self._exitcode: int | None = None
         self._report = report
+        self._orphaned = False
 
     @property
     def pid(self) -> int | None:
@@ -248,19 +279,26 @@ class ForkedSlot:
 
     @property
     def exitcode(self) -> int | None:
-        """How it ended; None while it runs, and where the fork server died before it."""
+        """How it ended; None while it runs, and where nobody can tell any more."""
         self.join(0.0)
         return self._exitcode
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for its end, or that of the fork server, which alone would know of it."""
-        if self._report < 0:
-            return
-        poll = select.poll()
-        poll.register(self._report, select.POLLIN)
-        if poll.poll(None if timeout is None else timeout * 1000):
+        """Wait for its end, as far as anybody tells of it."""
+        if self._report >= 0 and _wait_for(self._report, timeout):
             self._exitcode = _read_word(self._report)
             self.close()
+            self._orphaned = self._exitcode is None
+            if self._orphaned:
+                self._server.wait()  # until then its children are not handed on
+        if self._orphaned:
+            self._exitcode = wait_for_orphan(self._pid, timeout)
+            self._orphaned = self._exitcode is None
+
+    def insist(self) -> None:
+        """It is dead and the server does not say how, as it is frozen: end that, and ask anew."""
+        self._server.kill()
+        self.join(ANSWER_SECONDS)
 
     def kill(self) -> None:
         if self._report >= 0 and self.exitcode is None:
@@ -280,6 +318,13 @@ def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
     serve(control.detach(), lifeline)
+
+
+def _wait_for(report: int, seconds: float | None) -> bool:
+    """Wait for a word, or for the end of whoever would write it."""
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _read_word(report: int) -> int | None:

@@ -74,12 +74,12 @@ class JobRunner:
         self.run = run
 
     def _open_parameters(self) -> Parameters:
+        if not _begins_a_map(self._packed):  # seen before megabytes of nothing are unpacked
+            raise ValueError("the job's parameters are no map")
         try:
             parameters: object = unpack(self._packed)
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
-        if not isinstance(parameters, dict):
-            raise ValueError(f"the job's parameters are no map but {type(parameters).__name__}")  # noqa: TRY004 - wrong parameters
         return cast("Parameters", parameters)
 
     def describe(self, index: int, task_input: bytes | None) -> str:
@@ -93,3 +93,8 @@ class JobRunner:
         if isinstance(self._service, DetailedService):
             return self._service.detail(error, self._parameters)
         return b""
+
+
+def _begins_a_map(packed: bytes) -> bool:
+    # msgpack's specification: fixmap, map 16, map 32.
+    return bool(packed) and (packed[0] & 0xF0 == 0x80 or packed[0] in (0xDE, 0xDF))

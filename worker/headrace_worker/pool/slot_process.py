@@ -14,6 +14,7 @@ from headrace_wire.record import Record
 from headrace_worker.pool.cell import Cell, Running
 from headrace_worker.pool.channel import Message, PoolEnd
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
+from headrace_worker.pool.launch import ForkedSlot
 from headrace_worker.pool.line import Held, Stretch
 from headrace_worker.pool.messages import RUN
 from headrace_worker.pool.runners import KeptJobs
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from headrace_worker.pool.launch import Launcher
 
-#: How long, in seconds, the exit status of a process that is dead may take to come.
+#: How long, in seconds, the exit status of a process that is dead may take to come, before the fork
+#: server is taken for frozen.
 STATUS_SECONDS = 5.0
 
 #: Why the pool itself kills a slot.
@@ -248,10 +250,14 @@ class SlotProcess:
     def bury(self) -> int | None:
         """Free what a dead slot leaves; gives its exit status, negative for a signal.
 
-        None where it is not known, because the fork server that would know has gone.
+        None where it is not known, because the fork server that would know has gone, and the kernel
+        does not tell this process.
         """
         self._process.join(STATUS_SECONDS)
         status = self._process.exitcode
+        if status is None and isinstance(self._process, ForkedSlot):
+            self._process.insist()
+            status = self._process.exitcode
         if status is not None:
             self._process.close()
         self.end.close()

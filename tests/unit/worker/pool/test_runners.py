@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_worker.pool.runners import KEPT_JOBS, KeptJobs
+from headrace_services.permits import Permits
+from headrace_worker.pool.packing import pack
+from headrace_worker.pool.runners import KEPT_JOBS, JobRunner, KeptJobs
+from support.pool_probe_service import ProbeService, load_probe
+
+if TYPE_CHECKING:
+    from headrace_services.service import Parameters
 
 
 def test_the_job_that_was_used_longest_ago_is_forgotten() -> None:
@@ -28,3 +37,20 @@ def test_the_pool_knows_what_a_slot_knows(order: list[int]) -> None:
         assert (slot_side.touch(job) is not None) == known
         if not known:
             slot_side.keep(job, True)
+
+
+@pytest.mark.parametrize("packed", [b"", b"\xc1", b"\x01", b"\x91" * 2000 + b"\xc0", b"\x81\xa1a"])
+def test_parameters_that_are_no_map_are_said_to_be_so(packed: bytes) -> None:
+    job = JobRunner("probe", "act", packed)
+    with pytest.raises(ValueError, match="the job's parameters"):
+        job.prepare(load_probe, Permits())
+
+
+def test_a_service_that_prepares_nothing_is_an_error() -> None:
+    class Idle(ProbeService):
+        def prepare(self, operation: str, parameters: Parameters) -> Any:
+            del operation, parameters
+
+    job = JobRunner("probe", "act", pack({}))
+    with pytest.raises(TypeError, match="NoneType"):
+        job.prepare(lambda _: Idle(), Permits())

@@ -1,0 +1,100 @@
+"""Why a slot died is known, also when its fork server cannot tell."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any, cast
+
+import psutil
+import pytest
+
+from headrace_worker.pool import slot_process
+from headrace_worker.pool.orphans import adopt_orphans
+from headrace_worker.pool.pool import Pool
+from support.pool_driver import Outcomes, collect, make_batch, run
+from support.pool_probe_service import LOADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    adopt_orphans()
+    try:
+        with Pool(1, "forkserver", loader=LOADER) as pool:
+            yield pool
+    finally:
+        adopt_orphans(on=False)
+
+
+def find_server(pool: Pool) -> psutil.Process:
+    launcher = cast("Any", pool._crew)._launcher
+    return psutil.Process(launcher._fork_server._process.pid)
+
+
+def begin_to_die(pool: Pool, tmp_path: Path) -> Path:
+    """Let a task wait for a file, at whose sight it dies; gives the file."""
+    started, release = tmp_path / "started", tmp_path / "release"
+    steps = {"mark": str(started), "wait": str(release), "segfault": None}
+    pool.submit(make_batch(acts={name: ([], argument) for name, argument in steps.items()}))
+    collect(pool, until=started.exists)
+    return release
+
+
+def tell_signals(outcomes: Outcomes) -> list[str]:
+    return [failed.signal for failed in outcomes.failed()]
+
+
+def test_a_slot_that_outlived_its_fork_server_says_why_it_died(pool: Pool, tmp_path: Path) -> None:
+    release = begin_to_die(pool, tmp_path)
+    server = find_server(pool)
+    server.kill()
+    release.touch()
+    assert tell_signals(collect(pool)) == ["SIGSEGV"]
+    assert run(pool, make_batch(job="next")).indices("next") == [0]
+
+
+def test_a_slot_whose_fork_server_is_frozen_says_why_it_died(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot_process, "STATUS_SECONDS", 0.1)
+    release = begin_to_die(pool, tmp_path)
+    find_server(pool).suspend()
+    release.touch()
+    assert tell_signals(collect(pool)) == ["SIGSEGV"]
+    assert run(pool, make_batch(job="next")).indices("next") == [0]
+
+
+def test_a_slot_that_died_just_before_its_fork_server_says_why(pool: Pool, tmp_path: Path) -> None:
+    release = begin_to_die(pool, tmp_path)
+    (slot,) = [psutil.Process(slot.pid) for slot in pool.stats()]
+    server = find_server(pool)
+    server.suspend()
+    release.touch()
+    while slot.status() != psutil.STATUS_ZOMBIE:
+        os.sched_yield()
+    server.kill()
+    assert tell_signals(collect(pool)) == ["SIGSEGV"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_an_orphan_that_is_killed_says_by_what(
+    pool: Pool, tmp_path: Path, number: signal.Signals
+) -> None:
+    begin_to_die(pool, tmp_path)
+    (slot,) = pool.stats()
+    server = find_server(pool)
+    server.kill()
+    os.kill(slot.pid, number)
+    assert tell_signals(collect(pool)) == [number.name]
+
+
+def test_what_a_task_leaves_behind_does_not_stay_as_a_zombie(pool: Pool) -> None:
+    run(pool, make_batch(tasks=3, acts={"leave a child": ([], None), "os._exit": ([], 3)}))
+    server = find_server(pool)
+    run(pool, make_batch(acts={"os._exit": ([], 3)}))
+    zombies = [child for child in server.children() if child.status() == psutil.STATUS_ZOMBIE]
+    assert not zombies

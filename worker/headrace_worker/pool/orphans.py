@@ -1,0 +1,70 @@
+"""Whose children slots are when their fork server has died: this process's, where that can be.
+
+    fork server ── killed ──► its slots, running or dead, are handed to this process,
+                              which may then ask the kernel how they ended
+
+Without it they would be the children of whatever runs first on the system, and nobody here would
+ever know why one of them died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import select
+from collections.abc import Container
+
+#: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
+PR_SET_CHILD_SUBREAPER = 36
+
+log = logging.getLogger(__name__)
+
+
+def adopt_orphans(*, on: bool = True) -> None:
+    """Let orphans below this process become its children, or no longer. Not inherited by a fork."""
+    try:
+        refused = ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+    except (AttributeError, OSError):
+        refused = -1
+    if refused:
+        log.debug("orphans cannot be adopted here: of some deaths the reason will not be known")
+
+
+def wait_for_orphan(number: int, seconds: float | None) -> int | None:
+    """Wait for the end of a process that may have become a child of this one.
+
+    Gives how it ended, negative for a signal. None where it has not ended, or is somebody else's.
+    """
+    try:
+        pidfd = os.pidfd_open(number)
+    except OSError:
+        return None
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            return None
+        found, status = os.waitpid(number, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    finally:
+        os.close(pidfd)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def read_end(number: int) -> int:
+    """How a child that has ended did so, negative for a signal; it stays to be asked again."""
+    end = os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
+    assert end is not None, "it has ended"
+    return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+
+def reap_strays(known: Container[int]) -> None:
+    """Let go the children that have ended and that nobody here knows: adopted ones."""
+    with contextlib.suppress(ChildProcessError):
+        while end := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if end.si_pid in known:
+                return
+            os.waitpid(end.si_pid, 0)
