@@ -86,7 +86,8 @@ def open_embedded_cluster(
         key = ensure_key(key_file)
         coordinator = _start(
             ["coordinator", "--bind", "127.0.0.1:0", "--no-http", "--data", str(folder),
-             "--key-file", str(key_file), "--announce", "--with-parent"],
+             "--key-file", str(key_file), "--announce", "--with-parent",
+             "--temporary", str(folder)],
             log, subprocess.PIPE,
         )  # fmt: skip
         in_the_end(partial(_stop, coordinator))
@@ -98,7 +99,8 @@ def open_embedded_cluster(
         worker = _start(
             ["worker", "--coordinator", str(address), "--key-file", str(key_file),
              "--slots", slots, "--start-method", start_method, "--name", "embedded",
-             "--drain", "0s", "--with-parent", *_write_options(permits or Permits()),
+             "--drain", "0s", "--with-parent", "--temporary", str(folder),
+             *_write_options(permits or Permits()),
              *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
              *(["--log-level", "error", "--task-stdout"] if show_output else [])],
             None if show_output else log, None if show_output else subprocess.DEVNULL, import_path,

@@ -338,7 +338,12 @@ class Pool:
             name="headrace-feeder",
             daemon=True,
         )
-        feeder.start()
+        try:
+            feeder.start()
+        except BaseException:  # interrupted: whether it runs is not known
+            window.close()
+            stream.cancel()
+            raise
 
     def _open_calls(self) -> Calls:
         with self._lock:

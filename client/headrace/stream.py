@@ -124,7 +124,7 @@ class Stream:
         self._running = threading.Lock()
         self._running.acquire()
         self._broken: HeadraceError | None = None
-        self._sender = threading.Thread(target=self._send, name="headrace-sender", daemon=True)
+        self._sending = threading.Lock()
         self._receiver = threading.Thread(
             target=self._receive, name="headrace-receiver", daemon=True
         )
@@ -249,8 +249,8 @@ class Stream:
                     self._nudge.put(None)
                 self._outbox.ring()
             if not self._started:
-                if self._sender.ident is None:
-                    self._sender.start()
+                # When this is interrupted the next one starts a thread: the first of them stays.
+                threading.Thread(target=self._send, name="headrace-sender", daemon=True).start()
                 self._started = True
         return index
 
@@ -258,6 +258,8 @@ class Stream:
         self._insist(lambda: self._jobs.put(self.job_id, start, packed))
 
     def _send(self) -> None:
+        if not self._sending.acquire(blocking=False):
+            return
         try:
             self._insist(lambda: self._jobs.submit(self._spec))
             self._receiver.start()

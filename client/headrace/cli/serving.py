@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -45,6 +46,13 @@ with_parent_option = option(
     is_flag=True,
     hidden=True,
     help="End when standard input is closed: whoever started this is gone.",
+)
+
+temporary_option = option(
+    "--temporary",
+    type=click.Path(file_okay=False, path_type=Path),
+    hidden=True,
+    help="Remove this folder at the end, as whoever started this may be gone by then.",
 )
 
 
@@ -114,6 +122,7 @@ with_parent_option = option(
 @log_option
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 @with_parent_option
+@temporary_option
 def coordinator(
     bind: Address,
     http: Address,
@@ -128,6 +137,7 @@ def coordinator(
     log_level: str,
     announce: bool,
     with_parent: bool,
+    temporary: Path | None,
 ) -> None:
     """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
 
@@ -158,7 +168,11 @@ def coordinator(
         if with_parent:
             _end_with_parent()
 
-    serve(settings, tell)
+    try:
+        serve(settings, tell)
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @click.command()
@@ -228,6 +242,7 @@ def coordinator(
 @option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
 @log_option
 @with_parent_option
+@temporary_option
 def worker(
     coordinator: Address,
     key_file: Path,
@@ -245,6 +260,7 @@ def worker(
     task_stdout: bool,
     log_level: str,
     with_parent: bool,
+    temporary: Path | None,
 ) -> None:
     """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
 
@@ -265,24 +281,29 @@ def worker(
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
     _start_logging(log_level)
-    if with_parent:
-        _end_with_parent()
-    run_worker(
-        WorkerSettings(
-            coordinator=coordinator,
-            key_file=key_file,
-            slots=slots,
-            start_method=start_method,
-            name=name,
-            drain_seconds=drain,
-            give_up_seconds=give_up,
-            max_tasks=max_tasks,
-            max_rss_bytes=max_rss,
-            permits=permits,
-            task_stdout=task_stdout,
-        ),
-        launcher,
-    )
+    parent_gone = _end_with_parent() if with_parent else threading.Event()
+    try:
+        run_worker(
+            WorkerSettings(
+                coordinator=coordinator,
+                key_file=key_file,
+                slots=slots,
+                start_method=start_method,
+                name=name,
+                drain_seconds=drain,
+                give_up_seconds=give_up,
+                max_tasks=max_tasks,
+                max_rss_bytes=max_rss,
+                permits=permits,
+                task_stdout=task_stdout,
+            ),
+            launcher,
+        )
+    finally:
+        # The coordinator does so, too, unless it was killed. What a program that lives does with
+        # the folder is its own affair.
+        if temporary and parent_gone.is_set():
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _start_logging(level: str) -> None:
@@ -294,12 +315,15 @@ def _start_logging(level: str) -> None:
         log.debug("headrace %s", read_version())
 
 
-def _end_with_parent() -> None:
-    """Send this process SIGTERM when standard input is closed."""
+def _end_with_parent() -> threading.Event:
+    """Send this process SIGTERM when standard input is closed. Returns what is set by then."""
+    gone = threading.Event()
 
     def wait() -> None:
         while os.read(0, 1024):
             pass
+        gone.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
+    return gone
