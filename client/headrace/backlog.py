@@ -6,6 +6,7 @@ submit ─► held ─► handed over, as many as ``pace`` lets ─► outcome
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -167,9 +168,11 @@ class Backlog:
                     if self._held and self._held[0] is future:
                         self._held.popleft()
 
-    def withdraw_waiting(self) -> None:
-        """Take back what was handed over and waits for a slot."""
-        self.calls.stream.withdraw(self.calls.list_waiting(), kill=False)
+    def withdraw_hopeless(self) -> None:
+        """Take back what was handed over to a cluster without slots."""
+        with contextlib.suppress(HeadraceError):  # then they have ended, or cannot be reached
+            if self._count_slots is not None and not self._count_slots():
+                self.calls.stream.withdraw(self.calls.list_waiting(), kill=False)
 
     def close(self) -> None:
         """Take no more calls; what is held goes its way."""

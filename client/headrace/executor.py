@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
@@ -16,7 +15,6 @@ from headrace.ownership import Ownership
 from headrace.sessions import end_with_program
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
-from headrace_wire.errors import HeadraceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +65,7 @@ class Executor(BaseExecutor):
             self._session.open_stream,
             self._session.make_pace(),
             self._session.prepare_to_wait,
-            self._session.count_slots,
+            self._session.count_slots if isinstance(max_workers, str) else None,
         )
         end_with_program(self, self._session.close)
 
@@ -131,7 +129,6 @@ class Executor(BaseExecutor):
     def _finish(self, *, withdraw: bool) -> None:
         stream = self._backlog.calls.stream
         if withdraw:
-            with contextlib.suppress(HeadraceError):  # then they have ended, or cannot be reached
-                self._backlog.withdraw_waiting()
+            self._backlog.withdraw_hopeless()
         stream.join()
         self._session.close()

@@ -43,7 +43,7 @@ from headrace_wire.messages import TaskFailure
 MAP_GATHER_SECONDS = 0.25
 
 #: What a pool is doing: taking calls, finishing them, or nothing any more.
-RUN, CLOSE, TERMINATE = "running", "closed", "terminated"
+RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
 
 class Pool:
@@ -107,11 +107,11 @@ class Pool:
     def __del__(self) -> None:
         if self._state == RUN and self._session.ownership.is_here:
             warnings.warn(
-                f"unclosed running pool {self!r}", ResourceWarning, stacklevel=2, source=self
+                f"unclosed running multiprocessing pool {self!r}", ResourceWarning, stacklevel=2, source=self
             )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__qualname__} {self._state} at {id(self):#x}>"
+        return f"<{type(self).__module__}.{type(self).__qualname__} state={self._state} at {id(self):#x}>"
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
         """See ``Home``: for those who wait for an outcome."""

@@ -194,6 +194,7 @@ class Stream:
             return False
         self._note_end()
         self._on_broken(JobStateError("the call was cancelled: its pool is gone"))
+        self._let_go()
         return self._started
 
     def forget(self) -> None:
@@ -421,6 +422,7 @@ class Stream:
             self._complete = True
             self._forget()
             self._note_end()
+            self._let_go()
 
     def _note_end(self) -> bool:
         """Note that this is over. False when it was before."""
@@ -435,6 +437,10 @@ class Stream:
         if self._watchers:
             self._tell_watchers()
         return True
+
+    def _let_go(self) -> None:
+        """Keep nobody's outcomes alive: there is no more to be told."""
+        self._on_values = self._on_failures = self._on_broken = _ignore
 
     def _tell_watchers(self) -> None:
         with self._changed:
@@ -455,7 +461,12 @@ class Stream:
         self._broken = error
         if self._note_end():
             self._on_broken(error)
+            self._let_go()
 
 
 def _wait_long() -> float:
     return MAX_WAIT_SECONDS
+
+
+def _ignore(*told: object) -> None:
+    """What is told when this is over."""
