@@ -57,6 +57,8 @@ class Executor(BaseExecutor):
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),
         )
+        #: What programs look at although it is not documented.
+        self._max_workers = self._session.processes
         self._ownership = Ownership("executor")
         self._lock = threading.Lock()
         self._shut_down = False

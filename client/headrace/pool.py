@@ -97,6 +97,8 @@ class Pool:
         self._lock = threading.Lock()
         self._calls: Calls | None = None
         self._windows: weakref.WeakSet[Window] = weakref.WeakSet()
+        #: What programs look at although it is not documented.
+        self._processes = self._session.processes
         self._state = RUN
         end_with_program(self, self._session.abandon)
 
@@ -107,11 +109,15 @@ class Pool:
     def __del__(self) -> None:
         if self._state == RUN and self._session.ownership.is_here:
             warnings.warn(
-                f"unclosed running multiprocessing pool {self!r}", ResourceWarning, stacklevel=2, source=self
+                f"unclosed running multiprocessing pool {self!r}",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
             )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__qualname__} state={self._state} at {id(self):#x}>"
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"<{kind} state={self._state} at {id(self):#x}>"
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
         """See ``Home``: for those who wait for an outcome."""

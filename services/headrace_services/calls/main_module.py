@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headrace_services.calls.main_names import MainNames
 
-#: What of a program's preparation data a slot needs.
-KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir")
+#: What of a program's preparation data a slot needs. The key is for proxies of the program's own
+#: ``multiprocessing`` managers among the arguments: they connect when they are opened.
+KEYS = ("init_main_from_name", "init_main_from_path", "sys_argv", "dir", "authkey")
 
 #: Whether a program is being loaded just now: then it must not start pools of its own.
 _loading = False
@@ -38,6 +39,7 @@ def describe_main() -> dict[str, object] | None:
         return None
     if path is not None and (not os.path.isfile(path) or sys.flags.interactive):  # noqa: PTH113 - as given
         return None
+    data["authkey"] = bytes(data["authkey"])
     return {key: data[key] for key in KEYS if data.get(key) is not None}
 
 

@@ -1,0 +1,238 @@
+"""Pools in programs that fork, are interrupted, forget them, or end without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.commands import open_site, wait_until
+
+SECONDS = 60.0
+
+#: What all of the programs begin with.
+HEAD = """
+import concurrent.futures, gc, os, signal, sys, time, warnings, weakref
+from headrace import Executor, Pool
+
+def square(x):
+    return x * x
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+class Thing:
+    pass
+"""
+
+FORKED = """
+if __name__ == "__main__":
+    pool, executor = Pool(1), Executor(1)
+    late, future = pool.apply_async(nap, (1,)), executor.submit(nap, 1)
+    for end in (lambda: sys.exit(0), lambda: os._exit(0), lambda: (pool.terminate(), sys.exit(0))):
+        child = os.fork()
+        if not child:
+            end()
+        print(os.waitpid(child, 0)[1])
+    child = os.fork()
+    if not child:
+        for use in (lambda: pool.apply(square, (2,)), late.get, future.result, pool.join,
+                    lambda: executor.submit(square, 2)):
+            try:
+                use()
+            except RuntimeError as error:
+                print(type(error).__name__)
+        with Pool(1) as own:
+            print(own.apply(square, (3,)))
+        sys.stdout.flush()
+        sys.exit(0)
+    print(os.waitpid(child, 0)[1])
+    print(pool.apply(square, (5,)), executor.submit(square, 6).result())
+    print(late.get(), future.result())
+    pool.terminate()
+    executor.shutdown()
+"""
+
+SIGNALS = """
+class Late(Exception):
+    pass
+
+def be_late(*told):
+    raise Late
+
+def limit(seconds, action):
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return action()
+    except Late:
+        return "late"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGALRM, be_late)
+    with Pool(2) as pool, Executor(2) as executor:
+        first = pool.imap(nap, [2, 0])
+        for action in (
+            lambda: pool.apply(nap, (2,)),
+            lambda: pool.map(nap, [2, 2]),
+            lambda: pool.apply_async(nap, (2,)).get(),
+            lambda: next(first),
+            lambda: executor.submit(nap, 2).result(),
+            lambda: list(concurrent.futures.as_completed([executor.submit(nap, 2)])),
+        ):
+            print(limit(0.2, action))
+        print(list(first), pool.apply(square, (3,)), executor.submit(square, 4).result())
+        pool.apply_async(nap, (1,))
+        pool.close()
+        print(limit(0.2, pool.join))
+        pool.join()
+"""
+
+FORGOTTEN = """
+if __name__ == "__main__":
+    warnings.simplefilter("always")
+    pool = Pool(1)
+    result = pool.apply_async(square, (3,))
+    del pool
+    print(result.get(), file=sys.stderr)
+    pool, thing = Pool(1), Thing()
+    held = weakref.ref(thing)
+    kept = pool.map(square, [1]), pool.apply_async(id, (thing,)), pool.map_async(id, [thing])
+    kept[1].get(), kept[2].get()
+    del thing
+    gc.collect()
+    print(held(), file=sys.stderr)
+    pool.terminate()
+    del pool
+    with Executor(1) as executor:
+        thing = Thing()
+        held = weakref.ref(thing)
+        futures = [executor.submit(id, thing) for _ in range(9)]
+        del thing
+        gc.collect()
+        print(held(), file=sys.stderr)
+"""
+
+ENDED = """
+if __name__ == "__main__":
+    pool = Pool(1)
+    print(pool.apply(square, (2,)), flush=True)
+    if sys.argv[1:]:
+        os._exit(0)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Makes a program of a text, as the command that runs it."""
+
+    def make(text: str) -> list[str]:
+        path = tmp_path / "program.py"
+        path.write_text(HEAD + text)
+        return [sys.executable, str(path)]
+
+    return make
+
+
+def run(command: list[str], **settings: str) -> tuple[list[str], str]:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=SECONDS,
+        env={**os.environ, **settings},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_a_forked_process_leaves_the_pools_of_its_parent_alone(
+    program: Callable[[str], list[str]],
+) -> None:
+    lines, errors = run(program(FORKED))
+    assert lines == ["0", "0", "0", *["ForkedError"] * 5, "9", "0", "25 36", "1 1"]
+    assert not errors
+
+
+def test_what_a_signal_raises_comes_out_where_the_program_waits(
+    program: Callable[[str], list[str]],
+) -> None:
+    lines, errors = run(program(SIGNALS))
+    assert lines == [*["late"] * 6, "[2, 0] 9 16", "late"]
+    assert not errors
+
+
+def test_what_is_forgotten_is_let_go(program: Callable[[str], list[str]]) -> None:
+    _, errors = run(program(FORGOTTEN))
+    assert len(re.findall("ResourceWarning: unclosed running multiprocessing pool <", errors)) == 1
+    assert re.findall("^(9|None)$", errors, re.MULTILINE) == ["9", "None", "None"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where the programs' temporary folders are."""
+    place = tmp_path / "place for files"
+    place.mkdir()
+    yield place
+    assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, None])
+def test_the_folder_of_an_embedded_cluster_goes_with_the_program(
+    program: Callable[[str], list[str]], place: Path, number: signal.Signals | None
+) -> None:
+    command = program(ENDED) + ([] if number else ["at once"])
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(place)}
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "4\n"
+        if number:
+            assert len(list(place.iterdir())) == 1
+            running.send_signal(number)
+    wait_until(lambda: not list(place.iterdir()))
+
+
+@pytest.mark.parametrize("role", ["coordinator", "worker"])
+def test_who_is_left_removes_the_folder_of_an_embedded_cluster(
+    program: Callable[[str], list[str]], place: Path, role: str
+) -> None:
+    with subprocess.Popen(
+        program(ENDED), stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(place)}
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "4\n"
+        children = {child.cmdline()[3]: child for child in psutil.Process(running.pid).children()}
+        children[role].kill()
+        running.kill()
+    wait_until(lambda: not list(place.iterdir()))
+
+
+WAITING = """
+if __name__ == "__main__":
+    executor = Executor("{address}", key_file="{key_file}")
+    first, second, third = [executor.submit("math:sqrt", 4.0) for _ in range(3)]
+    print(first.running(), first.cancel(), second.running(), second.cancel(), third.cancelled())
+    time.sleep(4)
+    executor.shutdown(cancel_futures=True)
+    print(first.cancelled(), third.cancelled())
+"""
+
+
+def test_a_cluster_without_workers_is_told_of_and_can_be_left(
+    program: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        text = WAITING.format(address=site.address, key_file=site.data / "key")
+        lines, errors = run(program(text))
+    assert lines == ["True False False True False", "True True"]
+    assert errors.splitlines() == [
+        f"headrace: calls to {site.address} are waiting: no worker is connected"
+    ]

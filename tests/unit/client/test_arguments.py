@@ -1,0 +1,87 @@
+"""What pools and executors refuse to be made with, in the words of the standard library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headrace import Executor, Pool
+from headrace.arguments import read_chunksize
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "3", 1 << 64])
+def test_a_pool_wants_a_positive_number_of_tasks_per_child(bad: Any) -> None:
+    with pytest.raises(ValueError, match="maxtasksperchild must be a positive int or None"):
+        Pool(1, maxtasksperchild=bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind", "words"),
+    [
+        (0, ValueError, "max_tasks_per_child must be >= 1"),
+        (1 << 64, ValueError, "max_tasks_per_child must be >= 1"),
+        (1.5, TypeError, "max_tasks_per_child must be an integer"),
+    ],
+)
+def test_an_executor_wants_a_positive_number_of_tasks_per_child(
+    bad: Any, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        Executor(1, max_tasks_per_child=bad)
+
+
+@pytest.mark.parametrize("bad", [0, -1, False])
+def test_there_is_at_least_one_process(bad: int) -> None:
+    with pytest.raises(ValueError, match="Number of processes must be at least 1"):
+        Pool(bad)
+    with pytest.raises(ValueError, match="max_workers must be greater than 0"):
+        Executor(bad)
+
+
+def test_the_number_of_processes_is_whole() -> None:
+    kinds: Any = 1.5
+    with pytest.raises(TypeError, match="float"):
+        Pool(kinds)
+    with pytest.raises(TypeError, match="float"):
+        Executor(kinds)
+
+
+@pytest.mark.parametrize("kind", [Pool, Executor])
+@pytest.mark.parametrize(
+    ("option", "bad", "error"),
+    [
+        ("task_timeout", 0, ValueError),
+        ("task_timeout", -1.0, ValueError),
+        ("task_timeout", NAN, ValueError),
+        ("task_timeout", float("inf"), ValueError),
+        ("task_timeout", 1 << 2000, ValueError),
+        ("task_timeout", True, TypeError),
+        ("task_timeout", "1", TypeError),
+        ("retries", -1, ValueError),
+        ("retries", 1 << 64, ValueError),
+        ("retries", True, TypeError),
+        ("retries", 1.0, TypeError),
+        ("priority", 1 << 64, ValueError),
+        ("priority", -(1 << 64), ValueError),
+        ("priority", NAN, TypeError),
+        ("name", 3, TypeError),
+    ],
+)
+def test_options_are_checked_before_anything_starts(
+    kind: Any, option: str, bad: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=option):
+        kind(1, **{option: bad})
+
+
+def test_a_chunksize_is_a_whole_number_from_one_on() -> None:
+    assert read_chunksize(None) is None
+    assert read_chunksize(7) == 7
+    assert read_chunksize(1 << 80) == (1 << 63) - 1
+    with pytest.raises(ValueError, match=r"Chunksize must be 1\+, not 0"):
+        read_chunksize(0)
+    with pytest.raises(TypeError, match="chunksize"):
+        read_chunksize(1.5)
