@@ -163,6 +163,21 @@ def _linger_at_the_end(seconds: float, index: int) -> None:
     STAY.on_slot_end.append(lambda: time.sleep(seconds))
 
 
+def _fork_and_exit(status: int | None, index: int) -> None:
+    child = os.fork()
+    if not child:
+        sys.exit(status)
+    _, ended = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(ended) != (status or 0):
+        raise ValueError(f"the child ended with {ended}")
+
+
+def _fork_and_raise(text: str, index: int) -> None:
+    if not os.fork():
+        raise LookupError(text)
+    os.wait()
+
+
 _hoard: list[bytes] = []
 
 ACTS: dict[str, Callable[[Any, int], object]] = {
@@ -181,6 +196,9 @@ ACTS: dict[str, Callable[[Any, int], object]] = {
     "interrupt": lambda *_: os.kill(os.getpid(), signal.SIGINT),
     "close files": lambda *_: os.closerange(3, 1024),
     "leave a thread": _leave_thread,
+    "fork": lambda *_: os.fork(),
+    "fork and exit": _fork_and_exit,
+    "fork and raise": _fork_and_raise,
     "leave a child": lambda *_: os.fork() or os._exit(0),
     "print": lambda text, _: print(text),
 }

@@ -58,6 +58,9 @@ class SlotEnd:
             for piece in [b"".join(run)] if small else run:
                 self._link.sendall(piece)
 
+    def close(self) -> None:
+        self._link.close()
+
     def wait(self, seconds: float) -> bool:
         """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
         return bool(self._poll.poll(seconds * 1000))

@@ -30,6 +30,7 @@ from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.record import Record, replace
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
+from headrace_worker.pool.copies import Original, end_copy
 from headrace_worker.pool.desk import NEWS_SECONDS
 from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.pool.loader import resolve_loader
@@ -106,6 +107,7 @@ class Slot:
         self._loaded: set[str] = set()
         self._tasks = 0
         self._memory_seconds = 0.0
+        self._original = Original(end)
 
     def serve(self) -> NoReturn:
         missing = [name for name in self._settings.preload if name not in sys.modules]
@@ -171,6 +173,8 @@ class Slot:
                 try:
                     value = run(index, task_input)
                 finally:
+                    if self._original.is_copy:
+                        end_copy(sys.exception())
                     STAY.task_ended()
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
@@ -199,7 +203,11 @@ class Slot:
         try:
             if self._load is None:
                 self._load = resolve_loader(self._settings.loader)
-            job.prepare(self._load, self._settings.permits)
+            try:
+                job.prepare(self._load, self._settings.permits)
+            finally:
+                if self._original.is_copy:
+                    end_copy(sys.exception())
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
             failure = _explain(job, error)
             for place, index in enumerate(indices):
