@@ -12,14 +12,18 @@ import logging
 import math
 import os
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any, Protocol
 
-from headrace_wire.bounds import Label, check_value
+from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
 from headrace_wire.record import Record
 
 #: Bytes of a log line's text; what is longer is cut.
 MAX_TEXT_BYTES = 4096
+
+#: Characters of the word for how important a log line is.
+MAX_LEVEL_CHARACTERS = 20
 
 #: What stands at the end of a text that was cut.
 CUT_MARK = "…"
@@ -57,10 +61,12 @@ class TaskCounter(Record):
 
     def add(self, amount: float = 1) -> None:
         """Let it grow. Raises ValueError for what is negative, infinite or no number."""
-        if not (amount >= 0 and math.isfinite(amount)):
-            raise ValueError(f"counter {self.name!r} grows by a number from 0 on, not by {amount}")
+        grown = _read_amount(amount)
+        if grown is None:
+            what = quote(amount)
+            raise ValueError(f"counter {self.name!r} grows by a number from 0 on, not by {what}")
         if _host is not None:
-            _host.count(self.task, self.name, float(amount))
+            _host.count(self.task, self.name, grown)
 
 
 class Task(Record):
@@ -77,11 +83,12 @@ class Task(Record):
         Call it as often as you like: the latest word is passed on a few times a second. Raises
         ValueError for what is negative, infinite or no number.
         """
-        for value in (done, of):
-            if value is not None and not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"progress is a number from 0 on, not {value}")
+        told, whole = _read_amount(done), None if of is None else _read_amount(of)
+        if told is None or (of is not None and whole is None):
+            wrong = quote(done if told is None else of)
+            raise ValueError(f"progress is a number from 0 on, not {wrong}")
         if _host is not None:
-            _host.report_progress(self, float(done), None if of is None else float(of))
+            _host.report_progress(self, told, whole)
 
     def counter(self, name: str) -> TaskCounter:
         """A counter of the job, made when it first grows. Raises ValueError for a wrong name."""
@@ -131,7 +138,10 @@ class TaskHandler(logging.Handler):
             task: Task = record.__dict__["headrace_task"]
             text = cut_text(self.format(record))
             if _host is not None:
-                _host.log(task, record.created, record.levelname.lower(), text)
+                # A program may have named levels, and set times, as it liked.
+                level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
+                at = record.created if 0 <= record.created <= MAX_MOMENT else time.time()
+                _host.log(task, at, level, text)
             sys.stderr.write(f"{record.levelname} task {task.index}: {text}\n")
         except Exception:  # noqa: BLE001 - as all handlers do
             self.handleError(record)
@@ -152,6 +162,15 @@ def host_tasks(host: TaskHost | None) -> None:
         # A task's own children must not speak on its slot's socket.
         os.register_at_fork(after_in_child=lambda: host_tasks(None))
     _host = host
+
+
+def _read_amount(value: Any) -> float | None:
+    """A number from 0 on; None for anything else, also what is too large to be told."""
+    try:
+        amount = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return amount if 0 <= amount < math.inf else None
 
 
 def cut_text(text: str) -> str:

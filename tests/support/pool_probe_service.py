@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -178,6 +180,34 @@ def _fork_and_raise(text: str, index: int) -> None:
     os.wait()
 
 
+def _write_to_sockets(text: bytes, index: int) -> None:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        fd = int(name)
+        if fd > 2:
+            with contextlib.suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                    os.write(fd, text)
+
+
+class Held:
+    """Leaves a file behind when it is let go."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __del__(self) -> None:
+        Path(self._path).touch()
+
+
+def _hold(path: str, index: int) -> object:
+    return Held(path)
+
+
+def _hold_and_raise(path: str, index: int) -> None:
+    held = Held(path)
+    raise KeyError(held)
+
+
 _hoard: list[bytes] = []
 
 ACTS: dict[str, Callable[[Any, int], object]] = {
@@ -197,6 +227,9 @@ ACTS: dict[str, Callable[[Any, int], object]] = {
     "close files": lambda *_: os.closerange(3, 1024),
     "leave a thread": _leave_thread,
     "fork": lambda *_: os.fork(),
+    "write to every socket": _write_to_sockets,
+    "hold": _hold,
+    "hold and raise": _hold_and_raise,
     "fork and exit": _fork_and_exit,
     "fork and raise": _fork_and_raise,
     "leave a child": lambda *_: os.fork() or os._exit(0),

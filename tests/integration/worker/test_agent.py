@@ -208,3 +208,28 @@ def test_a_worker_that_may_report_nothing_at_all_goes_on_all_the_same(
     work(coordinator)
     assert set(coordinator.done) == {("honest", index) for index in range(3)}
     assert refused
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_drains_the_worker(
+    served: Served, work: Callable[[Coordinator], None], number: signal.Signals
+) -> None:
+    coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
+    coordinator.end_agent = lambda: signal.raise_signal(number)  # type: ignore[method-assign]
+    work(coordinator)
+    assert len(coordinator.done) == 2
+    assert any(name == "leave" for name, _ in served.jobs.calls)
+
+
+def test_a_worker_that_was_started_to_ignore_the_end_of_its_terminal_does_so(
+    served: Served, work: Callable[[Coordinator], None]
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
+        coordinator.refuse = lambda _: signal.raise_signal(signal.SIGHUP)
+        work(coordinator)
+        assert len(coordinator.done) == 2
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

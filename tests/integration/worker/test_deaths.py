@@ -98,3 +98,27 @@ def test_what_a_task_leaves_behind_does_not_stay_as_a_zombie(pool: Pool) -> None
     run(pool, make_batch(acts={"os._exit": ([], 3)}))
     zombies = [child for child in server.children() if child.status() == psutil.STATUS_ZOMBIE]
     assert not zombies
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\x00" * 8 + b"noise" * 9, b"\xff" * 64, b"\x00" * 7 + b"\x01\x07"]
+)
+def test_a_task_that_writes_to_its_slots_socket_is_charged_alone(pool: Pool, noise: bytes) -> None:
+    batch = make_batch(tasks=3, acts={"write to every socket": ([1], noise), "sleep": ([1], 60)})
+    outcomes = run(pool, batch)
+    assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(1, "crash")]
+    assert "the slot's socket" in outcomes.failed()[0].message
+    assert outcomes.indices() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("act", ["hold", "hold and raise"])
+def test_a_slot_keeps_nothing_of_a_task_that_is_over(pool: Pool, tmp_path: Path, act: str) -> None:
+    let_go = tmp_path / "let go"
+    run(pool, make_batch(acts={act: ([], str(let_go))}))
+    collect(pool, until=let_go.exists)
+
+
+def test_the_end_of_a_terminal_is_for_the_agent_to_judge(pool: Pool) -> None:
+    outcomes = run(pool, make_batch(tasks=2, kill=([0], int(signal.SIGHUP))))
+    assert outcomes.indices() == [0, 1]
+    assert not outcomes.failures

@@ -179,9 +179,9 @@ def _read_variable(process: psutil.Process, variable: str) -> str:
         return ""
 
 
-def read_parent(process: psutil.Process) -> int:
-    """The parent's process number; 0 for a process that is gone."""
+def read_name(process: psutil.Process) -> str:
+    """What a process is called; "" for one that is gone."""
     try:
-        return process.ppid()
+        return process.name()
     except psutil.NoSuchProcess:
-        return 0
+        return ""

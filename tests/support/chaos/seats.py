@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import psutil
 
 from support.chaos.netns import Namespace
-from support.chaos.processes import SEAT_MARK, PlacedShell, Program, find_with, read_parent
+from support.chaos.processes import SEAT_MARK, PlacedShell, Program, find_with, read_name
 from support.chaos.relay import Link
 from support.commands import Process
+
+#: How slots are called in lists of processes.
+SLOT_NAME = "headrace-slot-"
 
 
 @dataclass
@@ -38,11 +41,10 @@ class Seat:
         return find_with(SEAT_MARK, f"{self.mark} {self.name}")
 
     def find_slots(self) -> list[psutil.Process]:
-        """The slot processes. Fork server and resource tracker are the agent's own children;
-        slots are not: they outlive their fork server.
+        """The slot processes, by their name: those that outlive their fork server become the
+        agent's own children, as fork servers are.
         """
-        agent = self.worker.pid
-        return [one for one in self.find_family() if one.pid != agent and read_parent(one) != agent]
+        return [one for one in self.find_family() if read_name(one).startswith(SLOT_NAME)]
 
 
 @dataclass

@@ -79,12 +79,12 @@ def test_nothing_is_said_when_the_host_has_gone(host: Host) -> None:
     assert host.said == []
 
 
-@pytest.mark.parametrize("amount", [-1, float("nan"), float("inf")])
-def test_numbers_that_make_no_sense_are_refused(host: Host, amount: float) -> None:
+@pytest.mark.parametrize("amount", [-1, float("nan"), float("inf"), 10**400, "3", None])
+def test_numbers_that_make_no_sense_are_refused(host: Host, amount: Any) -> None:
     task = current_task()
     with pytest.raises(ValueError, match="counter 'found' grows by a number from 0 on"):
         task.counter("found").add(amount)
-    for wrong in ((amount, 1), (1, amount)):
+    for wrong in ((amount, 1), (1, "no number" if amount is None else amount)):
         with pytest.raises(ValueError, match="progress is a number from 0 on"):
             task.report_progress(*wrong)
     for name in ("", "x" * 65, "two\nlines", "\x1b[2J", "\udcff", None):
@@ -125,3 +125,20 @@ def test_a_long_text_is_cut_between_characters() -> None:
         cut = cut_text(text)
         assert cut.endswith("…")
         assert MAX_TEXT_BYTES - 8 < len(cut.encode()) <= MAX_TEXT_BYTES
+
+
+def test_a_level_that_a_program_named_oddly_and_a_time_that_is_none_are_mended(host: Host) -> None:
+    logging.addLevelName(33, "\x1b[31mLOUD\ud800" + "!" * 100)
+
+    def change(record: logging.LogRecord) -> bool:
+        record.created = float("nan")
+        return True
+
+    log = current_task().log
+    log.logger.addFilter(change)
+    try:
+        log.log(33, "now")
+    finally:
+        log.logger.removeFilter(change)
+    ((_, level, text),) = host.said
+    assert (level, text) == ("?[31mloud?!!!!!!!!!!", "now")

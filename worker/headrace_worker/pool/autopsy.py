@@ -87,7 +87,7 @@ class Autopsy:
             busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
             stretch = Stretch(piece.held, index, index + 1)
             return Charged(stretch, busy_seconds, running.preparing)
-        if not slot.pieces or slot.retired or slot.verdict is not None:
+        if not slot.pieces or slot.retired or slot.verdict not in (None, "garbled"):
             return None
         piece = next(iter(slot.pieces.values()))
         suspect = (piece.held.batch.key, piece.start)
@@ -107,6 +107,8 @@ class Autopsy:
             message = f"ran longer than its limit of {batch.timeout_seconds:g} s"
             if charged.preparing:
                 message = f"its job was still being prepared after {charged.busy_seconds:.0f} s"
+        elif slot.verdict == "garbled":
+            message = "something else than its slot wrote to the slot's socket"
         elif status is None:
             message = "the slot died; its exit status is not known"
         elif status >= 0:

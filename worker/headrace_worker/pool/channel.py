@@ -29,6 +29,9 @@ READ_BYTES = 1 << 18
 #: A buffer for what comes in is used again up to this size in bytes.
 KEPT_BYTES = 1 << 19
 
+#: What a slot sends at a time is smaller than so many bytes.
+MOST_BYTES = 1 << 29
+
 #: Parts below this size in bytes are put together before they are sent.
 SMALL_BYTES = 1 << 16
 
@@ -157,6 +160,11 @@ class PoolEnd:
         if self._filled >= self._expected:
             yield from self._parse()
 
+    def spoil(self) -> None:
+        """Believe nothing more that comes."""
+        self.ended = True
+        self._filled, self._expected = 0, _HEADER.size
+
     def close(self) -> None:
         self.ended = True
         self._outgoing.clear()
@@ -178,6 +186,8 @@ class PoolEnd:
                 if self._filled - place < _HEADER.size:
                     break
                 length: int = _HEADER.unpack_from(self._incoming, place)[0]
+                if length > MOST_BYTES:
+                    raise ValueError(f"a message of {length} bytes")
                 end = place + _HEADER.size + length
                 if self._filled < end:
                     self._expected = end - place

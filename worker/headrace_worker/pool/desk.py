@@ -13,6 +13,7 @@ for the outbox.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -88,7 +89,7 @@ class Desk:
                 return  # its outcome is on its way: what a thread of it does now is in vain
             growth = self._growth.setdefault(task.number, {})
             if name in growth or len(growth) < TASK_COUNTERS:
-                growth[name] = growth.get(name, 0.0) + amount
+                growth[name] = min(growth.get(name, 0.0) + amount, sys.float_info.max)
 
     def is_cancelled(self, task: Task) -> bool:
         words = self._cell.words

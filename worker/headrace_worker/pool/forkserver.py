@@ -102,6 +102,7 @@ def serve(control_fd: int, lifeline: int) -> NoReturn:
     """Fork a slot for each order, and report how each ended; the process's main function."""
     _name_process(SERVER_NAME)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
     hello = Hello(*unpack(control.recv(MESSAGE_BYTES)))
     sys.argv[:] = hello.argv

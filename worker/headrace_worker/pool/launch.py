@@ -366,8 +366,8 @@ def _hide_main() -> Generator[None]:
 
 @contextmanager
 def _hold_interrupts() -> Generator[None]:
-    # A child inherits the mask: a Ctrl-C cannot reach it before it has learned to ignore it.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # A child inherits the mask: neither can reach it before it has learned to ignore it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

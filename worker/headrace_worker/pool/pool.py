@@ -385,8 +385,14 @@ class Pool:
         return bool(tasks)
 
     def _read(self, slot: SlotProcess, *, to_the_end: bool = False) -> None:
-        for message in slot.end.pull(to_the_end=to_the_end):
-            self._hear(slot, message)
+        try:
+            for message in slot.end.pull(to_the_end=to_the_end):
+                self._hear(slot, message)
+        except Exception as error:  # noqa: BLE001 - a task has written to its slot's socket: whatever that was
+            _log.warning("what a slot sent cannot be read: %r", error)
+            found = slot.find_running()
+            slot.end.spoil()
+            slot.condemn("garbled", found[2].number if found else 0)
         if slot.end.ended:
             self._crew.note_ended(slot)
 

@@ -323,10 +323,12 @@ def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
 
 def _settle(link: socket.socket, settings: SlotSettings) -> None:
     keep_large_blocks()
-    # Ctrl-C goes to the whole group, and only the agent decides what it means.
+    # Ctrl-C, and the end of a terminal, go to the whole group, and only the agent decides what they
+    # mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
     STAY.home = settings.home

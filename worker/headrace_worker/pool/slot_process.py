@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STATUS_SECONDS = 5.0
 
 #: Why the pool itself kills a slot.
-Verdict = Literal["timeout", "cancel", "start", "mute"]
+Verdict = Literal["timeout", "cancel", "start", "mute", "garbled"]
 
 
 class Piece(Record, frozen=False):
