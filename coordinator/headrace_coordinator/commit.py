@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from headrace_coordinator.ledger import Ledger, Transition
+from headrace_coordinator.need import OUTCOMES, Need
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_wire.loop import Answer, Loop, Resume
@@ -21,14 +22,17 @@ class Committer:
         self._loop = loop
         loop.before_wait.append(ledger.flush)
 
-    def __call__(self, transition: Callable[[Queue, Now], Result]) -> Answer[Result]:
+    def __call__(
+        self, transition: Callable[[Queue, Now], Result], need: Need = OUTCOMES
+    ) -> Answer[Result]:
         """The transition's answer after its commit. Raises what it raises, and StoreError."""
-        answer: Result = yield _Commit(self._ledger, self._loop, transition)
+        answer: Result = yield _Commit(self._ledger, self._loop, transition, need)
         return answer
 
 
 class _Commit:
-    def __init__(self, ledger: Ledger, loop: Loop, transition: Transition) -> None:
+    def __init__(self, ledger: Ledger, loop: Loop, transition: Transition, need: Need) -> None:
+        self._need = need
         self._ledger = ledger
         self._loop = loop
         self._transition = transition
@@ -36,7 +40,7 @@ class _Commit:
 
     def start(self, resume: Resume) -> Callable[[], None]:
         self._resume = resume
-        self._ledger.enter(self._transition, self._end)
+        self._ledger.enter(self._transition, self._end, self._need)
         return self._drop
 
     def _end(self, answer: Any, error: BaseException | None) -> None:

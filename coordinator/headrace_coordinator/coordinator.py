@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -35,16 +34,19 @@ from headrace_coordinator.events import (
     MomentSet,
     OrdersGiven,
     ResultsDropped,
+    RoomAppeared,
     RunDone,
     RunsDelivered,
     WorkAppeared,
     WorkerGone,
+    WorkHeld,
 )
 from headrace_coordinator.http import HttpServer
 from headrace_coordinator.job_queue import JobQueue
 from headrace_coordinator.journal import log_events
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.metrics import CoordinatorMetrics
+from headrace_coordinator.need import RELIEF
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.result_queue import ResultQueue
 from headrace_coordinator.rules import Rules
@@ -89,6 +91,9 @@ SPOOL_SHARE = 0.8
 #: Seconds for the loop to end in what it does just now.
 STOP_SECONDS = 5.0
 
+#: Seconds from one look after the store to the next, at least.
+CARE_SECONDS = 0.25
+
 #: Bounds for the ticker's pause, in seconds: it sleeps until the next deadline within them.
 SHORTEST_TICK_SECONDS = 0.005
 LONGEST_TICK_SECONDS = 1.0
@@ -131,7 +136,9 @@ class Coordinator:
             )
             self._http: HttpServer | None = None
             if settings.http:
-                self._http = HttpServer(settings.http, metrics.registry, self._find_problem)
+                self._http = HttpServer(
+                    settings.http, metrics.registry, self._find_problem, self._find_held
+                )
         except BaseException:
             self._stack.close()
             raise
@@ -150,6 +157,7 @@ class Coordinator:
         return self._http.bound if self._http else None
 
     def __enter__(self) -> Self:
+        self._ledger.mend()  # a disk that is full is told now
         self._checkpointer.start()
         self._loop.start()
         self._server.start()
@@ -201,7 +209,7 @@ class Coordinator:
                 case JobChanged():
                     topics[name_job_topic(event.job)] = None
                     topics[name_log_topic(event.job)] = None  # it may have ended
-                case RunDone():
+                case RunDone() | WorkHeld():
                     topics[name_job_topic(event.job)] = None
                 case LinesLogged():
                     topics[name_log_topic(event.job)] = None
@@ -209,7 +217,7 @@ class Coordinator:
                     topics[name_shared_topic(event.name)] = None
                 case SharedDeleted():
                     forgotten.append(name_shared_topic(event.name))
-                case InputsDropped() | ResultsDropped() | RunsDelivered():
+                case InputsDropped() | ResultsDropped() | RunsDelivered() | RoomAppeared():
                     topics[SPOOL] = None
                 case JobDeleted():
                     topics[SPOOL] = None
@@ -236,6 +244,7 @@ class Coordinator:
             return queue.next_deadline()
 
         next_tick = earliest = self._ledger.now().monotonic
+        next_care = 0.0
         commits, last_commit, heap_used = 0, time.monotonic(), False
         while self._alarm.wait(next_tick, earliest):
             self._alarm.reset()
@@ -245,9 +254,11 @@ class Coordinator:
                 heap_used = False
                 give_blocks_back()
             try:
-                self._ledger.compact()
-                self._ledger.mend()
-                self._ledger.commit(lambda queue, now: queue.tick(now))
+                if time.monotonic() >= next_care:
+                    next_care = time.monotonic() + CARE_SECONDS
+                    self._ledger.compact()
+                    self._ledger.mend()
+                self._ledger.commit(lambda queue, now: queue.tick(now), RELIEF)
                 deadline: float | None = self._ledger.observe(next_deadline)
             except StoreError:
                 deadline = None  # the ledger has said so, and /readyz says it
@@ -262,10 +273,13 @@ class Coordinator:
     def _find_problem(self) -> str:
         return self._ledger.problem
 
+    def _find_held(self) -> str:
+        held: str = self._ledger.observe(lambda queue, _: queue.spool.held_because)
+        return held
+
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:
     """The limit that was asked for, or most of what the disk would have free without the store."""
     if settings.spool_limit_bytes is not None:
         return settings.spool_limit_bytes
-    free = shutil.disk_usage(settings.data).free
-    return int((free + store.measure_bytes()) * SPOOL_SHARE)
+    return int((store.measure_free() + store.measure_bytes()) * SPOOL_SHARE)

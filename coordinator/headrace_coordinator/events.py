@@ -157,9 +157,17 @@ class MomentSet(Record):
     moment: float
 
 
-class WorkHeld(Record):
-    """Tasks wait although a worker asked for them. For the log."""
+class RoomAppeared(Record):
+    """There is room on the disk again. For waiting calls."""
 
+
+class WorkHeld(Record):
+    """Tasks of a job wait although a worker asked for them, and nothing runs.
+
+    For waiting calls, and for the log unless there is nothing new about it.
+    """
+
+    job: str
     why: str
 
 
@@ -235,6 +243,7 @@ Event = (
     | JobDeleted
     | WorkAppeared
     | WorkHeld
+    | RoomAppeared
     | MomentSet
     | OrdersGiven
     | WorkerJoined

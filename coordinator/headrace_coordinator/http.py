@@ -23,12 +23,17 @@ log = logging.getLogger(__name__)
 class HttpServer:
     """Serves a registry and the answer to «is it well?».
 
-    ``find_problem`` gives one line about what is wrong, "" for nothing. Raises UsageError when the
+    ``find_problem`` gives one line about what is wrong, "" for nothing, and ``find_held`` one about
+    why work waits for room. Raises UsageError when the
     address is not to be had.
     """
 
     def __init__(
-        self, address: Address, registry: Registry, find_problem: Callable[[], str]
+        self,
+        address: Address,
+        registry: Registry,
+        find_problem: Callable[[], str],
+        find_held: Callable[[], str] = str,
     ) -> None:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -37,7 +42,7 @@ class HttpServer:
             def finish_request(self, request: Any, client_address: Any) -> None:
                 from headrace_coordinator.pages import make_handler  # noqa: PLC0415 - see above
 
-                make_handler(registry, find_problem)(request, client_address, self)
+                make_handler(registry, find_problem, find_held)(request, client_address, self)
 
             def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
                 # socketserver's signature; called while the exception is being handled

@@ -15,11 +15,12 @@ from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger, Transition
+from headrace_coordinator.need import RELIEF, Need, measure_intake
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
 from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
-from headrace_wire.errors import SpoolFullError
+from headrace_wire.errors import SpoolFullError, StoreError
 from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     CoordinatorInfo,
@@ -63,13 +64,27 @@ class JobQueue:
         self._started = time.monotonic()
 
     def submit(self, spec: JobSpec) -> Answer[JobStatus]:
-        return self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now))
+        need = measure_intake(len(spec.parameters))
+        return self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now), need)
 
     def put(self, job: str, start: int, inputs: bytes) -> Answer[int]:
-        return self._commit_with_room(lambda queue, now: queue.intake.put(job, start, inputs, now))
+        need = measure_intake(len(inputs))
+
+        def take(queue: Queue, now: Now) -> int:
+            return queue.intake.put(job, start, inputs, now)
+
+        try:
+            stop: int = yield from self._commit_with_room(take, need)
+        except StoreError as error:
+            if not self._ledger.store.lacks_room:
+                raise
+            # The job is on its way in: its client waits for room.
+            yield self._bells.wait(SPOOL, self._bells.count(SPOOL), time.monotonic() + ROOM_SECONDS)
+            raise SpoolFullError(error.message) from None
+        return stop
 
     def seal(self, job: str, tasks: int) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now))
+        return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF)
 
     def status(self, job: str) -> JobStatus:
         status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
@@ -83,7 +98,7 @@ class JobQueue:
         return statuses
 
     def cancel(self, job: str) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.cancel(job, now))
+        return self._commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
 
     def retry(self, job: str) -> Answer[JobStatus]:
         return self._commit(lambda queue, now: queue.intake.retry(job, now))
@@ -96,7 +111,7 @@ class JobQueue:
         deadline = time.monotonic() + RECALL_SECONDS
         rung = self._bells.count(topic)
         withdrawn: tuple[int, ...] = yield from self._commit(
-            lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now)
+            lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now), RELIEF
         )
         if kill or len(withdrawn) == len(indices):
             return withdrawn
@@ -110,7 +125,7 @@ class JobQueue:
         )
 
     def delete(self, job: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.intake.delete(job))
+        yield from self._commit(lambda queue, _: queue.intake.delete(job), RELIEF)
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         found: list[TaskProgress] = self._ledger.observe(
@@ -135,6 +150,7 @@ class JobQueue:
                 jobs=len(queue.state.jobs),
                 store_ok=not self._ledger.problem,
                 problem=self._ledger.problem,
+                held=queue.spool.held_because,
             )
 
         info: CoordinatorInfo = self._ledger.observe(look)
@@ -153,7 +169,7 @@ class JobQueue:
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             rung = self._bells.count(WORK)
-            if not self._ledger.problem:
+            if self._ledger.may_lease:
                 more, granted = True, None
                 try:
                     granted, more = self._ledger.observe(grant)
@@ -183,15 +199,15 @@ class JobQueue:
                 return orders
 
     def leave(self, worker: str) -> Answer[None]:
-        yield from self._commit(lambda queue, now: queue.leasing.leave(worker, now))
+        yield from self._commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
 
-    def _commit_with_room(self, transition: Transition) -> Answer[Any]:
+    def _commit_with_room(self, transition: Transition, need: Need) -> Answer[Any]:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
         deadline = time.monotonic() + ROOM_SECONDS
         while True:
             rung = self._bells.count(SPOOL)
             try:
-                return (yield from self._commit(transition))
+                return (yield from self._commit(transition, need))
             except SpoolFullError:
                 if not (yield self._bells.wait(SPOOL, rung, deadline)):
                     raise
@@ -231,7 +247,7 @@ class JobQueue:
             lost = error
         log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
         yield from self._commit(
-            lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now)
+            lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now), RELIEF
         )
         return None
 

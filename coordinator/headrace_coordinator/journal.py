@@ -26,7 +26,7 @@ def log_events(events: Sequence[Event]) -> None:
         match event:
             case WorkerJoined():
                 log.info("worker %s is here with %d slots", event.name, event.slots)
-            case WorkHeld():
+            case WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
             case WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO

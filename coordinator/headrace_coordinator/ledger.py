@@ -7,7 +7,7 @@ So while one commit is under way the next group comes together by itself. The lo
 the commit is done: nobody sees what is not yet safe. When the commit fails, all calls of the group
 are told so and the queue is made anew from the store, exactly as at a restart: memory is never
 ahead of the disk. Until the store can be written again, nothing more is taken in; what there is can
-be looked at and fetched.
+be looked at and fetched. Where it is only room that the store lacks, what makes room is taken in.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from headrace_coordinator.events import Event, WorkAppeared
+from headrace_coordinator.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
+from headrace_coordinator.need import INTAKE, OUTCOMES, Need
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.state import Now
 from headrace_coordinator.store import Store
 from headrace_wire.errors import HeadraceError, StoreError
 from headrace_wire.loop import Resume
+from headrace_wire.messages import Span
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +48,10 @@ Listener = Callable[[Sequence[Event]], None]
 class _Call:
     """A transition on its way through the ledger. ``on_done`` is told of its end."""
 
-    __slots__ = ("answer", "error", "finished", "on_done", "transition")
+    __slots__ = ("answer", "error", "finished", "need", "on_done", "transition")
 
-    def __init__(self, transition: Transition, on_done: Resume | None = None) -> None:
+    def __init__(self, transition: Transition, need: Need, on_done: Resume | None = None) -> None:
+        self.need = need
         self.transition = transition
         self.on_done = on_done
         self.answer: Any = None
@@ -70,6 +73,7 @@ class Ledger:
     def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
         self.store = store
         self.problem = ""
+        self._failure = ""
         self.commits = 0
         self._rules = rules
         self._on_commit = on_commit
@@ -81,6 +85,11 @@ class Ledger:
         self._clock_stored = self.now().monotonic
         self._queue: Queue | None = self._restore()
 
+    @property
+    def may_lease(self) -> bool:
+        """Whether outcomes could be taken in now; if it is room that lacks, small ones can."""
+        return not self._failure or self.store.lacks_room
+
     def now(self) -> Now:
         """This moment by the coordinator's own clock, and by the wall's for people."""
         return Now(self._clock_base + time.monotonic(), time.time())
@@ -89,21 +98,21 @@ class Ledger:
         """Tell this listener about events from now on."""
         self._listeners.append(listener)
 
-    def commit(self, transition: Transition) -> Any:
+    def commit(self, transition: Transition, need: Need = OUTCOMES) -> Any:
         """Run a transition and answer after its commit. Raises what it raises, and StoreError."""
-        call = _Call(transition)
+        call = _Call(transition, need)
         self._pending.append(call)
         self._run_pending()
         if call.error:
             raise call.error
         return call.answer
 
-    def enter(self, transition: Transition, on_done: Resume) -> None:
+    def enter(self, transition: Transition, on_done: Resume, need: Need = OUTCOMES) -> None:
         """Let a transition wait for the next ``flush``, or somebody else's commit.
 
         ``on_done(answer, error)`` is told of it after the commit, in the thread that made it.
         """
-        self._pending.append(_Call(transition, on_done))
+        self._pending.append(_Call(transition, need, on_done))
 
     def flush(self) -> None:
         """Commit what waits."""
@@ -126,33 +135,37 @@ class Ledger:
         return answer
 
     def mend(self) -> None:
-        """See whether the store can be written again, if the last attempt failed."""
-        if self.problem:
-            with self._lock:
-                try:
-                    self.store.probe()
-                    self._queue = self._queue or self._restore()
-                except StoreError as error:
-                    self._note_problem(error.message)
-                else:
-                    self._note_problem("")
-                    self._tell([WorkAppeared()])  # for workers that were kept waiting
+        """See how the store does: whether it can be written again, and has room."""
+        with self._lock:
+            before = self.problem
+            try:
+                self.store.mend(failed=bool(self._failure))
+                self._queue = self._queue or self._restore()
+            except StoreError as error:
+                self._failure = error.message
+            else:
+                self._failure = ""
+            self._note_problem(self._failure or self.store.find_shortage(INTAKE))
+            if self._queue:
+                self._queue.spool.note_disk(self.store.measure_room())
+                self._tell(self._queue.state.drain_events())
+            if before and not self.problem:
+                self._tell([WorkAppeared(), RoomAppeared()])  # for those that were kept waiting
 
     def compact(self) -> None:
         """Let the store, if it can be written, give back to the disk what it needs no more."""
-        if not self.problem:
-            with self._lock:
-                try:
-                    self.store.compact()
-                except StoreError as error:
-                    self._note_problem(error.message)
+        with self._lock:
+            try:
+                self.store.compact()
+            except StoreError as error:
+                log.debug("%s", error)  # a commit fails for the same reason, and says so
 
     def _run_pending(self) -> None:
         """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
         calls: list[_Call] = []
         try:
             with self._lock:
-                if self._pending:
+                while self._pending:
                     self._run(calls)
         finally:
             for call in calls:  # not under the lock, as they may come with more
@@ -163,12 +176,16 @@ class Ledger:
         started = time.monotonic()
         now = self.now()
         queue = self._queue
+        group: list[_Call] = []
+        size_bytes = 0
         while self._pending:
             call = self._pending.popleft()
-            calls.append(call)
+            group.append(call)
             call.finished = True
-            if self.problem or queue is None:
-                call.error = StoreError(self.problem)
+            size_bytes += call.need.size_bytes
+            refusal = self._refuse(call.need, size_bytes)
+            if refusal or queue is None:
+                call.error = StoreError(refusal or self.problem)
                 continue
             try:
                 call.answer = call.transition(queue, now)
@@ -177,30 +194,63 @@ class Ledger:
             except Exception:
                 # The transition may have stopped half-way: nothing of this group may be written.
                 log.exception("a transition failed")
-                self._start_over(calls, HeadraceError(FAILED_LINE))
+                calls += group
+                self._start_over(group, HeadraceError(FAILED_LINE))
                 return
-        if self.problem or queue is None:
+        calls += group
+        if queue is None:
             return
         events = queue.state.drain_events()
         late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
         removals = self.store.has_due_removals(now.monotonic)
         if not events and not self._unwritten and not late and not removals:
             return
+        events = [*self._unwritten, *events]
+        told = len(self._unwritten)
+        small = all(call.error or not call.need.floors for call in group)
         try:
-            self.store.write([*self._unwritten, *events], queue.state.jobs, now.monotonic)
+            self.store.write(events, queue.state.jobs, now.monotonic, reserve=small)
         except StoreError as error:
+            self._failure = error.message
             self._note_problem(error.message)
-            self._start_over(calls, error)
+            if self.store.lacks_room and not small:
+                # What makes room is tried once more by itself.
+                again = [call for call in group if not (call.error or call.need.floors)]
+                self._pending.extendleft(reversed(again))
+                calls[:] = [call for call in calls if call not in again]
+                group = [call for call in group if call not in again]
+            self._start_over(group, error)
+            self._deliver_again(events)
             return
         except Exception:
             log.exception("a commit failed")
-            self._start_over(calls, HeadraceError(FAILED_LINE))
+            self._start_over(group, HeadraceError(FAILED_LINE))
             return
         self._unwritten.clear()
         self._clock_stored = now.monotonic
         self.commits += 1
         self._on_commit(time.monotonic() - started)
-        self._tell(events)
+        self._tell(events[told:])
+
+    def _refuse(self, need: Need, size_bytes: int) -> str:
+        """Why a change is not even tried; "" if it is. It comes with others of so many bytes."""
+        if self._failure and (need.floors or not self.store.lacks_room):
+            return self._failure
+        return self.store.find_shortage(Need(size_bytes, need.floors)) if need.floors else ""
+
+    def _deliver_again(self, events: Sequence[Event]) -> None:
+        """Note once more what clients have: they say so only once."""
+        queue = self._queue
+        if queue is None:
+            return
+        for event in events:
+            if isinstance(event, RunsDelivered) and (job := queue.state.jobs.get(event.job)):
+                spans = [
+                    Span(start, job.undelivered[start][0])
+                    for start in event.starts
+                    if start in job.undelivered
+                ]
+                queue.intake.deliver(event.job, spans, self.now())
 
     def _start_over(self, calls: list[_Call], error: HeadraceError) -> None:
         for call in calls:

@@ -149,7 +149,11 @@ class QueueCollector:
         families: list[Family] = self._ledger.observe(self._look)
         size = Family("gauge", "headrace_store_bytes", "Bytes of the store on disk.")
         size.add((), self._ledger.store.measure_bytes())
-        yield from [*families, size]
+        free = Family("gauge", "headrace_store_free_bytes", "Bytes free on the store's disk.")
+        free.add((), self._ledger.store.measure_free())
+        good = Family("gauge", "headrace_store_ok", "1 if the store takes new work, 0 if not.")
+        good.add((), 0 if self._ledger.problem else 1)
+        yield from [*families, size, free, good]
         yield from self._samples.collect()
         yield from self._counters.collect()
 
@@ -190,6 +194,9 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Family]:
     spool = Family("gauge", "headrace_spool_bytes", "Bytes of inputs and results that are kept.")
     spool.add((), queue.state.spool_bytes)
     yield spool
+    held = Family("gauge", "headrace_spool_full", "1 if work waits for room, 0 if not.")
+    held.add((), 1 if queue.spool.held_because else 0)
+    yield held
     if queue.rules.spool_limit_bytes is not None:
         limit = Family(
             "gauge",

@@ -369,6 +369,7 @@ class Outcomes:
             job.leased -= before - holder.held.count
             if not holder.held:
                 self._state.drop_lease(holder)
+        self._state.reckon(job)
 
     def _drop_inputs(self, job: Job, start: int, stop: int) -> None:
         for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):

@@ -19,7 +19,7 @@ REQUEST_SECONDS = 10
 
 @cache
 def make_handler(
-    registry: Registry, find_problem: Callable[[], str]
+    registry: Registry, find_problem: Callable[[], str], find_held: Callable[[], str]
 ) -> type[BaseHTTPRequestHandler]:
     """What answers one connection's requests."""
 
@@ -38,7 +38,9 @@ def make_handler(
             elif path == "/readyz":
                 problem = find_problem()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
-                self._answer(status, f"{problem or 'ok'}\n".encode())
+                held = "" if problem else find_held()
+                line = problem or ("ok" + (f"; work waits: {held}" if held else ""))
+                self._answer(status, f"{line}\n".encode())
             else:
                 text = b"there are /metrics, /healthz and /readyz\n"
                 self._answer(HTTPStatus.NOT_FOUND, text)

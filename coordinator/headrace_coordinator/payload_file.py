@@ -11,10 +11,12 @@ place is taken before the commit that names it, and free again after the commit 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import cache
 from pathlib import Path
 
 from headrace_coordinator.ranges import RangeSet
@@ -26,6 +28,9 @@ UNIT_BYTES = 4096
 #: Bytes at the end of the file that are kept for use, though nothing is in them.
 SPARE_BYTES = 128 << 20
 
+
+#: What fallocate(2) is told: the file stays as long as it is, and what lies there is given back.
+KEEP_SIZE, PUNCH_HOLE = 1, 2
 
 #: No descriptor: reading or writing there is an OSError.
 CLOSED = -1
@@ -49,6 +54,8 @@ class PayloadFile:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()
         self._used = RangeSet()
+        #: Units that take no room on the disk.
+        self._holes = RangeSet()
         self._freed: deque[tuple[int, Payload]] = deque()
         self._readers: dict[int, int] = {}
         self._moment = 0
@@ -77,6 +84,7 @@ class PayloadFile:
             self._reuse()
             first = self._used.find_gap(units)
             self._used.add(first, first + units)
+            self._holes.remove(first, first + units)
         payload = Payload(first * UNIT_BYTES, len(content))
         self._unsynced = True
         written = 0
@@ -119,17 +127,37 @@ class PayloadFile:
     def measure_bytes(self) -> int:
         return self._size
 
-    def trim(self) -> None:
-        """Give the disk back what is free at the end, but for some that is kept for use."""
+    def trim(self, spare_bytes: int = SPARE_BYTES) -> None:
+        """Give the disk back what is free, but for some that is kept for use."""
         with self._lock:
             self._reuse()
-            end = max(self._used.end(), SPARE_BYTES // UNIT_BYTES) * UNIT_BYTES
+            used = self._used.end()
+            end = max(used, min(spare_bytes, SPARE_BYTES) // UNIT_BYTES) * UNIT_BYTES
             if end < self._size:
                 os.ftruncate(self._file, end)
                 self._size = end
+                self._holes.remove(used, max(used, self._holes.end()))
+            if (used - self._used.count - self._holes.count) * UNIT_BYTES > spare_bytes:
+                for first, last in self._used.missing(0, used):
+                    for left, right in self._holes.missing(first, last):
+                        punch(self._file, left * UNIT_BYTES, (right - left) * UNIT_BYTES)
+                self._holes = RangeSet(self._used.missing(0, used))
 
     def _reuse(self) -> None:
         oldest = min(self._readers, default=self._moment)
         while self._freed and self._freed[0][0] <= oldest:
             _, payload = self._freed.popleft()
             self._used.remove(*payload.units)
+
+
+def punch(file: int, place: int, size: int) -> None:
+    """Give the disk back what lies there in a file, where the file system can do that."""
+    allocate = _find_allocate()
+    if allocate is not None:  # what it answers changes nothing: the room is used again in any case
+        allocate(file, KEEP_SIZE | PUNCH_HOLE, ctypes.c_int64(place), ctypes.c_int64(size))
+
+
+@cache
+def _find_allocate() -> Callable[..., int] | None:
+    library = ctypes.CDLL(None, use_errno=True)
+    return getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)

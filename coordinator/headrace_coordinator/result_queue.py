@@ -16,6 +16,7 @@ from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.job import Job
 from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.need import RELIEF, measure_outcomes
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.state import Now
@@ -70,13 +71,15 @@ class ResultQueue:
         self._on_samples = on_samples
 
     def report(self, report: Report) -> Answer[Receipt]:
+        need = measure_outcomes(sum(len(run.values) for run in report.done))
         receipt: Receipt = yield from self._commit(
-            lambda queue, now: queue.outcomes.report(report, now)
+            lambda queue, now: queue.outcomes.report(report, now), need
         )
         self._on_samples(report.worker, report.number, report.samples)
         return receipt
 
     def fetch(self, request: FetchRequest) -> Answer[Fetched]:
+        why: str | None = None
         topic = name_job_topic(request.job)
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
@@ -84,6 +87,9 @@ class ResultQueue:
             fetched: Fetched = yield from self._read(request.job, partial(self._look, request))
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.complete or moved:
+                return fetched
+            why, before = fetched.status.waiting_for, why
+            if why and before == "":  # something to be told
                 return fetched
             if not (yield self._bells.wait(topic, rung, deadline)):
                 return fetched
@@ -122,7 +128,7 @@ class ResultQueue:
                 return page
 
     def acknowledge(self, job: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.intake.acknowledge(job))
+        yield from self._commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
 
     def _read(self, job: str, look: Callable[[], Found]) -> Answer[Found]:
         """Look for results; where the first ones are damaged, let their tasks fail and go on."""
@@ -132,7 +138,7 @@ class ResultQueue:
             except DamagedError as error:
                 lost = error
             log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
-            yield from self._commit(partial(_lose_results, job, lost))
+            yield from self._commit(partial(_lose_results, job, lost), RELIEF)
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
         """Tell whether more results should come before there is an answer."""

@@ -26,13 +26,29 @@ UNKNOWN_SHARE = 1 / 16
 class Spool:
     """``limit_bytes`` None sets no limit.
 
-    ``disk_bytes`` is what the disk has room for, beyond what is kept; None where nobody says.
+    ``note_disk`` tells it what the disk has room for.
     """
 
     def __init__(self, state: QueueState, limit_bytes: int | None) -> None:
         self._state = state
         self._limit_bytes = limit_bytes
-        self.disk_bytes: int | None = None
+        self._disk_bytes: int | None = None
+        self._spool_bytes = 0
+
+    def note_disk(self, free_bytes: int | None) -> None:
+        """Note what the disk has room for, beyond what is kept now; None where nobody says."""
+        before, self._disk_bytes = self._disk_bytes, free_bytes
+        self._spool_bytes = self._state.spool_bytes
+        if before is not None and (free_bytes is None or free_bytes > before):
+            self._state.end_hold()
+
+    @property
+    def disk_bytes(self) -> int | None:
+        """What the disk has room for, as far as is known."""
+        if self._disk_bytes is None:
+            return None
+        grown = self._state.spool_bytes - self._spool_bytes
+        return self._disk_bytes - max(0, grown)
 
     def fit(self, job: Job, most: int) -> int:
         """How many of ``most`` tasks of a job may be leased now; 0 for none."""
@@ -50,10 +66,19 @@ class Spool:
         """Tell whether no task of a job may be leased now, for want of room."""
         if self.fit(job, 1):
             return False
-        if not self._state.held:
-            self._state.held = True
-            self._state.emit(WorkHeld(self.explain()))
+        held = self._state.held
+        if job.spec.id not in held:
+            if not self._state.leases:  # nothing that runs will make room
+                self._state.emit(
+                    WorkHeld(job.spec.id, "" if any(held.values()) else self.explain())
+                )
+            held[job.spec.id] = not self._state.leases
         return True
+
+    @property
+    def held_because(self) -> str:
+        """Why tasks wait although a worker asked for them, and nothing runs; "" if they do not."""
+        return self.explain() if self._state.held and not self._state.leases else ""
 
     def require_room(self, job: Job | None = None) -> None:
         """Raise SpoolFullError where inputs have to wait; ``job`` is the one that they are for.

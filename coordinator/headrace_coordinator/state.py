@@ -52,8 +52,8 @@ class QueueState(Record, frozen=False):
     #: tasks that are leased of which that is not known.
     expected_bytes: int = 0
     unknown_tasks: int = 0
-    #: Whether some worker was given less work than there is, for want of room.
-    held: bool = False
+    #: Jobs of which a worker was given nothing for want of room, and whether that was told.
+    held: dict[str, bool] = field(default_factory=dict[str, bool])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _slots: int = 0
@@ -186,5 +186,5 @@ class QueueState(Record, frozen=False):
     def end_hold(self) -> None:
         """Let workers ask again that were given less work than there is."""
         if self.held:
-            self.held = False
+            self.held.clear()
             self.events.append(WorkAppeared())

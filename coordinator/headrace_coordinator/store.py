@@ -27,13 +27,15 @@ which is compared whenever the content is read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
+from headrace_coordinator.disk import RESERVE_SUFFIX, Disk, is_want_of_room
 from headrace_coordinator.events import (
     AttemptsCounted,
     Event,
@@ -53,16 +55,19 @@ from headrace_coordinator.events import (
 )
 from headrace_coordinator.job import Job
 from headrace_coordinator.migration import MIGRATED_VERSIONS, migrate
-from headrace_coordinator.payload_file import Payload, PayloadFile
+from headrace_coordinator.need import INTAKE, LARGE_BYTES, OUTCOMES, Need
+from headrace_coordinator.payload_file import SPARE_BYTES, Payload, PayloadFile
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.removals import Removals
 from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
 from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
 from headrace_coordinator.store_loading import load_jobs, load_payloads
-from headrace_coordinator.store_reader import StoreReader, connect
+from headrace_coordinator.store_reader import BUSY_SECONDS, LOG_BYTES, StoreReader, connect
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
+
+Result = TypeVar("Result")
 
 #: What a commit survives: the death of the process, or a power cut as well.
 Durability = Literal["process", "power"]
@@ -76,7 +81,13 @@ FREE_BYTES = 256 << 20
 LIVE_BYTES = 64 << 20
 
 #: Inputs or results of so many bytes are kept in the payload file.
-PAYLOAD_BYTES = 16 << 10
+PAYLOAD_BYTES = LARGE_BYTES
+
+#: A disk with less than so many floors free is nearly full.
+PRESSED_FLOORS = 4
+
+#: The payload file keeps so many floors for use, at most.
+SPARE_FLOORS = 8
 
 #: What the payload file's name has beyond the database's.
 PAYLOAD_SUFFIX = "-payloads"
@@ -99,30 +110,34 @@ class Store:
 
     def __init__(self, path: Path, durability: Durability = "process") -> None:
         self._path = path
-        self._durability = durability
+        self._durability: Durability = durability
         self._taken: list[Payload] = []
         self._forgotten: list[Payload] = []
         self._removals = Removals()
         self._run_numbers: list[int] = []
         self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
+        #: Whether the last thing that could not be written failed for want of room.
+        self.lacks_room = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._writer = connect(path)
-            try:
-                self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[durability]}")
-                self._require_known_version()
-                self._payloads = PayloadFile(path.with_name(path.name + PAYLOAD_SUFFIX))
-                self._prepare()
-                self.reader = StoreReader(path, self._payloads)
-                if durability == "power":  # the folder's own entry, and the file's in it
-                    _sync_folder(path.parent.parent)
-                    _sync_folder(path.parent)
-            except BaseException:
-                self._writer.close()
-                raise
-        except (sqlite3.Error, OSError) as error:
+            self._disk = Disk(path.with_name(path.name + RESERVE_SUFFIX))
+        except OSError as error:
             raise StoreError(f"the store {path} cannot be opened: {error}") from None
+        try:
+            self._with_reserve(self._open)
+        except (sqlite3.Error, OSError) as error:
+            self._disk.close()
+            if is_want_of_room(error):
+                raise StoreError(
+                    f"the store {path} cannot be opened, as its disk is full: make room on the "
+                    f"disk of {path.parent}, and start again"
+                ) from None
+            raise StoreError(f"the store {path} cannot be opened: {error}") from None
+        except BaseException:
+            self._disk.close()
+            raise
+        self._inode = path.stat().st_ino
 
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded into the file."""
@@ -131,12 +146,30 @@ class Store:
             self._folder.close()
         self._writer.close()
         self._payloads.close()
+        self._disk.close()
 
-    def write(self, events: Sequence[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
+    def write(
+        self,
+        events: Sequence[Event],
+        jobs: dict[str, Job],
+        clock_seconds: float,
+        *,
+        reserve: bool = False,
+    ) -> None:
         """Commit events in one transaction. Raises StoreError, and then none of them is in.
 
-        The clock is at most CLOCK_SECONDS older than the last commit.
+        The clock is at most CLOCK_SECONDS older than the last commit. With ``reserve`` a full disk
+        keeps nothing of it out.
         """
+        try:
+            if reserve:
+                self._with_reserve(lambda: self._write(events, jobs, clock_seconds))
+            else:
+                self._write(events, jobs, clock_seconds)
+        except (sqlite3.Error, OSError) as error:
+            raise self._explain(error) from None
+
+    def _write(self, events: Sequence[Event], jobs: dict[str, Job], clock_seconds: float) -> None:
         changed: dict[str, None] = {}
         self._taken, self._forgotten = [], []
         self._run_numbers.clear()
@@ -162,10 +195,8 @@ class Store:
                     self._writer.execute("UPDATE clock SET seconds = ?", (clock_seconds,))
                 if self._durability == "power":
                     self._payloads.sync()
-        except BaseException as error:
+        except BaseException:
             self._payloads.free(self._taken)
-            if isinstance(error, sqlite3.Error | OSError):
-                raise self._explain(error) from None
             raise
         self._payloads.free(self._forgotten)
         self.reader.recent.note(events, self._run_numbers)
@@ -186,22 +217,107 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
 
-    def compact(self) -> None:
-        """Give the disk back what deleted jobs took, when hardly anything is left in the file.
+    def mend(self, *, failed: bool) -> None:
+        """See that the store is in its place, can be written if that ``failed``, and has a reserve.
 
-        Raises StoreError when that cannot be done.
+        Raises StoreError.
         """
         try:
+            inode = self._path.stat().st_ino
+        except OSError:
+            inode = -1
+        if inode != self._inode:
+            self.lacks_room = False
+            raise StoreError(
+                f"the store {self._path} was removed or replaced while the coordinator runs: what "
+                "is written now would be lost. Stop this coordinator, and start it again"
+            )
+        if failed and self.lacks_room and (shortage := self.find_shortage(OUTCOMES)):
+            raise StoreError(shortage)
+        if failed:
+            self.probe()
+        self.lacks_room = False
+        with contextlib.suppress(OSError):  # the next look tries again
+            self._disk.fill()
+
+    def find_shortage(self, need: Need) -> str:
+        """Say that the disk has too little room for something; "" where it has enough."""
+        free = self._disk.measure_free()
+        wanted = need.size_bytes + need.floors * self._disk.floor_bytes
+        if free >= wanted + LOG_BYTES or free >= wanted + self._measure_unfolded():
+            return ""
+        self.lacks_room = True
+        return (
+            f"the coordinator's store cannot be written (its disk is full: {free} bytes are free, "
+            f"{wanted} are needed): make room on the disk of {self._path.parent}, or delete jobs; "
+            "nothing acknowledged is lost"
+        )
+
+    def measure_room(self) -> int:
+        """Bytes for which there is room on the disk, beyond what is left free."""
+        taken = INTAKE.floors * self._disk.floor_bytes + self._measure_unfolded()
+        return max(0, self._disk.measure_free() - taken)
+
+    def compact(self) -> None:
+        """Give the disk back what deleted jobs took: all of it when the disk is nearly full.
+
+        Otherwise when hardly anything is left in the file. Raises StoreError when that cannot be
+        done.
+        """
+        try:
+            pressed = self._disk.measure_free() < PRESSED_FLOORS * self._disk.floor_bytes
             execute = self._writer.execute
             (size,) = execute("PRAGMA page_size").fetchone()
             (free,) = execute("PRAGMA freelist_count").fetchone()
             (pages,) = execute("PRAGMA page_count").fetchone()
-            if free * size >= FREE_BYTES and (pages - free) * size <= LIVE_BYTES:
+            live_bytes = (pages - free) * size
+            spare_bytes = min(SPARE_BYTES, SPARE_FLOORS * self._disk.floor_bytes)
+            self._payloads.trim(0 if pressed else spare_bytes)
+            if pressed:
+                self._cut_log()
+                most = min(LIVE_BYTES, self._disk.measure_free() - self._disk.floor_bytes)
+            else:
+                most = LIVE_BYTES
+            least = self._disk.floor_bytes if pressed else FREE_BYTES
+            if free * size >= least and live_bytes <= most:
                 execute("VACUUM")
-                execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._payloads.trim()
+                self._cut_log()
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
+
+    def _cut_log(self) -> None:
+        """Fold the log and give back its room, unless somebody reads from it."""
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+    def _measure_unfolded(self) -> int:
+        """Bytes by which the database's file will grow when the log is folded into it."""
+        (size,) = self._writer.execute("PRAGMA page_size").fetchone()
+        (pages,) = self._writer.execute("PRAGMA page_count").fetchone()
+        try:
+            folded_bytes = self._path.stat().st_size
+        except OSError:  # it was taken away: see ``mend``
+            return 0
+        return max(0, int(pages * size) - folded_bytes)
+
+    def _with_reserve(self, write: Callable[[], Result]) -> Result:
+        """Write something; where the disk has no room for it, the reserve makes some."""
+        relieved = False
+        while True:
+            try:
+                return write()
+            except (sqlite3.Error, OSError) as error:
+                if not is_want_of_room(error):
+                    raise
+                if not relieved:  # first what takes no room: the log is begun again
+                    relieved = True
+                    with contextlib.suppress(sqlite3.Error, OSError, AttributeError):
+                        self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                elif not self._disk.give():
+                    raise
 
     def leave_log(self) -> None:
         """Let commits leave the log to ``fold_log``, up to a length that should never come."""
@@ -220,6 +336,13 @@ class Store:
             raise self._explain(error) from None
 
     def _explain(self, error: sqlite3.Error | OSError) -> StoreError:
+        self.lacks_room = is_want_of_room(error)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreError(
+                f"the coordinator's store {self._path} cannot be written, as another process has "
+                "locked it: end that one; nothing acknowledged is lost"
+            )
         return StoreError(
             f"the coordinator's store cannot be written ({error}): make room on the disk of "
             f"{self._path.parent}; nothing acknowledged is lost"
@@ -231,7 +354,7 @@ class Store:
         Raises StoreError.
         """
         try:
-            payloads = load_payloads(self._writer, self._payloads)
+            payloads = self._with_reserve(lambda: load_payloads(self._writer, self._payloads))
             self._payloads.restore(payloads)
             jobs, superfluous = load_jobs(self._writer)
         except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
@@ -266,6 +389,26 @@ class Store:
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))
         size = sum(part.stat().st_size for part in parts if part.exists())
         return size + self._payloads.measure_bytes()
+
+    def measure_free(self) -> int:
+        """Bytes that are free on the store's disk."""
+        return self._disk.measure_free()
+
+    def _open(self) -> None:
+        self._writer = connect(self._path)
+        try:
+            self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self._durability]}")
+            self._writer.execute("PRAGMA temp_store = MEMORY")  # for VACUUM
+            self._require_known_version()
+            self._payloads = PayloadFile(self._path.with_name(self._path.name + PAYLOAD_SUFFIX))
+            self._prepare()
+            self.reader = StoreReader(self._path, self._payloads)
+            if self._durability == "power":  # the folder's own entry, and the file's in it
+                _sync_folder(self._path.parent.parent)
+                _sync_folder(self._path.parent)
+        except BaseException:
+            self._writer.close()
+            raise
 
     def _require_known_version(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()

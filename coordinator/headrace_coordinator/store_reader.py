@@ -41,10 +41,14 @@ FAILURE_BYTES = 32 << 20
 CONNECTIONS_KEPT = 4
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a connection in WAL mode that commits without waiting for the disk."""
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        path.absolute().as_uri() + ("" if create else "?mode=rw"),
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -268,7 +272,7 @@ class StoreReader:
         try:
             reader = self._idle.get_nowait()
         except queue.Empty:
-            reader = connect(self._path)
+            reader = connect(self._path, create=False)
         try:
             with self._payloads.reading():
                 yield reader

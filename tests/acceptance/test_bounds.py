@@ -125,13 +125,7 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
     try:
         job = shell.run("submit", "primes", "find", "0", "1000", "--detach").out.strip()
         assert shell.run("results", job).out.endswith("997\n")
-        ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as file:
-            try:
-                while file.write(bytes(1 << 14)):
-                    pass
-            except OSError:
-                pass
+        ballast = fill(small_disk)
         with Cluster(Address("127.0.0.1", port), load_key(data / "key")) as cluster:
             with pytest.raises(StoreError, match=r"cannot be written .*make room on the disk"):
                 cluster.submit("images", Plan("blur", {}, 3, (bytes(1 << 20) for _ in range(3))))
@@ -149,6 +143,60 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
             assert cluster.job(job).status.state == SUCCEEDED
     finally:
         worker.stop()
+        coordinator.stop()
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte of a disk that is left."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1 << 12)):
+                pass
+        except OSError:
+            pass
+    return ballast
+
+
+@pytest.mark.parametrize("limit", [(), ("--spool-limit", "1GB")], ids=["by default", "too large"])
+def test_a_store_that_fills_stops_handing_out_work_and_can_be_emptied(
+    small_disk: Path, tmp_path: Path, limit: tuple[str, ...]
+) -> None:
+    """Its own jobs fill it first, somebody else then takes the rest, and it is killed."""
+    data = small_disk / "data"
+    shell = Shell(tmp_path, {"HEADRACE_KEY_FILE": str(data / "key")})
+    coordinator = start_coordinator(shell, data, 0, "--no-http", *limit)
+    port = int(coordinator.wait_for("queues at").rpartition(":")[2])
+    shell.settings["HEADRACE_COORDINATOR"] = f"127.0.0.1:{port}"
+    worker = Process(shell, "worker", "--slots", "2")
+    try:
+        small = shell.run("submit", "primes", "find", "0", "1000", "--detach").out.strip()
+        whole = shell.run("results", small).out
+        large = shell.run("submit", "primes", "find", "0", "4e9", "--detach").out.strip()
+        waiting = Process(shell, "results", large, "-o", tmp_path / "primes")
+        waiting.wait_for("is full")
+        told = shell.run("health")
+        assert (told.code, "work waits" in told.err) == (0, True)
+        fill(small_disk)
+        wait_until(lambda: shell.run("health").code == 69)
+        kept = shell.run("job", large).out.splitlines()[3]
+        coordinator.kill()
+        coordinator = start_coordinator(shell, data, port, "--no-http", *limit)
+        coordinator.wait_for("disk is full")
+        assert shell.run("job", large).out.splitlines()[3].split(",")[0] == kept.split(",")[0]
+        assert shell.run("results", small).out == whole
+        refused = shell.run("submit", "primes", "count", "0", "100")
+        assert (refused.code, refused.err.count("\n")) == (69, 1)
+        cancelled = shell.run("cancel", large)
+        assert cancelled.code == 0, cancelled.err
+        assert shell.run("delete", large).code == 0
+        wait_until(lambda: shell.run("health").code == 0)
+        assert waiting.wait() in (1, 2)
+        done = shell.run("submit", "primes", "count", "0", "100")
+        assert (done.code, done.out) == (0, "25\n")
+        assert shell.run("results", small).out == whole
+    finally:
+        assert worker.stop() == 0
         coordinator.stop()
 
 

@@ -479,7 +479,7 @@ class LogPage(Message):
 
 
 class CoordinatorInfo(Message):
-    """How the coordinator does, for health checks."""
+    """How the coordinator does, for health checks. ``held`` says why work waits for room."""
 
     version: Name
     protocol: Count
@@ -489,3 +489,4 @@ class CoordinatorInfo(Message):
     jobs: Count
     store_ok: bool
     problem: Text
+    held: Text = ""

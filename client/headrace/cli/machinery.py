@@ -67,6 +67,7 @@ def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bo
         shown: dict[str, Any] = {
             "ok": not problem,
             "problem": problem,
+            "held": info.held,
             "version": info.version,
             "uptime_seconds": info.uptime_seconds,
             "workers": info.workers,
@@ -77,4 +78,6 @@ def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bo
     else:
         well = problem or f"ok; workers: {info.workers}, slots: {info.slots}, jobs: {info.jobs}"
         tell(f"headrace: {well}")
+        if info.held and not problem:
+            tell(f"headrace: work waits: {info.held}")
     click.get_current_context().exit(EXIT_UNAVAILABLE if problem else 0)

@@ -103,7 +103,7 @@ temporary_option = option(
     "--spool-limit",
     type=SIZE,
     show_default="80 % of what the disk has free",
-    help="Inputs and results to keep; beyond it submit waits.",
+    help="Inputs and results to keep; beyond it submit and tasks wait.",
 )
 @option(
     "--shared-limit",

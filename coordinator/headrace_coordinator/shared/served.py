@@ -9,6 +9,7 @@ from collections.abc import Callable
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger
+from headrace_coordinator.need import RELIEF
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.loop import Answer
 from headrace_wire.record import replace
@@ -58,11 +59,11 @@ class SharedObjects:
         return self._wait(call, attempt)
 
     def beat(self, beat: SharedBeat) -> Answer[SharedOrders]:
-        yield from self._commit(lambda queue, now: queue.shared.beat(beat, now))
+        yield from self._commit(lambda queue, now: queue.shared.beat(beat, now), RELIEF)
         return SharedOrders(self._lease_seconds)
 
     def leave(self, session: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.shared.leave(session))
+        yield from self._commit(lambda queue, _: queue.shared.leave(session), RELIEF)
 
     def names(self) -> tuple[SharedStatus, ...]:
         statuses: list[SharedStatus] = self._ledger.observe(

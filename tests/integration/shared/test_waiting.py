@@ -12,6 +12,7 @@ import pytest
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger, Transition
+from headrace_coordinator.need import OUTCOMES, Need
 from headrace_coordinator.rules import Rules
 from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
 from headrace_coordinator.store import Store
@@ -29,9 +30,9 @@ class CountingLedger(Ledger):
 
     attempts = 0
 
-    def enter(self, transition: Transition, on_done: Resume) -> None:
+    def enter(self, transition: Transition, on_done: Resume, need: Need = OUTCOMES) -> None:
         self.attempts += 1
-        super().enter(transition, on_done)
+        super().enter(transition, on_done, need)
 
 
 @dataclass

@@ -197,14 +197,14 @@ def test_a_failed_or_lost_task_makes_room_for_others(rig: Rig) -> None:
 
 
 def test_a_full_disk_holds_leasing_as_the_limit_does(rig: Rig) -> None:
-    rig.queue.spool.disk_bytes = 50
+    rig.queue.spool.note_disk(50)
     rig.submit(tasks=100)
     (first,) = rig.lease(slots=1)
     finish(rig, first, 20)
-    rig.queue.spool.disk_bytes = 10
+    rig.queue.spool.note_disk(10)
     assert not rig.lease()
     assert "the coordinator's disk is full" in rig.status().waiting_for
-    rig.queue.spool.disk_bytes = None
+    rig.queue.spool.note_disk(None)
     assert rig.lease()
 
 
