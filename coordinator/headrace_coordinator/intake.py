@@ -266,6 +266,8 @@ class Intake:
             )
 
     def _explain_waiting(self, job: Job) -> str:
+        if self._spool.disk_problem and not job.is_final:
+            return self._spool.disk_problem
         if job.is_final or job.leases or not job.is_waiting():
             return ""
         members = self._state.members.values()

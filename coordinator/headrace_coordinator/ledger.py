@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 from headrace_coordinator.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
@@ -37,6 +38,9 @@ FAILED_LINE = "the coordinator failed; its log says why"
 
 #: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
 CLOCK_SECONDS = 60.0
+
+#: Seconds for which it is a problem that outcomes were refused; workers come again every second.
+REFUSED_SECONDS = 5.0
 
 #: A change to the queue, or a look at it.
 Transition = Callable[[Queue, Now], Any]
@@ -74,6 +78,7 @@ class Ledger:
         self.store = store
         self.problem = ""
         self._failure = ""
+        self._refusal, self._refused_at = "", -inf
         self.commits = 0
         self._rules = rules
         self._on_commit = on_commit
@@ -145,9 +150,10 @@ class Ledger:
                 self._failure = error.message
             else:
                 self._failure = ""
-            self._note_problem(self._failure or self.store.find_shortage(INTAKE))
+            refused = time.monotonic() - self._refused_at < REFUSED_SECONDS and self._refusal
+            self._note_problem(self._failure or self.store.find_shortage(INTAKE) or refused or "")
             if self._queue:
-                self._queue.spool.note_disk(self.store.measure_room())
+                self._queue.spool.note_disk(self.store.measure_room(), self.problem)
                 self._tell(self._queue.state.drain_events())
             if before and not self.problem:
                 self._tell([WorkAppeared(), RoomAppeared()])  # for those that were kept waiting
@@ -236,7 +242,12 @@ class Ledger:
         """Why a change is not even tried; "" if it is. It comes with others of so many bytes."""
         if self._failure and (need.floors or not self.store.lacks_room):
             return self._failure
-        return self.store.find_shortage(Need(size_bytes, need.floors)) if need.floors else ""
+        if not need.floors:
+            return ""
+        shortage = self.store.find_shortage(Need(size_bytes, need.floors))
+        if shortage and need.floors == OUTCOMES.floors:  # a worker waits, and comes again
+            self._refusal, self._refused_at = shortage, time.monotonic()
+        return shortage
 
     def _deliver_again(self, events: Sequence[Event]) -> None:
         """Note once more what clients have: they say so only once."""

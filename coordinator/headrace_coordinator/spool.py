@@ -32,11 +32,19 @@ class Spool:
     def __init__(self, state: QueueState, limit_bytes: int | None) -> None:
         self._state = state
         self._limit_bytes = limit_bytes
+        self.disk_problem = ""
         self._disk_bytes: int | None = None
         self._spool_bytes = 0
 
-    def note_disk(self, free_bytes: int | None) -> None:
-        """Note what the disk has room for, beyond what is kept now; None where nobody says."""
+    def note_disk(self, free_bytes: int | None, problem: str = "") -> None:
+        """Note what the disk has room for, beyond what is kept now; None where nobody says.
+
+        ``problem`` says why nothing can be written just now.
+        """
+        if problem and not self.disk_problem:
+            for job_id in [job_id for job_id, job in self._state.jobs.items() if not job.is_final]:
+                self._state.emit(WorkHeld(job_id, ""))
+        self.disk_problem = problem
         before, self._disk_bytes = self._disk_bytes, free_bytes
         self._spool_bytes = self._state.spool_bytes
         if before is not None and (free_bytes is None or free_bytes > before):
