@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What a job is about, in plain values that msgpack carries; it travels to every slot that runs
-#: one of its tasks, and to whoever gathers its results.
+#: one of its tasks, and to whoever gathers its results. Where ``prepare`` leaves something behind
+#: in its process that other jobs must not see, they have a text ``tenant``: a slot that has run a
+#: job of one tenant runs jobs of no other.
 Parameters = Mapping[str, object]
 
 #: Runs one task: its index in the job and its carried input (None where the index is enough).

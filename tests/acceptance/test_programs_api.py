@@ -43,6 +43,9 @@ def mark(path, seconds):
 def negate(number): return -number
 def multiply(a, b): return a * b
 def fail(item): raise LookupError(f"no {item}")
+STOCK = {}
+def stock(name): STOCK["name"] = name
+def look(item): return STOCK.get("name")
 """
 
 
@@ -253,3 +256,22 @@ def test_an_endless_generator_with_a_slow_consumer_does_not_grow(site: Site) -> 
     for later in marks[1:]:
         assert later[0] - marks[0][0] < 32 << 20, marks
         assert later[1] - marks[0][1] < 32 << 20, marks
+
+
+def test_an_initializer_belongs_to_its_pool(site: Site) -> None:
+    key = site.data / "key"
+    pools = [
+        Pool(site.address, key_file=key, initializer="shop:stock", initargs=(name,))
+        for name in ("a", "b")
+    ]
+    with pools[0] as first, pools[1] as second, Pool(site.address, key_file=key) as third:
+        for _ in range(2):
+            assert set(first.map("shop:look", range(20))) == {"a"}
+            assert set(second.map("shop:look", range(20))) == {"b"}
+            assert set(third.map("shop:look", range(20))) == {None}
+        asked = [pool.map_async("shop:look", range(3000)) for pool in (first, second, third)]
+        assert [set(result.get(60)) for result in asked] == [{"a"}, {"b"}, {None}]
+    with Executor(
+        site.address, key_file=key, initializer="shop:stock", initargs=("e",)
+    ) as executor:
+        assert {executor.submit("shop:look", item).result() for item in range(5)} == {"e"}

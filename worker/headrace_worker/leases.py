@@ -7,7 +7,11 @@ leased again without those that failed.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import cast
+
 from headrace_wire.batch import count_batch, unpack_batch
+from headrace_wire.encoding import unpack
 from headrace_wire.messages import Lease
 from headrace_worker.pool.batch import Batch, Event, Failed, Returned
 from headrace_worker.pool.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
@@ -40,7 +44,17 @@ def make_batch(lease: Lease, parameters: bytes | None) -> Batch:
         attempt=lease.attempt,
         inputs=_open_inputs(lease) if lease.inputs else None,
         timeout_seconds=lease.timeout_seconds,
+        tenant=_read_tenant(lease.job, parameters),
     )
+
+
+@lru_cache(maxsize=64)
+def _read_tenant(job: str, parameters: bytes) -> str:
+    """The tenant that a job's parameters name; "" for none."""
+    del job
+    about: object = unpack(parameters)
+    tenant = cast("dict[object, object]", about).get("tenant") if isinstance(about, dict) else None
+    return tenant if isinstance(tenant, str) else ""
 
 
 def is_tellable(lease: Lease) -> bool:

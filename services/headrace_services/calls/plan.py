@@ -14,6 +14,7 @@ from headrace_services.calls.transport import (
     seal_value,
 )
 from headrace_services.service import Plan
+from headrace_wire.encoding import pack
 
 #: A function, or its name as ``module:qualname``.
 Function = Callable[..., Any] | str
@@ -47,6 +48,14 @@ class CallOptions:
         if initializer is not None:
             self.parameters["initializer"] = self.seal_function(initializer)
             self.parameters["initargs"] = self.seal_call(initargs, {})
+            self.parameters["tenant"] = self._name_tenant()
+
+    def _name_tenant(self) -> str:
+        """A name for all jobs whose slots the same initializer has made ready, and for no other."""
+        from hashlib import sha256  # noqa: PLC0415 - with OpenSSL
+
+        about = [self.parameters[key] for key in ("serializer", "pool", "initializer", "initargs")]
+        return sha256(pack(about)).hexdigest()[:32]
 
     def seal_function(self, function: Function) -> str | bytes:
         """A function as it travels. Raises UsageError for one that cannot."""

@@ -14,6 +14,7 @@ class Batch(Record):
 
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
     ``inputs`` has an input for each index, or is None where the index is enough;
+    ``tenant`` is whose slots alone may run it, "" where any may (see ``tenancy``);
     ``timeout_seconds`` is the limit for each task, None for none.
     """
 
@@ -27,6 +28,7 @@ class Batch(Record):
     attempt: int = 1
     inputs: tuple[bytes, ...] | None = None
     timeout_seconds: float | None = None
+    tenant: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:

@@ -64,14 +64,17 @@ class Line:
         self._stretches.extendleft(reversed(kept))
         self.tasks += sum(map(len, kept))
 
-    def take(self, tasks: int) -> Stretch:
-        """Take the first ``tasks`` of the head (at most all of it)."""
-        head = self._stretches[0]
+    def take(self, tasks: int, stretch: Stretch | None = None) -> Stretch:
+        """Take the first ``tasks`` of a stretch in line, the head if none is given."""
+        head = stretch or self._stretches[0]
         stop = min(head.stop, head.start + tasks)
         taken = Stretch(head.held, head.start, stop)
         head.start = stop
         if not len(head):
-            self._stretches.popleft()
+            if head is self._stretches[0]:
+                self._stretches.popleft()
+            else:
+                self._stretches = deque(one for one in self._stretches if one is not head)
         self.tasks -= len(taken)
         return taken
 

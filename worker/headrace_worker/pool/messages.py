@@ -3,6 +3,7 @@
     pool → slot   RUN      piece, generation, number of the first task, job, attempt, start index,
                            stop index, inputs (array of bin, or nil where the index is enough), and
                            [service, operation, parameters] or nil where the slot has them
+                  RETIRE   why: the slot exits, and says RETIRED
     slot → pool   READY    missing preloaded modules
                   LOADED   service
                   DONE     piece, start, stop, values, growth of the tasks' own counters (a map,
@@ -21,4 +22,4 @@ A piece is the part of a batch that one slot is sent at a time.
 
 from __future__ import annotations
 
-RUN, READY, LOADED, DONE, FAILED, STOPPED, RETIRED, LINES, PROGRESS = range(9)
+RUN, READY, LOADED, DONE, FAILED, STOPPED, RETIRED, LINES, PROGRESS, RETIRE = range(10)

@@ -49,6 +49,7 @@ from headrace_worker.pool.news import News, Progress, TaskLine
 from headrace_worker.pool.runners import KeptJobs
 from headrace_worker.pool.slot import SlotSettings
 from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.pool.tenancy import Tenancy
 from headrace_worker.proc import read_cpu_seconds, read_rss_bytes
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class Pool:
         self._autopsy = Autopsy(self._describer, OomWatch())
         self._warned = False
         self._restarts: Counter[str] = Counter()
+        self._tenancy = Tenancy()
         self._due_seconds = 0.0
         self._crew = Crew(slots, launcher, settings)
         try:
@@ -201,7 +203,8 @@ class Pool:
     def take_restarts(self) -> Counter[str]:
         """How many slots ended since the last call, by reason.
 
-        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``cancel`` for one
+        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``tenant``
+        for one that made room for another tenant's, ``cancel`` for one
         that was killed with its job, else ``crash``.
         """
         restarts, self._restarts = self._restarts, Counter()
@@ -232,6 +235,7 @@ class Pool:
             raise ValueError(f"batch {batch.key} is already held by the pool")
         held = Held(batch, batch.stop - batch.start)
         self._held[batch.key] = held
+        self._tenancy.note_work(batch.tenant)
         self._line.append(Stretch(held, batch.start, batch.stop))
         self._feed()
 
@@ -354,6 +358,7 @@ class Pool:
             self._feed()
             due, stuck = enforce_limits(self._crew.slots, time.monotonic())
             if not stuck:
+                due = min(due, self._tenancy.due_seconds)
                 return min(due, self._crew.next_start_seconds or inf)
             self._recall(stuck)
 
@@ -366,12 +371,17 @@ class Pool:
             hungry = [
                 slot for slot in sorted(hungry, key=SlotProcess.count_tasks) if self._feed_one(slot)
             ]
+        for slot in self._tenancy.vacate(self._line, self._crew.slots, now):
+            slot.dismiss("tenant")
+            self._recall([slot])
+        for slot in self._crew.slots:
+            slot.send_off()
         for slot in self._crew.slots:
             if slot.end.is_backed_up:
                 self._crew.push(slot)
 
     def _feed_one(self, slot: SlotProcess) -> bool:
-        head = self._line.head
+        head = self._tenancy.choose(self._line, slot, self._crew.slots)
         if head is None:
             return False
         batch, load = head.held.batch, slot.weigh(self._mean_of)
@@ -381,7 +391,7 @@ class Pool:
             first = head.start - batch.start
             tasks = fit_inputs([len(one) for one in batch.inputs[first : first + tasks]], load)
         if tasks:
-            slot.send(self._line.take(tasks))
+            slot.send(self._line.take(tasks, head))
         return bool(tasks)
 
     def _read(self, slot: SlotProcess, *, to_the_end: bool = False) -> None:
@@ -440,6 +450,10 @@ class Pool:
             self._news.end_task(slot.pid, held.batch.job, indices)
         if held is None or held.cancelled:
             return None
+        if slot.tenant and slot.tenant_seconds:
+            setup = time.monotonic() - slot.tenant_seconds - busy_seconds
+            self._tenancy.note_setup(slot.tenant, max(0.0, setup))
+            slot.tenant_seconds = 0.0
         self._observe(held.batch.job, len(indices), busy_seconds)
         self._count_off(held, len(indices))
         return held.batch

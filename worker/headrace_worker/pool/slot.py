@@ -34,7 +34,7 @@ from headrace_worker.pool.copies import Original, end_copy
 from headrace_worker.pool.desk import NEWS_SECONDS
 from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.pool.loader import resolve_loader
-from headrace_worker.pool.messages import LOADED, READY, RETIRED
+from headrace_worker.pool.messages import LOADED, READY, RETIRE, RETIRED
 from headrace_worker.pool.outbox import Outbox
 from headrace_worker.pool.runners import JobRunner, KeptJobs
 from headrace_worker.proc import read_rss_bytes
@@ -120,7 +120,11 @@ class Slot:
                 give_blocks_back()
                 heap_used = False
             # Nothing of a piece is kept here while the next one is waited for.
-            self._take_up(self._end.receive())
+            message = self._end.receive()
+            if message[0] == RETIRE:
+                self._retire(message[1])
+            self._take_up(message)
+            del message
             heap_used = True
             if self._is_too_big(time.monotonic()):
                 self._retire("memory")

@@ -16,7 +16,7 @@ from headrace_worker.pool.channel import Message, PoolEnd
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
 from headrace_worker.pool.launch import ForkedSlot
 from headrace_worker.pool.line import Held, Stretch
-from headrace_worker.pool.messages import RUN
+from headrace_worker.pool.messages import RETIRE, RUN
 from headrace_worker.pool.runners import KeptJobs
 from headrace_worker.pool.slot import SlotSettings, run_slot
 from headrace_worker.proc import read_cpu_seconds
@@ -60,6 +60,9 @@ class SlotProcess:
         self.name = name
         self.started_seconds = time.monotonic()
         self.ready = False
+        self.tenant = ""
+        self.tenant_seconds = 0.0
+        self.leaving = ""
         self.retired = ""
         self.retired_seconds = 0.0
         self.verdict: Verdict | None = None
@@ -103,6 +106,8 @@ class SlotProcess:
     def send(self, stretch: Stretch) -> None:
         """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
         batch = stretch.held.batch
+        if batch.tenant and not self.tenant:
+            self.tenant, self.tenant_seconds = batch.tenant, time.monotonic()
         about = (batch.service, batch.operation, batch.parameters)
         known = self._jobs.touch(batch.job) == about
         if not known:
@@ -151,7 +156,13 @@ class SlotProcess:
 
     def is_hungry(self, now_seconds: float) -> bool:
         """Whether the slot may be sent anything: it is well, reads, and is not in a long task."""
-        if not self.ready or self.retired or self.verdict or self.ended_seconds is not None:
+        if (
+            not self.ready
+            or self.retired
+            or self.leaving
+            or self.verdict
+            or self.ended_seconds is not None
+        ):
             return False
         if not self.pieces:
             return True
@@ -191,6 +202,16 @@ class SlotProcess:
     def mark_activity(self) -> tuple[int, ...]:
         """Say where the slot is: it does something as long as this changes."""
         return self._piece, self.cell.started, self.end.bytes_in, self.end.bytes_out
+
+    def dismiss(self, why: str) -> None:
+        """Have the slot exit as soon as it holds nothing; until then it is sent nothing."""
+        self.leaving = why
+
+    def send_off(self) -> None:
+        """Tell a slot that was dismissed to exit, if it holds nothing any more."""
+        if self.leaving and not (self.pieces or self.retired) and self.ended_seconds is None:
+            self.end.post([RETIRE, self.leaving])
+            self.note_retired(self.leaving)
 
     def note_retired(self, why: str) -> None:
         """Note that the slot has said why it exits."""

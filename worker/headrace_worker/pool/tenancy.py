@@ -1,0 +1,142 @@
+"""Whom a slot works for: no slot ever works for two tenants.
+
+A job names its tenant where running it leaves something behind in the slot's process that other
+jobs must not see, such as the variables that the initializer of a pool has set. A slot is vacant
+until it is sent a task of a tenant; from then on it is sent nothing else. Where somebody's tasks
+wait and no slot may run them, a slot is vacated: it exits, and a fresh one takes its place.
+
+That costs the start of a process and whatever the initializer does. So a slot whose tenant still
+has work here is vacated only after a while, and one that has none before all others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from headrace_worker.pool.line import Line, Stretch
+    from headrace_worker.pool.slot_process import SlotProcess
+
+#: Nobody: tasks that leave nothing behind, and slots that have run no others.
+NOBODY = ""
+
+#: How long, in seconds, tasks wait at least before a slot is taken from a tenant that has work.
+HOLD_SECONDS = 1.0
+
+#: How many times as long as a tenant's first task took to begin it holds a slot at least.
+HOLD_SHARE = 5.0
+
+#: How long, in seconds, a slot without work is kept for its tenant while others have too much.
+SPARE_SECONDS = 0.2
+
+#: Tenants of which it is remembered how long their first tasks took to begin.
+KEPT_TENANTS = 64
+
+
+class Tenancy:
+    """Decides what a slot may be sent, and which slots are to be vacated. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._waiting_since: dict[str, float] = {}
+        self._idle_since: dict[SlotProcess, float] = {}
+        self._setup_seconds: dict[str, float] = {}
+        self._used = False
+        #: When to look again, in monotonic seconds.
+        self.due_seconds = inf
+
+    def note_work(self, tenant: str) -> None:
+        """Note that tasks of a tenant have come; until then there is nothing to decide."""
+        self._used = self._used or tenant != NOBODY
+
+    def note_setup(self, tenant: str, seconds: float) -> None:
+        """Note how long it took until a slot had done the first task of its tenant."""
+        self._setup_seconds.pop(tenant, None)
+        self._setup_seconds[tenant] = seconds
+        while len(self._setup_seconds) > KEPT_TENANTS:
+            del self._setup_seconds[next(iter(self._setup_seconds))]
+
+    def choose(self, line: Line, slot: SlotProcess, slots: Sequence[SlotProcess]) -> Stretch | None:
+        """The first tasks in line that a slot may be sent; None where there are none."""
+        if not self._used:
+            return line.head
+        if slot.tenant != NOBODY:
+            return next((one for one in line if one.held.batch.tenant == slot.tenant), None)
+        # A vacant slot is for those who have none, and of these for who has waited longest.
+        served = {one.tenant for one in slots if one is not slot and _works(one)}
+        unserved = [one for one in line if one.held.batch.tenant not in served]
+        return min(unserved, key=self._read_waiting_since, default=line.head)
+
+    def vacate(
+        self, line: Line, slots: Sequence[SlotProcess], now_seconds: float
+    ) -> list[SlotProcess]:
+        """Choose slots that are to exit once their running task is over."""
+        self.due_seconds = inf
+        if not self._used:
+            return []
+        waiting = dict.fromkeys(stretch.held.batch.tenant for stretch in line)
+        working = [slot for slot in slots if _works(slot)]
+        # What is not here is about to come: crews replace what ends.
+        vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
+        served = {slot.tenant for slot in working}
+        unserved = [tenant for tenant in waiting if tenant not in served]
+        self._waiting_since = {
+            tenant: self._waiting_since.get(tenant, now_seconds) for tenant in unserved
+        }
+        self._note_idle(working, waiting, now_seconds)
+        chosen: list[SlotProcess] = []
+        for tenant in unserved[vacant:]:
+            rest = [slot for slot in working if slot.tenant != NOBODY and slot not in chosen]
+            slot = self._choose_victim(rest, now_seconds - self._waiting_since[tenant], waiting)
+            if slot is None:
+                self._look_again(
+                    self._waiting_since[tenant] + self._find_hold_seconds(rest), now_seconds
+                )
+                break
+            chosen.append(slot)
+        if waiting:
+            for slot, since in self._idle_since.items():
+                if slot not in chosen and now_seconds - since >= SPARE_SECONDS:
+                    chosen.append(slot)
+                else:
+                    self._look_again(since + SPARE_SECONDS, now_seconds)
+        return chosen
+
+    def _read_waiting_since(self, stretch: Stretch) -> float:
+        return self._waiting_since.get(stretch.held.batch.tenant, inf)
+
+    def _note_idle(
+        self, working: Iterable[SlotProcess], waiting: dict[str, None], now_seconds: float
+    ) -> None:
+        self._idle_since = {
+            slot: self._idle_since.get(slot, now_seconds)
+            for slot in working
+            if slot.tenant != NOBODY and not slot.pieces and slot.tenant not in waiting
+        }
+
+    def _choose_victim(
+        self, slots: list[SlotProcess], waited_seconds: float, waiting: dict[str, None]
+    ) -> SlotProcess | None:
+        for slot in slots:
+            if not slot.pieces and slot.tenant not in waiting:
+                return slot
+        if not slots or waited_seconds < self._find_hold_seconds(slots):
+            return None
+        counts = Counter(slot.tenant for slot in slots)
+        return min(slots, key=lambda slot: (-counts[slot.tenant], slot.started_seconds))
+
+    def _find_hold_seconds(self, slots: Iterable[SlotProcess]) -> float:
+        setups = [self._setup_seconds.get(slot.tenant, 0.0) for slot in slots]
+        return max(HOLD_SECONDS, HOLD_SHARE * max(setups, default=0.0))
+
+    def _look_again(self, due_seconds: float, now_seconds: float) -> None:
+        if due_seconds > now_seconds:
+            self.due_seconds = min(self.due_seconds, due_seconds)
+
+
+def _works(slot: SlotProcess) -> bool:
+    """Whether a slot runs tasks, or will when it has started."""
+    return not (slot.retired or slot.leaving or slot.verdict or slot.ended_seconds is not None)
