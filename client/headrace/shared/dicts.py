@@ -11,7 +11,7 @@ from collections.abc import (
     MutableMapping,
     ValuesView,
 )
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, SupportsIndex, cast
 
 from headrace.shared.batches import gather_batches
 from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
@@ -145,7 +145,7 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
             if self._change("set_if", sealed_key, *found, *values, numbers=told).numbers[0]:
                 return True
 
-    def add(self, key: Any, amount: float = 1) -> Any:
+    def add(self, key: Any, amount: float | SupportsIndex = 1) -> Any:
         """Add to the number under a key, which counts as 0 if there is none.
 
         Returns what it is now. Raises UsageError for what is no number.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import re
 from typing import Any, ClassVar
 
@@ -99,9 +100,13 @@ def open_sealed(value: bytes) -> Any:
 
 def seal_number(number: object) -> bytes:
     """Encode a number that is to be added. Raises TypeError for what is none, OverflowError."""
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    added = number
+    if not isinstance(number, bool | float):
+        with contextlib.suppress(TypeError):  # an integer of NumPy's, say
+            added = operator.index(number)  # type: ignore[arg-type] # that is what is tried
+    if isinstance(added, bool) or not isinstance(added, int | float):
         raise TypeError(f"{number!r} cannot be added: it is no int or float")
-    return pack(number)
+    return pack(float(added) if isinstance(added, float) else added)
 
 
 def _open_current(kind: str, name: str) -> SharedHandle:

@@ -65,7 +65,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             if self._change("pop", first[1], numbers=(first[0],)).numbers[0]:
                 return
 
-    def add(self, index: SupportsIndex, amount: float = 1) -> Any:
+    def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
         """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
         place = _fit(operator.index(index))
         found = self._change("add", seal_number(amount), numbers=(place,)).values

@@ -74,6 +74,13 @@ class SharedQueue(SharedHandle):
         """Say that this thread is done with the item that it took last."""
         self._session.finish_item(self.name, self.kind)
 
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until no item waits and all are done with, or for so many seconds.
+
+        Returns whether that is so. False also when the coordinator was away all that time.
+        """
+        return self._read("join", limit=Limit.after(timeout)).done
+
     def put_nowait(self, item: Any) -> None:
         """Put an item in if there is room. Raises queue.Full, and QueueClosedError."""
         self.put(item, block=False)

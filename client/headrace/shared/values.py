@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
 from headrace.shared.session import SharedSession
@@ -25,7 +25,7 @@ class SharedValue(SharedHandle):
         """Put another in its place."""
         self._change("set", seal(value))
 
-    def add(self, amount: float = 1) -> Any:
+    def add(self, amount: float | SupportsIndex = 1) -> Any:
         """Add to a number. Returns what it is now. Raises UsageError for what is no number."""
         return open_sealed(self._change("add", seal_number(amount)).values[0])
 

@@ -11,7 +11,7 @@ the queue is.
                                       reorder, repeat
     dict   len, get, page             set, set_if, setdefault, pop, popitem, add, clear
     lock   state                      acquire, release
-    event  is_set                     set, clear
-    queue  size                       put, get, confirm, close
+    event  is_set, wait               set, clear
+    queue  size, join                 put, get, confirm, close
     any                               delete
 """

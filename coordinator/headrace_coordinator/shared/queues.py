@@ -56,6 +56,8 @@ class SharedLine(SharedObject):
             case "size":
                 numbers = (len(self._waiting), len(self._held), self._maxsize, int(self._closed))
                 return SharedAnswer(numbers=numbers)
+            case "join":
+                return NOT_YET if self._waiting or self._held else DONE
             case _:
                 raise self.refuse(call)
 

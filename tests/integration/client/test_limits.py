@@ -92,6 +92,7 @@ class Waits:
             "event.wait": lambda: self.event.wait(limit),
             "lock.acquire": lambda: self.lock.acquire(timeout=limit),
             "queue.get": lambda: self.line.get(timeout=limit),
+            "queue.join": lambda: self.line.join(limit),
             "queue.put": lambda: self.line.put(1, timeout=limit),
         }[name]
 
@@ -110,6 +111,7 @@ ENDS: list[tuple[str, object, object]] = [
     ("event.wait", False, False),
     ("lock.acquire", False, False),
     ("queue.get", queue.Empty, UnreachableError),
+    ("queue.join", False, False),
     ("queue.put", UnreachableError, UnreachableError),
 ]
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headrace import ABSENT, LockLostError, QueueClosedError
@@ -406,3 +407,24 @@ def test_a_closed_cluster_gives_back_its_locks_and_is_done_with_its_items(
     assert list(second.queue("q")) == []
     with pytest.raises(UsageError, match="closed"):
         line.put(1)
+
+
+def test_join_waits_until_all_items_are_done_with(open_cluster: Open) -> None:
+    line, consumer = open_cluster().queue("q"), open_cluster().queue("q")
+    assert line.join(0)
+    line.put(1)
+    assert not line.join(0)
+    with ThreadPoolExecutor(1) as pool:
+        joined = pool.submit(line.join)
+        assert consumer.get() == 1
+        assert not line.join(0), "it is being worked on"
+        consumer.task_done()
+        assert joined.result(PATIENCE_SECONDS)
+
+
+def test_numbers_of_numpy_can_be_added_and_truth_cannot(cluster: Cluster) -> None:
+    value = cluster.value("v")
+    assert [value.add(np.int64(2)), value.add(np.float64(0.5))] == [2, 2.5]
+    for wrong in (True, "1", None, 1j):
+        with pytest.raises(TypeError, match="cannot be added"):
+            value.add(wrong)  # type: ignore[arg-type] # any of them
