@@ -121,7 +121,7 @@ class CallSession:
             return  # all of it is the parent's
         left = [stream for stream in list(self._streams) if stream.abandon()]
         if self._address is not None and left:
-            self.cluster.engine.close()  # nobody goes on trying; what follows is tried once
+            self.cluster.engine.interrupt()  # nobody goes on trying; what follows is tried once
             with contextlib.suppress(HeadraceError):  # then the calls are forgotten in a while
                 for stream in left:
                     stream.forget()

@@ -60,6 +60,9 @@ class CoordinatorEngine:
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         return self._manager.shared(answer_seconds, patient=patient)
 
+    def interrupt(self) -> None:
+        self._manager.interrupt()
+
     def close(self) -> None:
         self._manager.close()
 

@@ -59,14 +59,14 @@ class Proxy(managers.BaseProxy):
         address: Address,
         key: bytes,
         answer_seconds: float = ANSWER_SECONDS,
-        stop: threading.Event | None = None,
+        closed: threading.Event | None = None,
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
         self._opening = threading.Lock()
         #: Set before ``close`` when no call is to be made any more.
-        self._stop = stop or threading.Event()
+        self._closed = closed or threading.Event()
         #: The newest last: what is used least may have been closed meanwhile.
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
@@ -148,7 +148,7 @@ class Proxy(managers.BaseProxy):
         greet(link, self._token.id, until)
         with self._opening:
             self._open.add(link)
-        if self._stop.is_set():  # closing may have come too early to see this one
+        if self._closed.is_set():  # closing may have come too early to see this one
             link.close()
             raise EOFError
         return link
@@ -167,11 +167,13 @@ class Patience:
         patience_seconds: float,
         on_lost: Callable[[UnreachableError], None],
         stop: threading.Event,
+        closed: threading.Event,
     ) -> None:
         self._proxy = proxy
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost
         self._stop = stop
+        self._closed = closed
 
     def call(self, method: str, pack: Callable[[Limit | None], list[Any]]) -> Any:
         """Give the answer, however many attempts it takes. Raises UnreachableError.
@@ -184,15 +186,15 @@ class Patience:
         pauses = draw_pauses(self._patience_seconds)
         lost = False
         while True:
-            if self._stop.is_set():
+            if self._closed.is_set():
                 raise ClosedError
             try:
                 return self._proxy.call(method, pack(limit), until)
             except UnreachableError as error:
                 pause = next(pauses, None)
-                if self._stop.is_set():
+                if self._closed.is_set():
                     raise ClosedError from None
-                if pause is None:
+                if pause is None or self._stop.is_set():
                     raise
                 if limit is not None:
                     # What was lost at first may be a connection from before a restart.
@@ -248,12 +250,18 @@ class QueueManager(managers.BaseManager):
         self._key = key
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost or _ignore_loss
-        self.stop = threading.Event()
+        self._stop = threading.Event()
+        self._closed = threading.Event()
         self._proxies: weakref.WeakSet[Proxy] = weakref.WeakSet()
 
     def close(self) -> None:
-        """Close the connections of all threads, and let no call go on trying."""
-        self.stop.set()
+        """Close the connections of all threads, for good: there are no more calls."""
+        self._closed.set()
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """End the calls that are under way; those that follow are tried once."""
+        self._stop.set()
         for proxy in list(self._proxies):
             proxy.close()
 
@@ -326,10 +334,10 @@ class QueueManager(managers.BaseManager):
         )
 
     def _caller(self, name: str, answer_seconds: float, *, patient: bool = True) -> Caller:
-        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self.stop)
+        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self._closed)
         self._proxies.add(proxy)
         patience_seconds = self._patience_seconds if patient else 0.0
-        patience = Patience(proxy, patience_seconds, self._on_lost, self.stop)
+        patience = Patience(proxy, patience_seconds, self._on_lost, self._stop, self._closed)
         return Caller(APIS[name], patience)
 
 

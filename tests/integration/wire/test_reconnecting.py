@@ -182,6 +182,22 @@ def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
     assert all(link.closed and link._socket.fileno() == -1 for link in links)
 
 
+def test_an_interrupted_manager_ends_what_waits_and_tries_what_follows_once(
+    served: Served,
+) -> None:
+    gate = answer_at_gate(served)
+    manager = QueueManager(served.address, KEY, patience_seconds=1000.0)
+    jobs = manager.jobs()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(jobs.status, "one")
+        assert gate.reached.wait(PATIENCE_SECONDS)
+        manager.interrupt()
+        with pytest.raises(UnreachableError):
+            waiting.result(PATIENCE_SECONDS)
+    assert jobs.info()
+    manager.close()
+
+
 def test_a_call_after_closing_dials_again(served: Served) -> None:
     proxy = Proxy("jobs", served.address, KEY)
     answer = proxy.call("info", [])

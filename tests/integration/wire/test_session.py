@@ -259,7 +259,7 @@ def test_stopping_before_starting_is_no_trouble() -> None:
 
 def test_a_client_that_is_let_go_closes_its_connection_there_and_then(served: Served) -> None:
     proxy = Proxy("jobs", served.address, KEY)
-    patience = Patience(proxy, 0.0, lambda _: None, threading.Event())
+    patience = Patience(proxy, 0.0, lambda _: None, threading.Event(), threading.Event())
     caller: Any = Caller(JobQueueApi, patience)
     caller.info()
     sock = proxy._idle[-1]._socket

@@ -32,6 +32,7 @@ class Clock:
         self.now = 100.0
         self.pauses: list[float] = []
         self.stopped = False
+        self.closed = threading.Event()
 
     def monotonic(self) -> float:
         return self.now
@@ -78,7 +79,9 @@ def make_patience(
     proxy: AwayProxy, clock: Clock, seconds: float, lost: list[UnreachableError] | None = None
 ) -> Patience:
     on_lost = (list[UnreachableError]() if lost is None else lost).append
-    return Patience(cast("Proxy", proxy), seconds, on_lost, cast("threading.Event", clock))
+    return Patience(
+        cast("Proxy", proxy), seconds, on_lost, cast("threading.Event", clock), clock.closed
+    )
 
 
 def test_the_same_request_is_repeated_until_it_is_answered(clock: Clock) -> None:
@@ -131,6 +134,14 @@ def test_each_call_has_its_own_patience(clock: Clock) -> None:
 
 def test_being_told_to_stop_ends_the_trying(clock: Clock) -> None:
     clock.stopped = True
+    proxy = AwayProxy(1000)
+    with pytest.raises(UnreachableError):
+        make_patience(proxy, clock, 60).call("info", pack)
+    assert len(proxy.calls) == 1
+
+
+def test_after_closing_nothing_is_tried(clock: Clock) -> None:
+    clock.closed.set()
     proxy = AwayProxy(1000)
     with pytest.raises(ClosedError):
         make_patience(proxy, clock, 60).call("info", pack)
