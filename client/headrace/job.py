@@ -14,6 +14,7 @@ from headrace_services.registry import load_service
 from headrace_services.service import Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
+from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import (
     JobIncompleteError,
@@ -252,7 +253,10 @@ class Job:
 
     def replay(self, indices: Iterable[int] = ()) -> JobStatus:
         """Run these dead tasks again, or all of them; the others are left as they are."""
-        self.status = self._engine.jobs.replay(self.id, tuple(indices))
+        chosen = tuple(check_value(Index, index, "a task's index") for index in indices)
+        for place in range(0, max(1, len(chosen)), MAX_NAMED_TASKS):
+            some = chosen[place : place + MAX_NAMED_TASKS]
+            self.status = self._engine.jobs.replay(self.id, some)
         return self.status
 
     def delete(self) -> None:

@@ -30,6 +30,7 @@ from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
+from headrace_wire.bounds import MAX_NAMED_TASKS
 from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.errors import (
     HeadraceError,
@@ -217,7 +218,13 @@ class Stream:
         if self._ended or not known:
             return frozenset()
         try:
-            return frozenset(self._jobs.withdraw(self.job_id, tuple(known), kill))
+            return frozenset(
+                index
+                for place in range(0, len(known), MAX_NAMED_TASKS)
+                for index in self._jobs.withdraw(
+                    self.job_id, tuple(known[place : place + MAX_NAMED_TASKS]), kill
+                )
+            )
         except UnknownJobError:  # it is over
             return frozenset()
 

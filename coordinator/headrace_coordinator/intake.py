@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from headrace_coordinator.events import (
@@ -12,10 +12,9 @@ from headrace_coordinator.events import (
     MomentSet,
     ResultsDropped,
     RunsDelivered,
-    TaskRevived,
 )
 from headrace_coordinator.job import Job
-from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.revival import Revival
 from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import check_batch
@@ -26,7 +25,7 @@ from headrace_wire.errors import (
     ServiceMissingError,
     UsageError,
 )
-from headrace_wire.messages import CANCELLED, QUEUED, JobSpec, JobStatus, Span
+from headrace_wire.messages import CANCELLED, JobSpec, JobStatus, Span
 
 
 class Intake:
@@ -35,6 +34,7 @@ class Intake:
     def __init__(self, state: QueueState, spool: Spool) -> None:
         self._state = state
         self._spool = spool
+        self.revival = Revival(state, self._set_deadline)
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
         """Take a job in; the same id again is the same job.
@@ -141,60 +141,22 @@ class Intake:
 
         Raises JobStateError when the job still runs, or when its inputs never came whole.
         """
-        job = self._state.find(job_id)
-        if not job.is_final:
-            raise JobStateError(
-                f"job {job_id} is {job.state}: only a job that has ended can be retried"
-            )
-        if not job.sealed:
-            raise JobStateError(
-                f"job {job_id} was cut off while its inputs came in: submit it again"
-            )
-        unfinished = job.done.missing(0, job.tasks)
-        _require_inputs(job, unfinished)
-        if not unfinished:
-            return self.status(job_id, now)
-        self._revive(job, job.dead)
-        self._reopen(job, now)
-        for start, stop in unfinished:
-            job.fresh.add(start, stop)
-        self._state.offer(job)
-        self._state.change(job, now)
+        if self.revival.begin_retry(job_id, now):
+            self.revival.retry(job_id, 0, MAX_TASKS, now)
+            self.revival.end(job_id, now)
         return self.status(job_id, now)
 
-    def replay(self, job_id: str, indices: Iterable[int], now: Now) -> JobStatus:
+    def replay(self, job_id: str, indices: Sequence[int], now: Now) -> JobStatus:
         """Let dead tasks wait again, with fresh attempts; all of them when none is named.
 
         The job may still be running. Raises UsageError for a task that is not dead.
         """
-        job = self._state.find(job_id)
-        chosen = RangeSet((index, index + 1) for index in indices)
-        if not chosen:  # all that can be
-            chosen = RangeSet(job.dead)
-            for start, stop in job.inputless:
-                chosen.remove(start, stop)
-            chosen = chosen or job.dead
-        for start, stop in chosen:
-            if not job.dead.covers(start, stop):
-                wrong = next(index for index in range(start, stop) if index not in job.dead)
-                raise UsageError(
-                    f"task {wrong} of job {job_id} is not dead: `headrace dead list {job_id}` "
-                    "shows those that are"
-                )
+        chosen: Iterable[tuple[int, int]] = self.revival.choose(job_id, indices)
         if not chosen:
-            return self.status(job_id, now)
-        _require_inputs(job, chosen)
-        if job.is_final:
-            if job.done.count + job.dead.count < job.tasks or not job.sealed:
-                raise JobStateError(
-                    f"job {job_id} was cut short: `headrace retry {job_id}` runs all that is left"
-                )
-            self._reopen(job, now)
-        self._revive(job, chosen)
-        for start, stop in chosen:
-            job.give_back(start, stop, 0, now.monotonic)
-        self._state.offer(job)
-        self._state.change(job, now)
+            chosen = self.revival.find_dead(job_id, 0, MAX_TASKS)
+        if self.revival.begin_replay(job_id, now):
+            self.revival.replay(job_id, chosen, now)
+            self.revival.end(job_id, now)
         return self.status(job_id, now)
 
     def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
@@ -215,22 +177,6 @@ class Intake:
             self._state.keep(job, -freed)
             delivered = RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
             self._state.events.append(delivered)
-
-    def _revive(self, job: Job, tasks: RangeSet) -> None:
-        for start, stop in list(tasks):
-            job.dead.remove(start, stop)
-            job.withdrawn.remove(start, stop)
-            for index in range(start, stop):
-                self._state.events.append(TaskRevived(job.spec.id, index))
-
-    def _reopen(self, job: Job, now: Now) -> None:
-        job.state = QUEUED
-        job.started_at = job.finished_at = job.ended = None
-        job.ended_because = ""
-        job.results_kept = True
-        job.waiting_since = job.heard = now.monotonic
-        job.virtual_seconds = self._state.virtual_seconds
-        self._set_deadline(job, now)
 
     def delete(self, job_id: str) -> None:
         """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
@@ -284,15 +230,3 @@ class Intake:
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self._state.events.append(MomentSet(job.deadline))
-
-
-def _require_inputs(job: Job, tasks: Iterable[tuple[int, int]]) -> None:
-    """Raise JobStateError where these tasks cannot be run any more."""
-    if job.broken:
-        raise JobStateError(f"job {job.spec.id} cannot be run again: {job.broken}")
-    for start, stop in tasks:
-        for index, _ in job.inputless.overlap(start, stop):
-            raise JobStateError(
-                f"task {index} of job {job.spec.id} cannot be run again, as its input is not kept "
-                "any more: submit the job again"
-            )

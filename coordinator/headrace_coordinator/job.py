@@ -15,10 +15,10 @@ tasks are nowhere until a retry.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 
 from headrace_coordinator.chunks import Chunks
+from headrace_coordinator.delayed import Delayed
 from headrace_coordinator.job_log import JobLog
 from headrace_coordinator.ranges import RangeSet
 from headrace_coordinator.retries import count_allowed
@@ -75,7 +75,7 @@ class Job(Record, frozen=False):
     fresh: RangeSet = field(default_factory=RangeSet)
     again: Runs = field(default_factory=Runs)
     suspects: Runs = field(default_factory=Runs)
-    delayed: list[tuple[float, int, int]] = field(default_factory=list[tuple[float, int, int]])
+    delayed: Delayed = field(default_factory=Delayed)
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     leased: int = 0
     done: RangeSet = field(default_factory=RangeSet)
@@ -119,6 +119,10 @@ class Job(Record, frozen=False):
     heard: float = 0.0
     deadline: float | None = None
     ended: float | None = None
+    #: Calls that let its dead tasks wait again, some at a time; until then it has not ended.
+    reviving: int = 0
+    #: Whether all that is not done is just being made to wait again.
+    is_retried: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -184,9 +188,7 @@ class Job(Record, frozen=False):
         self.fresh.remove(start, stop)
         self.again.remove(start, stop)
         self.suspects.remove(start, stop)
-        if self.delayed:
-            self.delayed = [entry for entry in self.delayed if not start <= entry[1] < stop]
-            heapq.heapify(self.delayed)
+        self.delayed.remove(start, stop)
 
     def learn_seconds(self, tasks: int, busy_seconds: float) -> None:
         """Update the running mean of seconds per task."""
@@ -233,7 +235,7 @@ class Job(Record, frozen=False):
         finished = self.done.count + self.dead.count
         if self.is_final:
             return
-        if self.sealed and finished == self.tasks:
+        if self.sealed and finished == self.tasks and not self.reviving:
             self.end(FAILED if self.dead else SUCCEEDED, now, now_at)
         elif self.started_at is not None:
             self.state = RUNNING

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from functools import partial
 from math import inf
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger, Transition
 from headrace_coordinator.need import RELIEF, Need, measure_intake
 from headrace_coordinator.queue import Queue
+from headrace_coordinator.reviver import Reviver
 from headrace_coordinator.state import Now
 from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
 from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
@@ -47,6 +50,9 @@ ROOM_SECONDS = 5.0
 #: Seconds that a client is kept waiting for workers to return what it takes back.
 RECALL_SECONDS = 0.5
 
+#: Tasks that are taken back in one transition.
+WITHDRAWN_AT_ONCE = 1000
+
 #: Heartbeats in one lease's time; two may be lost.
 BEATS_PER_LEASE = 3
 
@@ -61,6 +67,7 @@ class JobQueue:
         self._commit = commit
         self._bells = bells
         self._lease_seconds = lease_seconds
+        self._reviver = Reviver(ledger, commit)
         self._started = time.monotonic()
 
     def submit(self, spec: JobSpec) -> Answer[JobStatus]:
@@ -101,20 +108,23 @@ class JobQueue:
         return self._commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
 
     def retry(self, job: str) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.retry(job, now))
+        yield from self._reviver.retry(job)
+        return self.status(job)
 
     def replay(self, job: str, indices: tuple[int, ...]) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.replay(job, indices, now))
+        yield from self._reviver.replay(job, indices)
+        return self.status(job)
 
     def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> Answer[tuple[int, ...]]:
         topic = name_job_topic(job)
         deadline = time.monotonic() + RECALL_SECONDS
         rung = self._bells.count(topic)
-        withdrawn: tuple[int, ...] = yield from self._commit(
-            lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now), RELIEF
-        )
+        withdrawn: list[int] = []
+        for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
+            some = indices[place : place + WITHDRAWN_AT_ONCE]
+            withdrawn += yield from self._commit(partial(_withdraw, job, some, kill), RELIEF)
         if kill or len(withdrawn) == len(indices):
-            return withdrawn
+            return tuple(withdrawn)
         while (yield self._bells.wait(topic, rung, deadline)):
             rung = self._bells.count(topic)
             if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
@@ -250,6 +260,16 @@ class JobQueue:
             lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now), RELIEF
         )
         return None
+
+
+def _withdraw(
+    job: str,
+    indices: Sequence[int],
+    kill: bool,
+    queue: Queue,
+    now: Now,
+) -> tuple[int, ...]:
+    return queue.outcomes.withdraw(job, indices, kill=kill, now=now)
 
 
 def _count_recalled(queue: Queue, job: str) -> int:

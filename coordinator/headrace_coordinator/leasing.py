@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable
 
 from headrace_coordinator.events import (
@@ -193,10 +192,10 @@ class Leasing:
     def promote_delayed(self, now: Now) -> None:
         """Let tasks wait again whose pause is over."""
         for job in list(self._state.paused.values()):
-            if job.delayed and job.delayed[0][0] > now.monotonic:
+            if job.delayed and job.delayed.first()[0] > now.monotonic:
                 continue
-            while job.delayed and job.delayed[0][0] <= now.monotonic:
-                _, index, attempts = heapq.heappop(job.delayed)
+            while job.delayed and job.delayed.first()[0] <= now.monotonic:
+                _, index, attempts = job.delayed.pop()
                 job.give_back(index, index + 1, attempts, now.monotonic)
             if not job.delayed:
                 del self._state.paused[job.spec.id]
@@ -205,7 +204,7 @@ class Leasing:
     def next_deadline(self) -> float | None:
         """The monotonic time at which a lease or a pause ends next; None for never."""
         deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
-        deadlines += [job.delayed[0][0] for job in self._state.paused.values() if job.delayed]
+        deadlines += [job.delayed.first()[0] for job in self._state.paused.values() if job.delayed]
         return min(deadlines, default=None)
 
     def statuses(self, now: Now) -> list[WorkerStatus]:

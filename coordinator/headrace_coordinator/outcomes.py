@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 
 from headrace_coordinator.checksums import DamagedError
@@ -121,7 +120,7 @@ class Outcomes:
         job = self._state.jobs.get(job_id)
         if job is None:
             return ()
-        for index in indices:
+        for index in indices if job.recalled else ():
             job.recalled.remove(index, index + 1)
         return tuple(index for index in indices if index in job.withdrawn)
 
@@ -327,11 +326,11 @@ class Outcomes:
                 failure.job, index, index + 1, lease.attempt, lost=lease.alone
             )
             self._state.events.append(counted)
-            heapq.heappush(job.delayed, (now.monotonic + pause, index, lease.attempt))
+            job.delayed.add(now.monotonic + pause, index, lease.attempt)
             self._state.paused[job.spec.id] = job
             self._leasing.promote_delayed(now)
-            if job.delayed and job.delayed[0][1] == index:
-                self._state.events.append(MomentSet(job.delayed[0][0]))
+            if job.delayed and job.delayed.first()[1] == index:
+                self._state.events.append(MomentSet(job.delayed.first()[0]))
         member = self._state.members.get(worker)
         if member:
             member.failed += 1

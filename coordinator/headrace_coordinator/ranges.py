@@ -5,38 +5,48 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
+#: Ranges in one block when many are cut into blocks, and the most that are left in one.
+BLOCK_RANGES = 512
+MOST_RANGES = 2 * BLOCK_RANGES
+
 
 class RangeSet:
     """A set of integers, kept as disjoint, sorted, half-open ranges that don't touch.
 
-    Adding or removing a range costs a binary search and the ranges it touches.
+    Adding or removing a range costs two binary searches and the ranges it touches. The ranges are
+    in blocks: a single list of a million would be moved at each change.
     """
 
-    __slots__ = ("_starts", "_stops", "count")
+    __slots__ = ("_blocks", "_firsts", "count")
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-        #: How many integers are in the set.
-        self.count = 0
+        starts: list[int] = []
+        stops: list[int] = []
         # In order each one goes to the end, so that many of them cost no more than to be sorted.
         for start, stop in sorted(ranges):
-            if self._stops and start <= self._stops[-1]:
-                self._stops[-1] = max(self._stops[-1], stop)
+            if stops and start <= stops[-1]:
+                stops[-1] = max(stops[-1], stop)
             elif start < stop:
-                self._starts.append(start)
-                self._stops.append(stop)
-        self.count = sum(self._stops) - sum(self._starts)
+                starts.append(start)
+                stops.append(stop)
+        #: Starts and stops of ranges. No block is empty, unless it is the only one.
+        self._blocks = [(starts, stops)]
+        #: The first start in each block but the first.
+        self._firsts: list[int] = []
+        #: How many integers are in the set.
+        self.count = sum(stops) - sum(starts)
+        if len(starts) > MOST_RANGES:
+            self._split(0)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(list(zip(self._starts, self._stops, strict=True)))
+        return iter([pair for block in self._blocks for pair in zip(*block, strict=True)])
 
     def __len__(self) -> int:
         """How many ranges there are, not how many integers: see ``count``."""
-        return len(self._starts)
+        return sum(len(starts) for starts, _ in self._blocks)
 
     def __bool__(self) -> bool:
-        return bool(self._starts)
+        return bool(self._blocks[0][0])
 
     def __repr__(self) -> str:
         return f"RangeSet({list(self)})"
@@ -47,73 +57,96 @@ class RangeSet:
     __hash__ = None  # type: ignore[assignment] # a mutable set
 
     def __contains__(self, index: int) -> bool:
-        place = bisect_right(self._starts, index) - 1
-        return place >= 0 and index < self._stops[place]
+        starts, stops = self._find_block(index)
+        place = bisect_right(starts, index) - 1
+        return place >= 0 and index < stops[place]
 
     def covers(self, start: int, stop: int) -> bool:
         """Tell whether all of [start, stop) is in the set."""
-        place = bisect_right(self._starts, start) - 1
-        return start >= stop or (place >= 0 and stop <= self._stops[place])
+        starts, stops = self._find_block(start)
+        place = bisect_right(starts, start) - 1
+        return start >= stop or (place >= 0 and stop <= stops[place])
 
     def add(self, start: int, stop: int) -> None:
         """Put [start, stop) into the set."""
         if start >= stop:
             return
-        first = bisect_left(self._stops, start)
-        last = bisect_right(self._starts, stop)
+        block = self._join(start, stop) if self._firsts else 0
+        starts, stops = self._blocks[block]
+        first = bisect_left(stops, start)
+        last = bisect_right(starts, stop)
         if first < last:
-            start = min(start, self._starts[first])
-            stop = max(stop, self._stops[last - 1])
-            self.count -= sum(self._stops[first:last]) - sum(self._starts[first:last])
-        self._starts[first:last] = [start]
-        self._stops[first:last] = [stop]
+            start = min(start, starts[first])
+            stop = max(stop, stops[last - 1])
+            self.count -= sum(stops[first:last]) - sum(starts[first:last])
+        starts[first:last] = [start]
+        stops[first:last] = [stop]
         self.count += stop - start
+        self._mend(block)
 
     def remove(self, start: int, stop: int) -> None:
         """Take [start, stop) out of the set; what is not in it is passed over."""
-        first = bisect_right(self._stops, start)
-        last = bisect_left(self._starts, stop)
-        if first >= last or start >= stop:
+        if start >= stop:
             return
-        kept: list[tuple[int, int]] = []
-        if self._starts[first] < start:
-            kept.append((self._starts[first], start))
-        if self._stops[last - 1] > stop:
-            kept.append((stop, self._stops[last - 1]))
-        self.count -= sum(self._stops[first:last]) - sum(self._starts[first:last])
-        self.count += sum(right - left for left, right in kept)
-        self._starts[first:last] = [left for left, _ in kept]
-        self._stops[first:last] = [right for _, right in kept]
+        block = self._join(start, stop) if self._firsts else 0
+        starts, stops = self._blocks[block]
+        first = bisect_right(stops, start)
+        last = bisect_left(starts, stop)
+        if first < last:
+            kept: list[tuple[int, int]] = []
+            if starts[first] < start:
+                kept.append((starts[first], start))
+            if stops[last - 1] > stop:
+                kept.append((stop, stops[last - 1]))
+            self.count -= sum(stops[first:last]) - sum(starts[first:last])
+            self.count += sum(right - left for left, right in kept)
+            starts[first:last] = [left for left, _ in kept]
+            stops[first:last] = [right for _, right in kept]
+        self._mend(block)
 
     def overlap(self, start: int, stop: int) -> list[tuple[int, int]]:
         """The parts of [start, stop) that are in the set, in order."""
-        first = bisect_right(self._stops, start)
-        last = bisect_left(self._starts, stop)
-        return [
-            (max(start, self._starts[place]), min(stop, self._stops[place]))
-            for place in range(first, last)
-        ]
+        return list(self._walk(start, stop))
 
     def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
         """The parts of [start, stop) that are not in the set, in order."""
-        gaps: list[tuple[int, int]] = []
-        for left, right in self.overlap(start, stop):
+        return list(self.walk_missing(start, stop))
+
+    def walk_missing(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """``missing``, one by one; the set must not change meanwhile."""
+        for left, right in self._walk(start, stop):
             if start < left:
-                gaps.append((start, left))
+                yield start, left
             start = right
         if start < stop:
-            gaps.append((start, stop))
-        return gaps
+            yield start, stop
 
     def next_missing(self, index: int) -> int:
         """The smallest integer from ``index`` on that is not in the set."""
-        place = bisect_right(self._starts, index) - 1
-        return self._stops[place] if place >= 0 and index < self._stops[place] else index
+        starts, stops = self._find_block(index)
+        place = bisect_right(starts, index) - 1
+        return stops[place] if place >= 0 and index < stops[place] else index
+
+    def last_before(self, index: int) -> int | None:
+        """The largest integer below ``index``; None where there is none."""
+        starts, stops = self._find_block(index - 1)
+        place = bisect_left(starts, index) - 1
+        return min(stops[place], index) - 1 if place >= 0 else None
+
+    def take_from(self, start: int, stop: int, most: int) -> list[tuple[int, int]]:
+        """The first ``most`` integers of ``overlap``, or fewer."""
+        found: list[tuple[int, int]] = []
+        for left, right in self._walk(start, stop):
+            found.append((left, min(right, left + most)))
+            most -= found[-1][1] - left
+            if not most:
+                break
+        return found
 
     def find_gap(self, length: int) -> int:
         """The smallest integer from 0 on that begins a gap of at least this many."""
         first = 0
-        for start, stop in zip(self._starts, self._stops, strict=True):
+        for start, stop in self:
             if start - first >= length:
                 break
             first = stop
@@ -121,15 +154,63 @@ class RangeSet:
 
     def end(self) -> int:
         """The integer after the largest one; 0 for an empty set."""
-        return self._stops[-1] if self._stops else 0
+        _, stops = self._blocks[-1]
+        return stops[-1] if stops else 0
 
     def pop_first(self, most: int) -> tuple[int, int]:
         """Take up to ``most`` integers off the front, as one range. The set must not be empty."""
-        start = self._starts[0]
-        stop = min(self._stops[0], start + most)
+        starts, stops = self._blocks[0]
+        start = starts[0]
+        stop = min(stops[0], start + most)
         self.remove(start, stop)
         return start, stop
 
     def first(self) -> int:
         """The smallest integer. The set must not be empty."""
-        return self._starts[0]
+        return self._blocks[0][0][0]
+
+    def _find_block(self, index: int) -> tuple[list[int], list[int]]:
+        """The block of the last range that begins at or before an integer, if there is one."""
+        return self._blocks[bisect_right(self._firsts, index) if self._firsts else 0]
+
+    def _walk(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        for block in range(bisect_right(self._firsts, start), bisect_left(self._firsts, stop) + 1):
+            starts, stops = self._blocks[block]
+            for place in range(bisect_right(stops, start), bisect_left(starts, stop)):
+                yield max(start, starts[place]), min(stop, stops[place])
+
+    def _join(self, start: int, stop: int) -> int:
+        """Make one block of those that a change to [start, stop) touches. Returns its place."""
+        first, last = bisect_right(self._firsts, start), bisect_right(self._firsts, stop)
+        if first < last:
+            starts, stops = self._blocks[first]
+            for more_starts, more_stops in self._blocks[first + 1 : last + 1]:
+                starts += more_starts
+                stops += more_stops
+            del self._blocks[first + 1 : last + 1], self._firsts[first:last]
+        return first
+
+    def _mend(self, block: int) -> None:
+        """See that a block that was changed is neither empty nor too long."""
+        starts, _ = self._blocks[block]
+        if len(starts) > MOST_RANGES:
+            self._split(block)
+        elif self._firsts:
+            if not starts:
+                del self._blocks[block], self._firsts[max(0, block - 1)]
+            elif block:
+                self._firsts[block - 1] = starts[0]
+
+    def _split(self, block: int) -> None:
+        starts, stops = self._blocks[block]
+        places = range(0, len(starts), BLOCK_RANGES)
+        parts = [
+            (starts[place : place + BLOCK_RANGES], stops[place : place + BLOCK_RANGES])
+            for place in places
+        ]
+        self._blocks[block : block + 1] = parts
+        firsts = [part[0] for part, _ in parts]
+        if block:
+            self._firsts[block - 1 : block] = firsts
+        else:
+            self._firsts[:0] = firsts[1:]

@@ -4,60 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from headrace_coordinator.ranges import RangeSet
+
 #: A run of tasks and how often they were attempted: (start, stop, attempts).
 Run = tuple[int, int, int]
 
 
 class Runs:
-    """The last one that was added is taken first. ``count`` is that of their tasks."""
+    """The last one that was added is taken first. ``count`` is that of their tasks.
 
-    __slots__ = ("_runs", "count")
+    Tasks are found by their index, too, at the cost of a search and not of a look at every run.
+    """
+
+    __slots__ = ("_runs", "_starts", "count")
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
+        #: Stop and attempts by start, in the order in which they were added.
+        self._runs: dict[int, tuple[int, int]] = {}
+        #: The starts once more, to be searched.
+        self._starts = RangeSet()
         self.count = 0
 
     def __iter__(self) -> Iterator[Run]:
-        return iter(self._runs)
+        return iter([(start, stop, attempts) for start, (stop, attempts) in self._runs.items()])
 
     def __bool__(self) -> bool:
         return bool(self._runs)
 
     def __repr__(self) -> str:
-        return f"Runs({self._runs})"
+        return f"Runs({list(self)})"
 
     def add(self, start: int, stop: int, attempts: int) -> None:
-        self._runs.append((start, stop, attempts))
+        """Add a run of tasks, none of which is here."""
+        self._runs[start] = stop, attempts
+        self._starts.add(start, start + 1)
         self.count += stop - start
 
     def take(self, find_cut: Callable[[int, int, int], int]) -> Run:
         """Take the first part of a run, up to where ``find_cut`` says. There must be one."""
-        start, stop, attempts = self._runs.pop()
+        start, (stop, attempts) = self._runs.popitem()
+        self._starts.remove(start, start + 1)
+        self.count -= stop - start
         cut = find_cut(start, stop, attempts)
         if cut < stop:
-            self._runs.append((cut, stop, attempts))
-        self.count -= cut - start
+            self.add(cut, stop, attempts)
         return start, cut, attempts
 
     def remove(self, start: int, stop: int, attempts: int | None = None) -> list[tuple[int, int]]:
         """Take out tasks [start, stop), or those attempted so often; gives those that were here."""
-        kept: list[Run] = []
         taken: list[tuple[int, int]] = []
-        for run in self._runs:
-            left, right, own = run
-            if right <= start or stop <= left or attempts not in {None, own}:
-                kept.append(run)
+        for left in self._find_starts(start, stop):
+            right, own = self._runs[left]
+            if right <= start or attempts not in {None, own}:
                 continue
             if left < start:
-                kept.append((left, start, own))
+                self._runs[left] = start, own
+            else:
+                del self._runs[left]
+                self._starts.remove(left, left + 1)
+            self.count -= right - max(left, start)
             if right > stop:
-                kept.append((stop, right, own))
+                self.add(stop, right, own)
             taken.append((max(left, start), min(right, stop)))
-        if taken:
-            self._runs = kept
-            self.count -= sum(right - left for left, right in taken)
         return taken
 
     def clear(self) -> None:
         self._runs.clear()
+        self._starts = RangeSet()
         self.count = 0
+
+    def _find_starts(self, start: int, stop: int) -> list[int]:
+        """Where the runs begin that may hold some of tasks [start, stop)."""
+        if not self._runs:
+            return []
+        found = [left for piece in self._starts.overlap(start, stop) for left in range(*piece)]
+        before = self._starts.last_before(start)
+        return found if before is None else [before, *found]

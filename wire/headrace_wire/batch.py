@@ -27,6 +27,14 @@ _OPENED_BYTES = 1 << 16
 _OPENED_ITEMS = 4096
 
 _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
+
+#: What is said of an array of other things.
+NOT_A_BATCH = "not a batch: an array of byte strings was expected"
+
+#: Items that are looked at one by one: few of them, and such as are so large on average.
+FEW_ITEMS = 16
+LARGE_BYTES = 4096
+
 _BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
 
 
@@ -43,7 +51,7 @@ def unpack_batch(batch: bytes) -> list[bytes]:
         found = cast("list[object]", items)
         if all(isinstance(item, bytes) for item in found):
             return cast("list[bytes]", found)
-    raise ValueError("not a batch: an array of byte strings was expected")
+    raise ValueError(NOT_A_BATCH)
 
 
 def count_batch(batch: bytes) -> int:
@@ -64,17 +72,31 @@ def count_batch(batch: bytes) -> int:
 def check_batch(batch: bytes) -> int:
     """Count the items of a batch that came from elsewhere, having looked at all of its structure.
 
-    Nothing is built of a large one. Raises ValueError for anything that is not a batch, or has more
-    items than a batch may have.
+    Raises ValueError for anything that is not a batch, or has more items than a batch may have.
     """
-    count = count_batch(batch)
+    count, size = count_batch(batch), len(batch)
     if count > MAX_BATCH_TASKS:
         raise ValueError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
+    if count * 2 > size:  # before anything is made that is as long as the header says
+        raise ValueError(f"not a batch: it ends before {count} items do")
+    if count <= FEW_ITEMS or count * LARGE_BYTES < size:
+        _walk(batch, count)
+        return count
+    # msgpack makes copies of many small items more quickly than Python looks at them.
+    try:
+        items: object = _msgpack.unpackb(
+            batch, max_array_len=count, max_map_len=0, max_str_len=0, max_ext_len=0
+        )
+    except ValueError as error:
+        raise ValueError(f"{NOT_A_BATCH} ({error})") from None
+    if set(map(type, cast("list[object]", items))) != {bytes}:
+        raise ValueError(NOT_A_BATCH)
+    return count
+
+
+def _walk(batch: bytes, count: int) -> None:
+    """Look at the headers of a batch's items, without making the items."""
     size = len(batch)
-    if size <= _OPENED_BYTES and count <= _OPENED_ITEMS:
-        if {*map(type, _unpack_short(batch, count))} <= {bytes}:
-            return count
-        raise ValueError("not a batch: an array of byte strings was expected")
     at = 1 if batch[0] & 0xF0 == _FIXARRAY else 3 if batch[0] == _ARRAY16 else 5
     try:
         for _ in range(count):
@@ -86,25 +108,12 @@ def check_batch(batch: bytes) -> int:
             elif head == _BIN32:
                 at += 5 + int.from_bytes(batch[at + 1 : at + 5])
             else:
-                raise ValueError("not a batch: an array of byte strings was expected")
+                raise ValueError(NOT_A_BATCH)
     except IndexError:
         at = size + 1
     if at != size:
         cut = "ends before its last item does" if at > size else "goes on behind its last item"
         raise ValueError(f"not a batch: it {cut}")
-    return count
-
-
-def _unpack_short(batch: bytes, count: int) -> list[object]:
-    try:
-        items: list[object] = _msgpack.unpackb(batch, max_array_len=count, max_map_len=0)
-    except msgpack.ExtraData:
-        raise ValueError("not a batch: it goes on behind its last item") from None
-    except ValueError as error:
-        if "incomplete" in str(error):
-            raise ValueError("not a batch: it ends before its last item does") from None
-        raise ValueError("not a batch: an array of byte strings was expected") from None
-    return items
 
 
 def slice_batch(batch: bytes, start: int, stop: int) -> bytes:

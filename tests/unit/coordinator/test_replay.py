@@ -107,4 +107,4 @@ def test_the_ticker_is_told_when_the_next_pause_is_over(rig: Rig) -> None:
     (lease,) = rig.lease()
     rig.fail(lease, lease.start)
     (moment,) = [event for event in rig.queue.state.drain_events() if isinstance(event, MomentSet)]
-    assert moment.moment == rig.queue.state.find("job").delayed[0][0]
+    assert moment.moment == rig.queue.state.find("job").delayed.first()[0]

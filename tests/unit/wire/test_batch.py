@@ -105,6 +105,14 @@ def test_a_whole_batch_is_counted(sizes: list[int]) -> None:
         pack_batch([b"a", b"b"])[:-1],
         pack_batch([b"a", b"b"]) + b"\x00",
         pack_batch([b""] * (MAX_BATCH_TASKS + 1)),
+        pack_batch([b"a"] * 1000)[:-1],
+        pack_batch([b"a"] * 1000) + b"\xc4\x00",
+        b"\xdc\x00\x20" + b"\xc4\x00" * 31 + b"\xa0\xc0",
+        b"\xdc\x00\x20" + b"\xc4\x00" * 31 + b"\x90",
+        b"\xdc\x00\x20" + b"\x91" * 5000,
+        b"\xdc\x00\x20" + b"\xc4\x00" * 31 + b"\xdd\xff\xff\xff\xff",
+        b"\xdc\x00\x20" + b"\xc4\x00" * 31 + b"\x81\x90\xc0",
+        pack_batch([bytes(5000)] * 20)[:-1],
     ],
 )
 def test_what_is_no_whole_batch_is_refused(batch: bytes) -> None:

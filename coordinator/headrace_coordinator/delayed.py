@@ -1,0 +1,59 @@
+"""Tasks that wait out a pause, by the moment at which it ends and by their index."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+#: A task: when its pause ends, its index, and how often it was attempted.
+Pause = tuple[float, int, int]
+
+
+class Delayed:
+    """The one whose pause ends first is first."""
+
+    __slots__ = ("_heap", "_pauses")
+
+    def __init__(self) -> None:
+        self._pauses: dict[int, Pause] = {}
+        #: Those once more, and some that are not here any more.
+        self._heap: list[Pause] = []
+
+    def __iter__(self) -> Iterator[Pause]:
+        return iter(list(self._pauses.values()))
+
+    def __len__(self) -> int:
+        return len(self._pauses)
+
+    def add(self, moment: float, index: int, attempts: int) -> None:
+        self._pauses[index] = pause = (moment, index, attempts)
+        heapq.heappush(self._heap, pause)
+
+    def first(self) -> Pause:
+        """The task whose pause ends first. There must be one."""
+        while self._pauses.get(self._heap[0][1]) != self._heap[0]:
+            heapq.heappop(self._heap)
+        return self._heap[0]
+
+    def pop(self) -> Pause:
+        """Take out the task whose pause ends first. There must be one."""
+        pause = self.first()
+        heapq.heappop(self._heap)
+        del self._pauses[pause[1]]
+        return pause
+
+    def remove(self, start: int, stop: int) -> None:
+        """Take out tasks [start, stop)."""
+        if not self._pauses:
+            return
+        there = range(start, stop)
+        found = there if len(there) < len(self._pauses) else list(self._pauses)
+        for index in found:
+            if index in there:
+                self._pauses.pop(index, None)
+        if not self._pauses:
+            self._heap.clear()
+
+    def clear(self) -> None:
+        self._pauses.clear()
+        self._heap.clear()
