@@ -20,7 +20,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_worker.cores import count_usable_cores
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class CallSession:
             parameters,
             options=self._submit_options,
             on_silence=self._say_why if self._address else None,
+            explain=None if self._address else self._explain,
             **told,
         )
         self._streams = {stream for stream in self._streams if not stream.ended} | {stream}
@@ -131,6 +132,13 @@ class CallSession:
         """Leave the cluster, or stop the embedded one. It may be called again."""
         if self.ownership.is_here:
             self._stack.close()
+
+    def _explain(self, error: HeadraceError) -> HeadraceError:
+        """Say what happened to the embedded cluster."""
+        explain_end = self.cluster.explain_end
+        if isinstance(error, UnreachableError) and explain_end:
+            return UnreachableError(explain_end())
+        return error
 
     def _say_why(self, why: str) -> None:
         """Tell why no outcome comes, once for each reason."""

@@ -76,6 +76,9 @@ class Cluster(SharedFactory):
     ``on_lost`` is told.
     """
 
+    #: Says why an embedded cluster is no longer there; set by who started it.
+    explain_end: Callable[[], str] | None = None
+
     def __init__(
         self,
         address: str | Address,

@@ -103,14 +103,19 @@ def open_embedded_cluster(
              *_write_options(permits or Permits()),
              *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
              *(["--log-level", "error", "--task-stdout"] if show_output else [])],
-            None if show_output else log, None if show_output else subprocess.DEVNULL, import_path,
+            _inherit(2) if show_output else log,
+            _inherit(1) if show_output else subprocess.DEVNULL,
+            import_path,
         )  # fmt: skip
         in_the_end(partial(_stop, worker))
         _tie(worker, coordinator)
+        explain_end = partial(_explain_end, worker, coordinator, log)
         try:
-            yield stack.enter_context(Cluster(address, key, patience_seconds=0.0))
+            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0))
+            cluster.explain_end = explain_end
+            yield cluster
         except UnreachableError:
-            raise EmbeddedClusterError(_explain_end(worker, log)) from None
+            raise EmbeddedClusterError(explain_end()) from None
 
 
 def _write_options(permits: Permits) -> list[str]:
@@ -130,9 +135,18 @@ def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) 
     threading.Thread(target=wait, name="embedded worker watch", daemon=True).start()
 
 
+def _inherit(number: int) -> int | None:
+    """Standard output or error of this process for a child; nowhere if it was started without.
+
+    What was opened first has its number then, and would be printed to.
+    """
+    stream = sys.__stdout__ if number == 1 else sys.__stderr__
+    return subprocess.DEVNULL if stream is None else None
+
+
 def _start(
     arguments: list[str],
-    log: IO[bytes] | None,
+    log: IO[bytes] | int | None,
     stdout: int | None,
     import_path: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
@@ -183,10 +197,14 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
             pipe.close()
 
 
-def _explain_end(worker: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    code = worker.poll()
-    if code is not None and code < 0:
-        return f"the embedded worker was killed ({signal.Signals(-code).name}): run it again"
+def _explain_end(
+    worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes], log: IO[bytes]
+) -> str:
+    for role, child in (("worker", worker), ("coordinator", coordinator)):
+        code = child.poll()
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            return f"the embedded {role} was killed ({name}): run it again"
     return f"the embedded cluster ended: {_read_last(log)}"
 
 

@@ -18,8 +18,9 @@ MEASURE_SECONDS = 0.005
 #: Seconds without calls after which their speed is forgotten.
 FORGET_SECONDS = 0.5
 
-#: What is left of a speed that was not needed for a while.
+#: What is left of a speed after a measurement in which it was not needed, or not reached.
 FADE = 0.9
+LEAST_LEFT = 0.5
 
 
 class Pace:
@@ -63,8 +64,10 @@ class Pace:
         if elapsed >= MEASURE_SECONDS:
             for name, count in self._over.items():
                 speed = self._speeds.get(name, 0.0)
-                measured = count / elapsed
-                self._speeds[name] = measured if self._limited else min(speed, measured) * FADE
+                if self._limited:
+                    self._speeds[name] = max(count / elapsed, speed * LEAST_LEFT)
+                else:  # it says only how many calls there were
+                    self._speeds[name] = speed * FADE
             self._begin(now)
         if not self.out:
             self._idle_since = now

@@ -71,7 +71,8 @@ class Stream:
     they are told again. ``on_broken`` is told once when the stream cannot go on: no further
     outcome comes. With ``gather_seconds`` outcomes may be told of that much later, and then many at
     a time. ``plan_wait`` says, in the receiver thread, how many seconds to wait for the next ones.
-    ``on_silence`` is told why none comes, after some seconds.
+    ``on_silence`` is told why none comes, after some seconds. ``explain`` makes what breaks the
+    stream clearer.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Stream:
         gather_seconds: float = 0.0,
         plan_wait: Callable[[], float] | None = None,
         on_silence: Callable[[str], None] | None = None,
+        explain: Callable[[HeadraceError], HeadraceError] | None = None,
     ) -> None:
         self._jobs = engine.jobs
         self._results = engine.results
@@ -100,6 +102,7 @@ class Stream:
         self._gather_seconds = gather_seconds
         self._plan_wait = plan_wait or _wait_long
         self._on_silence = on_silence
+        self._explain = explain
         self._silent = on_silence is not None
         self._lock = threading.Lock()
         #: For those who take tasks back, and they alone: the sending of a task, and the end.
@@ -180,7 +183,11 @@ class Stream:
 
     def close(self) -> None:
         """Hand in nothing more; outcomes still come."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            if not self._started and not self._ended:  # then there is nothing to wait for
+                self._complete = self._ended = True
+                self._running.release()
         self._outbox.bell.put(None)
         self._nudge.put(None)
 
@@ -230,7 +237,7 @@ class Stream:
 
     def join(self) -> None:
         """Wait until every outcome has been told of. Raises RuntimeError where that is done."""
-        if self._started and not self._ended:
+        if not self._ended:
             if self.is_told_here:
                 raise RuntimeError("cannot wait for all calls in the callback of one")
             with self._running:
@@ -465,6 +472,8 @@ class Stream:
                 f"job {self.job_id} is gone: somebody deleted it, or this program was not "
                 "heard of for two minutes"
             )
+        elif self._explain:
+            error = self._explain(error)
         self._broken = error
         if self._note_end():
             self._on_broken(error)

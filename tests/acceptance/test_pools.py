@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -213,6 +214,44 @@ def test_who_is_left_removes_the_folder_of_an_embedded_cluster(
         children[role].kill()
         running.kill()
     wait_until(lambda: not list(place.iterdir()))
+
+
+UNREAD = """
+if __name__ == "__main__":
+    pool = Pool(1)
+    values = pool.imap(square, range(30_000))
+    pool.close()
+    pool.join()
+    print(sum(values) == sum(map(square, range(30_000))))
+"""
+
+
+def test_a_pool_waits_for_calls_whose_results_nobody_takes(
+    program: Callable[[str], list[str]],
+) -> None:
+    assert run(program(UNREAD)) == (["True"], "")
+
+
+WITHOUT = """
+def shout(x):
+    print("shouted")
+    os.write(1, b"written")
+    return x
+
+if __name__ == "__main__":
+    with Pool(1) as pool:
+        values = pool.map(shout, range(3))
+    assert values == [0, 1, 2]
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_program_without_standard_streams_has_pools(
+    program: Callable[[str], list[str]], closed: str
+) -> None:
+    command = f"exec {shlex.join(program(WITHOUT))} {closed}"
+    _, errors = run(["/bin/sh", "-c", command])
+    assert not errors
 
 
 WAITING = """

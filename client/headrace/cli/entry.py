@@ -83,7 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> int:
     try:
         code = headrace.main(args=arguments, prog_name="headrace", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # a program may be started without one
+            sys.stdout.flush()
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
@@ -98,7 +99,7 @@ def _run(arguments: list[str] | None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Nobody reads standard output any more; the interpreter must not try to flush it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

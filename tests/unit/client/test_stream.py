@@ -264,3 +264,12 @@ def test_a_callback_that_cancels_the_rest_has_its_own_result(engine: MemoryEngin
     assert result.get(SECONDS) == 1
     with pytest.raises(JobStateError):
         call_async(calls, 2)
+
+
+def test_a_stream_that_was_closed_before_anything_went_in_is_over(engine: MemoryEngine) -> None:
+    calls = open_calls(engine)
+    calls.stream.close()
+    calls.stream.join()
+    assert calls.stream.ended
+    with pytest.raises(JobStateError):
+        call_async(calls, 1)
