@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from headrace_coordinator.alarm import Alarm
+from headrace_coordinator.backup import INCOMPLETE, STORE_NAME
 from headrace_coordinator.bells import Bells
 from headrace_coordinator.checkpointer import Checkpointer
 from headrace_coordinator.commit import Committer
@@ -78,8 +79,7 @@ from headrace_wire.manager import QueueManager
 
 log = logging.getLogger(__name__)
 
-#: The store's name in the data folder, and that of the lock beside it.
-STORE_NAME = "headrace.db"
+#: The name of the lock in the data folder.
 LOCK_NAME = "lock"
 
 #: Seconds without a commit after which free memory goes back to the system.
@@ -184,6 +184,8 @@ class Coordinator:
 
     def _lock_data(self, data: Path) -> None:
         """Keep a second coordinator off the data folder, for as long as this one lives."""
+        if (data / INCOMPLETE).exists():
+            raise UsageError(f"{data} holds a backup that was not finished: use another one")
         try:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(data / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

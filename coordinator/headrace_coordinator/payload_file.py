@@ -22,6 +22,9 @@ from pathlib import Path
 from headrace_coordinator.ranges import RangeSet
 from headrace_wire.record import Record
 
+#: What the payload file's name has beyond the database's.
+PAYLOAD_SUFFIX = "-payloads"
+
 #: Places begin and end at multiples of this many bytes.
 UNIT_BYTES = 4096
 
@@ -48,9 +51,13 @@ class Payload(Record):
 
 
 class PayloadFile:
-    """Raises OSError where the disk refuses. ``put`` and ``free`` are one thread's at a time."""
+    """Raises OSError where the disk refuses. ``put`` and ``free`` are one thread's at a time.
 
-    def __init__(self, path: Path) -> None:
+    While ``is_held`` says so, nothing that comes free is used again: another process reads it.
+    """
+
+    def __init__(self, path: Path, is_held: Callable[[], bool] = bool) -> None:
+        self._is_held = is_held
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()
         self._used = RangeSet()
@@ -144,6 +151,8 @@ class PayloadFile:
                 self._holes = RangeSet(self._used.missing(0, used))
 
     def _reuse(self) -> None:
+        if not self._freed or self._is_held():
+            return
         oldest = min(self._readers, default=self._moment)
         while self._freed and self._freed[0][0] <= oldest:
             _, payload = self._freed.popleft()

@@ -34,6 +34,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from headrace_coordinator.backup_lock import LOCK_SUFFIX, BackupLock
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
 from headrace_coordinator.disk import RESERVE_SUFFIX, Disk, is_want_of_room
 from headrace_coordinator.events import (
@@ -56,7 +57,12 @@ from headrace_coordinator.events import (
 from headrace_coordinator.job import Job
 from headrace_coordinator.migration import MIGRATED_VERSIONS, migrate
 from headrace_coordinator.need import INTAKE, LARGE_BYTES, OUTCOMES, Need
-from headrace_coordinator.payload_file import SPARE_BYTES, Payload, PayloadFile
+from headrace_coordinator.payload_file import (
+    PAYLOAD_SUFFIX,
+    SPARE_BYTES,
+    Payload,
+    PayloadFile,
+)
 from headrace_coordinator.queue import Attempted
 from headrace_coordinator.removals import Removals
 from headrace_coordinator.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION, UPDATE_JOB
@@ -89,9 +95,6 @@ PRESSED_FLOORS = 4
 #: The payload file keeps so many floors for use, at most.
 SPARE_FLOORS = 8
 
-#: What the payload file's name has beyond the database's.
-PAYLOAD_SUFFIX = "-payloads"
-
 #: Pages in the log, when somebody else folds it, beyond which a commit does: 64 MiB.
 LOG_PAGES = 16384
 
@@ -122,12 +125,14 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._disk = Disk(path.with_name(path.name + RESERVE_SUFFIX))
+            self._backups = BackupLock(path.with_name(path.name + LOCK_SUFFIX))
         except OSError as error:
             raise StoreError(f"the store {path} cannot be opened: {error}") from None
         try:
             self._with_reserve(self._open)
         except (sqlite3.Error, OSError) as error:
             self._disk.close()
+            self._backups.close()
             if is_want_of_room(error):
                 raise StoreError(
                     f"the store {path} cannot be opened, as its disk is full: make room on the "
@@ -136,6 +141,7 @@ class Store:
             raise StoreError(f"the store {path} cannot be opened: {error}") from None
         except BaseException:
             self._disk.close()
+            self._backups.close()
             raise
         self._inode = path.stat().st_ino
 
@@ -147,6 +153,7 @@ class Store:
         self._writer.close()
         self._payloads.close()
         self._disk.close()
+        self._backups.close()
 
     def write(
         self,
@@ -400,7 +407,9 @@ class Store:
             self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self._durability]}")
             self._writer.execute("PRAGMA temp_store = MEMORY")  # for VACUUM
             self._require_known_version()
-            self._payloads = PayloadFile(self._path.with_name(self._path.name + PAYLOAD_SUFFIX))
+            self._payloads = PayloadFile(
+                self._path.with_name(self._path.name + PAYLOAD_SUFFIX), self._backups.is_held
+            )
             self._prepare()
             self.reader = StoreReader(self._path, self._payloads)
             if self._durability == "power":  # the folder's own entry, and the file's in it

@@ -12,8 +12,9 @@ import pytest
 
 from headrace_coordinator import store_loading
 from headrace_coordinator.checksums import DamagedError
+from headrace_coordinator.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.schema import SCHEMA_VERSION
-from headrace_coordinator.store import PAYLOAD_BYTES, PAYLOAD_SUFFIX, Store
+from headrace_coordinator.store import PAYLOAD_BYTES, Store
 from headrace_wire.batch import pack_batch
 from support.stored_rig import StoredRig
 

@@ -12,8 +12,8 @@ import pytest
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.invariants import check_invariants
-from headrace_coordinator.payload_file import UNIT_BYTES
-from headrace_coordinator.store import PAYLOAD_BYTES, PAYLOAD_SUFFIX, Store
+from headrace_coordinator.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
+from headrace_coordinator.store import PAYLOAD_BYTES, Store
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import JobStateError
 from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneRun, Span

@@ -1,0 +1,50 @@
+"""The command that copies a coordinator's store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from headrace.cli.options import option
+from headrace.cli.printing import tell
+from headrace.cli.progress import Progress
+from headrace.cli.show import format_bytes
+from headrace.place import find_data_folder
+from headrace_wire.errors import EXIT_TASKS_FAILED
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=find_data_folder,
+    show_default="the user's state folder",
+    help="The coordinator's data folder, on this machine.",
+)
+def backup(folder: Path, data: Path) -> None:
+    """Copy a coordinator's store to FOLDER while the coordinator works.
+
+    To be run on its machine, by its user. FOLDER is made, or must be empty. The key is not copied.
+    """
+    from headrace_coordinator.backup import back_up  # noqa: PLC0415 - quick start
+
+    begun: list[int] = []
+    with Progress() as progress:
+
+        def show(position: int, of: int) -> None:
+            if not begun:
+                progress.begin("copying bytes", of)
+                begun.append(of)
+            progress.update(min(position, of))
+
+        made = back_up(data, folder, show)
+    size = format_bytes(made.size_bytes)
+    tell(f"headrace: {folder} has {made.jobs} jobs, {size}; keep a copy of the key apart")
+    if made.damaged:
+        tell(
+            f"headrace: {made.damaged} of {made.payloads} large inputs and results are damaged in "
+            f"{data} itself: their tasks fail and say so"
+        )
+        click.get_current_context().exit(EXIT_TASKS_FAILED)
