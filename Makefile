@@ -42,12 +42,11 @@ demo: $(READY) ## primes and real photographs on this machine, with the speed-up
 check: $(READY) ## ruff, mypy, pyright, import layers
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy --no-error-summary
-	$(BIN)/pyright --warnings
+	$(BIN)/mypy --no-error-summary & mypy=$$!; $(BIN)/pyright --warnings; status=$$?; wait $$mypy && exit $$status
 	$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
-quick: $(READY) ## unit tests and guards of cost alone, in seconds
-	$(BIN)/pytest -q $(PARALLEL) tests/guard tests/unit
+quick: $(READY) ## unit tests and guards of cost alone but for the slow ones, in seconds
+	$(BIN)/pytest -q $(PARALLEL) -m "not slow" tests/guard tests/unit
 
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -175,11 +177,13 @@ def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Path) -> None:
-    command = f"{HEADRACE} run primes find 0 1e8 | head -n 2"
-    pipe = os.popen(f"cd {tmp_path} && {command} 2>err")
-    assert pipe.read() == "2\n3\n"
-    pipe.close()
-    assert "Traceback" not in (tmp_path / "err").read_text()
+    command = f"{shlex.quote(HEADRACE)} run primes find 0 1e8 | head -n 2"
+    done = subprocess.run(
+        command, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path,
+        env=shell.environment, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "2\n3\n"
+    assert "Traceback" not in done.stderr
 
 
 def peak_of_run(shell: Shell, *words: str) -> int:

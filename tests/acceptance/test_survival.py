@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -132,9 +133,11 @@ def test_nothing_is_ever_unpickled(own_site: Site, tmp_path: Path) -> None:
     shell = own_site.shell
     shell.settings["PYTHONPATH"] += os.pathsep + str(trap)
     check = "import os, pickle; print(os.environ['TRAP_SET'], pickle.loads.__name__)"
-    proof = os.popen(f'PYTHONPATH={shell.settings["PYTHONPATH"]} {sys.executable} -c "{check}"')
-    assert proof.read() == "1 refuse\n"
-    proof.close()
+    proof = subprocess.run(
+        [sys.executable, "-c", check],
+        check=True, capture_output=True, text=True, env=shell.environment, timeout=60,
+    )  # fmt: skip
+    assert proof.stdout == "1 refuse\n"
     for worker in own_site.workers:
         worker.stop()
     own_site.coordinator.stop()

@@ -81,7 +81,7 @@ class Machines:
     def _run(self, shell: Shell, line: str) -> str:
         for program in shell.home.glob("*.py"):
             program.write_text(self._replace(program.read_text()))
-        commands = {"python": sys.executable, "headrace": HEADRACE}
+        commands = {"python": shlex.quote(sys.executable), "headrace": shlex.quote(HEADRACE)}
         first, _, rest = self._replace(line).partition(" ")
         done = subprocess.run(
             f"{commands.get(first, first)} {rest}",
