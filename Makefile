@@ -46,7 +46,7 @@ check: $(READY) ## ruff, mypy, pyright, import layers
 	$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
 quick: $(READY) ## unit tests and guards of cost alone but for the slow ones, in seconds
-	$(BIN)/pytest -q $(PARALLEL) -m "not slow" tests/guard tests/unit
+	$(BIN)/pytest -q $(PARALLEL) -n auto -m "not slow" tests/guard tests/unit
 
 test: check ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
