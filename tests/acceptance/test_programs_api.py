@@ -218,17 +218,19 @@ def test_a_pool_that_waits_for_nothing_is_heard_of(
 
 
 def test_a_running_call_is_cancelled_only_with_kill(site: Site, tmp_path: Path) -> None:
-    marks = [tmp_path / "a", tmp_path / "b", tmp_path / "never"]
+    marks = [tmp_path / name for name in ("a", "b", "ahead", "held")]
     with Executor(site.address, key_file=site.data / "key") as executor:
         futures = [executor.submit("shop:mark", str(mark), 20) for mark in marks]
         wait_until(lambda: marks[0].exists() and marks[1].exists())
         assert not futures[0].cancel()
-        assert futures[2].cancel(), "both slots are busy: it cannot have started"
-        assert futures[2].cancelled()
+        assert futures[3].cancel(), "one call beyond the slots is handed over, and this is another"
+        assert futures[3].cancelled()
+        assert futures[2].cancel(kill=True), "both slots are busy: it cannot have started"
         assert futures[0].cancel(kill=True)
         assert futures[1].cancel(kill=True)
         assert executor.submit("shop:negate", 1).result(30) == -1
     assert not marks[2].exists()
+    assert not marks[3].exists()
 
 
 def test_initializers_run_once_in_each_slot(site: Site) -> None:

@@ -240,10 +240,10 @@ class Office:
         return call
 
     def _count_commits(self, write: Callable[..., None]) -> Callable[..., None]:
-        def count(*arguments: Any) -> None:
+        def count(*arguments: Any, **options: Any) -> None:
             self.commits += 1
             threading.Event().wait(self.commit_seconds)
-            write(*arguments)
+            write(*arguments, **options)
 
         return count
 
