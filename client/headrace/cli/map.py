@@ -66,7 +66,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
         from headrace_services.calls.shipment import pack_folder  # noqa: PLC0415 - quick start
 
         import_path, ship = rest.pop("path", ()), rest.pop("ship", None)
-        call_options = CallOptions(ship=pack_folder(ship) if ship else b"")
+        call_options = CallOptions(ship=pack_folder(ship) if ship else b"", command=True)
         options = JobOptions.take(rest)
         calls = _spread(read_records(records), star=star)
         plan = plan_calls(function, calls, count_records(records), call_options)

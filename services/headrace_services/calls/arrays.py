@@ -12,7 +12,7 @@ import sys
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
-from headrace_services.calls.encoder import FINDERS, Encoder, Taker, UntravelableError
+from headrace_services.calls.encoder import ADVICE, FINDERS, Encoder, Taker, UntravelableError
 from headrace_services.calls.marks import Mark, expect
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _MOST_DIMENSIONS = 64
 def _describe(dtype: Any, culprit: object) -> Any:
     """Put an item type in plain words: text, or a list for a structure."""
     if dtype.hasobject or dtype.kind not in "biufcSUVmM":
-        reason = f"its items are of type {dtype}; use serializer='cloudpickle'"
+        reason = f"its items are of type {dtype}; {ADVICE}"
         raise UntravelableError(culprit, reason)
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype

@@ -8,16 +8,28 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headrace_services.calls.encoder import FINDERS, Encoder, Taker, UntravelableError, secure
+from headrace_services.calls.encoder import (
+    ADVICE,
+    FINDERS,
+    Encoder,
+    Taker,
+    UntravelableError,
+    secure,
+)
 from headrace_services.calls.marks import Mark, expect
-from headrace_services.calls.named import find_loaded, list_fields, name_object
+from headrace_services.calls.named import (
+    find_loaded,
+    list_fields,
+    list_other_attributes,
+    name_object,
+)
 from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace_services.calls.decoder import Decoder
 
 #: What to do about a class that the other side could not find.
-_ADVICE = "move the class to a module that workers can import, or use serializer='cloudpickle'"
+_ADVICE = f"move the class to a module that workers can import, or {ADVICE}"
 
 
 class ExceptionParts(Record):
@@ -41,12 +53,20 @@ class Classes(Protocol):
         """A member of an enum by its name, or by its number for flags."""
         ...
 
-    def make_dataclass(self, name: str, parts: dict[str, Any]) -> Any:
-        """An instance of a dataclass with these fields."""
+    def make_dataclass(self, name: str, parts: dict[str, Any], others: dict[str, Any]) -> Any:
+        """An instance of a dataclass with these fields and other attributes."""
         ...
 
-    def make_named_tuple(self, name: str, items: list[Any]) -> Any:
-        """A named tuple of these items."""
+    def make_named_tuple(self, name: str, items: list[Any], others: dict[str, Any]) -> Any:
+        """A named tuple of these items, with other attributes."""
+        ...
+
+    def make_default(self, name: str | None, pairs: dict[Any, Any]) -> Any:
+        """A defaultdict whose factory has this name."""
+        ...
+
+    def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Any:
+        """A functools.partial of the function of this name."""
         ...
 
     def make_exception(self, parts: ExceptionParts) -> Any:
@@ -114,6 +134,7 @@ def _take_members(kind: type[enum.Enum]) -> Taker:
 def _take_instances(kind: Any) -> Taker:
     sign, name = _DATACLASS.sign, name_object(kind)
     names = list_fields(kind)
+    known = frozenset(names)
 
     def take(value: Any, encoder: Encoder) -> list[Any]:
         del encoder
@@ -121,14 +142,28 @@ def _take_instances(kind: Any) -> Taker:
             parts = [getattr(value, one) for one in names]
         except AttributeError as error:
             raise UntravelableError(value, f"a field has no value: {error}") from None
-        return [sign, name, names, *secure(parts)]
+        others = _take_others(value, known)
+        return [sign, name, names, list(others), *secure([*parts, *others.values()])]
 
     return take
 
 
 def _take_named_tuples(kind: type) -> Taker:
     sign, name = _NAMED_TUPLE.sign, name_object(kind)
-    return lambda value, _: [sign, name, *secure(list(value))]
+
+    def take(value: Any, encoder: Encoder) -> list[Any]:
+        del encoder
+        others = _take_others(value, frozenset())
+        return [sign, name, list(others), *secure([*value, *others.values()])]
+
+    return take
+
+
+def _take_others(value: Any, known: frozenset[str]) -> dict[str, Any]:
+    others = list_other_attributes(value, known)
+    if not all(type(name) is str for name in others):
+        raise UntravelableError(value, "an attribute of it has no name")
+    return others
 
 
 def _refuse(kind: type) -> Taker | None:
@@ -157,15 +192,25 @@ def _build_member(items: list[Any], decoder: Decoder) -> Any:
 
 
 def _build_dataclass(items: list[Any], decoder: Decoder) -> Any:
-    name, names, *parts = items
-    expect([name, names], str, list)
-    return decoder.classes.make_dataclass(name, dict(zip(names, parts, strict=True)))
+    name, names, others, *parts = items
+    expect([name, names, others], str, list, list)
+    fields = dict(zip(names, parts[: len(names)], strict=True))
+    return decoder.classes.make_dataclass(name, fields, _name_others(others, parts[len(names) :]))
 
 
 def _build_named_tuple(items: list[Any], decoder: Decoder) -> Any:
-    name, *parts = items
-    expect([name], str)
-    return decoder.classes.make_named_tuple(name, parts)
+    name, others, *parts = items
+    expect([name, others], str, list)
+    count = len(parts) - len(others)
+    return decoder.classes.make_named_tuple(
+        name, parts[:count], _name_others(others, parts[count:])
+    )
+
+
+def _name_others(names: list[Any], parts: list[Any]) -> dict[str, Any]:
+    if not all(type(name) is str for name in names):
+        raise ValueError("an attribute has no name")
+    return dict(zip(names, parts, strict=True))
 
 
 def _build_exception(items: list[Any], decoder: Decoder) -> Any:

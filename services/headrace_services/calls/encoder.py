@@ -22,6 +22,9 @@ Finder = Callable[[type], Taker | None]
 #: What msgpack takes without asking, and must not: it would arrive as something else.
 MISTAKEN = frozenset({bytearray, memoryview, _msgpack.ExtType, _msgpack.Timestamp})
 
+#: What to do about a value that cannot travel; whoever packs may know something better.
+ADVICE = "use serializer='cloudpickle'"
+
 #: What the census looks into; everything else with values inside comes to the encoder.
 CONTAINERS = frozenset({list, dict, tuple})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from types import BuiltinFunctionType, MethodType, ModuleType
 from typing import Any
@@ -21,6 +22,34 @@ from headrace_wire.errors import UsageError
 
 #: What else can be done with a function that has no name.
 _ADVICE = "use a function of a module, or serializer='cloudpickle'"
+
+
+#: Functions and classes that values may refer to anywhere: they make values, and nothing else.
+HARMLESS = frozenset(
+    f"{kind.__module__}:{kind.__qualname__}"
+    for kind in (
+        int, float, complex, str, bytes, bytearray, bool, list, tuple, dict, set, frozenset,
+        Counter, OrderedDict, defaultdict, deque,
+    )
+)  # fmt: skip
+
+#: The packages of functions that this program has called by name.
+_called: set[str] = set()
+
+
+def was_called(name: str) -> bool:
+    """Whether this program itself has called functions of a name's package."""
+    return name.partition(":")[0].partition(".")[0] in _called
+
+
+def name_called(function: Callable[..., Any]) -> str:
+    """``name_function`` for a function that is called: values may then refer to its package."""
+    return _note_called(name_function(function))
+
+
+def _note_called(name: str) -> str:
+    _called.add(name.partition(":")[0].partition(".")[0])
+    return name
 
 
 def name_function(function: Callable[..., Any]) -> str:
@@ -80,7 +109,7 @@ def check_name(name: str) -> str:
         raise UsageError(f"{error}: write 'module:function'") from None
     if module == "__main__":
         raise UsageError(f"{name}: workers cannot import __main__; write the module's own name")
-    return f"{module}:{qualname}"
+    return _note_called(f"{module}:{qualname}")
 
 
 def resolve(name: str, permits: Permits) -> Any:

@@ -1,10 +1,10 @@
 """Values as JSON lines, for the command line: ``{"index": 3, "value": ...}``, in index order.
 
-A task that failed has no line. What JSON does not know is written so: tuples, sets and arrays as
-lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their fields,
-named tuples as lists, enum members by name. Everything else is text: bytes in base64, times as
-ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits, which
-few readers of JSON take.
+A task that failed has no line. What JSON does not know is written so: tuples, sets, deques and
+arrays as lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their
+fields, named tuples as lists, enum members by name. Everything else is text: bytes in base64, times
+as ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits,
+which few readers of JSON take.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from datetime import date, time
 from math import isfinite
@@ -50,7 +51,7 @@ def make_plain(value: Any) -> Any:
         if all(isinstance(key, str) for key in pairs):
             return {key: make_plain(item) for key, item in pairs.items()}
         return [[make_plain(key), make_plain(item)] for key, item in pairs.items()]
-    if isinstance(value, list | tuple | set | frozenset | range):
+    if isinstance(value, list | tuple | set | frozenset | range | deque):
         return [make_plain(item) for item in cast("list[Any]", value)]
     if isinstance(value, Outline):
         return _make_plain_outline(value)

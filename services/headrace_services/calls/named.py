@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from contextlib import suppress
+from types import MemberDescriptorType, ModuleType
 from typing import Any
 
 #: Stands for nothing found; None may be what a module holds.
@@ -23,6 +24,30 @@ def list_fields(kind: Any) -> list[str]:
     from dataclasses import fields  # noqa: PLC0415 - there is none where it is not imported
 
     return [field.name for field in fields(kind)]
+
+
+def list_other_attributes(value: Any, known: frozenset[str]) -> dict[str, Any]:
+    """The attributes that an object has beside those which are known, in slots too."""
+    found = {name: part for name, part in getattr(value, "__dict__", {}).items()
+             if name not in known}  # fmt: skip
+    for kind in type(value).__mro__:
+        for name, member in vars(kind).items():
+            if type(member) is MemberDescriptorType and name not in known and name not in found:
+                with suppress(AttributeError):  # it has none
+                    found[name] = member.__get__(value)
+    return found
+
+
+def set_other_attributes(value: Any, attributes: dict[str, Any]) -> None:
+    """Give an object such attributes, without its class's own code."""
+    for name, part in attributes.items():
+        member = next(
+            (vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), None
+        )
+        if type(member) is MemberDescriptorType:
+            member.__set__(value, part)
+        else:
+            object.__getattribute__(value, "__dict__")[name] = part
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -26,11 +26,20 @@ class OutlineClasses:
     def make_member(self, name: str, member: str | int) -> Outline:
         return Outline(_shorten(name), member=member)
 
-    def make_dataclass(self, name: str, parts: dict[str, Any]) -> Outline:
+    def make_dataclass(self, name: str, parts: dict[str, Any], others: dict[str, Any]) -> Outline:
+        del others
         return Outline(_shorten(name), parts)
 
-    def make_named_tuple(self, name: str, items: list[Any]) -> Outline:
+    def make_named_tuple(self, name: str, items: list[Any], others: dict[str, Any]) -> Outline:
+        del others
         return Outline(_shorten(name), items=tuple(items))
+
+    def make_default(self, name: str | None, pairs: dict[Any, Any]) -> dict[Any, Any]:
+        del name
+        return pairs
+
+    def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Outline:
+        return Outline(f"partial {_shorten(name)}", kwds, tuple(args))
 
     def make_exception(self, parts: ExceptionParts) -> Outline:
         return Outline(_shorten(parts.name), items=tuple(parts.args) if parts.whole else ())

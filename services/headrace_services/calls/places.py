@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import reprlib
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from headrace_services.calls.named import list_fields
+from headrace_services.calls.encoder import ADVICE
+from headrace_services.calls.named import list_fields, list_other_attributes
 
 #: What is packed: names for people, each with the value that it stands for.
 Roots = Iterable[tuple[str, object]]
 
-#: What is said of a value for which there is nothing better.
-_ADVICE = "use serializer='cloudpickle'"
 
-
-def explain_culprit(roots: Roots, culprit: object, reason: str) -> str:
-    """Say where the culprit is, what it is, and why it cannot travel."""
+def explain_culprit(roots: Roots, culprit: object, reason: str, advice: str = ADVICE) -> str:
+    """Say where the culprit is, what it is, why it cannot travel, and what to do about it."""
     kind = type(culprit)
     name = kind.__qualname__
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
-    why = f": {reason}" if reason else f"; {_ADVICE}"
+    why = f": {reason}" if reason else f"; {ADVICE}"
     place = next((place for place, value, _ in _walk(roots) if value is culprit), "")
-    return f"{place or 'a value'}: a {name} cannot travel{why}"
+    return f"{place or 'a value'}: a {name} cannot travel{why.replace(ADVICE, advice)}"
 
 
 def explain_nesting(roots: Roots, otherwise: str) -> str:
@@ -71,19 +71,24 @@ def _walk(roots: Roots) -> Iterator[tuple[str, Any, list[Any]]]:
 
 _END: Any = object()
 
+_DICTS = (dict, Counter, OrderedDict, defaultdict)
+
 
 def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
     kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType] - of Any
-    if kind is dict:
+    if kind in _DICTS:
         for key, item in value.items():
             yield f" key {reprlib.repr(key)}", key
             yield f"[{reprlib.repr(key)}]", item
-    elif kind is list or kind is tuple:
+    elif kind is list or kind is tuple or kind is deque:
         for index, item in enumerate(value):
             yield f"[{index}]", item
     elif kind is set or kind is frozenset:
         for item in value:
             yield f" item {reprlib.repr(item)}", item
+    elif kind is partial:
+        yield from ((f".args[{place}]", part) for place, part in enumerate(value.args))
+        yield from ((f".keywords[{name!r}]", part) for name, part in value.keywords.items())
     elif kind is slice:
         yield from ((f".{name}", getattr(value, name)) for name in ("start", "stop", "step"))
     elif isinstance(value, BaseException):
@@ -92,3 +97,5 @@ def _list_parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif "_fields" in vars(kind) or hasattr(kind, "__dataclass_fields__"):
         names = getattr(kind, "_fields", None) or list_fields(kind)
         yield from ((f".{name}", getattr(value, name, None)) for name in names)
+        others = list_other_attributes(value, frozenset(names))
+        yield from ((f".{name}", part) for name, part in others.items())

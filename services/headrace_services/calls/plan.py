@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from typing import Any
 
-from headrace_services.calls.functions import check_name, name_function
+from headrace_services.calls.functions import check_name, name_called
 from headrace_services.calls.transport import (
     Serializer,
     check_serializer,
@@ -13,6 +14,7 @@ from headrace_services.calls.transport import (
     seal_call,
     seal_value,
 )
+from headrace_services.calls.values import pack_value
 from headrace_services.service import Plan
 from headrace_wire.encoding import pack
 
@@ -26,6 +28,7 @@ class CallOptions:
     ``pool`` tells jobs apart whose initializers are to run again although they are the same.
     ``ship`` is a folder of code that travels along, packed by ``shipment.pack_folder``. ``main`` is
     this program as ``main_module.describe_main`` has it, for slots that load it; with cloudpickle.
+    ``command``: the command line makes the calls, which has no choice of serializers.
     """
 
     def __init__(
@@ -36,6 +39,8 @@ class CallOptions:
         pool: str = "",
         ship: bytes = b"",
         main: dict[str, object] | None = None,
+        *,
+        command: bool = False,
     ) -> None:
         check_serializer(serializer)
         self.serializer: Serializer = serializer
@@ -43,6 +48,8 @@ class CallOptions:
         self.parameters: dict[str, object] = {"serializer": serializer, "pool": pool}
         if main is not None:
             self.parameters["main"] = main
+        if command:
+            self.parameters["command"] = True
         if ship:
             self.parameters["ship"] = ship
         if initializer is not None:
@@ -63,7 +70,11 @@ class CallOptions:
             return check_name(function)
         if self.serializer == "cloudpickle":
             return pickle_value(function, by_reference=self._by_reference)
-        return name_function(function)
+        inner = _find_inner(function)
+        if inner is not None:
+            name_called(inner)
+            return pack_value(function, "the function")
+        return name_called(function)
 
     def seal_call(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
         """A call's arguments as they travel. Raises TypeError and ValueError."""
@@ -145,8 +156,16 @@ def check_initializer(initializer: object) -> None:
         raise TypeError("initializer must be a callable")
 
 
+def _find_inner(function: Any) -> Any:
+    """The function of a partial; None for anything else."""
+    return function.func if issubclass(type(function), partial) else None
+
+
 def label_function(function: Function) -> str:
     """What people call a function."""
     if isinstance(function, str):
         return function.rpartition(":")[2]
+    inner = _find_inner(function)
+    if inner is not None:
+        return label_function(inner)
     return str(getattr(function, "__qualname__", type(function).__qualname__))[:100]

@@ -12,7 +12,14 @@ from types import MemberDescriptorType
 from typing import Any, cast
 
 from headrace_services.calls.classes import ExceptionParts
-from headrace_services.calls.named import MISSING, find_loaded, list_fields, split_name
+from headrace_services.calls.functions import HARMLESS, was_called
+from headrace_services.calls.named import (
+    MISSING,
+    find_loaded,
+    list_fields,
+    set_other_attributes,
+    split_name,
+)
 from headrace_services.calls.remote import make_remote_error
 
 #: Raised again inside an iterator, they would end its loop as if all was well.
@@ -26,10 +33,14 @@ class FoundClasses:
     """Real instances of the classes that ``find`` gives for their names.
 
     ``find`` raises ValueError for a name that it does not give; what it gives is checked here.
+    ``find_function`` does the same for functions that values refer to.
     """
 
-    def __init__(self, find: Callable[[str], Any]) -> None:
+    def __init__(
+        self, find: Callable[[str], Any], find_function: Callable[[str], Any] | None = None
+    ) -> None:
         self._find = find
+        self._find_function = find_function or _refuse_function
 
     def make_member(self, name: str, member: str | int) -> Any:
         kind: Any = self._find(name)
@@ -41,7 +52,7 @@ class FoundClasses:
             raise ValueError(f"{name} has no member {member!r} here")
         return kind.__members__[str(member)]
 
-    def make_dataclass(self, name: str, parts: dict[str, Any]) -> Any:
+    def make_dataclass(self, name: str, parts: dict[str, Any], others: dict[str, Any]) -> Any:
         kind: Any = self._find(name)
         if not (_is_kind_of(kind, object) and "__dataclass_fields__" in vars(kind)):
             raise ValueError(f"{name} is not a dataclass here")
@@ -50,19 +61,36 @@ class FoundClasses:
         made: Any = object.__new__(kind)
         for field, part in parts.items():
             object.__setattr__(made, field, part)
+        set_other_attributes(made, others)
         return made
 
-    def make_named_tuple(self, name: str, items: list[Any]) -> Any:
+    def make_named_tuple(self, name: str, items: list[Any], others: dict[str, Any]) -> Any:
         kind: Any = self._find(name)
         if not (_is_kind_of(kind, tuple) and hasattr(kind, "_fields")):
             raise ValueError(f"{name} is not a named tuple here")
         if len(kind._fields) != len(items):
             raise ValueError(f"{name} has other fields here: both sides need the same version")
         make: Any = getattr(tuple, "__new__")  # noqa: B009 - its type is of no use
-        return make(kind, items)
+        made = make(kind, items)
+        set_other_attributes(made, others)
+        return made
+
+    def make_default(self, name: str | None, pairs: dict[Any, Any]) -> Any:
+        from collections import defaultdict  # noqa: PLC0415 - few values have one
+
+        return defaultdict(None if name is None else self._find_function(name), pairs)
+
+    def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Any:
+        from functools import partial  # noqa: PLC0415 - few values have one
+
+        return partial(self._find_function(name), *args, **kwds)
 
     def make_exception(self, parts: ExceptionParts) -> BaseException:
         return rebuild_exception(parts)
+
+
+def _refuse_function(name: str) -> Any:
+    raise ValueError(f"{name}: no value may refer to a function here")
 
 
 def find_imported(name: str) -> Any:
@@ -73,8 +101,19 @@ def find_imported(name: str) -> Any:
     return found
 
 
+def find_called(name: str) -> Any:
+    """Find a function that a value refers to, for a client. Raises ValueError.
+
+    It is one of a package whose functions this program calls itself, or does nothing but make a
+    value: what comes from a cluster must not choose among all that is imported here.
+    """
+    if name not in HARMLESS and not was_called(name):
+        raise ValueError(f"{name} is not of a package whose functions this program calls")
+    return find_imported(name)
+
+
 #: What a client makes of values: of classes that it has imported.
-IMPORTED = FoundClasses(find_imported)
+IMPORTED = FoundClasses(find_imported, find_called)
 
 
 def rebuild_exception(parts: ExceptionParts) -> BaseException:

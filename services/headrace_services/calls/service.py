@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from headrace_services.permits import Permits, RefusedError
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 #: Characters of a task's name, at most.
 _NAME_CHARACTERS = 200
+
+#: What to do about a result that cannot travel, where the command line asked for it.
+_COMMAND_ADVICE = "return numbers, text, bytes, lists, dicts or the like"
+
+#: Encodes what a function has returned.
+Sealer = Callable[[Any], bytes]
 
 #: Functions that a slot remembers for one job whose tasks call several.
 FUNCTIONS_KEPT = 256
@@ -97,19 +103,17 @@ class CallsService:
         self, operation: str, parameters: Parameters, serializer: Serializer, permits: Permits
     ) -> TaskRunner:
         classes = _make_classes(permits)
-        shares_main = _shares_main(parameters)
+        seal = _make_sealer(parameters, serializer)
         if operation == "call":
             self._initialize(parameters, serializer, classes, permits)
-            return _make_caller(serializer, classes, permits, shares_main=shares_main)
+            return _make_caller(serializer, classes, permits, seal)
         sealed = parameters.get("function")
         function = _find(sealed, serializer, permits)
         self._initialize(parameters, serializer, classes, permits)
         if isinstance(sealed, str):
-            return _make_runner(
-                operation, lambda _: function, serializer, classes, shares_main=shares_main
-            )
+            return _make_runner(operation, lambda _: function, serializer, classes, seal)
         copies = _Copies(lambda: _find(sealed, serializer, permits), parameters.get("chunk"))
-        return _make_runner(operation, copies.get, serializer, classes, shares_main=shares_main)
+        return _make_runner(operation, copies.get, serializer, classes, seal)
 
     def _open_shipment(self, packed: object) -> Shipment | None:
         if packed is None:
@@ -209,11 +213,34 @@ def _shares_main(parameters: Parameters) -> bool:
     )
 
 
-def _make_classes(permits: Permits) -> FoundClasses:
-    from headrace_services.calls.functions import resolve  # noqa: PLC0415 - see CallsService
-    from headrace_services.calls.rebuilding import FoundClasses  # noqa: PLC0415 - see CallsService
+def _make_sealer(parameters: Parameters, serializer: Serializer) -> Sealer:
+    from headrace_services.calls.encoder import ADVICE  # noqa: PLC0415 - see CallsService
+    from headrace_services.calls.transport import seal_value  # noqa: PLC0415 - see CallsService
 
-    return FoundClasses(lambda name: resolve(name, permits))
+    shares_main = _shares_main(parameters)
+    advice = _COMMAND_ADVICE if parameters.get("command") else ADVICE
+
+    def seal(result: Any) -> bytes:
+        return seal_value(serializer, result, "the result", by_reference=shares_main, advice=advice)
+
+    return seal
+
+
+def _make_classes(permits: Permits) -> FoundClasses:
+    from headrace_services.calls.functions import (  # noqa: PLC0415 - see CallsService
+        HARMLESS,
+        resolve,
+        resolve_function,
+    )
+    from headrace_services.calls.rebuilding import (  # noqa: PLC0415 - see CallsService
+        FoundClasses,
+        find_imported,
+    )
+
+    def find_function(name: str) -> Any:
+        return find_imported(name) if name in HARMLESS else resolve_function(name, permits)
+
+    return FoundClasses(lambda name: resolve(name, permits), find_function)
 
 
 class _Copies:
@@ -251,10 +278,20 @@ class _Copies:
 def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[..., Any]:
     from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see CallsService
     from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see CallsService
+    from headrace_services.calls.values import unpack_value  # noqa: PLC0415 - see CallsService
 
-    if isinstance(sealed, bytes) and serializer == "cloudpickle":
-        function: Callable[..., Any] = unpickle_value(sealed)
-        return function
+    if isinstance(sealed, bytes):
+        if serializer == "cloudpickle":
+            function: Callable[..., Any] = unpickle_value(sealed)
+            return function
+        try:
+            found = unpack_value(sealed, _make_classes(permits))
+        except RefusedError:
+            raise
+        except ValueError:
+            found = None
+        if type(found) is partial:
+            return cast("Callable[..., Any]", found)
     if not isinstance(sealed, str):
         raise ValueError("the job names no function")  # noqa: TRY004 - wrong parameters
     # By name, what is allowed is the same for both ways to carry values.
@@ -262,9 +299,9 @@ def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[
 
 
 def _make_caller(
-    serializer: Serializer, classes: FoundClasses, permits: Permits, *, shares_main: bool
+    serializer: Serializer, classes: FoundClasses, permits: Permits, seal: Sealer
 ) -> TaskRunner:
-    from headrace_services.calls.transport import open_call, seal_value  # noqa: PLC0415 - see CallsService
+    from headrace_services.calls.transport import open_call  # noqa: PLC0415 - see CallsService
     from headrace_wire.encoding import unpack  # noqa: PLC0415 - see CallsService
 
     @lru_cache(FUNCTIONS_KEPT)
@@ -281,8 +318,7 @@ def _make_caller(
             case _:
                 raise ValueError(f"task {index} is no call")
         args, kwds = open_call(serializer, frame, classes)
-        result = function(*args, **kwds)
-        return seal_value(serializer, result, "the result", by_reference=shares_main)
+        return seal(function(*args, **kwds))
 
     return run_call
 
@@ -292,17 +328,12 @@ def _make_runner(
     get_function: Callable[[int], Callable[..., Any]],
     serializer: Serializer,
     classes: FoundClasses,
-    *,
-    shares_main: bool,
+    seal: Sealer,
 ) -> TaskRunner:
     from headrace_services.calls.transport import (  # noqa: PLC0415 - see CallsService
         open_call,
         open_value,
-        seal_value,
     )
-
-    def seal(result: Any) -> bytes:
-        return seal_value(serializer, result, "the result", by_reference=shares_main)
 
     def run_map(index: int, task_input: bytes | None) -> bytes:
         argument = open_value(serializer, _check(index, task_input), classes)

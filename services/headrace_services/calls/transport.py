@@ -10,6 +10,7 @@ import pickle
 from typing import Any, Literal, cast, get_args
 
 from headrace_services.calls.classes import Classes
+from headrace_services.calls.encoder import ADVICE
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.values import pack_call, pack_value, unpack_value
 from headrace_services.permits import Permits, RefusedError
@@ -44,12 +45,17 @@ def seal_call(
 
 
 def seal_value(
-    serializer: Serializer, value: object, label: str, *, by_reference: bool = False
+    serializer: Serializer,
+    value: object,
+    label: str,
+    *,
+    by_reference: bool = False,
+    advice: str = ADVICE,
 ) -> bytes:
-    """Encode one value; raises as ``values.pack_value`` does."""
+    """Encode one value; raises as ``values.pack_value`` does, with that advice."""
     if serializer == "cloudpickle":
         return pickle_value(value, by_reference=by_reference)
-    return pack_value(value, label)
+    return pack_value(value, label, advice)
 
 
 def open_call(serializer: Serializer, frame: bytes, classes: Classes) -> Call:

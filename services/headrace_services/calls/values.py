@@ -20,10 +20,17 @@ import msgpack
 # The other kinds of values announce themselves to the encoder when they are imported.
 from headrace_services.calls import arrays as _arrays
 from headrace_services.calls import classes as _classes
+from headrace_services.calls import collected as _collected
 from headrace_services.calls import plain as _plain
 from headrace_services.calls.classes import Classes
 from headrace_services.calls.decoder import Decoder
-from headrace_services.calls.encoder import Encoder, UntravelableError, find_mistaken, unmistake
+from headrace_services.calls.encoder import (
+    ADVICE,
+    Encoder,
+    UntravelableError,
+    find_mistaken,
+    unmistake,
+)
 from headrace_services.calls.places import Roots, explain_culprit, explain_nesting
 from headrace_services.permits import RefusedError
 from headrace_wire.parts import LARGE_BYTES, join, pack_parts
@@ -32,7 +39,7 @@ from headrace_wire.parts import LARGE_BYTES, join, pack_parts
 _msgpack: Any = cast("Any", msgpack)
 
 #: Kinds of values that announce themselves.
-KINDS = (_arrays, _classes, _plain)
+KINDS = (_arrays, _classes, _collected, _plain)
 
 #: How frames begin that are not plain msgpack.
 _NO_MSGPACK = 0xC1
@@ -64,8 +71,8 @@ _unpack_plain: Callable[[bytes | memoryview], Any] = partial(
 )
 
 
-def pack_value(value: object, label: str = "the value") -> bytes:
-    """Encode a value; ``label`` is what errors call it.
+def pack_value(value: object, label: str = "the value", advice: str = ADVICE) -> bytes:
+    """Encode a value; ``label`` is what errors call it, and ``advice`` what they say to do.
 
     Raises TypeError for what cannot travel and ValueError for what contains itself or is nested
     too deep, with the place in the value.
@@ -78,7 +85,7 @@ def pack_value(value: object, label: str = "the value") -> bytes:
             return packed
         except (OverflowError, ValueError):
             pass  # a large integer, or text that is no UTF-8
-    return _pack(value, lambda: [(label, value)])
+    return _pack(value, lambda: [(label, value)], advice)
 
 
 def pack_call(args: tuple[object, ...], kwds: dict[str, object]) -> bytes:
@@ -107,13 +114,13 @@ def unpack_value(frame: bytes | memoryview, classes: Classes) -> Any:
         raise ValueError(f"a malformed value: {error or type(error).__name__}") from error
 
 
-def _pack(value: object, name_roots: Callable[[], Roots]) -> bytes:
+def _pack(value: object, name_roots: Callable[[], Roots], advice: str = ADVICE) -> bytes:
     try:
         packed, encoder = _pack_tree(value)
         if _is_suspicious(packed, encoder.taken) and find_mistaken(value):
             packed, encoder = _pack_tree(unmistake(value))
     except UntravelableError as error:
-        message = explain_culprit(name_roots(), error.culprit, error.reason)
+        message = explain_culprit(name_roots(), error.culprit, error.reason, advice)
         raise TypeError(message) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(explain_nesting(name_roots(), str(error))) from None

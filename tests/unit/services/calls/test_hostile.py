@@ -98,10 +98,17 @@ def mark(code: int) -> Any:
         [mark(3), "1"], [mark(5), "1_0"], [mark(5), "9" * 5 + "e"], [mark(11), 1, 2, 3],
         [mark(18), "../../etc/passwd"], [mark(18), "/etc/passwd"], [mark(48), "os:sep", "x"],
         [mark(48), "support.calls_shop:Colour", "GREEN"], [mark(48), "support.calls_shop:Point", 1],
-        [mark(49), "support.calls_shop:Point", ["x"], 1],
-        [mark(49), "support.calls_shop:Point", ["x", "__class__"], 1, 2],
-        [mark(49), "support.calls_shop:OutOfStockError", [] ],
-        [mark(50), "support.calls_shop:Pair", 1], [mark(50), "builtins:tuple"],
+        [mark(49), "support.calls_shop:Point", ["x"], [], 1],
+        [mark(49), "support.calls_shop:Point", ["x", "__class__"], [], 1, 2],
+        [mark(49), "support.calls_shop:Point", ["x", "y"], ["__class__"], 1, 2],
+        [mark(49), "support.calls_shop:Point", ["x", "y"], [1], 1, 2, 3],
+        [mark(49), "support.calls_shop:OutOfStockError", [], [] ],
+        [mark(50), "support.calls_shop:Pair", [], 1], [mark(50), "builtins:tuple", []],
+        [mark(50), "support.calls_shop:Pair", ["a"], 1, 2],
+        [mark(20), [1]], [mark(21), 1], [mark(22), "os:system", {}], [mark(22), 1, {}],
+        [mark(22), "support.calls_shop:add", {}], [mark(23), "a"], [mark(24), 1, 0],
+        [mark(25), "os:system", ["true"], {}], [mark(25), "builtins:eval", ["1"], {}],
+        [mark(25), "builtins:int", 1, {}],
         [mark(51), "builtins:OSError", [], {1: 2}, "", True], [mark(32), "<f8", [1], False],
         [mark(33), "|O", b"12345678"], [mark(33), "O", b"12345678"], [mark(33), "<f8", b"1"],
         msgpack.ExtType(5, b"x"), msgpack.Timestamp(1), {"a": [msgpack.ExtType(1, b"x")]},
@@ -167,7 +174,7 @@ def test_the_bytes_of_an_array_are_used_once() -> None:
 
 
 def test_a_class_that_is_not_allowed_is_refused_and_not_imported() -> None:
-    frame = b"\xc1\x00" + msgpack.packb([mark(49), "wave:Wave_read", ["a"], 1])
+    frame = b"\xc1\x00" + msgpack.packb([mark(49), "wave:Wave_read", ["a"], [], 1])
     assert "wave" not in sys.modules
     with pytest.raises(RefusedError, match="--allow wave"):
         unpack_value(frame, SHOP)

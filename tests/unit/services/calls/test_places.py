@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections import deque
+from collections import UserList
 from dataclasses import make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,7 +62,7 @@ def test_a_socket_is_named_by_its_type() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), deque([1]), type("Text", (str,), {})("x"), type("Number", (int,), {})(5), int,
+    [object(), UserList([1]), type("Text", (str,), {})("x"), type("Number", (int,), {})(5), int,
      msgpack.ExtType(1, b""), msgpack.Timestamp(5), np.ma.array([1]), iter(()), ..., sys],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -145,7 +145,7 @@ def test_a_value_that_is_nested_too_deep_is_refused() -> None:
     st.data())  # fmt: skip
 def test_the_place_leads_to_what_cannot_travel(whole: Any, data: st.DataObject) -> None:
     """Put a path into a value at a random place: the place that is told evaluates to it."""
-    culprit = deque([data.draw(st.integers())])
+    culprit = UserList([data.draw(st.integers())])
     holders: list[Any] = []
 
     def list_holders(value: Any) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import signal
+import threading
 import tracemalloc
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from dataclasses import InitVar, dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property, partial
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,8 +21,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace_services.calls.functions import name_called
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.values import pack_call, pack_value, unpack_value
+from support import calls_shop
 from support.calls_shop import Colour, Pair, Parcel, Point, Right, Size, ran
 
 Alike = Callable[[Any, Any], bool]
@@ -100,6 +107,9 @@ def test_the_arguments_of_a_call_come_back_as_they_went(
         {1: "a", 1.5: "b", None: "c", b"x": "d", "x": "e", (1, 2): "f", Colour.BLUE: "g"},
         Point(bytearray(b"x"), [bytearray()]), Pair((bytearray(),), 1),
         {Colour.CRIMSON: Size.SMALL},
+        Counter("banana"), Counter({(1, 2): -3}), OrderedDict([("b", 1), ("a", [2])]), deque("ab"),
+        deque([(1,), {2}], maxlen=2), Fraction(-3, 10**40), defaultdict(list, {"a": [bytearray()]}),
+        defaultdict(None, {1: 2}), partial(int, "10", base=2), [Counter(), (deque(),)],
         Parcel(1, ("a",), Point(Pair(1, 2))), Right(0), np.datetime64("NaT", "s"),
     np.longdouble("1.1"),
         np.str_("ends with zero\0"), np.bytes_(b"\0"), np.dtype("<f4"), np.complex64(1 - 2j),
@@ -153,6 +163,77 @@ def test_an_array_is_copied_once_each_way() -> None:
         finally:
             tracemalloc.stop()
         assert peak_bytes < 1.1 * array.nbytes, type(kept)
+
+
+def test_a_containers_limits_and_factories_come_back(travel: Travel) -> None:
+    assert travel(deque([1], maxlen=3)).maxlen == 3
+    assert travel(defaultdict(Counter)).default_factory is Counter
+    assert travel(Counter(a=-1)) == {"a": -1}
+    name_called(calls_shop.add)
+    part = travel(partial(calls_shop.add, 1, right=2))
+    assert (part.func, part.args, part.keywords) == (calls_shop.add, (1,), {"right": 2})
+    nameless: list[Any] = [defaultdict(lambda: 0), partial(lambda x: x, 1)]
+    for value in nameless:
+        with pytest.raises(TypeError, match="it is a lambda"):
+            pack_value([value])
+    marked: Any = Counter()
+    marked.extra = 1
+    with pytest.raises(TypeError, match="attributes of its own: 'extra'"):
+        pack_value(marked)
+
+
+def test_a_function_of_a_package_that_is_not_called_is_not_taken_from_a_value() -> None:
+    with pytest.raises(ValueError, match="not of a package whose functions this program calls"):
+        unpack_value(pack_value(partial(signal.raise_signal, 0)), IMPORTED)
+
+
+@dataclass
+class Rect:
+    w: int
+    h: int
+    scale: InitVar[int] = 1
+
+    def __post_init__(self, scale: int) -> None:
+        self.area = self.w * self.h * scale
+
+    @cached_property
+    def half(self) -> float:
+        return self.area / 2
+
+
+class Slotted:
+    __slots__ = ("beside", "unset")
+
+
+@dataclass(frozen=True, slots=True)
+class Framed(Slotted):
+    inside: int
+
+
+class Loose(NamedTuple("Loose", [("a", int)])):  # noqa: SLOT002 - attributes are what it is about
+    pass
+
+
+def test_other_attributes_of_a_dataclass_come_back(travel: Travel) -> None:
+    rect = Rect(3, 4, 2)
+    assert vars(travel(rect)) == {"w": 3, "h": 4, "area": 24}
+    assert rect.half == 12
+    rect.note = (1, bytearray(b"x"))  # type: ignore[attr-defined]
+    back = travel([rect])[0]
+    assert vars(back) == vars(rect)
+    framed = Framed(1)
+    object.__setattr__(framed, "beside", "b")
+    assert (travel(framed).inside, travel(framed).beside) == (1, "b")
+    loose = Loose(1)
+    loose.extra = 2  # type: ignore[attr-defined]
+    assert (travel(loose), travel(loose).extra) == ((1,), 2)
+
+
+def test_another_attribute_that_cannot_travel_is_refused_with_its_place() -> None:
+    rect = Rect(3, 4)
+    rect.lock = threading.Lock()  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"the value, \[0\]\.lock: a _thread\.lock cannot travel"):
+        pack_value([rect])
 
 
 def test_a_dataclass_comes_back_without_its_code_being_run(travel: Travel) -> None:
