@@ -10,6 +10,7 @@ from headrace_coordinator.need import OUTCOMES, Need
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.state import Now
 from headrace_wire.loop import Answer, Loop, Resume
+from headrace_wire.steps import Pause
 
 Result = TypeVar("Result")
 
@@ -28,6 +29,10 @@ class Committer:
         """The transition's answer after its commit. Raises what it raises, and StoreError."""
         answer: Result = yield _Commit(self._ledger, self._loop, transition, need)
         return answer
+
+    def give_way(self) -> Pause:
+        """A step after which all that has come meanwhile has been heard."""
+        return Pause(self._loop, 0.0)
 
 
 class _Commit:

@@ -51,7 +51,7 @@ ROOM_SECONDS = 5.0
 RECALL_SECONDS = 0.5
 
 #: Tasks that are taken back in one transition.
-WITHDRAWN_AT_ONCE = 1000
+WITHDRAWN_AT_ONCE = 500
 
 #: Heartbeats in one lease's time; two may be lost.
 BEATS_PER_LEASE = 3
@@ -123,6 +123,7 @@ class JobQueue:
         for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
             some = indices[place : place + WITHDRAWN_AT_ONCE]
             withdrawn += yield from self._commit(partial(_withdraw, job, some, kill), RELIEF)
+            yield self._commit.give_way()
         if kill or len(withdrawn) == len(indices):
             return tuple(withdrawn)
         while (yield self._bells.wait(topic, rung, deadline)):

@@ -41,6 +41,7 @@ class Reviver:
         for place in range(0, len(chosen), REVIVED_AT_ONCE):
             some = chosen[place : place + REVIVED_AT_ONCE]
             parts.append((yield from self._commit(partial(_choose, job, some))))
+            yield self._commit.give_way()
         if (yield from self._do("begin_replay", job)):
             replaying = self._replay_parts(job, parts) if parts else self._replay_all(job)
             yield from self._until_end(job, replaying)
@@ -76,7 +77,9 @@ class Reviver:
         def transition(queue: Queue, now: Now) -> Any:
             return getattr(queue.intake.revival, step)(job, *arguments, now)
 
-        return self._commit(transition)
+        answer = yield from self._commit(transition)
+        yield self._commit.give_way()
+        return answer
 
     def _is_small(self, job: str) -> bool:
         small: bool = self._ledger.observe(lambda queue, _: queue.intake.revival.is_small(job))

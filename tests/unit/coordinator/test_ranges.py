@@ -85,6 +85,35 @@ def test_popping_takes_the_first_indices_of_the_first_range(
     assert spread(list(ranges)) == model - set(range(start, stop))
 
 
+@given(changes, edges, st.integers(1, 10))
+def test_the_first_of_an_overlap_and_the_last_before_it_are_found(
+    steps: list[tuple[bool, tuple[int, int]]], span: tuple[int, int], most: int
+) -> None:
+    ranges, model = build(steps)
+    start, stop = span
+    assert ranges.last_before(start) == max((one for one in model if one < start), default=None)
+    taken = spread(ranges.take_from(start, stop, most)) if start < stop else set()
+    assert taken == set(sorted(model & set(range(start, stop)))[:most])
+
+
+@given(changes)
+def test_blocks_are_in_order_and_never_empty(steps: list[tuple[bool, tuple[int, int]]]) -> None:
+    ranges, model = RangeSet((index, index + 1) for index in range(0, 6000, 2)), set[int]()
+    model = set(range(0, 6000, 2))
+    for adding, (start, stop) in steps:
+        left, right = 100 * start, 100 * stop
+        (ranges.add if adding else ranges.remove)(left, right)
+        model = model | set(range(left, right)) if adding else model - set(range(left, right))
+    assert spread(list(ranges)) == model
+    assert (ranges.count, ranges.end()) == (len(model), max(model, default=-1) + 1)
+    assert ranges.missing(0, 6000) == RangeSet(model_gaps(model)).overlap(0, 6000)
+    assert bool(ranges) == bool(model)
+
+
+def model_gaps(model: set[int]) -> list[tuple[int, int]]:
+    return [(index, index + 1) for index in range(6000) if index not in model]
+
+
 def test_a_billion_indices_take_one_range() -> None:
     ranges = RangeSet([(0, 10**9)])
     assert ranges.pop_first(1000) == (0, 1000)
