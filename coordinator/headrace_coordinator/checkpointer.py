@@ -1,8 +1,9 @@
-"""The checkpointer: one thread that folds the store's log into its file, beside the commits.
+"""The checkpointer: one thread that looks after the store beside the commits.
 
-SQLite would do so in a commit, every so often, which then waits for the disk: for the file, and for
-whatever else of the same disk is not written yet, large payloads among it. Started and stopped by
-the coordinator, after the ledger and before the store is closed.
+It folds the log into the database's file, and takes out what large jobs leave when they are
+deleted. SQLite would fold it in a commit, every so often, which then waits for the disk: for the
+file, and for whatever else of the same disk is not written yet, large payloads among it. Started
+and stopped by the coordinator, after the ledger and before the store is closed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds between looks whether there is something to fold.
 LOOK_SECONDS = 1.0
+
+
+#: Seconds between pieces of a job's rows that are taken out: others may commit meanwhile.
+PAUSE_SECONDS = 0.005
 
 
 class Checkpointer:
@@ -39,6 +44,8 @@ class Checkpointer:
         folded = 0
         while not self._stopping.wait(LOOK_SECONDS):
             try:
+                while self._ledger.sweep() and not self._stopping.wait(PAUSE_SECONDS):
+                    pass
                 commits = self._ledger.commits
                 if commits != folded:
                     self._ledger.store.fold_log()

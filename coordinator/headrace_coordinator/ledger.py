@@ -166,6 +166,14 @@ class Ledger:
             except StoreError as error:
                 log.debug("%s", error)  # a commit fails for the same reason, and says so
 
+    def sweep(self) -> bool:
+        """Take out some of what deleted jobs have left. Raises StoreError. False: that was all."""
+        if not self.store.has_doomed_rows:
+            return False
+        with self._lock:
+            self.store.sweep()
+            return self.store.has_doomed_rows
+
     def _run_pending(self) -> None:
         """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
         calls: list[_Call] = []

@@ -70,6 +70,7 @@ from headrace_coordinator.shared.room import StoredRoom
 from headrace_coordinator.shared.storing import SHARED_SCHEMA, load_shared, write_shared
 from headrace_coordinator.store_loading import load_jobs, load_payloads
 from headrace_coordinator.store_reader import BUSY_SECONDS, LOG_BYTES, StoreReader, connect
+from headrace_coordinator.sweep import DOOMED_SCHEMA, Sweep
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
 
@@ -204,6 +205,7 @@ class Store:
                     self._payloads.sync()
         except BaseException:
             self._payloads.free(self._taken)
+            self._sweep.load()
             raise
         self._payloads.free(self._forgotten)
         self.reader.recent.note(events, self._run_numbers)
@@ -363,6 +365,7 @@ class Store:
         try:
             payloads = self._with_reserve(lambda: load_payloads(self._writer, self._payloads))
             self._payloads.restore(payloads)
+            self._sweep.load()
             jobs, superfluous = load_jobs(self._writer)
         except (sqlite3.Error, OSError, ValueError, HeadraceError) as error:
             raise StoreError(f"the store {self._path} is damaged: {error}") from None
@@ -411,6 +414,8 @@ class Store:
                 self._path.with_name(self._path.name + PAYLOAD_SUFFIX), self._backups.is_held
             )
             self._prepare()
+            self._writer.executescript(DOOMED_SCHEMA)
+            self._sweep = Sweep(self._writer, self._forget)
             self.reader = StoreReader(self._path, self._payloads)
             if self._durability == "power":  # the folder's own entry, and the file's in it
                 _sync_folder(self._path.parent.parent)
@@ -461,6 +466,7 @@ class Store:
                     (event.job, event.start, event.stop, *self._put("inputs", event, event.inputs)),
                 )
             case JobSubmitted():
+                self._sweep.finish(event.spec.id)
                 spec = pack(event.spec.to_wire())
                 checksum = compute_spec_checksum(event.spec.id, spec)
                 execute(
@@ -482,7 +488,7 @@ class Store:
                 )
             case ResultsDropped():
                 dropped = pack([list(piece) for piece in event.dropped])
-                self._drop("results", "job = ?", event.job)
+                self._sweep.begin(event.job, results_only=True)
                 execute(
                     "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
                     (dropped, event.job),
@@ -500,13 +506,36 @@ class Store:
                     (event.job, *event.part),
                 )
             case JobDeleted():
-                for table in ("results", "inputs"):
-                    self._drop(table, "job = ?", event.job)
-                for table in ("failures", "attempts", "lines"):
-                    execute(f"DELETE FROM {table} WHERE job = ?", (event.job,))  # noqa: S608 - our own names
+                self._sweep.begin(event.job)
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
                 write_shared(self._writer, event)  # or for metrics and waiting calls
+
+    def _forget(self, payload: Payload) -> None:
+        """Have a place come free with the commit."""
+        self._forgotten.append(payload)
+
+    @property
+    def has_doomed_rows(self) -> bool:
+        """Whether rows of jobs that are forgotten are still to go: see ``sweep``."""
+        return bool(self._sweep)
+
+    def sweep(self) -> None:
+        """Take out some of them. Raises StoreError."""
+        try:
+            self._with_reserve(self._sweep_some)
+        except (sqlite3.Error, OSError) as error:
+            self._sweep.load()
+            raise self._explain(error) from None
+
+    def _sweep_some(self) -> None:
+        self._forgotten = []
+        self._sweep.load()
+        with self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
+            if self._sweep:
+                self._sweep.step()
+        self._payloads.free(self._forgotten)
 
     def _remove(self) -> None:
         """Take out what nobody asks for any more."""

@@ -149,8 +149,11 @@ def _load_job(
         job.dropped.add(start, stop)
         job.done.add(start, stop)
     execute = connection.execute
-    results = "SELECT start, stop, size_bytes FROM results WHERE job = ?"
-    for start, stop, size in execute(results, (job_id,)):
+    results = """
+        SELECT start, stop, size_bytes FROM results WHERE job = ?
+        AND number > coalesce((SELECT last FROM doomed WHERE job = ?), 0)
+    """
+    for start, stop, size in execute(results, (job_id, job_id)):
         job.done.add(start, stop)
         job.result_bytes += size
         if job.spec.owned:
