@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headrace_coordinator import store
+from headrace_coordinator import removals, store
 from headrace_coordinator.job import HeldLease
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
@@ -42,6 +42,9 @@ CHECKPOINT_PAGES = 48
 
 #: Batches of so many bytes lie in the payload file: some of those here, and not others.
 PAYLOAD_BYTES = 8192
+
+#: Rows that nobody asks for any more, which go together.
+REMOVED_ROWS = 4
 
 #: What a task is charged, in CPU seconds: sums of it are exact.
 TASK_SECONDS = 0.5
@@ -282,6 +285,9 @@ def _make_failure(lease: HeldLease, index: int, reason: str) -> TaskFailure:
 
 if __name__ == "__main__":
     store.PAYLOAD_BYTES = PAYLOAD_BYTES
+    # Nothing happens after some time: two runs do the same, however long they take.
+    store.CLOCK_SECONDS = removals.LONGEST_SECONDS = 3600.0
+    removals.MOST_ROWS = REMOVED_ROWS
     descriptor = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     program = Program(
         Path(sys.argv[1]), descriptor, "power" if sys.argv[3] == "power" else "process"
