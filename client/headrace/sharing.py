@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from headrace.engine import Engine
+from headrace_wire.api import NAMES_PER_PAGE
 from headrace_wire.shared import SharedStatus
 
 if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
@@ -74,7 +75,12 @@ class SharedFactory(ABC):
 
     def shared(self) -> tuple[SharedStatus, ...]:
         """Every shared object there is."""
-        return self.engine.shared().names()
+        api, found = self.engine.shared(), list[SharedStatus]()
+        while page := api.names(found[-1].name if found else ""):
+            found += page
+            if len(page) < NAMES_PER_PAGE:
+                break
+        return tuple(found)
 
     def delete_shared(self, name: str) -> None:
         """Forget a shared object of any kind. Raises UnknownSharedError."""

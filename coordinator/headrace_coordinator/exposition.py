@@ -14,6 +14,12 @@ from typing import Any, Literal, NamedTuple, Protocol, cast
 
 Kind = Literal["counter", "gauge", "histogram"]
 
+#: Series of one metric; names of services and operations are few, but anybody's.
+MAX_SERIES = 1000
+
+#: What stands for all labels of series that are too many.
+OTHER = "other"
+
 
 class Sample(NamedTuple):
     """One line of a scrape."""
@@ -60,7 +66,7 @@ class Collector(Protocol):
 
 
 class Counter:
-    """Totals by label values. Thread safe."""
+    """Totals by label values, up to MAX_SERIES and one for all others. Thread safe."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str] = ()) -> None:
         self._about = (name, text, labels)
@@ -69,6 +75,8 @@ class Counter:
 
     def add(self, amount: float, *values: str) -> None:
         with self._lock:
+            if values not in self._totals and len(self._totals) >= MAX_SERIES:
+                values = (OTHER,) * len(values)
             self._totals[values] = self._totals.get(values, 0.0) + amount
 
     def collect(self) -> Iterable[Family]:
@@ -80,7 +88,9 @@ class Counter:
 
 
 class Histogram:
-    """How often what was observed lay between which bounds, by label values. Thread safe."""
+    """How often what was observed lay between which bounds, by label values as ``Counter`` has
+    them. Thread safe.
+    """
 
     def __init__(
         self, name: str, text: str, bounds: Sequence[float], labels: Sequence[str] = ()
@@ -96,7 +106,7 @@ class Histogram:
     def observe(self, amount: float, *values: str) -> None:
         with self._lock:
             if values not in self._totals:
-                self._begin(values)
+                values = self._begin(values)
             self._counts[values][bisect_left(self._bounds, amount)] += 1
             self._totals[values] += amount
 
@@ -107,9 +117,13 @@ class Histogram:
                 family.add_histogram(values, self._bounds, counts, self._totals[values])
         yield family
 
-    def _begin(self, values: tuple[str, ...]) -> None:
-        self._counts[values] = [0] * (len(self._bounds) + 1)
-        self._totals[values] = 0.0
+    def _begin(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Begin a series, or find the one in its place."""
+        if len(self._totals) >= MAX_SERIES:
+            values = (OTHER,) * len(values)
+        self._counts.setdefault(values, [0] * (len(self._bounds) + 1))
+        self._totals.setdefault(values, 0.0)
+        return values
 
 
 class Registry:

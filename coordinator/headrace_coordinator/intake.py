@@ -18,7 +18,12 @@ from headrace_coordinator.revival import Revival
 from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
 from headrace_wire.batch import check_batch
-from headrace_wire.bounds import MAX_PARAMETER_BYTES, MAX_TASKS
+from headrace_wire.bounds import (
+    MAX_ALL_PARAMETER_BYTES,
+    MAX_JOBS,
+    MAX_PARAMETER_BYTES,
+    MAX_TASKS,
+)
 from headrace_wire.errors import (
     JobStateError,
     ProtocolError,
@@ -54,6 +59,7 @@ class Intake:
                 f"the job's parameters take {len(spec.parameters)} bytes; a job may have "
                 f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
             )
+        self._require_place(spec)
         self._require_service(spec.service)
         self._spool.require_room()
         job = Job(
@@ -200,6 +206,18 @@ class Intake:
             job.result_bytes = 0
             job.undelivered.clear()
             self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
+
+    def _require_place(self, spec: JobSpec) -> None:
+        """Raise UsageError where there are more jobs than the coordinator keeps in memory."""
+        if len(self._state.jobs) >= MAX_JOBS:
+            raise UsageError(
+                f"the coordinator keeps {MAX_JOBS} jobs and no more: delete some that have ended"
+            )
+        if self._state.parameter_bytes + len(spec.parameters) > MAX_ALL_PARAMETER_BYTES:
+            raise UsageError(
+                f"the parameters of all jobs take {self._state.parameter_bytes} bytes of the "
+                f"{MAX_ALL_PARAMETER_BYTES} that the coordinator keeps: delete some that have ended"
+            )
 
     def _require_service(self, service: str) -> None:
         members = self._state.members.values()

@@ -26,7 +26,8 @@ from headrace_coordinator.schedule import (
 )
 from headrace_coordinator.spool import Spool
 from headrace_coordinator.state import Now, QueueState
-from headrace_wire.errors import UnknownWorkerError
+from headrace_wire.bounds import MAX_WORKERS
+from headrace_wire.errors import UnknownWorkerError, UsageError
 from headrace_wire.messages import (
     LOST,
     Heartbeat,
@@ -57,6 +58,8 @@ class Leasing:
         """
         member = self._state.members.get(info.id)
         if member is None:
+            if len(self._state.members) >= MAX_WORKERS:
+                raise UsageError(f"{MAX_WORKERS} workers are connected: there is room for no more")
             member = Member(
                 info=info,
                 connected_at=now.at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headrace_wire.bounds import MAX_ENTRIES, MAX_NAMED_TASKS
 from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
 from headrace_wire.record import Record, field
 
@@ -40,8 +41,12 @@ class Member(Record, frozen=False):
         self.ordered += 1
         if index is None:
             self.job_orders[job] = self.ordered
+            if len(self.job_orders) > MAX_ENTRIES:  # it never says that it has heard of any
+                del self.job_orders[next(iter(self.job_orders))]
         else:
             self.task_orders[job, index] = self.ordered
+            if len(self.task_orders) > MAX_NAMED_TASKS:
+                del self.task_orders[next(iter(self.task_orders))]
 
     def order_hand_back(self) -> None:
         """Have what has not started returned."""

@@ -20,7 +20,7 @@ from headrace_coordinator.events import (
     RunDone,
     TaskDead,
 )
-from headrace_coordinator.exposition import Counter, Family, Histogram, Registry
+from headrace_coordinator.exposition import MAX_SERIES, OTHER, Counter, Family, Histogram, Registry
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.queue import Queue
 from headrace_coordinator.samples import SampleBook
@@ -174,6 +174,8 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Family]:
     oldest: dict[str, float] = {}
     for job in queue.state.jobs.values():
         service = job.spec.service
+        if service not in depth and len(depth) >= MAX_SERIES:
+            service = OTHER
         states[job.state] += 1
         depth[service] += job.waiting + len(job.delayed)
         leased[service] += job.leased

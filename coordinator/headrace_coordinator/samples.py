@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from headrace_coordinator.exposition import Family
+from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.messages import Sample
 from headrace_wire.samples import KINDS
 
@@ -29,7 +30,11 @@ class SampleBook:
         with self._lock:
             if number <= self._last_report.get(worker, 0):
                 return
+            # The one that was heard last is last: reports of workers that nobody scrapes go first.
+            self._last_report.pop(worker, None)
             self._last_report[worker] = number
+            if len(self._last_report) > MAX_WORKERS:
+                del self._last_report[next(iter(self._last_report))]
             for sample in samples:
                 self._add_sample(sample)
 

@@ -54,6 +54,8 @@ class QueueState(Record, frozen=False):
     unknown_tasks: int = 0
     #: Jobs of which a worker was given nothing for want of room, and whether that was told.
     held: dict[str, bool] = field(default_factory=dict[str, bool])
+    #: Bytes of all jobs' parameters.
+    parameter_bytes: int = 0
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _slots: int = 0
@@ -76,6 +78,7 @@ class QueueState(Record, frozen=False):
         """
         self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
         job.number = self._last_number
+        self.parameter_bytes += len(job.spec.parameters)
         self.jobs[job.spec.id] = job
         self.note_waiting(job)
 
@@ -83,6 +86,7 @@ class QueueState(Record, frozen=False):
         """Forget a job that nobody holds anything of."""
         self.reckon(job)
         del self.jobs[job.spec.id]
+        self.parameter_bytes -= len(job.spec.parameters)
         self.turns.drop(job.spec.id)
         self.suspected.pop(job.spec.id, None)
         self.paused.pop(job.spec.id, None)

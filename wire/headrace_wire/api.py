@@ -16,6 +16,7 @@ from headrace_wire.bounds import (
     Index,
     JobId,
     Meta,
+    Name,
     Payload,
 )
 from headrace_wire.messages import (
@@ -55,6 +56,9 @@ MAX_WAIT_SECONDS = 20.0
 
 #: Jobs in one answer.
 JOBS_PER_PAGE = 500
+
+#: Shared objects in one answer.
+NAMES_PER_PAGE = 1000
 
 #: Tasks of a job.
 Indices = Annotated[tuple[Index, ...], Meta(max_length=MAX_NAMED_TASKS)]
@@ -203,8 +207,8 @@ class SharedApi(Protocol):
         """Say goodbye: what the session still holds comes free."""
         ...
 
-    def names(self) -> tuple[SharedStatus, ...]:
-        """Every shared object, by name."""
+    def names(self, after: Name = "") -> tuple[SharedStatus, ...]:
+        """Up to NAMES_PER_PAGE shared objects by name, those whose names come after this one."""
         ...
 
 

@@ -57,6 +57,12 @@ MAX_NAMED_TASKS = 1 << 17
 #: Entries of one list that are no tasks: leases, jobs, requests.
 MAX_ENTRIES = 100_000
 
+#: Jobs, workers and shared objects that a coordinator keeps, and bytes of all jobs' parameters.
+MAX_JOBS = 100_000
+MAX_WORKERS = 4096
+MAX_OBJECTS = 100_000
+MAX_ALL_PARAMETER_BYTES = 1 << 30
+
 #: Services of one worker.
 MAX_SERVICES = 32
 
@@ -67,7 +73,7 @@ MAX_COUNTERS = 100
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
 #: Slots of one worker, attempts after the first one.
-MAX_SLOTS = 1 << 16
+MAX_SLOTS = 4096
 MAX_RETRIES = 1000
 
 #: What moves the cursor, turns the text around or is no character: terminals obey it, and log

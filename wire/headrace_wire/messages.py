@@ -15,6 +15,7 @@ from headrace_wire.bounds import (
     MAX_ENTRIES,
     MAX_NAMED_TASKS,
     MAX_SERVICES,
+    MAX_SLOTS,
     Amount,
     Count,
     Identifier,
@@ -269,7 +270,7 @@ class Heartbeat(Message):
     draining: bool
     wait_seconds: Seconds
     orders: Count = 0
-    progress: Annotated[tuple[TaskProgress, ...], Entries] = ()
+    progress: Annotated[tuple[TaskProgress, ...], Meta(max_length=MAX_SLOTS)] = ()
 
 
 class TaskName(Message):

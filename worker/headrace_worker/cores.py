@@ -7,11 +7,9 @@ import os
 import re
 from pathlib import Path
 
+from headrace_wire.bounds import MAX_SLOTS
 from headrace_wire.record import Record
 from headrace_worker import cgroup
-
-#: The most slots that one worker may have (a typing error asks for more).
-MAX_SLOTS = 4096
 
 
 class Cores(Record):

@@ -12,6 +12,8 @@ def check_room(room: SharedRoom) -> None:
     answers = sum(session.answer_bytes for session in room.sessions.values())
     objects = sum(one.size_bytes for one in room.objects.values())
     assert room.ground.size_bytes == objects + answers, "1"
+    sizes = sum(session.size_bytes for session in room.sessions.values())
+    assert room.session_bytes == sizes, "1"
     for name, one in room.objects.items():
         items = list(one.items())
         assert one.size_bytes == one.empty_bytes + sum(item.size_bytes for item in items), "1"

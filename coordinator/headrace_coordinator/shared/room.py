@@ -12,6 +12,7 @@ Invariants, between transitions (``check_room`` checks them):
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from headrace_coordinator.shared.dicts import SharedMapping
@@ -32,11 +33,17 @@ from headrace_coordinator.shared.ground import (
 from headrace_coordinator.shared.lists import SharedItems
 from headrace_coordinator.shared.locks import Flag, Lock
 from headrace_coordinator.shared.queues import SharedLine, make_handed
-from headrace_coordinator.shared.sessions import Lane, Session, measure_answer
+from headrace_coordinator.shared.sessions import (
+    LANE_BYTES,
+    SESSION_BYTES,
+    Lane,
+    Session,
+    measure_answer,
+)
 from headrace_coordinator.shared.values import Value
 from headrace_coordinator.state import Now
-from headrace_wire.bounds import MAX_NAME_CHARACTERS
-from headrace_wire.errors import SharedKindError, UnknownSharedError, UsageError
+from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
+from headrace_wire.errors import SharedFullError, SharedKindError, UnknownSharedError, UsageError
 from headrace_wire.record import Record
 from headrace_wire.shared import (
     DICT,
@@ -53,6 +60,9 @@ from headrace_wire.shared import (
     SharedStatus,
     Stamp,
 )
+
+#: Bytes that sessions take at most, beside their answers.
+SESSIONS_LIMIT_BYTES = 64 << 20
 
 #: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
 #: trying.
@@ -97,7 +107,9 @@ class SharedRoom:
         self.lease_seconds = lease_seconds
         self.ground = Ground(emit, limit_bytes)
         self.objects: dict[str, SharedObject] = {}
+        #: The one that was heard last is last.
         self.sessions: dict[str, Session] = {}
+        self.session_bytes = 0
 
     def open(self, spec: SharedSpec, now: Now) -> SharedStatus:
         """Find an object, or make it.
@@ -120,7 +132,10 @@ class SharedRoom:
         """
         stamp = call.stamp
         session = self._hear(stamp.session, now)
+        if stamp.lane not in session.lanes:
+            self._make_room(LANE_BYTES, now)
         lane = session.find_lane(stamp)
+        self._measure(session)
         if lane.number == stamp.number and lane.answer is not None:
             return lane.answer
         lane.number = stamp.number
@@ -152,8 +167,12 @@ class SharedRoom:
             if found is not None:
                 found.confirm(session.id, (receipt.number,))
         abandoned = {stamp for stamp in beat.abandoned if stamp.session == session.id}
-        for stamp in abandoned:
-            session.abandon(stamp)
+        self._make_room(LANE_BYTES * len({stamp.lane for stamp in abandoned}), now)
+        try:
+            for stamp in abandoned:
+                session.abandon(stamp)
+        finally:
+            self._measure(session)
         self._settle_holding(session, lambda stamp: stamp in abandoned)
 
     def leave(self, session_id: str) -> None:
@@ -163,11 +182,14 @@ class SharedRoom:
             self._free(session)
             self.ground.size_bytes -= session.answer_bytes
             del self.sessions[session_id]
+            self.session_bytes -= session.counted_bytes
             self.ground.emit(SharedSessionGone(session_id))
 
-    def statuses(self) -> list[SharedStatus]:
-        """Every object, by name."""
-        return [self._show(self.objects[name]) for name in sorted(self.objects)]
+    def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
+        """Objects by name, the first ones that come after one."""
+        names = sorted(self.objects)
+        first = bisect_right(names, after) if after else 0
+        return [self._show(self.objects[name]) for name in names[first : first + most]]
 
     def tick(self, now: Now) -> None:
         """Let time pass: what silent sessions hold comes free."""
@@ -191,7 +213,9 @@ class SharedRoom:
         """Take back what the store has; every session counts as heard just now."""
         self.ground.see_time(now.monotonic)
         for stamp, answer in stored.answers:
-            lane = self._hear(stamp.session, now).find_lane(stamp)
+            session = self._hear(stamp.session, now)
+            lane = session.find_lane(stamp)
+            self._measure(session)
             lane.answer = answer
             self._remember(lane, answer)
         for one in stored.objects:
@@ -210,6 +234,7 @@ class SharedRoom:
         session = self._hear(holder.session, now)
         session.holding.add(name)
         lane = session.lanes.setdefault(holder.lane, Lane(holder.number))
+        self._measure(session)
         if answer and lane.number <= holder.number:
             self._remember(lane, None)
             lane.number, lane.answer = holder.number, answer
@@ -219,6 +244,8 @@ class SharedRoom:
             raise UsageError(f"there is no shared {spec.kind!r}: only {', '.join(KINDS)}")
         if not 0 < len(spec.name) <= MAX_NAME_CHARACTERS:
             raise UsageError(f"a shared object's name has 1 to {MAX_NAME_CHARACTERS} characters")
+        if len(self.objects) >= MAX_OBJECTS:
+            raise SharedFullError(f"there are {MAX_OBJECTS} shared objects: delete some of them")
         self.ground.see_time(now.monotonic)
         self.ground.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial))
         made: SharedObject
@@ -247,11 +274,37 @@ class SharedRoom:
             session.holding.discard(call.name)
 
     def _hear(self, session_id: str, now: Now) -> Session:
-        session = self.sessions.get(session_id)
+        session = self.sessions.pop(session_id, None)
         if session is None:
-            session = self.sessions[session_id] = Session(session_id, now.monotonic)
+            self._make_room(SESSION_BYTES, now)
+            session = Session(session_id, now.monotonic)
+        self.sessions[session_id] = session
+        self._measure(session)
         session.heard = now.monotonic
         return session
+
+    def _measure(self, session: Session) -> None:
+        """Count what a session takes now."""
+        self.session_bytes += session.size_bytes - session.counted_bytes
+        session.counted_bytes = session.size_bytes
+
+    def _make_room(self, growth_bytes: int, now: Now) -> None:
+        """Forget sessions that have been silent for long, where all together take too much.
+
+        Raises SharedFullError where that does not help.
+        """
+        while self.session_bytes + growth_bytes > SESSIONS_LIMIT_BYTES:
+            oldest = next(iter(self.sessions.values()), None)
+            if (
+                oldest is None
+                or oldest.holding
+                or oldest.heard + self.lease_seconds > now.monotonic
+            ):
+                raise SharedFullError(
+                    f"too many programs use shared state at a time: {len(self.sessions)} were "
+                    f"heard of within {self.lease_seconds:g} s"
+                )
+            self.leave(oldest.id)
 
     def _answer(self, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
         lane.answer = answer

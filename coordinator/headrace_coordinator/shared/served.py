@@ -10,7 +10,7 @@ from headrace_coordinator.bells import Bells
 from headrace_coordinator.commit import Committer
 from headrace_coordinator.ledger import Ledger
 from headrace_coordinator.need import RELIEF
-from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE
 from headrace_wire.loop import Answer
 from headrace_wire.record import replace
 from headrace_wire.shared import (
@@ -65,9 +65,9 @@ class SharedObjects:
     def leave(self, session: str) -> Answer[None]:
         yield from self._commit(lambda queue, _: queue.shared.leave(session), RELIEF)
 
-    def names(self) -> tuple[SharedStatus, ...]:
+    def names(self, after: str = "") -> tuple[SharedStatus, ...]:
         statuses: list[SharedStatus] = self._ledger.observe(
-            lambda queue, _: queue.shared.statuses()
+            lambda queue, _: queue.shared.statuses(after, NAMES_PER_PAGE)
         )
         return tuple(
             replace(status, waiting=self._waiting[status.kind, status.name]) for status in statuses

@@ -6,6 +6,10 @@ from headrace_wire.errors import ProtocolError
 from headrace_wire.record import Record, field
 from headrace_wire.shared import SharedAnswer, Stamp
 
+#: Bytes that a session and a lane take in memory, about, beside the answers.
+SESSION_BYTES = 800
+LANE_BYTES = 250
+
 #: Lanes of one session, at most: calls that it can have under way at a time.
 MAX_LANES = 10_000
 
@@ -28,6 +32,8 @@ class Session(Record, frozen=False):
     heard: float
     lanes: dict[int, Lane] = field(default_factory=dict[int, Lane])
     holding: set[str] = field(default_factory=set[str])
+    #: What of its size the room has counted.
+    counted_bytes: int = 0
 
     def find_lane(self, stamp: Stamp) -> Lane:
         """The lane of a request, made if it is its first.
@@ -36,21 +42,28 @@ class Session(Record, frozen=False):
         """
         lane = self.lanes.get(stamp.lane)
         if lane is None:
-            if len(self.lanes) >= MAX_LANES:
-                raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
-            lane = self.lanes[stamp.lane] = Lane(stamp.number)
+            lane = self._add_lane(stamp)
         if stamp.number < lane.number:
             raise ProtocolError("a request for shared state came after its successor")
         return lane
 
     def abandon(self, stamp: Stamp) -> None:
-        """Answer this request no more, should it be waiting somewhere."""
-        lane = self.lanes.get(stamp.lane)
-        if lane is None:
-            lane = self.lanes[stamp.lane] = Lane(stamp.number)
+        """Answer this request no more, should it be waiting somewhere. Raises ProtocolError."""
+        lane = self.lanes.get(stamp.lane) or self._add_lane(stamp)
         if lane.number <= stamp.number:
             lane.number = stamp.number + 1
             lane.answer = None
+
+    def _add_lane(self, stamp: Stamp) -> Lane:
+        if len(self.lanes) >= MAX_LANES:
+            raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
+        lane = self.lanes[stamp.lane] = Lane(stamp.number)
+        return lane
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory beside its answers."""
+        return SESSION_BYTES + LANE_BYTES * len(self.lanes)
 
     @property
     def answer_bytes(self) -> int:
