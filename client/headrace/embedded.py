@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,7 @@ from headrace_wire.address import parse_address
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
 from headrace_worker.cores import count_usable_cores, parse_slots
+from headrace_worker.pool.program import Program, clean_pythonpath, list_safe_flags
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0
@@ -56,14 +57,14 @@ def open_embedded_cluster(
     permits: Permits | None = None,
     *,
     max_tasks: int | None = None,
-    import_path: Sequence[str] = (),
+    program: Program | None = None,
     show_output: bool = False,
 ) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
-    ``permits`` is what jobs may use in the worker: nothing when not given. ``import_path`` is where
-    the worker looks for modules beside its own. ``show_output`` lets tasks print where this
-    process does.
+    ``permits`` is what jobs may use in the worker: nothing when not given. ``program`` is
+    what slots resemble: they look for modules where it does. ``show_output`` lets tasks print where
+    this process does.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
     of the children's log when one of them ends too soon.
@@ -101,11 +102,11 @@ def open_embedded_cluster(
              "--slots", slots, "--start-method", start_method, "--name", "embedded",
              "--drain", "0s", "--with-parent", "--temporary", str(folder),
              *_write_options(permits or Permits()),
+             *([] if program is None else ["--program", program.write()]),
              *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
              *(["--log-level", "error", "--task-stdout"] if show_output else [])],
             _inherit(2) if show_output else log,
             _inherit(1) if show_output else subprocess.DEVNULL,
-            import_path,
         )  # fmt: skip
         in_the_end(partial(_stop, worker))
         _tie(worker, coordinator)
@@ -148,17 +149,17 @@ def _start(
     arguments: list[str],
     log: IO[bytes] | int | None,
     stdout: int | None,
-    import_path: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     # What a user set for a cluster elsewhere is not meant for these two.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
         or name == "HEADRACE_PRIMES_ENGINE"
     }  # fmt: skip
-    if import_path:
-        environment["PYTHONPATH"] = os.pathsep.join(import_path)
+    python_path = clean_pythonpath(environment.pop("PYTHONPATH", None))
+    if python_path is not None:
+        environment["PYTHONPATH"] = python_path
     child = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "headrace", *arguments],
+        [sys.executable, *list_safe_flags(), "-m", "headrace", *arguments],
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=log,

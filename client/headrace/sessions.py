@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import sys
 import weakref
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -77,13 +76,14 @@ def open_session(
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed
     from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only where needed
+    from headrace_worker.pool.program import describe_program  # noqa: PLC0415 - only where needed
 
     permits = Permits(allow=(EVERYTHING,), pickle=True)
     with open_embedded_cluster(
         slots,
         permits=permits,
         max_tasks=max_tasks,
-        import_path=[os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100 - "" is here
+        program=describe_program(),
         show_output=True,
     ) as cluster:
         yield cluster

@@ -200,6 +200,7 @@ class Agent:
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,
             task_stdout=settings.task_stdout,
+            program=settings.program,
             home=Home(settings.coordinator, str(settings.key_file.absolute())),
         ) as self._pool:
             self._loop.watch(self._pool.fileno(), lambda _: self._news.ring(), select.EPOLLIN)

@@ -14,6 +14,7 @@ from headrace_wire.bounds import (
     check_fields,
 )
 from headrace_wire.record import Record, field
+from headrace_worker.pool.program import Program
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
 DEFAULT_DRAIN_SECONDS = 30.0
@@ -26,7 +27,8 @@ class WorkerSettings(Record):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the
-    host's name and the process number. ``permits`` is what jobs may use here.
+    host's name and the process number. ``permits`` is what jobs may use here;
+    ``program`` is the one for which an embedded worker is there.
     """
 
     coordinator: Address
@@ -40,6 +42,7 @@ class WorkerSettings(Record):
     max_rss_bytes: SizeLimit | None = None
     task_stdout: bool = False
     permits: Permits = field(default_factory=Permits)
+    program: Program | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

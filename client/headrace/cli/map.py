@@ -70,7 +70,9 @@ def make_map_command(*, embedded: bool) -> click.Command:
         options = JobOptions.take(rest)
         calls = _spread(read_records(records), star=star)
         plan = plan_calls(function, calls, count_records(records), call_options)
-        carry_out("calls", plan, options, output, "jsonl", import_path=import_path)
+        carry_out(
+            "calls", plan, options, output, "jsonl", import_path=(*import_path, str(Path.cwd()))
+        )
 
     return map_records
 

@@ -240,6 +240,7 @@ def coordinator(
     help="Take code along with jobs: whoever holds the key can run anything here.",
 )
 @option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
+@option("--program", hidden=True, help="The program that an embedded worker is for.")
 @log_option
 @with_parent_option
 @temporary_option
@@ -258,6 +259,7 @@ def worker(
     allow_pickle: bool,
     allow_ship: bool,
     task_stdout: bool,
+    program: str | None,
     log_level: str,
     with_parent: bool,
     temporary: Path | None,
@@ -270,6 +272,7 @@ def worker(
     from headrace_services.registry import list_services  # noqa: PLC0415 - quick start
     from headrace_worker.pool.launch import make_launcher  # noqa: PLC0415 - quick start
     from headrace_worker.pool.loader import list_light_modules  # noqa: PLC0415 - quick start
+    from headrace_worker.pool.program import Program  # noqa: PLC0415 - quick start
 
     permits = Permits(allow, allow_pickle, path, allow_ship)
     launcher = make_launcher(start_method, preload=list_light_modules(permits))
@@ -296,6 +299,7 @@ def worker(
                 max_rss_bytes=max_rss,
                 permits=permits,
                 task_stdout=task_stdout,
+                program=None if program is None else Program.read(program),
             ),
             launcher,
         )

@@ -76,7 +76,7 @@ def carry_out(
 ) -> None:
     """Submit a planned job, wait, put the results together, say how it went, and exit.
 
-    An embedded worker looks for a user's modules in ``import_path`` and the present folder.
+    An embedded worker looks for a user's modules in ``import_path``.
     """
     with _open_cluster(options, import_path) as cluster, Progress() as progress:
         started = time.monotonic()
@@ -152,7 +152,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
         from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only for run
 
         # Whoever runs it here may run anything here.
-        permits = Permits(allow=(EVERYTHING,), paths=(*import_path, str(Path.cwd())))
+        permits = Permits(allow=(EVERYTHING,), paths=tuple(import_path))
         with open_embedded_cluster(options.slots, permits=permits) as cluster:
             yield cluster
     else:

@@ -39,7 +39,8 @@ class CallsService:
 
     def __init__(self) -> None:
         self._permits = Permits()
-        self._initialized: set[bytes] = set()
+        #: What the initializer was that has run here: a slot works for one pool that has one.
+        self._initialized: tuple[object, ...] = ()
         self._shipments: Shipments | None = None
 
     @property
@@ -188,16 +189,14 @@ class CallsService:
             return
         if not isinstance(initargs, bytes):
             raise ValueError("the job's initializer has no arguments")  # noqa: TRY004 - wrong parameters
-        about = (serializer, parameters.get("pool"), sealed, initargs)
-        import hashlib  # noqa: PLC0415 - with OpenSSL
-
-        digest = hashlib.sha256(repr(about).encode(errors="surrogatepass")).digest()
-        if digest in self._initialized:
+        tenant = parameters.get("tenant")
+        about = (tenant,) if tenant else (serializer, parameters.get("pool"), sealed, initargs)
+        if about == self._initialized:
             return
         initializer = _find(sealed, serializer, permits)
         args, kwds = open_call(serializer, initargs, classes)
         initializer(*args, **kwds)
-        self._initialized.add(digest)
+        self._initialized = about
 
     def _refuse(self, operation: str) -> str:
         return f"calls cannot {operation!r}: it can {', '.join(self.operations)}"

@@ -31,8 +31,10 @@ from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_wire.record import Record
 from headrace_worker.pool.cell import Cell
+from headrace_worker.pool.loader import import_beforehand
 from headrace_worker.pool.orphans import adopt_orphans, read_end, reap_strays
 from headrace_worker.pool.packing import pack, unpack
+from headrace_worker.pool.program import Program
 from headrace_worker.pool.slot import SlotSettings
 
 if TYPE_CHECKING:
@@ -74,12 +76,13 @@ class Order(Record):
             home and [home.address, home.key_file],
             [settings.loader, settings.preload, settings.max_tasks, settings.max_rss_bytes,
              settings.forked, settings.task_stdout],
+            settings.program and [settings.program.path, settings.program.pythonpath],
         ])  # fmt: skip
 
     @classmethod
     def decode(cls, message: bytes) -> Order:
         """Read an order; nothing in it is ever unpickled."""
-        module, qualname, name, permits, home, settings = unpack(message)
+        module, qualname, name, permits, home, settings, program = unpack(message)
         allow, pickle, paths, ship = permits
         loader, preload, max_tasks, max_rss_bytes, forked, task_stdout = settings
         return cls(
@@ -93,6 +96,7 @@ class Order(Record):
                 Permits(tuple(allow), pickle, tuple(paths), ship),
                 task_stdout,
                 Home(Address(*home[0]), home[1]) if home else None,
+                Program(tuple(program[0]), program[1]) if program else None,
             ),
             name,
         )
@@ -112,13 +116,6 @@ def serve(control_fd: int, lifeline: int) -> NoReturn:
     gc.freeze()
     adopt_orphans()
     _Server(control, lifeline, hello.process).run()
-
-
-def import_beforehand(names: Sequence[str]) -> None:
-    """Import what slots are to share; a slot tells its pool what is missing."""
-    for name in names:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
 
 
 class _Server:

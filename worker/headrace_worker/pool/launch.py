@@ -22,12 +22,12 @@ from headrace_worker.pool.forkserver import (
     REPORT,
     Hello,
     Order,
-    import_beforehand,
     serve,
     write_program,
 )
-from headrace_worker.pool.loader import DEFAULT_LOADER
+from headrace_worker.pool.loader import DEFAULT_LOADER, import_beforehand
 from headrace_worker.pool.orphans import adopt_orphans, wait_for_orphan
+from headrace_worker.pool.program import SAFE_PATH_MARK, list_safe_flags
 from headrace_worker.pool.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Launcher:
         context: Any = multiprocessing.get_context(self.start_method)
         args = (link, cell, settings)
         process: BaseProcess = context.Process(target=target, args=args, name=name, daemon=True)
-        with _hide_main(), _hold_interrupts():
+        with _hide_main(), _hold_interrupts(), _keep_present_folder_out():
             process.start()
         return process
 
@@ -167,7 +167,7 @@ class ForkServer:
             with theirs, _hold_interrupts():
                 fds = (theirs.fileno(), self._lifeline)
                 self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                    [sys.executable, *_list_flags(), "-c", write_program(sys.path, *fds)],
+                    [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
                     stdin=subprocess.DEVNULL,
                     env=ONE_THREAD_EACH | os.environ,
                     pass_fds=fds,
@@ -335,13 +335,6 @@ def _read_word(report: int) -> int | None:
     return int(word)
 
 
-def _list_flags() -> list[str]:
-    # What multiprocessing itself uses: there is no public way to pass -X, -W and -B on.
-    own: Any = subprocess
-    flags: list[str] = own._args_from_interpreter_flags()  # noqa: SLF001 - see above
-    return flags
-
-
 def _refuse_threads() -> None:
     # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
     # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
@@ -362,6 +355,18 @@ def _hide_main() -> Generator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _keep_present_folder_out() -> Generator[None]:
+    # An interpreter that is started with -c looks for modules there first.
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = before or SAFE_PATH_MARK
+    try:
+        yield
+    finally:
+        if not before:
+            del os.environ["PYTHONSAFEPATH"]
 
 
 @contextmanager

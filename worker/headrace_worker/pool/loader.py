@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headrace_services.permits import Permits
     from headrace_services.service import Service
@@ -15,17 +17,48 @@ if TYPE_CHECKING:
 DEFAULT_LOADER = "headrace_services.registry:load_service"
 
 
-#: What most calls need, small enough to be in every slot: slots share it.
+#: What most calls need, small enough to be in every slot: slots share it. Each module that a slot
+#: imports for a call is among it, be it one of Python's own: where a slot looks for a user's
+#: modules first, it might find another one of that name later.
 CALL_MODULES = (
+    "ast",
+    "dataclasses",
+    "dis",
+    "linecache",
+    "multiprocessing.spawn",
+    "pkgutil",
+    "reprlib",
+    "tokenize",
+    "traceback",
+    "zoneinfo",
+    "headrace_services.calls.errors",
+    "headrace_services.calls.main_module",
+    "headrace_services.calls.main_names",
+    "headrace_services.calls.pickling",
     "headrace_services.calls.rebuilding",
     "headrace_services.calls.service",
+    "headrace_services.calls.show",
     "headrace_services.calls.transport",
 )
 
 
 def list_light_modules(permits: Permits) -> tuple[str, ...]:
     """List what is worth to be imported before slots are forked, for jobs as they are allowed."""
-    return CALL_MODULES if permits.allows_anything else ()
+    if not permits.allows_anything:
+        return ()
+    pickles = permits.pickle and find_spec("cloudpickle") is not None
+    return (
+        *CALL_MODULES,
+        *(["cloudpickle"] if pickles else []),
+        *(["headrace_services.calls.shipment"] if permits.ship else []),
+    )
+
+
+def import_beforehand(names: Iterable[str]) -> None:
+    """Import what slots are to share; a slot tells its pool what is missing."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def resolve_loader(dotted: str) -> Callable[[str], Service]:

@@ -46,6 +46,7 @@ from headrace_worker.pool.messages import (
     STOPPED,
 )
 from headrace_worker.pool.news import News, Progress, TaskLine
+from headrace_worker.pool.program import Program
 from headrace_worker.pool.runners import KeptJobs
 from headrace_worker.pool.slot import SlotSettings
 from headrace_worker.pool.slot_process import SlotProcess
@@ -87,6 +88,7 @@ class Pool:
     and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
     it are told: nothing is allowed when not given. Tasks print to standard error, or with
     ``task_stdout`` to standard output. ``home`` is where tasks find shared state.
+    ``program`` is what slots resemble.
 
     Raises UsageError for an unknown start method, and for fork in a process that has threads.
     """
@@ -104,6 +106,7 @@ class Pool:
         permits: Permits | None = None,
         task_stdout: bool = False,
         home: Home | None = None,
+        program: Program | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
@@ -117,6 +120,7 @@ class Pool:
             permits=permits or Permits(),
             task_stdout=task_stdout,
             home=home,
+            program=program,
         )
         self._line = Line()
         self._held: dict[int, Held] = {}

@@ -36,6 +36,7 @@ from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, expl
 from headrace_worker.pool.loader import resolve_loader
 from headrace_worker.pool.messages import LOADED, READY, RETIRE, RETIRED
 from headrace_worker.pool.outbox import Outbox
+from headrace_worker.pool.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.pool.runners import JobRunner, KeptJobs
 from headrace_worker.proc import read_rss_bytes
 
@@ -80,6 +81,7 @@ class SlotSettings(Record):
     permits: Permits = Permits()
     task_stdout: bool = False
     home: Home | None = None
+    program: Program | None = None
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -336,8 +338,9 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
     STAY.home = settings.home
-    # In front, as Python does with the folder of a program that it runs.
-    sys.path[:0] = settings.permits.paths
+    if os.environ.get("PYTHONSAFEPATH") == SAFE_PATH_MARK:
+        del os.environ["PYTHONSAFEPATH"]
+    apply_import_path(settings.program, settings.permits)
     if settings.forked:
         _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
