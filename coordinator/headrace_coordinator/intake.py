@@ -172,8 +172,8 @@ class Intake:
         starts: list[int] = []
         freed = 0
         for span in spans:
-            stop, size_bytes = job.undelivered.get(span.start, (0, 0))
-            if stop == span.stop:
+            stop, size_bytes = job.undelivered.get(span.start, (None, 0))
+            if stop is not None and stop == span.stop:
                 del job.undelivered[span.start]
                 job.dropped.add(span.start, stop)
                 job.result_bytes -= size_bytes

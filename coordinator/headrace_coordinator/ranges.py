@@ -174,6 +174,8 @@ class RangeSet:
         return self._blocks[bisect_right(self._firsts, index) if self._firsts else 0]
 
     def _walk(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        if start >= stop:
+            return
         for block in range(bisect_right(self._firsts, start), bisect_left(self._firsts, stop) + 1):
             starts, stops = self._blocks[block]
             for place in range(bisect_right(stops, start), bisect_left(starts, stop)):

@@ -81,3 +81,10 @@ def test_an_endless_job_does_not_grow(rig: Rig) -> None:
         rig.queue.state.drain_events()
     assert len(job.chunks.starts) <= FORGOTTEN_AT_ONCE
     assert (len(job.done), len(job.dropped), len(job.undelivered)) == (1, 1, 0)
+
+
+def test_a_span_that_was_never_there_is_not_delivered() -> None:
+    rig = Rig()
+    rig.submit(owned=True)
+    rig.queue.intake.deliver("job", (Span(0, 0), Span(5, 0), Span(1 << 62, 1 << 62)), rig.now)
+    check_invariants(rig.queue.state)

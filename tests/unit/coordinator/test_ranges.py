@@ -58,6 +58,7 @@ def test_overlap_and_missing_share_a_range_out(
     ranges, model = build(steps)
     start, stop = span
     asked = set(range(start, stop))
+    assert all(left < right for left, right in ranges.overlap(start, stop))
     assert spread(ranges.overlap(start, stop)) == asked & model
     assert spread(ranges.missing(start, stop)) == asked - model
     assert ranges.covers(start, stop) == (asked <= model)

@@ -1,0 +1,224 @@
+"""Whatever values arrive from whoever holds the key, the coordinator goes on serving others.
+
+Every method is called as a client or a worker would call it, with one value after the other of its
+arguments replaced by one that nobody should send.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import urllib.request
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from headrace.cluster import Cluster
+from headrace.submission import make_job_spec
+from headrace_coordinator.coordinator import Coordinator
+from headrace_coordinator.invariants import check_invariants
+from headrace_coordinator.settings import CoordinatorSettings
+from headrace_coordinator.shared.invariants import check_room
+from headrace_wire.address import Address
+from headrace_wire.api import APIS
+from headrace_wire.batch import pack_batch
+from headrace_wire.errors import HeadraceError
+from headrace_wire.key import load_key
+from headrace_wire.manager import Proxy
+from support.wire_messages import read_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BATCH = pack_batch([b"value"])
+SPEC = ["new", "images", "blur", b"\x80", 5, False, "name", 0, 1.0, 1, 0.5, 60.0, False]
+RUN = [0, "job", 0, 1, BATCH, 0.1, 0.1, {"counter": 1.0}]
+FAILURE = [0, "job", 1, 1, "error", "", "E", "m", "t", "s", "w", 0.1, 0.1, b""]
+SAMPLE = ["headrace_cpu_seconds", ["service", "images", "operation", "blur"], 1.0, []]
+LINE = [1.0, "info", "w", 0, "text"]
+CALL = [["session", 0, 1], "value", "value", "set", [b"\x00"], [], 0.0]
+
+#: A call of each method as it should be, with nothing to wait for.
+CALLS: dict[str, list[Any]] = {
+    "jobs.submit": [SPEC],
+    "jobs.put": ["streamed", 0, BATCH],
+    "jobs.seal": ["streamed", 0],
+    "jobs.status": ["job"],
+    "jobs.jobs": [0],
+    "jobs.cancel": ["other"],
+    "jobs.retry": ["other"],
+    "jobs.replay": ["other", [0]],
+    "jobs.withdraw": ["other", [0, 1], False],
+    "jobs.delete": ["gone"],
+    "jobs.progress": ["job", 10],
+    "jobs.workers": [],
+    "jobs.info": [],
+    "jobs.register": [
+        ["w", "name", "host", 1, 1, "", "spawn", "0", {"images": "x"}],
+        [[7, "job", 0, 1, 1, 1]],
+    ],
+    "jobs.lease": [["w", 1, 1, 0.0, ["job"]]],
+    "jobs.heartbeat": [["w", 0, [7], 0, 0, False, 0.0, 0, [["job", 0, "w", 0.5, 1.0]]]],
+    "jobs.leave": ["nobody"],
+    "results.report": [["w", 1, [RUN], [FAILURE], [[7, "job", 2, 3]], [SAMPLE],
+                        [["job", [LINE], 0]]]],
+    "results.fetch": [["job", 0, True, 1000, 0.0, 10**6]],
+    "results.collect": [["owned", 0, 0, 1000, 0.0, 0.0, [[0, 1]]]],
+    "results.failures": ["job", 0, 10],
+    "results.logs": [["job", 0, 0.0]],
+    "results.acknowledge": ["gone"],
+    "shared.open": [["value", "value", b"\x00", 0]],
+    "shared.read": [["", 0, 0], "value", "value", "get", [], [], 0.0],
+    "shared.change": [CALL],
+    "shared.beat": [["session", [["session", 1, 1]], [["queue", 1]]]],
+    "shared.leave": ["nobody"],
+    "shared.names": [""],
+}  # fmt: skip
+CALLS["shared.read"] = [CALLS["shared.read"]]
+
+#: What is put in place of any value.
+HOSTILE: dict[str, Any] = {
+    "nothing": None, "zero": 0, "minus one": -1, "2^63": 2**63, "2^64-1": 2**64 - 1,
+    "-2^63": -(2**63), "2^62": 2**62, "true": True, "nan": math.nan, "inf": math.inf,
+    "-inf": -math.inf, "1e308": 1e308, "5e-324": 5e-324, "no text": "", "long text": "x" * 10**6,
+    "surrogate": "\udcff", "nul": "a\x00b", "escape": "\x1b]0;x\x07\x1b[2J", "lines": "a\nb",
+    "bidi": "\u202e", "no bytes": b"", "bytes": b"\xc1", "lying batch": b"\xdd\xff\xff\xff\xff",
+    "deep": b"\x91" * 5000, "empty list": [], "long list": [0] * 10**6, "lists": [[[]]] * 1000,
+    "map": {"a": 1}, "large map": {str(number): float(number) for number in range(10**5)},
+}  # fmt: skip
+
+
+class Door:
+    """A coordinator, and callers that say what they like."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.stack = stack
+        self.start()
+
+    def start(self) -> None:
+        settings = CoordinatorSettings(
+            self.folder / "data",
+            self.folder / "key",
+            bind=Address("127.0.0.1", 0),
+            http=Address("127.0.0.1", 0),
+        )
+        self.running = self.stack.enter_context(Coordinator(settings))
+        self.key = load_key(self.folder / "key")
+        self.cluster = self.stack.enter_context(Cluster(self.running.bound, self.key))
+        self.callers = {name: Proxy(name, self.running.bound, self.key) for name in APIS}
+
+    def restart(self) -> None:
+        self.stack.close()
+        self.start()
+
+    def call(self, place: str, arguments: list[Any]) -> str:
+        """Call a method of an API. Returns what was refused, in one line, or nothing."""
+        name, _, method = place.partition(".")
+        try:
+            self.callers[name].call(method, arguments)
+        except HeadraceError as error:
+            return error.message
+        return ""
+
+    def prepare(self) -> None:
+        """Have everything that the calls are about."""
+        for job, tasks, carried, owned in (
+            ("job", 100, False, False), ("other", 3, False, False),
+            ("streamed", None, True, False), ("owned", 10, False, True),
+        ):  # fmt: skip
+            spec = [job, "images", "blur", b"\x80", tasks, carried, *SPEC[6:12], owned]
+            self.call("jobs.submit", [spec])
+        for place in ("jobs.register", "shared.open"):
+            assert self.call(place, copy.deepcopy(CALLS[place])) == ""
+        self.call("shared.open", [["queue", "queue", b"", 0]])
+
+    def check(self) -> None:
+        """Somebody who means well finds all as it should be."""
+        ledger = self.running._ledger
+        ledger.observe(lambda queue, _: check_invariants(queue.state))
+        ledger.observe(lambda queue, _: check_room(queue.shared))
+        spec = make_job_spec("images", "blur", {}, None, tasks=3, carried=False)
+        assert self.cluster.engine.jobs.submit(spec).tasks == 3
+        assert spec.id in {status.id for status in self.cluster.jobs()}
+        self.cluster.engine.jobs.delete(spec.id)
+        assert self.cluster.engine.jobs.info().problem == ""
+        self.cluster.workers()
+        self.cluster.shared()
+        with urllib.request.urlopen(f"http://{self.running.http_bound}/metrics") as page:
+            assert b"headrace_jobs" in page.read()
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    with ExitStack() as stack:
+        yield Door(tmp_path, stack)
+
+
+def mangle(values: list[Any]) -> Iterator[Callable[[Any], None]]:
+    """Each place in nested lists and maps, as a function that puts something there."""
+    for place, old in enumerate(values):
+
+        def put(value: Any, place: int = place) -> None:
+            values[place] = value
+
+        yield put
+        values[place] = old
+        if isinstance(old, list):
+            yield from mangle(old)
+        elif isinstance(old, dict):
+            one = next(iter(old.values()))
+
+            def put_key(key: Any, place: int = place, one: Any = one) -> None:
+                hashable = isinstance(key, str | int | float | bytes)
+                values[place] = {key: one} if hashable else {}
+
+            yield put_key
+
+            def put_inside(value: Any, old: dict[Any, Any] = old, place: int = place) -> None:
+                values[place] = dict.fromkeys(old, value)
+
+            yield put_inside
+            values[place] = old
+
+
+def test_every_method_is_called_here() -> None:
+    assert sorted(CALLS) == sorted(
+        f"{name}.{method}" for name, api in APIS.items() for method in read_methods(api)
+    )
+
+
+@pytest.mark.parametrize("place", CALLS)
+def test_a_call_as_it_should_be_is_served(
+    door: Door, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    door.prepare()
+    refusal = door.call(place, copy.deepcopy(CALLS[place]))
+    assert "must be" not in refusal
+    assert "arrived" not in refusal
+    door.check()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("place", [place for place, arguments in CALLS.items() if arguments])
+def test_values_that_nobody_should_send_harm_nobody(
+    door: Door, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    door.prepare()
+    arguments = copy.deepcopy(CALLS[place])
+    for put in mangle(arguments):
+        for value in HOSTILE.values():
+            put(value)
+            refusal = door.call(place, arguments)
+            assert "its log says why" not in refusal
+            assert refusal.isprintable()
+            assert len(refusal) <= 2000
+        door.check()
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+    door.restart()
+    door.check()
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
