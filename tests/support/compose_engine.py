@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 ENGINE_SCRIPT = REPOSITORY.parent / "shared" / "docker-engine.sh"
 
 #: Seconds for that script, which installs an engine when there is none.
-SCRIPT_SECONDS = 240
+SCRIPT_SECONDS = 480
 
 #: Seconds for an engine to say that it is there.
 ANSWER_SECONDS = 20
