@@ -8,12 +8,15 @@ the tasks of its own jobs only: with each change of the job they are put aside o
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
+import linecache
 import os
 import sys
 import weakref
 import zipfile
+import zipimport
 from collections import OrderedDict
 from collections.abc import Iterator
 from hashlib import sha256
@@ -32,8 +35,9 @@ SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 #: Shipments that a slot keeps at hand, beside those of the jobs that it keeps ready.
 SHIPMENTS_KEPT = 8
 
-#: The first number of a file in memory. Each is used once: importers remember a path's content.
-FIRST_NUMBER = 1000
+#: The first number of a file in memory. They are used one after the other, up to the limit of open
+#: files, which is 1024 for most users, and then again.
+FIRST_NUMBER = 500
 
 
 def pack_folder(folder: Path) -> bytes:
@@ -76,7 +80,7 @@ class Shipment:
             self.modules = list_modules(archive)
         made = os.memfd_create("headrace-shipment", os.MFD_CLOEXEC)
         try:
-            self._file = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, number)
+            self._file = _duplicate(made, number)
         finally:
             os.close(made)
         with open(self._file, "wb", closefd=False) as file:
@@ -143,9 +147,32 @@ class Shipments:
             shipment.enter()
 
 
+def _duplicate(file: int, number: int) -> int:
+    """The same file under this number or a higher one, or a low one when those are used up."""
+    for first in (number, FIRST_NUMBER):
+        try:
+            return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, first)
+        except OSError as error:
+            # Beyond the limit, and all taken up to it.
+            if error.errno not in (errno.EINVAL, errno.EMFILE):
+                raise
+    return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0)
+
+
 def _free(file: int, path: str) -> None:
-    sys.path_importer_cache.pop(path, None)
+    """Close the file, and let nothing remember what lay under its path."""
+    os.ftruncate(file, 0)
+    for name in [name for name in sys.path_importer_cache if _lies_in(name, path)]:
+        importer = sys.path_importer_cache.pop(name)
+        if isinstance(importer, zipimport.zipimporter):
+            importer.invalidate_caches()  # finds no archive any more
+    for name in [name for name in linecache.cache if _lies_in(name, path)]:
+        del linecache.cache[name]
     os.close(file)
+
+
+def _lies_in(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}/")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from headrace_services.calls import CALLS, CallOptions, plan_calls
 from headrace_services.calls.service import CallsService
-from headrace_services.calls.shipment import SHIPMENTS_KEPT, Shipments, pack_folder
+from headrace_services.calls.shipment import FIRST_NUMBER, SHIPMENTS_KEPT, Shipments, pack_folder
 from headrace_services.calls.transport import open_result, seal_call
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import TaskRunner
@@ -94,6 +95,21 @@ def test_a_runner_that_is_kept_still_imports_after_many_other_shipments(
     for number in range(1, SHIPMENTS_KEPT + 2):
         prepare(number)
     assert open_result("msgpack", kept(0, seal_call("msgpack", (), {}))) == 0
+
+
+def test_shipments_go_on_when_their_numbers_are_used_up(
+    calls: CallsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = FIRST_NUMBER + SHIPMENTS_KEPT + 3
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+    monkeypatch.setattr(Shipments, "_next", FIRST_NUMBER)
+    try:
+        for number in range(3 * SHIPMENTS_KEPT):
+            folder = make_folder(tmp_path / str(number), f"{number}" + number * " long")
+            assert run(calls, pack_folder(folder)) == (f"{number}" + number * " long", 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def test_what_did_not_come_along_stays_refused(calls: CallsService, tmp_path: Path) -> None:
