@@ -35,9 +35,15 @@ class Thing:
 """
 
 FORKED = """
+def wait_for(mark):
+    while not os.path.exists(mark):
+        time.sleep(0.01)
+    return 1
+
 if __name__ == "__main__":
+    mark = __file__ + ".mark"
     pool, executor = Pool(1), Executor(1)
-    late, future = pool.apply_async(nap, (1,)), executor.submit(nap, 1)
+    late, future = pool.apply_async(wait_for, (mark,)), executor.submit(wait_for, mark)
     for end in (lambda: sys.exit(0), lambda: os._exit(0), lambda: (pool.terminate(), sys.exit(0))):
         child = os.fork()
         if not child:
@@ -56,6 +62,7 @@ if __name__ == "__main__":
         sys.stdout.flush()
         sys.exit(0)
     print(os.waitpid(child, 0)[1])
+    open(mark, "w").close()
     print(pool.apply(square, (5,)), executor.submit(square, 6).result())
     print(late.get(), future.result())
     pool.terminate()
@@ -210,8 +217,9 @@ def test_who_is_left_removes_the_folder_of_an_embedded_cluster(
     ) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "4\n"
-        children = {child.cmdline()[3]: child for child in psutil.Process(running.pid).children()}
-        children[role].kill()
+        for child in psutil.Process(running.pid).children():
+            if role in child.cmdline():
+                child.kill()
         running.kill()
     wait_until(lambda: not list(place.iterdir()))
 

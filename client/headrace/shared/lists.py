@@ -207,16 +207,11 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 
     def _set_slice(self, chosen: slice, values: Iterable[Any]) -> None:
         numbers = write_slice(chosen)
-        iterable = isinstance(values, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
         if isinstance(values, SharedList):
             values = values.copy()
-        elif not iterable:
-            simple = chosen.step is None or operator.index(chosen.step) == 1
-            raise TypeError(
-                "can only assign an iterable"
-                if simple
-                else "must assign iterable to extended slice"
-            )
+        elif not isinstance(values, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
+            refused: list[Any] = []
+            refused[chosen] = values  # raises TypeError in the words of this Python
         sealed = [seal(value) for value in values]
         told = self._change("splice", *sealed, numbers=numbers).numbers
         if not told[0]:

@@ -20,6 +20,7 @@ from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.news import Progress, TaskLine
 from headrace_worker.pool.pool import Pool
 from support import calls_tasks
+from support.commands import wait_until
 from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, run
 
 # Another test may have loaded a library with native threads, which Python 3.12 warns of.
@@ -229,7 +230,7 @@ def test_a_pool_that_is_called_off_gives_those_who_ask_their_time(
     assert time.monotonic() - began < PATIENCE_SECONDS / 2, "who never asks is not waited for"
     assert end.exists()
     assert {one.job for one in returned} == {asks.job, never.job}
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
 def test_a_forked_child_of_a_task_does_not_speak_for_it(make_pool: MakePool) -> None:

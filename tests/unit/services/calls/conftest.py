@@ -15,7 +15,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 
 
 def is_alike(left: Any, right: Any) -> bool:
-    """Equal, of the same types all the way down, in the same order."""
+    """Equal, of the same types all the way down, in the same order where there is one."""
     if type(left) is not type(right):
         return False
     if isinstance(left, int | str | bytes):
@@ -30,7 +30,9 @@ def is_alike(left: Any, right: Any) -> bool:
     if isinstance(left, dict):
         return is_alike(list(left.items()), list(right.items()))
     if isinstance(left, set | frozenset):
-        return is_alike(sorted(left, key=repr), sorted(right, key=repr))
+        return len(left) == len(right) and all(
+            any(is_alike(one, other) for other in right) for one in left
+        )
     if isinstance(left, np.ndarray):
         return (
             left.dtype == right.dtype
