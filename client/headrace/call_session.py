@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from headrace.carrier import Carrier
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
 from headrace.pace import Pace
@@ -71,16 +72,20 @@ class CallSession:
             )
         )
 
+        self._carrier = Carrier(self.cluster.engine)
+
     def open_stream(self, operation: str, parameters: dict[str, object], **told: Any) -> Stream:
         """A new stream of calls; ``told`` is whom it tells what. See Stream."""
+        left, drop = self._carrier.lift(parameters, self.options.parameters)
         stream = Stream(
             self.cluster.engine,
             "calls",
             operation,
-            parameters,
+            left,
             options=self._submit_options,
             on_silence=self._say_why if self._address else None,
             explain=None if self._address else self._explain,
+            on_end=drop,
             **told,
         )
         self._streams = {stream for stream in self._streams if not stream.ended} | {stream}
@@ -131,6 +136,9 @@ class CallSession:
     def close(self) -> None:
         """Leave the cluster, or stop the embedded one. It may be called again."""
         if self.ownership.is_here:
+            self._carrier.close()
+            if self._address is not None:
+                self._carrier.drop_all()
             self._stack.close()
 
     def _explain(self, error: HeadraceError) -> HeadraceError:

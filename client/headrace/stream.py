@@ -72,7 +72,7 @@ class Stream:
     outcome comes. With ``gather_seconds`` outcomes may be told of that much later, and then many at
     a time. ``plan_wait`` says, in the receiver thread, how many seconds to wait for the next ones.
     ``on_silence`` is told why none comes, after some seconds. ``explain`` makes what breaks the
-    stream clearer.
+    stream clearer. ``on_end`` is told when there is no more to be told.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Stream:
         plan_wait: Callable[[], float] | None = None,
         on_silence: Callable[[str], None] | None = None,
         explain: Callable[[HeadraceError], HeadraceError] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._jobs = engine.jobs
         self._results = engine.results
@@ -103,6 +104,7 @@ class Stream:
         self._plan_wait = plan_wait or _wait_long
         self._on_silence = on_silence
         self._explain = explain
+        self._on_end = on_end
         self._silent = on_silence is not None
         self._lock = threading.Lock()
         #: For those who take tasks back, and they alone: the sending of a task, and the end.
@@ -455,6 +457,8 @@ class Stream:
     def _let_go(self) -> None:
         """Keep nobody's outcomes alive: there is no more to be told."""
         self._on_values = self._on_failures = self._on_broken = _ignore
+        if self._on_end:
+            self._on_end()
 
     def _tell_watchers(self) -> None:
         with self._changed:

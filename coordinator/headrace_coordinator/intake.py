@@ -28,9 +28,10 @@ from headrace_wire.errors import (
     JobStateError,
     ProtocolError,
     ServiceMissingError,
+    UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import CANCELLED, JobSpec, JobStatus, Span
+from headrace_wire.messages import CANCELLED, DATA_SERVICE, JobSpec, JobStatus, Span
 
 
 class Intake:
@@ -109,6 +110,12 @@ class Intake:
         self._state.offer(job)
         self._state.change(job, now)
         return stop
+
+    def require_data(self, job_id: str) -> None:
+        """Raise UnknownJobError where there is no job of this id that keeps data."""
+        job = self._state.find(job_id)
+        if job.spec.service != DATA_SERVICE:
+            raise UnknownJobError(f"job {job_id} keeps no data for others")
 
     def seal(self, job_id: str, tasks: int, now: Now) -> JobStatus:
         """Say that a job is whole. Raises JobStateError when it has another number of tasks."""
@@ -221,6 +228,8 @@ class Intake:
 
     def _require_service(self, service: str) -> None:
         members = self._state.members.values()
+        if service == DATA_SERVICE:
+            return  # nobody runs it
         if members and not any(service in member.services for member in members):
             offered = sorted({name for member in members for name in member.services})
             raise ServiceMissingError(
@@ -234,6 +243,8 @@ class Intake:
             return self._spool.disk_problem
         if job.is_final or job.leases or not job.is_waiting():
             return ""
+        if job.spec.service == DATA_SERVICE:
+            return "it keeps data for other jobs"
         members = self._state.members.values()
         if not members:
             return "no worker is connected"

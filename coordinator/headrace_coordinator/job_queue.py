@@ -23,7 +23,8 @@ from headrace_coordinator.reviver import Reviver
 from headrace_coordinator.state import Now
 from headrace_coordinator.topics import SPOOL, WORK, name_job_topic, name_orders_topic
 from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
-from headrace_wire.errors import SpoolFullError, StoreError
+from headrace_wire.batch import unpack_batch
+from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
 from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     CoordinatorInfo,
@@ -89,6 +90,16 @@ class JobQueue:
             yield self._bells.wait(SPOOL, self._bells.count(SPOOL), time.monotonic() + ROOM_SECONDS)
             raise SpoolFullError(error.message) from None
         return stop
+
+    def read(self, job: str) -> bytes:
+        self._ledger.observe(lambda queue, _: queue.intake.require_data(job))
+        try:
+            batches = self._ledger.store.reader.read_inputs(job, 0, 1)
+        except DamagedError as error:
+            raise StoreError(f"the data of job {job} {error.reason}") from None
+        if not batches:
+            raise UnknownJobError(f"the data of job {job} is gone, or not there yet")
+        return unpack_batch(batches[0])[0]
 
     def seal(self, job: str, tasks: int) -> Answer[JobStatus]:
         return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF)

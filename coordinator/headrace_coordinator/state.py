@@ -9,6 +9,7 @@ from headrace_coordinator.job import HeldLease, Job
 from headrace_coordinator.membership import Member
 from headrace_coordinator.schedule import Turns
 from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import DATA_SERVICE
 from headrace_wire.record import Record, field
 
 
@@ -35,6 +36,7 @@ class QueueState(Record, frozen=False):
        ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of what is leased.
     7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
        tasks that wait out a pause in ``paused``; so none of the others is looked at for a lease.
+       Jobs that keep data for others are in none of them.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
@@ -93,6 +95,8 @@ class QueueState(Record, frozen=False):
 
     def note_waiting(self, job: Job) -> None:
         """Have a job's waiting tasks found by those who ask for work."""
+        if job.spec.service == DATA_SERVICE:
+            return  # nobody runs it
         self.turns.place(job)
         if job.suspects:
             self.suspected[job.spec.id] = job

@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 #: job of one tenant runs jobs of no other.
 Parameters = Mapping[str, object]
 
+
+class Kept(Record):
+    """A parameter that is too large to travel with the others: a file of this machine."""
+
+    path: str
+    size_bytes: int
+
+    def open(self) -> memoryview:
+        """Its content, which is in memory once for all who open it. Raises OSError."""
+        from mmap import ACCESS_READ, mmap  # noqa: PLC0415 - few jobs have one
+
+        with open(self.path, "rb") as file:  # noqa: PTH123 - as given
+            return memoryview(mmap(file.fileno(), self.size_bytes, access=ACCESS_READ))
+
+
 #: Runs one task: its index in the job and its carried input (None where the index is enough).
 #: Returns the encoded value; any exception is the task's failure, and its text is shown to people.
 TaskRunner = Callable[[int, bytes | None], bytes]

@@ -44,6 +44,7 @@ PICKLED = {
 #: What the workers let be called by name, beside ``deeds``.
 ALLOWED = (
     "deeds",
+    "deeds_large",
     "builtins:pow",
     "builtins:int",
     "io:open",
@@ -188,3 +189,9 @@ def test_what_is_said_to_be_different_is(folder: Path) -> None:
 
 def test_calls_mean_what_they_say(folder: Path) -> None:
     assert run(folder, "calls_meaning") == "done"
+
+
+def test_what_all_calls_have_in_common_may_be_large(folder: Path, site: Site) -> None:
+    shutil.copy(PROGRAMS / "deeds_large.py", folder)
+    assert run(folder, "calls_large") == "done"
+    assert run(folder, "calls_large", None, site) == "done"

@@ -82,6 +82,10 @@ class JobQueueApi(Protocol):
         """
         ...
 
+    def read(self, job: JobId) -> Payload:
+        """The one input of a job that keeps data. Raises UnknownJobError."""
+        ...
+
     def seal(self, job: JobId, tasks: Index) -> JobStatus:
         """Say that an unsealed job is whole with this many tasks."""
         ...

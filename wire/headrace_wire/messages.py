@@ -51,6 +51,9 @@ QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
 #: Job states that nothing but ``retry`` or ``delete`` changes any more.
 FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
+#: The service of jobs that nobody runs: their one input is data which other jobs refer to.
+DATA_SERVICE = "data"
+
 #: Reasons for which a task fails.
 ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
 

@@ -5,7 +5,7 @@ from functools import cache
 from headrace_wire.distributions import find_version
 
 #: Raised by one with every change to messages or methods that the other side would misread.
-PROTOCOL = 4
+PROTOCOL = 5
 
 
 @cache

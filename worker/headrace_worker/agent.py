@@ -26,6 +26,8 @@ import os
 import select
 import signal
 import time
+from collections import deque
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -46,10 +48,12 @@ from headrace_wire.version import read_version
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
 from headrace_worker.cores import count_usable_cores, parse_slots
+from headrace_worker.data import DataStore, read_needs
 from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
-from headrace_worker.leases import is_tellable, make_batch, refuse_lease
+from headrace_worker.leases import is_tellable, list_missing, make_batch, refuse_lease
+from headrace_worker.pool.batch import Returned
 from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.pool import Pool
 from headrace_worker.proc import read_rss_bytes
@@ -147,6 +151,11 @@ class Agent:
             count_wanted=self._count_wanted,
             on_leases=self._take_leases,
         )
+        self._fetches = self._manager.loop_jobs(self._loop)
+        self._data = DataStore()
+        #: Leases that wait for data.
+        self._incomplete: deque[Lease] = deque()
+        self._fetching: Run | None = None
         self._appetite = Appetite(slots)
         self._rss_bytes = 0
         self._heap_used = False
@@ -180,8 +189,9 @@ class Agent:
             if not self._failure:
                 yield from self._take_leave()
         finally:
-            for caller in (self._jobs, self._beats, self._results):
+            for caller in (self._jobs, self._beats, self._results, self._fetches):
                 caller.close()
+            self._data.close()
 
     def _work(self, registration: Registration) -> Answer[None]:
         info, settings = self._info, self._settings
@@ -242,7 +252,7 @@ class Agent:
         """
         self._draining = True
         deadline = time.monotonic() + self._settings.drain_seconds
-        self._reporter.add(self._pool.hand_back())
+        self._hand_back()
         while self._pool.outstanding and self._stop_requests < 2 and not self._failure:
             if time.monotonic() >= deadline:
                 return False
@@ -297,6 +307,7 @@ class Agent:
                 self._heap_used = False
                 give_blocks_back()
             self._rss_bytes = slots + read_rss_bytes(os.getpid())
+            self._data.expire(self._list_needed())
             yield Pause(self._loop, LOOK_SECONDS)
 
     def _examine(self) -> Condition:
@@ -315,12 +326,69 @@ class Agent:
 
     def _take_leases(self, leases: tuple[Lease, ...]) -> None:
         for lease in leases:
-            job = self._holdings.find_job(lease.job)
             try:
-                self._pool.submit(make_batch(lease, job.parameters if job else None))
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
+                missing = list_missing(lease, self._find_parameters(lease), self._data)
+            except Exception as error:  # noqa: BLE001 - as below
                 self._refuse(lease, error)
+                continue
+            if missing:
+                self._incomplete.append(lease)
+            else:
+                self._take_up(lease)
+        if self._incomplete and self._fetching is None:
+            self._fetching = Run(self._fetch_data(), self._note_fetched)
         self._news.ring()
+
+    def _find_parameters(self, lease: Lease) -> bytes | None:
+        job = self._holdings.find_job(lease.job)
+        return job.parameters if job else None
+
+    def _take_up(self, lease: Lease) -> None:
+        try:
+            self._pool.submit(make_batch(lease, self._find_parameters(lease), self._data))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
+            self._refuse(lease, error)
+
+    def _fetch_data(self) -> Answer[None]:
+        """Fetch the data that leases need, and take them up."""
+        while self._incomplete:
+            lease = self._incomplete[0]
+            try:
+                for source in list_missing(lease, self._find_parameters(lease), self._data):
+                    content = yield from self._fetches.call(JobQueueApi.read, source)
+                    self._data.put(source, content)
+            except (HeadraceError, OSError) as error:
+                if self._incomplete and self._incomplete[0] is lease:
+                    self._incomplete.popleft()
+                    self._refuse(lease, error)
+                continue
+            if self._incomplete and self._incomplete[0] is lease:
+                self._incomplete.popleft()
+                self._take_up(lease)
+                self._news.ring()
+
+    def _note_fetched(self, answer: None, error: BaseException | None) -> None:
+        del answer
+        self._fetching = None
+        if error is not None:
+            self._note_end("fetcher of data", None, error)
+
+    def _hand_back(self) -> None:
+        """Give back every task that has not started."""
+        self._reporter.add(self._pool.hand_back())
+        while self._incomplete:
+            lease = self._incomplete.popleft()
+            self._reporter.add([Returned(lease.id, lease.job, lease.start, lease.stop)])
+
+    def _list_needed(self) -> set[str]:
+        """The jobs whose data is needed for what is held."""
+        needed: set[str] = set()
+        for job_id in {run.job for run in self._holdings.runs()}:
+            job = self._holdings.find_job(job_id)
+            if job and job.parameters is not None:
+                with suppress(ValueError):
+                    needed.update(source for _, source in read_needs(job_id, job.parameters).data)
+        return needed
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
         """Have the tasks of a lease fail that could not be taken up, and hand back the others."""
@@ -334,11 +402,13 @@ class Agent:
             return
         for job in orders.cancelled_jobs:
             self._pool.cancel(job)
+            for lease in [lease for lease in self._incomplete if lease.job == job]:
+                self._incomplete.remove(lease)
             self._holdings.forget_job(job)
         for task in orders.cancelled_tasks:
             self._pool.cancel_task(task.job, task.index)
         if orders.hand_back:
-            self._reporter.add(self._pool.hand_back())
+            self._hand_back()
         self._news.ring()
 
     def _note_end(self, name: str, answer: Any, error: BaseException | None) -> None:

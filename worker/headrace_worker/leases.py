@@ -7,12 +7,9 @@ leased again without those that failed.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import cast
-
 from headrace_wire.batch import count_batch, unpack_batch
-from headrace_wire.encoding import unpack
 from headrace_wire.messages import Lease
+from headrace_worker.data import DataStore, read_needs
 from headrace_worker.pool.batch import Batch, Event, Failed, Returned
 from headrace_worker.pool.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 
@@ -29,10 +26,16 @@ class DamagedInputsError(ValueError):
         self.indices = indices
 
 
-def make_batch(lease: Lease, parameters: bytes | None) -> Batch:
+def list_missing(lease: Lease, parameters: bytes | None, data: DataStore) -> list[str]:
+    """The jobs whose data is needed for a lease and is not here. Raises ValueError."""
+    needs = read_needs(lease.job, _require(parameters))
+    return [source for _, source in needs.data if source not in data]
+
+
+def make_batch(lease: Lease, parameters: bytes | None, data: DataStore) -> Batch:
     """Open a lease. Raises ValueError, DamagedInputsError among them."""
-    if parameters is None:
-        raise ValueError("the lease came without the parameters of its job")
+    parameters = _require(parameters)
+    needs = read_needs(lease.job, parameters)
     return Batch(
         key=lease.id,
         job=lease.job,
@@ -44,17 +47,15 @@ def make_batch(lease: Lease, parameters: bytes | None) -> Batch:
         attempt=lease.attempt,
         inputs=_open_inputs(lease) if lease.inputs else None,
         timeout_seconds=lease.timeout_seconds,
-        tenant=_read_tenant(lease.job, parameters),
+        tenant=needs.tenant,
+        data=tuple((name, *data.locate(source)) for name, source in needs.data),
     )
 
 
-@lru_cache(maxsize=64)
-def _read_tenant(job: str, parameters: bytes) -> str:
-    """The tenant that a job's parameters name; "" for none."""
-    del job
-    about: object = unpack(parameters)
-    tenant = cast("dict[object, object]", about).get("tenant") if isinstance(about, dict) else None
-    return tenant if isinstance(tenant, str) else ""
+def _require(parameters: bytes | None) -> bytes:
+    if parameters is None:
+        raise ValueError("the lease came without the parameters of its job")
+    return parameters
 
 
 def is_tellable(lease: Lease) -> bool:

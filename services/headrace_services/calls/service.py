@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from headrace_services.permits import Permits, RefusedError
-from headrace_services.service import Gathered
+from headrace_services.service import Gathered, Kept
 from headrace_wire.record import replace
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class CallsService:
         if operation == "call":
             self._initialize(parameters, serializer, classes, permits)
             return _make_caller(serializer, classes, permits, seal)
-        sealed = parameters.get("function")
+        sealed = _open_kept(parameters.get("function"))
         function = _find(sealed, serializer, permits)
         self._initialize(parameters, serializer, classes, permits)
         if isinstance(sealed, str):
@@ -187,14 +187,14 @@ class CallsService:
         sealed, initargs = parameters.get("initializer"), parameters.get("initargs")
         if sealed is None:
             return
-        if not isinstance(initargs, bytes):
+        if not isinstance(initargs, bytes | Kept):
             raise ValueError("the job's initializer has no arguments")  # noqa: TRY004 - wrong parameters
         tenant = parameters.get("tenant")
         about = (tenant,) if tenant else (serializer, parameters.get("pool"), sealed, initargs)
         if about == self._initialized:
             return
-        initializer = _find(sealed, serializer, permits)
-        args, kwds = open_call(serializer, initargs, classes)
+        initializer = _find(_open_kept(sealed), serializer, permits)
+        args, kwds = open_call(serializer, _open_kept(initargs), classes)
         initializer(*args, **kwds)
         self._initialized = about
 
@@ -203,6 +203,10 @@ class CallsService:
 
 
 CALLS = CallsService()
+
+
+def _open_kept(parameter: Any) -> Any:
+    return parameter.open() if isinstance(parameter, Kept) else parameter
 
 
 def _shares_main(parameters: Parameters) -> bool:
@@ -274,12 +278,12 @@ class _Copies:
         self._copy = None
 
 
-def _find(sealed: object, serializer: Serializer, permits: Permits) -> Callable[..., Any]:
+def _find(sealed: Any, serializer: Serializer, permits: Permits) -> Callable[..., Any]:
     from headrace_services.calls.functions import resolve_function  # noqa: PLC0415 - see CallsService
     from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see CallsService
     from headrace_services.calls.values import unpack_value  # noqa: PLC0415 - see CallsService
 
-    if isinstance(sealed, bytes):
+    if isinstance(sealed, bytes | memoryview):
         if serializer == "cloudpickle":
             function: Callable[..., Any] = unpickle_value(sealed)
             return function

@@ -58,7 +58,7 @@ def seal_value(
     return pack_value(value, label, advice)
 
 
-def open_call(serializer: Serializer, frame: bytes, classes: Classes) -> Call:
+def open_call(serializer: Serializer, frame: bytes | memoryview, classes: Classes) -> Call:
     """Decode a call's arguments. Raises ValueError."""
     opened = open_value(serializer, frame, classes)
     if isinstance(opened, list | tuple) and len(cast("list[Any]", opened)) == 2:
@@ -68,7 +68,7 @@ def open_call(serializer: Serializer, frame: bytes, classes: Classes) -> Call:
     raise ValueError("these are not the arguments of a call")
 
 
-def open_value(serializer: Serializer, frame: bytes, classes: Classes) -> Any:
+def open_value(serializer: Serializer, frame: bytes | memoryview, classes: Classes) -> Any:
     """Decode one value. Raises ValueError; with cloudpickle, anything."""
     if serializer == "cloudpickle":
         return unpickle_value(frame)
@@ -100,6 +100,6 @@ def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
     return dump(value) if by_reference else dump_by_value(value)
 
 
-def unpickle_value(frame: bytes) -> Any:
+def unpickle_value(frame: bytes | memoryview) -> Any:
     """Open what was pickled, where the caller knows that it may. Raises anything."""
     return pickle.loads(frame)  # noqa: S301 - see module

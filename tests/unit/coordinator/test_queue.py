@@ -19,6 +19,7 @@ from headrace_wire.errors import (
 from headrace_wire.messages import (
     CANCELLED,
     CRASH,
+    DATA_SERVICE,
     FAILED,
     LOST,
     QUEUED,
@@ -478,3 +479,18 @@ def test_the_results_of_a_running_job_cannot_be_acknowledged(rig: Rig) -> None:
 
 def test_a_spec_is_compared_whole() -> None:
     assert make_spec(priority=1) != make_spec(priority=2)
+
+
+def test_what_keeps_data_for_others_is_never_run(rig: Rig) -> None:
+    rig.join(services=("primes",))
+    rig.submit("kept", None, service=DATA_SERVICE, owned=True)  # nobody offers it
+    rig.put("kept", 0, [b"data"])
+    assert rig.lease() == []
+    assert not rig.queue.state.may_have_work
+    assert rig.status("kept").waiting_for == "it keeps data for other jobs"
+    check_invariants(rig.queue.state)
+    rig.queue.intake.require_data("kept")
+    rig.submit("other")
+    for name in ("other", "none"):
+        with pytest.raises(UnknownJobError):
+            rig.queue.intake.require_data(name)

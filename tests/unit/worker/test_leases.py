@@ -4,11 +4,14 @@ import pytest
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import Lease
+from headrace_worker.data import DataStore
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
 from headrace_worker.pool.batch import Event, Failed, Returned
 from headrace_worker.pool.packing import pack
 
 PARAMETERS = pack({})
+
+STORE = DataStore()
 
 
 def make_lease(
@@ -19,7 +22,7 @@ def make_lease(
 
 def refuse(lease: Lease) -> list[Event]:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - its text is looked at by each test
-        make_batch(lease, PARAMETERS)
+        make_batch(lease, PARAMETERS, STORE)
     return refuse_lease(lease, caught.value)
 
 
@@ -32,7 +35,9 @@ def list_returned(events: list[Event]) -> list[tuple[int, int]]:
 
 
 def test_inputs_come_in_several_batches() -> None:
-    batch = make_batch(make_lease(pack_batch([b"a"]), pack_batch([b"b", b"c", b"d"])), PARAMETERS)
+    batch = make_batch(
+        make_lease(pack_batch([b"a"]), pack_batch([b"b", b"c", b"d"])), PARAMETERS, DataStore()
+    )
     assert batch.inputs == (b"a", b"b", b"c", b"d")
 
 
@@ -73,7 +78,7 @@ def test_a_time_limit_that_is_none_fails_every_task(seconds: float) -> None:
 def test_a_lease_without_the_parameters_of_its_job_fails_every_task() -> None:
     lease = make_lease()
     with pytest.raises(ValueError, match="without the parameters") as caught:
-        make_batch(lease, None)
+        make_batch(lease, None, STORE)
     assert list_failed(refuse_lease(lease, caught.value)) == [10, 11, 12, 13]
 
 

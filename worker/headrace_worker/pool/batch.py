@@ -15,6 +15,7 @@ class Batch(Record):
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
     ``inputs`` has an input for each index, or is None where the index is enough;
     ``tenant`` is whose slots alone may run it, "" where any may (see ``tenancy``);
+    ``data`` are parameters that are in files: the name of each, the file's path and its bytes;
     ``timeout_seconds`` is the limit for each task, None for none.
     """
 
@@ -29,6 +30,7 @@ class Batch(Record):
     inputs: tuple[bytes, ...] | None = None
     timeout_seconds: float | None = None
     tenant: str = ""
+    data: tuple[tuple[str, str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:

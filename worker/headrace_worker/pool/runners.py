@@ -11,11 +11,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from headrace_services.permits import PermittedService
-from headrace_services.service import DetailedService
+from headrace_services.service import DetailedService, Kept
 from headrace_worker.pool.packing import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headrace_services.permits import Permits
     from headrace_services.service import Parameters, Service, TaskRunner
@@ -50,10 +50,17 @@ class KeptJobs(Generic[T]):
 class JobRunner:
     """One job in a slot: its service, found and prepared when its first task is run."""
 
-    def __init__(self, service: str, operation: str, packed: bytes) -> None:
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        packed: bytes,
+        data: Sequence[tuple[str, str, int]] = (),
+    ) -> None:
         self.service_name = service
         self._operation = operation
         self._packed = packed
+        self._data = data
         self._service: Service | None = None
         self._parameters: Parameters = {}
         self.run: TaskRunner | None = None
@@ -80,7 +87,8 @@ class JobRunner:
             parameters: object = unpack(self._packed)
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
-        return cast("Parameters", parameters)
+        kept = {name: Kept(path, size) for name, path, size in self._data}
+        return {**cast("Parameters", parameters), **kept}
 
     def describe(self, index: int, task_input: bytes | None) -> str:
         """Name a task; "" where the service could not even be loaded."""

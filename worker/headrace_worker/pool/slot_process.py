@@ -79,7 +79,7 @@ class SlotProcess:
         self._generation = 0
         self._number = 0
         self._piece = 0
-        self._jobs: KeptJobs[tuple[str, str, bytes]] = KeptJobs()
+        self._jobs: KeptJobs[tuple[object, ...]] = KeptJobs()
         self.cell = Cell()
         ours, theirs = socket.socketpair()
         self.end = PoolEnd(ours)
@@ -108,7 +108,7 @@ class SlotProcess:
         batch = stretch.held.batch
         if batch.tenant and not self.tenant:
             self.tenant, self.tenant_seconds = batch.tenant, time.monotonic()
-        about = (batch.service, batch.operation, batch.parameters)
+        about = (batch.service, batch.operation, batch.parameters, batch.data)
         known = self._jobs.touch(batch.job) == about
         if not known:
             self._jobs.keep(batch.job, about)

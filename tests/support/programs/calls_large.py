@@ -1,0 +1,42 @@
+"""Pools whose initargs, partials and closures are large, here or on a cluster."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import deeds_large
+import pytest
+
+from headrace import Executor, Pool
+from headrace_wire.errors import UsageError
+
+if __name__ == "__main__":
+    place = sys.argv[1] if len(sys.argv) > 1 else 2
+    serializers: list[Any] = ["msgpack", "cloudpickle"] if len(sys.argv) > 1 else [None]
+    table = bytes(range(256)) * 40_000
+    look = functools.partial(deeds_large.look, table)
+    for serializer in serializers:
+        with Pool(place, deeds_large.init, (table,), serializer=serializer) as pool:
+            for _ in range(3):
+                assert pool.map(deeds_large.use, range(300)) == [n % 256 for n in range(300)]
+            assert pool.map(look, range(300)) == [n % 256 for n in range(300)]
+            assert pool.starmap(look, [(3,), (4,)]) == [3, 4]
+            assert list(pool.imap(look, range(5))) == list(range(5))
+            assert pool.apply(look, (5,)) == 5
+            if serializer != "msgpack":
+                assert pool.map(lambda index: table[index], range(3)) == [0, 1, 2]
+            statuses = pool.cluster.jobs()
+            assert all(len(status.parameters) < 100_000 for status in statuses)
+            # What was one map's alone has gone with it; what is the pool's is there once.
+            kept = [status for status in statuses if status.service == "data"]
+            assert len(kept) <= 2, kept
+        with Executor(place, deeds_large.init, (table,), serializer=serializer) as executor:
+            assert list(executor.map(deeds_large.use, range(5))) == list(range(5))
+    with (
+        Pool(place, deeds_large.init, (bytes(300 << 20),)) as pool,
+        pytest.raises(UsageError, match="initargs is too large to travel"),
+    ):
+        pool.map(deeds_large.use, range(3))
+    print("done")

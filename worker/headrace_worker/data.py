@@ -1,0 +1,104 @@
+"""Large data of jobs, as a worker keeps it: fetched once, in files in memory that slots read.
+
+a lease whose job's parameters refer to data ─► JobQueue.read ─► DataStore ─► slots: Kept
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from functools import lru_cache
+from typing import cast
+
+from headrace_wire.encoding import unpack
+from headrace_wire.record import Record
+
+#: Seconds for which data is kept that no lease needs.
+KEPT_SECONDS = 60.0
+
+#: Pieces of data that one job's parameters may refer to.
+MOST_PIECES = 8
+
+
+class Needs(Record):
+    """What a job's parameters ask of a worker.
+
+    ``tenant`` is whose slots alone may run it; ``data`` names the parameters that are elsewhere,
+    each with the job whose input it is.
+    """
+
+    tenant: str = ""
+    data: tuple[tuple[str, str], ...] = ()
+
+
+@lru_cache(maxsize=64)
+def read_needs(job: str, parameters: bytes) -> Needs:
+    """Read them from the parameters of a job. Raises ValueError."""
+    del job
+    try:
+        about: object = unpack(parameters)
+    except (ValueError, TypeError, RecursionError):
+        return Needs()  # whoever prepares the job says so
+    if not isinstance(about, dict):
+        return Needs()
+    found = cast("dict[object, object]", about)
+    tenant, data = found.get("tenant"), found.get("data", {})
+    if not isinstance(data, dict):
+        raise ValueError("the job's parameters refer to data without names")  # noqa: TRY004 - wrong parameters
+    references = cast("dict[object, object]", data)
+    if len(references) > MOST_PIECES:
+        raise ValueError(f"the job's parameters refer to data {len(references)} times")
+    pieces: list[tuple[str, str]] = []
+    for item in references.items():
+        match item:
+            case (str() as name, [str() as source, int()]):
+                pieces.append((name, source))
+            case _:
+                raise ValueError("the job's parameters refer to data that has no name")
+    return Needs(tenant if isinstance(tenant, str) else "", tuple(pieces))
+
+
+class DataStore:
+    """Files in memory by the job whose input they are. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, tuple[int, int]] = {}
+        self._used_seconds: dict[str, float] = {}
+
+    def __contains__(self, source: str) -> bool:
+        return source in self._files
+
+    def put(self, source: str, content: bytes) -> None:
+        """Keep data. Raises OSError where the system refuses."""
+        file = os.memfd_create("headrace-data", os.MFD_CLOEXEC)
+        try:
+            with open(file, "wb", closefd=False) as opened:
+                opened.write(content)
+        except BaseException:
+            os.close(file)
+            raise
+        self._files[source] = file, len(content)
+        self._used_seconds[source] = time.monotonic()
+
+    def locate(self, source: str) -> tuple[str, int]:
+        """Where slots find it, and how many bytes it has."""
+        self._used_seconds[source] = time.monotonic()
+        file, size = self._files[source]
+        return f"/proc/{os.getpid()}/fd/{file}", size
+
+    def expire(self, needed: Collection[str]) -> None:
+        """Let go of what has not been needed for a while."""
+        before = time.monotonic() - KEPT_SECONDS
+        for source in [one for one, used in self._used_seconds.items() if used < before]:
+            if source not in needed:
+                file, _ = self._files.pop(source)
+                del self._used_seconds[source]
+                os.close(file)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for file, _ in self._files.values():
+            os.close(file)
+        self._files.clear()
+        self._used_seconds.clear()
