@@ -283,7 +283,7 @@ def _find(sealed: Any, serializer: Serializer, permits: Permits) -> Callable[...
     from headrace_services.calls.transport import unpickle_value  # noqa: PLC0415 - see CallsService
     from headrace_services.calls.values import unpack_value  # noqa: PLC0415 - see CallsService
 
-    if isinstance(sealed, bytes | memoryview):
+    if issubclass(type(sealed), bytes | memoryview):
         if serializer == "cloudpickle":
             function: Callable[..., Any] = unpickle_value(sealed)
             return function
