@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from headrace import AsyncCluster, Cluster, Executor, Pool, SubmitOptions, stream
+from headrace_services.permits import RefusedError
 from headrace_services.primes import plan_count, plan_find
 from headrace_wire.errors import (
     JobStateError,
@@ -277,3 +278,28 @@ def test_an_initializer_belongs_to_its_pool(site: Site) -> None:
         site.address, key_file=key, initializer="shop:stock", initargs=("e",)
     ) as executor:
         assert {executor.submit("shop:look", item).result() for item in range(5)} == {"e"}
+
+
+def test_a_module_that_changes_on_the_disk_is_loaded_again(site: Site, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    module = code / "changing.py"
+    module.write_text("import helping\ndef tell(): return 'first', helping.WORD\n")
+    (code / "helping.py").write_text("WORD = 'a'\n")
+    (tmp_path / "site").mkdir()
+    with open_site(tmp_path / "site", workers=0) as own:
+        own.add_worker("--slots", "1", "--path", str(code), "--allow", "changing")
+        with Pool(own.address, key_file=own.data / "key") as pool:
+            assert pool.apply("changing:tell") == ("first", "a")
+            module.write_text("import helping\ndef tell(): return 'the second', helping.WORD\n")
+            assert pool.apply("changing:tell") == ("the second", "a")
+            (code / "helping.py").write_text("WORD = 'another'\n")
+            assert pool.apply("changing:tell") == ("the second", "another")
+            module.write_text("import helping\n\nundefined_name\n")
+            with pytest.raises(RefusedError, match=r"changing\.py, line 3: NameError"):
+                pool.apply("changing:tell")
+            module.write_text("def broken(:\n")
+            with pytest.raises(RefusedError, match=r"changing\.py, line 1: SyntaxError"):
+                pool.apply("changing:tell")
+            module.write_text("def tell(): return 'well again'\n")
+            assert pool.apply("changing:tell") == "well again"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+import traceback
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from types import BuiltinFunctionType, MethodType, ModuleType
@@ -152,11 +153,26 @@ def resolve_function(name: str, permits: Permits) -> Callable[..., Any]:
 def _import(name: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise RefusedError(
-            f"{name} cannot be imported on this worker: {error}; install it there, or start the "
-            "worker with --path FOLDER"
-        ) from error
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            advice = "; install it there, or start the worker with --path FOLDER"
+            reason = f"{error}{advice}"
+        elif isinstance(error, Exception | SystemExit):
+            reason = f"{_find_place(error)}{type(error).__name__}: {error}"
+        else:
+            raise
+        raise RefusedError(f"{name} cannot be imported on this worker: {reason}") from error
+
+
+def _find_place(error: BaseException) -> str:
+    """The file and line of a module at which its import failed."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}: "
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "<module>":
+            place = f"{frame.f_code.co_filename}, line {line}: "
+    return place
 
 
 def _step(name: str, holder: Any, part: str) -> Any:

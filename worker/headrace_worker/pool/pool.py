@@ -207,9 +207,9 @@ class Pool:
     def take_restarts(self) -> Counter[str]:
         """How many slots ended since the last call, by reason.
 
-        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``tenant``
-        for one that made room for another tenant's, ``cancel`` for one
-        that was killed with its job, else ``crash``.
+        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``tenant`` for one
+        that made room for another tenant's, ``code`` for one whose modules had changed, ``cancel``
+        for one that was killed with its job, else ``crash``.
         """
         restarts, self._restarts = self._restarts, Counter()
         return restarts

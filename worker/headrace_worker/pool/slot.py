@@ -30,6 +30,7 @@ from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.record import Record, replace
 from headrace_worker.pool.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
 from headrace_worker.pool.channel import SlotEnd
+from headrace_worker.pool.code_watch import CodeWatch
 from headrace_worker.pool.copies import Original, end_copy
 from headrace_worker.pool.desk import NEWS_SECONDS
 from headrace_worker.pool.failure import SUMMARY_CHARACTERS, Failure, clip, explain
@@ -107,6 +108,7 @@ class Slot:
         self._jobs: KeptJobs[JobRunner] = KeptJobs()
         self._load: Callable[[str], Service] | None = None
         self._loaded: set[str] = set()
+        self._code = CodeWatch(settings.permits)
         self._tasks = 0
         self._memory_seconds = 0.0
         self._original = Original(end)
@@ -125,6 +127,8 @@ class Slot:
             message = self._end.receive()
             if message[0] == RETIRE:
                 self._retire(message[1])
+            if self._code.has_changed(time.monotonic()):
+                self._retire("code")  # what it was sent just now has not started
             self._take_up(message)
             del message
             heap_used = True
@@ -168,6 +172,7 @@ class Slot:
                 return
             if run is None:
                 run = self._prepare(job, indices[place:], inputs)
+                self._code.note()
                 if run is None:
                     words[FINISHED] = number + len(indices) - 1
                     words[PREPARING] = 0
@@ -190,6 +195,7 @@ class Slot:
             else:
                 ended = time.monotonic()
             words[FINISHED] = number + place
+            self._code.note()  # before anybody can know that the modules are loaded
             if failure is None:
                 self._outbox.add_done(value, ended - began, ended)
             else:

@@ -183,12 +183,22 @@ def test_a_step_through_a_foreign_object_is_refused_before_it_is_taken(
         resolve("support.calls_shop:trap.f", SHOP)
 
 
-def test_an_error_in_the_users_module_is_the_users_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\n1 / 0\n", r"calls_broken\.py, line 2: ZeroDivisionError: division by zero"),
+        ("import json\njson.loads('')\n", r"calls_broken\.py, line 2: JSONDecodeError"),
+        ("def f(:\n", r"calls_broken\.py, line 1: SyntaxError"),
+        ("import calls_not_there\n", r"calls_broken\.py, line 1: ModuleNotFoundError: No module"),
+        ("raise SystemExit(3)\n", r"calls_broken\.py, line 1: SystemExit: 3"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
-    (tmp_path / "calls_broken.py").write_text("1 / 0\n")
+    (tmp_path / "calls_broken.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RefusedError, match=told):
         resolve("calls_broken:f", Permits(("calls_broken",)))
 
 
