@@ -6,17 +6,18 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from headrace.engine import Engine
 from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
-from headrace_services.service import Parameters, Target
+from headrace_services.service import Gathered, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import (
+    HeadraceError,
     JobIncompleteError,
     OutputError,
     TaskFailedError,
@@ -50,9 +51,34 @@ class Job:
 
     @property
     def parameters(self) -> Parameters:
-        """What the job is about, as its service planned it."""
-        parameters: Parameters = unpack(self.status.parameters)
-        return parameters
+        """What the job is about, as its service planned it.
+
+        Raises OutputError for what no service has planned.
+        """
+        try:
+            parameters: object = unpack(self.status.parameters)
+        except ValueError:
+            parameters = None
+        if not isinstance(parameters, dict):
+            raise OutputError(f"the parameters of job {self.id} make no sense: submit it again")
+        return cast("Parameters", parameters)
+
+    def gather(self, values: Iterator[tuple[int, bytes]], target: Target) -> Gathered:
+        """Have its service put its values together. Raises OutputError, and what ``values`` does.
+
+        Parameters and values may come from anybody who holds the key: what a service makes of
+        those that no service has made is an OutputError, too.
+        """
+        service = load_service(self.status.service)
+        try:
+            return service.gather(self.status.operation, self.parameters, values, target)
+        except HeadraceError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            raise OutputError(
+                f"the results of job {self.id} cannot be put together by the service "
+                f"{self.status.service!r}: {type(error).__name__}: {error}"
+            ) from error
 
     def refresh(self) -> JobStatus:
         """Look at the job again."""
@@ -205,7 +231,7 @@ class Job:
         values = self.values(ordered=service.is_ordered(operation), received=received)
         target = Target(stream, None if path is None else Path(path), file_format)
         try:
-            gathered = service.gather(operation, self.parameters, values, target)
+            gathered = self.gather(values, target)
         except OutputError as error:
             gaps = self._find_gaps(received, all_read=False) if self.is_over else None
             if gaps:  # which may be the reason, or will be the next thing to say

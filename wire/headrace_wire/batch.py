@@ -78,7 +78,7 @@ def check_batch(batch: bytes) -> int:
     if count > MAX_BATCH_TASKS:
         raise ValueError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
     if count * 2 > size:  # before anything is made that is as long as the header says
-        raise ValueError(f"not a batch: it ends before {count} items do")
+        raise ValueError(f"not a batch: {count} items do not fit into {size} bytes")
     if count <= FEW_ITEMS or count * LARGE_BYTES < size:
         _walk(batch, count)
         return count

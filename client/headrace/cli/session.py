@@ -209,7 +209,7 @@ def _gather(
         received=received,
     )
     try:
-        return service.gather(status.operation, job.parameters, values, target)
+        return job.gather(values, target)
     except WaitTimedOutError:
         progress.close()
         raise WaitTimedOutError(
