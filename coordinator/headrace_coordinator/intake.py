@@ -25,6 +25,7 @@ from headrace_wire.bounds import (
     MAX_TASKS,
 )
 from headrace_wire.errors import (
+    JobIncompleteError,
     JobStateError,
     ProtocolError,
     ServiceMissingError,
@@ -93,7 +94,7 @@ class Intake:
             raise ProtocolError(str(error)) from None
         job.heard = now.monotonic
         if job.is_final:
-            raise JobStateError(f"job {job_id} is {job.state}: it takes no more inputs")
+            raise _explain_end(job, "it takes no more inputs")
         if stop <= job.tasks and start < stop:
             return job.tasks
         if stop > MAX_TASKS:
@@ -124,7 +125,7 @@ class Intake:
             raise JobStateError(f"job {job_id} has {job.tasks} tasks, not {tasks}")
         if not job.sealed:
             if job.is_final:
-                raise JobStateError(f"job {job_id} is {job.state}")
+                raise _explain_end(job, "it was not whole yet")
             job.sealed = True
             self._state.change(job, now)
         return self.status(job_id, now)
@@ -259,3 +260,14 @@ class Intake:
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self._state.events.append(MomentSet(job.deadline))
+
+
+def _explain_end(job: Job, consequence: str) -> JobStateError:
+    """Say that a job ended before all of its inputs were there, and why."""
+    if job.ended_because:
+        # The command was right, and time ran out: that is a failure, and no misuse.
+        return JobIncompleteError(
+            f"job {job.spec.id} is {job.state}, as {job.ended_because} "
+            f"before all of its inputs were there: {consequence}"
+        )
+    return JobStateError(f"job {job.spec.id} is {job.state}: {consequence}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,34 @@ def test_records_come_through_a_pipe_and_are_taken_apart(site: Site) -> None:
     assert read(done.out) == [3, 6, 12]
 
 
+def test_whole_numbers_of_any_size_go_in_and_come_out(site: Site) -> None:
+    digits = "7" * 20_000
+    done = site.shell.run("submit", "map", "shop:add", "-", stdin=f"{digits}\n")
+    assert (done.code, read(done.out)) == (0, [f"{digits[1:]}8"])
+
+
+def test_standard_input_is_utf_8_with_or_without_a_mark(shell: Shell) -> None:
+    (shell.home / "shop.py").write_text("def same(record): return record\n")
+    plain = replace(shell, settings={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    done = plain.run("run", "map", "shop:same", "-", stdin='\ufeff"\u00e9"\n')
+    assert (done.code, read(done.out)) == (0, ["\u00e9"])
+    bad = shell.home / "bad"
+    bad.write_bytes(b'"\xff"\n')
+    for words in (("map", "shop:same", "-"), ("primes", "test", "-")):
+        with bad.open("rb") as file:
+            process = shell.start("run", *words, stdin=file)
+            out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, "")
+        assert err == "headrace: standard input is not UTF-8: invalid start byte\n"
+
+
+def test_rows_of_csv_may_be_blank_and_their_cells_long(shell: Shell) -> None:
+    (shell.home / "shop.py").write_text("def weigh(row): return len(row['a'])\n")
+    (shell.home / "rows.csv").write_text(f"a,b\n\nx,1\n{'x' * 200_000},2\n\n")
+    done = shell.run("run", "map", "shop:weigh", "rows.csv")
+    assert (done.code, read(done.out)) == (0, [1, 200_000])
+
+
 def test_the_present_folder_is_enough_to_run_it_here(shell: Shell) -> None:
     (shell.home / "shop.py").write_text(SHOP)
     done = shell.run("run", "map", "shop:add", "-", "--star", stdin="[1]\n")
@@ -83,6 +112,7 @@ def test_what_fails_is_named_as_a_call_and_kept_as_dead(site: Site) -> None:
     ("words", "stdin", "line"),
     [
         (["shop:add", "-"], "[1\n", "standard input, line 1: not JSON"),
+        (["shop:add", "-"], "[" * 100_000 + "\n", "standard input, line 1: nested too deep"),
         (["shop:add", "-", "--star"], "1\n", "record 1: --star takes arrays and objects, not 1"),
         (["shop.add", "-"], "1\n", "'shop.add' is not of the form 'module:name'"),
         (["__main__:add", "-"], "1\n", "workers cannot import __main__"),

@@ -210,6 +210,46 @@ def test_memory_does_not_grow_with_the_range(shell: Shell, tmp_path: Path) -> No
         )
 
 
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "line"),
+    [
+        (0, ["primes", "test", "-"], 2, "standard input cannot be read: Bad file descriptor"),
+        (1, ["primes", "count", "0", "9"], 1, "Bad file descriptor"),
+        (1, ["primes", "find", "0", "9"], 1, "cannot write the result: Bad file descriptor"),
+        (2, ["primes", "count", "0", "9"], 0, ""),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_standard_stream_that_is_closed_is_no_fault_of_the_work(
+    shell: Shell, closed: int, words: list[str], code: int, line: str
+) -> None:
+    process = shell.start("run", *words, preexec_fn=lambda: os.close(closed))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "4\n" if code == 0 else "")
+    said = [text for text in err.splitlines() if not text.startswith("primes count:")]
+    assert said == ([f"headrace: {line}"] if line else [])
+
+
+@pytest.mark.parametrize("words", [["count", "0", "9"], ["find", "0", "9"]], ids=str)
+def test_a_full_device_gets_one_line_and_its_exit_code(shell: Shell, words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = shell.start("run", "primes", *words, stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "No space left on device" in err
+    assert "Exception ignored" not in err
+
+
+def test_where_the_result_cannot_be_written_no_work_is_begun(shell: Shell) -> None:
+    (shell.home / "file").touch()
+    for place, problem in {
+        "nowhere/x": "there is no folder", "file/x": "there is no folder", "": "is no file",
+    }.items():  # fmt: skip
+        done = shell.run("run", "primes", "count", "0", "1e14", "-o", place)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert problem in done.err
+
+
 def test_a_full_disk_leaves_no_partial_file(shell: Shell, tmp_path: Path) -> None:
     def limit_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -78,10 +78,12 @@ class Shell:
 
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start ``headrace`` with these words."""
+        streams = {
+            "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE
+        }  # fmt: skip
         return subprocess.Popen(
             [HEADRACE, *map(str, words)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            cwd=self.home, env=self.environment, **options,
+            text=True, cwd=self.home, env=self.environment, **{**streams, **options},
         )  # fmt: skip
 
 

@@ -21,11 +21,16 @@ KEY_BYTES = 32
 #: A key file shorter than this many characters is refused: it would be a password, not a key.
 MINIMUM_CHARACTERS = 32
 
+#: A longer file is no key: another file was named by mistake.
+MAXIMUM_CHARACTERS = 4096
+
 
 def load_key(path: Path) -> bytes:
     """Read the key from ``path``. Raises KeyRefusedError when it cannot serve as one."""
     try:
-        key = path.read_bytes().strip()
+        with path.open("rb") as file:
+            # No more than a key can be: a device may go on for ever.
+            key = file.read(MAXIMUM_CHARACTERS + 1).strip()
     except FileNotFoundError:
         raise KeyRefusedError(
             f"no key at {path}: copy the coordinator's key file there, or name it with --key-file"
@@ -36,6 +41,10 @@ def load_key(path: Path) -> bytes:
         raise KeyRefusedError(
             f"key file {path} holds {len(key)} characters; "
             f"a key has at least {MINIMUM_CHARACTERS}: copy the coordinator's whole file"
+        )
+    if len(key) > MAXIMUM_CHARACTERS:
+        raise KeyRefusedError(
+            f"key file {path} is no key: it has more than {MAXIMUM_CHARACTERS} characters"
         )
     return key
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
 from headrace.cli.lazy import LazyGroup
 from headrace.cli.printing import tell
+from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace_wire.errors import EXIT_INTERRUPTED, EXIT_TASKS_FAILED, HeadraceError
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
@@ -78,14 +78,16 @@ def headrace() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_run(arguments))
+    fill_standard_streams()
+    code = _run(arguments)
+    drop_unwritten()
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
     try:
         code = headrace.main(args=arguments, prog_name="headrace", standalone_mode=False)
-        if sys.stdout is not None:  # a program may be started without one
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
@@ -99,9 +101,7 @@ def _run(arguments: list[str] | None) -> int:
         _complain("headrace: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads standard output any more; the interpreter must not try to flush it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return EXIT_BROKEN_PIPE
+        return EXIT_BROKEN_PIPE  # nobody reads standard output any more
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"headrace: {where}{error.strerror or error}")

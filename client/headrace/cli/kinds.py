@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import click
@@ -50,6 +52,28 @@ class AddressKind(click.ParamType[Any]):
             return parse_address(value, self._default_port)
         except UsageError as error:
             self.fail(error.message, param, ctx)
+
+
+class OutputFileKind(click.Path):
+    """A file to write a result to, refused before there is work for it if it cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("'' is no file", param, ctx)
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        place = Path(os.path.realpath(path))
+        if not place.parent.is_dir():
+            self.fail(
+                f"{quote(value)} cannot be written: there is no folder {place.parent}", param, ctx
+            )
+        # What exists and is no regular file is written to in place, all else beside it first.
+        written = place if place.exists() and not place.is_file() else place.parent
+        if not os.access(written, os.W_OK):
+            self.fail(f"{quote(value)} cannot be written: permission denied", param, ctx)
+        return path
 
 
 class BoundedKind(click.ParamType[Any]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind
+from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind, OutputFileKind
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
@@ -46,7 +46,7 @@ def make_output_option(help_text: str) -> Decorator:
     return option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=OutputFileKind(),
         help=f"{help_text} [default: standard output]",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import click
 from headrace.cli.kinds import NUMBER
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
+from headrace.cli.standard import open_standard_input
 from headrace_wire.errors import UsageError
 
 output_option = make_output_option("Write to this file.")
@@ -138,9 +138,14 @@ def _read_numbers(words: tuple[str, ...]) -> Iterator[int]:
     )
 
     for word in words:
-        texts = sys.stdin.read().split() if word == "-" else [word]
+        texts = _read_standard_input().split() if word == "-" else [word]
         for text in texts:
             try:
                 yield parse_number(text, MAX_CANDIDATE_BITS)
             except ValueError as error:
                 raise UsageError(str(error)) from None
+
+
+def _read_standard_input() -> str:
+    with open_standard_input() as file:
+        return file.read()

@@ -6,15 +6,19 @@ import csv
 import json
 import math
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from headrace.cli.standard import open_standard_input
+from headrace_services.gmp import from_decimal
 from headrace_wire.errors import UsageError
 
 #: Whole numbers as CSV writes them; with a leading zero it is a code, and stays text.
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
+
+#: Longest text in a cell of CSV: no record could carry more.
+_MAX_CELL_CHARACTERS = 2**28
 
 #: Other numbers.
 REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
@@ -26,7 +30,8 @@ def read_records(path: Path) -> Iterator[Any]:
     Rows of CSV are dicts by the names in the first line. Raises UsageError with the line.
     """
     if str(path) == "-":
-        yield from _read_json_lines(sys.stdin, "standard input")
+        with open_standard_input() as file:
+            yield from _read_json_lines(file, "standard input")
         return
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -53,18 +58,33 @@ def _read_json_lines(file: IO[str], name: str) -> Iterator[Any]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                yield json.loads(line)
+                record = _read_json(line)
             except ValueError as error:
                 raise UsageError(f"{name}, line {number}: not JSON ({error})") from None
+            except RecursionError:
+                raise UsageError(f"{name}, line {number}: nested too deep") from None
+            yield record
+
+
+def _read_json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python reads unasked
+        return json.loads(line, parse_int=from_decimal)
 
 
 def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(_MAX_CELL_CHARACTERS)
     reader = csv.reader(file, strict=True)
     try:
         heading = next(reader, None)
         if not heading or len(set(heading)) < len(heading):
             raise UsageError(f"{name}: the first line has to name the columns, each once")
         for row in reader:
+            if not row:
+                continue  # a blank line, as csv.DictReader has it
             if len(row) != len(heading):
                 raise UsageError(
                     f"{name}, line {reader.line_num}: {len(row)} columns, not {len(heading)}"
@@ -77,7 +97,7 @@ def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
 def _read_cell(text: str) -> Any:
     """Numbers as numbers, all else as text."""
     if INTEGER.fullmatch(text):
-        return int(text) if len(text) < 4000 else text
+        return from_decimal(text)
     if REAL.fullmatch(text) and math.isfinite(number := float(text)):
         return number
     return text

@@ -125,6 +125,11 @@ def deliver(
         return EXIT_INTERRUPTED
     except OutputError:
         progress.close()
+        if not embedded:
+            tell(
+                f"headrace: the results of job {job.id} are kept: "
+                f"`headrace results {job.id}` fetches them"
+            )
         if job.status.finished_at is not None:
             explain_failures(
                 job, describe_missing(job.status, received, all_read=False), embedded=embedded

@@ -135,9 +135,14 @@ def resolve(name: str, permits: Permits) -> Any:
         if not by_name and not _is_class_of(found, permits):
             raise RefusedError(f"{name} is refused: it leads out of {module}")
     found = _step(name, found, last)
-    owner = getattr(found, "__module__", None)
+    owner: object = getattr(found, "__module__", None)
     # Where the operator named just this, it may come from anywhere.
-    if not by_name and not (isinstance(owner, str) and permits.allows_module(owner)):
+    if by_name:
+        return found
+    if not isinstance(owner, str):
+        kind = type(found).__qualname__
+        raise RefusedError(f"{name} is refused: it is no function or class, but a {kind}")
+    if not permits.allows_module(owner):
         raise _refuse(f"{name}, which belongs to {owner},", f"--allow {name}")
     return found
 

@@ -3,8 +3,8 @@
 A task that failed has no line. What JSON does not know is written so: tuples, sets, deques and
 arrays as lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their
 fields, named tuples as lists, enum members by name. Everything else is text: bytes in base64, times
-as ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits,
-which few readers of JSON take.
+as ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits
+with all of their digits, which few readers of JSON take as numbers.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from datetime import date, time
+from fractions import Fraction
 from math import isfinite
 from typing import Any, BinaryIO, cast
 
 from headrace_services.calls.outline import OUTLINES, Outline
-from headrace_services.calls.show import show_value
 from headrace_services.calls.values import unpack_value
+from headrace_services.gmp import to_decimal
 
 #: Integers from here on are text.
 _INTEGER_END = 2**64
@@ -43,7 +44,7 @@ def make_plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
-        return value if -_INTEGER_END < value < _INTEGER_END else _write_integer(value)
+        return value if -_INTEGER_END < value < _INTEGER_END else to_decimal(value)
     if isinstance(value, float):
         return float(value) if isfinite(value) else str(value)
     if isinstance(value, dict):
@@ -78,11 +79,7 @@ def _make_plain_number(value: Any) -> Any:
         found = value.tolist()
         # Some scalars, such as long doubles, have no counterpart in Python.
         return str(value) if isinstance(found, np.generic) else make_plain(found)
+    if isinstance(value, Fraction):
+        ends = (value.numerator, value.denominator)
+        return "/".join(map(to_decimal, ends)) if value.denominator > 1 else to_decimal(ends[0])
     return str(value)
-
-
-def _write_integer(number: int) -> str:
-    try:
-        return str(number)
-    except ValueError:
-        return show_value(number)  # longer than Python writes

@@ -22,51 +22,68 @@ def explain_culprit(roots: Roots, culprit: object, reason: str, advice: str = AD
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
     why = f": {reason}" if reason else f"; {ADVICE}"
-    place = next((place for place, value, _ in _walk(roots) if value is culprit), "")
+    place = next((path.name(step) for path, step, value in _walk(roots) if value is culprit), "")
     return f"{place or 'a value'}: a {name} cannot travel{why.replace(ADVICE, advice)}"
 
 
 def explain_nesting(roots: Roots, otherwise: str) -> str:
     """Say where a value contains itself, or that it is nested too deep."""
-    deepest, deepest_place = 0, ""
-    for place, value, outer in _walk(roots):
-        if value is not None and any(value is one for one in outer):
-            return f"{place}: a value that contains itself cannot travel"
-        if len(outer) > deepest:
-            deepest, deepest_place = len(outer), place.partition(",")[0]
+    deepest, deepest_label = 0, ""
+    for path, step, value in _walk(roots):
+        if id(value) in path.outer:
+            return f"{path.name(step)}: a value that contains itself cannot travel"
+        if len(path.outer) > deepest:
+            deepest, deepest_label = len(path.outer), path.label
     if deepest < _DEEP:
         return f"{next(iter(roots))[0]} cannot travel: {otherwise}"
-    return f"{deepest_place}: nested {deepest} deep, too deep to travel"
+    return f"{deepest_label}: nested {deepest} deep, too deep to travel"
 
 
 #: Nesting that may be too deep for msgpack, which is the one to decide.
 _DEEP = 200
 
 
-def _walk(roots: Roots) -> Iterator[tuple[str, Any, list[Any]]]:
-    """All values with their places and what they are in; inside of each one only once."""
+class _Path:
+    """The way from a root to where a walk is: the values that it is in, and the steps to them.
+
+    A place is put into words only for the one that is asked for: at each value that would cost as
+    much as the walk has come deep.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.outer: dict[int, object] = {}
+        self.steps: list[str] = []
+
+    def name(self, step: str) -> str:
+        """Name the place that is one step further; without a step, the root."""
+        steps = "".join([*self.steps, step]).lstrip()
+        return f"{self.label}, {steps}" if steps else self.label
+
+
+def _walk(roots: Roots) -> Iterator[tuple[_Path, str, Any]]:
+    """All values with the way to them and the last step; inside of each one only once."""
     entered: set[int] = set()
     for label, root in roots:
-        outer: list[Any] = []
-        steps: list[str] = []
-        yield label, root, outer
+        path = _Path(label)
+        yield path, "", root
         stack = [_list_parts(root)]
-        outer.append(root)
+        path.outer[id(root)] = root
         entered.add(id(root))
         while stack:
             step, part = next(stack[-1], ("", _END))
             if part is _END:
                 stack.pop()
-                outer.pop()
-                if steps:
-                    steps.pop()
+                path.outer.popitem()
+                if path.steps:
+                    path.steps.pop()
                 continue
-            yield f"{label}, {''.join([*steps, step]).lstrip()}", part, outer
+            yield path, step, part
             if id(part) not in entered:
                 entered.add(id(part))
                 stack.append(_list_parts(part))
-                outer.append(part)
-                steps.append(step)
+                path.outer[id(part)] = part
+                path.steps.append(step)
 
 
 _END: Any = object()

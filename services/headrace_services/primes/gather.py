@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from headrace_services.destination import open_destination
+from headrace_services.gmp import to_decimal
 from headrace_services.primes.coverage import Coverage
-from headrace_services.primes.gmp import to_decimal
 from headrace_services.primes.partition import RANGE_END, Partition
 from headrace_services.service import Gathered
 from headrace_wire.errors import OutputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from headrace_services.primes.gmp import from_decimal, to_decimal
+from headrace_services.gmp import from_decimal, to_decimal
 
 #: Bits of a range's bound: such text is refused beyond 2^64.
 MAX_BOUND_BITS = 64

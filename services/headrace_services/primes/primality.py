@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from random import SystemRandom
 
-from headrace_services.primes.gmp import load_gmp
+from headrace_services.gmp import load_gmp
 
 #: Below this the strong Baillie-PSW test is known to be exact.
 CERTAIN_BELOW = 2**64

@@ -7,7 +7,7 @@ import pytest
 from headrace_coordinator.events import JobExpired, MomentSet, OrdersGiven
 from headrace_coordinator.invariants import check_invariants
 from headrace_coordinator.rules import Rules
-from headrace_wire.errors import UnknownJobError
+from headrace_wire.errors import EXIT_TASKS_FAILED, JobIncompleteError, UnknownJobError
 from headrace_wire.messages import FAILED, QUEUED, SUCCEEDED
 from support.queue_builders import Rig
 
@@ -38,6 +38,18 @@ def test_a_job_past_its_deadline_has_failed_and_says_why(rig: Rig) -> None:
     assert status.ended_because == "its deadline of 5 s passed"
     assert OrdersGiven("w") in rig.queue.state.drain_events(), "running tasks are stopped"
     assert rig.finish(lease, 1, 2).accepted == 0
+
+
+def test_a_job_that_ended_before_all_of_its_inputs_were_there_says_why(rig: Rig) -> None:
+    rig.submit(tasks=None, deadline_seconds=5.0)
+    rig.put("job", 0, [b"first"])
+    pass_time(rig, 5.1)
+    why = r"its deadline of 5 s passed before all of its inputs were there"
+    with pytest.raises(JobIncompleteError, match=why) as caught:
+        rig.put("job", 1, [b"second"])
+    assert caught.value.exit_code == EXIT_TASKS_FAILED, "the command was right"
+    with pytest.raises(JobIncompleteError, match=why):
+        rig.queue.intake.seal("job", 1, rig.now)
 
 
 def test_the_next_deadline_is_known(rig: Rig) -> None:

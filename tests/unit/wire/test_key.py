@@ -95,6 +95,12 @@ def test_a_short_key_is_refused_and_stays_as_it_is(tmp_path: Path, text: str) ->
     assert path.read_text() == text
 
 
+def test_a_file_that_never_ends_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "key").symlink_to("/dev/zero")
+    with pytest.raises(KeyRefusedError, match=r"key is no key: it has more than 4096 characters$"):
+        load_key(tmp_path / "key")
+
+
 def test_a_missing_key_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(KeyRefusedError, match=r"no key at .*/absent: copy .* --key-file"):
         load_key(tmp_path / "absent")

@@ -38,7 +38,7 @@ def explain(error: BaseException) -> Failure:
     """
     name = _name(type(error))
     try:
-        message = clip(str(error), MESSAGE_CHARACTERS)
+        message = clip(_describe(error, name), MESSAGE_CHARACTERS)
     except BaseException as second:  # noqa: BLE001 - see above
         message = clip(f"its text cannot be made: {_name(type(second))}", MESSAGE_CHARACTERS)
     try:
@@ -47,6 +47,15 @@ def explain(error: BaseException) -> Failure:
     except BaseException as second:  # noqa: BLE001 - see above
         text = f"{name}: {message}\n(no traceback: {_name(type(second))})\n"
     return Failure(name, message, text)
+
+
+def _describe(error: BaseException, name: str) -> str:
+    """The text of an exception, with its class where the text says little without it."""
+    text = str(error)
+    if not text.strip():
+        return name  # such as MemoryError, or an assert without words
+    # Its text is the key and nothing else.
+    return f"{name}: {text}" if type(error) is KeyError else text
 
 
 def clip(text: str, characters: int) -> str:

@@ -159,6 +159,11 @@ def test_a_refusal_says_what_to_do() -> None:
         resolve_function("support.calls_shop:ran", Permits(("support.calls_shop:ran",)))
 
 
+def test_what_is_no_function_is_not_said_to_need_leave() -> None:
+    with pytest.raises(RefusedError, match=r"it is no function or class, but a list$"):
+        resolve("support.calls_shop:ran", Permits(("support",)))
+
+
 def test_one_name_that_is_allowed_may_come_from_anywhere() -> None:
     assert resolve("os:getpid", Permits(("os:getpid",))) is os.getpid
     assert resolve("support.calls_shop:alias", Permits(("support.calls_shop:alias",))) is os.system

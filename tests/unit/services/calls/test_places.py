@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections import UserList
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_a_value_that_is_nested_too_deep_is_refused() -> None:
             ValueError, match=r"^argument 1: nested 50\d\d deep, too deep to travel"
         ):
             pack_call((value,), {})
+
+
+def test_what_a_place_costs_does_not_grow_with_the_square_of_the_depth() -> None:
+    value: list[Any] = []
+    for _ in range(200_000):
+        value = [value]
+    before = time.process_time()
+    with pytest.raises(ValueError, match="nested 200000 deep"):
+        pack_value(value)
+    assert time.process_time() - before < 20, "minutes, if each place were put into words"
 
 
 @settings(deadline=None)

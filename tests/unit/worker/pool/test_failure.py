@@ -42,6 +42,23 @@ def test_an_exception_that_cannot_tell_its_text_is_explained_all_the_same() -> N
     assert failure.traceback
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "MemoryError"),
+        (AssertionError(" "), "AssertionError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (KeyError("grams"), "KeyError: 'grams'"),
+        (LookupError("grams"), "grams"),
+    ],
+    ids=repr,
+)
+def test_the_class_stands_where_the_text_says_little_without_it(
+    error: BaseException, message: str
+) -> None:
+    assert raise_and_explain(error).message == message
+
+
 def test_text_that_utf_8_cannot_carry_is_replaced() -> None:
     failure = raise_and_explain(ValueError("photo \udcff.jpg"))
     assert failure.message == "photo ?.jpg"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headrace_services.primes.gmp import from_decimal, to_decimal
+from headrace_services.gmp import from_decimal, to_decimal
 
 
 @pytest.fixture

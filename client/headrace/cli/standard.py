@@ -1,0 +1,57 @@
+"""The standard streams of a command that may have been started without some of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from headrace_wire.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def fill_standard_streams() -> None:
+    """Open what is closed, so that no file or socket gets the number of a standard stream.
+
+    What is written to a standard output that was closed fails as it should, by the system's own
+    error, and so does what is read from a closed standard input; what is said on a closed standard
+    error is lost.
+    """
+    for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, as those below are open.
+            os.set_inheritable(os.open(os.devnull, flags), True)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole run
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+
+
+def drop_unwritten() -> None:
+    """Let go of what standard output did not take, which the command has told of.
+
+    The interpreter would try once more at its end, and exit with a code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@contextmanager
+def open_standard_input() -> Generator[IO[str]]:
+    """Standard input as UTF-8, whatever the locale says. Raises UsageError where it is not."""
+    try:
+        with open(0, encoding="utf-8-sig", newline="", closefd=False) as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8: {error.reason}") from None
+    except OSError as error:
+        raise UsageError(f"standard input cannot be read: {error.strerror}") from None
