@@ -8,8 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How fast examples are made says something about the machine, not about what is tested.
-settings.register_profile("headrace", suppress_health_check=[HealthCheck.too_slow])
+# How fast examples are made and tried says something about the machine, not about what is tested.
+settings.register_profile("headrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headrace")
 
 
