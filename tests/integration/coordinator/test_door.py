@@ -27,6 +27,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
+from headrace_wire.messages import DATA_SERVICE
 from support.wire_messages import read_methods
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ CALL = [["session", 0, 1], "value", "value", "set", [b"\x00"], [], 0.0]
 CALLS: dict[str, list[Any]] = {
     "jobs.submit": [SPEC],
     "jobs.put": ["streamed", 0, BATCH],
+    "jobs.read": ["data"],
     "jobs.seal": ["streamed", 0],
     "jobs.status": ["job"],
     "jobs.jobs": [0],
@@ -132,6 +134,8 @@ class Door:
         ):  # fmt: skip
             spec = [job, "images", "blur", b"\x80", tasks, carried, *SPEC[6:12], owned]
             self.call("jobs.submit", [spec])
+        self.call("jobs.submit", [["data", DATA_SERVICE, "keep", b"\x80", None, True]])
+        self.call("jobs.put", ["data", 0, BATCH])
         for place in ("jobs.register", "shared.open"):
             assert self.call(place, copy.deepcopy(CALLS[place])) == ""
         self.call("shared.open", [["queue", "queue", b"", 0]])
