@@ -36,7 +36,9 @@ class MainNames(Record):
 
     def hides_definitions(self) -> bool:
         """Whether a function or class with a name of this program is not there in a slot."""
-        space = vars(sys.modules["__main__"])
+        if not self.guarded:
+            return False
+        space = sys.modules["__main__"].__dict__
         for name in self.guarded:
             thing = space.get(name)
             if isinstance(thing, type | FunctionType) and thing.__module__ == "__main__":

@@ -30,19 +30,38 @@ _MAIN_NAMES = frozenset({"__main__", "__mp_main__"})
 #: which is that of multiprocessing.
 _COPYING_PROTOCOL = 4
 
+#: Longer pickles are not searched for what they refer to.
+_SEARCHED_BYTES = 16 << 10
+
 #: Writes a value with the given protocol; the callback is told of each large buffer in it.
 _Writer = Callable[[object, int, Callable[[pickle.PickleBuffer], bool] | None], bytes]
 
 
 def dump(value: object) -> bytes:
     """Pickle for a process that has the same main module. Raises what pickle raises."""
-    names = main_module.find_names()
-    if not names.hides_definitions():
-        try:
-            return _write(value, _write_plain)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            pass  # a lambda, a closure, or something of the kind in it
-    return _write(value, _write_sharing)
+    read_only = False
+
+    def look(buffer: pickle.PickleBuffer) -> bool:
+        nonlocal read_only
+        read_only = read_only or memoryview(buffer).readonly
+        return True  # it stays in the pickle
+
+    try:
+        packed = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=look)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # A lambda, a closure, or something of the kind in it.
+        return _write(value, _write_sharing)
+    if _may_be_hidden(value, packed) and main_module.find_names().hides_definitions():
+        return _write(value, _write_sharing)
+    return pickle.dumps(value, _COPYING_PROTOCOL) if read_only else packed
+
+
+def _may_be_hidden(value: object, packed: bytes) -> bool:
+    """Whether something of the main module that a slot lacks may be in a pickle."""
+    if type(value) is FunctionType and "." not in value.__qualname__:
+        return not main_module.find_names().has(value.__name__)
+    # To search in what is large takes longer than to look at the names.
+    return len(packed) > _SEARCHED_BYTES or b"__main__" in packed
 
 
 def dump_by_value(value: object) -> bytes:
@@ -74,12 +93,6 @@ def _write(value: object, write: _Writer) -> bytes:
 
     packed = write(value, pickle.HIGHEST_PROTOCOL, look)
     return write(value, _COPYING_PROTOCOL, None) if read_only else packed
-
-
-def _write_plain(
-    value: object, protocol: int, told: Callable[[pickle.PickleBuffer], bool] | None
-) -> bytes:
-    return pickle.dumps(value, protocol, buffer_callback=told)
 
 
 def _write_sharing(
