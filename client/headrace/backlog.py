@@ -129,6 +129,11 @@ class Backlog:
             on_broken=self._fail_held,
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is held, or on its way."""
+        return not (self._held or self.calls.are_waiting)
+
     def submit(self, future: CallFuture[Any]) -> None:
         """Make a future's call, now or in its turn. Raises ExecutorBrokenError."""
         with self._lock:

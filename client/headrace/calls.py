@@ -147,6 +147,11 @@ class Calls:
         assert call.value is not None
         return open_result(self._serializer, call.value)
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there are calls whose outcomes have not all been told; asked without a lock."""
+        return bool(self._waiting or self._untold)
+
     def list_waiting(self) -> list[int]:
         """The indices of the calls that are not over."""
         with self._lock:

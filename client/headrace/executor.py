@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as BaseExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -69,7 +70,7 @@ class Executor(BaseExecutor):
             self._session.prepare_to_wait,
             self._session.count_slots if isinstance(max_workers, str) else None,
         )
-        end_with_program(self, self._session.close)
+        end_with_program(self, partial(_let_go, self._backlog, self._session))
 
     def end_with_program(self) -> None:
         """Wait for the calls that are on their way, as the standard library's executors do."""
@@ -134,3 +135,20 @@ class Executor(BaseExecutor):
             self._backlog.withdraw_hopeless()
         stream.join()
         self._session.close()
+
+
+def _let_go(backlog: Backlog, session: CallSession) -> None:
+    """Free what an executor has that nobody holds any more, after the calls that it was given.
+
+    Objects are let go anywhere, under any lock: what may wait for one is left to a thread.
+    """
+    if backlog.is_idle:
+        session.close()
+        return
+
+    def finish() -> None:
+        backlog.close()
+        backlog.calls.stream.join()
+        session.close()
+
+    threading.Thread(target=finish, name="headrace-shutdown").start()

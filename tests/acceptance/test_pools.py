@@ -130,6 +130,26 @@ if __name__ == "__main__":
         print(held(), file=sys.stderr)
 """
 
+LET_GO = """
+if __name__ == "__main__":
+    mapped = Executor(2).map(nap, [0.1] * 5)
+    futures = [Executor(1).submit(square, 3), Executor(1).submit(nap, 0.1)]
+    cycle, ending = Thing(), Executor(1)
+    cycle.itself, cycle.executor = cycle, Executor(1)
+    futures += [cycle.executor.submit(square, number) for number in range(50)]
+    ending.submit(nap, 0.1).add_done_callback(lambda future: print(future.result(), flush=True))
+    del cycle, ending
+    gc.collect()
+    print(sum(mapped), [future.result() for future in futures[:2]], len(futures), flush=True)
+    print(sum(future.result() for future in futures[2:]), flush=True)
+"""
+
+DEBUGGED = """
+if __name__ == "__main__":
+    with Pool(1) as pool:
+        print(pool.map(square, [3]), pool.apply(type, (Thing(),)) is Thing, flush=True)
+"""
+
 ENDED = """
 if __name__ == "__main__":
     pool = Pool(1)
@@ -181,6 +201,21 @@ def test_what_is_forgotten_is_let_go(program: Callable[[str], list[str]]) -> Non
     _, errors = run(program(FORGOTTEN))
     assert len(re.findall("ResourceWarning: unclosed running multiprocessing pool <", errors)) == 1
     assert re.findall("^(9|None)$", errors, re.MULTILINE) == ["9", "None", "None"]
+
+
+def test_the_calls_of_an_executor_that_nobody_holds_any_more_are_done(
+    program: Callable[[str], list[str]],
+) -> None:
+    lines, errors = run(program(LET_GO))
+    assert sorted(lines) == ["0.1", "0.5 [9, 0.1] 52", "40425"]
+    assert not errors
+
+
+def test_a_program_with_a_pool_runs_in_a_debugger(program: Callable[[str], list[str]]) -> None:
+    python, path = program(DEBUGGED)
+    lines, errors = run([python, "-m", "pdb", "-c", "continue", "-c", "quit", path])
+    assert "[9] True" in lines
+    assert not errors
 
 
 @pytest.fixture

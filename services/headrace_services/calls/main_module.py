@@ -31,6 +31,9 @@ _names: dict[str, MainNames] = {}
 
 def describe_main() -> dict[str, object] | None:
     """What a slot needs to load this program; None for one that has no file, or not its own."""
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__spec__"):  # in a debugger, of which the standard library knows nothing
+        main.__spec__ = None
     data: dict[str, Any] = spawn.get_preparation_data("headrace")
     name, path = data.get("init_main_from_name"), data.get("init_main_from_path")
     if name is None and path is None:
