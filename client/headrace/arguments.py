@@ -5,17 +5,11 @@ The words are those of the standard library where it has some.
 
 from __future__ import annotations
 
-import math
 import operator
-from typing import SupportsFloat, SupportsIndex
+from typing import Any, SupportsIndex
 
 from headrace.submission import SubmitOptions
-
-#: The largest whole number that a message carries.
-LARGEST = (1 << 63) - 1
-
-#: More retries than this are a typing error.
-MOST_RETRIES = 1_000_000_000
+from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 
 
 def check_count(count: object, too_small: str) -> int | None:
@@ -38,14 +32,14 @@ def read_chunksize(chunksize: object) -> int | None:
     number = _read_whole(chunksize, "chunksize")
     if number < 1:
         raise ValueError(f"Chunksize must be 1+, not {number}")
-    return min(number, LARGEST)
+    return min(number, MAX_INTEGER)
 
 
 def read_max_tasks(count: object) -> int | None:
     """Read ``maxtasksperchild``. Raises ValueError, for other types too, as the library has it."""
     if count is None:
         return None
-    if not isinstance(count, SupportsIndex) or not 0 < operator.index(count) <= LARGEST:
+    if not isinstance(count, SupportsIndex) or not 0 < operator.index(count) <= MAX_INTEGER:
         raise ValueError("maxtasksperchild must be a positive int or None")
     return operator.index(count)
 
@@ -56,44 +50,20 @@ def read_max_tasks_per_child(count: object) -> int | None:
         return None
     if not isinstance(count, SupportsIndex):
         raise TypeError("max_tasks_per_child must be an integer")
-    if not 1 <= operator.index(count) <= LARGEST:
+    if not 1 <= operator.index(count) <= MAX_INTEGER:
         raise ValueError("max_tasks_per_child must be >= 1")
     return operator.index(count)
 
 
 def make_submit_options(
-    *, name: object, priority: object, timeout_seconds: object, retries: object
+    *, name: Any, priority: Any, timeout_seconds: Any, retries: Any
 ) -> SubmitOptions:
     """Read what each call is told. Raises TypeError and ValueError."""
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a text, not {type(name).__name__}")
+    if timeout_seconds is not None:  # which is called so here
+        timeout_seconds = check_value(TimeLimit, timeout_seconds, "task_timeout")
     return SubmitOptions(
-        name=name,
-        priority=_read_bounded("priority", priority, -LARGEST, LARGEST),
-        timeout_seconds=None if timeout_seconds is None else _read_timeout(timeout_seconds),
-        retries=None if retries is None else _read_bounded("retries", retries, 0, MOST_RETRIES),
+        name=name, priority=priority, timeout_seconds=timeout_seconds, retries=retries
     )
-
-
-def _read_timeout(seconds: object) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, SupportsFloat | SupportsIndex):
-        raise TypeError(f"task_timeout must be a number of seconds, not {type(seconds).__name__}")
-    try:
-        number = float(seconds)
-    except OverflowError:
-        number = math.inf
-    if not (0 < number <= LARGEST and math.isfinite(number)):
-        raise ValueError(f"task_timeout must be a positive number of seconds, not {seconds!r}")
-    return number
-
-
-def _read_bounded(what: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"{what} must be an integer, not bool")
-    number = _read_whole(value, what)
-    if not least <= number <= most:
-        raise ValueError(f"{what} must be from {least} to {most}, not {number}")
-    return number
 
 
 def _read_whole(value: object, what: str) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from headrace_coordinator.backup_lock import LOCK_SUFFIX, hold
 from headrace_coordinator.checksums import compute_checksum
+from headrace_coordinator.disk import sync
 from headrace_coordinator.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.schema import SCHEMA_VERSION
 from headrace_coordinator.store_reader import connect
@@ -79,7 +80,7 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
 def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
     marker, target = folder / INCOMPLETE, folder / STORE_NAME
     marker.touch(mode=0o600)
-    _sync(folder)
+    sync(folder)
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with (
         hold(source.with_name(source.name + LOCK_SUFFIX)),
@@ -116,10 +117,10 @@ def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -
         copy.execute("UPDATE sqlite_sequence SET seq = seq + ?", (NUMBERS_AHEAD,))
         (jobs,) = copy.execute("SELECT count(*) FROM jobs").fetchone()
         copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    _sync(target)
-    _sync(folder)
+    sync(target)
+    sync(folder)
     marker.unlink()
-    _sync(folder)
+    sync(folder)
     payloads, damaged = found
     return Backup(jobs, payloads, whole, damaged)
 
@@ -160,11 +161,3 @@ def _clear(folder: Path, *, keep_folder: bool) -> None:
         (folder / INCOMPLETE).unlink(missing_ok=True)
         if not keep_folder:
             folder.rmdir()
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -86,3 +86,12 @@ def is_want_of_room(error: sqlite3.Error | OSError) -> bool:
     if isinstance(error, OSError):
         return error.errno in ROOM_NUMBERS
     return getattr(error, "sqlite_errorcode", 0) in ROOM_CODES
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -28,7 +28,6 @@ which is compared whenever the content is read.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ from typing import Literal, TypeVar
 
 from headrace_coordinator.backup_lock import LOCK_SUFFIX, BackupLock
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
-from headrace_coordinator.disk import RESERVE_SUFFIX, Disk, is_want_of_room
+from headrace_coordinator.disk import RESERVE_SUFFIX, Disk, is_want_of_room, sync
 from headrace_coordinator.events import (
     AttemptsCounted,
     Event,
@@ -418,8 +417,8 @@ class Store:
             self._sweep = Sweep(self._writer, self._forget)
             self.reader = StoreReader(self._path, self._payloads)
             if self._durability == "power":  # the folder's own entry, and the file's in it
-                _sync_folder(self._path.parent.parent)
-                _sync_folder(self._path.parent)
+                sync(self._path.parent.parent)
+                sync(self._path.parent)
         except BaseException:
             self._writer.close()
             raise
@@ -595,11 +594,3 @@ class Store:
                 job.spec.id,
             ),
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: A batch of at most so many bytes and items is opened to be checked: for many small items that is
-#: quicker than to walk over them. The second bounds what nested arrays that lie about their length
-#: make the unpacker set aside.
-_OPENED_BYTES = 1 << 16
-_OPENED_ITEMS = 4096
-
 _FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
 
 #: What is said of an array of other things.

@@ -33,27 +33,20 @@ _COPYING_PROTOCOL = 4
 #: Longer pickles are not searched for what they refer to.
 _SEARCHED_BYTES = 16 << 10
 
-#: Writes a value with the given protocol; the callback is told of each large buffer in it.
-_Writer = Callable[[object, int, Callable[[pickle.PickleBuffer], bool] | None], bytes]
+#: Is told of each large buffer in a value; True: it stays in the pickle.
+_Look = Callable[[pickle.PickleBuffer], bool]
 
 
 def dump(value: object) -> bytes:
     """Pickle for a process that has the same main module. Raises what pickle raises."""
-    read_only = False
-
-    def look(buffer: pickle.PickleBuffer) -> bool:
-        nonlocal read_only
-        read_only = read_only or memoryview(buffer).readonly
-        return True  # it stays in the pickle
-
     try:
-        packed = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=look)
+        packed = _write(value, pickle.dumps)
     except (pickle.PicklingError, AttributeError, TypeError):
         # A lambda, a closure, or something of the kind in it.
         return _write(value, _write_sharing)
     if _may_be_hidden(value, packed) and main_module.find_names().hides_definitions():
         return _write(value, _write_sharing)
-    return pickle.dumps(value, _COPYING_PROTOCOL) if read_only else packed
+    return packed
 
 
 def _may_be_hidden(value: object, packed: bytes) -> bool:
@@ -66,11 +59,7 @@ def _may_be_hidden(value: object, packed: bytes) -> bool:
 
 def dump_by_value(value: object) -> bytes:
     """Pickle for a process that has nothing of this program's main module, as cloudpickle does."""
-    cloudpickle = import_cloudpickle()
-    return _write(
-        value,
-        lambda value, protocol, told: cloudpickle.dumps(value, protocol, buffer_callback=told),
-    )
+    return _write(value, import_cloudpickle().dumps)
 
 
 def import_cloudpickle() -> Any:
@@ -82,8 +71,8 @@ def import_cloudpickle() -> Any:
     return cloudpickle
 
 
-def _write(value: object, write: _Writer) -> bytes:
-    """Pickle so that all arrays can be written to where they arrive."""
+def _write(value: object, write: Callable[..., bytes]) -> bytes:
+    """Pickle with a function such as pickle.dumps; arrays can be written to where they arrive."""
     read_only = False
 
     def look(buffer: pickle.PickleBuffer) -> bool:
@@ -91,15 +80,13 @@ def _write(value: object, write: _Writer) -> bytes:
         read_only = read_only or memoryview(buffer).readonly
         return True  # it stays in the pickle
 
-    packed = write(value, pickle.HIGHEST_PROTOCOL, look)
-    return write(value, _COPYING_PROTOCOL, None) if read_only else packed
+    packed = write(value, pickle.HIGHEST_PROTOCOL, buffer_callback=look)
+    return write(value, _COPYING_PROTOCOL) if read_only else packed
 
 
-def _write_sharing(
-    value: object, protocol: int, told: Callable[[pickle.PickleBuffer], bool] | None
-) -> bytes:
+def _write_sharing(value: object, protocol: int, buffer_callback: _Look | None = None) -> bytes:
     file = io.BytesIO()
-    _make_pickler_class()(file, protocol, told).dump(value)
+    _make_pickler_class()(file, protocol, buffer_callback).dump(value)
     return file.getvalue()
 
 

@@ -7,6 +7,8 @@ client only values of a job that it submitted so itself.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal, cast, get_args
 
 from headrace_services.calls.classes import Classes
@@ -95,9 +97,15 @@ def pickle_value(value: object, *, by_reference: bool = False) -> bytes:
     ``by_reference``: the other side has this program's main module, so that only what has no name
     at all, such as a lambda, goes by value.
     """
+    dump, dump_by_value = _find_picklers()
+    return dump(value) if by_reference else dump_by_value(value)
+
+
+@cache
+def _find_picklers() -> tuple[Callable[[object], bytes], Callable[[object], bytes]]:
     from headrace_services.calls.pickling import dump, dump_by_value  # noqa: PLC0415 - where asked for
 
-    return dump(value) if by_reference else dump_by_value(value)
+    return dump, dump_by_value
 
 
 def unpickle_value(frame: bytes | memoryview) -> Any:
