@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
+from headrace_coordinator.clock import Clock
 from headrace_coordinator.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
 from headrace_coordinator.need import INTAKE, OUTCOMES, Need
 from headrace_coordinator.queue import Queue
@@ -71,7 +72,7 @@ class Ledger:
     when it cannot be read.
 
     The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
-    this store, never jumps, and stands still while none does.
+    this store, never jumps, and stands still while none does, or while it is stopped.
     """
 
     def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
@@ -86,7 +87,7 @@ class Ledger:
         self._pending: deque[_Call] = deque()
         self._unwritten: list[Event] = []
         self._listeners: list[Listener] = []
-        self._clock_base = store.load_clock() - time.monotonic()
+        self._clock = Clock(store.load_clock())
         self._clock_stored = self.now().monotonic
         self._queue: Queue | None = self._restore()
 
@@ -97,7 +98,7 @@ class Ledger:
 
     def now(self) -> Now:
         """This moment by the coordinator's own clock, and by the wall's for people."""
-        return Now(self._clock_base + time.monotonic(), time.time())
+        return Now(self._clock.read(), time.time())
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener about events from now on."""

@@ -106,6 +106,14 @@ def test_an_unknown_job_is_one_line(site: Site) -> None:
     assert "nonesuch" in done.err
 
 
+def test_a_result_that_cannot_be_written_is_kept_and_the_command_says_so(site: Site) -> None:
+    done = site.shell.run("submit", "primes", "find", "0", "20", "-o", "/dev/full")
+    assert done.code == 1
+    job = done.err.split("`headrace results ")[1].split("`")[0]
+    fetched = site.shell.run("results", job)
+    assert (fetched.code, fetched.out.split()) == (0, ["2", "3", "5", "7", "11", "13", "17", "19"])
+
+
 def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:
     done = site.shell.run("submit", "primes", "count", "0", "1e13", "--wait", "300ms")
     assert done.code == 124

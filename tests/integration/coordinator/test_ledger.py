@@ -251,6 +251,18 @@ def test_a_deadline_goes_on_across_a_restart_and_a_jump_of_the_wall_clock(
     rig.store.close()
 
 
+def test_a_worker_that_could_not_be_heard_was_not_silent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator is stopped for an hour, and the ticker looks before any worker is heard."""
+    rig.submit("a", 1)
+    take_lease(rig, "w")
+    stopped = time.monotonic() + 3600.0
+    monkeypatch.setattr(time, "monotonic", lambda: stopped)
+    rig.ledger.commit(lambda queue, now: queue.tick(now))
+    assert rig.ledger.observe(lambda queue, _: list(queue.state.members)) == ["w"]
+
+
 def test_a_fault_in_a_commit_is_told_to_every_call_of_its_group(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,35 @@
+"""The coordinator's own time, which passes only while it is there to hear of what happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+#: The ticker looks each second. When nobody has looked for longer than this, in seconds, the
+#: process was stopped and could hear nobody.
+STANDSTILL_SECONDS = 2.0
+
+#: What such a time counts for, in seconds: not nothing, so that time passes where looks are rare.
+STANDSTILL_COUNTS_SECONDS = 0.25
+
+
+class Clock:
+    """Counts seconds from a beginning; never jumps, never goes back. Thread safe.
+
+    So a worker that could not be heard, as the coordinator stood still, is not taken for one that
+    was silent.
+    """
+
+    def __init__(self, beginning: float) -> None:
+        self._lock = threading.Lock()
+        self._now = beginning
+        self._looked = time.monotonic()
+
+    def read(self) -> float:
+        """This moment."""
+        with self._lock:
+            looked = time.monotonic()
+            passed = looked - self._looked
+            self._now += passed if passed <= STANDSTILL_SECONDS else STANDSTILL_COUNTS_SECONDS
+            self._looked = looked
+            return self._now
