@@ -73,6 +73,10 @@ class Classes(Protocol):
         """An exception."""
         ...
 
+    def make_frame(self, kind: str, body: memoryview, extra: list[Any]) -> Any:
+        """A frame of pandas or polars, or a table or array of Arrow, from its stream."""
+        ...
+
 
 #: Attributes that Python's own exceptions keep beside their arguments, and outside of ``__dict__``.
 _BESIDE: dict[type[BaseException], tuple[str, ...]] = {

@@ -2,9 +2,9 @@
 
 A task that failed has no line. What JSON does not know is written so: tuples, sets, deques and
 arrays as lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their
-fields, named tuples as lists, enum members by name. Everything else is text: bytes in base64, times
-as ISO 8601, the rest as ``str`` has it, also nan, the infinities, and integers beyond 64 bits
-with all of their digits, which few readers of JSON take as numbers.
+fields, frames as lists of their rows, named tuples as lists, enum members by name. Everything else
+is text: bytes in base64, times as ISO 8601, the rest as ``str`` has it, also nan, the infinities,
+and integers beyond 64 bits with all of their digits, which few readers of JSON take as numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any, BinaryIO, cast
 
-from headrace_services.calls.outline import OUTLINES, Outline
+from headrace_services.calls.outline import OUTLINES, FrameOutline, Outline
 from headrace_services.calls.values import unpack_value
 from headrace_services.gmp import to_decimal
 
@@ -54,6 +54,8 @@ def make_plain(value: Any) -> Any:
         return [[make_plain(key), make_plain(item)] for key, item in pairs.items()]
     if isinstance(value, list | tuple | set | frozenset | range | deque):
         return [make_plain(item) for item in cast("list[Any]", value)]
+    if isinstance(value, FrameOutline):
+        return _list_rows(value)
     if isinstance(value, Outline):
         return _make_plain_outline(value)
     if isinstance(value, bytes | bytearray):
@@ -61,6 +63,15 @@ def make_plain(value: Any) -> Any:
     if isinstance(value, date | time):
         return value.isoformat()
     return _make_plain_number(value)
+
+
+def _list_rows(frame: FrameOutline) -> list[Any]:
+    from headrace_services.calls.frames import list_rows  # noqa: PLC0415 - few values are one
+
+    try:
+        return [make_plain(row) for row in list_rows(frame.kind, frame.body)]
+    except ImportError as error:
+        raise ValueError(f"a {frame.kind} is written with pyarrow: {error}") from None
 
 
 def _make_plain_outline(outline: Outline) -> Any:

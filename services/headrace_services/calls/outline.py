@@ -20,6 +20,13 @@ class Outline(Record, eq=False):
     member: str | int | None = None
 
 
+class FrameOutline(Record, eq=False):
+    """A frame of some library, and its stream."""
+
+    kind: str
+    body: memoryview
+
+
 class OutlineClasses:
     """Outlines of whatever class is named."""
 
@@ -40,6 +47,10 @@ class OutlineClasses:
 
     def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Outline:
         return Outline(f"partial {_shorten(name)}", kwds, tuple(args))
+
+    def make_frame(self, kind: str, body: memoryview, extra: list[Any]) -> FrameOutline:
+        del extra
+        return FrameOutline(kind, body)
 
     def make_exception(self, parts: ExceptionParts) -> Outline:
         return Outline(_shorten(parts.name), items=tuple(parts.args) if parts.whole else ())

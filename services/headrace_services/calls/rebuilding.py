@@ -85,6 +85,11 @@ class FoundClasses:
 
         return partial(self._find_function(name), *args, **kwds)
 
+    def make_frame(self, kind: str, body: memoryview, extra: list[Any]) -> Any:
+        from headrace_services.calls.frames import make_frame  # noqa: PLC0415 - few values are one
+
+        return make_frame(kind, body, extra)
+
     def make_exception(self, parts: ExceptionParts) -> BaseException:
         return rebuild_exception(parts)
 

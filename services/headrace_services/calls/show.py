@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from typing import Any, cast
 
-from headrace_services.calls.outline import OUTLINES, Outline
+from headrace_services.calls.outline import OUTLINES, FrameOutline, Outline
 from headrace_services.calls.transport import open_call, open_value
 from headrace_services.service import Parameters
 from headrace_wire.encoding import unpack
@@ -28,6 +28,10 @@ class _ShortRepr(reprlib.Repr):
 
     def repr_bytes(self, x: bytes, level: int) -> str:
         return self.repr_str(cast("str", x), level)
+
+    def repr_FrameOutline(self, x: FrameOutline, level: int) -> str:  # noqa: N802 - as below
+        del level
+        return f"<{x.kind}>"
 
     def repr_Outline(self, x: Outline, level: int) -> str:  # noqa: N802 - reprlib looks for this name
         if x.member is not None:
