@@ -22,7 +22,7 @@ from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
 from headrace_wire.errors import HeadraceError, UnreachableError
-from headrace_worker.cores import count_usable_cores
+from headrace_worker.machine.cores import count_usable_cores
 
 log = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ from headrace_services.permits import Permits
 from headrace_wire.address import parse_address
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
-from headrace_worker.cores import count_usable_cores, parse_slots
-from headrace_worker.pool.program import Program, clean_pythonpath, list_safe_flags
+from headrace_worker.link.program import Program, clean_pythonpath, list_safe_flags
+from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0

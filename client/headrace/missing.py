@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain, islice
 
-from headrace_coordinator.ranges import RangeSet
+from headrace_coordinator.queue.ranges import RangeSet
 from headrace_wire.messages import CANCELLED, JobStatus
 
 #: Indices of missing values that are named; the others are counted.

@@ -76,7 +76,7 @@ def open_session(
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed
     from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only where needed
-    from headrace_worker.pool.program import describe_program  # noqa: PLC0415 - only where needed
+    from headrace_worker.link.program import describe_program  # noqa: PLC0415 - only where needed
 
     permits = Permits(allow=(EVERYTHING,), pickle=True)
     with open_embedded_cluster(

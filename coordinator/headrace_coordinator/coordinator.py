@@ -21,12 +21,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headrace_coordinator.alarm import Alarm
-from headrace_coordinator.backup import INCOMPLETE, STORE_NAME
-from headrace_coordinator.bells import Bells
-from headrace_coordinator.checkpointer import Checkpointer
-from headrace_coordinator.commit import Committer
-from headrace_coordinator.events import (
+from headrace_coordinator.ledger.checkpointer import Checkpointer
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.ledger.ticker_alarm import Alarm
+from headrace_coordinator.moment import Now
+from headrace_coordinator.monitoring.event_log import log_events
+from headrace_coordinator.monitoring.http import HttpServer
+from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+from headrace_coordinator.monitoring.shared_metrics import SharedCollector
+from headrace_coordinator.queue.events import (
     Event,
     InputsDropped,
     JobChanged,
@@ -42,15 +45,20 @@ from headrace_coordinator.events import (
     WorkerGone,
     WorkHeld,
 )
-from headrace_coordinator.http import HttpServer
-from headrace_coordinator.job_queue import JobQueue
-from headrace_coordinator.journal import log_events
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.metrics import CoordinatorMetrics
-from headrace_coordinator.need import RELIEF
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.result_queue import ResultQueue
-from headrace_coordinator.rules import Rules
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.serving.bells import Bells
+from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.job_queue import JobQueue
+from headrace_coordinator.serving.result_queue import ResultQueue
+from headrace_coordinator.serving.shared_objects import SharedObjects, name_shared_topic
+from headrace_coordinator.serving.topics import (
+    SPOOL,
+    WORK,
+    name_job_topic,
+    name_log_topic,
+    name_orders_topic,
+)
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.shared.events import (
     SharedDeleted,
@@ -59,17 +67,9 @@ from headrace_coordinator.shared.events import (
     SharedItemsDropped,
     SharedKept,
 )
-from headrace_coordinator.shared.metrics import SharedCollector
-from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
-from headrace_coordinator.state import Now
-from headrace_coordinator.store import Store
-from headrace_coordinator.topics import (
-    SPOOL,
-    WORK,
-    name_job_topic,
-    name_log_topic,
-    name_orders_topic,
-)
+from headrace_coordinator.store.backup import INCOMPLETE, STORE_NAME
+from headrace_coordinator.store.need import RELIEF
+from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UsageError
 from headrace_wire.heap import give_blocks_back

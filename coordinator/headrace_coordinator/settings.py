@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headrace_coordinator.rules import (
+from headrace_coordinator.queue.rules import (
     DEFAULT_LEASE_SECONDS,
     DEFAULT_RESULT_TTL_SECONDS,
     DEFAULT_SHARED_LIMIT_BYTES,
 )
-from headrace_coordinator.store import Durability
+from headrace_coordinator.store.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import LeaseTime, SizeLimit, TimeLimit, check_fields
 from headrace_wire.record import Record

@@ -93,7 +93,7 @@ def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
         del site.shell.settings["PYTHONPROFILEIMPORTTIME"]
         done = site.shell.run("submit", "map", "shop:double", "-", stdin="1\n2\n")
         assert done.code == 0, done.err
-        assert "headrace_coordinator.metrics" in read_imports(site.coordinator)
+        assert "headrace_coordinator.monitoring.metrics" in read_imports(site.coordinator)
         assert {"headrace_worker.agent", "shelf"} <= read_imports(worker)
         for process in (site.coordinator, worker):
             assert not read_imports(process) & (HEAVY | OF_CLIENTS)

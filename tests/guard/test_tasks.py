@@ -23,10 +23,10 @@ from headrace import Cluster
 from headrace.calls import open_outcome
 from headrace.outcomes import MapResult, UnorderedIterator
 from headrace_coordinator.coordinator import Coordinator
-from headrace_coordinator.job_queue import JobQueue
-from headrace_coordinator.result_queue import ResultQueue
+from headrace_coordinator.serving.job_queue import JobQueue
+from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_coordinator.store import Store
+from headrace_coordinator.store.store import Store
 from headrace_services.calls.values import pack_value
 from headrace_services.permits import Permits
 from headrace_services.service import Plan
@@ -36,12 +36,12 @@ from headrace_wire.encoding import pack
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, LeaseRequest
-from headrace_worker.pool import outbox
-from headrace_worker.pool.cell import Cell
-from headrace_worker.pool.channel import SlotEnd
+from headrace_worker.link.cell import Cell
+from headrace_worker.link.channel import SlotEnd
+from headrace_worker.link.runners import JobRunner
 from headrace_worker.pool.dispatch import Load, choose_tasks
-from headrace_worker.pool.runners import JobRunner
-from headrace_worker.pool.slot import Slot, SlotSettings
+from headrace_worker.slot import outbox
+from headrace_worker.slot.slot import Slot, SlotSettings
 from support.cost_builders import make_opaque_batch, make_report
 from support.costs import count_operations, measure_kept_bytes, measure_peak_bytes
 from support.queue_builders import Rig, make_worker

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any, cast
 
-from headrace_coordinator.job import HeldLease
+from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.batch import count_batch, pack_batch
 from headrace_wire.messages import DoneRun, Lease, Report
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.slot import SlotSettings
 from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.slot.slot import SlotSettings
 
 
 def make_unopened_batch(tasks: int, size_bytes: int = 0) -> bytes:

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headrace_coordinator.invariants import check_invariants
-from headrace_coordinator.job import Job
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.state import Now
-from headrace_coordinator.store import Store
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.invariants import check_invariants
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.messages import CANCELLED, ERROR, FAILED, SUCCEEDED
 from support.crash_program import TASK_SECONDS, Fact, make_input, make_value

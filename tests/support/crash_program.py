@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headrace_coordinator import removals, store
-from headrace_coordinator.job import HeldLease
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.state import Now
-from headrace_coordinator.store import Durability, Store
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store import removals, store
+from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
     CRASH,

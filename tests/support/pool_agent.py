@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Batch, Done
-from headrace_worker.pool.packing import pack
 from headrace_worker.pool.pool import Pool
 from support.pool_probe_service import LOADER
 

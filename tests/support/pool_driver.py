@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace_wire.batch import unpack_batch
+from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Batch, Done, Event, Failed
-from headrace_worker.pool.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

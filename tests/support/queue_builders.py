@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from headrace_coordinator.job import HeldLease
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.state import Now
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
     DoneRun,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.shared.room import SharedRoom
-from headrace_coordinator.store import Store
+from headrace_coordinator.store.store import Store
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.shared import (
     SharedAnswer,

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from headrace_coordinator.store import Durability, Store
+from headrace_coordinator.store.store import Durability, Store
 from support.queue_builders import Rig
 
 

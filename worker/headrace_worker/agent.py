@@ -47,16 +47,16 @@ from headrace_wire.steps import Aside, Bell, Pause
 from headrace_wire.version import read_version
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
-from headrace_worker.cores import count_usable_cores, parse_slots
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.heart import LONGEST_BEAT_SECONDS, Heart
 from headrace_worker.holdings import Holdings
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.leases import is_tellable, list_missing, make_batch, refuse_lease
+from headrace_worker.machine.cores import count_usable_cores, parse_slots
+from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool.batch import Returned
-from headrace_worker.pool.launch import Launcher
 from headrace_worker.pool.pool import Pool
-from headrace_worker.proc import read_rss_bytes
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from headrace_wire.batch import count_batch, unpack_batch
 from headrace_wire.messages import Lease
 from headrace_worker.data import DataStore, read_needs
+from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Batch, Event, Failed, Returned
-from headrace_worker.pool.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 
 #: Tasks of one lease that are told one by one why they fail; of a larger one nothing is told, so
 #: that it is as good as lost.

@@ -15,8 +15,8 @@ from typing import TypeVar
 from headrace_wire.batch import slice_batch
 from headrace_wire.messages import JobLines, Sample
 from headrace_wire.record import Record, replace
+from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Done, Event, Failed
-from headrace_worker.pool.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 
 T = TypeVar("T")
 

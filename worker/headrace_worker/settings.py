@@ -14,7 +14,7 @@ from headrace_wire.bounds import (
     check_fields,
 )
 from headrace_wire.record import Record, field
-from headrace_worker.pool.program import Program
+from headrace_worker.link.program import Program
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
 DEFAULT_DRAIN_SECONDS = 30.0

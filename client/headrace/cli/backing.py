@@ -28,7 +28,7 @@ def backup(folder: Path, data: Path) -> None:
 
     To be run on its machine, by its user. FOLDER is made, or must be empty. The key is not copied.
     """
-    from headrace_coordinator.backup import back_up  # noqa: PLC0415 - quick start
+    from headrace_coordinator.store.backup import back_up  # noqa: PLC0415 - quick start
 
     begun: list[int] = []
     with Progress() as progress:

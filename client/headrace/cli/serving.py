@@ -26,7 +26,7 @@ from headrace.cli.kinds import (
 )
 from headrace.cli.options import connection_options, log_option, option
 from headrace.place import find_data_folder, find_key_file
-from headrace_coordinator.rules import (
+from headrace_coordinator.queue.rules import (
     DEFAULT_LEASE_SECONDS,
     DEFAULT_RESULT_TTL_SECONDS,
     DEFAULT_SHARED_LIMIT_BYTES,
@@ -39,7 +39,7 @@ from headrace_wire.version import read_version
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
-    from headrace_coordinator.store import Durability
+    from headrace_coordinator.store.store import Durability
 
 with_parent_option = option(
     "--with-parent",
@@ -270,9 +270,9 @@ def worker(
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
     from headrace_services.registry import list_services  # noqa: PLC0415 - quick start
-    from headrace_worker.pool.launch import make_launcher  # noqa: PLC0415 - quick start
-    from headrace_worker.pool.loader import list_light_modules  # noqa: PLC0415 - quick start
-    from headrace_worker.pool.program import Program  # noqa: PLC0415 - quick start
+    from headrace_worker.launch.launcher import make_launcher  # noqa: PLC0415 - quick start
+    from headrace_worker.link.loader import list_light_modules  # noqa: PLC0415 - quick start
+    from headrace_worker.link.program import Program  # noqa: PLC0415 - quick start
 
     permits = Permits(allow, allow_pickle, path, allow_ship)
     launcher = make_launcher(start_method, preload=list_light_modules(permits))

@@ -166,7 +166,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
 
 
 def _count_embedded_slots(options: JobOptions) -> int:
-    from headrace_worker.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
+    from headrace_worker.machine.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
 
     return parse_slots(options.slots, count_usable_cores())
 

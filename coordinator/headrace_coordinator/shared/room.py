@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from headrace_coordinator.moment import Now
 from headrace_coordinator.shared.dicts import SharedMapping
 from headrace_coordinator.shared.events import (
     SharedAnswered,
@@ -41,7 +42,6 @@ from headrace_coordinator.shared.sessions import (
     measure_answer,
 )
 from headrace_coordinator.shared.values import Value
-from headrace_coordinator.state import Now
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
 from headrace_wire.errors import SharedFullError, SharedKindError, UnknownSharedError, UsageError
 from headrace_wire.record import Record

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import backup
-from headrace_coordinator.backup import INCOMPLETE, STORE_NAME, back_up
-from headrace_coordinator.backup_lock import LOCK_SUFFIX, hold
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.need import LARGE_BYTES
-from headrace_coordinator.payload_file import PAYLOAD_SUFFIX
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.store import Store
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store import backup
+from headrace_coordinator.store.backup import INCOMPLETE, STORE_NAME, back_up
+from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, hold
+from headrace_coordinator.store.need import LARGE_BYTES
+from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.errors import OutputError, UsageError
 from support.queue_builders import make_spec

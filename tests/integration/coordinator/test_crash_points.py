@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pytest
 
-from headrace_coordinator import store_loading
+from headrace_coordinator.store import loading as store_loading
 from support.crash_model import (
     State,
     check_goes_on,

@@ -18,7 +18,7 @@ import pytest
 from headrace.cluster import Cluster
 from headrace.submission import make_job_spec
 from headrace_coordinator.coordinator import Coordinator
-from headrace_coordinator.invariants import check_invariants
+from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.shared.invariants import check_room
 from headrace_wire.address import Address

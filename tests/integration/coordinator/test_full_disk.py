@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import disk
-from headrace_coordinator.disk import PIECE_BYTES, RESERVE_SUFFIX, Disk, is_want_of_room
-from headrace_coordinator.events import Event, RoomAppeared
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.need import RELIEF, measure_intake, measure_outcomes
-from headrace_coordinator.payload_file import UNIT_BYTES, PayloadFile
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.state import Now
-from headrace_coordinator.store import Store
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import Event, RoomAppeared
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store import disk
+from headrace_coordinator.store.disk import PIECE_BYTES, RESERVE_SUFFIX, Disk, is_want_of_room
+from headrace_coordinator.store.need import RELIEF, measure_intake, measure_outcomes
+from headrace_coordinator.store.payload_file import UNIT_BYTES, PayloadFile
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import StoreError
 from headrace_wire.messages import CANCELLED, DoneRun, LeaseRequest, Report, Span

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import job_log
-from headrace_coordinator.bells import Bells
-from headrace_coordinator.commit import Committer
 from headrace_coordinator.coordinator import Coordinator
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.result_queue import ResultQueue
-from headrace_coordinator.rules import Rules
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.queue import job_log
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.serving.bells import Bells
+from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.result_queue import ResultQueue
+from headrace_coordinator.serving.topics import name_log_topic
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_coordinator.store import Store
-from headrace_coordinator.topics import name_log_topic
+from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import pack_batch

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import payload_file, store
-from headrace_coordinator.events import Event, JobSubmitted
-from headrace_coordinator.invariants import check_invariants
-from headrace_coordinator.job import HeldLease
-from headrace_coordinator.ledger import Ledger
-from headrace_coordinator.queue import Queue
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.state import Now
-from headrace_coordinator.store import PAYLOAD_BYTES, Durability, Store
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import Event, JobSubmitted
+from headrace_coordinator.queue.invariants import check_invariants
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store import payload_file, store
+from headrace_coordinator.store.store import PAYLOAD_BYTES, Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
 from headrace_wire.messages import LeaseRequest, Report, TaskFailure

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator import store_loading
 from headrace_coordinator.checksums import DamagedError
-from headrace_coordinator.payload_file import PAYLOAD_SUFFIX
-from headrace_coordinator.schema import SCHEMA_VERSION
-from headrace_coordinator.store import PAYLOAD_BYTES, Store
+from headrace_coordinator.store import loading as store_loading
+from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
+from headrace_coordinator.store.schema import SCHEMA_VERSION
+from headrace_coordinator.store.store import PAYLOAD_BYTES, Store
 from headrace_wire.batch import pack_batch
 from support.stored_rig import StoredRig
 
@@ -85,7 +85,7 @@ def test_a_store_that_cannot_be_brought_forward_stays_as_it_was(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("headrace_coordinator.migration.was_started_again", fail)
+        patch.setattr("headrace_coordinator.store.migrations.was_started_again", fail)
         with pytest.raises(Exception, match="disk is full"):
             Store(tmp_path / "store")
     with closing(Store(tmp_path / "store")) as store:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.bells import Bells
-from headrace_coordinator.commit import Committer
-from headrace_coordinator.ledger import Ledger, Transition
-from headrace_coordinator.need import OUTCOMES, Need
-from headrace_coordinator.rules import Rules
-from headrace_coordinator.shared.served import SharedObjects, name_shared_topic
-from headrace_coordinator.store import Store
+from headrace_coordinator.ledger.ledger import Ledger, Transition
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.serving.bells import Bells
+from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.shared_objects import SharedObjects, name_shared_topic
+from headrace_coordinator.store.need import OUTCOMES, Need
+from headrace_coordinator.store.store import Store
 from headrace_wire.loop import Resume
 from headrace_wire.shared import LOCK, SharedAnswer, SharedCall, SharedSpec, Stamp
 from support.commands import wait_until

@@ -22,8 +22,8 @@ from headrace_wire.messages import (
 )
 from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
-from headrace_worker.pool.launch import make_launcher
-from headrace_worker.pool.packing import pack
+from headrace_worker.launch.launcher import make_launcher
+from headrace_worker.link.packing import pack
 from headrace_worker.settings import WorkerSettings
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 

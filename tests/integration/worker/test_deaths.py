@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import psutil
 import pytest
 
+from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.pool import slot_process
-from headrace_worker.pool.orphans import adopt_orphans
 from headrace_worker.pool.pool import Pool
 from support.pool_driver import Outcomes, collect, make_batch, run
 from support.pool_probe_service import LOADER

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_worker.pool import crew, limits, slot, slot_process
+from headrace_worker.pool import crew, limits, slot_process
 from headrace_worker.pool import pool as pool_module
+from headrace_worker.slot import slot
 from support.pool_driver import Outcomes, attend, collect, make_batch
 from support.pool_probe_service import stop_at_once
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from headrace_wire.errors import UsageError
-from headrace_worker.oom import OomWatch
+from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import crew, limits, slot_process
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.pool.pool import Pool

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from headrace_worker.pool.forkserver import SERVER_NAME
+from headrace_worker.launch.fork_server import SERVER_NAME
 from support.commands import HEADRACE, PROBE, Shell
 from support.places import REPOSITORY
 

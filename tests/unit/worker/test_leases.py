@@ -6,8 +6,8 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.messages import Lease
 from headrace_worker.data import DataStore
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
+from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Event, Failed, Returned
-from headrace_worker.pool.packing import pack
 
 PARAMETERS = pack({})
 

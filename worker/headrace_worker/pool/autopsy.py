@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING
 
 from headrace_wire.record import Record
+from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
+from headrace_worker.link.loader import resolve_loader
+from headrace_worker.link.packing import unpack
 from headrace_worker.pool.batch import Batch, Failed, Reason
-from headrace_worker.pool.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.line import Stretch
-from headrace_worker.pool.loader import resolve_loader
-from headrace_worker.pool.packing import unpack
 
 if TYPE_CHECKING:
-    from headrace_worker.oom import OomWatch
+    from headrace_worker.machine.oom import OomWatch
     from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,

@@ -12,8 +12,8 @@ from headrace_wire.errors import HeadraceError
 from headrace_worker.pool.slot_process import SlotProcess
 
 if TYPE_CHECKING:
-    from headrace_worker.pool.launch import Launcher
-    from headrace_worker.pool.slot import SlotSettings
+    from headrace_worker.launch.launcher import Launcher
+    from headrace_worker.slot.slot import SlotSettings
 
 #: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
 #: first pause after such a death, in seconds; it doubles each time up to the longest.

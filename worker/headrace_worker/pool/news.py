@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace_wire.record import Record
-from headrace_worker.pool.messages import LINES
+from headrace_worker.link.messages import LINES
 
 if TYPE_CHECKING:
-    from headrace_worker.pool.channel import Message
+    from headrace_worker.link.channel import Message
 
 #: Lines that are kept until they are taken; the oldest are dropped.
 KEPT_LINES = 10_000

@@ -26,16 +26,9 @@ from typing import TYPE_CHECKING, Self
 from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.record import Record
-from headrace_worker.oom import OomWatch
-from headrace_worker.pool.autopsy import Autopsy, Describer
-from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
-from headrace_worker.pool.crew import Crew
-from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
-from headrace_worker.pool.launch import Launcher, make_launcher
-from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
-from headrace_worker.pool.line import Held, Line, Stretch
-from headrace_worker.pool.loader import DEFAULT_LOADER
-from headrace_worker.pool.messages import (
+from headrace_worker.launch.launcher import Launcher, make_launcher
+from headrace_worker.link.loader import DEFAULT_LOADER
+from headrace_worker.link.messages import (
     DONE,
     FAILED,
     LINES,
@@ -45,19 +38,26 @@ from headrace_worker.pool.messages import (
     RETIRED,
     STOPPED,
 )
+from headrace_worker.link.program import Program
+from headrace_worker.link.runners import KeptJobs
+from headrace_worker.machine.oom import OomWatch
+from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
+from headrace_worker.pool.autopsy import Autopsy, Describer
+from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
+from headrace_worker.pool.crew import Crew
+from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
+from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
+from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.news import News, Progress, TaskLine
-from headrace_worker.pool.program import Program
-from headrace_worker.pool.runners import KeptJobs
-from headrace_worker.pool.slot import SlotSettings
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import Tenancy
-from headrace_worker.proc import read_cpu_seconds, read_rss_bytes
+from headrace_worker.slot.slot import SlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from headrace_worker.pool.channel import Message
+    from headrace_worker.link.channel import Message
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001

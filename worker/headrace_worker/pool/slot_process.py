@@ -11,20 +11,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from headrace_wire.record import Record
-from headrace_worker.pool.cell import Cell, Running
-from headrace_worker.pool.channel import Message, PoolEnd
+from headrace_worker.launch.launcher import ForkedSlot
+from headrace_worker.link.cell import Cell, Running
+from headrace_worker.link.channel import Message, PoolEnd
+from headrace_worker.link.messages import RETIRE, RUN
+from headrace_worker.link.runners import KeptJobs
+from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
-from headrace_worker.pool.launch import ForkedSlot
 from headrace_worker.pool.line import Held, Stretch
-from headrace_worker.pool.messages import RETIRE, RUN
-from headrace_worker.pool.runners import KeptJobs
-from headrace_worker.pool.slot import SlotSettings, run_slot
-from headrace_worker.proc import read_cpu_seconds
+from headrace_worker.slot.slot import SlotSettings, run_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from headrace_worker.pool.launch import Launcher
+    from headrace_worker.launch.launcher import Launcher
 
 #: How long, in seconds, the exit status of a process that is dead may take to come, before the fork
 #: server is taken for frozen.

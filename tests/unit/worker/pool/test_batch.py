@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from headrace_worker.link.loader import resolve_loader
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.loader import resolve_loader
 
 
 def make(**changes: object) -> Batch:

@@ -1,0 +1,1 @@
+"""The ledger: one lock over the queue, and no acknowledgement before the commit."""

@@ -1,0 +1,54 @@
+"""The checkpointer: one thread that looks after the store beside the commits.
+
+It folds the log into the database's file, and takes out what large jobs leave when they are
+deleted. SQLite would fold it in a commit, every so often, which then waits for the disk: for the
+file, and for whatever else of the same disk is not written yet, large payloads among it. Started
+and stopped by the coordinator, after the ledger and before the store is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_wire.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between looks whether there is something to fold.
+LOOK_SECONDS = 1.0
+
+
+#: Seconds between pieces of a job's rows that are taken out: others may commit meanwhile.
+PAUSE_SECONDS = 0.005
+
+
+class Checkpointer:
+    """Looks at a ledger and its store every second."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+
+    def start(self) -> None:
+        self._ledger.store.leave_log()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        folded = 0
+        while not self._stopping.wait(LOOK_SECONDS):
+            try:
+                while self._ledger.sweep() and not self._stopping.wait(PAUSE_SECONDS):
+                    pass
+                commits = self._ledger.commits
+                if commits != folded:
+                    self._ledger.store.fold_log()
+                    folded = commits
+            except StoreError as error:  # a commit fails for the same reason, and says so
+                log.debug("%s", error)

@@ -1,0 +1,308 @@
+"""The ledger: one lock over the queue, and no acknowledgement before the commit.
+
+    calls ─► pending ─► the first to get the lock runs all pending transitions,
+                        writes their events in one transaction, and tells the listeners
+
+So while one commit is under way the next group comes together by itself. The lock is held until
+the commit is done: nobody sees what is not yet safe. When the commit fails, all calls of the group
+are told so and the queue is made anew from the store, exactly as at a restart: memory is never
+ahead of the disk. Until the store can be written again, nothing more is taken in; what there is can
+be looked at and fetched. Where it is only room that the store lacks, what makes room is taken in.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any
+
+from headrace_coordinator.ledger.clock import Clock
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.store.need import INTAKE, OUTCOMES, Need
+from headrace_coordinator.store.store import Store
+from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.loop import Resume
+from headrace_wire.messages import Span
+
+log = logging.getLogger(__name__)
+
+#: What callers are told of a fault in the coordinator itself.
+FAILED_LINE = "the coordinator failed; its log says why"
+
+#: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
+CLOCK_SECONDS = 60.0
+
+#: Seconds for which it is a problem that outcomes were refused; workers come again every second.
+REFUSED_SECONDS = 5.0
+
+#: A change to the queue, or a look at it.
+Transition = Callable[[Queue, Now], Any]
+
+#: Told about events after their commit, under the ledger's lock: it must be quick.
+Listener = Callable[[Sequence[Event]], None]
+
+
+class _Call:
+    """A transition on its way through the ledger. ``on_done`` is told of its end."""
+
+    __slots__ = ("answer", "error", "finished", "need", "on_done", "transition")
+
+    def __init__(self, transition: Transition, need: Need, on_done: Resume | None = None) -> None:
+        self.need = need
+        self.transition = transition
+        self.on_done = on_done
+        self.answer: Any = None
+        self.error: HeadraceError | None = None
+        self.finished = False
+
+
+class Ledger:
+    """The queue and its store, as one. Thread safe.
+
+    ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
+    store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
+    when it cannot be read.
+
+    The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
+    this store, never jumps, and stands still while none does, or while it is stopped.
+    """
+
+    def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
+        self.store = store
+        self.problem = ""
+        self._failure = ""
+        self._refusal, self._refused_at = "", -inf
+        self.commits = 0
+        self._rules = rules
+        self._on_commit = on_commit
+        self._lock = threading.Lock()
+        self._pending: deque[_Call] = deque()
+        self._unwritten: list[Event] = []
+        self._listeners: list[Listener] = []
+        self._clock = Clock(store.load_clock())
+        self._clock_stored = self.now().monotonic
+        self._queue: Queue | None = self._restore()
+
+    @property
+    def may_lease(self) -> bool:
+        """Whether outcomes could be taken in now; if it is room that lacks, small ones can."""
+        return not self._failure or self.store.lacks_room
+
+    def now(self) -> Now:
+        """This moment by the coordinator's own clock, and by the wall's for people."""
+        return Now(self._clock.read(), time.time())
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this listener about events from now on."""
+        self._listeners.append(listener)
+
+    def commit(self, transition: Transition, need: Need = OUTCOMES) -> Any:
+        """Run a transition and answer after its commit. Raises what it raises, and StoreError."""
+        call = _Call(transition, need)
+        self._pending.append(call)
+        self._run_pending()
+        if call.error:
+            raise call.error
+        return call.answer
+
+    def enter(self, transition: Transition, on_done: Resume, need: Need = OUTCOMES) -> None:
+        """Let a transition wait for the next ``flush``, or somebody else's commit.
+
+        ``on_done(answer, error)`` is told of it after the commit, in the thread that made it.
+        """
+        self._pending.append(_Call(transition, need, on_done))
+
+    def flush(self) -> None:
+        """Commit what waits."""
+        while self._pending:
+            self._run_pending()
+
+    def observe(self, transition: Transition) -> Any:
+        """Run a transition of which nothing has to be safe, such as a lease or a look.
+
+        Its events reach the listeners at once and the store with the next commit.
+        """
+        with self._lock:
+            queue = self._require_queue()
+            try:
+                answer = transition(queue, self.now())
+            finally:
+                events = queue.state.drain_events()
+                self._unwritten += events
+                self._tell(events)
+        return answer
+
+    def mend(self) -> None:
+        """See how the store does: whether it can be written again, and has room."""
+        with self._lock:
+            before = self.problem
+            try:
+                self.store.mend(failed=bool(self._failure))
+                self._queue = self._queue or self._restore()
+            except StoreError as error:
+                self._failure = error.message
+            else:
+                self._failure = ""
+            refused = time.monotonic() - self._refused_at < REFUSED_SECONDS and self._refusal
+            self._note_problem(self._failure or self.store.find_shortage(INTAKE) or refused or "")
+            if self._queue:
+                self._queue.spool.note_disk(self.store.measure_room(), self.problem)
+                self._tell(self._queue.state.drain_events())
+            if before and not self.problem:
+                self._tell([WorkAppeared(), RoomAppeared()])  # for those that were kept waiting
+
+    def compact(self) -> None:
+        """Let the store, if it can be written, give back to the disk what it needs no more."""
+        with self._lock:
+            try:
+                self.store.compact()
+            except StoreError as error:
+                log.debug("%s", error)  # a commit fails for the same reason, and says so
+
+    def sweep(self) -> bool:
+        """Take out some of what deleted jobs have left. Raises StoreError. False: that was all."""
+        if not self.store.has_doomed_rows:
+            return False
+        with self._lock:
+            self.store.sweep()
+            return self.store.has_doomed_rows
+
+    def _run_pending(self) -> None:
+        """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
+        calls: list[_Call] = []
+        try:
+            with self._lock:
+                while self._pending:
+                    self._run(calls)
+        finally:
+            for call in calls:  # not under the lock, as they may come with more
+                if call.on_done:
+                    call.on_done(call.answer, call.error)
+
+    def _run(self, calls: list[_Call]) -> None:
+        started = time.monotonic()
+        now = self.now()
+        queue = self._queue
+        group: list[_Call] = []
+        size_bytes = 0
+        while self._pending:
+            call = self._pending.popleft()
+            group.append(call)
+            call.finished = True
+            size_bytes += call.need.size_bytes
+            refusal = self._refuse(call.need, size_bytes)
+            if refusal or queue is None:
+                call.error = StoreError(refusal or self.problem)
+                continue
+            try:
+                call.answer = call.transition(queue, now)
+            except HeadraceError as error:
+                call.error = error
+            except Exception:
+                # The transition may have stopped half-way: nothing of this group may be written.
+                log.exception("a transition failed")
+                calls += group
+                self._start_over(group, HeadraceError(FAILED_LINE))
+                return
+        calls += group
+        if queue is None:
+            return
+        events = queue.state.drain_events()
+        late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
+        removals = self.store.has_due_removals(now.monotonic)
+        if not events and not self._unwritten and not late and not removals:
+            return
+        events = [*self._unwritten, *events]
+        told = len(self._unwritten)
+        small = all(call.error or not call.need.floors for call in group)
+        try:
+            self.store.write(events, queue.state.jobs, now.monotonic, reserve=small)
+        except StoreError as error:
+            self._failure = error.message
+            self._note_problem(error.message)
+            if self.store.lacks_room and not small:
+                # What makes room is tried once more by itself.
+                again = [call for call in group if not (call.error or call.need.floors)]
+                self._pending.extendleft(reversed(again))
+                calls[:] = [call for call in calls if call not in again]
+                group = [call for call in group if call not in again]
+            self._start_over(group, error)
+            self._deliver_again(events)
+            return
+        except Exception:
+            log.exception("a commit failed")
+            self._start_over(group, HeadraceError(FAILED_LINE))
+            return
+        self._unwritten.clear()
+        self._clock_stored = now.monotonic
+        self.commits += 1
+        self._on_commit(time.monotonic() - started)
+        self._tell(events[told:])
+
+    def _refuse(self, need: Need, size_bytes: int) -> str:
+        """Why a change is not even tried; "" if it is. It comes with others of so many bytes."""
+        if self._failure and (need.floors or not self.store.lacks_room):
+            return self._failure
+        if not need.floors:
+            return ""
+        shortage = self.store.find_shortage(Need(size_bytes, need.floors))
+        if shortage and need.floors == OUTCOMES.floors:  # a worker waits, and comes again
+            self._refusal, self._refused_at = shortage, time.monotonic()
+        return shortage
+
+    def _deliver_again(self, events: Sequence[Event]) -> None:
+        """Note once more what clients have: they say so only once."""
+        queue = self._queue
+        if queue is None:
+            return
+        for event in events:
+            if isinstance(event, RunsDelivered) and (job := queue.state.jobs.get(event.job)):
+                spans = [
+                    Span(start, job.undelivered[start][0])
+                    for start in event.starts
+                    if start in job.undelivered
+                ]
+                queue.intake.deliver(event.job, spans, self.now())
+
+    def _start_over(self, calls: list[_Call], error: HeadraceError) -> None:
+        for call in calls:
+            call.error = call.error or error
+        self._unwritten.clear()
+        self._queue = None
+        try:
+            self._queue = self._restore()
+        except StoreError as problem:
+            self._note_problem(problem.message)
+
+    def _restore(self) -> Queue:
+        first_lease = secrets.randbits(42) << 20
+        queue = Queue(self._rules, first_lease)
+        now = self.now()
+        for job, attempted in self.store.load():
+            queue.restore(job, attempted, now)
+        queue.shared.restore(self.store.load_shared(), now)
+        queue.state.drain_events()
+        return queue
+
+    def _require_queue(self) -> Queue:
+        if self._queue is None:
+            raise StoreError(self.problem)
+        return self._queue
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self.problem:
+            log.error("%s", problem) if problem else log.info("the store can be written again")
+            self.problem = problem
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        if events:
+            for listener in self._listeners:
+                listener(events)

@@ -1,0 +1,1 @@
+"""What is shown of a coordinator: metrics, health and the log of events."""

@@ -1,0 +1,48 @@
+"""The log of what happened to workers and jobs, one line each; tasks are too many for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from headrace_coordinator.queue.events import (
+    CountersRefused,
+    Event,
+    JobDeleted,
+    JobExpired,
+    JobSubmitted,
+    WorkerGone,
+    WorkerJoined,
+    WorkHeld,
+)
+from headrace_wire.bounds import MAX_COUNTERS
+
+log = logging.getLogger(__name__)
+
+
+def log_events(events: Sequence[Event]) -> None:
+    """Write a line for each event that people care for."""
+    for event in events:
+        match event:
+            case WorkerJoined():
+                log.info("worker %s is here with %d slots", event.name, event.slots)
+            case WorkHeld() if event.why:
+                log.warning("work waits: %s", event.why)
+            case WorkerGone():
+                level = logging.WARNING if event.silent else logging.INFO
+                how = "fell silent" if event.silent else "left"
+                log.log(level, "worker %s %s; %d tasks go to others", event.name, how, event.tasks)
+            case JobSubmitted():
+                spec = event.spec
+                log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+            case CountersRefused():
+                log.warning(
+                    "job %s counts under more than %d names: %r and later ones are dropped",
+                    event.job, MAX_COUNTERS, event.name,
+                )  # fmt: skip
+            case JobExpired():
+                log.info("job %s expires with %d bytes of results", event.job, event.result_bytes)
+            case JobDeleted():
+                log.info("job %s is deleted", event.job)
+            case _:
+                pass  # for store, metrics and waiting calls

@@ -1,0 +1,50 @@
+"""Counters of tasks' own, as Prometheus sees them: totals by name over all jobs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+
+from headrace_coordinator.monitoring.exposition import Family
+
+log = logging.getLogger(__name__)
+
+#: Names kept in all; a user's own names could be without end.
+MAX_NAMES = 1000
+
+
+class UserCounters:
+    """Totals by service, operation and name. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals: dict[tuple[str, str, str], float] = {}
+        self._full = False
+
+    def add(self, service: str, operation: str, growth: Mapping[str, float]) -> None:
+        """Add what an accepted run's counters grew by."""
+        with self._lock:
+            for name, amount in growth.items():
+                key = (service, operation, name)
+                if key in self._totals or len(self._totals) < MAX_NAMES:
+                    self._totals[key] = self._totals.get(key, 0.0) + amount
+                elif not self._full:
+                    self._full = True
+                    log.warning(
+                        "tasks count under more than %d names: %r and later ones are not exported",
+                        MAX_NAMES, name,
+                    )  # fmt: skip
+
+    def collect(self) -> Iterator[Family]:
+        """The one metric family there is."""
+        family = Family(
+            "counter",
+            "headrace_user_counter",
+            "What tasks' own counters grew by.",
+            labels=("service", "operation", "name"),
+        )
+        with self._lock:
+            for labels, total in self._totals.items():
+                family.add(labels, total)
+        yield family

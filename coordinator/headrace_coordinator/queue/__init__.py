@@ -1,0 +1,1 @@
+"""The queue: a pure state machine of jobs, tasks, leases and workers."""

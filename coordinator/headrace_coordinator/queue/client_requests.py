@@ -1,0 +1,274 @@
+"""Jobs come in, are looked at, stopped, tried again and forgotten. Pure transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import (
+    InputsPut,
+    JobDeleted,
+    JobSubmitted,
+    MomentSet,
+    ResultsDropped,
+    RunsDelivered,
+)
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.revival import Revival
+from headrace_coordinator.queue.spool import Spool
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.batch import check_batch
+from headrace_wire.bounds import (
+    MAX_ALL_PARAMETER_BYTES,
+    MAX_JOBS,
+    MAX_PARAMETER_BYTES,
+    MAX_TASKS,
+)
+from headrace_wire.errors import (
+    JobIncompleteError,
+    JobStateError,
+    ProtocolError,
+    ServiceMissingError,
+    UnknownJobError,
+    UsageError,
+)
+from headrace_wire.messages import CANCELLED, DATA_SERVICE, JobSpec, JobStatus, Span
+
+
+class Intake:
+    """Transitions that clients ask for."""
+
+    def __init__(self, state: QueueState, spool: Spool) -> None:
+        self._state = state
+        self._spool = spool
+        self.revival = Revival(state, self._set_deadline)
+
+    def submit(self, spec: JobSpec, now: Now) -> JobStatus:
+        """Take a job in; the same id again is the same job.
+
+        Raises UsageError, ServiceMissingError when workers are there but none could do it, and
+        SpoolFullError.
+        """
+        known = self._state.jobs.get(spec.id)
+        if known:
+            if known.spec != spec:
+                raise UsageError(f"job id {spec.id!r} is taken by another job")
+            return self.status(spec.id, now)
+        if not 0 <= (spec.tasks or 0) <= MAX_TASKS:
+            raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {spec.tasks}")
+        if len(spec.parameters) > MAX_PARAMETER_BYTES:
+            raise UsageError(
+                f"the job's parameters take {len(spec.parameters)} bytes; a job may have "
+                f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
+            )
+        self._require_place(spec)
+        self._require_service(spec.service)
+        self._spool.require_room()
+        job = Job(
+            spec=spec,
+            submitted_at=now.at,
+            virtual_seconds=self._state.virtual_seconds,
+            waiting_since=now.monotonic,
+            heard=now.monotonic,
+        )
+        self._set_deadline(job, now)
+        self._state.add(job)
+        self._state.events.append(JobSubmitted(spec, now.at))
+        if spec.tasks is not None:
+            job.tasks = spec.tasks
+            job.sealed = True
+            job.fresh.add(0, spec.tasks)
+            self._state.offer(job)
+        self._state.change(job, now)
+        return self.status(spec.id, now)
+
+    def put(self, job_id: str, start: int, inputs: bytes, now: Now) -> int:
+        """Add a batch of inputs. Returns the index that comes next.
+
+        A repeated batch changes nothing. Raises JobStateError, ProtocolError, SpoolFullError.
+        """
+        job = self._state.find(job_id)
+        try:
+            stop = start + check_batch(inputs)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from None
+        job.heard = now.monotonic
+        if job.is_final:
+            raise _explain_end(job, "it takes no more inputs")
+        if stop <= job.tasks and start < stop:
+            return job.tasks
+        if stop > MAX_TASKS:
+            raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {stop}")
+        if job.sealed or not job.spec.carried or start != job.tasks:
+            raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
+        self._spool.require_room(job)
+        job.tasks = stop
+        job.give_back(start, stop, 0, now.monotonic)
+        job.chunks.append(start, stop, len(inputs))
+        job.bytes_in += len(inputs)
+        self._state.keep(job, len(inputs))
+        self._state.events.append(InputsPut(job_id, start, stop, inputs))
+        self._state.offer(job)
+        self._state.change(job, now)
+        return stop
+
+    def require_data(self, job_id: str) -> None:
+        """Raise UnknownJobError where there is no job of this id that keeps data."""
+        job = self._state.find(job_id)
+        if job.spec.service != DATA_SERVICE:
+            raise UnknownJobError(f"job {job_id} keeps no data for others")
+
+    def seal(self, job_id: str, tasks: int, now: Now) -> JobStatus:
+        """Say that a job is whole. Raises JobStateError when it has another number of tasks."""
+        job = self._state.find(job_id)
+        if job.tasks != tasks:
+            raise JobStateError(f"job {job_id} has {job.tasks} tasks, not {tasks}")
+        if not job.sealed:
+            if job.is_final:
+                raise _explain_end(job, "it was not whole yet")
+            job.sealed = True
+            self._state.change(job, now)
+        return self.status(job_id, now)
+
+    def status(self, job_id: str, now: Now) -> JobStatus:
+        """A job as it stands."""
+        job = self._state.find(job_id)
+        return job.status(now.at, self._explain_waiting(job))
+
+    def list_jobs(self, before: float, most: int, now: Now) -> list[JobStatus]:
+        """Jobs with numbers below ``before``, the newest first, without their parameters."""
+        older = (job for job in reversed(self._state.jobs.values()) if job.number < before)
+        return [
+            job.status(now.at, self._explain_waiting(job), parameters=b"")
+            for job in islice(older, most)
+        ]
+
+    def cancel(self, job_id: str, now: Now) -> JobStatus:
+        """Stop a job; what is done stays done. A final job stays as it is."""
+        job = self._state.find(job_id)
+        if not job.is_final:
+            self._state.end(job, CANCELLED, now)
+        return self.status(job_id, now)
+
+    def retry(self, job_id: str, now: Now) -> JobStatus:
+        """Let the failed and cancelled tasks of a final job wait again, with fresh attempts.
+
+        Raises JobStateError when the job still runs, or when its inputs never came whole.
+        """
+        if self.revival.begin_retry(job_id, now):
+            self.revival.retry(job_id, 0, MAX_TASKS, now)
+            self.revival.end(job_id, now)
+        return self.status(job_id, now)
+
+    def replay(self, job_id: str, indices: Sequence[int], now: Now) -> JobStatus:
+        """Let dead tasks wait again, with fresh attempts; all of them when none is named.
+
+        The job may still be running. Raises UsageError for a task that is not dead.
+        """
+        chosen: Iterable[tuple[int, int]] = self.revival.choose(job_id, indices)
+        if not chosen:
+            chosen = self.revival.find_dead(job_id, 0, MAX_TASKS)
+        if self.revival.begin_replay(job_id, now):
+            self.revival.replay(job_id, chosen, now)
+            self.revival.end(job_id, now)
+        return self.status(job_id, now)
+
+    def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
+        """Note that the client of an owned job lives and has the values of these runs."""
+        job = self._state.find(job_id)
+        job.heard = now.monotonic
+        starts: list[int] = []
+        freed = 0
+        for span in spans:
+            stop, size_bytes = job.undelivered.get(span.start, (None, 0))
+            if stop is not None and stop == span.stop:
+                del job.undelivered[span.start]
+                job.dropped.add(span.start, stop)
+                job.result_bytes -= size_bytes
+                starts.append(span.start)
+                freed += size_bytes
+        if starts:
+            self._state.keep(job, -freed)
+            delivered = RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
+            self._state.events.append(delivered)
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
+        job = self._state.jobs.get(job_id)
+        if job:
+            self._state.stop_leases(job)
+            self._state.keep(job, -job.spool_bytes)
+            self._state.forget(job)
+            self._state.events.append(JobDeleted(job_id))
+
+    def acknowledge(self, job_id: str) -> None:
+        """Drop the results of a final job: they are safe elsewhere. Raises JobStateError."""
+        job = self._state.find(job_id)
+        if not job.is_final:
+            raise JobStateError(f"job {job_id} is {job.state}: its results are not complete")
+        if job.results_kept:
+            job.results_kept = False
+            for start, stop in job.done:
+                job.dropped.add(start, stop)
+            self._state.keep(job, -job.result_bytes)
+            job.result_bytes = 0
+            job.undelivered.clear()
+            self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
+
+    def _require_place(self, spec: JobSpec) -> None:
+        """Raise UsageError where there are more jobs than the coordinator keeps in memory."""
+        if len(self._state.jobs) >= MAX_JOBS:
+            raise UsageError(
+                f"the coordinator keeps {MAX_JOBS} jobs and no more: delete some that have ended"
+            )
+        if self._state.parameter_bytes + len(spec.parameters) > MAX_ALL_PARAMETER_BYTES:
+            raise UsageError(
+                f"the parameters of all jobs take {self._state.parameter_bytes} bytes of the "
+                f"{MAX_ALL_PARAMETER_BYTES} that the coordinator keeps: delete some that have ended"
+            )
+
+    def _require_service(self, service: str) -> None:
+        members = self._state.members.values()
+        if service == DATA_SERVICE:
+            return  # nobody runs it
+        if members and not any(service in member.services for member in members):
+            offered = sorted({name for member in members for name in member.services})
+            raise ServiceMissingError(
+                f"no connected worker offers the service {service!r} (they offer "
+                f"{', '.join(offered)}): start a worker that has it"
+                + (" and allows something, with --allow NAME" if service == "calls" else "")
+            )
+
+    def _explain_waiting(self, job: Job) -> str:
+        if self._spool.disk_problem and not job.is_final:
+            return self._spool.disk_problem
+        if job.is_final or job.leases or not job.is_waiting():
+            return ""
+        if job.spec.service == DATA_SERVICE:
+            return "it keeps data for other jobs"
+        members = self._state.members.values()
+        if not members:
+            return "no worker is connected"
+        if not any(job.spec.service in member.services for member in members):
+            return f"no connected worker offers {job.spec.service!r}"
+        if self._spool.fit(job, 1) == 0:
+            return self._spool.explain()
+        busy = sum(len(member.leases) for member in members)
+        return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
+
+    def _set_deadline(self, job: Job, now: Now) -> None:
+        if job.spec.deadline_seconds is not None:
+            job.deadline = now.monotonic + job.spec.deadline_seconds
+            self._state.events.append(MomentSet(job.deadline))
+
+
+def _explain_end(job: Job, consequence: str) -> JobStateError:
+    """Say that a job ended before all of its inputs were there, and why."""
+    if job.ended_because:
+        # The command was right, and time ran out: that is a failure, and no misuse.
+        return JobIncompleteError(
+            f"job {job.spec.id} is {job.state}, as {job.ended_because} "
+            f"before all of its inputs were there: {consequence}"
+        )
+    return JobStateError(f"job {job.spec.id} is {job.state}: {consequence}")

@@ -1,0 +1,256 @@
+"""What the queue tells the world. The queue emits; store, metrics and waiting calls listen."""
+
+from __future__ import annotations
+
+from headrace_coordinator.queue.job_log import LogPart
+from headrace_coordinator.shared.events import SharedStateEvent
+from headrace_wire.messages import JobSpec, LogLine, TaskFailure
+from headrace_wire.record import Record
+
+
+class JobSubmitted(Record):
+    """A job came in. To be stored."""
+
+    spec: JobSpec
+    submitted_at: float
+
+
+class InputsPut(Record):
+    """A batch of ``stop - start`` inputs came in. To be stored."""
+
+    job: str
+    start: int
+    stop: int
+    inputs: bytes
+
+
+class InputsDropped(Record):
+    """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
+
+    job: str
+    start: int
+    size_bytes: int
+
+
+class RunDone(Record):
+    """Tasks [start, stop) have their accepted values. To be stored."""
+
+    job: str
+    start: int
+    stop: int
+    values: bytes
+    service: str
+    operation: str
+
+
+class RunLost(Record):
+    """The values of the run that begins at ``start`` are damaged: kept no more. To be stored."""
+
+    job: str
+    start: int
+
+
+class TaskDead(Record):
+    """A task's attempts are exhausted. To be stored."""
+
+    failure: TaskFailure
+    service: str
+    operation: str
+
+
+class TaskRevived(Record):
+    """A dead task waits again, as if it had never been tried. To be stored."""
+
+    job: str
+    index: int
+
+
+class AttemptsCounted(Record):
+    """Tasks [start, stop) wait again after this many attempts. To be stored.
+
+    ``lost``: the last attempt ended with their worker.
+    """
+
+    job: str
+    start: int
+    stop: int
+    attempts: int
+    lost: bool
+
+
+class JobChanged(Record):
+    """A job's state or counts changed. To be stored, once a commit."""
+
+    job: str
+
+
+class ResultsDropped(Record):
+    """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
+
+    job: str
+    dropped: tuple[tuple[int, int], ...]
+
+
+class RunsDelivered(Record):
+    """The client has the values of the runs that begin at ``starts``. To be stored, some time.
+
+    ``dropped`` are all tasks of the job whose values are kept no more.
+    """
+
+    job: str
+    starts: tuple[int, ...]
+    size_bytes: int
+    dropped: tuple[tuple[int, int], ...]
+
+
+class LinesLogged(Record):
+    """Tasks of a job logged lines. To be stored."""
+
+    job: str
+    part: LogPart
+    lines: tuple[LogLine, ...]
+    size_bytes: int
+
+
+class LinesDropped(Record):
+    """Lines of a job are kept no more, as there are newer ones. To be stored."""
+
+    job: str
+    part: LogPart
+
+
+class Counted(Record):
+    """The counters of a job's tasks grew. For metrics."""
+
+    service: str
+    operation: str
+    growth: dict[str, float]
+
+
+class CountersRefused(Record):
+    """A job's tasks count under more names than it may have. For the log."""
+
+    job: str
+    name: str
+
+
+class JobExpired(Record):
+    """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
+
+    job: str
+    result_bytes: int
+
+
+class JobDeleted(Record):
+    """A job is forgotten. To be stored."""
+
+    job: str
+
+
+class WorkAppeared(Record):
+    """There are tasks to lease where there were none."""
+
+
+class MomentSet(Record):
+    """Something is due at this monotonic moment. For the ticker, which may wait for a later one."""
+
+    moment: float
+
+
+class RoomAppeared(Record):
+    """There is room on the disk again. For waiting calls."""
+
+
+class WorkHeld(Record):
+    """Tasks of a job wait although a worker asked for them, and nothing runs.
+
+    For waiting calls, and for the log unless there is nothing new about it.
+    """
+
+    job: str
+    why: str
+
+
+class OrdersGiven(Record):
+    """A worker has orders to hear of."""
+
+    worker: str
+
+
+class WorkerJoined(Record):
+    """A worker introduced itself. For the log."""
+
+    name: str
+    slots: int
+
+
+class WorkerGone(Record):
+    """A worker took its leave, or fell silent. For the log."""
+
+    worker: str
+    name: str
+    silent: bool
+    tasks: int
+
+
+class LeaseGranted(Record):
+    """Tasks were leased after waiting this long. For metrics."""
+
+    service: str
+    operation: str
+    tasks: int
+    waited_seconds: float
+
+
+class LeaseExpired(Record):
+    """A worker fell silent or forgot a lease. For metrics."""
+
+    service: str
+    tasks: int
+
+
+class AttemptFailed(Record):
+    """An attempt failed; the task may be tried again. For metrics."""
+
+    service: str
+    operation: str
+    reason: str
+
+
+class OutcomesDropped(Record):
+    """Outcomes arrived for tasks that had one. For metrics."""
+
+    tasks: int
+
+
+Event = (
+    JobSubmitted
+    | InputsPut
+    | InputsDropped
+    | RunDone
+    | RunLost
+    | TaskDead
+    | TaskRevived
+    | AttemptsCounted
+    | JobChanged
+    | ResultsDropped
+    | RunsDelivered
+    | LinesLogged
+    | LinesDropped
+    | Counted
+    | CountersRefused
+    | JobExpired
+    | JobDeleted
+    | WorkAppeared
+    | WorkHeld
+    | RoomAppeared
+    | MomentSet
+    | OrdersGiven
+    | WorkerJoined
+    | WorkerGone
+    | LeaseGranted
+    | LeaseExpired
+    | AttemptFailed
+    | OutcomesDropped
+    | SharedStateEvent
+)

@@ -1,0 +1,56 @@
+"""What time alone brings about for jobs: deadlines pass, results expire. Pure transitions."""
+
+from __future__ import annotations
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.client_requests import Intake
+from headrace_coordinator.queue.events import JobExpired
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.messages import FAILED
+
+#: Seconds without a word from its client after which an unsealed or owned job is forgotten.
+ABANDONED_SECONDS = 120.0
+
+
+class Expiry:
+    """Ends jobs whose deadline has passed, and forgets those that nobody will ask for."""
+
+    def __init__(self, state: QueueState, intake: Intake, result_ttl_seconds: float) -> None:
+        self._state = state
+        self._intake = intake
+        self._result_ttl_seconds = result_ttl_seconds
+
+    def apply(self, now: Now) -> None:
+        """Do all that is due."""
+        for job in list(self._state.jobs.values()):
+            if self._find_deadline(job) > now.monotonic:
+                continue
+            if _is_abandoned(job, now):
+                self._intake.delete(job.spec.id)
+            elif job.is_final:
+                self._state.events.append(JobExpired(job.spec.id, job.result_bytes))
+                self._intake.delete(job.spec.id)
+            else:
+                because = f"its deadline of {job.spec.deadline_seconds:g} s passed"
+                self._state.end(job, FAILED, now, because)
+
+    def next_deadline(self) -> float | None:
+        """The monotonic time at which something is due next; None for never."""
+        return min(map(self._find_deadline, self._state.jobs.values()), default=None)
+
+    def _find_deadline(self, job: Job) -> float:
+        """When something is due for a job; infinity for never."""
+        deadline = float("inf") if job.deadline is None else job.deadline
+        if job.ended is not None:
+            deadline = max(job.ended, job.heard) + self._result_ttl_seconds
+        return min(deadline, job.heard + ABANDONED_SECONDS) if _has_owner(job) else deadline
+
+
+def _has_owner(job: Job) -> bool:
+    """Tell whether a job is of no use without the client that submitted it."""
+    return job.spec.owned or not job.sealed
+
+
+def _is_abandoned(job: Job, now: Now) -> bool:
+    return _has_owner(job) and job.heard + ABANDONED_SECONDS <= now.monotonic

@@ -1,0 +1,301 @@
+"""One job as the queue keeps it: where each of its tasks stands, in ranges.
+
+Every task of a job is in exactly one of these places:
+
+    fresh ─► leased ─► done                   fresh:    never leased, or handed back untouched
+      ▲        │ └───► dead ─► (retry)        again:    leased before without an outcome; leasable
+      │        ▼         │                    suspects: lost with their workers so often that their
+      └──── delayed ◄────┘                              next worker is to hold nothing else
+            again                             delayed:  failed, waiting out its pause
+            suspects                          leased:   held by a worker, in one of the leases
+
+A job that was cut short, by its client or its deadline, keeps what is done and dead; its other
+tasks are nowhere until a retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace_coordinator.queue.chunks import Chunks
+from headrace_coordinator.queue.delayed import Delayed
+from headrace_coordinator.queue.job_log import JobLog
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.retries import count_allowed
+from headrace_coordinator.queue.runs import Run, Runs
+from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.messages import (
+    FAILED,
+    FINAL_STATES,
+    LOST,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    JobSpec,
+    JobStatus,
+)
+from headrace_wire.record import Record, field
+
+#: Weight of the newest report in the running mean of a job's seconds per task.
+MEAN_WEIGHT = 0.3
+
+
+class HeldLease(Record, frozen=False):
+    """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
+
+    ``alone``: they are suspected of killing their worker, which holds nothing else.
+    """
+
+    id: int
+    job: str
+    worker: str
+    attempt: int
+    start: int
+    stop: int
+    held: RangeSet
+    request: int
+    alone: bool = False
+
+
+class Job(Record, frozen=False):
+    """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
+
+    ``dropped`` are done tasks whose values were delivered and are kept no more; ``withdrawn`` are
+    dead tasks that their client took back since this coordinator was started.
+    """
+
+    spec: JobSpec
+    submitted_at: float
+    #: Jobs are numbered as they come; see ``QueueState.add``.
+    number: int = 0
+    virtual_seconds: float = 0.0
+    tasks: int = 0
+    sealed: bool = False
+    state: str = QUEUED
+    fresh: RangeSet = field(default_factory=RangeSet)
+    again: Runs = field(default_factory=Runs)
+    suspects: Runs = field(default_factory=Runs)
+    delayed: Delayed = field(default_factory=Delayed)
+    leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
+    leased: int = 0
+    done: RangeSet = field(default_factory=RangeSet)
+    dead: RangeSet = field(default_factory=RangeSet)
+    dropped: RangeSet = field(default_factory=RangeSet)
+    withdrawn: RangeSet = field(default_factory=RangeSet)
+    #: Tasks that are withdrawn as soon as their worker returns them.
+    recalled: RangeSet = field(default_factory=RangeSet)
+    chunks: Chunks = field(default_factory=Chunks)
+    #: Tasks without a result whose inputs are not kept any more.
+    inputless: RangeSet = field(default_factory=RangeSet)
+    mean_seconds: float | None = None
+    #: The running mean of bytes that the value of a task takes.
+    mean_bytes: float | None = None
+    cpu_seconds: float = 0.0
+    busy_seconds: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    results_kept: bool = True
+    ended_because: str = ""
+    #: Why it cannot be run again; "" if it can.
+    broken: str = ""
+    #: The tasks' own counters, and whether a name was refused.
+    counters: dict[str, float] = field(default_factory=dict[str, float])
+    counters_full: bool = False
+    log: JobLog = field(default_factory=JobLog)
+    #: Bytes of inputs and results that the store keeps for it.
+    spool_bytes: int = 0
+    #: Bytes that what is leased will add to that, and tasks leased of which that is not known.
+    expected_bytes: int = 0
+    unknown_tasks: int = 0
+    #: Bytes of results among them.
+    result_bytes: int = 0
+    #: Of an owned job, the runs whose values are kept, by their start: (stop, bytes).
+    undelivered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    #: Monotonic times: since when the oldest waiting task waits, the client's last word, when the
+    #: job is to be ended, and when it ended.
+    waiting_since: float = 0.0
+    heard: float = 0.0
+    deadline: float | None = None
+    ended: float | None = None
+    #: Calls that let its dead tasks wait again, some at a time; until then it has not ended.
+    reviving: int = 0
+    #: Whether all that is not done is just being made to wait again.
+    is_retried: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that could be leased now."""
+        return self.fresh.count + self.again.count + self.suspects.count
+
+    def has_work(self) -> bool:
+        """Tell whether there are tasks to lease to any worker."""
+        return bool(self.fresh or self.again)
+
+    def is_waiting(self) -> bool:
+        """Tell whether there are tasks to lease, be it to a worker that holds nothing else."""
+        return bool(self.fresh or self.again or self.suspects)
+
+    def take(self, most: int, max_bytes: int) -> Run:
+        """Take a run of tasks that have work for any worker. There must be some.
+
+        Tasks that were lost or failed before come first.
+        """
+        if self.again:
+            return self._take_run(self.again, most, max_bytes)
+        start, stop = self.fresh.pop_first(most)
+        if self.spec.carried:
+            cut = self.chunks.fit(start, stop, max_bytes)
+            self.fresh.add(cut, stop)
+            stop = cut
+        return start, stop, 0
+
+    def take_suspects(self, most: int, max_bytes: int) -> Run:
+        """Take a run of suspects, for a worker that holds nothing else. There must be some."""
+        return self._take_run(self.suspects, most, max_bytes)
+
+    def give_back(
+        self, start: int, stop: int, attempts: int, now: float, *, lost: bool = False
+    ) -> None:
+        """Let tasks wait, from monotonic ``now`` on, that were attempted this many times.
+
+        ``lost``: the last attempt ended with their worker.
+        """
+        if not self.is_waiting():
+            self.waiting_since = now
+        if lost and attempts >= count_allowed(self.spec, LOST) - 1:
+            self.suspects.add(start, stop, attempts)
+        elif attempts:
+            self.again.add(start, stop, attempts)
+        else:
+            self.fresh.add(start, stop)
+
+    def claim_waiting(self, start: int, stop: int, attempts: int) -> RangeSet:
+        """Take out those of tasks [start, stop) that wait and were attempted this many times."""
+        if not attempts:
+            claimed = RangeSet(self.fresh.overlap(start, stop))
+            self.fresh.remove(start, stop)
+            return claimed
+        return RangeSet(self.again.remove(start, stop, attempts))
+
+    def forget_waiting(self, start: int, stop: int) -> None:
+        """Take tasks out of wherever they wait: their outcome came from elsewhere."""
+        self.fresh.remove(start, stop)
+        self.again.remove(start, stop)
+        self.suspects.remove(start, stop)
+        self.delayed.remove(start, stop)
+
+    def learn_seconds(self, tasks: int, busy_seconds: float) -> None:
+        """Update the running mean of seconds per task."""
+        mean = busy_seconds / tasks
+        if self.mean_seconds is None:
+            self.mean_seconds = mean
+        else:
+            self.mean_seconds += (mean - self.mean_seconds) * MEAN_WEIGHT
+
+    def learn_bytes(self, tasks: int, size_bytes: int) -> None:
+        """Update the running mean of bytes per value."""
+        mean = size_bytes / tasks
+        if self.mean_bytes is None:
+            self.mean_bytes = mean
+        else:
+            self.mean_bytes += (mean - self.mean_bytes) * MEAN_WEIGHT
+
+    def measure_growth(self) -> float:
+        """Bytes that a task's outcome adds to what is kept, as far as is known, or takes from it.
+
+        Its input goes when it is done.
+        """
+        carried = self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
+        return (self.mean_bytes or 0.0) - carried
+
+    def measure_expected(self) -> tuple[int, int]:
+        """Bytes that outcomes of leased tasks will add, and tasks of which that is not known."""
+        if self.mean_bytes is None:
+            return 0, self.leased
+        return int(self.leased * max(0.0, self.measure_growth())), 0
+
+    def count(self, growth: Mapping[str, float]) -> str:
+        """Let counters grow. Returns a name that was refused, as there are too many; or ""."""
+        refused = ""
+        for name, amount in growth.items():
+            if name in self.counters or len(self.counters) < MAX_COUNTERS:
+                self.counters[name] = self.counters.get(name, 0.0) + amount
+            else:
+                refused = name
+        return refused
+
+    def settle(self, now: float, now_at: float) -> None:
+        """Set the state that follows from the counts."""
+        finished = self.done.count + self.dead.count
+        if self.is_final:
+            return
+        if self.sealed and finished == self.tasks and not self.reviving:
+            self.end(FAILED if self.dead else SUCCEEDED, now, now_at)
+        elif self.started_at is not None:
+            self.state = RUNNING
+
+    def end(self, state: str, now: float, now_at: float, because: str = "") -> None:
+        """Make it final. Tasks that are neither done nor dead are dropped from where they were."""
+        self.fresh = RangeSet()
+        self.again.clear()
+        self.suspects.clear()
+        self.delayed.clear()
+        self.leases.clear()
+        self.leased = 0
+        self.state = state
+        self.ended_because = because
+        self.ended = now
+        self.finished_at = now_at
+
+    def status(self, now_at: float, waiting_for: str, parameters: bytes | None = None) -> JobStatus:
+        """How it stands; with its own parameters, or with these."""
+        unfinished = self.tasks - self.done.count - self.dead.count
+        until = self.finished_at if self.is_final else now_at
+        return JobStatus(
+            id=self.spec.id,
+            state=self.state,
+            service=self.spec.service,
+            operation=self.spec.operation,
+            name=self.spec.name,
+            priority=self.spec.priority,
+            parameters=self.spec.parameters if parameters is None else parameters,
+            tasks=self.tasks,
+            sealed=self.sealed,
+            waiting=self.waiting,
+            leased=self.leased,
+            retrying=len(self.delayed),
+            done=self.done.count,
+            failed=self.dead.count,
+            cancelled=unfinished if self.is_final else 0,
+            retries=self.spec.retries,
+            timeout_seconds=self.spec.timeout_seconds,
+            deadline_seconds=self.spec.deadline_seconds,
+            cpu_seconds=self.cpu_seconds,
+            busy_seconds=self.busy_seconds,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            wall_seconds=None if until is None else max(0.0, until - self.submitted_at),
+            results_kept=self.results_kept,
+            waiting_for=waiting_for,
+            ended_because=self.ended_because,
+            counters=dict(self.counters),
+            number=self.number,
+        )
+
+    def _take_run(self, runs: Runs, most: int, max_bytes: int) -> Run:
+        """Cut a run from the last of some, ever smaller, so that a bad task is soon alone."""
+
+        def find_cut(start: int, stop: int, attempts: int) -> int:
+            cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
+            return min(cut, self.chunks.fit(start, cut, max_bytes)) if self.spec.carried else cut
+
+        return runs.take(find_cut)

@@ -1,0 +1,374 @@
+"""Workers come, hold tasks, and go. Pure transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import (
+    AttemptsCounted,
+    LeaseExpired,
+    LeaseGranted,
+    OrdersGiven,
+    TaskDead,
+    WorkerGone,
+    WorkerJoined,
+)
+from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.retries import count_allowed
+from headrace_coordinator.queue.runs import Run
+from headrace_coordinator.queue.schedule import (
+    MAX_GRANT_BYTES,
+    estimate_seconds,
+    pick_suspected,
+    size_lease,
+)
+from headrace_coordinator.queue.spool import Spool
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.bounds import MAX_WORKERS
+from headrace_wire.errors import UnknownWorkerError, UsageError
+from headrace_wire.messages import (
+    LOST,
+    Heartbeat,
+    HeldRun,
+    LeaseRequest,
+    Orders,
+    TaskFailure,
+    TaskName,
+    TaskProgress,
+    WorkerInfo,
+    WorkerStatus,
+)
+
+
+class Leasing:
+    """Transitions that workers and the passing of time bring about."""
+
+    def __init__(self, state: QueueState, spool: Spool, lease_seconds: float) -> None:
+        self._state = state
+        self._spool = spool
+        self._lease_seconds = lease_seconds
+
+    def register(self, info: WorkerInfo, held: Iterable[HeldRun], now: Now) -> None:
+        """Note that a worker is there. A repeated introduction keeps what it holds.
+
+        What it ``held`` before this coordinator was started, or before it was given up for lost,
+        is its own again as far as it still waits.
+        """
+        member = self._state.members.get(info.id)
+        if member is None:
+            if len(self._state.members) >= MAX_WORKERS:
+                raise UsageError(f"{MAX_WORKERS} workers are connected: there is room for no more")
+            member = Member(
+                info=info,
+                connected_at=now.at,
+                heard=now.monotonic,
+                services=frozenset(info.engines),
+                ordered=self._state.next_lease,
+            )
+            self._state.join(member)
+            self._state.events.append(WorkerJoined(info.name, info.slots))
+        member.heard = now.monotonic
+        for run in held:
+            self._adopt(member, run, now)
+
+    def lease(self, request: LeaseRequest, now: Now) -> list[HeldLease]:
+        """Hand tasks to a worker; a repeated request gets what it got before.
+
+        Raises UnknownWorkerError.
+        """
+        member = self._find_member(request.worker, now)
+        if request.number == member.request:
+            return [
+                self._state.leases[lease] for lease in member.granted if lease in self._state.leases
+            ]
+        self.promote_delayed(now)
+        granted = self._lease_alone(member, request, now)
+        if granted is None:
+            granted = self._lease_freely(member, request, now)
+        if granted:
+            member.request = request.number
+            member.granted = tuple(lease.id for lease in granted)
+        return granted
+
+    def _lease_alone(
+        self, member: Member, request: LeaseRequest, now: Now
+    ) -> list[HeldLease] | None:
+        """Hand suspects to a worker that holds nothing else. None: it may have other tasks.
+
+        A worker that is busy is kept from other tasks until its own are done, one worker at a
+        time; so whatever else runs there is not suspected with them.
+        """
+        if any(self._state.leases[lease].alone for lease in member.leases):
+            return []
+        job = self._pick_suspected(member)
+        if job is None:
+            self._state.clearing = ""
+            return None
+        if member.leases:
+            if self._state.clearing not in {"", member.info.id}:
+                return None
+            self._state.clearing = member.info.id
+            return []
+        self._state.clearing = ""
+        most = size_lease(job, request.free_slots, self._state.count_slots())
+        run = job.take_suspects(self._spool.fit(job, most), MAX_GRANT_BYTES)
+        return [self._grant(job, member, request.number, run, now, alone=True)]
+
+    def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
+        granted: list[HeldLease] = []
+        free, left = request.free_slots, MAX_GRANT_BYTES
+        while free > 0 and left > 0:
+            job = self._state.turns.pick(member.services, self._find_refusals(member))
+            if job is None:
+                break
+            most = size_lease(job, free, self._state.count_slots())
+            run = job.take(self._spool.fit(job, most), left)
+            lease = self._grant(job, member, request.number, run, now)
+            granted.append(lease)
+            free -= min(lease.held.count, free)
+            if job.spec.carried:
+                left -= job.chunks.measure_bytes(lease.start, lease.stop)
+        return granted
+
+    def heartbeat(self, beat: Heartbeat, now: Now) -> bool:
+        """Note that a worker lives, and take back what it does not hold. False: it is unknown.
+
+        A lease that was granted in an answer that the worker has had, and that it does not name,
+        is one that it forgot.
+        """
+        member = self._state.members.get(beat.worker)
+        if member is None:
+            return False
+        member.heard = now.monotonic
+        member.busy = beat.busy
+        member.rss_bytes = beat.rss_bytes
+        member.draining = beat.draining
+        member.forget_orders(beat.orders)
+        member.progress = beat.progress
+        held = set(beat.leases)
+        for lease_id in [lease for lease in member.leases if lease not in held]:
+            lease = self._state.leases[lease_id]
+            if lease.request <= beat.request:
+                self._take_back(lease, charged=False, now=now)
+        return True
+
+    def take_orders(self, worker: str) -> Orders:
+        """What a worker is to do, until it has heard of it."""
+        member = self._state.members.get(worker)
+        if member is None:
+            return Orders(known=False, cancelled_jobs=())
+        return Orders(
+            known=True,
+            cancelled_jobs=tuple(sorted(member.job_orders)),
+            cancelled_tasks=tuple(TaskName(*task) for task in sorted(member.task_orders)),
+            number=member.ordered,
+            hand_back=member.hand_back_order > 0,
+        )
+
+    def leave(self, worker: str, now: Now) -> None:
+        """Take back all that a worker holds, uncharged: it went in good order."""
+        self._dismiss(worker, charged=False, now=now)
+
+    def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
+        """Let tasks of a lease wait again, uncharged: they were never started."""
+        lease = self._state.leases.get(lease_id)
+        job = self._state.jobs.get(lease.job) if lease else None
+        if lease is None or job is None:
+            return
+        for left, right in lease.held.overlap(start, stop):
+            lease.held.remove(left, right)
+            job.leased -= right - left
+            job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
+        if not lease.held:
+            self._state.drop_lease(lease)
+        self._state.reckon(job)
+        self._state.offer(job)
+
+    def expire(self, now: Now) -> None:
+        """Take back, charged, what is held by workers that fell silent."""
+        for worker, member in list(self._state.members.items()):
+            if now.monotonic - member.heard > self._lease_seconds:
+                self._dismiss(worker, charged=True, now=now)
+
+    def promote_delayed(self, now: Now) -> None:
+        """Let tasks wait again whose pause is over."""
+        for job in list(self._state.paused.values()):
+            if job.delayed and job.delayed.first()[0] > now.monotonic:
+                continue
+            while job.delayed and job.delayed.first()[0] <= now.monotonic:
+                _, index, attempts = job.delayed.pop()
+                job.give_back(index, index + 1, attempts, now.monotonic)
+            if not job.delayed:
+                del self._state.paused[job.spec.id]
+            self._state.offer(job)
+
+    def next_deadline(self) -> float | None:
+        """The monotonic time at which a lease or a pause ends next; None for never."""
+        deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
+        deadlines += [job.delayed.first()[0] for job in self._state.paused.values() if job.delayed]
+        return min(deadlines, default=None)
+
+    def statuses(self, now: Now) -> list[WorkerStatus]:
+        """Every worker, in the order of their names."""
+        members = sorted(self._state.members.values(), key=lambda member: member.info.name)
+        return [
+            member.status(
+                now.monotonic, sum(self._state.leases[lease].held.count for lease in member.leases)
+            )
+            for member in members
+        ]
+
+    def progress(self, job_id: str) -> list[TaskProgress]:
+        """How far the leased tasks of a job say they are, in index order."""
+        job = self._state.find(job_id)
+        found: dict[int, TaskProgress] = {}
+        for lease in job.leases.values():
+            for told in self._state.members[lease.worker].progress:
+                if told.job == job_id and told.index in lease.held:
+                    found[told.index] = told
+        return [found[index] for index in sorted(found)]
+
+    def _pick_suspected(self, member: Member) -> Job | None:
+        suspected = self._state.suspected
+        for job in [job for job in suspected.values() if not job.suspects]:
+            del suspected[job.spec.id]
+        is_kept = self._find_refusals(member)
+        return pick_suspected(
+            (job for job in suspected.values() if not is_kept(job)), member.services
+        )
+
+    def _find_refusals(self, member: Member) -> Callable[[Job], bool]:
+        """Tell of jobs whether they are kept from a worker: refused by it, or for want of room."""
+        if member.refused:
+            member.refused &= self._state.jobs.keys()
+        return lambda job: self._state.is_for_others(job, member) or self._spool.holds(job)
+
+    def _find_member(self, worker: str, now: Now) -> Member:
+        member = self._state.members.get(worker)
+        if member is None:
+            raise UnknownWorkerError
+        member.heard = now.monotonic
+        return member
+
+    def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
+        job = self._state.jobs.get(run.job)
+        if job is None or job.is_final:
+            member.order_stop(run.job)
+            self._state.events.append(OrdersGiven(member.info.id))
+            return
+        if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
+            return
+        claimed = job.claim_waiting(run.start, run.stop, run.attempt - 1)
+        if claimed:
+            lease = HeldLease(
+                id=run.lease,
+                job=run.job,
+                worker=member.info.id,
+                attempt=run.attempt,
+                start=run.start,
+                stop=run.stop,
+                held=claimed,
+                request=run.request,
+            )
+            self._hold(job, member, lease, now)
+
+    def _hold(self, job: Job, member: Member, lease: HeldLease, now: Now) -> None:
+        self._state.leases[lease.id] = lease
+        job.leases[lease.id] = lease
+        job.leased += lease.held.count
+        self._state.reckon(job)
+        member.leases.add(lease.id)
+        if job.started_at is None:
+            job.started_at = now.at
+            self._state.change(job, now)
+
+    def _grant(
+        self,
+        job: Job,
+        member: Member,
+        request: int,
+        run: Run,
+        now: Now,
+        *,
+        alone: bool = False,
+    ) -> HeldLease:
+        start, stop, attempts = run
+        while self._state.next_lease in self._state.leases:  # a worker said that it holds this
+            self._state.next_lease += 1
+        lease = HeldLease(
+            id=self._state.next_lease,
+            job=job.spec.id,
+            worker=member.info.id,
+            attempt=attempts + 1,
+            start=start,
+            stop=stop,
+            held=RangeSet([(start, stop)]),
+            request=request,
+            alone=alone,
+        )
+        self._state.next_lease += 1
+        self._hold(job, member, lease, now)
+        job.virtual_seconds += estimate_seconds(job, stop - start)
+        self._state.note_waiting(job)
+        self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
+        waited = now.monotonic - job.waiting_since
+        self._state.events.append(
+            LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited)
+        )
+        return lease
+
+    def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
+        member = self._state.members.get(worker)
+        if member:
+            tasks = sum(self._state.leases[lease].held.count for lease in member.leases)
+            for lease_id in list(member.leases):
+                self._take_back(self._state.leases[lease_id], charged=charged, now=now)
+            self._state.part(member)
+            if self._state.clearing == worker:
+                self._state.clearing = ""
+            self._state.events.append(WorkerGone(worker, member.info.name, charged, tasks))
+
+    def _take_back(self, lease: HeldLease, *, charged: bool, now: Now) -> None:
+        job = self._state.jobs[lease.job]
+        held = list(lease.held)
+        worker = self._state.members[lease.worker].info.name
+        self._state.drop_lease(lease)
+        attempts = lease.attempt if charged else lease.attempt - 1
+        for start, stop in held:
+            # Only what was alone on its worker, and alone in its lease, is known to be to blame.
+            blamed = charged and lease.alone and stop - start == 1
+            if blamed and attempts >= count_allowed(job.spec, LOST):
+                self._bury(job, start, lease, worker, now)
+                continue
+            lost = charged or lease.alone
+            job.give_back(start, stop, attempts, now.monotonic, lost=lost)
+            if charged:
+                counted = AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
+                self._state.events.append(counted)
+        if charged:
+            tasks = sum(stop - start for start, stop in held)
+            self._state.events.append(LeaseExpired(job.spec.service, tasks))
+        self._state.offer(job)
+
+    def _bury(self, job: Job, index: int, lease: HeldLease, worker: str, now: Now) -> None:
+        job.dead.add(index, index + 1)
+        failure = TaskFailure(
+            lease=lease.id,
+            job=job.spec.id,
+            index=index,
+            attempt=lease.attempt,
+            reason=LOST,
+            signal="",
+            error_type="",
+            message=f"its worker was lost {lease.attempt} times while it held this task",
+            traceback="",
+            summary=f"task {index}",
+            worker=worker,
+            cpu_seconds=0.0,
+            busy_seconds=0.0,
+        )
+        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+        self._state.change(job, now)

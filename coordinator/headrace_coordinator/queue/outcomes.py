@@ -1,0 +1,385 @@
+"""Outcomes come in: the first accepted one of each task stands. Pure transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from headrace_coordinator.checksums import DamagedError
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import (
+    AttemptFailed,
+    AttemptsCounted,
+    Counted,
+    CountersRefused,
+    InputsDropped,
+    JobChanged,
+    LinesDropped,
+    LinesLogged,
+    MomentSet,
+    OrdersGiven,
+    OutcomesDropped,
+    RunDone,
+    RunLost,
+    TaskDead,
+)
+from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.job_log import LogPart, measure_lines
+from headrace_coordinator.queue.leasing import Leasing
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.retries import compute_pause_seconds, count_allowed
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.batch import check_batch, slice_batch
+from headrace_wire.errors import ProtocolError
+from headrace_wire.messages import (
+    ERROR,
+    FAILED,
+    REFUSED,
+    SUCCEEDED,
+    WITHDRAWN,
+    DoneRun,
+    JobLines,
+    Receipt,
+    Report,
+    TaskFailure,
+)
+from headrace_wire.record import replace
+
+
+class Outcomes:
+    """Transitions that reports bring about."""
+
+    def __init__(self, state: QueueState, leasing: Leasing) -> None:
+        self._state = state
+        self._leasing = leasing
+
+    def report(self, report: Report, now: Now) -> Receipt:
+        """Take in what a worker did. Outcomes of tasks that have one already are counted only.
+
+        Raises ProtocolError, and then nothing of the report has been taken in.
+        """
+        self._check(report)
+        for logged in report.logs:
+            self._keep_lines(logged, LogPart(report.worker, report.number))
+        accepted = dropped = 0
+        for run in report.done:
+            taken = self._accept_run(run, now)
+            accepted += taken
+            dropped += run.stop - run.start - taken
+            self._credit(report.worker, run, taken)
+        for failure in report.failures:
+            taken = self._accept_failure(failure, report.worker, now)
+            accepted += taken
+            dropped += 1 - taken
+        for handed in report.returned:
+            self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
+            self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
+        if dropped:
+            self._state.events.append(OutcomesDropped(dropped))
+        member = self._state.members.get(report.worker)
+        if member:
+            member.heard = now.monotonic
+        return Receipt(accepted, dropped)
+
+    def withdraw(
+        self, job_id: str, indices: Iterable[int], *, kill: bool, now: Now
+    ) -> tuple[int, ...]:
+        """Let tasks fail that their client does not want any more, if they may be stopped.
+
+        Returns those that are withdrawn, now or from before. Of the others, those that a worker
+        holds are recalled: if it returns them they are withdrawn then.
+        """
+        job = self._state.find(job_id)
+        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
+        withdrawn: list[int] = []
+        for index in indices:
+            if index in job.withdrawn:
+                withdrawn.append(index)
+                continue
+            if job.is_final or not 0 <= index < job.tasks or index in job.done or index in job.dead:
+                continue
+            if index not in leased:
+                job.forget_waiting(index, index + 1)
+            else:
+                holders = [lease for lease in job.leases.values() if index in lease.held]
+                if not kill:
+                    self._recall(job, index, holders)
+                    continue
+                for lease in holders:
+                    member = self._state.members.get(lease.worker)
+                    if member:
+                        member.order_stop(job_id, index)
+                        self._state.events.append(OrdersGiven(lease.worker))
+                self._release(job, 0, index, index + 1)
+            self._lay_down(job, index)
+            withdrawn.append(index)
+        if withdrawn:
+            self._state.change(job, now)
+        return tuple(withdrawn)
+
+    def forget_recall(self, job_id: str, indices: Iterable[int]) -> tuple[int, ...]:
+        """Leave alone what workers have not returned. Returns what is withdrawn."""
+        job = self._state.jobs.get(job_id)
+        if job is None:
+            return ()
+        for index in indices if job.recalled else ():
+            job.recalled.remove(index, index + 1)
+        return tuple(index for index in indices if index in job.withdrawn)
+
+    def lose_inputs(self, job_id: str, lease_id: int, lost: DamagedError, now: Now) -> None:
+        """Let leased tasks fail whose inputs cannot be read; others of the lease wait again."""
+        lease = self._state.leases.get(lease_id)
+        job = self._state.jobs.get(job_id)
+        if lease is None or job is None:
+            return  # it was deleted or cancelled meanwhile
+        message = f"its input in the coordinator's store {lost.reason}"
+        for start, stop in lease.held.overlap(lost.start, lost.stop):
+            self._release(job, lease_id, start, stop)
+            for index in range(start, stop):
+                self._bury(job, index, ERROR, message, attempt=lease.attempt)
+        self._leasing.hand_back(lease_id, lease.start, lease.stop, now)
+        self._state.change(job, now)
+
+    def lose_results(self, job_id: str, lost: DamagedError, now: Now) -> None:
+        """Let tasks fail whose values cannot be read. They may be replayed, if they have inputs."""
+        job = self._state.find(job_id)
+        if job.done.covers(lost.start, lost.stop) and not job.dropped.overlap(
+            lost.start, lost.stop
+        ):
+            self._note_inputless(job, lost.start, lost.stop)
+            job.done.remove(lost.start, lost.stop)
+            job.undelivered.pop(lost.start, None)
+            job.result_bytes -= lost.size_bytes
+            self._state.keep(job, -lost.size_bytes)
+            message = f"its value in the coordinator's store {lost.reason}"
+            for index in range(lost.start, lost.stop):
+                self._bury(job, index, ERROR, message, attempt=1)
+            if job.state == SUCCEEDED:
+                job.state = FAILED
+            self._state.change(job, now)
+        self._state.events.append(RunLost(job_id, lost.start))
+
+    def _note_inputless(self, job: Job, start: int, stop: int) -> None:
+        """Note of tasks that are done which of them have no input any more."""
+        if job.spec.carried:
+            job.inputless.add(start, stop)
+            for left, right, _ in job.chunks.touching(start, stop):
+                if not job.done.covers(left, right):
+                    job.inputless.remove(left, right)
+
+    def _bury(self, job: Job, index: int, reason: str, message: str, *, attempt: int) -> None:
+        job.dead.add(index, index + 1)
+        failure = TaskFailure(
+            lease=0,
+            job=job.spec.id,
+            index=index,
+            attempt=attempt,
+            reason=reason,
+            signal="",
+            error_type="",
+            message=message,
+            traceback="",
+            summary=f"task {index}",
+            worker="",
+            cpu_seconds=0.0,
+            busy_seconds=0.0,
+        )
+        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+
+    def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
+        job.recalled.add(index, index + 1)
+        for lease in holders:
+            member = self._state.members.get(lease.worker)
+            if member and not member.hand_back_order:
+                member.order_hand_back()
+                self._state.events.append(OrdersGiven(lease.worker))
+
+    def _withdraw_recalled(self, job_id: str, start: int, stop: int, now: Now) -> None:
+        job = self._state.jobs.get(job_id)
+        if job is None or not job.recalled:
+            return
+        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
+        for left, right in job.recalled.overlap(start, stop):
+            for index in range(left, right):
+                decided = job.is_final or index in job.done or index in job.dead
+                if index not in leased and not decided:
+                    job.forget_waiting(index, index + 1)
+                    self._lay_down(job, index)
+            job.recalled.remove(left, right)
+            self._state.change(job, now)
+
+    def _lay_down(self, job: Job, index: int) -> None:
+        job.withdrawn.add(index, index + 1)
+        self._bury(job, index, WITHDRAWN, "its client took it back", attempt=0)
+
+    def _check(self, report: Report) -> None:
+        for run in report.done:
+            job = self._state.jobs.get(run.job)
+            try:
+                count = check_batch(run.values)
+            except ValueError as error:
+                raise ProtocolError(str(error)) from None
+            if count != run.stop - run.start or count < 1 or run.start < 0:
+                raise ProtocolError(f"{count} values arrived for tasks {run.start} to {run.stop}")
+            if job and run.stop > job.tasks:
+                raise ProtocolError(f"job {run.job} has no task {run.stop - 1}")
+        for failure in report.failures:
+            job = self._state.jobs.get(failure.job)
+            if job and not 0 <= failure.index < job.tasks:
+                raise ProtocolError(f"job {failure.job} has no task {failure.index}")
+
+    def _accept_run(self, run: DoneRun, now: Now) -> int:
+        """Accept what is new of a run. Returns how many tasks that is.
+
+        A run that has counters is one with them: where some of its tasks have an outcome already
+        it is not accepted. The others are held or wait elsewhere, or are taken back from this
+        worker as soon as it holds their lease no more, and will be counted when they are done.
+        """
+        job = self._state.jobs.get(run.job)
+        if job is None or job.is_final:
+            return 0
+        lease = self._state.leases.get(run.lease)
+        if lease and lease.job == run.job and lease.held.covers(run.start, run.stop):
+            pieces = [(run.start, run.stop)]
+        else:
+            pieces = [
+                piece
+                for start, stop in job.done.missing(run.start, run.stop)
+                for piece in job.dead.missing(start, stop)
+            ]
+        if run.counters:
+            if pieces != [(run.start, run.stop)]:
+                return 0
+            self._count(job, run)
+        for start, stop in pieces:
+            values = slice_batch(run.values, start - run.start, stop - run.start)
+            self._release(job, run.lease, start, stop)
+            job.done.add(start, stop)
+            job.bytes_out += len(values)
+            job.result_bytes += len(values)
+            job.learn_bytes(stop - start, len(values))
+            if job.spec.owned:
+                job.undelivered[start] = (stop, len(values))
+            self._state.keep(job, len(values))
+            self._state.events.append(
+                RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
+            )
+            self._drop_inputs(job, start, stop)
+        tasks = sum(stop - start for start, stop in pieces)
+        if tasks:
+            job.learn_seconds(run.stop - run.start, run.busy_seconds)
+            job.cpu_seconds += run.cpu_seconds
+            job.busy_seconds += run.busy_seconds
+            self._state.change(job, now)
+        return tasks
+
+    def _count(self, job: Job, run: DoneRun) -> None:
+        spec = job.spec
+        refused = job.count(run.counters)
+        if refused and not job.counters_full:
+            job.counters_full = True
+            self._state.events.append(CountersRefused(spec.id, refused))
+        grown = {name: run.counters[name] for name in run.counters if name in job.counters}
+        self._state.events.append(Counted(spec.service, spec.operation, grown))
+
+    def _keep_lines(self, logged: JobLines, part: LogPart) -> None:
+        """Keep what tasks logged; a report that comes again changes nothing."""
+        job = self._state.jobs.get(logged.job)
+        if job is None or part in job.log:
+            return
+        size_bytes = measure_lines(logged.lines)
+        job.log.add(part, len(logged.lines), size_bytes)
+        job.log.dropped += logged.dropped
+        self._state.events.append(LinesLogged(logged.job, part, logged.lines, size_bytes))
+        trimmed = job.log.trim()
+        self._state.events += [LinesDropped(logged.job, old) for old in trimmed]
+        if trimmed or logged.dropped:
+            self._state.events.append(JobChanged(logged.job))
+
+    def _accept_failure(self, failure: TaskFailure, worker: str, now: Now) -> int:
+        """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.
+
+        A failure reported late, when the task has gone back to waiting or to another worker, is
+        not an outcome: the other attempt decides.
+        """
+        job = self._state.jobs.get(failure.job)
+        lease = self._state.leases.get(failure.lease)
+        if job is None or job.is_final or lease is None or lease.job != failure.job:
+            return 0
+        index = failure.index
+        if index not in lease.held:
+            return 0
+        if failure.reason == REFUSED:
+            if self._pass_to_others(job, lease, index, worker, now):
+                return 1
+            failure = replace(failure, reason=ERROR)
+        self._release(job, failure.lease, index, index + 1)
+        job.cpu_seconds += failure.cpu_seconds
+        job.busy_seconds += failure.busy_seconds
+        self._state.events.append(
+            AttemptFailed(job.spec.service, job.spec.operation, failure.reason)
+        )
+        if lease.attempt >= count_allowed(job.spec, failure.reason):
+            job.dead.add(index, index + 1)
+            self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+        else:
+            pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
+            counted = AttemptsCounted(
+                failure.job, index, index + 1, lease.attempt, lost=lease.alone
+            )
+            self._state.events.append(counted)
+            job.delayed.add(now.monotonic + pause, index, lease.attempt)
+            self._state.paused[job.spec.id] = job
+            self._leasing.promote_delayed(now)
+            if job.delayed and job.delayed.first()[1] == index:
+                self._state.events.append(MomentSet(job.delayed.first()[0]))
+        member = self._state.members.get(worker)
+        if member:
+            member.failed += 1
+            member.cpu_seconds += failure.cpu_seconds
+        self._state.change(job, now)
+        return 1
+
+    def _pass_to_others(
+        self, job: Job, lease: HeldLease, index: int, worker: str, now: Now
+    ) -> bool:
+        """Let a task wait that this worker is not allowed to do, uncharged; False: nobody may."""
+        member = self._state.members.get(worker)
+        if member is None:
+            return False
+        member.refused.add(job.spec.id)
+        if not self._state.is_for_others(job, member):
+            return False
+        self._release(job, lease.id, index, index + 1)
+        attempts = lease.attempt - 1
+        job.give_back(index, index + 1, attempts, now.monotonic, lost=lease.alone)
+        self._state.offer(job)
+        return True
+
+    def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:
+        """Take tasks out of wherever they are: the lease named, another one, or waiting."""
+        lease = self._state.leases.get(lease_id)
+        if lease and lease.job == job.spec.id and lease.held.covers(start, stop):
+            holders = [lease]
+        else:
+            job.forget_waiting(start, stop)
+            holders = [held for held in job.leases.values() if held.held.overlap(start, stop)]
+        for holder in holders:
+            before = holder.held.count
+            holder.held.remove(start, stop)
+            job.leased -= before - holder.held.count
+            if not holder.held:
+                self._state.drop_lease(holder)
+        self._state.reckon(job)
+
+    def _drop_inputs(self, job: Job, start: int, stop: int) -> None:
+        for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):
+            if job.done.covers(chunk_start, chunk_stop):
+                self._state.keep(job, -size_bytes)
+                self._state.events.append(InputsDropped(job.spec.id, chunk_start, size_bytes))
+        job.chunks.forget_before(job.done.next_missing(0))
+
+    def _credit(self, worker: str, run: DoneRun, taken: int) -> None:
+        member = self._state.members.get(worker)
+        if member:
+            member.done += taken
+            member.cpu_seconds += run.cpu_seconds

@@ -1,0 +1,149 @@
+"""How much more is kept: of inputs that come in, and of results of tasks that are leased.
+
+    put, submit ─► require_room ─► SpoolFullError, and the client waits
+    lease ───────► fit ──────────► fewer tasks, or none; what is leased counts by what it will take
+
+A task whose value takes no more than its input makes room rather than take it: it is always leased.
+Were a limit full of inputs alone, nothing would ever make room: so one task goes on at a time while
+nothing is kept that somebody could fetch.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from headrace_coordinator.queue.events import WorkHeld
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.errors import JobStateError, SpoolFullError
+
+#: Bytes that a value is taken to have while none of its job is known, and the part of the limit
+#: that it has at most.
+UNKNOWN_BYTES = 1 << 20
+UNKNOWN_SHARE = 1 / 16
+
+
+class Spool:
+    """``limit_bytes`` None sets no limit.
+
+    ``note_disk`` tells it what the disk has room for.
+    """
+
+    def __init__(self, state: QueueState, limit_bytes: int | None) -> None:
+        self._state = state
+        self._limit_bytes = limit_bytes
+        self.disk_problem = ""
+        self._disk_bytes: int | None = None
+        self._spool_bytes = 0
+
+    def note_disk(self, free_bytes: int | None, problem: str = "") -> None:
+        """Note what the disk has room for, beyond what is kept now; None where nobody says.
+
+        ``problem`` says why nothing can be written just now.
+        """
+        if problem and not self.disk_problem:
+            for job_id in [job_id for job_id, job in self._state.jobs.items() if not job.is_final]:
+                self._state.emit(WorkHeld(job_id, ""))
+        self.disk_problem = problem
+        before, self._disk_bytes = self._disk_bytes, free_bytes
+        self._spool_bytes = self._state.spool_bytes
+        if before is not None and (free_bytes is None or free_bytes > before):
+            self._state.end_hold()
+
+    @property
+    def disk_bytes(self) -> int | None:
+        """What the disk has room for, as far as is known."""
+        if self._disk_bytes is None:
+            return None
+        grown = self._state.spool_bytes - self._spool_bytes
+        return self._disk_bytes - max(0, grown)
+
+    def fit(self, job: Job, most: int) -> int:
+        """How many of ``most`` tasks of a job may be leased now; 0 for none."""
+        if self._limit_bytes is None and self.disk_bytes is None:
+            return most
+        growth = self._guess() if job.mean_bytes is None else job.measure_growth()
+        if growth <= 0:
+            return most
+        room = self._measure_room() - self._measure_expected()
+        if growth <= room:
+            return min(most, int(room / growth))
+        return 0 if self._state.leases or self._keeps_results() else 1
+
+    def holds(self, job: Job) -> bool:
+        """Tell whether no task of a job may be leased now, for want of room."""
+        if self.fit(job, 1):
+            return False
+        held = self._state.held
+        if job.spec.id not in held:
+            if not self._state.leases:  # nothing that runs will make room
+                self._state.emit(
+                    WorkHeld(job.spec.id, "" if any(held.values()) else self.explain())
+                )
+            held[job.spec.id] = not self._state.leases
+        return True
+
+    @property
+    def held_because(self) -> str:
+        """Why tasks wait although a worker asked for them, and nothing runs; "" if they do not."""
+        return self.explain() if self._state.held and not self._state.leases else ""
+
+    def require_room(self, job: Job | None = None) -> None:
+        """Raise SpoolFullError where inputs have to wait; ``job`` is the one that they are for.
+
+        Raises JobStateError where waiting would be in vain.
+        """
+        limit, kept = self._limit_bytes, self._state.spool_bytes
+        if limit is None or kept < limit:
+            return
+        if job and self._is_full_of(job, limit):
+            raise JobStateError(
+                f"the results of job {job.spec.id} fill the coordinator's spool (--spool-limit "
+                f"{limit} bytes) before its inputs are all there: raise the limit, or submit less "
+                "at a time"
+            )
+        raise SpoolFullError(
+            f"the coordinator's spool is full ({kept} of {limit} bytes): there is room again when "
+            "tasks are done and results are fetched, deleted, or expire"
+        )
+
+    def explain(self) -> str:
+        """Why leasing waits, in words."""
+        limit, kept = self._limit_bytes, self._state.spool_bytes
+        out = self._measure_expected()
+        if limit is not None and (self.disk_bytes is None or limit - kept <= self.disk_bytes):
+            expected = f", and {out} expected from what runs" if out else ""
+            return (
+                f"the coordinator's spool is full ({kept} of {limit} bytes{expected}): work goes "
+                "on when results are fetched, deleted, or expire, or with a larger --spool-limit"
+            )
+        return (
+            f"the coordinator's disk is full ({kept} bytes are kept for jobs): work goes on when "
+            "there is room, as after `headrace delete` of a job"
+        )
+
+    def _is_full_of(self, job: Job, limit: int) -> bool:
+        """Tell whether a job whose inputs still come in has filled the spool by itself."""
+        if job.result_bytes >= limit:
+            return True
+        # Its client fetches nothing before all inputs are there, unless the job is owned.
+        stuck = job.is_waiting() and not job.leases and not self.fit(job, 1)
+        return stuck and not job.spec.owned and job.spool_bytes >= limit
+
+    def _measure_room(self) -> float:
+        room = inf
+        if self._limit_bytes is not None:
+            room = self._limit_bytes - self._state.spool_bytes
+        return room if self.disk_bytes is None else min(room, self.disk_bytes)
+
+    def _measure_expected(self) -> int:
+        """Bytes by which the spool will grow with the outcomes of what is leased."""
+        return int(self._state.expected_bytes + self._state.unknown_tasks * self._guess())
+
+    def _guess(self) -> float:
+        bounds = (self._limit_bytes, self.disk_bytes)
+        least = min((bound for bound in bounds if bound is not None), default=inf)
+        return max(1.0, min(UNKNOWN_BYTES, least * UNKNOWN_SHARE))
+
+    def _keeps_results(self) -> bool:
+        return any(job.result_bytes for job in self._state.jobs.values())

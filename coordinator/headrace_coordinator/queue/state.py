@@ -1,0 +1,190 @@
+"""What the queue knows, and the events that its transitions leave behind."""
+
+from __future__ import annotations
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import Event, JobChanged, OrdersGiven, WorkAppeared
+from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.schedule import Turns
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import DATA_SERVICE
+from headrace_wire.record import Record, field
+
+
+class QueueState(Record, frozen=False):
+    """Everything that the transitions read and change.
+
+    Invariants, between transitions (``headrace_coordinator.queue.invariants`` checks them):
+
+    1. Each task of a job that is not final is in exactly one place: fresh, again, delayed, one
+       lease, done or dead; together they are all of [0, tasks).
+    2. Each task of a final job that was not cut short is done or dead.
+    3. A lease is in its job's leases if and only if it is in its worker's and in ``leases``.
+    4. A job is succeeded if and only if it is sealed and all of its tasks are done.
+    5. A task has no more attempts than its job allows, beyond those in which it was lost in the
+       company of others; each of those leaves it at most a quarter of them.
+    6. ``spool_bytes`` is the sum of what the jobs keep, and none of them keeps less than nothing;
+       ``expected_bytes`` and ``unknown_tasks`` are the sums of what is expected of what is leased.
+    7. A job with tasks to lease is in ``turns``, one with suspects in ``suspected``, and one with
+       tasks that wait out a pause in ``paused``; so none of the others is looked at for a lease.
+       Jobs that keep data for others are in none of them.
+    """
+
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    members: dict[str, Member] = field(default_factory=dict[str, Member])
+    leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
+    turns: Turns = field(default_factory=Turns)
+    suspected: dict[str, Job] = field(default_factory=dict[str, Job])
+    paused: dict[str, Job] = field(default_factory=dict[str, Job])
+    events: list[Event] = field(default_factory=list[Event])
+    virtual_seconds: float = 0.0
+    next_lease: int = 1
+    #: Bytes of inputs and results that are kept for all jobs.
+    spool_bytes: int = 0
+    #: Bytes by which the outcomes of what is leased will make that grow, as far as is known, and
+    #: tasks that are leased of which that is not known.
+    expected_bytes: int = 0
+    unknown_tasks: int = 0
+    #: Jobs of which a worker was given nothing for want of room, and whether that was told.
+    held: dict[str, bool] = field(default_factory=dict[str, bool])
+    #: Bytes of all jobs' parameters.
+    parameter_bytes: int = 0
+    #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
+    clearing: str = ""
+    _slots: int = 0
+    _last_number: int = 0
+
+    def find(self, job_id: str) -> Job:
+        """The job of this id. Raises UnknownJobError."""
+        try:
+            return self.jobs[job_id]
+        except KeyError:
+            raise UnknownJobError(
+                f"there is no job {job_id!r}: `headrace jobs` lists those there are"
+            ) from None
+
+    def add(self, job: Job) -> None:
+        """Take in a job that is not known yet, with what waits of it.
+
+        Its number is the time of its submission, or the next one that is free: so jobs that are put
+        back in their order have the numbers that they had.
+        """
+        self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
+        job.number = self._last_number
+        self.parameter_bytes += len(job.spec.parameters)
+        self.jobs[job.spec.id] = job
+        self.note_waiting(job)
+
+    def forget(self, job: Job) -> None:
+        """Forget a job that nobody holds anything of."""
+        self.reckon(job)
+        del self.jobs[job.spec.id]
+        self.parameter_bytes -= len(job.spec.parameters)
+        self.turns.drop(job.spec.id)
+        self.suspected.pop(job.spec.id, None)
+        self.paused.pop(job.spec.id, None)
+
+    def note_waiting(self, job: Job) -> None:
+        """Have a job's waiting tasks found by those who ask for work."""
+        if job.spec.service == DATA_SERVICE:
+            return  # nobody runs it
+        self.turns.place(job)
+        if job.suspects:
+            self.suspected[job.spec.id] = job
+
+    def offer(self, job: Job) -> None:
+        """Tell those who ask for work that there are tasks of a job."""
+        self.note_waiting(job)
+        self.events.append(WorkAppeared())
+
+    def join(self, member: Member) -> None:
+        """Take in a worker."""
+        self.members[member.info.id] = member
+        self._slots += member.info.slots
+
+    def part(self, member: Member) -> None:
+        """Forget a worker that holds nothing."""
+        del self.members[member.info.id]
+        self._slots -= member.info.slots
+
+    def count_slots(self) -> int:
+        """Slots of all workers together."""
+        return self._slots
+
+    @property
+    def may_have_work(self) -> bool:
+        """Whether there may be something to lease."""
+        return bool(self.turns or self.suspected)
+
+    def emit(self, event: Event) -> None:
+        """Leave an event behind."""
+        self.events.append(event)
+
+    def is_for_others(self, job: Job, member: Member) -> bool:
+        """Tell whether a worker refused a job which another one may still take."""
+        return job.spec.id in member.refused and any(
+            job.spec.service in other.services and job.spec.id not in other.refused
+            for other in self.members.values()
+        )
+
+    def drain_events(self) -> list[Event]:
+        """Take what the transitions since the last call left behind."""
+        events, self.events = self.events, []
+        return events
+
+    def drop_lease(self, lease: HeldLease) -> None:
+        """Forget a lease; what it still holds is the caller's to place."""
+        self.leases.pop(lease.id, None)
+        job = self.jobs.get(lease.job)
+        if job and job.leases.pop(lease.id, None):
+            job.leased -= lease.held.count
+            self.reckon(job)
+        member = self.members.get(lease.worker)
+        if member:
+            member.leases.discard(lease.id)
+            if lease.alone or (self.clearing == member.info.id and not member.leases):
+                self.events.append(WorkAppeared())  # for this worker, which was kept from it
+
+    def stop_leases(self, job: Job) -> None:
+        """End every lease of a job, and order its workers to stop what they run of it."""
+        for lease in list(job.leases.values()):
+            member = self.members.get(lease.worker)
+            if member:
+                member.order_stop(job.spec.id)
+                self.events.append(OrdersGiven(lease.worker))
+            self.drop_lease(lease)
+
+    def change(self, job: Job, now: Now) -> None:
+        """Settle a job's state after its counts changed."""
+        job.settle(now.monotonic, now.at)
+        self.reckon(job)
+        self.events.append(JobChanged(job.spec.id))
+
+    def end(self, job: Job, state: str, now: Now, because: str = "") -> None:
+        """Cut a job short; what is done and dead stays so."""
+        self.stop_leases(job)
+        job.end(state, now.monotonic, now.at, because)
+        self.change(job, now)
+
+    def keep(self, job: Job, size_bytes: int) -> None:
+        """Count bytes that the store keeps for a job from now on, or, if negative, no more."""
+        job.spool_bytes += size_bytes
+        self.spool_bytes += size_bytes
+        if size_bytes < 0:
+            self.end_hold()
+
+    def reckon(self, job: Job) -> None:
+        """Count what is expected of what is leased of a job, after either has changed."""
+        before, unknown = job.expected_bytes, job.unknown_tasks
+        job.expected_bytes, job.unknown_tasks = job.measure_expected()
+        self.expected_bytes += job.expected_bytes - before
+        self.unknown_tasks += job.unknown_tasks - unknown
+        if self.held and (job.expected_bytes < before or job.unknown_tasks < unknown):
+            self.end_hold()
+
+    def end_hold(self) -> None:
+        """Let workers ask again that were given less work than there is."""
+        if self.held:
+            self.held.clear()
+            self.events.append(WorkAppeared())

@@ -1,0 +1,289 @@
+"""The job queue as it is served: the API's methods over the ledger, with their waits.
+
+Methods that wait, for a commit or for something to happen, are generators of the loop's steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from math import inf
+from typing import Any, cast
+
+from headrace_coordinator.checksums import DamagedError
+from headrace_coordinator.ledger.ledger import Ledger, Transition
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.serving.bells import Bells
+from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.reviver import Reviver
+from headrace_coordinator.serving.topics import SPOOL, WORK, name_job_topic, name_orders_topic
+from headrace_coordinator.store.need import RELIEF, Need, measure_intake
+from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
+from headrace_wire.batch import unpack_batch
+from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
+from headrace_wire.loop import Answer
+from headrace_wire.messages import (
+    CoordinatorInfo,
+    Grant,
+    Heartbeat,
+    HeldRun,
+    JobSpec,
+    JobStatus,
+    Lease,
+    LeaseRequest,
+    Orders,
+    Registration,
+    TaskProgress,
+    WorkerInfo,
+    WorkerStatus,
+)
+from headrace_wire.version import PROTOCOL, read_version
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a client is kept waiting for room before it is told that there is none.
+ROOM_SECONDS = 5.0
+
+#: Seconds that a client is kept waiting for workers to return what it takes back.
+RECALL_SECONDS = 0.5
+
+#: Tasks that are taken back in one transition.
+WITHDRAWN_AT_ONCE = 500
+
+#: Heartbeats in one lease's time; two may be lost.
+BEATS_PER_LEASE = 3
+
+
+class JobQueue:
+    """Serves ``headrace_wire.api.JobQueueApi``, in the loop's thread."""
+
+    def __init__(
+        self, ledger: Ledger, commit: Committer, bells: Bells, lease_seconds: float
+    ) -> None:
+        self._ledger = ledger
+        self._commit = commit
+        self._bells = bells
+        self._lease_seconds = lease_seconds
+        self._reviver = Reviver(ledger, commit)
+        self._started = time.monotonic()
+
+    def submit(self, spec: JobSpec) -> Answer[JobStatus]:
+        need = measure_intake(len(spec.parameters))
+        return self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now), need)
+
+    def put(self, job: str, start: int, inputs: bytes) -> Answer[int]:
+        need = measure_intake(len(inputs))
+
+        def take(queue: Queue, now: Now) -> int:
+            return queue.intake.put(job, start, inputs, now)
+
+        try:
+            stop: int = yield from self._commit_with_room(take, need)
+        except StoreError as error:
+            if not self._ledger.store.lacks_room:
+                raise
+            # The job is on its way in: its client waits for room.
+            yield self._bells.wait(SPOOL, self._bells.count(SPOOL), time.monotonic() + ROOM_SECONDS)
+            raise SpoolFullError(error.message) from None
+        return stop
+
+    def read(self, job: str) -> bytes:
+        self._ledger.observe(lambda queue, _: queue.intake.require_data(job))
+        try:
+            batches = self._ledger.store.reader.read_inputs(job, 0, 1)
+        except DamagedError as error:
+            raise StoreError(f"the data of job {job} {error.reason}") from None
+        if not batches:
+            raise UnknownJobError(f"the data of job {job} is gone, or not there yet")
+        return unpack_batch(batches[0])[0]
+
+    def seal(self, job: str, tasks: int) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF)
+
+    def status(self, job: str) -> JobStatus:
+        status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
+        return status
+
+    def jobs(self, before: int = 0) -> tuple[JobStatus, ...]:
+        def look(queue: Queue, now: Now) -> tuple[JobStatus, ...]:
+            return tuple(queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now))
+
+        statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
+        return statuses
+
+    def cancel(self, job: str) -> Answer[JobStatus]:
+        return self._commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
+
+    def retry(self, job: str) -> Answer[JobStatus]:
+        yield from self._reviver.retry(job)
+        return self.status(job)
+
+    def replay(self, job: str, indices: tuple[int, ...]) -> Answer[JobStatus]:
+        yield from self._reviver.replay(job, indices)
+        return self.status(job)
+
+    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> Answer[tuple[int, ...]]:
+        topic = name_job_topic(job)
+        deadline = time.monotonic() + RECALL_SECONDS
+        rung = self._bells.count(topic)
+        withdrawn: list[int] = []
+        for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
+            some = indices[place : place + WITHDRAWN_AT_ONCE]
+            withdrawn += yield from self._commit(partial(_withdraw, job, some, kill), RELIEF)
+            yield self._commit.give_way()
+        if kill or len(withdrawn) == len(indices):
+            return tuple(withdrawn)
+        while (yield self._bells.wait(topic, rung, deadline)):
+            rung = self._bells.count(topic)
+            if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
+                break
+        return cast(
+            "tuple[int, ...]",
+            self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices)),
+        )
+
+    def delete(self, job: str) -> Answer[None]:
+        yield from self._commit(lambda queue, _: queue.intake.delete(job), RELIEF)
+
+    def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
+        found: list[TaskProgress] = self._ledger.observe(
+            lambda queue, _: queue.leasing.progress(job)[: max(0, limit)]
+        )
+        return tuple(found)
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        statuses: list[WorkerStatus] = self._ledger.observe(
+            lambda queue, now: queue.leasing.statuses(now)
+        )
+        return tuple(statuses)
+
+    def info(self) -> CoordinatorInfo:
+        def look(queue: Queue, _: Now) -> CoordinatorInfo:
+            return CoordinatorInfo(
+                version=read_version(),
+                protocol=PROTOCOL,
+                uptime_seconds=time.monotonic() - self._started,
+                workers=len(queue.state.members),
+                slots=queue.state.count_slots(),
+                jobs=len(queue.state.jobs),
+                store_ok=not self._ledger.problem,
+                problem=self._ledger.problem,
+                held=queue.spool.held_because,
+            )
+
+        info: CoordinatorInfo = self._ledger.observe(look)
+        return info
+
+    def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
+        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
+        return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
+
+    def lease(self, request: LeaseRequest) -> Answer[Grant]:
+        def grant(queue: Queue, now: Now) -> tuple[list[tuple[HeldLease, JobSpec]], bool]:
+            held = queue.leasing.lease(request, now)
+            jobs = queue.state.jobs
+            return [(lease, jobs[lease.job].spec) for lease in held], queue.state.may_have_work
+
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(WORK)
+            if self._ledger.may_lease:
+                more, granted = True, None
+                try:
+                    granted, more = self._ledger.observe(grant)
+                finally:
+                    if more:  # this call may have been woken for all that wait
+                        self._bells.pass_on(WORK)
+                if granted:
+                    filled = yield from self._fill(granted, request)
+                    if filled:
+                        return Grant(filled)
+                    continue  # what was granted is gone: there may be more
+            if not (yield self._bells.wait(WORK, rung, deadline)):
+                return Grant(())
+
+    def heartbeat(self, beat: Heartbeat) -> Answer[Orders]:
+        topic = name_orders_topic(beat.worker)
+        deadline = time.monotonic() + min(beat.wait_seconds, MAX_WAIT_SECONDS)
+        self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
+        while True:
+            rung = self._bells.count(topic)
+            orders: Orders = self._ledger.observe(
+                lambda queue, _: queue.leasing.take_orders(beat.worker)
+            )
+            if orders.number > beat.orders or not orders.known:
+                return orders
+            if not (yield self._bells.wait(topic, rung, deadline)):
+                return orders
+
+    def leave(self, worker: str) -> Answer[None]:
+        yield from self._commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
+
+    def _commit_with_room(self, transition: Transition, need: Need) -> Answer[Any]:
+        """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while True:
+            rung = self._bells.count(SPOOL)
+            try:
+                return (yield from self._commit(transition, need))
+            except SpoolFullError:
+                if not (yield self._bells.wait(SPOOL, rung, deadline)):
+                    raise
+
+    def _fill(
+        self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
+    ) -> Answer[tuple[Lease, ...]]:
+        """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
+        filled: list[Lease] = []
+        for lease, spec in granted:
+            inputs: tuple[bytes, ...] | None = ()
+            if spec.carried:
+                inputs = yield from self._read_inputs(lease)
+            if inputs is None:
+                continue  # deleted meanwhile or damaged, and the lease with it
+            filled.append(
+                Lease(
+                    id=lease.id,
+                    job=lease.job,
+                    service=spec.service,
+                    operation=spec.operation,
+                    parameters=None if lease.job in request.known_jobs else spec.parameters,
+                    start=lease.start,
+                    stop=lease.stop,
+                    attempt=lease.attempt,
+                    timeout_seconds=spec.timeout_seconds,
+                    inputs=inputs,
+                )
+            )
+        return tuple(filled)
+
+    def _read_inputs(self, lease: HeldLease) -> Answer[tuple[bytes, ...] | None]:
+        reader = self._ledger.store.reader
+        try:
+            return reader.read_inputs(lease.job, lease.start, lease.stop)
+        except DamagedError as error:
+            lost = error
+        log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
+        yield from self._commit(
+            lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now), RELIEF
+        )
+        return None
+
+
+def _withdraw(
+    job: str,
+    indices: Sequence[int],
+    kill: bool,
+    queue: Queue,
+    now: Now,
+) -> tuple[int, ...]:
+    return queue.outcomes.withdraw(job, indices, kill=kill, now=now)
+
+
+def _count_recalled(queue: Queue, job: str) -> int:
+    found = queue.state.jobs.get(job)
+    return found.recalled.count if found else 0

@@ -1,0 +1,217 @@
+"""The result queue as it is served: reports come in, results go out.
+
+Methods that wait, for a commit or for news, are generators of the loop's steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from headrace_coordinator.checksums import DamagedError
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.serving.bells import Bells
+from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.topics import name_job_topic, name_log_topic
+from headrace_coordinator.store.need import RELIEF, measure_outcomes
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import JobStateError
+from headrace_wire.loop import Answer
+from headrace_wire.messages import (
+    Collected,
+    CollectRequest,
+    Fetched,
+    FetchRequest,
+    JobStatus,
+    LogPage,
+    LogRequest,
+    Receipt,
+    Report,
+    Sample,
+    TaskFailure,
+)
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+#: Bytes of values in one answer; a single run may be larger.
+MAX_FETCH_BYTES = 32 << 20
+
+#: Bytes of log lines in one answer; those of a single report may be more.
+MAX_LOG_BYTES = 1 << 20
+
+#: Failures in one answer.
+MAX_FAILURES = 1000
+
+
+class ResultQueue:
+    """Serves ``headrace_wire.api.ResultQueueApi``, in the loop's thread.
+
+    ``on_samples(worker, number, samples)`` is told of each report after its commit.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        commit: Committer,
+        bells: Bells,
+        on_samples: Callable[[str, int, Sequence[Sample]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._commit = commit
+        self._bells = bells
+        self._on_samples = on_samples
+
+    def report(self, report: Report) -> Answer[Receipt]:
+        need = measure_outcomes(sum(len(run.values) for run in report.done))
+        receipt: Receipt = yield from self._commit(
+            lambda queue, now: queue.outcomes.report(report, now), need
+        )
+        self._on_samples(report.worker, report.number, report.samples)
+        return receipt
+
+    def fetch(self, request: FetchRequest) -> Answer[Fetched]:
+        why: str | None = None
+        topic = name_job_topic(request.job)
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(topic)
+            fetched: Fetched = yield from self._read(request.job, partial(self._look, request))
+            moved = fetched.status.done + fetched.status.failed != request.seen
+            if fetched.runs or fetched.complete or moved:
+                return fetched
+            why, before = fetched.status.waiting_for, why
+            if why and before == "":  # something to be told
+                return fetched
+            if not (yield self._bells.wait(topic, rung, deadline)):
+                return fetched
+
+    def collect(self, request: CollectRequest) -> Answer[Collected]:
+        topic = name_job_topic(request.job)
+        begun = time.monotonic()
+        deadline = begun + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        gathered = min(deadline, begun + request.gather_seconds)
+        self._ledger.observe(
+            lambda queue, now: queue.intake.deliver(request.job, request.delivered, now)
+        )
+        while True:
+            rung = self._bells.count(topic)
+            if self._may_gather(request, gathered):
+                yield self._bells.wait(topic, rung, gathered)
+                continue
+            look = partial(self._look_at_outcomes, request)
+            collected: Collected = yield from self._read(request.job, look)
+            if collected.runs or collected.failures or collected.complete:
+                return collected
+            if not (yield self._bells.wait(topic, rung, deadline)):
+                return collected
+
+    def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+        self._ledger.observe(lambda queue, _: queue.state.find(job))
+        return self._ledger.store.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
+
+    def logs(self, request: LogRequest) -> Answer[LogPage]:
+        topic = name_log_topic(request.job)
+        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        while True:
+            rung = self._bells.count(topic)
+            page = self._look_at_log(request)
+            if page.lines or page.complete or not (yield self._bells.wait(topic, rung, deadline)):
+                return page
+
+    def acknowledge(self, job: str) -> Answer[None]:
+        yield from self._commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
+
+    def _read(self, job: str, look: Callable[[], Found]) -> Answer[Found]:
+        """Look for results; where the first ones are damaged, let their tasks fail and go on."""
+        while True:
+            try:
+                return look()
+            except DamagedError as error:
+                lost = error
+            log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
+            yield from self._commit(partial(_lose_results, job, lost), RELIEF)
+
+    def _may_gather(self, request: CollectRequest, until: float) -> bool:
+        """Tell whether more results should come before there is an answer."""
+
+        def look(queue: Queue, _: Now) -> bool:
+            job = queue.state.find(request.job)
+            return not job.is_final and job.result_bytes < request.max_bytes
+
+        return time.monotonic() < until and not self._bells.closed and self._ledger.observe(look)
+
+    def _look_at_outcomes(self, request: CollectRequest) -> Collected:
+        def look(queue: Queue, now: Now) -> tuple[bool, bool, RangeSet]:
+            job = queue.state.find(request.job)
+            job.heard = now.monotonic
+            _require_results(job)
+            # A copy, because it is read outside of the lock.
+            return job.is_final, bool(job.dead), RangeSet(job.dropped)
+
+        final, failed, delivered = self._ledger.observe(look)
+        reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
+        found, cursor = reader.read_results_after(request.job, request.cursor, size)
+        failures: tuple[TaskFailure, ...] = ()
+        last = request.failure_cursor
+        if failed:
+            failures, last = reader.read_failures_after(request.job, last, MAX_FAILURES)
+        return Collected(
+            runs=tuple(run for run in found if run.start not in delivered),
+            cursor=cursor,
+            failures=failures,
+            failure_cursor=last,
+            complete=final and not found and not failures,
+        )
+
+    def _look_at_log(self, request: LogRequest) -> LogPage:
+        def look(queue: Queue, _: Now) -> tuple[bool, int]:
+            job = queue.state.find(request.job)
+            return job.is_final, job.log.dropped
+
+        final, dropped = self._ledger.observe(look)
+        reader = self._ledger.store.reader
+        lines, cursor = reader.read_lines_after(request.job, request.cursor, MAX_LOG_BYTES)
+        return LogPage(lines, cursor, dropped, final and not lines)
+
+    def _look(self, request: FetchRequest) -> Fetched:
+        def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
+            job = queue.state.find(request.job)
+            job.heard = now.monotonic
+            _require_results(job)
+            # A copy, because it is read outside of the lock; failures are few.
+            skipped = RangeSet([*job.dead, *job.dropped])
+            if job.is_final:  # of a cancelled job, what is missing will not come
+                for start, stop in job.done.missing(0, job.tasks):
+                    skipped.add(start, stop)
+            return queue.intake.status(request.job, now), skipped
+
+        status, skipped = self._ledger.observe(look)
+        final = status.finished_at is not None
+        reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
+        if request.ordered:
+            runs, cursor = reader.read_results_from(request.job, request.cursor, size, skipped)
+            return Fetched(status, tuple(runs), cursor, final and cursor >= status.tasks)
+        found, cursor = reader.read_results_after(request.job, request.cursor, size)
+        runs = [run for run in found if run.start not in skipped]
+        return Fetched(status, tuple(runs), cursor, final and not found)
+
+
+def _lose_results(job: str, lost: DamagedError, queue: Queue, now: Now) -> None:
+    queue.outcomes.lose_results(job, lost, now)
+
+
+def _require_results(job: Job) -> None:
+    """Raise JobStateError where the results of a job are kept no more."""
+    if not job.results_kept:
+        raise JobStateError(
+            f"the results of job {job.spec.id} were delivered and dropped: submit it again"
+        )

@@ -1,0 +1,163 @@
+"""A copy of a store, made by another process while a coordinator works with it.
+
+The database is copied by SQLite from one snapshot, whatever is committed meanwhile; then every
+payload that the copy names, with its checksum compared. ``backup_lock`` keeps those in their place.
+A folder is a backup once it has no file INCOMPLETE any more; no coordinator starts with one before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from headrace_coordinator.checksums import compute_checksum
+from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, hold
+from headrace_coordinator.store.disk import sync
+from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
+from headrace_coordinator.store.reader import connect
+from headrace_coordinator.store.schema import SCHEMA_VERSION
+from headrace_wire.errors import OutputError, StoreError, UsageError
+from headrace_wire.record import Record
+
+#: The store's name in a data folder.
+STORE_NAME = "headrace.db"
+
+#: What tells that a backup was not finished.
+INCOMPLETE = "incomplete-backup"
+
+#: Pages that are copied before progress is told.
+PAGES = 1024
+
+#: Numbers by which those of the copy go on later. Clients name the last one that they have seen,
+#: and some of them have seen later ones than the copy has.
+NUMBERS_AHEAD = 1 << 40
+
+
+class Backup(Record):
+    """What was copied. ``damaged`` payloads were damaged in the store itself."""
+
+    jobs: int
+    payloads: int
+    size_bytes: int
+    damaged: int
+
+
+def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
+    """Copy the store of a data folder into a folder that is empty, or not there yet.
+
+    ``on_progress(bytes, of)`` is told how far it is. Raises UsageError, StoreError and OutputError,
+    and then leaves nothing behind.
+    """
+    source = data / STORE_NAME
+    if not source.is_file():
+        raise UsageError(f"{data} is no data folder of a coordinator: there is no {STORE_NAME}")
+    try:
+        existed = folder.exists()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
+    except OSError as error:
+        raise UsageError(f"{folder} cannot hold a backup: {error.strerror}") from None
+    if INCOMPLETE in found:
+        raise UsageError(f"{folder} holds a backup that was not finished: remove it first")
+    if found:
+        raise UsageError(f"{folder} is not empty: name a folder that is, or that is not there yet")
+    try:
+        return _fill(source, folder, on_progress)
+    except BaseException as error:
+        _clear(folder, keep_folder=existed)
+        if isinstance(error, OSError):
+            where = error.filename or folder
+            raise OutputError(f"the backup cannot be written: {where}: {error.strerror}") from None
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"the store {source} cannot be copied to {folder}: {error}") from None
+        raise
+
+
+def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
+    marker, target = folder / INCOMPLETE, folder / STORE_NAME
+    marker.touch(mode=0o600)
+    sync(folder)
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with (
+        hold(source.with_name(source.name + LOCK_SUFFIX)),
+        closing(connect(source, create=False)) as reader,
+        closing(connect(target)) as copy,
+    ):
+        reader.execute("BEGIN")
+        (version,) = reader.execute("PRAGMA user_version").fetchone()
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"the store {source} has schema {version}, and this headrace backs up schema "
+                f"{SCHEMA_VERSION}: start its coordinator with this version first"
+            )
+        query = "SELECT coalesce(sum(size_bytes), 0) FROM {} WHERE place IS NOT NULL"
+        payload_bytes = sum(
+            reader.execute(query.format(table)).fetchone()[0] for table in ("inputs", "results")
+        )
+        (page_bytes,) = reader.execute("PRAGMA page_size").fetchone()
+        (pages,) = reader.execute("PRAGMA page_count").fetchone()
+        whole = payload_bytes + pages * page_bytes
+
+        def tell(_: int, left: int, of: int) -> None:
+            on_progress((of - left) * page_bytes, whole)
+
+        reader.backup(copy, pages=PAGES, progress=tell)
+        reader.execute("ROLLBACK")  # the coordinator's log may be folded again
+        done = pages * page_bytes
+        found = _copy_payloads(
+            copy,
+            source.with_name(source.name + PAYLOAD_SUFFIX),
+            target.with_name(target.name + PAYLOAD_SUFFIX),
+            lambda size: on_progress(done + size, whole),
+        )
+        copy.execute("UPDATE sqlite_sequence SET seq = seq + ?", (NUMBERS_AHEAD,))
+        (jobs,) = copy.execute("SELECT count(*) FROM jobs").fetchone()
+        copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    sync(target)
+    sync(folder)
+    marker.unlink()
+    sync(folder)
+    payloads, damaged = found
+    return Backup(jobs, payloads, whole, damaged)
+
+
+def _copy_payloads(
+    copy: sqlite3.Connection, source: Path, target: Path, on_progress: Callable[[int], None]
+) -> tuple[int, int]:
+    """Copy what the copy names, to the same places; how many that were, and how many damaged."""
+    count = damaged = done = 0
+    with source.open("rb", buffering=0) as read, target.open("xb", buffering=0) as written:
+        target.chmod(0o600)
+        for table in ("inputs", "results"):
+            query = f"""
+                SELECT job, start, stop, place, size_bytes, checksum FROM {table}
+                WHERE place IS NOT NULL ORDER BY place
+            """  # noqa: S608 - our own names
+            for job, start, stop, place, size, checksum in copy.execute(query):
+                content = b""
+                with contextlib.suppress(OSError):  # unreadable is as damaged
+                    content = os.pread(read.fileno(), size, place)
+                damaged += checksum != compute_checksum(table, job, start, stop, content)
+                view = memoryview(content)
+                while view:
+                    step = os.pwrite(written.fileno(), view, place + size - len(view))
+                    view = view[step:]
+                count += 1
+                done += size
+                on_progress(done)
+        os.fsync(written.fileno())
+    return count, damaged
+
+
+def _clear(folder: Path, *, keep_folder: bool) -> None:
+    """Remove what was written, the mark of the unfinished last."""
+    with contextlib.suppress(OSError):  # it stays marked
+        for suffix in ("-wal", "-shm", PAYLOAD_SUFFIX, ""):
+            (folder / f"{STORE_NAME}{suffix}").unlink(missing_ok=True)
+        (folder / INCOMPLETE).unlink(missing_ok=True)
+        if not keep_folder:
+            folder.rmdir()

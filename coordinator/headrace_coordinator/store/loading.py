@@ -1,0 +1,221 @@
+"""Reading the whole store back into jobs, when a coordinator starts or starts over."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
+from headrace_coordinator.queue.events import InputsDropped
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.job_log import LogPart
+from headrace_coordinator.queue.queue import Attempted
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.store.payload_file import Payload, PayloadFile
+from headrace_coordinator.store.schema import SELECT_JOBS, Row
+from headrace_wire.encoding import unpack
+from headrace_wire.errors import HeadraceError
+from headrace_wire.messages import CANCELLED, FAILED, JobSpec
+from headrace_wire.record import replace
+
+log = logging.getLogger(__name__)
+
+#: Where the kernel says which of its starts this is.
+BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
+
+#: Why a job has failed of which a power cut took something.
+INPUTS_LOST = "a power cut took some of its inputs: submit it again"
+RESULTS_LOST = "a power cut took some of its results: retry it, or submit it again"
+
+#: Why a job has failed whose parameters are not what they were.
+PARAMETERS_DAMAGED = "its parameters are damaged in the coordinator's store: submit it again"
+
+#: Parameters in place of damaged ones: none, as clients write it.
+NO_PARAMETERS = b"\x80"
+
+
+def load_jobs(
+    connection: sqlite3.Connection,
+) -> tuple[list[tuple[Job, list[Attempted]]], list[InputsDropped]]:
+    """Every job in the order of submission, and how often which of its tasks were tried.
+
+    And the inputs of tasks that are done. Raises sqlite3.Error, ValueError and HeadraceError for a
+    store that makes no sense.
+    """
+    rows = connection.execute(SELECT_JOBS).fetchall()
+    superfluous: list[InputsDropped] = []
+    jobs = [
+        (_load_job(connection, row, superfluous), _load_attempts(connection, row[0]))
+        for row in rows
+    ]
+    return jobs, superfluous
+
+
+def was_started_again(connection: sqlite3.Connection) -> bool:
+    """Tell whether the machine was started again since the store was last opened."""
+    (known,) = connection.execute("SELECT boot FROM clock").fetchone()
+    return bool(known != _read_boot())
+
+
+def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
+    """Every payload that a row names.
+
+    Once after each start of the machine their contents are checked, and rows are dropped whose
+    payload is not what it was. Raises sqlite3.Error and OSError.
+    """
+    found: dict[Row, Payload] = {}
+    damaged: list[Row] = []
+    check = was_started_again(connection)
+    for table in ("inputs", "results"):
+        query = f"""
+            SELECT job, start, stop, place, size_bytes, checksum FROM {table}
+            WHERE place IS NOT NULL
+        """  # noqa: S608 - our own names
+        for job, start, stop, place, size, checksum in connection.execute(query):
+            found[table, job, start] = payload = Payload(place, size)
+            if check:
+                content = payloads.read(payload)
+                if checksum != compute_checksum(table, job, start, stop, content):
+                    damaged.append((table, job, start))
+    if check:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for row in damaged:
+                del found[row]
+                table, *about = row
+                connection.execute(f"DELETE FROM {table} WHERE job = ? AND start = ?", about)  # noqa: S608
+            connection.execute("UPDATE clock SET boot = ?", (_read_boot(),))
+        if damaged:
+            log.warning(
+                "%d batches of inputs or results did not survive a power cut: tasks without a "
+                "result run again", len(damaged)
+            )  # fmt: skip
+    return list(found.values())
+
+
+def _read_boot() -> str:
+    return BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
+
+
+def _load_job(
+    connection: sqlite3.Connection, row: tuple[Any, ...], superfluous: list[InputsDropped]
+) -> Job:
+    (
+        job_id,
+        spec,
+        state,
+        tasks,
+        sealed,
+        cpu_seconds,
+        busy_seconds,
+        bytes_in,
+        bytes_out,
+        submitted_at,
+        started_at,
+        finished_at,
+        results_kept,
+        ended_because,
+        deadline,
+        ended,
+        dropped,
+        counters,
+        lines_dropped,
+        checksum,
+    ) = row
+    whole = checksum == compute_spec_checksum(job_id, spec)
+    job = Job(
+        spec=_read_spec(job_id, spec, tasks, whole=whole),
+        submitted_at=submitted_at,
+        tasks=tasks,
+        sealed=bool(sealed),
+        state=state,
+        cpu_seconds=cpu_seconds,
+        busy_seconds=busy_seconds,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        started_at=started_at,
+        finished_at=finished_at,
+        results_kept=bool(results_kept),
+        ended_because=ended_because,
+        deadline=deadline,
+        ended=ended,
+        counters=unpack(counters) if counters else {},
+    )
+    job.log.dropped = lines_dropped
+    for start, stop in unpack(dropped) if dropped else ():
+        job.dropped.add(start, stop)
+        job.done.add(start, stop)
+    execute = connection.execute
+    results = """
+        SELECT start, stop, size_bytes FROM results WHERE job = ?
+        AND number > coalesce((SELECT last FROM doomed WHERE job = ?), 0)
+    """
+    for start, stop, size in execute(results, (job_id, job_id)):
+        job.done.add(start, stop)
+        job.result_bytes += size
+        if job.spec.owned:
+            job.undelivered[start] = (stop, size)
+    for (index,) in execute("SELECT task FROM failures WHERE job = ?", (job_id,)):
+        job.dead.add(index, index + 1)
+    lines = "SELECT worker, report, count, size_bytes FROM lines WHERE job = ? ORDER BY number"
+    for worker, report, count, size in execute(lines, (job_id,)):
+        job.log.add(LogPart(worker, report), count, size)
+    job.spool_bytes = job.result_bytes
+    if job.bytes_out and job.done:
+        job.mean_bytes = job.bytes_out / job.done.count
+    chunks = "SELECT start, stop, size_bytes FROM inputs WHERE job = ? ORDER BY start"
+    for start, stop, size in execute(chunks, (job_id,)):
+        if job.done.covers(start, stop):
+            superfluous.append(InputsDropped(job_id, start, size))
+        else:
+            job.chunks.append(start, stop, size)
+            job.spool_bytes += size
+    _note_losses(job, connection)
+    if not whole:
+        job.broken = PARAMETERS_DAMAGED
+        _fail(job, connection, PARAMETERS_DAMAGED)
+    return job
+
+
+def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
+    """What was asked for with a job; as much as is left of it if that is damaged."""
+    try:
+        found = JobSpec.from_wire(unpack(spec))
+    except (ValueError, TypeError, LookupError, HeadraceError):
+        log.warning("what was asked for with job %s cannot be read", job_id)
+        found = JobSpec(job_id, "unknown", "unknown", NO_PARAMETERS, tasks)
+    return found if whole else replace(found, id=job_id, parameters=NO_PARAMETERS)
+
+
+def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
+    """End a job that cannot go on, or that had ended well, without what a power cut took."""
+    unfinished = job.tasks - job.done.count - job.dead.count
+    if job.is_final and job.state != CANCELLED and unfinished and not job.ended_because:
+        job.state = FAILED
+        job.ended_because = RESULTS_LOST
+    if not job.spec.carried:
+        return
+    kept = RangeSet(zip(job.chunks.starts, job.chunks.stops, strict=True))
+    kept_or_done = RangeSet([*kept, *job.done])
+    job.inputless = RangeSet(kept_or_done.missing(0, job.tasks))
+    if any(not job.dead.covers(start, stop) for start, stop in job.inputless):
+        job.sealed = False
+        _fail(job, connection, INPUTS_LOST)
+
+
+def _fail(job: Job, connection: sqlite3.Connection, because: str) -> None:
+    """End a job that cannot go on, unless it has ended."""
+    if not job.is_final:
+        (clock,) = connection.execute("SELECT seconds FROM clock").fetchone()
+        job.end(FAILED, clock, time.time(), because)
+
+
+def _load_attempts(connection: sqlite3.Connection, job_id: str) -> list[Attempted]:
+    query = "SELECT start, stop, attempts, lost FROM attempts WHERE job = ? ORDER BY number"
+    return [
+        (start, stop, attempts, bool(lost))
+        for start, stop, attempts, lost in connection.execute(query, (job_id,))
+    ]

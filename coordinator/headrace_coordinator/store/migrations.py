@@ -1,0 +1,62 @@
+"""Brings a store that an earlier version has written to the present tables, when it is opened.
+
+Version 5 kept CRC-32s of large contents alone, and of the newest ones none; since version 6 every
+row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import zlib
+
+from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
+from headrace_coordinator.store.loading import was_started_again
+from headrace_coordinator.store.payload_file import Payload, PayloadFile
+from headrace_coordinator.store.schema import SCHEMA_VERSION
+
+log = logging.getLogger(__name__)
+
+#: Versions that can be brought forward.
+MIGRATED_VERSIONS = (5,)
+
+
+def migrate(connection: sqlite3.Connection, payloads: PayloadFile) -> None:
+    """Do it all in one transaction. Raises sqlite3.Error and OSError, and then nothing is done."""
+    log.info("the store is brought to schema %d", SCHEMA_VERSION)
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ALTER TABLE jobs ADD COLUMN checksum INTEGER")
+        for job, spec in connection.execute("SELECT id, spec FROM jobs").fetchall():
+            checksum = compute_spec_checksum(job, spec)
+            connection.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job))
+        for table in ("inputs", "results"):
+            _add_checksums(connection, payloads, table)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _add_checksums(connection: sqlite3.Connection, payloads: PayloadFile, table: str) -> None:
+    numbers = connection.execute(f"SELECT rowid FROM {table}").fetchall()  # noqa: S608 - our own names
+    cut = was_started_again(connection)
+    query = (
+        f"SELECT job, start, stop, size_bytes, batch, place, checksum FROM {table} WHERE rowid = ?"  # noqa: S608
+    )
+    for number in numbers:
+        job, start, stop, size, batch, place, known = connection.execute(query, number).fetchone()
+        content = batch if place is None else _read(payloads, Payload(place, size))
+        checksum: int | None = None  # damaged, or taken by a power cut
+        is_known = known == zlib.crc32(content) if known is not None else place is None or not cut
+        if is_known and len(content) == size:
+            checksum = compute_checksum(table, job, start, stop, content)
+        connection.execute(
+            f"UPDATE {table} SET checksum = ? WHERE rowid = ?",  # noqa: S608
+            (checksum, *number),
+        )
+
+
+def _read(payloads: PayloadFile, payload: Payload) -> bytes:
+    try:
+        return payloads.read(payload)
+    except OSError as error:
+        log.warning("a payload cannot be read: %s", error)
+        return b""

@@ -1,0 +1,102 @@
+"""The store's tables; ``headrace_coordinator.store.store`` says what is in them."""
+
+from __future__ import annotations
+
+#: Raised by one with every change to the tables.
+SCHEMA_VERSION = 6
+
+#: How a row of inputs or results is named: its table, its job, and the first of its tasks.
+Row = tuple[str, str, int]
+
+SCHEMA = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    spec BLOB NOT NULL,
+    state TEXT NOT NULL,
+    tasks INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    cpu_seconds REAL NOT NULL,
+    busy_seconds REAL NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    submitted_at REAL NOT NULL,
+    started_at REAL,
+    finished_at REAL,
+    results_kept INTEGER NOT NULL,
+    ended_because TEXT NOT NULL,
+    deadline REAL,
+    ended REAL,
+    dropped BLOB,
+    counters BLOB,
+    lines_dropped INTEGER NOT NULL,
+    checksum INTEGER
+) STRICT;
+CREATE TABLE inputs (
+    job TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    batch BLOB,
+    place INTEGER,
+    checksum INTEGER,
+    PRIMARY KEY (job, start)
+) STRICT;
+CREATE TABLE results (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    batch BLOB,
+    place INTEGER,
+    checksum INTEGER
+) STRICT;
+CREATE INDEX results_by_start ON results (job, start, stop);
+CREATE INDEX results_by_number ON results (job, number);
+CREATE TABLE failures (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    task INTEGER NOT NULL,
+    failure BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX failures_by_task ON failures (job, task);
+CREATE INDEX failures_by_number ON failures (job, number);
+CREATE TABLE attempts (
+    number INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    lost INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attempts_by_job ON attempts (job, number);
+CREATE TABLE lines (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    job TEXT NOT NULL,
+    worker TEXT NOT NULL,
+    report INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    lines BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX lines_by_report ON lines (job, worker, report);
+CREATE INDEX lines_by_number ON lines (job, number);
+CREATE TABLE clock (seconds REAL NOT NULL, boot TEXT NOT NULL) STRICT;
+INSERT INTO clock VALUES (0, '');
+"""
+
+UPDATE_JOB = """
+UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds = ?, bytes_in = ?,
+    bytes_out = ?, started_at = ?, finished_at = ?, results_kept = ?, ended_because = ?,
+    deadline = ?, ended = ?, counters = ?, lines_dropped = ? WHERE id = ?
+"""
+
+INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?, ?, ?)"
+
+#: A job as ``store_loading`` reads it.
+SELECT_JOBS = """
+SELECT id, spec, state, tasks, sealed, cpu_seconds, busy_seconds, bytes_in, bytes_out,
+    submitted_at, started_at, finished_at, results_kept, ended_because, deadline, ended, dropped,
+    counters, lines_dropped, checksum
+FROM jobs ORDER BY rowid
+"""

@@ -1,0 +1,84 @@
+"""Taking out many rows of a job in pieces, so that no commit is large.
+
+A job with a million results is forgotten at once, and its rows go by and by: nobody waits for that,
+and a full disk has room for each piece. What is still to go is in the table ``doomed``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from headrace_coordinator.store.payload_file import Payload
+
+#: Rows that are taken out in one commit.
+SWEPT_ROWS = 2000
+
+#: Tables of which a job that is forgotten has rows.
+TABLES = ("results", "inputs", "failures", "attempts", "lines")
+
+DOOMED_SCHEMA = """
+CREATE TABLE IF NOT EXISTS doomed (job TEXT PRIMARY KEY, last INTEGER) STRICT;
+"""
+
+
+class Sweep:
+    """``forget`` is told of each payload. All but ``load`` is done in a transaction.
+
+    Of a job with a ``last`` number only results up to that one go; of others everything.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, forget: Callable[[Payload], None]) -> None:
+        self._connection = connection
+        self._forget = forget
+        self._doomed: dict[str, int | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._doomed)
+
+    def load(self) -> None:
+        """Find what is still to go."""
+        self._doomed = dict(self._connection.execute("SELECT job, last FROM doomed"))
+
+    def begin(self, job: str, *, results_only: bool = False) -> None:
+        """Let a job's rows go: some now, more by and by."""
+        last = None
+        if results_only:
+            query = "SELECT max(number) FROM results WHERE job = ?"
+            (last,) = self._connection.execute(query, (job,)).fetchone()
+            if last is None:
+                return
+        self._doomed[job] = last
+        self._connection.execute("INSERT OR REPLACE INTO doomed VALUES (?, ?)", (job, last))
+        self._take(job, SWEPT_ROWS)
+
+    def finish(self, job: str) -> None:
+        """Let all rows of a job go whose id is used again."""
+        while job in self._doomed:
+            self._take(job, SWEPT_ROWS)
+
+    def step(self) -> None:
+        """Let some more go."""
+        self._take(next(iter(self._doomed)), SWEPT_ROWS)
+
+    def _take(self, job: str, most: int) -> None:
+        last = self._doomed[job]
+        execute = self._connection.execute
+        for table in TABLES if last is None else TABLES[:1]:
+            kept = table in ("results", "inputs")
+            columns = "rowid, place, size_bytes" if kept else "rowid, NULL, 0"
+            upto = "" if last is None else f"AND number <= {last}"
+            query = f"SELECT {columns} FROM {table} WHERE job = ? {upto} LIMIT ?"  # noqa: S608 - our own names
+            rows = execute(query, (job, most)).fetchall()
+            for _, place, size in rows:
+                if place is not None:
+                    self._forget(Payload(place, size))
+            self._connection.executemany(
+                f"DELETE FROM {table} WHERE rowid = ?",  # noqa: S608 - our own names
+                [(number,) for number, _, _ in rows],
+            )
+            most -= len(rows)
+            if not most:
+                return
+        execute("DELETE FROM doomed WHERE job = ?", (job,))
+        del self._doomed[job]

@@ -1,0 +1,156 @@
+"""What many small calls can make the coordinator keep is bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace_coordinator.monitoring import exposition, metrics
+from headrace_coordinator.monitoring import worker_samples as samples
+from headrace_coordinator.monitoring.exposition import OTHER, Counter, Histogram
+from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+from headrace_coordinator.monitoring.worker_samples import SampleBook
+from headrace_coordinator.queue import client_requests as intake
+from headrace_coordinator.queue import leasing
+from headrace_coordinator.queue import members as membership
+from headrace_coordinator.queue.events import TaskDead
+from headrace_coordinator.shared import room
+from headrace_coordinator.shared.invariants import check_room
+from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
+from headrace_wire.errors import SharedFullError, UsageError
+from headrace_wire.messages import HeldRun, TaskFailure
+from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
+from support.queue_builders import Rig, at, make_worker
+from support.wire_messages import make_message
+
+
+def test_series_that_are_too_many_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposition, "MAX_SERIES", 3)
+    counter = Counter("tasks", "Tasks.", ("service", "operation"))
+    histogram = Histogram("waits", "Waits.", (1.0,), ("service",))
+    for number in range(10):
+        counter.add(1, f"s{number}", "o")
+        histogram.observe(0.5, f"s{number}")
+    counter.add(1, "s0", "o")  # one of the first is still known
+    (family,) = counter.collect()
+    assert {tuple(one.labels.values()): one.value for one in family.samples} == {
+        ("s0", "o"): 2, ("s1", "o"): 1, ("s2", "o"): 1, (OTHER, OTHER): 7,
+    }  # fmt: skip
+    (waits,) = histogram.collect()
+    counts = {one.labels["service"]: one.value for one in waits.samples if "count" in one.name}
+    assert counts == {"s0": 1, "s1": 1, "s2": 1, OTHER: 7}
+
+
+def test_a_scrape_stays_small_whatever_services_jobs_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MAX_SERIES", 3)
+    rig = Rig()
+    for number in range(10):
+        rig.submit(f"job{number}", service=f"s{number}")
+    families = {one.name: one for one in metrics._show_jobs(rig.queue, rig.now)}  # pyright: ignore[reportPrivateUsage]
+    depth = families["headrace_queue_depth"].samples
+    assert {one.labels["service"]: one.value for one in depth} == {
+        "s0": 10, "s1": 10, "s2": 10, OTHER: 70,
+    }  # fmt: skip
+
+
+def test_metrics_of_failures_have_known_labels() -> None:
+    known = CoordinatorMetrics()
+    known.note_events([TaskDead(make_message(TaskFailure), "primes", "count")])
+    assert b'operation="count"' in known.registry.write("")[0]
+
+
+def test_workers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "MAX_WORKERS", 3)
+    rig = Rig()
+    for number in range(3):
+        rig.join(f"w{number}")
+    with pytest.raises(UsageError, match="3 workers are connected"):
+        rig.join("w3")
+    rig.join("w0")  # one that is known may say so again
+    rig.queue.leasing.leave("w0", rig.now)
+    rig.join("w3")
+
+
+def test_orders_that_nobody_hears_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "MAX_ENTRIES", 5)
+    rig = Rig()
+    for number in range(20):
+        held = (HeldRun(number, f"gone{number}", 0, 1, 1),)
+        rig.queue.leasing.register(make_worker(), held, rig.now)
+    orders = rig.queue.leasing.take_orders("w")
+    assert sorted(orders.cancelled_jobs) == [f"gone{number}" for number in range(15, 20)]
+
+
+def test_report_numbers_of_strangers_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "MAX_WORKERS", 5)
+    book = SampleBook()
+    for number in range(20):
+        book.add(f"w{number}", 1, ())
+    assert len(book._last_report) == 5  # pyright: ignore[reportPrivateUsage]
+
+
+def test_jobs_and_their_parameters_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    rig.submit("a", parameters=bytes(60))
+    monkeypatch.setattr(intake, "MAX_ALL_PARAMETER_BYTES", 100)
+    with pytest.raises(UsageError, match="the parameters of all jobs take 60 bytes of the 100"):
+        rig.submit("b", parameters=bytes(60))
+    rig.queue.intake.delete("a")
+    rig.submit("b", parameters=bytes(60))
+    monkeypatch.setattr(intake, "MAX_JOBS", 1)
+    with pytest.raises(UsageError, match="keeps 1 jobs and no more"):
+        rig.submit("c", parameters=b"")
+
+
+def make_room(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedRoom:
+    monkeypatch.setattr(room, "SESSIONS_LIMIT_BYTES", limit_bytes)
+    made = SharedRoom(lambda _: None, lease_seconds=15.0)
+    made.open(SharedSpec("v", "value", b"\x00"), at(0))
+    made.open(SharedSpec("l", "lock"), at(0))
+    return made
+
+
+def test_sessions_that_are_silent_make_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = SESSION_BYTES + LANE_BYTES
+    made = make_room(3 * one, monkeypatch)
+    for number in range(3):
+        call = SharedCall(Stamp(f"s{number}", 0, 1), "v", "value", "set", (b"\x01",))
+        made.change(call, at(number))
+    late = SharedBeat("late", (Stamp("late", 0, 1),))
+    with pytest.raises(SharedFullError, match="3 were heard of within 15 s"):
+        made.beat(late, at(10))
+    made.beat(SharedBeat("s0"), at(12))  # it lives, and is not the one that has to go
+    made.beat(late, at(20))
+    assert set(made.sessions) == {"s2", "s0", "late"}
+    check_room(made)
+
+
+def test_a_session_that_holds_a_lock_does_not_have_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_room(SESSION_BYTES + LANE_BYTES, monkeypatch)
+    made.change(SharedCall(Stamp("holder", 0, 1), "l", "lock", "acquire"), at(0))
+    with pytest.raises(SharedFullError):
+        made.beat(SharedBeat("late"), at(20))
+    made.tick(at(20))  # what it holds comes free after so long a silence
+    made.beat(SharedBeat("late"), at(20))
+    check_room(made)
+
+
+def test_requests_that_are_given_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_room(SESSION_BYTES + 10 * LANE_BYTES, monkeypatch)
+    with pytest.raises(SharedFullError):
+        made.beat(SharedBeat("s", tuple(Stamp("s", lane, 1) for lane in range(20))), at(0))
+    made.beat(SharedBeat("s", tuple(Stamp("s", lane, 1) for lane in range(10))), at(0))
+    check_room(made)
+
+
+def test_shared_objects_are_counted_and_listed_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_room(1 << 20, monkeypatch)
+    monkeypatch.setattr(room, "MAX_OBJECTS", 5)
+    for name in ("a", "b", "c"):
+        made.open(SharedSpec(name, "event"), at(0))
+    with pytest.raises(SharedFullError, match="there are 5 shared objects"):
+        made.open(SharedSpec("d", "event"), at(0))
+    assert [one.name for one in made.statuses("", 2)] == ["a", "b"]
+    assert [one.name for one in made.statuses("b", 2)] == ["c", "l"]
+    assert [one.name for one in made.statuses("l", 2)] == ["v"]
+    assert made.statuses("v", 2) == []

@@ -1,0 +1,143 @@
+"""Many failed and cancelled tasks run again some at a time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace_coordinator.queue.delayed import Delayed
+from headrace_coordinator.queue.invariants import check_invariants
+from headrace_wire.errors import JobStateError, UsageError
+from headrace_wire.messages import FAILED, RUNNING, SUCCEEDED
+from support.queue_builders import Rig
+
+TASKS = 40
+
+
+def make_rig(bad: set[int], done: int = TASKS, *, cancel: bool = False) -> Rig:
+    """A job whose first tasks are done, or dead where they are bad, and that has ended."""
+    rig = Rig()
+    rig.join(slots=10)
+    rig.submit(tasks=TASKS)
+    finished = 0
+    while finished < done:
+        for lease in rig.lease(slots=10):
+            for index in range(lease.start, lease.stop):
+                finished += 1
+                if index in bad:
+                    rig.fail(lease, index)
+                elif index < done:
+                    rig.finish(lease, index, index + 1)
+    if cancel:
+        rig.queue.intake.cancel("job", rig.now)
+    return rig
+
+
+def find_places(rig: Rig) -> tuple[object, ...]:
+    job = rig.queue.state.find("job")
+    return list(job.fresh), list(job.done), list(job.dead), list(job.withdrawn), job.state
+
+
+@given(st.sets(st.integers(0, TASKS - 1)), st.integers(1, 50))
+def test_a_replay_in_parts_is_a_replay(bad: set[int], most: int) -> None:
+    rig, whole = make_rig(bad), make_rig(bad)
+    revival = rig.queue.intake.revival
+    if revival.begin_replay("job", rig.now):
+        cursor = 0
+        while found := revival.find_dead("job", cursor, most):
+            assert sum(stop - start for start, stop in found) <= most
+            revival.replay("job", found, rig.now)
+            cursor = found[-1][1]
+        revival.end("job", rig.now)
+    whole.queue.intake.replay("job", (), whole.now)
+    assert find_places(rig) == find_places(whole)
+    check_invariants(rig.queue.state)
+
+
+@given(st.sets(st.integers(0, TASKS - 1)), st.integers(0, TASKS), st.integers(1, 50))
+def test_a_retry_in_parts_is_a_retry(bad: set[int], done: int, most: int) -> None:
+    rig, whole = make_rig(bad, done, cancel=True), make_rig(bad, done, cancel=True)
+    revival = rig.queue.intake.revival
+    if revival.begin_retry("job", rig.now):
+        cursor = 0
+        while cursor < TASKS:
+            cursor = revival.retry("job", cursor, most, rig.now)
+        revival.end("job", rig.now)
+    whole.queue.intake.retry("job", whole.now)
+    assert find_places(rig) == find_places(whole)
+    check_invariants(rig.queue.state)
+
+
+def test_a_job_does_not_end_between_the_parts_of_its_replay() -> None:
+    rig = make_rig({3, 30})
+    revival = rig.queue.intake.revival
+    assert revival.begin_replay("job", rig.now)
+    revival.replay("job", [(0, 10)], rig.now)
+    (lease,) = rig.lease()
+    rig.finish(lease)
+    assert (rig.status().state, rig.status().failed) == (RUNNING, 1)
+    revival.replay("job", [(10, TASKS)], rig.now)
+    (lease,) = rig.lease()
+    rig.finish(lease)
+    revival.end("job", rig.now)
+    assert rig.status().state == SUCCEEDED
+
+
+def test_a_replay_that_is_left_half_way_lets_its_job_end() -> None:
+    rig = make_rig({3, 30})
+    revival = rig.queue.intake.revival
+    revival.begin_replay("job", rig.now)
+    revival.replay("job", [(0, 10)], rig.now)
+    (lease,) = rig.lease()
+    rig.finish(lease)
+    revival.end("job", rig.now)
+    revival.end("job", rig.now)  # and once more
+    assert (rig.status().state, rig.status().failed) == (FAILED, 1)
+
+
+def test_a_job_that_is_cancelled_meanwhile_stays_so() -> None:
+    rig = make_rig({3, 30})
+    revival = rig.queue.intake.revival
+    revival.begin_replay("job", rig.now)
+    rig.queue.intake.cancel("job", rig.now)
+    with pytest.raises(JobStateError, match="job job is cancelled"):
+        revival.replay("job", [(0, 10)], rig.now)
+    revival.end("job", rig.now)
+    assert rig.status().failed == 2
+
+
+def test_nothing_is_replayed_when_one_of_the_named_is_not_dead() -> None:
+    rig = make_rig({3, 30})
+    for index in (4, TASKS, 1 << 62):
+        with pytest.raises(UsageError, match=f"task {index} of job job is not dead"):
+            rig.queue.intake.revival.choose("job", (3, index))
+
+
+def test_while_all_is_retried_nothing_is_replayed() -> None:
+    rig = make_rig({3, 30})
+    rig.queue.intake.revival.begin_retry("job", rig.now)
+    with pytest.raises(JobStateError, match="just being retried"):
+        rig.queue.intake.revival.begin_replay("job", rig.now)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.integers(0, 20)), max_size=20),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=5),
+)
+def test_pauses_end_in_their_order(
+    pauses: list[tuple[float, int]], removed: list[tuple[int, int]]
+) -> None:
+    delayed = Delayed()
+    model = {}
+    for moment, index in pauses:
+        if index not in model:
+            delayed.add(moment, index, 1)
+            model[index] = moment
+    for start, length in removed:
+        delayed.remove(start, start + length)
+        model = {index: own for index, own in model.items() if not start <= index < start + length}
+    assert len(delayed) == len(model)
+    popped = [delayed.pop() for _ in model]
+    assert popped == sorted((moment, index, 1) for index, moment in model.items())
+    assert not delayed

@@ -1,0 +1,213 @@
+"""How much the coordinator keeps for jobs, and what happens when that is too much."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from headrace_coordinator.queue.events import WorkAppeared
+from headrace_coordinator.queue.invariants import check_invariants
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.rules import Rules
+from headrace_wire.batch import pack_batch
+from headrace_wire.bounds import MAX_PARAMETER_BYTES
+from headrace_wire.errors import JobStateError, SpoolFullError, UsageError
+from headrace_wire.messages import DoneRun, Span
+from support.queue_builders import Rig
+
+
+@pytest.fixture
+def rig() -> Rig:
+    made = Rig(Rules(spool_limit_bytes=100))
+    made.join()
+    return made
+
+
+def test_a_full_spool_takes_no_more_inputs_until_tasks_are_done(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(60)])
+    rig.put("job", 1, [bytes(60)])
+    with pytest.raises(SpoolFullError, match="of 100 bytes"):
+        rig.put("job", 2, [bytes(60)])
+    (lease,) = rig.lease(slots=1)
+    rig.finish(lease)
+    assert rig.put("job", 2, [bytes(60)]) == 3
+    check_invariants(rig.queue.state)
+
+
+def test_a_repeated_put_is_answered_though_the_spool_is_full(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(200)])
+    assert rig.put("job", 0, [bytes(200)]) == 1
+
+
+def test_a_full_spool_takes_no_new_job_but_knows_the_old_ones(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(200)])
+    with pytest.raises(SpoolFullError):
+        rig.submit("other", tasks=5)
+    rig.submit(tasks=None)
+
+
+def test_acknowledging_and_deleting_make_room(rig: Rig) -> None:
+    rig.submit(tasks=20)
+    while leases := rig.lease():
+        for lease in leases:
+            rig.finish(lease)
+    assert rig.queue.state.spool_bytes > 20
+    rig.queue.intake.acknowledge("job")
+    assert rig.queue.state.spool_bytes == 0
+    rig.submit("other", tasks=None)
+    rig.put("other", 0, [bytes(200)])
+    rig.queue.intake.delete("other")
+    assert rig.queue.state.spool_bytes == 0
+
+
+def test_a_job_whose_own_results_fill_the_spool_is_told_so(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    rig.put("job", 0, [b"x"] * 60)
+    while leases := rig.lease():
+        for lease in leases:
+            rig.finish(lease)
+    with pytest.raises(JobStateError, match=r"fill the coordinator's spool .*--spool-limit"):
+        rig.put("job", 60, [b"x"])
+
+
+def finish(rig: Rig, lease: HeldLease, size: int) -> None:
+    """Report values of this many bytes, each."""
+    values = pack_batch([bytes(size)] * (lease.stop - lease.start))
+    run = DoneRun(lease.id, lease.job, lease.start, lease.stop, values, 0.1, 0.1)
+    assert rig.report(lease.worker, done=(run,)).accepted == lease.stop - lease.start
+    check_invariants(rig.queue.state)
+
+
+def work(rig: Rig, size: int) -> None:
+    while leases := rig.lease():
+        for lease in leases:
+            finish(rig, lease, size)
+
+
+def test_leasing_stops_before_results_pass_the_limit(rig: Rig) -> None:
+    rig.submit("first", tasks=100)
+    rig.submit("second", tasks=100)
+    work(rig, 10)
+    assert 60 < rig.queue.state.spool_bytes <= 100
+    waiting = rig.status("first").waiting_for
+    assert re.match(r"the coordinator's spool is full \(\d+ of 100 bytes\)", waiting)
+
+
+def test_what_is_leased_counts_by_what_it_will_take(rig: Rig) -> None:
+    rig.submit(tasks=100)
+    (first,) = rig.lease(slots=1)
+    finish(rig, first, 17)
+    out = []
+    while leases := rig.lease(slots=1):
+        out += leases
+    assert sum(lease.held.count for lease in out) == 4, "each may take 20 of the 80 bytes left"
+    assert "and 80 expected from what runs" in rig.queue.spool.explain()
+    for lease in out:
+        finish(rig, lease, 17)
+    assert rig.queue.state.spool_bytes <= 100
+    assert not rig.lease()
+
+
+def test_what_was_leased_is_taken_in_however_full_the_spool_is(rig: Rig) -> None:
+    rig.submit(tasks=100)
+    leases = rig.lease()
+    for lease in leases:
+        finish(rig, lease, 500)
+    assert rig.queue.state.spool_bytes > 100
+    assert not rig.lease()
+
+
+@pytest.mark.parametrize("how", ["acknowledge", "deliver", "delete"])
+def test_workers_are_told_when_there_is_room_again(rig: Rig, how: str) -> None:
+    rig.submit("full", tasks=2, owned=True)
+    rig.submit("waits", tasks=5)
+    for lease in [lease for lease in rig.lease(slots=2) if lease.job == "full"]:
+        finish(rig, lease, 60)
+    while [lease for lease in rig.lease() if lease.job == "full"]:
+        pass
+    assert not rig.lease()
+    assert rig.queue.state.held
+    rig.queue.state.drain_events()
+    job = rig.queue.state.find("full")
+    if how == "deliver":
+        spans = [Span(start, stop) for start, (stop, _) in job.undelivered.items()]
+        rig.queue.intake.deliver("full", spans, rig.now)
+    elif how == "delete":
+        rig.queue.intake.delete("full")
+    else:
+        rig.queue.intake.cancel("full", rig.now)
+        rig.queue.intake.acknowledge("full")
+    assert WorkAppeared() in rig.queue.state.drain_events()
+    assert rig.lease()
+
+
+def test_tasks_that_make_room_are_leased_however_full_the_spool_is(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    for index in range(2):
+        rig.put("job", index, [bytes(60)])
+    rig.put("job", 0, [bytes(60)])  # a repeated one
+    work(rig, 1)
+    assert rig.status().done == 2
+    assert rig.queue.state.spool_bytes < 10
+
+
+def test_inputs_that_fill_the_spool_are_worked_off_one_by_one(rig: Rig) -> None:
+    """However large their values are: nothing else would ever make room."""
+    rig.submit(tasks=None, owned=True)
+    rig.put("job", 0, [b"x"] * 60)
+    for _ in range(3):
+        (lease,) = rig.lease()
+        assert lease.stop - lease.start == 1
+        finish(rig, lease, 500)
+        assert not rig.lease()
+        job = rig.queue.state.find("job")
+        spans = [Span(start, stop) for start, (stop, _) in job.undelivered.items()]
+        rig.queue.intake.deliver("job", spans, rig.now)
+
+
+def test_a_job_that_can_neither_go_on_nor_be_put_is_told_so(rig: Rig) -> None:
+    rig.submit(tasks=None)
+    rig.put("job", 0, [bytes(5), bytes(5)])
+    (lease,) = rig.lease(slots=1)
+    finish(rig, lease, 50)
+    rig.put("job", 2, [bytes(40)])
+    assert not rig.lease()
+    with pytest.raises(JobStateError, match=r"fill the coordinator's spool .*--spool-limit"):
+        rig.put("job", 3, [bytes(5)])
+
+
+def test_a_failed_or_lost_task_makes_room_for_others(rig: Rig) -> None:
+    rig.submit(tasks=10)
+    (first,) = rig.lease(slots=1)
+    finish(rig, first, 40)
+    (second,) = rig.lease(slots=1)
+    assert not rig.lease()
+    rig.fail(second, second.start)
+    check_invariants(rig.queue.state)
+    (third,) = rig.lease(slots=1)
+    rig.queue.leasing.leave("w", rig.now)
+    check_invariants(rig.queue.state)
+    rig.join()
+    assert rig.lease()
+    assert third.start != second.start
+
+
+def test_a_full_disk_holds_leasing_as_the_limit_does(rig: Rig) -> None:
+    rig.queue.spool.note_disk(50)
+    rig.submit(tasks=100)
+    (first,) = rig.lease(slots=1)
+    finish(rig, first, 20)
+    rig.queue.spool.note_disk(10)
+    assert not rig.lease()
+    assert "the coordinator's disk is full" in rig.status().waiting_for
+    rig.queue.spool.note_disk(None)
+    assert rig.lease()
+
+
+def test_parameters_stay_in_memory_and_are_small(rig: Rig) -> None:
+    with pytest.raises(UsageError, match="carry what is larger in its inputs"):
+        rig.submit(parameters=bytes(MAX_PARAMETER_BYTES + 1))

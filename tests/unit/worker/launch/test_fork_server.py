@@ -1,0 +1,82 @@
+"""What is sent to the fork server."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from headrace_services.home import Home
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
+from headrace_worker.launch import launcher as launch
+from headrace_worker.launch.fork_server import REPORT, Order
+from headrace_worker.launch.launcher import ForkedSlot
+from headrace_worker.slot.slot import SlotSettings, run_slot
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SlotSettings("module:function"),
+        SlotSettings(
+            "module:function",
+            ("one", "two"),
+            max_tasks=3,
+            max_rss_bytes=1 << 40,
+            forked=True,
+            permits=Permits(("shop", "shop:sell"), True, ("/code", "/k\udcff"), True),
+            task_stdout=True,
+            home=Home(Address("::1", 7333), "/key"),
+        ),
+    ],
+)
+def test_an_order_arrives_as_it_was_given(settings: SlotSettings) -> None:
+    order = Order(run_slot, settings, "headrace-slot-1")
+    assert Order.decode(order.encode()) == order
+
+
+class GoneServer:
+    """A fork server that has died."""
+
+    def poll(self) -> int:
+        return 0
+
+    def kill(self) -> None:
+        pass
+
+    def wait(self) -> int:
+        return 0
+
+
+def test_a_slot_that_is_gone_is_not_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another process's by now."""
+    report, theirs = os.pipe()
+    os.write(theirs, REPORT.pack(os.getpid()) + REPORT.pack(-signal.SIGSEGV))
+    os.close(theirs)
+    monkeypatch.delattr(os, "kill")
+    slot = ForkedSlot(report, GoneServer())
+    slot.kill()
+    assert slot.exitcode == -signal.SIGSEGV
+
+
+def test_a_slot_that_is_nobodys_child_here_ended_nobody_knows_how() -> None:
+    report, theirs = os.pipe()
+    os.write(theirs, REPORT.pack(os.getppid()))
+    slot = ForkedSlot(report, GoneServer())
+    assert slot.exitcode is None
+    os.close(theirs)
+    slot.join(0.01)
+    assert slot.exitcode is None
+
+
+def test_a_fork_server_that_does_not_answer_is_ended_and_said_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launch, "ANSWER_SECONDS", 0.01)
+    report, theirs = os.pipe()
+    with pytest.raises(OSError, match="does not answer"):
+        ForkedSlot(report, GoneServer())
+    os.close(report)
+    os.close(theirs)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from headrace_worker.link.failure import (
+    MESSAGE_CHARACTERS,
+    TRACEBACK_CHARACTERS,
+    Failure,
+    clip,
+    explain,
+)
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def raise_and_explain(error: BaseException) -> Failure:
+    def task() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        task()
+    return explain(caught.value)
+
+
+def test_an_exception_is_explained_by_type_message_and_traceback() -> None:
+    failure = raise_and_explain(ValueError("no such number"))
+    assert (failure.error_type, failure.message) == ("ValueError", "no such number")
+    assert "in task" in failure.traceback
+    assert "in raise_and_explain" not in failure.traceback
+
+
+def test_an_exception_of_another_module_is_named_with_it() -> None:
+    assert raise_and_explain(MuteError()).error_type == f"{__name__}.MuteError"
+
+
+def test_an_exception_that_cannot_tell_its_text_is_explained_all_the_same() -> None:
+    failure = raise_and_explain(MuteError())
+    assert "RuntimeError" in failure.message
+    assert failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "MemoryError"),
+        (AssertionError(" "), "AssertionError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (KeyError("grams"), "KeyError: 'grams'"),
+        (LookupError("grams"), "grams"),
+    ],
+    ids=repr,
+)
+def test_the_class_stands_where_the_text_says_little_without_it(
+    error: BaseException, message: str
+) -> None:
+    assert raise_and_explain(error).message == message
+
+
+def test_text_that_utf_8_cannot_carry_is_replaced() -> None:
+    failure = raise_and_explain(ValueError("photo \udcff.jpg"))
+    assert failure.message == "photo ?.jpg"
+    failure.traceback.encode()
+
+
+def test_long_texts_are_cut_and_a_traceback_keeps_its_end() -> None:
+    failure = raise_and_explain(ValueError("x" * 100_000 + "end"))
+    assert len(failure.message) == MESSAGE_CHARACTERS
+    assert len(failure.traceback) == TRACEBACK_CHARACTERS
+    assert failure.traceback.endswith("end\n")
+    assert clip("abc", 3) == "abc"
+    assert clip("abcd", 3) == "ab…"
+
+
+class LeavingError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class HomelessError(Exception):
+    pass
+
+
+HomelessError.__module__ = 7  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue] # what a user's own class may have
+
+
+def test_an_exception_that_exits_when_it_is_asked_for_its_text_is_explained_all_the_same() -> None:
+    failure = raise_and_explain(LeavingError())
+    assert "SystemExit" in failure.message
+    assert "in task" in failure.traceback
+
+
+def test_an_exception_whose_class_has_no_sound_module_is_explained_all_the_same() -> None:
+    assert raise_and_explain(HomelessError("lost")).message == "lost"

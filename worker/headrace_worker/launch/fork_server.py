@@ -1,0 +1,209 @@
+"""The fork server: a process without threads from which slots are forked.
+
+    launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
+    launcher ◄─ report: the slot's process number, at its end how it ended ┘
+
+As in multiprocessing, whose children slots look like from within. But there is no resource tracker
+beside it, which would be one more interpreter for nothing: no slot has anything that needs one.
+And what was imported beforehand is frozen, so that slots share it for as long as nobody writes.
+
+It ends when the launcher's end of the socket is closed. Slots go on then; what ends them is the
+lifeline, a pipe of which only the launcher's process has the other end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from headrace_services.home import Home
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
+from headrace_wire.record import Record
+from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
+from headrace_worker.link.cell import Cell
+from headrace_worker.link.loader import import_beforehand
+from headrace_worker.link.packing import pack, unpack
+from headrace_worker.link.program import Program
+from headrace_worker.slot.slot import SlotSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: A word of a report: a process number, or the system's error with a minus; then the exit status.
+REPORT = struct.Struct("i")
+
+#: What a fork server is called in lists of processes, where there is room for 15 characters.
+SERVER_NAME = "headrace-forks"
+
+#: The longest message in bytes.
+MESSAGE_BYTES = 1 << 17
+
+
+class Hello(Record):
+    """The first message: what to import beforehand, and what slots are to know of the launcher."""
+
+    preload: Sequence[str]
+    argv: list[str]
+    process: int
+
+    def encode(self) -> bytes:
+        return pack([self.preload, self.argv, self.process])
+
+
+class Order(Record):
+    """A message that asks for a slot; link, cell and report come with it as descriptors."""
+
+    target: Callable[[socket.socket, Cell, SlotSettings], object]
+    settings: SlotSettings
+    name: str
+
+    def encode(self) -> bytes:
+        settings, permits, home = self.settings, self.settings.permits, self.settings.home
+        return pack([
+            self.target.__module__, self.target.__qualname__, self.name,
+            [permits.allow, permits.pickle, permits.paths, permits.ship],
+            home and [home.address, home.key_file],
+            [settings.loader, settings.preload, settings.max_tasks, settings.max_rss_bytes,
+             settings.forked, settings.task_stdout],
+            settings.program and [settings.program.path, settings.program.pythonpath],
+        ])  # fmt: skip
+
+    @classmethod
+    def decode(cls, message: bytes) -> Order:
+        """Read an order; nothing in it is ever unpickled."""
+        module, qualname, name, permits, home, settings, program = unpack(message)
+        allow, pickle, paths, ship = permits
+        loader, preload, max_tasks, max_rss_bytes, forked, task_stdout = settings
+        return cls(
+            attrgetter(qualname)(importlib.import_module(module)),
+            SlotSettings(
+                loader,
+                tuple(preload),
+                max_tasks,
+                max_rss_bytes,
+                forked,
+                Permits(tuple(allow), pickle, tuple(paths), ship),
+                task_stdout,
+                Home(Address(*home[0]), home[1]) if home else None,
+                Program(tuple(program[0]), program[1]) if program else None,
+            ),
+            name,
+        )
+
+
+def serve(control_fd: int, lifeline: int) -> NoReturn:
+    """Fork a slot for each order, and report how each ended; the process's main function."""
+    _name_process(SERVER_NAME)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    control = socket.socket(fileno=control_fd)
+    hello = Hello(*unpack(control.recv(MESSAGE_BYTES)))
+    sys.argv[:] = hello.argv
+    # Garbage that is collected before the fork would leave holes in pages which slots then fill.
+    gc.disable()
+    import_beforehand(hello.preload)
+    gc.freeze()
+    adopt_orphans()
+    _Server(control, lifeline, hello.process).run()
+
+
+class _Server:
+    def __init__(self, control: socket.socket, lifeline: int, launcher: int) -> None:
+        self._control = control
+        self._lifeline = lifeline
+        self._launcher = launcher
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        #: Number and report of each slot, by its pidfd.
+        self._slots: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> NoReturn:
+        while True:
+            for fd, _ in self._poll.poll():
+                if fd == self._control.fileno():
+                    self._take_order()
+                else:
+                    self._bury(fd)
+
+    def _take_order(self) -> None:
+        try:
+            message, fds, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 3)
+        except ConnectionError:
+            message, fds = b"", []
+        if not message:
+            os._exit(0)
+        link, cell, report = fds
+        try:
+            number = os.fork()
+        except OSError as error:
+            _tell(report, -(error.errno or 1))
+            os.close(report)
+        else:
+            if not number:
+                self._become_slot(message, link, cell, report)
+            _tell(report, number)
+            pidfd = os.pidfd_open(number)
+            self._slots[pidfd] = (number, report)
+            self._poll.register(pidfd, select.POLLIN)
+        os.close(link)
+        os.close(cell)
+
+    def _bury(self, pidfd: int) -> None:
+        number, report = self._slots.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        # Told first: if this process is killed in between, somebody can still ask the kernel.
+        _tell(report, read_end(number))
+        os.waitpid(number, 0)
+        os.close(report)
+        # What the tasks of slots have left behind is handed to this process.
+        reap_strays({number for number, _ in self._slots.values()})
+
+    def _become_slot(self, message: bytes, link: int, cell: int, report: int) -> NoReturn:
+        status = 1
+        try:
+            self._control.close()
+            for pidfd, (_, other) in self._slots.items():
+                os.close(pidfd)
+                os.close(other)
+            os.close(report)
+            gc.enable()
+            order = Order.decode(message)
+            _name_process(order.name)
+            args = (socket.socket(fileno=link), Cell(cell), order.settings)
+            # Its private parts: a slot is a child of multiprocessing's to whatever a task asks.
+            context: Any = multiprocessing.get_context("forkserver")
+            process = context.Process(target=order.target, args=args, name=order.name, daemon=True)
+            process._parent_pid = self._launcher  # noqa: SLF001 - see above
+            status = process._bootstrap(self._lifeline)  # noqa: SLF001 - see above
+        finally:
+            os._exit(status)
+
+
+def _name_process(name: str) -> None:
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as file:  # noqa: PTH123 - no file
+        file.write(name)
+
+
+def _tell(report: int, word: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the launcher has gone or does not care
+        os.write(report, REPORT.pack(word))
+
+
+def write_program(path: Sequence[str], control_fd: int, lifeline: int) -> str:
+    """Write what the fork server's interpreter runs; modules are looked for as in this process."""
+    return (
+        f"import sys; sys.path[:] = {list(path)!r}; "
+        f"from {__name__} import serve; serve({control_fd}, {lifeline})"
+    )

@@ -1,0 +1,379 @@
+"""How the processes of slots are started."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import types
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from headrace_wire.errors import UsageError
+from headrace_worker.launch.fork_server import (
+    REPORT,
+    Hello,
+    Order,
+    serve,
+    write_program,
+)
+from headrace_worker.launch.orphans import adopt_orphans, wait_for_orphan
+from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
+from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
+from headrace_worker.slot.slot import ONE_THREAD_EACH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from multiprocessing.process import BaseProcess
+
+    from headrace_worker.link.cell import Cell
+    from headrace_worker.slot.slot import SlotSettings
+
+    #: The main function of a slot.
+    Target = Callable[[socket.socket, Cell, SlotSettings], object]
+
+#: What may be asked for; the first is the default.
+START_METHODS = ("forkserver", "spawn", "fork")
+
+
+#: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
+#: imported what slots are to share; one that takes longer is frozen.
+ANSWER_SECONDS = 60.0
+
+
+class Server(Protocol):
+    """A fork server's process, in the words of subprocess."""
+
+    def poll(self) -> int | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> object: ...
+
+
+class Child(Protocol):
+    """A slot's process, in the words of multiprocessing."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended, negative for a signal. None while it runs, and where nobody knows."""
+        ...
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def make_launcher(
+    start_method: str, loader: str = DEFAULT_LOADER, preload: Sequence[str] = ()
+) -> Launcher:
+    """Make a launcher of slots, which need these modules beside their own."""
+    modules = (
+        "headrace_worker.slot.slot",
+        "multiprocessing.util",
+        loader.partition(":")[0],
+        *preload,
+    )
+    return Launcher(start_method, modules)
+
+
+class Launcher:
+    """Starts child processes by one start method. Not thread safe.
+
+    Children do not import the caller's ``__main__``: a slot needs nothing of it, and a script
+    without the usual guard would start a pool of its own in each. ``preload`` are modules that the
+    fork server imports once for all slots; they help nothing with the other methods.
+    """
+
+    def __init__(self, start_method: str, preload: Sequence[str] = ()) -> None:
+        if start_method not in START_METHODS:
+            raise UsageError(
+                f"the start method is {start_method!r}: choose one of {', '.join(START_METHODS)}"
+            )
+        self.start_method = start_method
+        self.preload = tuple(preload) if start_method == "forkserver" else ()
+        self._fork_server = ForkServer(self.preload) if start_method == "forkserver" else None
+
+    def prepare(self) -> None:
+        """Start the fork server, if there is one, as a fork of this very process.
+
+        It then shares with this process what is imported now, and slots can be forked from it at
+        once. For a process that has no threads yet; in one that has, nothing happens, and the
+        server is another interpreter, as it is when it has to be started again.
+        """
+        if self._fork_server and threading.active_count() == 1:
+            self._fork_server.fork()
+
+    def adopt_orphans(self) -> None:
+        """Let slots become children of this process when their fork server dies."""
+        if self._fork_server:
+            adopt_orphans()
+
+    def start(
+        self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
+    ) -> Child:
+        """Start a process; raises OSError where the system refuses one more."""
+        if self._fork_server:
+            return self._fork_server.start(link, cell, Order(target, settings, name))
+        if self.start_method == "fork":
+            _refuse_threads()
+        # Typed as the union of all platforms' contexts, of which some have no processes.
+        context: Any = multiprocessing.get_context(self.start_method)
+        args = (link, cell, settings)
+        process: BaseProcess = context.Process(target=target, args=args, name=name, daemon=True)
+        with _hide_main(), _hold_interrupts(), _keep_present_folder_out():
+            process.start()
+        return process
+
+    def close(self) -> None:
+        """End what helped to start processes. Slots that run go on until their end."""
+        if self._fork_server:
+            self._fork_server.close()
+
+
+class ForkServer:
+    """The fork server as its launcher sees it: started when first needed, and when it has died."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self._preload = tuple(preload)
+        self._process: Server | None = None
+        self._control: socket.socket | None = None
+        # Slots live as long as the other end is open, which is never given to anybody; they may
+        # well live longer than the server that forked them.
+        self._lifeline, self._life = os.pipe()
+
+    def ensure_running(self) -> socket.socket:
+        """Start the server unless it runs; its imports go on after the return."""
+        if self._control and self._process and self._process.poll() is None:
+            return self._control
+        if self._control:
+            self._control.close()
+            self._control = None
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs, _hold_interrupts():
+                fds = (theirs.fileno(), self._lifeline)
+                self._process = subprocess.Popen(  # noqa: S603 - our own command line
+                    [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
+                    stdin=subprocess.DEVNULL,
+                    env=ONE_THREAD_EACH | os.environ,
+                    pass_fds=fds,
+                )
+            control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
+        except BaseException:
+            control.close()
+            raise
+        self._control = control
+        return control
+
+    def fork(self) -> None:
+        """Start the server as a fork of this process, which has no threads."""
+        import_beforehand(self._preload)
+        gc.freeze()
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, _hold_interrupts():
+            number = os.fork()
+            if not number:
+                try:
+                    control.close()
+                    os.close(self._life)
+                    _become_server(theirs, self._lifeline)
+                finally:
+                    os._exit(1)
+        self._process = ForkedServer(number)
+        control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
+        self._control = control
+
+    def start(self, link: socket.socket, cell: Cell, order: Order) -> ForkedSlot:
+        """Fork a slot. Raises OSError where that is refused, or the server has died."""
+        control = self.ensure_running()
+        report, theirs = os.pipe()
+        try:
+            try:
+                message = order.encode()
+                socket.send_fds(control, [message], [link.fileno(), cell.fd, theirs])
+            finally:
+                os.close(theirs)
+            assert self._process, "it has just been started"
+            return ForkedSlot(report, self._process)
+        except BaseException:
+            os.close(report)
+            raise
+
+    def close(self) -> None:
+        """End the server at once, and with it all slots."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        if self._control:
+            self._control.close()
+            self._control = None
+        if self._life >= 0:
+            os.close(self._lifeline)
+            os.close(self._life)
+            self._life = -1
+
+
+class ForkedServer:
+    """A fork server that is a fork of this process, in the words of subprocess."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._ended = False
+
+    def poll(self) -> int | None:
+        """0 if it has ended."""
+        if not self._ended:
+            number, _ = os.waitpid(self._number, os.WNOHANG)
+            self._ended = number != 0
+        return 0 if self._ended else None
+
+    def kill(self) -> None:
+        if not self._ended:
+            os.kill(self._number, signal.SIGKILL)
+
+    def wait(self) -> None:
+        if not self._ended:
+            os.waitpid(self._number, 0)
+            self._ended = True
+
+
+class ForkedSlot:
+    """A slot that the fork server forked. Raises OSError where it could not.
+
+    How it ended the server tells. If the server dies before that, the slot becomes a child of this
+    process, where that has adopted it (see ``orphans``), and the kernel tells.
+    """
+
+    def __init__(self, report: int, server: Server) -> None:
+        self._server = server
+        if not _wait_for(report, ANSWER_SECONDS):
+            server.kill()
+            raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
+        word = _read_word(report)
+        if word is None:
+            raise OSError(errno.ECHILD, "the fork server died")
+        if word < 0:
+            raise OSError(-word, os.strerror(-word))
+        self._pid = word
+        self._exitcode: int | None = None
+        self._report = report
+        self._orphaned = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended; None while it runs, and where nobody can tell any more."""
+        self.join(0.0)
+        return self._exitcode
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, as far as anybody tells of it."""
+        if self._report >= 0 and _wait_for(self._report, timeout):
+            self._exitcode = _read_word(self._report)
+            self.close()
+            self._orphaned = self._exitcode is None
+            if self._orphaned:
+                self._server.wait()  # until then its children are not handed on
+        if self._orphaned:
+            self._exitcode = wait_for_orphan(self._pid, timeout)
+            self._orphaned = self._exitcode is None
+
+    def insist(self) -> None:
+        """It is dead and the server does not say how, as it is frozen: end that, and ask anew."""
+        self._server.kill()
+        self.join(ANSWER_SECONDS)
+
+    def kill(self) -> None:
+        if self._report >= 0 and self.exitcode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        if self._report >= 0:
+            os.close(self._report)
+            self._report = -1
+
+
+def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    os.environ.update(ONE_THREAD_EACH | os.environ)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    serve(control.detach(), lifeline)
+
+
+def _wait_for(report: int, seconds: float | None) -> bool:
+    """Wait for a word, or for the end of whoever would write it."""
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def _read_word(report: int) -> int | None:
+    packed = os.read(report, REPORT.size)
+    if not packed:
+        return None
+    (word,) = REPORT.unpack(packed)
+    return int(word)
+
+
+def _refuse_threads() -> None:
+    # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
+    # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
+    dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
+    threads = sum(not isinstance(thread, dummy) for thread in threading.enumerate())
+    if threads > 1:
+        raise UsageError(
+            f"the start method is 'fork' and this process has {threads} threads: a lock that "
+            "one of them holds would stay locked in the child for ever; use 'forkserver' or 'spawn'"
+        )
+
+
+@contextmanager
+def _hide_main() -> Generator[None]:
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _keep_present_folder_out() -> Generator[None]:
+    # An interpreter that is started with -c looks for modules there first.
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = before or SAFE_PATH_MARK
+    try:
+        yield
+    finally:
+        if not before:
+            del os.environ["PYTHONSAFEPATH"]
+
+
+@contextmanager
+def _hold_interrupts() -> Generator[None]:
+    # A child inherits the mask: neither can reach it before it has learned to ignore it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,1 @@
+"""What the pool and its slots both know: their socket, their messages and their settings."""

@@ -1,0 +1,99 @@
+"""The program for whose calls an embedded worker is there, as its slots are to resemble it.
+
+    Program (client) ─► worker --program ─► each slot: enter
+
+The worker itself looks for modules where Python does by itself: not beside the program, nor in the
+folder in which it was started. What lies there may have the name of a module that we need, such as
+``queue.py``. A slot looks there, too, once it has imported all that it needs for itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any, cast
+
+from headrace_services.permits import Permits
+from headrace_wire.record import Record
+from headrace_worker.link.loader import import_beforehand, list_light_modules
+
+#: Where our own modules and what they need are found.
+_OWN_MODULES = ("headrace", "headrace_worker", "headrace_services", "headrace_wire", "msgpack")
+
+
+#: What PYTHONSAFEPATH is set to for a slot alone, which takes it away again.
+SAFE_PATH_MARK = "headrace-slot"
+
+
+class Program(Record):
+    """Where a program looks for modules, and its own ``PYTHONPATH``; None where it has none."""
+
+    path: tuple[str, ...]
+    pythonpath: str | None = None
+
+    def write(self) -> str:
+        """Write it as an option of a command."""
+        return json.dumps([self.path, self.pythonpath])
+
+    @classmethod
+    def read(cls, text: str) -> Program:
+        """Read what ``write`` has written. Raises ValueError."""
+        path, pythonpath = json.loads(text)
+        return cls(tuple(path), pythonpath)
+
+    def enter(self) -> None:
+        """Make this process look for modules as the program does."""
+        known = set(self.path)
+        sys.path[:] = [*self.path, *(entry for entry in sys.path if entry not in known)]
+        if self.pythonpath is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = self.pythonpath
+
+
+def describe_program() -> Program:
+    """This process as a program."""
+    entries = cast("list[object]", sys.path)
+    path = tuple(os.path.abspath(entry) for entry in entries if isinstance(entry, str))  # noqa: PTH100 - "" is here
+    return Program(path, os.environ.get("PYTHONPATH"))
+
+
+def list_safe_flags() -> list[str]:
+    """The flags of this interpreter for another one, which does not look in the present folder."""
+    # What multiprocessing itself uses: there is no public way to pass -X, -W, -O and -B on.
+    own: Any = subprocess
+    flags: list[str] = own._args_from_interpreter_flags()  # noqa: SLF001 - see above
+    return flags if "-P" in flags or "-I" in flags else [*flags, "-P"]
+
+
+def clean_pythonpath(value: str | None) -> str | None:
+    """Leave the present folder out of a ``PYTHONPATH``, unless our own modules are there."""
+    if value is None:
+        return None
+    here = os.path.realpath(".")
+    specs = [find_spec(name) for name in _OWN_MODULES]
+    origins = [spec.origin for spec in specs if spec is not None and spec.origin]
+    ours = {os.path.realpath(os.path.join(origin, "..", "..")) for origin in origins}  # noqa: PTH118 - as elsewhere here
+    kept = [
+        entry
+        for entry in value.split(os.pathsep)
+        if (place := os.path.realpath(entry or ".")) != here or place in ours
+    ]
+    return os.pathsep.join(kept) or None
+
+
+def apply_import_path(program: Program | None, permits: Permits) -> None:
+    """Have a slot look for modules where its program does, and in the permits' folders before."""
+    if program is None and not permits.paths:
+        return
+    # All that the slot may need for itself, before anything else can take its place.
+    import_beforehand(list_light_modules(permits))
+    if program is not None:
+        program.enter()
+    # In front, as Python does with the folder of a program that it runs.
+    sys.path[:0] = permits.paths
+    importlib.invalidate_caches()

@@ -1,0 +1,108 @@
+"""Which jobs a slot knows: both sides keep the same short list, so neither has to ask.
+
+The pool sends a job's parameters to a slot only when the slot does not have them. Both sides put a
+job in front whenever a piece of it is sent (here) or read (there), in the same order, and both drop
+the job at the end when there are too many.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from headrace_services.permits import PermittedService
+from headrace_services.service import DetailedService, Kept
+from headrace_worker.link.packing import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace_services.permits import Permits
+    from headrace_services.service import Parameters, Service, TaskRunner
+
+#: How many jobs a slot keeps ready.
+KEPT_JOBS = 8
+
+T = TypeVar("T")
+
+
+class KeptJobs(Generic[T]):
+    """The last few jobs, each with what is known of it."""
+
+    def __init__(self, capacity: int = KEPT_JOBS) -> None:
+        self._capacity = capacity
+        self._jobs: OrderedDict[str, T] = OrderedDict()
+
+    def touch(self, job: str) -> T | None:
+        """Put the job in front and give what is known of it; None when it is not (any longer)."""
+        known = self._jobs.get(job)
+        if known is not None:
+            self._jobs.move_to_end(job)
+        return known
+
+    def keep(self, job: str, known: T) -> None:
+        self._jobs[job] = known
+        self._jobs.move_to_end(job)
+        if len(self._jobs) > self._capacity:
+            self._jobs.popitem(last=False)
+
+
+class JobRunner:
+    """One job in a slot: its service, found and prepared when its first task is run."""
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        packed: bytes,
+        data: Sequence[tuple[str, str, int]] = (),
+    ) -> None:
+        self.service_name = service
+        self._operation = operation
+        self._packed = packed
+        self._data = data
+        self._service: Service | None = None
+        self._parameters: Parameters = {}
+        self.run: TaskRunner | None = None
+
+    def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
+        """Load the service and let it prepare the job; any exception of either goes through."""
+        self._parameters = self._open_parameters()
+        service = load(self.service_name)
+        if isinstance(service, PermittedService):
+            service.permit(permits)
+        self._service = service
+        run: object = service.prepare(self._operation, self._parameters)
+        if not callable(run):
+            raise TypeError(
+                f"the service {self.service_name!r} prepared a job with {type(run).__name__}, "
+                "where a function that runs its tasks is due"
+            )
+        self.run = run
+
+    def _open_parameters(self) -> Parameters:
+        if not _begins_a_map(self._packed):  # seen before megabytes of nothing are unpacked
+            raise ValueError("the job's parameters are no map")
+        try:
+            parameters: object = unpack(self._packed)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
+        kept = {name: Kept(path, size) for name, path, size in self._data}
+        return {**cast("Parameters", parameters), **kept}
+
+    def describe(self, index: int, task_input: bytes | None) -> str:
+        """Name a task; "" where the service could not even be loaded."""
+        if self._service is None:
+            return ""
+        return self._service.describe(self._operation, self._parameters, index, task_input)
+
+    def detail(self, error: BaseException) -> bytes:
+        """Encode a task's exception for its client; b"" where the service has no way to."""
+        if isinstance(self._service, DetailedService):
+            return self._service.detail(error, self._parameters)
+        return b""
+
+
+def _begins_a_map(packed: bytes) -> bool:
+    # msgpack's specification: fixmap, map 16, map 32.
+    return bool(packed) and (packed[0] & 0xF0 == 0x80 or packed[0] in (0xDE, 0xDF))

@@ -1,0 +1,93 @@
+"""How many cores this process may really use, and how many slots that makes."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+
+from headrace_wire.bounds import MAX_SLOTS
+from headrace_wire.record import Record
+from headrace_worker.machine import cgroup
+
+
+class Cores(Record):
+    """How many cores may be used (at least 1), and in words which limit decided."""
+
+    count: int
+    limit: str
+
+
+def count_usable_cores(root: Path = Path("/")) -> Cores:
+    """Take the least of the host's cores, this process's affinity, and its cgroup's CPU quota.
+
+    A quota is rounded up: 1.5 CPUs keep two slots busy three quarters of the time.
+    """
+    host = os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0))
+    count: float = host
+    limit = f"{host} core{'' if host == 1 else 's'}"
+    if affinity < host:
+        count, limit = affinity, f"affinity to {affinity} of {host} cores"
+    quota = _read_quota(root)
+    if quota is not None:
+        cpus, version = quota
+        if cpus < count:
+            unit = "CPU" if cpus == 1 else "CPUs"
+            count, limit = cpus, f"cgroup v{version} quota {cpus:g} {unit}"
+    # The tiny subtraction keeps a quota such as 100001/100000 us from costing a whole slot.
+    return Cores(max(1, math.ceil(count - 0.001)), limit)
+
+
+def parse_slots(text: str, cores: Cores) -> int:
+    """Read ``auto`` (a slot a core), ``N``, or ``Nx`` (N slots a core).
+
+    Raises ValueError for anything else, and for none or too many.
+    """
+    word = text.strip().lower()
+    if word == "auto":
+        return cores.count
+    match = re.fullmatch(r"([0-9]{1,9})(x?)", word)
+    slots = int(match[1]) * (cores.count if match[2] else 1) if match else 0
+    if not 1 <= slots <= MAX_SLOTS:
+        raise ValueError(
+            f"slots is {text!r}: give 'auto', a number from 1 to {MAX_SLOTS}, "
+            "or a multiple of the cores such as '2x'"
+        )
+    return slots
+
+
+def _read_quota(root: Path) -> tuple[float, int] | None:
+    quotas: list[tuple[float, int]] = []
+    for version, folder in cgroup.find_folders("cpu", root):
+        cpus = _read_quota_v2(folder) if version == 2 else _read_quota_v1(folder)
+        if cpus is not None:
+            quotas.append((cpus, version))
+    return min(quotas, default=None)
+
+
+def _read_quota_v1(folder: Path) -> float | None:
+    quota_us = _read_words(folder / "cpu.cfs_quota_us")
+    period_us = _read_words(folder / "cpu.cfs_period_us")
+    return _divide(*quota_us[:1], *period_us[:1])
+
+
+def _read_quota_v2(folder: Path) -> float | None:
+    return _divide(*_read_words(folder / "cpu.max")[:2])
+
+
+def _divide(*words: str) -> float | None:
+    # "max", -1 and a file that is not there all mean: no limit at this level.
+    match words:
+        case (quota_us, period_us) if quota_us.isdecimal() and period_us.isdecimal():
+            return int(quota_us) / int(period_us) if int(quota_us) and int(period_us) else None
+        case _:
+            return None
+
+
+def _read_words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []

@@ -1,0 +1,48 @@
+"""Whether the kernel's out-of-memory killer struck in this process's control group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headrace_worker.machine import cgroup
+
+
+class OomWatch:
+    """Counts the kernel's ``oom_kill`` events (v1 ``memory.oom_control``, v2 ``memory.events``).
+
+    The kernel counts the victims of any out-of-memory kill in the group that they belong to, before
+    they are dead, so that a death can be laid to one as soon as it is seen. Not thread safe.
+    """
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._file: Path | None = None
+        for version, folder in cgroup.find_folders("memory", root):
+            file = folder / ("memory.oom_control" if version == 1 else "memory.events")
+            if _read_kills(file) is not None:
+                self._file = file
+                break
+        self._seen = self._count()
+
+    def claim(self) -> bool:
+        """Tell whether there was a kill that no earlier call claimed; each kill is claimed once."""
+        if self._count() <= self._seen:
+            return False
+        self._seen += 1
+        return True
+
+    def _count(self) -> int:
+        return (_read_kills(self._file) or 0) if self._file else 0
+
+
+def _read_kills(file: Path) -> int | None:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        match line.split():
+            case ["oom_kill", count] if count.isdecimal():
+                return int(count)
+            case _:
+                continue
+    return None

@@ -1,0 +1,1 @@
+"""The child's side of the pool: a process that runs tasks."""

@@ -1,0 +1,55 @@
+"""Copies of a slot, which tasks make when they fork.
+
+    task ─ os.fork() ─► the slot: goes on
+                    └─► its copy: never speaks for the slot, and ends where it would come back to it
+
+Two processes that read one socket would each take some of what the pool sends, and both would write
+to one cell. So a copy closes the socket as soon as it is made; what it does besides is the task's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from headrace_worker.link.failure import explain
+
+if TYPE_CHECKING:
+    from headrace_worker.link.channel import SlotEnd
+
+
+class Original:
+    """Tells the slot's own process from its copies."""
+
+    def __init__(self, end: SlotEnd) -> None:
+        self._end = end
+        self.is_copy = False
+        os.register_at_fork(after_in_child=self._become_copy)
+
+    def _become_copy(self) -> None:
+        self.is_copy = True
+        self._end.close()
+
+
+def end_copy(error: BaseException | None) -> NoReturn:
+    """End a copy that has come back from its task, with an exception or none, as a program ends."""
+    status = 0 if error is None else 1
+    try:
+        if isinstance(error, SystemExit):
+            status = _read_status(error)
+        elif error is not None:
+            sys.stderr.write(explain(error).traceback)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(status)
+
+
+def _read_status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    sys.stderr.write(f"{error.code}\n")
+    return 1

@@ -1,0 +1,147 @@
+"""A slot's side of what its tasks say beside their outcomes: progress, counters, log lines.
+
+    current_task() ─► Desk ─ lines, progress ─► Outbox (before the results) ─► pool
+                        └─── counters ────────► Outbox (with the run of their tasks)
+
+A slot runs one task at a time, so which one it is the cell tells: a task that never asks costs
+nothing. Lines and progress leave a few times a second, lines also with every outcome: sent by the
+task's own thread if that is due, else soon by the slot's watch, which is nudged.
+
+Any thread may come here, also one that is interrupted in the midst of sending: nothing here waits
+for the outbox.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from headrace_services.task import Task
+from headrace_wire.bounds import MAX_COUNTERS
+from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
+from headrace_worker.link.messages import LINES, PROGRESS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace_worker.link.channel import Message
+
+#: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
+NEWS_SECONDS = 0.2
+
+#: So many lines leave the slot at once.
+FULL_LINES = 200
+
+#: So many lines are kept while they cannot leave; the oldest are dropped.
+KEPT_LINES = 1000
+
+#: Names of counters that one task may let grow; one more than a job may have, so that it is told.
+TASK_COUNTERS = MAX_COUNTERS + 1
+
+
+class Desk:
+    """A ``headrace_services.task.TaskHost``. Thread safe.
+
+    ``flush`` sends what is here and tells whether it could; ``nudge`` has that done soon.
+    """
+
+    def __init__(self, cell: Cell, flush: Callable[[], bool], nudge: Callable[[], None]) -> None:
+        self._cell = cell
+        self._flush = flush
+        self._nudge = nudge
+        self._job = ""
+        self._attempt = 0
+        self._shift = 0
+        self._growth_lock = threading.RLock()
+        self._growth: dict[int, dict[str, float]] = {}
+        self._lines: deque[list[Any]] = deque(maxlen=KEPT_LINES)
+        self._dropped = 0
+        self._lines_seconds = 0.0
+        self._progress: tuple[Task, float, float | None] | None = None
+        self._progress_seconds = 0.0
+
+    def begin(self, job: str, attempt: int, start: int, number: int) -> None:
+        """Say whose tasks run from now on; that of index ``start`` has this number in the cell."""
+        self._job, self._attempt, self._shift = job, attempt, start - number
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._lines) or self._progress is not None
+
+    def find_task(self) -> Task | None:
+        words = self._cell.words
+        number = words[STARTED]
+        if words[FINISHED] >= number or words[PREPARING]:
+            return None
+        return Task(self._job, number + self._shift, self._attempt, number)
+
+    def report_progress(self, task: Task, done: float, of: float | None) -> None:
+        self._progress = (task, done, of)
+        self._announce(self._progress_seconds)
+
+    def count(self, task: Task, name: str, amount: float) -> None:
+        with self._growth_lock:
+            if not self._runs(task):
+                return  # its outcome is on its way: what a thread of it does now is in vain
+            growth = self._growth.setdefault(task.number, {})
+            if name in growth or len(growth) < TASK_COUNTERS:
+                growth[name] = min(growth.get(name, 0.0) + amount, sys.float_info.max)
+
+    def is_cancelled(self, task: Task) -> bool:
+        words = self._cell.words
+        if self._runs(task):
+            words[ASKED] = task.number
+        return words[STOP] == task.number
+
+    def log(self, task: Task, at: float, level: str, text: str) -> None:
+        if len(self._lines) == KEPT_LINES:
+            self._dropped += 1
+        self._lines.append([task.job, task.index, at, level, text])
+        self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
+
+    def take_growth(self, stop: int) -> dict[str, float] | None:
+        """Take what counters grew by in tasks that are done, those with numbers below ``stop``."""
+        if not self._growth:
+            return None
+        total: dict[str, float] = {}
+        with self._growth_lock:
+            for number in [number for number in self._growth if number < stop]:
+                for name, amount in self._growth.pop(number).items():
+                    total[name] = total.get(name, 0.0) + amount
+        return total or None
+
+    def drop_growth(self, number: int) -> None:
+        """Forget what counters grew by in a task that failed."""
+        with self._growth_lock:
+            self._growth.pop(number, None)
+
+    def take_news(self, now_seconds: float, *, outcomes: bool) -> list[Message]:
+        """Take what is to be sent now, before ``outcomes`` if there are any."""
+        news: list[Message] = []
+        if self._lines and (
+            outcomes
+            or now_seconds - self._lines_seconds >= NEWS_SECONDS
+            or len(self._lines) >= FULL_LINES
+        ):
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            dropped, self._dropped = self._dropped, 0
+            news.append([LINES, dropped, lines])
+            self._lines_seconds = now_seconds
+        if self._progress and now_seconds - self._progress_seconds >= NEWS_SECONDS:
+            (task, done, of), self._progress = self._progress, None
+            if self._runs(task):
+                news.append([PROGRESS, task.job, task.index, done, of])
+                self._progress_seconds = now_seconds
+        return news
+
+    def _announce(self, sent_seconds: float) -> None:
+        if time.monotonic() - sent_seconds < NEWS_SECONDS or not self._flush():
+            self._nudge()
+
+    def _runs(self, task: Task) -> bool:
+        words = self._cell.words
+        return words[FINISHED] < task.number == words[STARTED]

@@ -1,0 +1,174 @@
+"""A slot's results on their way to the pool, many small ones in one message.
+
+They leave when enough is gathered, when some time has passed, and when a piece ends. A result that
+was gathered just before a long task does not wait for it: the slot's watch (see ``slot``) sends
+what is overdue. The task and the watch are two threads, hence the lock, which is the slot's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from bisect import bisect_left
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import TYPE_CHECKING
+
+from headrace_wire.batch import pack_batch
+from headrace_wire.samples import TASK_SECONDS_BOUNDS
+from headrace_worker.link.messages import DONE, FAILED, STOPPED
+from headrace_worker.slot.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace_worker.link.cell import Cell
+    from headrace_worker.link.channel import Message, SlotEnd
+    from headrace_worker.link.failure import Failure
+
+#: Results leave when so many seconds have passed since others left.
+FLUSH_SECONDS = 0.01
+
+#: Results leave when they have so many bytes together.
+FLUSH_BYTES = 1 << 16
+
+#: Places of the CPU and busy seconds, counted from a message's end.
+_CPU = {DONE: -3, FAILED: -2}
+_BUSY = {DONE: -2, FAILED: -1}
+
+
+class Outbox:
+    """Gathers the results of one piece after the other. Thread safe.
+
+    ``desk`` is where tasks say what there is to say beside; ``nudge`` has it sent soon.
+    """
+
+    def __init__(self, end: SlotEnd, cell: Cell, nudge: Callable[[], None]) -> None:
+        self._end = end
+        self.desk = Desk(cell, self._flush_at_once, nudge)
+        self._lock = threading.Lock()
+        self._messages: list[Message] = []
+        self._piece = 0
+        self._start = 0
+        self._shift = 0
+        self._failed_bytes = 0
+        self._flushed_seconds = time.monotonic()
+        self._cpu_seconds = _read_cpu_seconds()
+        self._clear_run()
+
+    def begin(self, piece: int, start: int, number: int) -> None:
+        """Begin a piece, whose first task has this index and this number in the cell."""
+        with self._lock:
+            self._piece, self._start, self._shift = piece, start, number - start
+
+    def add_done(self, value: bytes, seconds: float, now_seconds: float) -> None:
+        """Add the value of the piece's next task."""
+        with self._lock:
+            if self._values and self._bytes + len(value) > FLUSH_BYTES:
+                self._flush(now_seconds)  # a large value travels alone
+            self._values.append(value)
+            self._bytes += len(value)
+            self._busy_seconds += seconds
+            self._durations[bisect_left(TASK_SECONDS_BOUNDS, seconds)] += 1
+            if self._bytes >= FLUSH_BYTES or now_seconds - self._flushed_seconds >= FLUSH_SECONDS:
+                self._flush(now_seconds)
+
+    def add_failed(
+        self, failure: Failure, summary: str, seconds: float, now_seconds: float
+    ) -> None:
+        """Add the failure of the piece's next task."""
+        with self._lock:
+            self._end_run()
+            self.desk.drop_growth(self._start + self._shift)
+            self._messages.append(
+                [FAILED, self._piece, self._start, failure.error_type, failure.message,
+                 failure.traceback, summary, failure.detail, 0.0, seconds]
+            )  # fmt: skip
+            self._start += 1
+            self._failed_bytes += len(failure.detail) + len(failure.traceback)
+            if (
+                self._failed_bytes >= FLUSH_BYTES
+                or now_seconds - self._flushed_seconds >= FLUSH_SECONDS
+            ):
+                self._flush(now_seconds)
+
+    def stop(self) -> None:
+        """Say that the piece ends before its next task, and send everything."""
+        with self._lock:
+            self._end_run()
+            self._messages.append([STOPPED, self._piece, self._start])
+            self._flush(time.monotonic())
+
+    def send(self, message: Message) -> None:
+        """Send a message at once, after everything that was gathered."""
+        with self._lock:
+            self._end_run()
+            self._messages.append(message)
+            self._flush(time.monotonic())
+
+    def flush(self) -> None:
+        with self._lock:
+            self._flush(time.monotonic())
+
+    def flush_overdue(self) -> None:
+        """Send what was gathered, if the task's own thread has not sent for a while."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._flushed_seconds > FLUSH_SECONDS:
+                self._flush(now)
+
+    def _flush_at_once(self) -> bool:
+        """Send everything, unless somebody is just sending, who may be this very thread."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            with contextlib.suppress(OSError):  # the pool is gone: the slot's own thread notices
+                self._flush(time.monotonic())
+        finally:
+            self._lock.release()
+        return True
+
+    def _clear_run(self) -> None:
+        self._values: list[bytes] = []
+        self._bytes = 0
+        self._busy_seconds = 0.0
+        self._durations = [0] * (len(TASK_SECONDS_BOUNDS) + 1)
+
+    def _end_run(self) -> None:
+        if self._values:
+            stop = self._start + len(self._values)
+            self._messages.append(
+                [DONE, self._piece, self._start, stop, pack_batch(self._values),
+                 self.desk.take_growth(stop + self._shift), 0.0, self._busy_seconds,
+                 self._durations]
+            )  # fmt: skip
+            self._start = stop
+            self._clear_run()
+
+    def _flush(self, now_seconds: float) -> None:
+        self._end_run()
+        self._flushed_seconds = now_seconds
+        self._failed_bytes = 0
+        news = self.desk.take_news(now_seconds, outcomes=bool(self._messages))
+        if self._messages or news:
+            self._charge_cpu()
+            messages, self._messages = self._messages, []
+            self._end.send(*news, *messages)
+
+    def _charge_cpu(self) -> None:
+        # Asking the kernel for each task would cost more than a small task does: the CPU time since
+        # the last flush is shared out by duration.
+        timed = [message for message in self._messages if message[0] in _CPU]
+        if not timed:
+            return
+        now = _read_cpu_seconds()
+        spent, self._cpu_seconds = now - self._cpu_seconds, now
+        busy = sum(message[_BUSY[message[0]]] for message in timed)
+        for message in timed:
+            share = message[_BUSY[message[0]]] / busy if busy else 1 / len(timed)
+            message[_CPU[message[0]]] = spent * share
+
+
+def _read_cpu_seconds() -> float:
+    children = getrusage(RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime

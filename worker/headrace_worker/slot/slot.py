@@ -1,0 +1,390 @@
+"""A slot: the child process that runs tasks.
+
+    pool ──RUN──► SlotEnd.receive ─► Slot.run_piece ─► runner(index, input)
+                                        │ cell: started, since, finished
+    pool ◄─DONE, FAILED, STOPPED── Outbox ◄─ value or failure
+
+The pool starts it and ends it: by closing its end of the socket when the slot is idle, or with
+SIGKILL at any moment. The slot ends by itself when it reaches a limit (it says RETIRED first) and
+when its agent is gone, which its watch notices even while a task is busy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from headrace_services.home import STAY, Home
+from headrace_services.permits import Permits
+from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES
+from headrace_services.task import host_tasks
+from headrace_wire.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.record import Record, replace
+from headrace_worker.link.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
+from headrace_worker.link.channel import SlotEnd
+from headrace_worker.link.failure import SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.link.loader import resolve_loader
+from headrace_worker.link.messages import LOADED, READY, RETIRE, RETIRED
+from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
+from headrace_worker.link.runners import JobRunner, KeptJobs
+from headrace_worker.machine.processes import read_rss_bytes
+from headrace_worker.slot.code_watch import CodeWatch
+from headrace_worker.slot.copies import Original, end_copy
+from headrace_worker.slot.desk import NEWS_SECONDS
+from headrace_worker.slot.outbox import Outbox
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from headrace_services.service import Service, TaskRunner
+    from headrace_worker.link.channel import Message
+
+#: One slot is meant to use one core: libraries that start threads of their own are held to one.
+ONE_THREAD_EACH = {
+    "VIPS_CONCURRENCY": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "BLIS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+#: How often, in seconds, the watch looks for overdue results while a piece of several tasks runs.
+WATCH_SECONDS = 0.02
+
+#: Seconds without a task after which free memory goes back to the system.
+QUIET_SECONDS = 1.0
+
+#: How often, in seconds, resident memory is read at most.
+MEMORY_SECONDS = 0.005
+
+#: Exit status of a slot whose agent is gone.
+EXIT_ORPHANED = 70
+
+
+class SlotSettings(Record):
+    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
+
+    loader: str
+    preload: tuple[str, ...] = ()
+    max_tasks: int | None = None
+    max_rss_bytes: int | None = None
+    forked: bool = False
+    permits: Permits = Permits()
+    task_stdout: bool = False
+    home: Home | None = None
+    program: Program | None = None
+
+
+def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
+    """Serve the pool until it closes its end; the child's main function."""
+    _settle(link, settings)
+    slot = Slot(SlotEnd(link), cell, settings)
+    try:
+        slot.serve()
+    except (EOFError, ConnectionError):
+        # The pool is gone or has closed its end: nobody reads any more.
+        _leave(0)
+
+
+class Slot:
+    """Runs one piece after the other. Not thread safe."""
+
+    def __init__(self, end: SlotEnd, cell: Cell, settings: SlotSettings) -> None:
+        self._end = end
+        self._cell = cell
+        self._settings = settings
+        self._outbox = Outbox(end, cell, self._nudge)
+        self._watch = Watch(self._outbox)
+        self._jobs: KeptJobs[JobRunner] = KeptJobs()
+        self._load: Callable[[str], Service] | None = None
+        self._loaded: set[str] = set()
+        self._code = CodeWatch(settings.permits)
+        self._tasks = 0
+        self._memory_seconds = 0.0
+        self._original = Original(end)
+
+    def serve(self) -> NoReturn:
+        missing = [name for name in self._settings.preload if name not in sys.modules]
+        self._outbox.send([READY, missing])
+        self._watch.start()
+        host_tasks(self._outbox.desk)
+        heap_used = False
+        while True:
+            if heap_used and not self._end.wait(QUIET_SECONDS):
+                give_blocks_back()
+                heap_used = False
+            # Nothing of a piece is kept here while the next one is waited for.
+            message = self._end.receive()
+            if message[0] == RETIRE:
+                self._retire(message[1])
+            if self._code.has_changed(time.monotonic()):
+                self._retire("code")  # what it was sent just now has not started
+            self._take_up(message)
+            del message
+            heap_used = True
+            if self._is_too_big(time.monotonic()):
+                self._retire("memory")
+
+    def _take_up(self, message: Message) -> None:
+        _, piece, generation, number, job, attempt, start, stop, inputs, about = message
+        runner = self._jobs.touch(job)
+        if about is not None:
+            runner = JobRunner(*about)
+            self._jobs.keep(job, runner)
+        assert runner is not None, f"job {job} is not known here"
+        self._outbox.begin(piece, start, number)
+        self._outbox.desk.begin(job, attempt, start, number)
+        self._watch.several = stop - start > 1
+        self.run_piece(runner, generation, number, range(start, stop), inputs)
+        self._watch.several = False
+        self._outbox.flush()
+
+    def run_piece(
+        self,
+        job: JobRunner,
+        generation: int,
+        number: int,
+        indices: range,
+        inputs: Sequence[bytes] | None,
+    ) -> None:
+        """Run the tasks ``indices``, numbered from ``number``, while their generation lasts."""
+        words, times = self._cell.words, self._cell.times
+        run = job.run
+        began = time.monotonic()
+        for place, index in enumerate(indices):
+            task_input = None if inputs is None else inputs[place]
+            times[SINCE] = began
+            words[STARTED] = number + place
+            # Looked at after STARTED is written: whoever ends a generation sees what has started.
+            if words[GENERATION] != generation:
+                words[FINISHED] = number + place
+                self._outbox.stop()
+                return
+            if run is None:
+                run = self._prepare(job, indices[place:], inputs)
+                self._code.note()
+                if run is None:
+                    words[FINISHED] = number + len(indices) - 1
+                    words[PREPARING] = 0
+                    return
+                began = time.monotonic()
+            value, summary = b"", ""
+            failure: Failure | None = None
+            try:
+                try:
+                    value = run(index, task_input)
+                finally:
+                    if self._original.is_copy:
+                        end_copy(sys.exception())
+                    STAY.task_ended()
+                _check_value(value)
+            except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+                ended = time.monotonic()
+                # Before FINISHED: the task's own code is asked for these words, so its limit holds.
+                failure, summary = _explain(job, error), _describe(job, index, task_input)
+            else:
+                ended = time.monotonic()
+            words[FINISHED] = number + place
+            self._code.note()  # before anybody can know that the modules are loaded
+            if failure is None:
+                self._outbox.add_done(value, ended - began, ended)
+            else:
+                self._outbox.add_failed(failure, summary, ended - began, ended)
+            self._tasks += 1
+            if self._tasks == self._settings.max_tasks:
+                self._retire("tasks")
+            if self._is_too_big(ended):
+                self._retire("memory")
+            began = time.monotonic()
+
+    def _prepare(
+        self, job: JobRunner, indices: range, inputs: Sequence[bytes] | None
+    ) -> TaskRunner | None:
+        words = self._cell.words
+        words[PREPARING] = 1
+        try:
+            if self._load is None:
+                self._load = resolve_loader(self._settings.loader)
+            try:
+                job.prepare(self._load, self._settings.permits)
+            finally:
+                if self._original.is_copy:
+                    end_copy(sys.exception())
+        except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
+            failure = _explain(job, error)
+            for place, index in enumerate(indices):
+                summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
+                self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
+                # The first one says it all; the same traceback a thousand times would only weigh.
+                failure = replace(failure, traceback="")
+            return None
+        if job.service_name not in self._loaded:
+            self._loaded.add(job.service_name)
+            self._outbox.send([LOADED, job.service_name])
+        self._cell.times[SINCE] = time.monotonic()
+        words[PREPARING] = 0
+        return job.run
+
+    def _nudge(self) -> None:
+        self._watch.nudge()
+
+    def _is_too_big(self, now_seconds: float) -> bool:
+        limit = self._settings.max_rss_bytes
+        if limit is None or now_seconds - self._memory_seconds < MEMORY_SECONDS:
+            return False
+        self._memory_seconds = now_seconds
+        if read_rss_bytes(os.getpid()) <= limit:
+            return False
+        give_blocks_back()  # what is free does not count
+        return read_rss_bytes(os.getpid()) > limit
+
+    def _retire(self, why: str) -> NoReturn:
+        self._outbox.send([RETIRED, why])
+        _leave(0)
+
+
+class Watch(threading.Thread):
+    """Ends the slot when its agent is gone, and sends what a long task would hold up."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(name="headrace-watch", daemon=True)
+        self._outbox = outbox
+        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._parked = False
+        self._several = False
+
+    @property
+    def several(self) -> bool:
+        """Whether a piece of several tasks runs: only then may a result wait for another task."""
+        return self._several
+
+    @several.setter
+    def several(self, several: bool) -> None:
+        self._several = several
+        if several:
+            self.nudge()
+
+    def nudge(self) -> None:
+        """Have the watch look again: there is, or may soon be, something to send."""
+        if self._parked:
+            self._parked = False
+            os.eventfd_write(self._doorbell, 1)
+
+    def run(self) -> None:
+        agent = multiprocessing.parent_process()
+        assert agent is not None, "a slot is always a child"
+        poll = select.poll()
+        poll.register(agent.sentinel, select.POLLIN)
+        poll.register(self._doorbell, select.POLLIN)
+        while True:
+            # Parked before looking: a piece that begins in between then rings the bell.
+            self._parked = True
+            wait = None
+            if self._several or self._outbox.desk.has_news:
+                self._parked = False
+                wait = WATCH_SECONDS if self._several else NEWS_SECONDS
+            ready = {fd for fd, _ in poll.poll(None if wait is None else wait * 1000)}
+            if agent.sentinel in ready:
+                os._exit(EXIT_ORPHANED)
+            if self._doorbell in ready:
+                os.eventfd_read(self._doorbell)
+            try:
+                self._outbox.flush_overdue()
+            except OSError:
+                # The pool has closed its end. The running task may finish; then its thread notices.
+                self._several = False
+
+
+def _check_value(value: object) -> None:
+    if type(value) is not bytes:
+        raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
+    if len(value) > MAX_VALUE_BYTES:
+        raise ValueError(
+            f"the value has {len(value)} bytes, and {MAX_VALUE_BYTES} at most can travel: return "
+            "less at a time, or write it to a file and return its path"
+        )
+
+
+def _explain(job: JobRunner, error: BaseException) -> Failure:
+    failure = explain(error)
+    try:
+        detail: Any = job.detail(error)
+    except BaseException:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        return failure
+    if isinstance(detail, bytes) and len(detail) <= MAX_DETAIL_BYTES:
+        return replace(failure, detail=bytes(detail))
+    return failure
+
+
+def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
+    try:
+        return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
+    except BaseException as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error
+        return clip(f"(no description: {type(error).__name__})", SUMMARY_CHARACTERS)
+
+
+def _settle(link: socket.socket, settings: SlotSettings) -> None:
+    keep_large_blocks()
+    # Ctrl-C, and the end of a terminal, go to the whole group, and only the agent decides what they
+    # mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
+    for name, value in ONE_THREAD_EACH.items():
+        os.environ.setdefault(name, value)
+    STAY.home = settings.home
+    if os.environ.get("PYTHONSAFEPATH") == SAFE_PATH_MARK:
+        del os.environ["PYTHONSAFEPATH"]
+    apply_import_path(settings.program, settings.permits)
+    if settings.forked:
+        _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
+    with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
+        os.dup2(null.fileno(), 0)
+    if not settings.task_stdout:
+        # Standard output is the agent's own, and may be the result of a command.
+        os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.
+            stream.reconfigure(line_buffering=True, write_through=False)
+
+
+def _parent_sentinel() -> int:
+    agent = multiprocessing.parent_process()
+    assert agent is not None, "a slot is always a child"
+    sentinel: int = agent.sentinel
+    return sentinel
+
+
+def _drop_inherited_files(keep: set[int]) -> None:
+    # A forked child has the agent's ends of all sockets: none would ever see its peer go. Their
+    # numbers are kept and point to nowhere, as objects of the agent still close them here.
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        fd = int(name)
+        if fd > 2 and fd != null and fd not in keep:
+            # The folder's own descriptor was listed too and is gone by now.
+            with contextlib.suppress(OSError):
+                os.fstat(fd)
+                os.dup2(null, fd, inheritable=False)
+    os.close(null)
+
+
+def _leave(status: int) -> NoReturn:
+    STAY.slot_ended()
+    # Not sys.exit: a thread that a task left behind would keep the process for ever.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
