@@ -14,6 +14,8 @@ MINUTES ?= 5
 PARALLEL := -n 4 --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes: none of them shall compile what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo test check quick compose-test newest chaos bench bench-peers redis-server format clean

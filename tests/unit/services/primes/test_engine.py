@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from headrace_services.primes.engine import Engine
 
 #: pi(10^k) for k from 1 (OEIS A006880).
-PI = [4, 25, 168, 1229, 9592, 78498, 664579, 5761455, 50847534, 455052511, 4118054813]
+PI = [4, 25, 168, 1229, 9592, 78498, 664579, 5761455, 50847534, 455052511]
+#: Primes in the last 10^9 numbers below 10^11: pi(10^11) less pi(10^11 - 10^9) = 4078566781, which
+#: Legendre's and Lucy's recurrence over the quotients of these numbers gives without a sieve.
+LAST_BILLION_BELOW_1E11 = 39_488_032
 #: Twin prime pairs below 10^k for k from 1 (OEIS A007508).
 TWINS = [2, 8, 35, 205, 1224, 8169, 58980, 440312, 3424506]
 #: The last primes below 2^64 (OEIS A013603 and its like), as distances from it.
@@ -34,23 +37,25 @@ starts = st.one_of(
 )
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("power", range(1, 10))
 def test_primes_below_a_power_of_ten_are_as_many_as_known(engine: Engine, power: int) -> None:
     assert engine.count(0, 10**power) == PI[power - 1]
 
 
-@pytest.mark.parametrize(
-    "power", [10, pytest.param(11, marks=pytest.mark.slow)], ids=lambda power: f"1e{power}"
-)
-def test_primesieve_counts_primes_up_to_more_than_a_billion(primesieve: Engine, power: int) -> None:
-    assert primesieve.count(0, 10**power) == PI[power - 1]
+@pytest.mark.numeric
+def test_primesieve_counts_primes_beyond_32_bits(primesieve: Engine) -> None:
+    assert primesieve.count(0, 10**10) == PI[9]
+    assert primesieve.count(10**11 - 10**9, 10**11) == LAST_BILLION_BELOW_1E11
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("power", range(1, 9))
 def test_twins_below_a_power_of_ten_are_as_many_as_known(engine: Engine, power: int) -> None:
     assert engine.count_tuplets(0, 10**power, 2) == TWINS[power - 1]
 
 
+@pytest.mark.numeric
 def test_primesieve_counts_the_known_twins_below_a_billion(primesieve: Engine) -> None:
     assert primesieve.count_tuplets(0, 10**9, 2) == TWINS[8]
 
@@ -76,6 +81,7 @@ def test_primesieve_finds_what_the_oracle_finds(
     assert primesieve.count(start, start + length) == len(expected)
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize(
     ("start", "length"),
     [
@@ -93,6 +99,7 @@ def test_both_engines_find_the_same_primes(primesieve: Engine, start: int, lengt
     assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("size", range(2, 7))
 @pytest.mark.parametrize("start", [0, 10**12])
 def test_both_engines_count_the_same_tuplets(primesieve: Engine, start: int, size: int) -> None:
@@ -112,6 +119,7 @@ def test_both_engines_agree_on_the_smallest_tuplets(primesieve: Engine, size: in
             ), (start, stop)
 
 
+@pytest.mark.numeric
 def test_the_primes_just_under_2_64_are_found(engine: Engine) -> None:
     found = engine.generate(2**64 - 364, 2**64)
     assert [2**64 - prime for prime in reversed(found.tolist())] == BELOW_2_64
