@@ -24,6 +24,7 @@ from headrace_coordinator.shared.invariants import check_room
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
 from headrace_wire.batch import pack_batch
+from headrace_wire.bounds import MAX_COUNTERS, MAX_ENTRIES
 from headrace_wire.errors import HeadraceError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
@@ -81,15 +82,16 @@ CALLS: dict[str, list[Any]] = {
 }  # fmt: skip
 CALLS["shared.read"] = [CALLS["shared.read"]]
 
-#: What is put in place of any value.
+#: What is put in place of any value. What is long exceeds every bound that there is for its kind.
 HOSTILE: dict[str, Any] = {
     "nothing": None, "zero": 0, "minus one": -1, "2^63": 2**63, "2^64-1": 2**64 - 1,
     "-2^63": -(2**63), "2^62": 2**62, "true": True, "nan": math.nan, "inf": math.inf,
     "-inf": -math.inf, "1e308": 1e308, "5e-324": 5e-324, "no text": "", "long text": "x" * 10**6,
     "surrogate": "\udcff", "nul": "a\x00b", "escape": "\x1b]0;x\x07\x1b[2J", "lines": "a\nb",
     "bidi": "\u202e", "no bytes": b"", "bytes": b"\xc1", "lying batch": b"\xdd\xff\xff\xff\xff",
-    "deep": b"\x91" * 5000, "empty list": [], "long list": [0] * 10**6, "lists": [[[]]] * 1000,
-    "map": {"a": 1}, "large map": {str(number): float(number) for number in range(10**5)},
+    "deep": b"\x91" * 5000, "empty list": [], "long list": [0] * (2 * MAX_ENTRIES),
+    "lists": [[[]]] * 1000, "map": {"a": 1},
+    "large map": {str(number): float(number) for number in range(100 * MAX_COUNTERS)},
 }  # fmt: skip
 
 
