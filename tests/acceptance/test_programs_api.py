@@ -37,6 +37,9 @@ SHOP = """
 import os, time
 def weigh(item): return {"item": item, "grams": 10 * item}
 def doze(seconds): time.sleep(seconds); return seconds
+def wait_for(path):
+    while not os.path.exists(path): time.sleep(0.01)
+    return path
 def mark(path, seconds):
     open(path, "w").close()
     time.sleep(seconds)
@@ -169,17 +172,19 @@ def test_a_pool_that_is_left_leaves_no_job(site: Site, cluster: Cluster) -> None
     wait_until(lambda: not any(status.busy for status in cluster.workers()))
 
 
-def test_threads_that_wait_for_calls_receive_for_each_other(pool: Pool) -> None:
+def test_threads_that_wait_for_calls_receive_for_each_other(pool: Pool, tmp_path: Path) -> None:
     """Whoever waits receives what is for all; those who do not wait have their results, too."""
     later = pool.apply_async("shop:negate", (1000,))
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda n: pool.apply("shop:negate", (n,)), range(200)))
         assert found == [-number for number in range(200)]
         assert later.get(30) == -1000
-        slow = threads.submit(pool.apply, "shop:doze", (1.0,))
+        sign = tmp_path / "go on"
+        slow = threads.submit(pool.apply, "shop:wait_for", (str(sign),))
         assert [pool.apply("shop:negate", (n,)) for n in range(20)] == [-n for n in range(20)]
         assert not slow.done()
-        assert slow.result(30) == 1.0
+        sign.touch()
+        assert slow.result(30) == str(sign)
 
 
 def test_a_call_that_was_interrupted_leaves_the_pool_as_it_was(pool: Pool) -> None:
