@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import import_module
-from operator import attrgetter
-from typing import cast
+from importlib import metadata
 
 from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
 from headrace_wire.bounds import Identifier, check_value, fit_name
-from headrace_wire.distributions import list_entry_points
 from headrace_wire.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -22,18 +19,29 @@ GROUP = "headrace.services"
 
 def list_services() -> list[str]:
     """The names of the services that are installed."""
-    return sorted(list_entry_points(GROUP))
+    return sorted(_find_entries().names)
 
 
 @cache
 def load_service(name: str) -> Service:
     """The service of this name. Raises UsageError when none is installed."""
-    entries = list_entry_points(GROUP)
-    if name not in entries:
-        known = ", ".join(sorted(entries)) or "none"
-        raise UsageError(f"there is no service {name!r} installed here (there are: {known})")
-    module, _, attribute = entries[name].partition(":")
-    return cast("Service", attrgetter(attribute.strip())(import_module(module.strip())))
+    if name not in _find_entries().names:
+        _find_entries.cache_clear()  # it may have been installed since
+    try:
+        entry = _find_entries()[name]
+    except KeyError:
+        known = ", ".join(list_services()) or "none"
+        raise UsageError(
+            f"there is no service {name!r} installed here (there are: {known})"
+        ) from None
+    service: Service = entry.load()
+    return service
+
+
+@cache
+def _find_entries() -> metadata.EntryPoints:
+    # Kept, as it takes some milliseconds: slots, which are forked, know what the worker found.
+    return metadata.entry_points(group=GROUP)
 
 
 def find_engines(permits: Permits | None = None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from headrace_wire.address import Address
 from headrace_wire.connection import MsgpackConnection, measure_handshake
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
-from headrace_wire.version import PROTOCOL, read_version
+from headrace_wire.version import PROTOCOL, VERSION
 
 
 def greet(link: MsgpackConnection, name: str, until: float | None = None) -> None:
@@ -17,7 +17,7 @@ def greet(link: MsgpackConnection, name: str, until: float | None = None) -> Non
     """
     try:
         link.set_deadline(measure_handshake(until))
-        link.send((None, "hello", [PROTOCOL, read_version()], {}))
+        link.send((None, "hello", [PROTOCOL, VERSION], {}))
         read_answer(link.recv())
         link.send((None, "accept_connection", [name], {}))
         read_answer(link.recv())

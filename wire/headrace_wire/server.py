@@ -36,7 +36,7 @@ from headrace_wire.loop import Loop
 from headrace_wire.record import Record
 from headrace_wire.session import Session, read_call
 from headrace_wire.signature import read_signatures
-from headrace_wire.version import PROTOCOL, read_version
+from headrace_wire.version import PROTOCOL, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -227,13 +227,13 @@ class HardenedServer(managers.Server):
         if protocol != PROTOCOL:
             line = (
                 f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
-                f"the coordinator {PROTOCOL} (headrace {read_version()}): "
+                f"the coordinator {PROTOCOL} (headrace {VERSION}): "
                 "install one version on both"
             )
             log.warning("refused %s: %s", link.peer, line)
             link.send(("#ERROR", ProtocolError(line)))
             return None
-        link.send(("#RETURN", [PROTOCOL, read_version()]))
+        link.send(("#RETURN", [PROTOCOL, VERSION]))
         method, arguments = read_call(link.recv())
         if method != "accept_connection" or len(arguments) != 1:
             return None

@@ -44,7 +44,7 @@ from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, Orders, Registration, WorkerInfo
 from headrace_wire.steps import Aside, Bell, Pause
-from headrace_wire.version import read_version
+from headrace_wire.version import VERSION
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
 from headrace_worker.data import DataStore, read_needs
@@ -109,7 +109,7 @@ class Agent:
             slots=slots,
             slots_limit=cores.limit if settings.slots == "auto" else f"--slots {settings.slots}",
             start_method=settings.start_method,
-            version=read_version(),
+            version=VERSION,
             engines=find_engines(settings.permits),
         )
         self._manager = QueueManager(

@@ -38,9 +38,9 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
     """Print the version and end."""
     del parameter
     if value and not context.resilient_parsing:
-        from headrace_wire.version import read_version  # noqa: PLC0415 - quick start
+        from headrace_wire.version import VERSION  # noqa: PLC0415 - quick start
 
-        click.echo(f"headrace {read_version()}")
+        click.echo(f"headrace {VERSION}")
         context.exit()
 
 

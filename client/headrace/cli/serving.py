@@ -33,9 +33,8 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
-from headrace_wire.digests import keep_openssl_out
 from headrace_wire.printing import LineFormatter
-from headrace_wire.version import read_version
+from headrace_wire.version import VERSION
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
@@ -143,7 +142,6 @@ def coordinator(
 
     Everything acknowledged is in the data folder and survives a restart.
     """
-    keep_openssl_out()
     from headrace_coordinator.coordinator import Coordinator  # noqa: PLC0415 - quick start
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
@@ -279,7 +277,6 @@ def worker(
     list_services()  # so that no slot has to look for them
     # First of all: slots are forked from what this process is now, and share no more with it.
     launcher.prepare()
-    keep_openssl_out()
     from headrace_worker.agent import run_worker  # noqa: PLC0415 - see above
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
@@ -316,7 +313,7 @@ def _start_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
     log = logging.getLogger(__name__)
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("headrace %s", read_version())
+        log.debug("headrace %s", VERSION)
 
 
 def _end_with_parent() -> threading.Event:

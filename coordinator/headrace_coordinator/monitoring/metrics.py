@@ -34,7 +34,7 @@ from headrace_coordinator.queue.events import (
 )
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.messages import WorkerStatus
-from headrace_wire.version import read_version
+from headrace_wire.version import VERSION
 
 #: Upper bounds of the store's commit times, in seconds.
 COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -220,7 +220,7 @@ def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Family]:
     info = Family(
         "gauge", "headrace_info", "The version that the coordinator runs.", labels=("version",)
     )
-    info.add((read_version(),), 1)
+    info.add((VERSION,), 1)
     workers = Family("gauge", "headrace_workers", "Connected workers.")
     workers.add((), len(statuses))
     tasks = Family(

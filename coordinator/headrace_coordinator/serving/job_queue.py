@@ -41,7 +41,7 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
-from headrace_wire.version import PROTOCOL, read_version
+from headrace_wire.version import PROTOCOL, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class JobQueue:
     def info(self) -> CoordinatorInfo:
         def look(queue: Queue, _: Now) -> CoordinatorInfo:
             return CoordinatorInfo(
-                version=read_version(),
+                version=VERSION,
                 protocol=PROTOCOL,
                 uptime_seconds=time.monotonic() - self._started,
                 workers=len(queue.state.members),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
-from importlib import util
+from importlib import metadata, util
 from typing import Any
-
-from headrace_wire.distributions import find_version
 
 #: The distribution that brings libvips along, in the version of libvips.
 _CARRIER = "pyvips-binary"
@@ -34,8 +33,8 @@ def name_engine() -> str:
     Loaded only where the system's own is used: an agent names its engines and needs no more of
     them. Raises ImportError or OSError where pyvips or its library is missing.
     """
-    version = find_version(_CARRIER)
-    if version and util.find_spec("pyvips") and util.find_spec("_libvips"):
-        return f"libvips {version}"
+    if util.find_spec("pyvips") and util.find_spec("_libvips"):
+        with suppress(metadata.PackageNotFoundError):
+            return f"libvips {metadata.version(_CARRIER)}"
     pyvips = load_libvips()
     return f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
 from headrace_services.primes.primesieve import Primesieve, load_primesieve
-from headrace_wire.distributions import find_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,10 +51,10 @@ def name_engine() -> str:
     found = find_primesieve()
     if found is not None:
         return found.name
-    version = find_version("numpy")
-    if version is None:
-        raise ImportError("there is neither primesieve nor NumPy here")
-    return f"NumPy sieve {version}"
+    try:
+        return f"NumPy sieve {metadata.version('numpy')}"
+    except metadata.PackageNotFoundError:
+        raise ImportError("there is neither primesieve nor NumPy here") from None
 
 
 @cache

@@ -1,27 +1,22 @@
-"""What the kernel says of a process in /proc: its memory and its CPU time."""
+"""The memory and the CPU time of a process, which may be gone by the time somebody asks."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import psutil
 
 
 def read_rss_bytes(pid: int) -> int:
     """Resident memory of a process; 0 when it is gone."""
     try:
-        pages = Path(f"/proc/{pid}/statm").read_bytes().split()[1]
-    except (OSError, IndexError):
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def read_cpu_seconds(pid: int) -> float:
     """CPU time of a process and of those of its children that it has waited for; 0 when gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
         return 0.0
-    # The second field is the program's name in parentheses, which may contain anything; utime,
-    # stime, cutime and cstime are the 14th to 17th.
-    ticks = stat.rpartition(b")")[2].split()[11:15]
-    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return times.user + times.system + times.children_user + times.children_system
