@@ -27,8 +27,8 @@ if [ ! -e "$ready" ]; then
     touch "$ready"
 fi
 echo "Python $version: unit and integration tests, and the programs of the standard library"
-# Without what compiled code alone computes (numeric): that is the same with every Python.
-"$environment/bin/pytest" -q -n 2 --dist loadgroup -m "not slow and not compose and not numeric" \
+# Without what compiled code alone computes or writes: that is the same with every Python.
+"$environment/bin/pytest" -q -n 2 --dist loadgroup -m "not slow and not compose and not compiled" \
     tests/guard tests/unit tests/integration
 # A few of them: they take a while. All pass there, too.
-"$environment/bin/pytest" -q -k "pool or wait" tests/acceptance/test_stdlib_programs.py
+"$environment/bin/pytest" -q -n 4 --dist loadgroup -k "pool or wait" tests/acceptance/test_stdlib_programs.py

@@ -42,6 +42,7 @@ RUNS_AT_ONCE = 2
 Point = TypeVar("Point")
 
 pytestmark = [
+    pytest.mark.compiled,  # SQLite decides what is written, and when
     pytest.mark.timeout(3600 if EVERY else 120),
     pytest.mark.skipif(bool(HINDRANCE := find_hindrance()), reason=HINDRANCE),
 ]

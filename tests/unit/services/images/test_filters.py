@@ -41,7 +41,7 @@ def pieces(photographs: list[Path]) -> list[Image.Image]:
     return images
 
 
-@pytest.mark.numeric
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("operation", "oracle"),
     [("sharpen", ImageFilter.SHARPEN), ("edges", ImageFilter.FIND_EDGES)],
@@ -53,7 +53,7 @@ def test_kernels_give_exactly_what_pillow_gives(
         assert difference(run(image, Options(operation)), image.filter(oracle)).max() == 0
 
 
-@pytest.mark.numeric
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("radius", "largest", "mean"),
     [
@@ -94,7 +94,7 @@ def test_a_blur_keeps_the_brightness_of_a_plain_wall() -> None:
         assert difference(run(wall, Options("blur", radius=radius)), wall).max() <= 1
 
 
-@pytest.mark.numeric
+@pytest.mark.compiled
 def test_grayscale_is_pillows_luma(pieces: list[Image.Image]) -> None:
     for image in pieces:
         grey = run(image, Options("grayscale"))
@@ -102,7 +102,7 @@ def test_grayscale_is_pillows_luma(pieces: list[Image.Image]) -> None:
         assert difference(grey, image.convert("L")).max() <= 1
 
 
-@pytest.mark.numeric
+@pytest.mark.compiled
 def test_a_thumbnail_fits_its_box_and_looks_like_pillows(pieces: list[Image.Image]) -> None:
     for image in pieces:
         oracle = image.copy()
