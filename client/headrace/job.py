@@ -27,6 +27,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
 from headrace_wire.timeouts import FOR_EVER, Limit
+from headrace_wire.words import count
 
 #: Bytes of values asked for at a time.
 FETCH_BYTES = 4 << 20
@@ -211,8 +212,8 @@ class Job:
         if first is None:
             return JobIncompleteError(missing)
         return TaskFailedError(
-            f"{self.status.failed} of {self.status.tasks} tasks of job {self.id} failed; the "
-            f"first, task {first.index} ({first.summary}): {first.message}"
+            f"{self.status.failed} of {count(self.status.tasks, 'task')} of job {self.id} "
+            f"failed; the first, task {first.index} ({first.summary}): {first.message}"
             + (f"; {missing}" if self.status.cancelled else "")
         )
 

@@ -7,6 +7,7 @@ from itertools import chain, islice
 
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_wire.messages import CANCELLED, JobStatus
+from headrace_wire.words import count
 
 #: Indices of missing values that are named; the others are counted.
 INDICES_NAMED = 5
@@ -54,7 +55,7 @@ def describe_missing(status: JobStatus, received: Received, *, all_read: bool = 
         which = f", of task {listed}" if missing == 1 else f", of tasks {listed}"
         which += " and others" if missing > len(indices) else ""
     return (
-        f"{missing:,} of {status.tasks:,} values of job {status.id} are missing{which}: "
+        f"{missing:,} of {count(status.tasks, 'value')} of job {status.id} are missing{which}: "
         f"{_explain(status)}"
     )
 

@@ -31,14 +31,16 @@ def open_destination(target: Target) -> Generator[BinaryIO]:
     left to the caller: it is a reader of the stream that went away (BrokenPipeError), or came from
     where the values come from.
     """
-    if target.path is None:
+    if target.path is None:  # the stream is standard output, or memory, which takes all
         try:
             yield target.stream
             target.stream.flush()
         except ConnectionError:
             raise
         except OSError as error:
-            raise OutputError(f"cannot write the result: {error.strerror or error}") from error
+            raise OutputError(
+                f"standard output cannot be written: {error.strerror or error}"
+            ) from error
         return
     try:
         with _open_file(target.path) as file:

@@ -254,3 +254,67 @@ def test_an_address_in_use_is_one_line(site: Site, tmp_path: Path) -> None:
     assert done.code == 2
     assert site.address in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_a_command_that_is_ended_says_what_becomes_of_its_job(
+    site: Site, cluster: Cluster, number: signal.Signals, code: int
+) -> None:
+    first = submit(cluster, plan(1, hang=[0]))
+    second = submit(cluster, plan(1, hang=[0]))
+    process = site.shell.start("results", second.id)
+    assert process.stderr
+    assert "every slot is busy" in process.stderr.readline(), "it is there, and waits"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == code
+    assert f"headrace: job {second.id} goes on. `headrace results {second.id}` waits" in err
+    assert f"`headrace cancel {second.id}` stops it" in err
+    for job in (second, first):
+        job.delete()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["jobs"], ["jobs", "--json"], ["workers"], ["--version"], ["--help"], ["jobs", "--help"]],
+    ids=" ".join,
+)
+def test_a_standard_output_that_is_full_is_told_in_one_line(site: Site, words: list[str]) -> None:
+    code, err = run_with_full_output(site.shell, *words)
+    assert code == 1
+    assert err == "headrace: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", [["count"], ["find"], ["count", "--json"]], ids=" ".join)
+def test_results_that_could_not_be_written_stay(
+    site: Site, cluster: Cluster, words: list[str]
+) -> None:
+    name = f"unwritten {' '.join(words)}"
+    operation, *options = words
+    code, err = run_with_full_output(
+        site.shell, "submit", "primes", operation, "0", "30", *options, "--name", name
+    )
+    (job,) = [status.id for status in cluster.jobs() if status.name == name]
+    assert code == 1
+    assert "headrace: standard output cannot be written: No space left on device\n" in err
+    assert f"`headrace results {job}` fetches them" in err
+    again = run_with_full_output(site.shell, "results", job, *options)
+    assert again[0] == 1
+    assert site.shell.run("results", job).code == 0
+
+
+def test_the_id_of_a_detached_job_is_told_even_if_it_cannot_be_written(site: Site) -> None:
+    code, err = run_with_full_output(site.shell, "submit", "primes", "count", "0", "9", "--detach")
+    job = site.shell.run("jobs", "--json").json()[0]["id"]
+    assert code == 1
+    assert "headrace: standard output cannot be written: No space left on device\n" in err
+    assert f"`headrace results {job}` waits for it" in err
+
+
+def run_with_full_output(shell: Shell, *words: str) -> tuple[int, str]:
+    with Path("/dev/full").open("wb") as full:
+        process = shell.start(*words, stdout=full)
+        _, err = process.communicate(timeout=LIMIT)
+    return process.returncode, err

@@ -20,7 +20,10 @@ _ADDRESS = re.compile(
 
 
 class Address(NamedTuple):
-    """A TCP endpoint. ``host`` is a name, an IPv4 or an IPv6 address without brackets."""
+    """A TCP endpoint. ``host`` is a name, an IPv4 or an IPv6 address without brackets.
+
+    As text, it has the brackets that an IPv6 address needs.
+    """
 
     host: str
     port: int
@@ -32,12 +35,12 @@ class Address(NamedTuple):
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """Read ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]`` or ``[IPV6]:PORT``.
 
-    Raises UsageError for anything else.
+    Raises UsageError for anything else, and for nothing: that is a name that was not filled in.
     """
     if _is_ipv6(text):
         return Address(text, default_port)
     found = _ADDRESS.fullmatch(text)
-    if found:
+    if text and found:
         ipv6, name = found["ipv6"], found["name"]
         port = int(found["port"] or default_port)
         if port <= 0xFFFF and (ipv6 is None or _is_ipv6(ipv6)):

@@ -21,9 +21,11 @@ from collections.abc import Sequence
 from multiprocessing import AuthenticationError, connection, managers
 from typing import Any
 
+from headrace_wire.address import Address
 from headrace_wire.encoding import pack_frame, unpack
 from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
 from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
+from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_some
 
 #: Bytes in one frame once both sides have shown that they hold the key.
@@ -138,7 +140,7 @@ class MsgpackConnection(connection.Connection):
             host, port = self._socket.getpeername()[:2]
         except OSError:
             return "somebody"
-        return f"{host}:{port}"
+        return str(Address(host, port))
 
     def trust(self) -> None:
         """Lift the handshake's limits: the other side has shown that it holds the key."""
@@ -252,14 +254,30 @@ def measure_handshake(until: float | None) -> float:
 
 
 def _connect(address: tuple[str, int], until: float | None = None) -> socket.socket:
-    host, port = address
-    # As bytes, for text makes the lookup import the tables of international names.
-    asked: Any = host.encode() if host.isascii() else host
     try:
-        return socket.create_connection((asked, port), measure_handshake(until))
+        return _try_each(look_up(*address, until), until)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         why = getattr(error, "strerror", None) or str(error)
-        raise UnreachableError(f"no coordinator answers at {host}:{port} ({why})") from None
+        raise UnreachableError(f"no coordinator answers at {Address(*address)} ({why})") from None
+
+
+def _try_each(found: Sequence[Found], until: float | None) -> socket.socket:
+    """Connect to the first of a host's addresses that answers. Raises OSError."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, place in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(measure_handshake(until))
+            sock.connect(place)
+        except OSError as error:
+            sock.close()
+            failure = failure or error  # of the address that the system prefers
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure or OSError("the name has no address")
 
 
 def dial(
@@ -274,7 +292,6 @@ def dial(
     KeyRefusedError.
     """
     del family
-    host, port = address
     link = MsgpackConnection(_connect(address, until))
     link.set_deadline(measure_handshake(until))
     try:
@@ -286,8 +303,8 @@ def dial(
         if NO_CHALLENGE in str(error):
             raise _explain_stranger(address) from None
         raise KeyRefusedError(
-            f"the coordinator at {host}:{port} holds another key: copy its key file to this side "
-            "and name it with --key-file"
+            f"the coordinator at {Address(*address)} holds another key: copy its key file to this "
+            "side and name it with --key-file"
         ) from None
     except (EOFError, OSError, AssertionError):  # 3.11 asserts what a challenge looks like
         link.close()
@@ -300,9 +317,9 @@ def dial(
 
 
 def _explain_stranger(address: tuple[str, int]) -> UnreachableError:
-    host, port = address
     return UnreachableError(
-        f"what answers at {host}:{port} did not finish the handshake of a headrace coordinator"
+        f"what answers at {Address(*address)} did not finish the handshake of a headrace "
+        "coordinator"
     )
 
 

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import KeyRefusedError
+from headrace_wire.words import count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def load_key(path: Path) -> bytes:
         raise KeyRefusedError(f"key file {path} cannot be read: {error.strerror}") from None
     if len(key) < MINIMUM_CHARACTERS:
         raise KeyRefusedError(
-            f"key file {path} holds {len(key)} characters; "
+            f"key file {path} holds {count(len(key), 'character')}; "
             f"a key has at least {MINIMUM_CHARACTERS}: copy the coordinator's whole file"
         )
     if len(key) > MAXIMUM_CHARACTERS:

@@ -45,6 +45,7 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, Orders, Registration, WorkerInfo
 from headrace_wire.steps import Aside, Bell, Pause
 from headrace_wire.version import VERSION
+from headrace_wire.words import count
 from headrace_worker.appetite import Appetite
 from headrace_worker.condition import Condition
 from headrace_worker.data import DataStore, read_needs
@@ -196,7 +197,7 @@ class Agent:
     def _work(self, registration: Registration) -> Answer[None]:
         info, settings = self._info, self._settings
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
-        log.info("worker %s: %d slots (%s)", info.name, info.slots, info.slots_limit)
+        log.info("worker %s: %s (%s)", info.name, count(info.slots, "slot"), info.slots_limit)
         log.info("serves %s; coordinator %s", engines, settings.coordinator)
         # A worker must not spend the time of its leases on a link that was cut: it dials anew.
         answer_seconds = max(registration.lease_seconds / 3, SHORTEST_ANSWER_SECONDS)

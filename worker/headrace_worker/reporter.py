@@ -26,6 +26,7 @@ from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure
 from headrace_wire.record import replace
 from headrace_wire.steps import Bell, Pause
+from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.parcel import Parcel, measure, substitute
@@ -249,7 +250,7 @@ class Reporter:
                 report = self._make_report(number, parcel)
                 receipt = yield from self._results.call(ResultQueueApi.report, report)
             except StoreError as error:
-                log.warning("kept %d outcomes: %s", len(parcel.events), error)
+                log.warning("kept %s: %s", count(len(parcel.events), "outcome"), error)
                 yield Pause(self._loop, STORE_PAUSE_SECONDS)
             except Exception as error:
                 if is_final(error):
@@ -257,7 +258,7 @@ class Reporter:
                 return error
             else:
                 if receipt.dropped:
-                    log.debug("%d tasks had an outcome already", receipt.dropped)
+                    log.debug("%s had an outcome already", count(receipt.dropped, "task"))
                 return None
 
 

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.kinds import PathKind
 from headrace.cli.options import option
 from headrace.cli.printing import tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import format_bytes
 from headrace.place import find_data_folder
 from headrace_wire.errors import EXIT_TASKS_FAILED
+from headrace_wire.words import count
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PathKind(path_type=Path))
 @option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathKind(path_type=Path, file_okay=False),
     default=find_data_folder,
     show_default="the user's state folder",
     help="The coordinator's data folder, on this machine.",
@@ -41,10 +43,11 @@ def backup(folder: Path, data: Path) -> None:
 
         made = back_up(data, folder, show)
     size = format_bytes(made.size_bytes)
-    tell(f"headrace: {folder} has {made.jobs} jobs, {size}; keep a copy of the key apart")
+    tell(f"headrace: {folder} has {count(made.jobs, 'job')}, {size}; keep a copy of the key apart")
     if made.damaged:
         tell(
-            f"headrace: {made.damaged} of {made.payloads} large inputs and results are damaged in "
-            f"{data} itself: their tasks fail and say so"
+            f"headrace: of {made.payloads:,} large inputs and results, {made.damaged:,} "
+            f"{'is' if made.damaged == 1 else 'are'} damaged in {data} itself: their tasks fail "
+            "and say so"
         )
         click.get_current_context().exit(EXIT_TASKS_FAILED)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import connection_options, json_option
-from headrace.cli.printing import say_json, tell
+from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
 from headrace_wire.address import Address
@@ -34,7 +34,7 @@ def list_dead(job_id: str, coordinator: Address, key_file: Path, as_json: bool) 
     found = False
     for failure in failures:
         found = True
-        click.echo("\n".join(_describe(failure)))  # cleaned there
+        say_text("".join(f"{line}\n" for line in _describe(failure)))  # cleaned there
     if not found:
         tell(f"headrace: job {job_id} has no dead tasks")
 

@@ -7,12 +7,16 @@ import sys
 import click
 
 from headrace.cli.lazy import LazyGroup
-from headrace.cli.printing import tell
+from headrace.cli.printing import explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
-from headrace_wire.errors import EXIT_INTERRUPTED, EXIT_TASKS_FAILED, HeadraceError
+from headrace.cli.stopping import find_exit_code
+from headrace_wire.errors import EXIT_TASKS_FAILED, HeadraceError
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
+
+#: Options that show how a command is used.
+HELP = {"--help", "-h"}
 
 COMMANDS = {
     "run": ("headrace.cli.jobs_in:run", "Run a job on this machine, with nothing to set up."),
@@ -40,14 +44,14 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
     if value and not context.resilient_parsing:
         from headrace_wire.version import VERSION  # noqa: PLC0415 - quick start
 
-        click.echo(f"headrace {VERSION}")
+        say(f"headrace {VERSION}")
         context.exit()
 
 
 @click.group(
     cls=LazyGroup,
     commands_at=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": sorted(HELP), "max_content_width": 100},
 )
 @click.option(
     "--version",
@@ -86,8 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        code = headrace.main(args=arguments, prog_name="headrace", standalone_mode=False)
-        sys.stdout.flush()
+        return _carry_out(arguments)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
@@ -97,16 +100,37 @@ def _run(arguments: list[str] | None) -> int:
     except HeadraceError as error:
         _complain(f"headrace: {error.message}")
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         _complain("headrace: interrupted")
-        return EXIT_INTERRUPTED
+        return find_exit_code(error)
     except BrokenPipeError:
         return EXIT_BROKEN_PIPE  # nobody reads standard output any more
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"headrace: {where}{error.strerror or error}")
         return EXIT_TASKS_FAILED
+
+
+def _carry_out(arguments: list[str] | None) -> int:
+    try:
+        code = headrace.main(args=arguments, prog_name="headrace", standalone_mode=False)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        if error.filename is None and HELP.intersection(arguments or sys.argv[1:]):
+            raise explain_unwritten(error) from error  # click does not say what it was
+        raise
+    _flush()
     return code if isinstance(code, int) else 0
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except ConnectionError:
+        raise  # a reader that went away
+    except OSError as error:
+        raise explain_unwritten(error) from error
 
 
 def _complain(line: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headrace.cli.kinds import PathKind
 from headrace.cli.options import Decorator, JobOptions, combine, job_options, option
 from headrace.cli.session import carry_out
 from headrace_services.images.formats import FORMATS
@@ -100,5 +101,5 @@ def _make_callback(operation: str) -> Callable[..., None]:
     return callback
 
 
-def _path() -> click.Path:
-    return click.Path(path_type=Path)
+def _path() -> PathKind:
+    return PathKind(path_type=Path)

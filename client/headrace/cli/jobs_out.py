@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from headrace.cli.kinds import DURATION
+from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
-from headrace.cli.printing import say, say_json, tell
+from headrace.cli.printing import say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
@@ -22,6 +22,7 @@ from headrace.cli.show import (
     show_failure,
     show_status,
 )
+from headrace.cli.stopping import stop_by_signals
 from headrace.cli.summary import FAILURES_SHOWN, describe_failure
 from headrace_services.service import Target
 from headrace_wire.address import Address
@@ -55,7 +56,8 @@ def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
         ]
         for status in statuses
     ]
-    click.echo(format_table(["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"], rows))
+    headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
+    say_text(f"{format_table(headings, rows)}\n")
 
 
 @click.command()
@@ -87,7 +89,7 @@ def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> Non
 @option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathKind(path_type=Path),
     help="Write to this file or folder. [default: as the job was submitted]",
 )
 @option("--format", "file_format", help="As the job's service knows it, such as text or npy.")
@@ -106,8 +108,8 @@ def results(
     as_json: bool,
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
-    found = connect(coordinator, key_file).job(job_id)
-    with Progress() as progress:
+    found = connect(coordinator, key_file, wait).job(job_id)
+    with Progress() as progress, stop_by_signals():
         code = deliver(
             found,
             Target(sys.stdout.buffer, output, file_format),

@@ -54,15 +54,22 @@ class AddressKind(click.ParamType[Any]):
             self.fail(error.message, param, ctx)
 
 
-class OutputFileKind(click.Path):
+class PathKind(click.Path):
+    """A path. An empty one is refused: it is a variable that was not set, and no present folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("'' is no path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class OutputFileKind(PathKind):
     """A file to write a result to, refused before there is work for it if it cannot be written."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not os.fspath(value):
-            self.fail("'' is no file", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         place = Path(os.path.realpath(path))
         if not place.parent.is_dir():

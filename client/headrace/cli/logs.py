@@ -16,6 +16,7 @@ from headrace_wire.address import Address
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import LogLine, LogPage, LogRequest, TaskProgress
+from headrace_wire.words import count
 
 #: Running tasks whose progress is shown for people.
 PROGRESS_SHOWN = 20
@@ -32,7 +33,7 @@ def logs(job_id: str, follow: bool, coordinator: Address, key_file: Path, as_jso
     for page in read_log(connect(coordinator, key_file).engine, job_id, follow=follow):
         if page.dropped > dropped:
             lines = page.dropped - dropped
-            tell(f"headrace: {lines:,} lines are not kept, as there were too many")
+            tell(f"headrace: {count(lines, 'line is', 'lines are')} not kept: there were too many")
             dropped = page.dropped
         for line in page.lines:
             say_json(show_line(line)) if as_json else say(format_line(line))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from headrace.cli.options import connection_options, json_option, option
-from headrace.cli.printing import say_json, tell
+from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table, show_worker
 from headrace_wire.address import Address
@@ -43,7 +43,7 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
         ]
         for status in statuses
     ]
-    click.echo(format_table(headings, rows))
+    say_text(f"{format_table(headings, rows)}\n")
 
 
 @click.command()

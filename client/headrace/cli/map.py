@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headrace.cli.kinds import PathKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace_wire.errors import UsageError
@@ -24,7 +25,7 @@ path_option = option(
     "--path",
     multiple=True,
     metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    type=PathKind(exists=True, file_okay=False, resolve_path=True),
     help="Look for modules in this folder, beside the present one. Repeatable.",
 )
 
@@ -32,7 +33,7 @@ path_option = option(
 ship_option = option(
     "--ship",
     metavar="DIR",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=PathKind(path_type=Path, exists=True, file_okay=False),
     help="Send this folder of code along; workers need --allow-ship.",
 )
 
@@ -45,7 +46,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
     @click.argument(
         "records",
         metavar="RECORDS",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+        type=PathKind(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
     )
     @output_option
     @star_option

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind, OutputFileKind
+from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind, OutputFileKind, PathKind
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
@@ -63,7 +63,7 @@ connection_options = combine(
         ),
         option(
             "--key-file",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=PathKind(path_type=Path, dir_okay=False),
             default=find_key_file,
             show_default="key in the data folder",
             help="The coordinator's key file, or a copy of it.",

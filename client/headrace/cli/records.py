@@ -13,6 +13,7 @@ from typing import IO, Any
 from headrace.cli.standard import open_standard_input
 from headrace_services.gmp import from_decimal
 from headrace_wire.errors import UsageError
+from headrace_wire.words import count
 
 #: Whole numbers as CSV writes them; with a leading zero it is a code, and stays text.
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
@@ -87,7 +88,8 @@ def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
                 continue  # a blank line, as csv.DictReader has it
             if len(row) != len(heading):
                 raise UsageError(
-                    f"{name}, line {reader.line_num}: {len(row)} columns, not {len(heading)}"
+                    f"{name}, line {reader.line_num}: {count(len(row), 'column')}, "
+                    f"not {len(heading)}"
                 )
             yield dict(zip(heading, map(_read_cell, row), strict=True))
     except csv.Error as error:

@@ -21,10 +21,12 @@ from headrace.cli.kinds import (
     SIZE,
     TIME_LIMIT,
     AddressKind,
+    PathKind,
     write_duration,
     write_size,
 )
 from headrace.cli.options import connection_options, log_option, option
+from headrace.cli.printing import say
 from headrace.place import find_data_folder, find_key_file
 from headrace_coordinator.queue.rules import (
     DEFAULT_LEASE_SECONDS,
@@ -49,7 +51,7 @@ with_parent_option = option(
 
 temporary_option = option(
     "--temporary",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathKind(file_okay=False, path_type=Path),
     hidden=True,
     help="Remove this folder at the end, as whoever started this may be gone by then.",
 )
@@ -73,14 +75,14 @@ temporary_option = option(
 @option("--no-http", is_flag=True, help="Serve no HTTP.")
 @option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathKind(path_type=Path, file_okay=False),
     default=find_data_folder,
     show_default="the user's state folder",
     help="Folder of the store.",
 )
 @option(
     "--key-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathKind(path_type=Path, dir_okay=False),
     show_default="key in the data folder",
     help="The key; made at the first start.",
 )
@@ -162,7 +164,7 @@ def coordinator(
     def tell(running: Coordinator) -> None:
         if announce:
             shown = {"address": str(running.bound), "http": str(running.http_bound or "")}
-            click.echo(json.dumps(shown))
+            say(json.dumps(shown))
         if with_parent:
             _end_with_parent()
 
@@ -224,7 +226,7 @@ def coordinator(
     "--path",
     multiple=True,
     metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    type=PathKind(exists=True, file_okay=False, resolve_path=True),
     help="Look for modules in this folder first. Repeatable.",
 )
 @option(

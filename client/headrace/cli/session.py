@@ -16,9 +16,10 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import JobOptions
-from headrace.cli.printing import say, say_json, tell
+from headrace.cli.printing import say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import show_status
+from headrace.cli.stopping import find_exit_code, stop_by_signals
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
 from headrace.job import Job
@@ -28,7 +29,6 @@ from headrace_services.service import Gathered, Plan, Target
 from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
-    EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_TASKS_FAILED,
     HeadraceError,
@@ -41,8 +41,8 @@ from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
 from headrace_wire.timeouts import Limit
 
 
-def connect(address: Address, key_file: Path) -> Cluster:
-    """A cluster at an address, closed when the command ends.
+def connect(address: Address, key_file: Path, wait: float | None = None) -> Cluster:
+    """A cluster at an address, closed when the command ends. Found within ``wait`` seconds.
 
     Raises UnreachableError, which says what to start, and KeyRefusedError.
     """
@@ -57,7 +57,8 @@ def connect(address: Address, key_file: Path) -> Cluster:
         if not key_file.exists():
             # Without a coordinator there is no key either; that is the better thing to say first.
             check_listening(address)
-        cluster = Cluster(address, load_key(key_file), tell_lost)
+        with Limit.after(wait).applied():
+            cluster = Cluster(address, load_key(key_file), tell_lost)
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: start one there with `headrace coordinator`, name another with "
@@ -78,13 +79,17 @@ def carry_out(
 
     An embedded worker looks for a user's modules in ``import_path``.
     """
-    with _open_cluster(options, import_path) as cluster, Progress() as progress:
+    with (
+        stop_by_signals(),
+        _open_cluster(options, import_path) as cluster,
+        Progress() as progress,
+    ):
         started = time.monotonic()
         if plan.cut is not None and options.coordinator is None:
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
         if options.detach:
-            say_json(show_status(job.status)) if options.as_json else say(job.id)
+            _say_submitted(job, as_json=options.as_json)
             return
         target = Target(sys.stdout.buffer, output, file_format)
         code = deliver(
@@ -119,10 +124,12 @@ def deliver(
     received = Received()
     try:
         gathered = _gather(job, target, progress, wait_seconds, received, embedded=embedded)
-    except KeyboardInterrupt:
+        progress.close()
+        _print_result(job, gathered, as_json=as_json)
+    except KeyboardInterrupt as error:
         progress.close()
         _say_how_to_return(job, embedded=embedded)
-        return EXIT_INTERRUPTED
+        return find_exit_code(error)
     except OutputError:
         progress.close()
         if not embedded:
@@ -135,10 +142,8 @@ def deliver(
                 job, describe_missing(job.status, received, all_read=False), embedded=embedded
             )
         raise
-    progress.close()
     if drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
         _acknowledge(job)
-    _print_result(job, gathered, as_json=as_json)
     for problem in gathered.problems:
         tell(f"not written: {problem}")
     explain_failures(job, describe_missing(job.status, received), embedded=embedded)
@@ -162,7 +167,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
             yield cluster
     else:
         assert options.key_file is not None
-        yield connect(options.coordinator, options.key_file)
+        yield connect(options.coordinator, options.key_file, options.wait)
 
 
 def _count_embedded_slots(options: JobOptions) -> int:
@@ -184,10 +189,10 @@ def _submit(
             on_upload=progress.update,
             on_held=progress.tell_waiting,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         progress.close()
         tell("headrace: interrupted while sending; the job was not submitted")
-        click.get_current_context().exit(EXIT_INTERRUPTED)
+        click.get_current_context().exit(find_exit_code(error))
 
 
 def _gather(
@@ -236,7 +241,15 @@ def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:
             shown = {**show_status(job.status), "result": gathered.result}
             say_json(shown)
     elif gathered.text:
-        click.echo(gathered.text, nl=False)
+        say_text(gathered.text)
+
+
+def _say_submitted(job: Job, *, as_json: bool) -> None:
+    try:
+        say_json(show_status(job.status)) if as_json else say(job.id)
+    except OutputError:
+        _say_how_to_return(job, embedded=False)
+        raise
 
 
 def _say_how_to_return(job: Job, *, embedded: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import connection_options, json_option
-from headrace.cli.printing import say_json, tell
+from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table
 from headrace_wire.address import Address
@@ -41,7 +41,8 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
         ]
         for status in statuses
     ]
-    click.echo(format_table(["NAME", "KIND", "ITEMS", "SIZE", "WAITING"], rows))
+    table = format_table(["NAME", "KIND", "ITEMS", "SIZE", "WAITING"], rows)
+    say_text(f"{table}\n")
 
 
 @shared.command()

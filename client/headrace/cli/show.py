@@ -10,6 +10,7 @@ from headrace.cli.printing import say_json, tell
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.record import as_dict
+from headrace_wire.words import count
 
 
 def show_status(status: JobStatus) -> dict[str, Any]:
@@ -48,8 +49,9 @@ def show_change(status: JobStatus, *, as_json: bool) -> None:
         say_json(show_status(status))
     else:
         tell(
-            f"headrace: job {status.id} is {status.state}: {status.done:,} of {status.tasks:,} "
-            f"tasks done, {status.failed:,} failed, {status.cancelled:,} cancelled",
+            f"headrace: job {status.id} is {status.state}: {status.done:,} of "
+            f"{count(status.tasks, 'task')} done, {status.failed:,} failed, "
+            f"{status.cancelled:,} cancelled",
         )
 
 

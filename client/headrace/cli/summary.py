@@ -7,6 +7,7 @@ from itertools import islice
 from headrace.cli.printing import tell
 from headrace.job import Job
 from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
+from headrace_wire.words import count
 
 #: Failed tasks that are named; the others are counted.
 FAILURES_SHOWN = 20
@@ -54,7 +55,7 @@ def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
     """
     speed_up = status.cpu_seconds / wall_seconds if wall_seconds > 0 else 0.0
     parts = [
-        f"{status.tasks:,} {'task' if status.tasks == 1 else 'tasks'}",
+        count(status.tasks, "task"),
         f"{status.failed:,} failed",
         f"{wall_seconds:.2f} s wall",
         f"{status.cpu_seconds:.2f} s CPU in slots",

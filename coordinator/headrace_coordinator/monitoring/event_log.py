@@ -16,6 +16,7 @@ from headrace_coordinator.queue.events import (
     WorkHeld,
 )
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +26,14 @@ def log_events(events: Sequence[Event]) -> None:
     for event in events:
         match event:
             case WorkerJoined():
-                log.info("worker %s is here with %d slots", event.name, event.slots)
+                log.info("worker %s is here with %s", event.name, count(event.slots, "slot"))
             case WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
             case WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO
                 how = "fell silent" if event.silent else "left"
-                log.log(level, "worker %s %s; %d tasks go to others", event.name, how, event.tasks)
+                tasks = count(event.tasks, "task goes", "tasks go")
+                log.log(level, "worker %s %s; %s to others", event.name, how, tasks)
             case JobSubmitted():
                 spec = event.spec
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
@@ -41,7 +43,8 @@ def log_events(events: Sequence[Event]) -> None:
                     event.job, MAX_COUNTERS, event.name,
                 )  # fmt: skip
             case JobExpired():
-                log.info("job %s expires with %d bytes of results", event.job, event.result_bytes)
+                size = count(event.result_bytes, "byte")
+                log.info("job %s expires with %s of results", event.job, size)
             case JobDeleted():
                 log.info("job %s is deleted", event.job)
             case _:

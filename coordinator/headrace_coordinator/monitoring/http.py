@@ -7,6 +7,7 @@ answers is imported by the first request: see ``exposition``.
 from __future__ import annotations
 
 import logging
+import socket
 import socketserver
 import sys
 import threading
@@ -38,6 +39,7 @@ class HttpServer:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
+            address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
             def finish_request(self, request: Any, client_address: Any) -> None:
                 from headrace_coordinator.monitoring.pages import make_handler  # noqa: PLC0415 - see above

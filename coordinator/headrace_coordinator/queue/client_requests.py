@@ -34,6 +34,7 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.messages import CANCELLED, DATA_SERVICE, JobSpec, JobStatus, Span
+from headrace_wire.words import count
 
 
 class Intake:
@@ -101,7 +102,9 @@ class Intake:
         if stop > MAX_TASKS:
             raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {stop}")
         if job.sealed or not job.spec.carried or start != job.tasks:
-            raise JobStateError(f"job {job_id} has {job.tasks} tasks: none can begin at {start}")
+            raise JobStateError(
+                f"job {job_id} has {count(job.tasks, 'task')}: none can begin at {start}"
+            )
         self._spool.require_room(job)
         job.tasks = stop
         job.give_back(start, stop, 0, now.monotonic)
@@ -123,7 +126,7 @@ class Intake:
         """Say that a job is whole. Raises JobStateError when it has another number of tasks."""
         job = self._state.find(job_id)
         if job.tasks != tasks:
-            raise JobStateError(f"job {job_id} has {job.tasks} tasks, not {tasks}")
+            raise JobStateError(f"job {job_id} has {count(job.tasks, 'task')}, not {tasks}")
         if not job.sealed:
             if job.is_final:
                 raise _explain_end(job, "it was not whole yet")

@@ -41,6 +41,7 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
+from headrace_wire.words import count
 
 
 class Leasing:
@@ -363,7 +364,7 @@ class Leasing:
             reason=LOST,
             signal="",
             error_type="",
-            message=f"its worker was lost {lease.attempt} times while it held this task",
+            message=f"its worker was lost {count(lease.attempt, 'time')} while it held this task",
             traceback="",
             summary=f"task {index}",
             worker=worker,

@@ -20,6 +20,7 @@ from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
 from headrace_wire.record import replace
+from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +91,8 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
             connection.execute("UPDATE clock SET boot = ?", (_read_boot(),))
         if damaged:
             log.warning(
-                "%d batches of inputs or results did not survive a power cut: tasks without a "
-                "result run again", len(damaged)
+                "%s of inputs or results did not survive a power cut: tasks without a result run "
+                "again", count(len(damaged), "batch", "batches")
             )  # fmt: skip
     return list(found.values())
 
@@ -161,8 +162,8 @@ def _load_job(
     for (index,) in execute("SELECT task FROM failures WHERE job = ?", (job_id,)):
         job.dead.add(index, index + 1)
     lines = "SELECT worker, report, count, size_bytes FROM lines WHERE job = ? ORDER BY number"
-    for worker, report, count, size in execute(lines, (job_id,)):
-        job.log.add(LogPart(worker, report), count, size)
+    for worker, report, number, size in execute(lines, (job_id,)):
+        job.log.add(LogPart(worker, report), number, size)
     job.spool_bytes = job.result_bytes
     if job.bytes_out and job.done:
         job.mean_bytes = job.bytes_out / job.done.count

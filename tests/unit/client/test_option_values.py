@@ -5,6 +5,9 @@ from __future__ import annotations
 import click
 import pytest
 
+from headrace.cli.backing import backup
+from headrace.cli.images import make_images_group
+from headrace.cli.jobs_out import results
 from headrace.cli.kinds import (
     DURATION,
     LABEL,
@@ -14,6 +17,7 @@ from headrace.cli.kinds import (
     TIME_LIMIT,
     BoundedKind,
 )
+from headrace.cli.map import make_map_command
 from headrace.cli.serving import coordinator, worker
 from headrace.submission import SubmitOptions
 
@@ -96,3 +100,46 @@ def test_submit_options_out_of_range_are_value_errors(options: dict[str, object]
 def test_submit_options_of_other_types_are_type_errors(options: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=f"^{next(iter(options))} must be"):
         SubmitOptions(**options)  # type: ignore[arg-type] # a user's mistakes
+
+
+PATHS = [
+    (coordinator, ["--data", ""]),
+    (coordinator, ["--key-file", ""]),
+    (worker, ["--key-file", ""]),
+    (worker, ["--path", ""]),
+    (backup, ["--data", "", "there"]),
+    (backup, [""]),
+    (results, ["-o", "", "job"]),
+    (results, ["--key-file", "", "job"]),
+    (make_map_command(embedded=True), ["--path", "", "m:f", "-"]),
+    (make_map_command(embedded=False), ["--ship", "", "m:f", "-"]),
+    (make_map_command(embedded=False), ["m:f", ""]),
+    (make_map_command(embedded=True), ["-o", "", "m:f", "-"]),
+    (make_images_group(embedded=True).commands["blur"], ["", "there"]),
+    (make_images_group(embedded=True).commands["blur"], ["here", ""]),
+]
+
+
+@pytest.mark.parametrize(("command", "words"), PATHS, ids=str)
+def test_an_empty_path_is_refused_and_not_the_present_folder(
+    command: click.Command, words: list[str]
+) -> None:
+    with pytest.raises(click.UsageError, match="is no path") as refusal:
+        command.make_context("headrace", words)
+    assert refusal.value.exit_code == 2
+    assert refusal.value.format_message().isprintable()
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(coordinator, "--bind"), (coordinator, "--http"), (worker, "--coordinator")],
+    ids=str,
+)
+def test_an_empty_address_is_refused_and_an_empty_variable_counts_as_none(
+    command: click.Command, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(click.UsageError, match="'' is not an address"):
+        command.make_context("headrace", [option, ""])
+    monkeypatch.setenv(f"HEADRACE_{option[2:].upper()}", "")
+    given = command.make_context("headrace", []).params[option[2:]]
+    assert given.host == "127.0.0.1"

@@ -17,7 +17,6 @@ from headrace_wire.errors import UsageError
         ("10.0.0.5:1", Address("10.0.0.5", 1)),
         ("example.org.:65535", Address("example.org.", 65535)),
         (":8000", Address("127.0.0.1", 8000)),
-        ("", Address("127.0.0.1", 7333)),
         ("localhost:0", Address("localhost", 0)),
         ("::1", Address("::1", 7333)),
         ("[::1]", Address("::1", 7333)),

@@ -1,0 +1,47 @@
+"""SIGTERM and SIGHUP of a command that waits for a job: ended in good order, as by Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from headrace_wire.errors import EXIT_INTERRUPTED
+
+#: Signals that end a command. SIGHUP comes when its terminal is closed.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal came that ends the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        #: As the shell shows a process that was ended by it.
+        self.exit_code = 128 + number
+
+
+def find_exit_code(error: BaseException) -> int:
+    """The exit code of a command that was interrupted by this, or by what it came from."""
+    stopped = error if isinstance(error, StoppedError) else error.__cause__
+    return stopped.exit_code if isinstance(stopped, StoppedError) else EXIT_INTERRUPTED
+
+
+@contextmanager
+def stop_by_signals() -> Generator[None]:
+    """Have the signals raise StoppedError in here. One that is ignored, as by nohup, stays so."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    caught = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    del frame
+    raise StoppedError(number)
