@@ -409,7 +409,7 @@ def test_a_repeated_put_changes_nothing_and_a_gap_is_refused(rig: Rig) -> None:
 def test_sealing_with_another_number_of_tasks_is_refused(rig: Rig) -> None:
     rig.submit(tasks=None)
     rig.put("job", 0, [b"a"])
-    with pytest.raises(JobStateError, match="has 1 tasks, not 2"):
+    with pytest.raises(JobStateError, match="has 1 task, not 2"):
         rig.queue.intake.seal("job", 2, rig.now)
 
 
