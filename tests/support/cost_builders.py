@@ -54,5 +54,5 @@ def make_slot(stack: ExitStack) -> SlotProcess:
     slot = SlotProcess(launcher, SlotSettings("none"), "slot")
     stack.callback(slot.end.close)
     stack.callback(slot.cell.close)
-    stack.callback(os.close, slot.pidfd)
+    stack.callback(os.close, slot.exit_fd)
     return slot

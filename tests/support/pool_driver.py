@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
-import select
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -101,18 +102,32 @@ def collect(
 
 
 def attend(pool: Pool, *batches: Batch, outcomes: Outcomes | None = None) -> Outcomes:
-    """``run``, as an agent does it: poll when slots have something to say or a moment has come."""
+    """``run``, as an agent does it: in an event loop, which watches the slots."""
     outcomes = Outcomes() if outcomes is None else outcomes
-    for batch in batches:
-        pool.submit(batch)
-    end = time.monotonic() + PATIENCE_SECONDS
-    outcomes.add(pool.poll(0))
-    while pool.outstanding:
-        now = time.monotonic()
-        assert now < end, f"the pool is stuck with {sorted(pool.outstanding)}"
-        select.select([pool.fileno()], [], [], max(0.0, min(pool.due_seconds, end) - now))
-        outcomes.add(pool.poll(0))
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(attend_in_loop(pool, *batches, outcomes=outcomes))
     return outcomes
+
+
+async def attend_in_loop(pool: Pool, *batches: Batch, outcomes: Outcomes) -> None:
+    """Take events when slots have something to say or a moment has come."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    news = asyncio.Event()
+    pool.attach(asyncio.get_running_loop(), news.set)
+    try:
+        for batch in batches:
+            pool.submit(batch)
+        outcomes.add(pool.take_events())
+        while pool.outstanding:
+            now = time.monotonic()
+            assert now < end, f"the pool is stuck with {sorted(pool.outstanding)}"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, min(pool.due_seconds, end) - now)):
+                    await news.wait()
+            news.clear()
+            outcomes.add(pool.take_events())
+    finally:
+        pool.detach()
 
 
 def run(pool: Pool, *batches: Batch) -> Outcomes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
-import select
 import signal
 import threading
 import time
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,19 @@ from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import crew, limits, slot_process
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.pool.pool import Pool
-from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, make_batch, run
+from support.pool_driver import (
+    PATIENCE_SECONDS,
+    Outcomes,
+    attend,
+    attend_in_loop,
+    collect,
+    make_batch,
+    run,
+)
 from support.pool_probe_service import LOADER, die_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Another test may have loaded a library with native threads, which Python 3.12 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -498,20 +507,60 @@ def test_a_task_that_closes_every_file_is_charged(
     assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(0, "crash")]
 
 
-def test_who_watches_the_pool_never_needs_to_wait_in_it(pool: Pool) -> None:
-    """What slots say makes its descriptor readable, and what else is due has its moment."""
-    pool.submit(make_batch(tasks=4, sleep=([1], 60), timeout_seconds=0.3))
-    watch = select.poll()
-    watch.register(pool.fileno(), select.POLLIN)
-    outcomes, end = Outcomes(), time.monotonic() + PATIENCE_SECONDS
-    while pool.outstanding:
-        left = min(end, pool.due_seconds) - time.monotonic()
-        watch.poll(max(0.0, left) * 1000)
-        outcomes.add(pool.poll(0))
-        assert time.monotonic() < end
-    assert outcomes.indices() == [0, 1, 2, 3]
-    assert [(failed.index, failed.reason) for failed in outcomes.failed()] == [(1, "timeout")]
-    assert pool.due_seconds > time.monotonic(), "nothing is left that is due"
+@pytest.fixture(params=["asyncio", "uvloop"])
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    module = pytest.importorskip(str(request.param))
+    with asyncio.Runner(loop_factory=module.new_event_loop) as runner:
+        yield runner
+
+
+def test_an_event_loop_watches_slots_that_die_overrun_and_are_sent_much(
+    pool: Pool, runner: asyncio.Runner
+) -> None:
+    inputs = [bytes(1 << 20)] * 8  # more than a slot's socket takes at once
+    acts: dict[str, object] = {"sleep": ([1], 60), "os._exit": ([2, 5], 3)}
+    outcomes = Outcomes()
+    runner.run(
+        attend_in_loop(
+            pool,
+            make_batch("echo", 8, job="echo", inputs=inputs),
+            make_batch(tasks=8, timeout_seconds=0.3, acts=acts),
+            outcomes=outcomes,
+        )
+    )
+    assert outcomes.indices("echo") == outcomes.indices() == list(range(8))
+    assert not outcomes.failed("echo")
+    failed = {one.index: one.reason for one in outcomes.failed()}
+    assert failed == {1: "timeout", 2: "crash", 5: "crash"}
+
+
+def test_a_pool_leaves_an_event_loop_and_goes_on_without(
+    pool: Pool, runner: asyncio.Runner
+) -> None:
+    for job in ("first", "second"):
+        outcomes = Outcomes()
+        runner.run(attend_in_loop(pool, make_batch(tasks=3, job=job), outcomes=outcomes))
+        assert outcomes.indices(job) == [0, 1, 2]
+        assert run(pool, make_batch(tasks=3)).indices() == [0, 1, 2]
+
+
+def test_nothing_is_due_in_a_pool_that_has_nothing_to_do(pool: Pool) -> None:
+    attend(pool, make_batch(tasks=4, timeout_seconds=30.0))
+    warm_up(pool)
+    pool.poll(0)
+    assert pool.due_seconds == inf
+
+
+def test_slots_that_cannot_start_are_said_so_in_an_event_loop(
+    start_method: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(slot_process, "run_slot", die_at_once)
+    with (
+        Pool(2, start_method, loader=LOADER) as pool,
+        pytest.raises(crew.SlotStartError, match="exit status 9"),
+    ):
+        runner.run(attend_in_loop(pool, make_batch("noop", 1), outcomes=Outcomes()))
 
 
 def test_poll_returns_when_its_time_is_over(pool: Pool) -> None:

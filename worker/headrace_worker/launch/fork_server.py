@@ -39,12 +39,16 @@ from headrace_worker.slot.slot import SlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
 #: A word of a report: a process number, or the system's error with a minus; then the exit status.
 REPORT = struct.Struct("i")
 
 #: What a fork server is called in lists of processes, where there is room for 15 characters.
 SERVER_NAME = "headrace-forks"
+
+#: Bytes that signals leave in the pipe, one each, taken out at a time.
+SIGNAL_BYTES = 4096
 
 #: The longest message in bytes.
 MESSAGE_BYTES = 1 << 17
@@ -123,18 +127,26 @@ class _Server:
         self._control = control
         self._lifeline = lifeline
         self._launcher = launcher
-        self._poll = select.poll()
-        self._poll.register(control, select.POLLIN)
-        #: Number and report of each slot, by its pidfd.
-        self._slots: dict[int, tuple[int, int]] = {}
+        #: The report of each slot, by its number.
+        self._slots: dict[int, int] = {}
+        # The system says that children have ended, and not which.
+        self._ended, self._wake = os.pipe()
+        os.set_blocking(self._ended, False)
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _go_on)
 
     def run(self) -> NoReturn:
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._ended, select.POLLIN)
         while True:
-            for fd, _ in self._poll.poll():
-                if fd == self._control.fileno():
-                    self._take_order()
-                else:
-                    self._bury(fd)
+            ready = {fd for fd, _ in poll.poll()}
+            if self._control.fileno() in ready:
+                self._take_order()
+            if self._ended in ready:
+                os.read(self._ended, SIGNAL_BYTES)
+                self._bury_ended()
 
     def _take_order(self) -> None:
         try:
@@ -153,31 +165,31 @@ class _Server:
             if not number:
                 self._become_slot(message, link, cell, report)
             _tell(report, number)
-            pidfd = os.pidfd_open(number)
-            self._slots[pidfd] = (number, report)
-            self._poll.register(pidfd, select.POLLIN)
+            self._slots[number] = report
         os.close(link)
         os.close(cell)
 
-    def _bury(self, pidfd: int) -> None:
-        number, report = self._slots.pop(pidfd)
-        self._poll.unregister(pidfd)
-        os.close(pidfd)
-        # Told first: if this process is killed in between, somebody can still ask the kernel.
-        _tell(report, read_end(number))
-        os.waitpid(number, 0)
-        os.close(report)
+    def _bury_ended(self) -> None:
+        for number in list(self._slots):
+            status = read_end(number)
+            if status is None:
+                continue
+            report = self._slots.pop(number)
+            # Told first: if this process is killed in between, somebody can still ask the kernel.
+            _tell(report, status)
+            os.waitpid(number, 0)
+            os.close(report)
         # What the tasks of slots have left behind is handed to this process.
-        reap_strays({number for number, _ in self._slots.values()})
+        reap_strays(self._slots)
 
     def _become_slot(self, message: bytes, link: int, cell: int, report: int) -> NoReturn:
         status = 1
         try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._control.close()
-            for pidfd, (_, other) in self._slots.items():
-                os.close(pidfd)
-                os.close(other)
-            os.close(report)
+            for fd in (self._ended, self._wake, report, *self._slots.values()):
+                os.close(fd)
             gc.enable()
             order = Order.decode(message)
             _name_process(order.name)
@@ -189,6 +201,10 @@ class _Server:
             status = process._bootstrap(self._lifeline)  # noqa: SLF001 - see above
         finally:
             os._exit(status)
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the signal has made the pipe readable."""
 
 
 def _name_process(name: str) -> None:

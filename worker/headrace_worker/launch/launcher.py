@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from headrace_wire.errors import UsageError
+from headrace_worker.launch.exit_watch import JoinThread
 from headrace_worker.launch.fork_server import (
     REPORT,
     Hello,
@@ -236,9 +237,7 @@ class ForkedServer:
 
     def poll(self) -> int | None:
         """0 if it has ended."""
-        if not self._ended:
-            number, _ = os.waitpid(self._number, os.WNOHANG)
-            self._ended = number != 0
+        self._wait(os.WNOHANG)
         return 0 if self._ended else None
 
     def kill(self) -> None:
@@ -246,9 +245,15 @@ class ForkedServer:
             os.kill(self._number, signal.SIGKILL)
 
     def wait(self) -> None:
+        self._wait(0)
+
+    def _wait(self, options: int) -> None:
         if not self._ended:
-            os.waitpid(self._number, 0)
-            self._ended = True
+            try:
+                number, _ = os.waitpid(self._number, options)
+            except ChildProcessError:  # another thread was told
+                number = self._number
+            self._ended = number != 0
 
 
 class ForkedSlot:
@@ -272,6 +277,7 @@ class ForkedSlot:
         self._exitcode: int | None = None
         self._report = report
         self._orphaned = False
+        self._lock = threading.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -286,29 +292,40 @@ class ForkedSlot:
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, as far as anybody tells of it."""
         if self._report >= 0 and _wait_for(self._report, timeout):
-            self._exitcode = _read_word(self._report)
-            self.close()
-            self._orphaned = self._exitcode is None
-            if self._orphaned:
-                self._server.wait()  # until then its children are not handed on
+            self._read_report()
         if self._orphaned:
-            self._exitcode = wait_for_orphan(self._pid, timeout)
-            self._orphaned = self._exitcode is None
+            exitcode = wait_for_orphan(self._pid, timeout)
+            if exitcode is not None:
+                self._exitcode = exitcode
+                self._orphaned = False
 
-    def insist(self) -> None:
-        """It is dead and the server does not say how, as it is frozen: end that, and ask anew."""
+    def end_server(self) -> None:
+        """End the fork server, which is frozen: this slot is dead, and it does not say how."""
         self._server.kill()
-        self.join(ANSWER_SECONDS)
 
     def kill(self) -> None:
-        if self._report >= 0 and self.exitcode is None:
+        if (self._report >= 0 or self._orphaned) and self.exitcode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 
     def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         if self._report >= 0:
             os.close(self._report)
             self._report = -1
+
+    def _read_report(self) -> None:
+        with self._lock:
+            if self._report < 0:  # another thread was told
+                return
+            self._exitcode = _read_word(self._report)
+            self._close()
+            if self._exitcode is None:
+                self._server.wait()  # until then its children are not handed on
+                self._orphaned = True
 
 
 def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
@@ -339,7 +356,8 @@ def _refuse_threads() -> None:
     # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
     # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
     dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
-    threads = sum(not isinstance(thread, dummy) for thread in threading.enumerate())
+    harmless = (dummy, JoinThread)
+    threads = sum(not isinstance(thread, harmless) for thread in threading.enumerate())
     if threads > 1:
         raise UsageError(
             f"the start method is 'fork' and this process has {threads} threads: a lock that "

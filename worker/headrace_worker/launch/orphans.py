@@ -14,10 +14,15 @@ import ctypes
 import logging
 import os
 import select
+import time
 from collections.abc import Container
+from math import inf
 
 #: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
+
+#: Seconds between looks at an orphan where the system has no pidfds.
+LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +40,14 @@ def adopt_orphans(*, on: bool = True) -> None:
 def wait_for_orphan(number: int, seconds: float | None) -> int | None:
     """Wait for the end of a process that may have become a child of this one.
 
-    Gives how it ended, negative for a signal. None where it has not ended, or is somebody else's.
+    Returns how it ended, negative for a signal; None where it has not ended, or is somebody else's.
     """
     try:
         pidfd = os.pidfd_open(number)
-    except OSError:
+    except ProcessLookupError:
         return None
+    except (AttributeError, OSError):
+        return _look_for_end(number, seconds)
     try:
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
@@ -54,10 +61,29 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def read_end(number: int) -> int:
-    """How a child that has ended did so, negative for a signal; it stays to be asked again."""
-    end = os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
-    assert end is not None, "it has ended"
+def _look_for_end(number: int, seconds: float | None) -> int | None:
+    # Without pidfds there is nothing to wait on: not every orphan becomes a child of this process.
+    end_seconds = inf if seconds is None else time.monotonic() + seconds
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            try:
+                found, status = os.waitpid(number, os.WNOHANG)
+            except ChildProcessError:
+                os.kill(number, 0)
+            else:
+                if found:
+                    return os.waitstatus_to_exitcode(status)
+            if time.monotonic() >= end_seconds:
+                return None
+            time.sleep(LOOK_SECONDS)
+    return None
+
+
+def read_end(number: int) -> int | None:
+    """How a child ended, negative for a signal; it stays to be asked again. None while it runs."""
+    end = os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if end is None:
+        return None
     return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
 
 

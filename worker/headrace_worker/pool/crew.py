@@ -1,10 +1,9 @@
-"""The slots of a pool: keeping so many of them alive, and waiting on all of them at once."""
+"""The slots of a pool: keeping so many of them alive, and watching all of them."""
 
 from __future__ import annotations
 
 import logging
 import select
-import selectors
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,10 @@ from headrace_wire.errors import HeadraceError
 from headrace_worker.pool.slot_process import SlotProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace_worker.launch.launcher import Launcher
+    from headrace_worker.pool.watcher import Watcher
     from headrace_worker.slot.slot import SlotSettings
 
 #: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
@@ -31,9 +33,22 @@ class SlotStartError(HeadraceError):
 
 
 class Crew:
-    """Starts, replaces and ends slots. Not thread safe."""
+    """Starts, replaces and ends slots. Not thread safe.
 
-    def __init__(self, size: int, launcher: Launcher, settings: SlotSettings) -> None:
+    ``on_readable`` is called with a slot that has sent something or closed its end, ``on_dead``
+    with one whose process has ended; both by the watcher.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        launcher: Launcher,
+        settings: SlotSettings,
+        watcher: Watcher,
+        *,
+        on_readable: Callable[[SlotProcess], object],
+        on_dead: Callable[[SlotProcess], object],
+    ) -> None:
         self.size = size
         self.slots: list[SlotProcess] = []
         self.closed = False
@@ -42,7 +57,9 @@ class Crew:
         self._started = 0
         self._failures = 0
         self._pause_end_seconds = 0.0
-        self._selector = selectors.EpollSelector()
+        self._watcher = watcher
+        self._on_readable = on_readable
+        self._on_dead = on_dead
 
     @property
     def next_start_seconds(self) -> float | None:
@@ -62,51 +79,44 @@ class Crew:
                 self._note_failure(str(error))
                 continue
             self.slots.append(slot)
-            self._selector.register(slot.end, selectors.EVENT_READ, slot)
-            self._selector.register(slot.pidfd, selectors.EVENT_READ, slot)
+            self._watch(slot)
+
+    def watch_with(self, watcher: Watcher) -> None:
+        """Be called back by this watcher from now on."""
+        for slot in self.slots:
+            self._unwatch(slot)
+        self._watcher = watcher
+        for slot in self.slots:
+            self._watch(slot)
 
     def note_ready(self, slot: SlotProcess) -> None:
         slot.ready = True
         self._failures = 0
 
-    def fileno(self) -> int:
-        """A descriptor that is readable whenever ``wait`` would return at once."""
-        return self._selector.fileno()
-
-    def wait(self, timeout_seconds: float | None) -> tuple[list[SlotProcess], list[SlotProcess]]:
-        """Wait until something happens; tells who has written, and who is dead."""
-        heard: list[SlotProcess] = []
-        dead: list[SlotProcess] = []
-        for key, happened in self._selector.select(timeout_seconds):
-            slot: SlotProcess = key.data
-            if key.fd == slot.pidfd:
-                dead.append(slot)
-                continue
-            if happened & selectors.EVENT_WRITE:
-                self.push(slot)
-            if happened & selectors.EVENT_READ:
-                heard.append(slot)
-        return heard, dead
-
     def push(self, slot: SlotProcess) -> None:
         """Send what the slot takes now, and the rest as soon as it reads."""
         slot.end.push()
-        wanted = selectors.EVENT_READ
-        if slot.end.is_backed_up:
-            wanted |= selectors.EVENT_WRITE
-        if slot.ended_seconds is None and self._selector.get_key(slot.end).events != wanted:
-            self._selector.modify(slot.end, wanted, slot)
+        if slot.ended_seconds is None and slot.end.is_backed_up != slot.watched_for_room:
+            slot.watched_for_room = slot.end.is_backed_up
+            if slot.watched_for_room:
+                self._watcher.add_writer(slot.end.fileno(), self.push, slot)
+            else:
+                self._watcher.remove_writer(slot.end.fileno())
 
     def note_ended(self, slot: SlotProcess) -> None:
         """Stop listening to a slot that has closed its end."""
         if slot.ended_seconds is None:
+            self._unwatch_end(slot)
             slot.ended_seconds = time.monotonic()
-            self._selector.unregister(slot.end)
+
+    def note_dead(self, slot: SlotProcess) -> None:
+        """Stop watching for the end of a slot, which has come."""
+        slot.dead = True
+        self._watcher.remove_reader(slot.exit_fd)
 
     def bury(self, slot: SlotProcess) -> int | None:
         """Free what a dead slot leaves; gives its exit status as ``SlotProcess.bury`` does."""
         self.note_ended(slot)
-        self._selector.unregister(slot.pidfd)
         self.slots.remove(slot)
         status = slot.bury()
         if not slot.ready and slot.verdict in (None, "start"):
@@ -125,25 +135,44 @@ class Crew:
             return []
         self.closed = True
         for slot in self.slots:
+            self._unwatch(slot)
             slot.revoke()
             slot.end.close()
             running = slot.cell.read_running() if call_off else None
             if kill or (running and not slot.cell.ask_to_end(running.number)):
                 slot.kill()
-        living = {slot.pidfd for slot in self.slots}
+        living = {slot.exit_fd for slot in self.slots}
         end = time.monotonic() + grace_seconds
         while living and (rest := end - time.monotonic()) > 0:
             ended = select.poll()
-            for pidfd in living:
-                ended.register(pidfd, select.POLLIN)
+            for exit_fd in living:
+                ended.register(exit_fd, select.POLLIN)
             living.difference_update(fd for fd, _ in ended.poll(rest * 1000))
         for slot in self.slots:
             slot.kill()
             slot.bury()
         self._launcher.close()
-        self._selector.close()
         slots, self.slots = self.slots, []
         return slots
+
+    def _watch(self, slot: SlotProcess) -> None:
+        if slot.ended_seconds is None:
+            self._watcher.add_reader(slot.end.fileno(), self._on_readable, slot)
+            if slot.watched_for_room:
+                self._watcher.add_writer(slot.end.fileno(), self.push, slot)
+        if not slot.dead:
+            self._watcher.add_reader(slot.exit_fd, self._on_dead, slot)
+
+    def _unwatch(self, slot: SlotProcess) -> None:
+        if slot.ended_seconds is None:
+            self._unwatch_end(slot)
+        if not slot.dead:
+            self._watcher.remove_reader(slot.exit_fd)
+
+    def _unwatch_end(self, slot: SlotProcess) -> None:
+        self._watcher.remove_reader(slot.end.fileno())
+        if slot.watched_for_room:
+            self._watcher.remove_writer(slot.end.fileno())
 
     def _note_failure(self, why: str) -> None:
         self._failures += 1

@@ -6,13 +6,15 @@
                   not started    ▼                          ▼
     poll ◄─ Failed ◄──────── Autopsy        Done, Failed ◄── its messages
 
-There is no thread: everything happens inside ``poll`` (and briefly in the other calls), which waits
-on the slots' sockets, their pidfds, and the next moment at which a time limit may be over. Who
-waits for other things as well watches ``fileno`` until ``due_seconds``, and then polls without
-waiting. No lock is shared with a slot, so a slot can die at any moment without harm to another.
+There is no thread. What slots say is read when a ``Watcher`` calls back, and everything else
+happens inside ``take_events`` (and briefly in the other calls). An event loop that the pool is
+attached to is such a watcher: ``on_news`` is called when there may be events to take, and whoever
+runs the loop also takes them at ``due_seconds``, the next moment at which a time limit may be over.
+Without an event loop ``poll`` waits for all of that. No lock is shared with a slot, so a slot can
+die at any moment without harm to another.
 
 ``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
-exit), those that are left are killed, all are buried, then the selector is closed.
+exit), those that are left are killed, and all are buried.
 """
 
 from __future__ import annotations
@@ -51,13 +53,15 @@ from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.news import News, Progress, TaskLine
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import Tenancy
+from headrace_worker.pool.watcher import SelectorWatcher
 from headrace_worker.slot.slot import SlotSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from headrace_worker.link.channel import Message
+    from headrace_worker.pool.watcher import Watcher
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
@@ -133,7 +137,17 @@ class Pool:
         self._restarts: Counter[str] = Counter()
         self._tenancy = Tenancy()
         self._due_seconds = 0.0
-        self._crew = Crew(slots, launcher, settings)
+        self._dead: list[SlotProcess] = []
+        self._selector = SelectorWatcher()
+        self._on_news: Callable[[], object] | None = None
+        self._crew = Crew(
+            slots,
+            launcher,
+            settings,
+            self._selector,
+            on_readable=self._hear_slot,
+            on_dead=self._note_dead,
+        )
         try:
             self._crew.start_missing(time.monotonic())
         except BaseException:
@@ -243,39 +257,59 @@ class Pool:
         self._line.append(Stretch(held, batch.start, batch.stop))
         self._feed()
 
+    def attach(self, watcher: Watcher, on_news: Callable[[], object]) -> None:
+        """Have an event loop watch the slots; ``on_news`` tells that there are events to take.
+
+        It is called from the loop, whenever slots have said something, and maybe in vain.
+        """
+        self._check_open()
+        self._crew.watch_with(watcher)
+        self._on_news = on_news
+
+    def detach(self) -> None:
+        """Have no event loop watch the slots any more."""
+        self._crew.watch_with(self._selector)
+        self._on_news = None
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when ``poll`` would find news at once."""
+        return self._selector.fileno()
+
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
         """Wait for events, news of tasks, or the time limit (None: without end).
 
-        Raises SlotStartError when slots die one after the other before they are ready.
+        For a pool that is attached to no event loop. Raises what ``take_events`` does.
         """
         self._check_open()
         end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             wait: float | None = 0.0
-            if not (self._events or self._news.came or time.monotonic() >= end):
+            if not (self._has_news or time.monotonic() >= end):
                 due = min(end, self._keep_going())
                 wait = None
                 if due < inf:
                     wait = min(max(0.0, due - time.monotonic()), LONGEST_WAIT_SECONDS)
-            heard, dead = self._crew.wait(wait)
-            for slot in heard:
-                self._read(slot)
-            for slot in dead:
-                self._bury(slot)
-            if self._events or self._news.came or time.monotonic() >= end:
-                self._news.came = False
-                # Slots go on while the caller looks at the events.
-                self._due_seconds = self._keep_going()
-                events, self._events = self._events, []
-                return events
+            self._selector.wait(wait)
+            self._bury_dead()
+            if self._has_news or time.monotonic() >= end:
+                return self.take_events()
 
-    def fileno(self) -> int:
-        """A descriptor that is readable when slots have something to say."""
-        return self._crew.fileno()
+    def take_events(self) -> list[Event]:
+        """Take what has come, without waiting, and have slots go on.
+
+        Raises SlotStartError when slots die one after the other before they are ready.
+        """
+        self._check_open()
+        self._bury_dead()
+        self._news.came = False
+        # Slots go on while the caller looks at the events.
+        self._due_seconds = self._keep_going()
+        events, self._events = self._events, []
+        return events
 
     @property
     def due_seconds(self) -> float:
-        """The monotonic moment by which to poll again, whatever slots say; infinite for never."""
+        """The monotonic moment by which to take events, whatever slots say; infinite for never."""
         return self._due_seconds
 
     def cancel(self, job: str) -> None:
@@ -346,9 +380,30 @@ class Pool:
         """
         unfinished = self._line.take_all()
         slots = self._crew.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
+        self._selector.close()
         for slot in slots:
             unfinished += slot.take_all()
         return self._return(unfinished)
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self._events or self._news.came)
+
+    def _hear_slot(self, slot: SlotProcess) -> None:
+        self._read(slot)
+        if self._on_news:
+            self._on_news()
+
+    def _note_dead(self, slot: SlotProcess) -> None:
+        self._crew.note_dead(slot)
+        self._dead.append(slot)
+        if self._on_news:
+            self._on_news()
+
+    def _bury_dead(self) -> None:
+        dead, self._dead = self._dead, []
+        for slot in dead:
+            self._bury(slot)
 
     def _check_open(self) -> None:
         if self._crew.closed:

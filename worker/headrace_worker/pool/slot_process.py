@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import time
 from collections import OrderedDict
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from headrace_wire.record import Record
-from headrace_worker.launch.launcher import ForkedSlot
+from headrace_worker.launch.exit_watch import ExitWatch, watch_exit
+from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.link.cell import Cell, Running
 from headrace_worker.link.channel import Message, PoolEnd
 from headrace_worker.link.messages import RETIRE, RUN
@@ -68,6 +66,9 @@ class SlotProcess:
         self.verdict: Verdict | None = None
         self.verdict_number = 0
         self.ended_seconds: float | None = None
+        self.dead = False
+        #: Whether the pool is called back when the slot can be sent more.
+        self.watched_for_room = False
         self.cpu_seconds = 0.0
         self.verdict_cpu_seconds = 0.0
         self.grace_number = 0
@@ -92,16 +93,21 @@ class SlotProcess:
             raise
         assert self._process.pid is not None, "a started process has a number"
         self.pid = self._process.pid
-        self.pidfd = -1
+        self.exit: ExitWatch | None = None
         try:
-            # Not the process's sentinel, which also fires when only the fork server has died.
-            self.pidfd = os.pidfd_open(self.pid)
+            self.exit = watch_exit(self._process)
         except OSError as error:
             self._process.kill()
             status = self.bury()
             if isinstance(error, ProcessLookupError):  # the fork server has buried it already
                 raise OSError(f"a slot died while it started (exit status {status})") from None
             raise
+
+    @property
+    def exit_fd(self) -> int:
+        """A descriptor that is readable when the process has ended."""
+        assert self.exit, "it has been started"
+        return self.exit.fileno()
 
     def send(self, stretch: Stretch) -> None:
         """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
@@ -264,9 +270,8 @@ class SlotProcess:
             self.grace_number, self.grace_end_seconds = number, grace_end_seconds
 
     def kill(self) -> None:
-        # By descriptor: its number may already belong to another process.
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        assert self.exit, "it has been started"
+        self.exit.kill()
 
     def bury(self) -> int | None:
         """Free what a dead slot leaves; gives its exit status, negative for a signal.
@@ -274,15 +279,17 @@ class SlotProcess:
         None where it is not known, because the fork server that would know has gone, and the kernel
         does not tell this process.
         """
-        self._process.join(STATUS_SECONDS)
+        join = self.exit.join if self.exit else self._process.join
+        join(STATUS_SECONDS)
         status = self._process.exitcode
         if status is None and isinstance(self._process, ForkedSlot):
-            self._process.insist()
+            self._process.end_server()
+            join(ANSWER_SECONDS)
             status = self._process.exitcode
+        if self.exit:
+            self.exit.close()
         if status is not None:
             self._process.close()
         self.end.close()
         self.cell.close()
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
         return status

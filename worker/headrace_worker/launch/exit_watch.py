@@ -1,0 +1,117 @@
+"""A descriptor that becomes readable when a child process has ended.
+
+On Linux that is a pidfd. Systems without pidfds, and containers that forbid them, get a pipe whose
+other end a thread closes when it has joined the process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from headrace_worker.launch.launcher import Child
+
+#: What the system answers where there are no pidfds, or where they are forbidden.
+NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+
+
+class ExitWatch(Protocol):
+    """Watches one process, until ``close``."""
+
+    def fileno(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def join(self, seconds: float) -> None:
+        """Wait until it is known how the process ended."""
+
+    def close(self) -> None: ...
+
+
+def watch_exit(process: Child) -> ExitWatch:
+    """Watch a process that was just started; raises OSError where the system refuses.
+
+    Raises ProcessLookupError where somebody else has waited for its end already.
+    """
+    try:
+        return PidfdWatch(process)
+    except AttributeError:
+        return JoinWatch(process)
+    except OSError as error:
+        if error.errno not in NO_PIDFDS:
+            raise
+        return JoinWatch(process)
+
+
+class PidfdWatch:
+    """A pidfd. Raises AttributeError where Python knows of none."""
+
+    def __init__(self, process: Child) -> None:
+        assert process.pid is not None, "a started process has a number"
+        self._process = process
+        # Not the process's sentinel, which also fires when only the fork server has died.
+        self._pidfd = os.pidfd_open(process.pid)
+
+    def fileno(self) -> int:
+        return self._pidfd
+
+    def kill(self) -> None:
+        # By descriptor: its number may already belong to another process.
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def join(self, seconds: float) -> None:
+        self._process.join(seconds)
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+
+
+class JoinWatch:
+    """A pipe that a thread closes when it has joined the process."""
+
+    def __init__(self, process: Child) -> None:
+        self._process = process
+        self._near, far = os.pipe()
+        self._thread = JoinThread(process, far)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._thread.close()
+            os.close(self._near)
+            raise OSError(errno.EAGAIN, str(error)) from None
+
+    def fileno(self) -> int:
+        return self._near
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def close(self) -> None:
+        os.close(self._near)
+
+
+class JoinThread(threading.Thread):
+    """Waits for the end of a process, and holds no lock meanwhile: a fork beside it is harmless."""
+
+    def __init__(self, process: Child, far: int) -> None:
+        super().__init__(name="headrace-join", daemon=True)
+        self._process = process
+        self._far = far
+
+    def run(self) -> None:
+        try:
+            self._process.join()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        os.close(self._far)
