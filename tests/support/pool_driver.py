@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headrace_worker.pool.pool import Pool
 
 #: Nothing in these tests takes longer, in seconds; a pool that is stuck fails the test.
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 _keys = itertools.count(1)
 
