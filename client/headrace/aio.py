@@ -68,9 +68,9 @@ class AsyncCluster:
         """A job by its id. Raises UnknownJobError."""
         return AsyncJob(await asyncio.to_thread(self._cluster.job, job_id))
 
-    async def jobs(self) -> tuple[JobStatus, ...]:
-        """Every job, the newest first."""
-        return await asyncio.to_thread(self._cluster.jobs)
+    async def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
+        """Every job, the newest first; with ``data`` also those that keep data for others."""
+        return await asyncio.to_thread(self._cluster.jobs, data=data)
 
     async def workers(self) -> tuple[WorkerStatus, ...]:
         """Every connected worker."""

@@ -184,10 +184,15 @@ class Cluster(SharedFactory):
             raise TypeError(f"a job's id is a str, not {type(job_id).__name__} {job_id!r}")
         return Job(self._engine, self._engine.jobs.status(job_id))
 
-    def jobs(self) -> tuple[JobStatus, ...]:
-        """Every job, the newest first, without its parameters."""
+    def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
+        """Every job, the newest first, without its parameters.
+
+        With ``data`` also those that keep what a pool's function or ``initargs`` bring along, which
+        nobody runs.
+        """
+        asked = (True,) if data else ()
         found: list[JobStatus] = []
-        while page := self._engine.jobs.jobs(found[-1].number if found else 0):
+        while page := self._engine.jobs.jobs(found[-1].number if found else 0, *asked):
             found += page
             if len(page) < JOBS_PER_PAGE:
                 break

@@ -26,6 +26,7 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+from headrace_wire.record import replace
 from headrace_wire.timeouts import FOR_EVER, Limit
 from headrace_wire.words import count
 
@@ -109,12 +110,13 @@ class Job:
                 max_bytes=FETCH_BYTES,
                 wait_seconds=wait_seconds,
                 seen=seen,
+                known=True,
             )
             wait_seconds = MAX_WAIT_SECONDS
             fetched = self._fetch(request, limit)
             seen = fetched.status.done + fetched.status.failed
             if on_progress:
-                on_progress(fetched.status)
+                on_progress(self.status)
             for run in fetched.runs:
                 values = unpack_batch(run.values)
                 if received:
@@ -152,6 +154,7 @@ class Job:
                 max_bytes=0,
                 wait_seconds=MAX_WAIT_SECONDS,
                 seen=self.status.done + self.status.failed,
+                known=True,
             )
             self._fetch(request, limit)
             if limit.is_over and not self.is_over:
@@ -167,7 +170,7 @@ class Job:
             if limit.is_over:
                 raise self._time_out(f"; {error.message}") from error
             raise
-        self.status = fetched.status
+        self.status = replace(fetched.status, parameters=self.status.parameters)
         return fetched
 
     def _time_out(self, why: str = "") -> WaitTimedOutError:
@@ -256,13 +259,10 @@ class Job:
 
     def failures(self) -> Iterator[TaskFailure]:
         """The failed tasks in index order."""
-        offset = 0
-        while True:
-            page = self._engine.results.failures(self.id, offset, 1000)
+        start = 0
+        while page := self._engine.results.failures(self.id, start, 1000):
             yield from page
-            offset += len(page)
-            if not page:
-                return
+            start = page[-1].index + 1
 
     def acknowledge(self) -> None:
         """Say that the results are safe: the coordinator drops them."""

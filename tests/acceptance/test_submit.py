@@ -15,7 +15,8 @@ from headrace.job import Job
 from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED
+from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, FetchRequest
+from headrace_wire.record import replace
 from headrace_wire.timeouts import Limit
 from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
@@ -318,3 +319,30 @@ def run_with_full_output(shell: Shell, *words: str) -> tuple[int, str]:
         process = shell.start(*words, stdout=full)
         _, err = process.communicate(timeout=LIMIT)
     return process.returncode, err
+
+
+def test_failed_tasks_are_paged_by_their_index(cluster: Cluster) -> None:
+    job = submit(cluster, plan(10, fail=[3, 7, 9]))
+    job.wait(LIMIT)
+    results = cluster.engine.results
+    pages = [results.failures(job.id, start, 2) for start in (0, 4, 8, 10)]
+    assert [[failure.index for failure in page] for page in pages] == [[3, 7], [7, 9], [9], []]
+    assert [failure.index for failure in job.failures()] == [3, 7, 9]
+
+
+def test_a_jobs_parameters_come_once_and_not_with_every_fetch(cluster: Cluster) -> None:
+    job = submit(cluster, plan(3))
+    parameters = job.status.parameters
+    assert len(drain(job)) == 3
+    assert job.status.parameters == parameters, "the job still knows them"
+    request = FetchRequest(job.id, 0, ordered=False, max_bytes=0, wait_seconds=0.0, seen=0)
+    results = cluster.engine.results
+    assert results.fetch(request).status.parameters == parameters
+    assert results.fetch(replace(request, known=True)).status.parameters == b""
+
+
+def test_values_of_a_job_with_gaps_come_in_order_when_it_has_ended(cluster: Cluster) -> None:
+    job = submit(cluster, plan(6, fail=[0, 2, 5]))
+    job.wait(LIMIT)
+    values = {index: str(index * index).encode() for index in (1, 3, 4)}
+    assert list(job.values(ordered=True)) == list(values.items())

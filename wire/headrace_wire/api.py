@@ -94,10 +94,11 @@ class JobQueueApi(Protocol):
         """A job as it stands. Raises UnknownJobError."""
         ...
 
-    def jobs(self, before: Count = 0) -> tuple[JobStatus, ...]:
+    def jobs(self, before: Count = 0, data: bool = False) -> tuple[JobStatus, ...]:
         """Up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
 
-        With ``before``, of those whose ``number`` is lower.
+        With ``before``, of those whose ``number`` is lower. Those that keep data for others are
+        left out, unless ``data`` is to be told of.
         """
         ...
 
@@ -172,8 +173,8 @@ class ResultQueueApi(Protocol):
         """Give out what came of an owned job, waiting up to ``wait_seconds`` for something."""
         ...
 
-    def failures(self, job: JobId, offset: Count, limit: Count) -> tuple[TaskFailure, ...]:
-        """Failed tasks of a job in index order, ``limit`` of them from the ``offset``-th on."""
+    def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
+        """Failed tasks of a job in index order from task ``start`` on, ``limit`` at most."""
         ...
 
     def logs(self, request: LogRequest) -> LogPage:

@@ -405,7 +405,8 @@ class Span(Message):
 class FetchRequest(Message):
     """Ask for results past ``cursor`` (0 at first, then as the last answer said).
 
-    ``seen`` tasks are known to have an outcome: there is an answer when there are others.
+    ``seen`` tasks are known to have an outcome: there is an answer when there are others. To who
+    says that the job is ``known`` its parameters are not sent again.
     """
 
     job: JobId
@@ -414,6 +415,7 @@ class FetchRequest(Message):
     max_bytes: Count
     wait_seconds: Seconds
     seen: Count
+    known: bool = False
 
 
 class ResultRun(Message):

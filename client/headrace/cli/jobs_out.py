@@ -33,11 +33,12 @@ MAX_PROGRESS = 10_000
 
 
 @click.command()
+@option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
 @connection_options
 @json_option
-def jobs(coordinator: Address, key_file: Path, as_json: bool) -> None:
+def jobs(data_jobs: bool, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List jobs, the newest first."""
-    statuses = connect(coordinator, key_file).jobs()
+    statuses = connect(coordinator, key_file).jobs(data=data_jobs)
     if as_json:
         say_json([show_status(status) for status in statuses])
         return

@@ -180,6 +180,8 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Family]:
     leased: Tally[str] = Tally()
     oldest: dict[str, float] = {}
     for job in queue.state.jobs.values():
+        if job.keeps_data:
+            continue  # it is part of another one
         service = job.spec.service
         if service not in depth and len(depth) >= MAX_SERIES:
             service = OTHER

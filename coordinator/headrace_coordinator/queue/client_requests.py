@@ -119,7 +119,7 @@ class Intake:
     def require_data(self, job_id: str) -> None:
         """Raise UnknownJobError where there is no job of this id that keeps data."""
         job = self._state.find(job_id)
-        if job.spec.service != DATA_SERVICE:
+        if not job.keeps_data:
             raise UnknownJobError(f"job {job_id} keeps no data for others")
 
     def seal(self, job_id: str, tasks: int, now: Now) -> JobStatus:
@@ -134,14 +134,24 @@ class Intake:
             self._state.change(job, now)
         return self.status(job_id, now)
 
-    def status(self, job_id: str, now: Now) -> JobStatus:
+    def status(self, job_id: str, now: Now, *, with_parameters: bool = True) -> JobStatus:
         """A job as it stands."""
         job = self._state.find(job_id)
-        return job.status(now.at, self._explain_waiting(job))
+        parameters = None if with_parameters else b""
+        return job.status(now.at, self._explain_waiting(job), parameters=parameters)
 
-    def list_jobs(self, before: float, most: int, now: Now) -> list[JobStatus]:
-        """Jobs with numbers below ``before``, the newest first, without their parameters."""
-        older = (job for job in reversed(self._state.jobs.values()) if job.number < before)
+    def list_jobs(
+        self, before: float, most: int, now: Now, *, data: bool = False
+    ) -> list[JobStatus]:
+        """Jobs with numbers below ``before``, the newest first, without their parameters.
+
+        Those that keep data for others are among them if ``data``.
+        """
+        older = (
+            job
+            for job in reversed(self._state.jobs.values())
+            if job.number < before and (data or not job.keeps_data)
+        )
         return [
             job.status(now.at, self._explain_waiting(job), parameters=b"")
             for job in islice(older, most)
@@ -248,7 +258,7 @@ class Intake:
             return self._spool.disk_problem
         if job.is_final or job.leases or not job.is_waiting():
             return ""
-        if job.spec.service == DATA_SERVICE:
+        if job.keeps_data:
             return "it keeps data for other jobs"
         members = self._state.members.values()
         if not members:

@@ -6,7 +6,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.state import QueueState
-from headrace_wire.messages import CANCELLED, DATA_SERVICE, LOST, SUCCEEDED
+from headrace_wire.messages import CANCELLED, LOST, SUCCEEDED
 
 #: Losses after which the largest lease, quartered each time, holds a single task.
 LOSSES_IN_COMPANY = 9
@@ -31,7 +31,7 @@ def check_invariants(state: QueueState) -> None:
     held = {lease for member in state.members.values() for lease in member.leases}
     assert listed == held == set(state.leases), "3"
     for job_id, job in state.jobs.items():
-        is_run = job.spec.service != DATA_SERVICE
+        is_run = not job.keeps_data
         assert not (job.is_waiting() and is_run) or job_id in state.turns, f"7: {job}"
         assert not job.suspects or job_id in state.suspected, f"7: {job}"
         assert not job.delayed or job_id in state.paused, f"7: {job}"

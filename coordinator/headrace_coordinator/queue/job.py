@@ -25,6 +25,7 @@ from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.runs import Run, Runs
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.messages import (
+    DATA_SERVICE,
     FAILED,
     FINAL_STATES,
     LOST,
@@ -127,6 +128,11 @@ class Job(Record, frozen=False):
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether it holds data for other jobs: nobody runs it, and it waits for nothing."""
+        return self.spec.service == DATA_SERVICE
 
     @property
     def waiting(self) -> int:

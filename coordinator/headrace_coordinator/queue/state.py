@@ -8,7 +8,6 @@ from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import DATA_SERVICE
 from headrace_wire.record import Record, field
 
 
@@ -48,6 +47,8 @@ class QueueState(Record, frozen=False):
     unknown_tasks: int = 0
     #: Jobs of which a worker was given nothing for want of room, and whether that was told.
     held: dict[str, bool] = field(default_factory=dict[str, bool])
+    #: Jobs that keep data for others.
+    data_jobs: int = 0
     #: Bytes of all jobs' parameters.
     parameter_bytes: int = 0
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
@@ -74,12 +75,14 @@ class QueueState(Record, frozen=False):
         job.number = self._last_number
         self.parameter_bytes += len(job.spec.parameters)
         self.jobs[job.spec.id] = job
+        self.data_jobs += job.keeps_data
         self.note_waiting(job)
 
     def forget(self, job: Job) -> None:
         """Forget a job that nobody holds anything of."""
         self.reckon(job)
         del self.jobs[job.spec.id]
+        self.data_jobs -= job.keeps_data
         self.parameter_bytes -= len(job.spec.parameters)
         self.turns.drop(job.spec.id)
         self.suspected.pop(job.spec.id, None)
@@ -87,7 +90,7 @@ class QueueState(Record, frozen=False):
 
     def note_waiting(self, job: Job) -> None:
         """Have a job's waiting tasks found by those who ask for work."""
-        if job.spec.service == DATA_SERVICE:
+        if job.keeps_data:
             return  # nobody runs it
         self.turns.place(job)
         if job.suspects:
@@ -148,12 +151,21 @@ class QueueState(Record, frozen=False):
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""
-        for lease in list(job.leases.values()):
-            member = self.members.get(lease.worker)
-            if member:
+        alone: dict[str, bool] = {}
+        for lease in job.leases.values():  # they may be many: each of them costs next to nothing
+            self.leases.pop(lease.id, None)
+            alone[lease.worker] = lease.alone or alone.get(lease.worker, False)
+            if member := self.members.get(lease.worker):
+                member.leases.discard(lease.id)
+        job.leases.clear()
+        job.leased = 0
+        self.reckon(job)
+        for worker, was_alone in alone.items():
+            if member := self.members.get(worker):
                 member.order_stop(job.spec.id)
-                self.events.append(OrdersGiven(lease.worker))
-            self.drop_lease(lease)
+                self.events.append(OrdersGiven(worker))
+                if was_alone or (self.clearing == worker and not member.leases):
+                    self.events.append(WorkAppeared())  # for this worker, which was kept from it
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""

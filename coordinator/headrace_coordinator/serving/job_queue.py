@@ -108,9 +108,9 @@ class JobQueue:
         status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
         return status
 
-    def jobs(self, before: int = 0) -> tuple[JobStatus, ...]:
+    def jobs(self, before: int = 0, data: bool = False) -> tuple[JobStatus, ...]:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, ...]:
-            return tuple(queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now))
+            return tuple(queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now, data=data))
 
         statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
         return statuses
@@ -169,7 +169,7 @@ class JobQueue:
                 uptime_seconds=time.monotonic() - self._started,
                 workers=len(queue.state.members),
                 slots=queue.state.count_slots(),
-                jobs=len(queue.state.jobs),
+                jobs=len(queue.state.jobs) - queue.state.data_jobs,
                 store_ok=not self._ledger.problem,
                 problem=self._ledger.problem,
                 held=queue.spool.held_because,

@@ -114,9 +114,9 @@ class ResultQueue:
             if not (yield self._bells.wait(topic, rung, deadline)):
                 return collected
 
-    def failures(self, job: str, offset: int, limit: int) -> tuple[TaskFailure, ...]:
+    def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
-        return self._ledger.store.reader.read_failures(job, offset, min(limit, MAX_FAILURES))
+        return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
 
     def logs(self, request: LogRequest) -> Answer[LogPage]:
         topic = name_log_topic(request.job)
@@ -187,18 +187,21 @@ class ResultQueue:
             job = queue.state.find(request.job)
             job.heard = now.monotonic
             _require_results(job)
-            # A copy, because it is read outside of the lock; failures are few.
-            skipped = RangeSet([*job.dead, *job.dropped])
-            if job.is_final:  # of a cancelled job, what is missing will not come
-                for start, stop in job.done.missing(0, job.tasks):
-                    skipped.add(start, stop)
-            return queue.intake.status(request.job, now), skipped
+            status = queue.intake.status(request.job, now, with_parameters=not request.known)
+            # A copy, because it is read outside of the lock. Who takes values as they come passes
+            # nothing over, nor does who asks for those of a final job: what is missing there will
+            # not come.
+            if request.ordered and not job.is_final:
+                return status, RangeSet([*job.dead, *job.dropped])
+            return status, RangeSet(job.dropped)
 
         status, skipped = self._ledger.observe(look)
         final = status.finished_at is not None
         reader, size = self._ledger.store.reader, min(request.max_bytes, MAX_FETCH_BYTES)
         if request.ordered:
-            runs, cursor = reader.read_results_from(request.job, request.cursor, size, skipped)
+            runs, cursor = reader.read_results_from(
+                request.job, request.cursor, size, skipped, status.tasks if final else None
+            )
             return Fetched(status, tuple(runs), cursor, final and cursor >= status.tasks)
         found, cursor = reader.read_results_after(request.job, request.cursor, size)
         runs = [run for run in found if run.start not in skipped]

@@ -128,11 +128,12 @@ class StoreReader:
         return runs, last
 
     def read_results_from(
-        self, job: str, index: int, max_bytes: int, skipped: RangeSet
+        self, job: str, index: int, max_bytes: int, skipped: RangeSet, tasks: int | None = None
     ) -> tuple[list[ResultRun], int]:
         """Runs in index order from task ``index`` on, as far as no task is missing.
 
-        Returns the index that comes next. ``skipped`` tasks are passed over: they have no value.
+        Returns the index that comes next. ``skipped`` tasks are passed over: they have no value. Of
+        a job that is final, and has so many ``tasks``, all that are missing are passed over.
         Damaged runs are as for ``read_results_after``.
         """
         query = """
@@ -145,11 +146,15 @@ class StoreReader:
             for start, _, stop, size_bytes in reader.execute(query, (job, index)):
                 if start in skipped:  # delivered, and not yet taken out
                     continue
-                if start != skipped.next_missing(index) or (chosen and size >= max_bytes):
+                is_next = tasks is not None or start == skipped.next_missing(index)
+                if not is_next or (chosen and size >= max_bytes):
+                    index = skipped.next_missing(index) if tasks is None else start
                     break
                 chosen.append(start)
                 size += size_bytes
                 index = stop
+            else:
+                index = skipped.next_missing(index) if tasks is None else max(index, tasks)
             found = (
                 row
                 for start in chosen
@@ -164,14 +169,16 @@ class StoreReader:
                     index = row[0]
                     break
                 runs.append(run)
-        return runs, skipped.next_missing(index)
+        return runs, index
 
     def read_failures(
-        self, job: str, offset: int, limit: int, max_bytes: int = FAILURE_BYTES
+        self, job: str, start: int, limit: int, max_bytes: int = FAILURE_BYTES
     ) -> tuple[TaskFailure, ...]:
-        """Dead tasks of a job in index order; at least one, if there is one."""
-        query = "SELECT task, failure FROM failures WHERE job = ? ORDER BY task LIMIT ? OFFSET ?"
-        return self._read_failures(query, (job, limit, offset), max_bytes)[0]
+        """Dead tasks of a job in index order from ``start`` on; at least one, if there is one."""
+        query = """
+            SELECT task, failure FROM failures WHERE job = ? AND task >= ? ORDER BY task LIMIT ?
+        """
+        return self._read_failures(query, (job, start, limit), max_bytes)[0]
 
     def read_failures_after(
         self, job: str, number: int, limit: int, max_bytes: int = FAILURE_BYTES
