@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from headrace.calls import Calls, CallWithdrawnError
-from headrace.outcomes import Outcome, call_safely
+from headrace.outcomes import Outcome, call_safely, read_timeout
 from headrace.pace import Pace
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
@@ -71,15 +71,17 @@ class CallFuture(Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """See ``concurrent.futures.Future.result``."""
+        seconds = read_timeout(timeout)
         if not self.done():
             self._backlog.prepare_to_wait(self.done)
-        return super().result(timeout)
+        return super().result(seconds)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See ``concurrent.futures.Future.exception``."""
+        seconds = read_timeout(timeout)
         if not self.done():
             self._backlog.prepare_to_wait(self.done)
-        return super().exception(timeout)
+        return super().exception(seconds)
 
     def note_withdrawn(self) -> None:
         """Be cancelled: the call was taken back."""
@@ -189,7 +191,7 @@ class Backlog:
     def _hand_over(self, futures: list[CallFuture[Any]]) -> None:
         now = time.monotonic()
         items = [future.item for future in futures]
-        first = self.calls.hand_over(items, [future.settle for future in futures])
+        first = self.calls.hand_over(items, [(future.settle, future.name) for future in futures])
         for index, future in enumerate(futures, first):
             future.index, future.place, future.item = index, OUT, b""
             self._pace.note_out(now)

@@ -91,10 +91,11 @@ class Calls:
         self._on_told = on_told
         self._on_broken = on_broken
         self._lock = threading.Lock()
-        self._waiting: dict[int, Settle | Attended] = {}
+        #: Who is told of each, and what its function is called.
+        self._waiting: dict[int, tuple[Settle | Attended, str]] = {}
         #: What the receiver thread has still to tell, to be gone through once only: a callback may
         #: wait for another call, and then it goes on in there.
-        self._untold: deque[tuple[Settle, bytes | TaskFailure]] = deque()
+        self._untold: deque[tuple[Settle, bytes | TaskFailure, int, str]] = deque()
         self.stream = open_stream(
             CALL,
             options.parameters,
@@ -118,10 +119,14 @@ class Calls:
 
         Raises what ``seal`` does.
         """
-        self.hand_over([self.seal(function, args, kwds)], [settle])
+        item = self.seal(function, args, kwds)
+        self.hand_over([item], [(settle, label_function(function))])
 
-    def hand_over(self, items: Sequence[bytes], settlers: Sequence[Settle]) -> int:
-        """Make calls that are sealed. Returns the index of the first."""
+    def hand_over(self, items: Sequence[bytes], settlers: Sequence[tuple[Settle, str]]) -> int:
+        """Make calls that are sealed; ``settlers`` says who is told of each, and its label.
+
+        Returns the index of the first.
+        """
         with self._lock:
             first = self.stream.put_all(items)
             self._waiting.update(enumerate(settlers, first))
@@ -133,10 +138,11 @@ class Calls:
         Raises what ``seal`` does, and what the function does.
         """
         item = self.seal(function, args, kwds)
+        label = label_function(function)
         call = Attended()
         with self._lock:
             index = self.stream.put(item, attended=True)
-            self._waiting[index] = call
+            self._waiting[index] = call, label
         del function, args, kwds, item
         self.stream.push()
         self.stream.attend(call)
@@ -145,7 +151,10 @@ class Calls:
         if call.error is not None:
             raise call.error
         assert call.value is not None
-        return open_result(self._serializer, call.value)
+        try:
+            return open_result(self._serializer, call.value)
+        except Exception as error:
+            raise explain_unopened(index, label, error) from error
 
     @property
     def are_waiting(self) -> bool:
@@ -166,7 +175,7 @@ class Calls:
     def _take(self, told: Iterable[tuple[int, bytes | TaskFailure]]) -> None:
         others = 0
         for index, what in told:
-            call = self._waiting.get(index)
+            call, label = self._waiting.get(index, (None, ""))
             if isinstance(call, Attended):
                 if isinstance(what, TaskFailure):
                     call.take_error(open_failure(what, self._serializer))
@@ -175,18 +184,18 @@ class Calls:
                 # Not before: one that was interrupted in between is told again.
                 self._waiting.pop(index, None)
             elif call is not None and self._waiting.pop(index, None) is not None:
-                self._untold.append((call, what))
+                self._untold.append((call, what, index, label))
                 others += 1
         if others:
             self._tell_others(others)
 
     def _tell_others(self, others: int) -> None:
         while self._untold:
-            settle, what = self._untold.popleft()
+            settle, what, index, label = self._untold.popleft()
             if isinstance(what, TaskFailure):
                 call_safely(settle, (False, open_failure(what, self._serializer)))
             else:
-                call_safely(settle, open_outcome(self._serializer, what))
+                call_safely(settle, open_outcome(self._serializer, what, index, label))
             del settle, what
         if self._on_told:
             self._on_told(others)
@@ -196,21 +205,33 @@ class Calls:
             error = self._on_broken(error)
         while self._waiting:
             with self._lock:
-                _, call = self._waiting.popitem() if self._waiting else (0, None)
+                call = self._waiting.popitem()[1][0] if self._waiting else None
             if isinstance(call, Attended):
                 call.take_error(error)
             elif call:
                 call_safely(call, (False, error))
 
 
-def open_outcome(serializer: Serializer, value: bytes) -> Outcome:
-    """Decode what a function returned; that may fail like the function itself."""
+def open_outcome(serializer: Serializer, value: bytes, index: int, label: str) -> Outcome:
+    """Decode what the function of this label has returned; where that fails, say so.
+
+    Nothing is raised: others wait for this thread.
+    """
     try:
         return True, open_result(serializer, value)
-    except Exception as error:  # noqa: BLE001 - what was pickled may raise anything
-        return False, error
-    except BaseException as error:  # noqa: BLE001 - others wait for this thread
-        return False, _wrap(f"what it returned cannot be opened here: {error!r}", error)
+    except BaseException as error:  # noqa: BLE001 - what was pickled may raise anything
+        return False, explain_unopened(index, label, error)
+
+
+def explain_unopened(index: int, label: str, error: BaseException) -> Exception:
+    """Make the exception for a result that has arrived and cannot be opened in this program."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - its class is the user's own
+        text = ""
+    where = f"task {index}, {label}" if label else f"task {index}"
+    why = type(error).__name__ + (f": {text}" if text else "")
+    return _wrap(f"{where}: its result cannot be opened in this program: {why}", error)
 
 
 def open_failure(failure: TaskFailure, serializer: Serializer) -> Exception:

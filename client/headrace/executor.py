@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from headrace.arguments import check_count, make_submit_options, read_max_tasks_per_child
 from headrace.backlog import Backlog, CallFuture
 from headrace.call_session import CallSession
+from headrace.outcomes import read_timeout
 from headrace.ownership import Ownership
 from headrace.sessions import end_with_program
 from headrace_services.calls.plan import Function, label_function
@@ -108,7 +109,7 @@ class Executor(BaseExecutor):
     ) -> Iterator[T]:
         """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here."""
         check_count(chunksize, "chunksize must be >= 1.")
-        return super().map(fn, *iterables, timeout=timeout)
+        return super().map(fn, *iterables, timeout=read_timeout(timeout))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; see ``concurrent.futures.Executor.shutdown``.

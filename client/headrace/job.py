@@ -200,7 +200,14 @@ class Job:
         read = self._find_reader()
         received = Received()
         for index, value in self.values(ordered=ordered, limit=limit, received=received):
-            yield index, read(value)
+            try:
+                opened = read(value)
+            except ValueError as error:
+                raise TaskFailedError(
+                    f"the result of task {index} of job {self.id} cannot be opened in this "
+                    f"program: {error}"
+                ) from error
+            yield index, opened
         if gaps := self._find_gaps(received):
             raise gaps
 

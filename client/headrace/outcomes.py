@@ -16,9 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import TimeoutError as WaitTimeoutError
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from headrace_wire.timeouts import check_timeout
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Whoever waits for longer than so many seconds waits for ever: the system takes no such number.
+LONGEST_SECONDS = threading.TIMEOUT_MAX / 2
 
 #: What is called with a result or an error when there is one.
 Callback = Callable[[Any], object]
@@ -65,7 +70,8 @@ class AsyncResult(Generic[T]):
         return self._outcome[0]
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the call is over, or so many seconds."""
+        """Wait until the call is over, or so many seconds. Raises TypeError and ValueError."""
+        timeout = read_timeout(timeout)
         home = self._home
         if home is not None and not self._over:
             home.prepare_to_wait(self.ready)
@@ -184,6 +190,7 @@ class UnorderedIterator(Iterator[T]):
 
     def next(self, timeout: float | None = None) -> T:
         """The next value. Raises StopIteration, multiprocessing.TimeoutError, or what it raised."""
+        timeout = read_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._lock:
@@ -267,6 +274,15 @@ class OrderedIterator(UnorderedIterator[T]):
                     self._next += 1
             if self._ready:
                 self._wake()
+
+
+def read_timeout(timeout: float | None) -> float | None:
+    """A caller's number of seconds, None for ever.
+
+    Raises TypeError for another thing, and ValueError for NaN.
+    """
+    seconds = None if timeout is None else check_timeout(timeout)
+    return None if seconds is None or seconds > LONGEST_SECONDS else seconds
 
 
 def call_safely(callback: Callback, value: object) -> None:

@@ -35,7 +35,7 @@ from headrace.sessions import end_with_program
 from headrace.stream import Stream
 from headrace.window import Window
 from headrace_services.calls import CallOptions
-from headrace_services.calls.plan import Function, make_parameters
+from headrace_services.calls.plan import Function, label_function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.messages import TaskFailure
 
@@ -267,10 +267,10 @@ class Pool:
         parameters = make_parameters(func, self._session.options, chunk)
         result: MapResult[Any] = MapResult(callback, error_callback, self)
         result.begin(len(items))
-        open_all = self._make_opener()
+        open_all = self._make_opener(func)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
-            outcomes = open_all(values)
+            outcomes = open_all(start, values)
             if all(success for success, _ in outcomes):
                 result.take_values(start, [value for _, value in outcomes])
                 return
@@ -313,11 +313,11 @@ class Pool:
         chunk = read_chunksize(chunksize) or 1
         arguments = iter(iterable)
         parameters = make_parameters(func, self._session.options, chunk)
-        open_all = self._make_opener()
+        open_all = self._make_opener(func)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))
-            iterator.take(start, open_all(values))
+            iterator.take(start, open_all(start, values))
 
         def take_failures(failures: Sequence[TaskFailure]) -> None:
             for failure in failures:
@@ -357,10 +357,13 @@ class Pool:
                 self._calls = Calls(self._session.options, self._session.open_stream)
             return self._calls
 
-    def _make_opener(self) -> Callable[[Sequence[bytes]], list[Outcome]]:
-        """What opens values; it does not keep the pool alive."""
-        serializer = self._session.options.serializer
-        return lambda values: [open_outcome(serializer, value) for value in values]
+    def _make_opener(self, func: Function) -> Callable[[int, Sequence[bytes]], list[Outcome]]:
+        """What opens values from an index on; it does not keep the pool alive."""
+        serializer, label = self._session.options.serializer, label_function(func)
+        return lambda start, values: [
+            open_outcome(serializer, value, index, label)
+            for index, value in enumerate(values, start)
+        ]
 
 
 def _feed(

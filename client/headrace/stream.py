@@ -35,10 +35,18 @@ from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.errors import (
     HeadraceError,
     JobStateError,
+    TaskFailedError,
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import Collected, CollectRequest, Span, TaskFailure
+from headrace_wire.messages import (
+    INITIALIZER_TIMEOUT,
+    TIMEOUT,
+    Collected,
+    CollectRequest,
+    Span,
+    TaskFailure,
+)
 
 log = logging.getLogger(__name__)
 
@@ -432,6 +440,7 @@ class Stream:
             if self._attended:
                 self._attended.difference_update(range(run.start, run.stop))
         if collected.failures:
+            self._refuse_initializer(collected.failures)
             self._on_failures(collected.failures)
             self._attended.difference_update([failure.index for failure in collected.failures])
         if collected.complete:
@@ -439,6 +448,15 @@ class Stream:
             self._forget()
             self._note_end()
             self._let_go()
+
+    def _refuse_initializer(self, failures: Sequence[TaskFailure]) -> None:
+        """Break where an initializer does not end: it would not for the other tasks, either."""
+        for failure in failures:
+            if failure.error_type == INITIALIZER_TIMEOUT and failure.reason == TIMEOUT:
+                self._fault = TaskFailedError(
+                    f"{failure.message} on worker {failure.worker}: no call can be made"
+                )
+                raise self._fault
 
     def _note_end(self) -> bool:
         """Note that this is over. False when it was before."""
@@ -476,6 +494,8 @@ class Stream:
                 f"job {self.job_id} is gone: somebody deleted it, or this program was not "
                 "heard of for two minutes"
             )
+        elif isinstance(error, TaskFailedError):
+            self._forget()  # the other tasks are not to be tried
         elif self._explain:
             error = self._explain(error)
         self._broken = error

@@ -30,6 +30,14 @@ class Stay:
         self.on_task_end: list[Callable[[], object]] = []
         self.on_slot_end: list[Callable[[], object]] = []
 
+        #: Called when an initializer of a program begins, which has the time limit of a call.
+        self.on_initializer: list[Callable[[], object]] = []
+
+    def initializer_begins(self) -> None:
+        """Tell that from now on the initializer runs, and no longer what prepares it."""
+        for tell in self.on_initializer:
+            tell()
+
     def task_ended(self) -> None:
         """Tell that a task's function has returned or raised."""
         for tell in self.on_task_end:

@@ -160,6 +160,42 @@ if __name__ == "__main__":
 """
 
 
+HANGING = """
+if __name__ == "__main__":
+    for use in (
+        lambda pool: pool.map(square, range(100)),
+        lambda pool: list(pool.imap(square, range(100))),
+        lambda pool: pool.apply(square, (1,)),
+        lambda pool: pool.apply_async(square, (1,)).get(),
+    ):
+        with Pool(1, nap, (1000,), task_timeout=0.5) as pool:
+            try:
+                use(pool)
+            except Exception as error:
+                print(type(error).__name__, error)
+    with Executor(1, nap, (1000,), task_timeout=0.5) as executor:
+        try:
+            print(list(executor.map(square, range(100))))
+        except Exception as error:
+            print(type(error).__name__, error)
+"""
+
+TIMEOUTS = """
+if __name__ == "__main__":
+    nan = float("nan")
+    with Executor(1) as executor:
+        future = executor.submit(square, 3)
+        for wait in (future.result, future.exception,
+                     lambda timeout: executor.map(square, [1], timeout=timeout)):
+            try:
+                wait(nan)
+            except ValueError as error:
+                print(error)
+        for seconds in (float("inf"), 1e300):
+            print(future.result(seconds), list(executor.map(square, [1], timeout=seconds)))
+"""
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], list[str]]:
     """Makes a program of a text, as the command that runs it."""
@@ -216,6 +252,22 @@ def test_a_program_with_a_pool_runs_in_a_debugger(program: Callable[[str], list[
     lines, errors = run([python, "-m", "pdb", "-c", "continue", "-c", "quit", path])
     assert "[9] True" in lines
     assert not errors
+
+
+def test_an_initializer_that_does_not_end_ends_the_calls_of_its_pool(
+    program: Callable[[str], list[str]],
+) -> None:
+    why = (
+        "the initializer ran longer than its limit of 0.5 s on worker embedded: no call can be made"
+    )
+    assert program(HANGING) == [*[f"TaskFailedError {why}"] * 4, f"ExecutorBrokenError {why}"]
+
+
+def test_an_executor_waits_for_a_number_of_seconds(program: Callable[[str], list[str]]) -> None:
+    refused = "a timeout is a number of seconds or None, not NaN"
+    lines, errors = run(program(TIMEOUTS))
+    assert not errors
+    assert lines == [refused] * 3 + ["9 [1]"] * 2
 
 
 @pytest.fixture

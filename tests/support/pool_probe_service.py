@@ -48,7 +48,10 @@ class ProbeService:
                 return lambda index, _: _act(parameters, index)
             case "prepare and act":
                 acts = cast("dict[str, Parameters]", parameters)
-                _act(acts["prepare"], 0)
+                if "initialize" in acts:
+                    STAY.initializer_begins()
+                    _act(acts["initialize"], 0)
+                _act(acts.get("prepare", {}), 0)
                 return lambda index, _: _act(acts["act"], index)
             case "environment":
                 value = os.environ[str(parameters["name"])].encode()
@@ -141,6 +144,13 @@ def _crash(_: object, index: int) -> None:
     ctypes.string_at(0)
 
 
+def _take_descriptors(_: object, index: int) -> None:
+    """Put other files where the slot has its own."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3, 40):
+        os.dup2(null, number)
+
+
 def _leave_thread(_: object, index: int) -> None:
     threading.Thread(target=time.sleep, args=(3600,)).start()
 
@@ -225,6 +235,8 @@ ACTS: dict[str, Callable[[Any, int], object]] = {
     "hoard": lambda size, _: _hoard.append(b"x" * size),
     "interrupt": lambda *_: os.kill(os.getpid(), signal.SIGINT),
     "close files": lambda *_: os.closerange(3, 1024),
+    "close descriptors": lambda lowest, _: os.closerange(lowest, 1024),
+    "take descriptors": _take_descriptors,
     "leave a thread": _leave_thread,
     "fork": lambda *_: os.fork(),
     "write to every socket": _write_to_sockets,

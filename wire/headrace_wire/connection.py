@@ -304,7 +304,7 @@ def dial(
             raise _explain_stranger(address) from None
         raise KeyRefusedError(
             f"the coordinator at {Address(*address)} holds another key: copy its key file to this "
-            "side and name it with --key-file"
+            "side and name it with key_file= (--key-file on the command line)"
         ) from None
     except (EOFError, OSError, AssertionError):  # 3.11 asserts what a challenge looks like
         link.close()

@@ -34,7 +34,8 @@ def load_key(path: Path) -> bytes:
             key = file.read(MAXIMUM_CHARACTERS + 1).strip()
     except FileNotFoundError:
         raise KeyRefusedError(
-            f"no key at {path}: copy the coordinator's key file there, or name it with --key-file"
+            f"no key at {path}: copy the coordinator's key file there, or name it with "
+            "key_file= (--key-file on the command line)"
         ) from None
     except OSError as error:
         raise KeyRefusedError(f"key file {path} cannot be read: {error.strerror}") from None

@@ -63,6 +63,9 @@ REFUSED = "refused"
 #: The reason of a task that its client took back.
 WITHDRAWN = "withdrawn"
 
+#: The type of a timeout that is no fault of the task: the initializer before it did not end.
+INITIALIZER_TIMEOUT = "InitializerTimeout"
+
 #: Why a task failed; a label of metrics.
 Reason = Annotated[
     str,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from headrace_services.home import STAY
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered, Kept
 from headrace_wire.record import replace
@@ -195,6 +196,7 @@ class CallsService:
             return
         initializer = _find(_open_kept(sealed), serializer, permits)
         args, kwds = open_call(serializer, _open_kept(initargs), classes)
+        STAY.initializer_begins()
         initializer(*args, **kwds)
         self._initialized = about
 

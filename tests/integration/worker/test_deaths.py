@@ -121,6 +121,29 @@ def test_a_task_that_writes_to_its_slots_socket_is_charged_alone(pool: Pool, noi
     assert outcomes.indices() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    "acts",
+    [
+        {"close descriptors": ([2], 3)},
+        {"close descriptors": ([2], 0)},
+        {"close descriptors": ([2], 3), "raise": ([2], "and more")},
+        {"close descriptors": ([2], 3), "sleep": ([2], 3600)},
+        {"take descriptors": ([2], None), "sleep": ([2], 0.1)},
+    ],
+)
+def test_a_task_that_closes_its_slots_descriptors_is_charged_alone_and_at_once(
+    capfd: pytest.CaptureFixture[str], pool: Pool, acts: dict[str, Any], tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    outcomes = run(pool, make_batch(tasks=5, acts={"mark": ([2], str(marks)), **acts}))
+    (failed,) = outcomes.failed()
+    assert (failed.index, failed.reason) == (2, "crash")
+    assert "closed file descriptors that are its slot's own" in failed.message
+    assert outcomes.indices() == [0, 1, 2, 3, 4]
+    assert len(marks.read_text().splitlines()) == 1, "it ran once"
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("act", ["hold", "hold and raise"])
 def test_a_slot_keeps_nothing_of_a_task_that_is_over(pool: Pool, tmp_path: Path, act: str) -> None:
     let_go = tmp_path / "let go"

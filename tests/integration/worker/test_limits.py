@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace_wire.messages import INITIALIZER_TIMEOUT
 from headrace_worker.pool import crew, limits, slot_process
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.slot import slot
@@ -111,6 +112,27 @@ def test_preparing_a_job_has_a_limit_of_its_own(
     (failed,) = attend(warm, batch).failed("other")
     assert failed.reason == "timeout"
     assert "still being prepared" in failed.message
+
+
+@pytest.mark.parametrize("act", [("sleep", FOR_EVER), ("kill", int(signal.SIGSTOP))])
+def test_an_initializer_has_the_limit_of_a_task(pool: Pool, act: tuple[str, int]) -> None:
+    batch = make_batch(
+        "prepare and act",
+        timeout_seconds=0.3,
+        acts={"prepare": {}, "initialize": {act[0]: ([], act[1])}, "act": {}},
+    )
+    (failed,) = attend(pool, batch).failed()
+    assert (failed.reason, failed.error_type) == ("timeout", INITIALIZER_TIMEOUT)
+    assert "the initializer ran longer than its limit of 0.3 s" in failed.message
+
+
+def test_what_prepares_an_initializer_does_not_count(pool: Pool) -> None:
+    batch = make_batch(
+        "prepare and act",
+        timeout_seconds=0.5,
+        acts={"initialize": {"sleep": ([], 0.1)}, "prepare": {"sleep": ([], 0.1)}, "act": {}},
+    )
+    assert not attend(pool, batch).failed()
 
 
 @pytest.mark.parametrize("seconds", [5e-324, 1e-9])

@@ -13,6 +13,7 @@ from headrace.calls import Attended, Calls, open_failure, open_outcome
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
+from headrace_services.calls.transport import Serializer
 from headrace_services.calls.values import pack_value
 from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.messages import ERROR, TaskFailure
@@ -22,7 +23,8 @@ class FakeStream:
     """Takes calls in, and is told what came of them by the test."""
 
     def __init__(self, operation: str, parameters: dict[str, object], **told: Any) -> None:
-        del operation, parameters
+        del operation
+        self.serializer = parameters["serializer"]
         self.told = told
         self.count = 0
         #: What happens while a caller attends.
@@ -45,7 +47,8 @@ class FakeStream:
         assert call.over
 
     def tell(self, start: int, values: Sequence[object]) -> None:
-        self.told["on_values"](start, [pack_value(value) for value in values])
+        pack = pickle.dumps if self.serializer == "cloudpickle" else pack_value
+        self.told["on_values"](start, [pack(value) for value in values])
 
 
 class Leaves:
@@ -59,8 +62,15 @@ def _leave() -> None:
     raise SystemExit(3)
 
 
-def make_calls() -> tuple[Calls, FakeStream]:
-    options = CallOptions(serializer="msgpack")
+class Picky(Exception):  # noqa: N818 - a user's own
+    """Can be pickled and not opened."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one}{other}")
+
+
+def make_calls(serializer: Serializer = "msgpack") -> tuple[Calls, FakeStream]:
+    options = CallOptions(serializer=serializer)
     calls = Calls(options, lambda *words, **told: cast("Stream", FakeStream(*words, **told)))
     return calls, cast("FakeStream", calls.stream)
 
@@ -126,10 +136,29 @@ def test_when_the_stream_breaks_everybody_is_told_once() -> None:
 
 
 def test_a_value_that_ends_its_reader_is_an_error_of_its_call() -> None:
-    success, error = open_outcome("cloudpickle", pickle.dumps(Leaves()))
+    success, error = open_outcome("cloudpickle", pickle.dumps(Leaves()), 4, "leave")
     assert not success
     assert isinstance(error, TaskFailedError)
-    assert "SystemExit(3)" in str(error)
+    assert "task 4, leave: its result cannot be opened in this program: SystemExit: 3" in str(error)
+    assert isinstance(error.__cause__, SystemExit)
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_a_result_that_cannot_be_opened_says_whose_it_is(attended: bool) -> None:
+    calls, stream = make_calls("cloudpickle")
+    stream.meanwhile = [Picky("a", "b")]
+    outcomes: list[Outcome] = []
+    if attended:
+        with pytest.raises(TaskFailedError) as caught:
+            calls.apply(len, ([],), {})
+        error: Any = caught.value
+    else:
+        calls.call(len, ([],), {}, outcomes.append)
+        stream.tell(0, stream.meanwhile)
+        [(success, error)] = outcomes
+        assert not success
+    assert "task 0, len: its result cannot be opened in this program: TypeError" in str(error)
+    assert isinstance(error.__cause__, TypeError)
 
 
 def test_a_failure_that_cannot_be_rebuilt_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

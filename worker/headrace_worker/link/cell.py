@@ -1,12 +1,14 @@
 """The memory that a slot shares with its pool: which task runs since when.
 
-Seven words, each written by one side only, each an aligned store of 8 bytes::
+Eight words, each written by one side only, each an aligned store of 8 bytes::
 
     slot → pool   STARTED      number of the task that was started last
                   FINISHED     number of the task that was finished last: one runs if they differ
                   SINCE        when it was started (CLOCK_MONOTONIC, which processes share)
-                  PREPARING    1 while the service prepares the job, before the task proper
+                  PREPARING    1 while the service prepares the job, before the task proper, and
+                               INITIALIZING while it runs the user's own initializer for it
                   ASKED        number of the task that last asked whether it is cancelled
+                  CUT_OFF      1 where the slot ends because its own descriptors were closed
     pool → slot   GENERATION   tasks sent under another generation are no longer to be started
                   STOP         number of the task that had better end, as it is cancelled
 
@@ -23,10 +25,13 @@ from typing import Any
 from headrace_wire.record import Record
 
 #: Places of the words in a cell.
-STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP = range(7)
+STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP, CUT_OFF = range(8)
+
+#: What PREPARING is while an initializer runs, to which the time limit of the tasks applies.
+INITIALIZING = 2
 
 #: Size of a cell in bytes.
-CELL_BYTES = 7 * 8
+CELL_BYTES = 8 * 8
 
 
 class Running(Record):
@@ -35,10 +40,11 @@ class Running(Record):
     number: int
     since_seconds: float
     preparing: bool
+    initializing: bool = False
 
 
 class Cell:
-    """A shared memory of seven words; it reaches the child as a file descriptor, without a name."""
+    """A shared memory of eight words; it reaches the child as a file descriptor, without a name."""
 
     def __init__(self, fd: int | None = None) -> None:
         self.fd = os.memfd_create("headrace-cell") if fd is None else fd
@@ -62,8 +68,10 @@ class Cell:
         while True:
             started = self.words[STARTED]
             # In this order, as the slot sets SINCE anew before it says that it no longer prepares.
-            preparing = bool(self.words[PREPARING])
-            running = Running(started, self.times[SINCE], preparing)
+            preparing = self.words[PREPARING]
+            running = Running(
+                started, self.times[SINCE], bool(preparing), preparing == INITIALIZING
+            )
             finished = self.words[FINISHED]
             if started == self.words[STARTED]:
                 return None if finished >= started else running
@@ -77,6 +85,11 @@ class Cell:
         """Tell a task that it is cancelled; False where it never asked."""
         self.words[STOP] = number
         return self.words[ASKED] == number
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the slot ends because a task has closed descriptors that are not its own."""
+        return bool(self.words[CUT_OFF])
 
     def close(self) -> None:
         self.words.release()

@@ -8,6 +8,7 @@ one slot that is stopped or swapped out does not hold up the others.
 
 from __future__ import annotations
 
+import fcntl
 import select
 import struct
 from collections import deque
@@ -51,6 +52,8 @@ class SlotEnd:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         link.setblocking(True)
+        # The socket itself may be closed by a task that closes all that it finds.
+        self._number = link.fileno()
         self._poll = select.poll()  # not select: a task may have opened a thousand files
         self._poll.register(link, select.POLLIN)
 
@@ -60,6 +63,15 @@ class SlotEnd:
         for small, run in groupby(parts, lambda part: len(part) < SMALL_BYTES):
             for piece in [b"".join(run)] if small else run:
                 self._link.sendall(piece)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there still is a descriptor; a task may have closed it. Cheaper than a stat."""
+        try:
+            fcntl.fcntl(self._number, fcntl.F_GETFD)
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         self._link.close()

@@ -7,6 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from headrace_wire.messages import INITIALIZER_TIMEOUT
 from headrace_wire.record import Record
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
@@ -31,6 +32,7 @@ class Charged(Record):
     stretch: Stretch
     busy_seconds: float
     preparing: bool = False
+    initializing: bool = False
 
 
 class Describer:
@@ -86,7 +88,7 @@ class Autopsy:
                 return None
             busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
             stretch = Stretch(piece.held, index, index + 1)
-            return Charged(stretch, busy_seconds, running.preparing)
+            return Charged(stretch, busy_seconds, running.preparing, running.initializing)
         if not slot.pieces or slot.retired or slot.verdict not in (None, "garbled"):
             return None
         piece = next(iter(slot.pieces.values()))
@@ -101,14 +103,22 @@ class Autopsy:
         """Put in words why the charged task failed."""
         batch, index = charged.stretch.held.batch, charged.stretch.start
         reason: Reason = "crash"
-        signal_name = ""
+        signal_name = error_type = ""
         if slot.verdict == "timeout":
             reason, signal_name = "timeout", "SIGKILL"
             message = f"ran longer than its limit of {batch.timeout_seconds:g} s"
-            if charged.preparing:
+            if charged.initializing:
+                error_type = INITIALIZER_TIMEOUT
+                message = f"the initializer {message}"
+            elif charged.preparing:
                 message = f"its job was still being prepared after {charged.busy_seconds:.0f} s"
         elif slot.verdict == "garbled":
             message = "something else than its slot wrote to the slot's socket"
+        elif slot.cut_off or slot.verdict == "mute":
+            message = (
+                "it closed file descriptors that are its slot's own: "
+                "close only those that it has opened"
+            )
         elif status is None:
             message = "the slot died; its exit status is not known"
         elif status >= 0:
@@ -126,7 +136,7 @@ class Autopsy:
             attempt=batch.attempt,
             reason=reason,
             signal=signal_name,
-            error_type="",
+            error_type=error_type,
             message=message,
             traceback="",
             summary=self._describer.describe(batch, index),

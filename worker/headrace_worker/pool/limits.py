@@ -55,7 +55,11 @@ def enforce_limits(
         if slot.verdict is not None:
             continue
         if slot.ended_seconds is not None:
-            slot_due = _enforce(slot, "mute", 0, slot.ended_seconds + MUTE_SECONDS, now_seconds)
+            # A task that still runs has closed the socket: it is charged.
+            found = slot.find_running()
+            number = found[2].number if found else 0
+            over = slot.ended_seconds + MUTE_SECONDS
+            slot_due = _enforce(slot, "mute", number, over, now_seconds)
         elif slot.retired:
             slot_due = _enforce(slot, "mute", 0, slot.retired_seconds + MUTE_SECONDS, now_seconds)
         elif not slot.ready:
@@ -104,7 +108,7 @@ def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
     if piece is None or running is None or piece.held.batch.timeout_seconds is None:
         return due
     limit_seconds = piece.held.batch.timeout_seconds
-    if running.preparing:
+    if running.preparing and not running.initializing:
         limit_seconds = max(limit_seconds, PREPARE_SECONDS)
     over = running.since_seconds + limit_seconds
     return min(due, _enforce(slot, "timeout", running.number, over, now_seconds))

@@ -71,6 +71,7 @@ class SlotProcess:
         self.watched_for_room = False
         self.cpu_seconds = 0.0
         self.verdict_cpu_seconds = 0.0
+        self.cut_off = False
         self.grace_number = 0
         self.grace_end_seconds: float | None = None
         self.idle_mark: tuple[int, ...] | None = None
@@ -291,5 +292,6 @@ class SlotProcess:
         if status is not None:
             self._process.close()
         self.end.close()
+        self.cut_off = self.cell.is_cut_off
         self.cell.close()
         return status

@@ -28,7 +28,16 @@ from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.record import Record, replace
-from headrace_worker.link.cell import FINISHED, GENERATION, PREPARING, SINCE, STARTED, Cell
+from headrace_worker.link.cell import (
+    CUT_OFF,
+    FINISHED,
+    GENERATION,
+    INITIALIZING,
+    PREPARING,
+    SINCE,
+    STARTED,
+    Cell,
+)
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.link.loader import resolve_loader
@@ -70,6 +79,9 @@ MEMORY_SECONDS = 0.005
 #: Exit status of a slot whose agent is gone.
 EXIT_ORPHANED = 70
 
+#: Exit status of a slot that can speak to its pool no more.
+EXIT_CUT_OFF = 71
+
 
 class SlotSettings(Record):
     """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
@@ -94,6 +106,11 @@ def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
     except (EOFError, ConnectionError):
         # The pool is gone or has closed its end: nobody reads any more.
         _leave(0)
+    except OSError:
+        # Another task's file has the socket's number by now. The task that ran last is charged.
+        if cell.words[FINISHED] == cell.words[STARTED] > 0:
+            cell.words[FINISHED] -= 1
+        end_cut_off(cell)
 
 
 class Slot:
@@ -104,7 +121,7 @@ class Slot:
         self._cell = cell
         self._settings = settings
         self._outbox = Outbox(end, cell, self._nudge)
-        self._watch = Watch(self._outbox)
+        self._watch = Watch(self._outbox, cell)
         self._jobs: KeptJobs[JobRunner] = KeptJobs()
         self._load: Callable[[str], Service] | None = None
         self._loaded: set[str] = set()
@@ -118,6 +135,7 @@ class Slot:
         self._outbox.send([READY, missing])
         self._watch.start()
         host_tasks(self._outbox.desk)
+        STAY.on_initializer.append(self._note_initializer)
         heap_used = False
         while True:
             if heap_used and not self._end.wait(QUIET_SECONDS):
@@ -194,6 +212,8 @@ class Slot:
                 failure, summary = _explain(job, error), _describe(job, index, task_input)
             else:
                 ended = time.monotonic()
+            if not self._end.is_open:
+                end_cut_off(self._cell)  # not finished, so it is this one that is charged
             words[FINISHED] = number + place
             self._code.note()  # before anybody can know that the modules are loaded
             if failure is None:
@@ -235,6 +255,10 @@ class Slot:
         words[PREPARING] = 0
         return job.run
 
+    def _note_initializer(self) -> None:
+        self._cell.times[SINCE] = time.monotonic()
+        self._cell.words[PREPARING] = INITIALIZING
+
     def _nudge(self) -> None:
         self._watch.nudge()
 
@@ -256,9 +280,10 @@ class Slot:
 class Watch(threading.Thread):
     """Ends the slot when its agent is gone, and sends what a long task would hold up."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, cell: Cell) -> None:
         super().__init__(name="headrace-watch", daemon=True)
         self._outbox = outbox
+        self._cell = cell
         self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._parked = False
         self._several = False
@@ -278,7 +303,9 @@ class Watch(threading.Thread):
         """Have the watch look again: there is, or may soon be, something to send."""
         if self._parked:
             self._parked = False
-            os.eventfd_write(self._doorbell, 1)
+            # A task may have closed it, and then the slot ends where its outcome is told.
+            with contextlib.suppress(OSError, ValueError):
+                os.eventfd_write(self._doorbell, 1)
 
     def run(self) -> None:
         agent = multiprocessing.parent_process()
@@ -293,8 +320,12 @@ class Watch(threading.Thread):
             if self._several or self._outbox.desk.has_news:
                 self._parked = False
                 wait = WATCH_SECONDS if self._several else NEWS_SECONDS
-            ready = {fd for fd, _ in poll.poll(None if wait is None else wait * 1000)}
+            ready = dict(poll.poll(None if wait is None else wait * 1000))
+            if any(event & select.POLLNVAL for event in ready.values()):
+                end_cut_off(self._cell)
             if agent.sentinel in ready:
+                # If anybody is there to read this, another file has the number of the sentinel.
+                self._cell.words[CUT_OFF] = 1
                 os._exit(EXIT_ORPHANED)
             if self._doorbell in ready:
                 os.eventfd_read(self._doorbell)
@@ -303,6 +334,12 @@ class Watch(threading.Thread):
             except OSError:
                 # The pool has closed its end. The running task may finish; then its thread notices.
                 self._several = False
+
+
+def end_cut_off(cell: Cell) -> NoReturn:
+    """End the slot, whose own descriptors a task has closed. Nothing can be written any more."""
+    cell.words[CUT_OFF] = 1
+    os._exit(EXIT_CUT_OFF)
 
 
 def _check_value(value: object) -> None:
