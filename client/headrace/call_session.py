@@ -22,7 +22,11 @@ from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
 from headrace_wire.errors import HeadraceError, UnreachableError
+from headrace_wire.timeouts import Limit
 from headrace_worker.machine.cores import count_usable_cores
+
+#: Seconds for a goodbye, beside those for the answer under way.
+GOODBYE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +132,8 @@ class CallSession:
         left = [stream for stream in list(self._streams) if stream.abandon()]
         if self._address is not None and left:
             self.cluster.engine.interrupt()  # nobody goes on trying; what follows is tried once
-            with contextlib.suppress(HeadraceError):  # then the calls are forgotten in a while
+            # If it fails, the calls are forgotten in a while.
+            with contextlib.suppress(HeadraceError), Limit.after(GOODBYE_SECONDS).applied():
                 for stream in left:
                     stream.forget()
         self.close()
@@ -138,7 +143,8 @@ class CallSession:
         if self.ownership.is_here:
             self._carrier.close()
             if self._address is not None:
-                self._carrier.drop_all()
+                with Limit.after(GOODBYE_SECONDS).applied():
+                    self._carrier.drop_all()
             self._stack.close()
 
     def _explain(self, error: HeadraceError) -> HeadraceError:

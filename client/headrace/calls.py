@@ -213,14 +213,25 @@ class Calls:
 
 
 def open_outcome(serializer: Serializer, value: bytes, index: int, label: str) -> Outcome:
-    """Decode what the function of this label has returned; where that fails, say so.
+    """Decode what the function of this label has returned; see ``open_outcomes``."""
+    return open_outcomes(serializer, [value], index, label)[0]
+
+
+def open_outcomes(
+    serializer: Serializer, values: Sequence[bytes], start: int, label: str
+) -> list[Outcome]:
+    """Decode what calls of a function have returned, from this index on; where that fails, say so.
 
     Nothing is raised: others wait for this thread.
     """
-    try:
-        return True, open_result(serializer, value)
-    except BaseException as error:  # noqa: BLE001 - what was pickled may raise anything
-        return False, explain_unopened(index, label, error)
+    outcomes: list[Outcome] = []
+    for value in values:
+        try:
+            outcomes.append((True, open_result(serializer, value)))
+        except BaseException as error:  # noqa: BLE001 - what was pickled may raise anything
+            index = start + len(outcomes)
+            outcomes.append((False, explain_unopened(index, label, error)))
+    return outcomes
 
 
 def explain_unopened(index: int, label: str, error: BaseException) -> Exception:

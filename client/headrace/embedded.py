@@ -114,6 +114,8 @@ def open_embedded_cluster(
         try:
             cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0))
             cluster.explain_end = explain_end
+            # Before any goodbye: one that is frozen would let everybody wait.
+            in_the_end(partial(_kill_frozen, coordinator, worker))
             yield cluster
         except UnreachableError:
             raise EmbeddedClusterError(explain_end()) from None
@@ -181,6 +183,15 @@ def _let_go_of_all() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go_of_all)
+
+
+def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
+    """End those that somebody has stopped: they would not hear that they are to end."""
+    for child in children:
+        with contextlib.suppress(OSError, IndexError):  # it has ended
+            # The state follows the name, in which anything may stand.
+            if Path(f"/proc/{child.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in b"Tt":
+                child.kill()
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -190,8 +190,10 @@ class UnorderedIterator(Iterator[T]):
 
     def next(self, timeout: float | None = None) -> T:
         """The next value. Raises StopIteration, multiprocessing.TimeoutError, or what it raised."""
-        timeout = read_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None
+        if timeout is not None:
+            seconds = read_timeout(timeout)
+            deadline = None if seconds is None else time.monotonic() + seconds
         while True:
             with self._lock:
                 if self._ready:

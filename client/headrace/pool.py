@@ -21,7 +21,7 @@ from headrace.arguments import (
     read_max_tasks,
 )
 from headrace.call_session import CallSession
-from headrace.calls import Calls, open_failure, open_outcome
+from headrace.calls import Calls, open_failure, open_outcomes
 from headrace.cluster import Cluster
 from headrace.outcomes import (
     AsyncResult,
@@ -360,10 +360,7 @@ class Pool:
     def _make_opener(self, func: Function) -> Callable[[int, Sequence[bytes]], list[Outcome]]:
         """What opens values from an index on; it does not keep the pool alive."""
         serializer, label = self._session.options.serializer, label_function(func)
-        return lambda start, values: [
-            open_outcome(serializer, value, index, label)
-            for index, value in enumerate(values, start)
-        ]
+        return lambda start, values: open_outcomes(serializer, values, start, label)
 
 
 def _feed(

@@ -370,3 +370,27 @@ def test_a_cluster_without_workers_is_told_of_and_can_be_left(
     assert errors.splitlines() == [
         f"headrace: calls to {site.address} are waiting: no worker is connected"
     ]
+
+
+FROZEN = """
+import psutil
+
+if __name__ == "__main__":
+    pool = Pool(1)
+    pool.cluster.dict("kept")["a"] = 1
+    pool.map_async(nap, [1000] * 3)
+    for child in psutil.Process().children():
+        if "coordinator" in child.cmdline():
+            child.suspend()
+    began = time.monotonic()
+    pool.terminate()
+    print(time.monotonic() - began < 5.0)
+"""
+
+
+def test_a_pool_whose_coordinator_is_frozen_is_left_at_once(
+    program: Callable[[str], list[str]], place: Path
+) -> None:
+    lines, errors = run(program(FROZEN), TMPDIR=str(place))
+    assert not errors
+    assert lines == ["True"]

@@ -38,8 +38,12 @@ log = logging.getLogger(__name__)
 #: Beats in the time after which a silent session loses what it holds; two may be lost.
 BEATS_PER_LEASE = 3
 
-#: Seconds for which the answer to a beat, or to the goodbye, is waited for.
+#: Seconds for which the answer to a beat is waited for.
 BEAT_ANSWER_SECONDS = 4.0
+
+#: Seconds for a goodbye, beside those for the answer under way: whoever leaves does not wait long
+#: for a coordinator that is frozen. What was not said costs the others a lease's time.
+GOODBYE_SECONDS = 0.5
 
 #: Seconds between beats until the coordinator has said how long a lease lasts, and after one that
 #: got no answer.
@@ -206,10 +210,12 @@ class SharedSession:
             self._items.clear()
             self._locks.clear()
         self._wake.set()
+        limit = Limit.after(GOODBYE_SECONDS)
         if heart and heart is not threading.current_thread():
-            heart.join(BEAT_ANSWER_SECONDS)
+            heart.join(limit.measure_left())
         if used:
-            with contextlib.suppress(HeadraceError):  # then what it holds comes free after a while
+            # If it fails, what it holds comes free after a while.
+            with contextlib.suppress(HeadraceError), limit.applied():
                 if self._confirmed:
                     self._beat()
                 self._beats.leave(self.id)
