@@ -26,9 +26,7 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker_alarm import Alarm
 from headrace_coordinator.moment import Now
 from headrace_coordinator.monitoring.event_log import log_events
-from headrace_coordinator.monitoring.http import HttpServer
-from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
-from headrace_coordinator.monitoring.shared_metrics import SharedCollector
+from headrace_coordinator.monitoring.unmeasured import Unmeasured
 from headrace_coordinator.queue.events import (
     Event,
     InputsDropped,
@@ -110,7 +108,7 @@ class Coordinator:
         try:
             self._lock_data(settings.data)
             key = ensure_key(settings.key_file)
-            metrics = CoordinatorMetrics()
+            metrics = _choose_metrics(settings)
             store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)
             rules = Rules(
@@ -125,20 +123,15 @@ class Coordinator:
             commit = Committer(self._ledger, self._loop)
             self._ledger.listen(self._ring)
             self._ledger.listen(log_events)
-            metrics.watch(self._ledger)
             jobs = JobQueue(self._ledger, commit, self._bells, settings.lease_seconds)
-            results = ResultQueue(self._ledger, commit, self._bells, metrics.samples.add)
+            results = ResultQueue(self._ledger, commit, self._bells, metrics.note_samples)
             shared = SharedObjects(self._ledger, commit, self._bells, settings.lease_seconds)
-            metrics.registry.register(SharedCollector(self._ledger, shared))
+            metrics.watch(self._ledger, shared)
             manager = QueueManager(settings.bind, key)
             self._server = manager.get_server(
                 self._loop, jobs, results, shared, on_bytes=metrics.note_bytes
             )
-            self._http: HttpServer | None = None
-            if settings.http:
-                self._http = HttpServer(
-                    settings.http, metrics.registry, self._find_problem, self._find_held
-                )
+            self._http = metrics.serve(settings.http, self._find_problem, self._find_held)
         except BaseException:
             self._stack.close()
             raise
@@ -278,6 +271,14 @@ class Coordinator:
     def _find_held(self) -> str:
         held: str = self._ledger.observe(lambda queue, _: queue.spool.held_because)
         return held
+
+
+def _choose_metrics(settings: CoordinatorSettings) -> Unmeasured:
+    if settings.http is None:
+        return Unmeasured()
+    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415 - see Unmeasured
+
+    return CoordinatorMetrics()
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:

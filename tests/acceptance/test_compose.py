@@ -40,7 +40,7 @@ LARGE_PICTURES = 48
 BLUR_TOLERANCE = 3
 
 #: Metrics that are there only after something went wrong, or where tasks count something.
-SOMETIMES = ("failed_attempts", "lease_expirations", "slot_restarts", "user_counter")
+SOMETIMES = ("failed_attempts", "lease_expirations", "slot_restarts", "user_counts")
 
 #: Seconds that a drained worker may take beyond its running tasks of less than a second each.
 STOP_SECONDS = 20.0
@@ -130,7 +130,7 @@ def test_functions_of_ones_own_run_in_the_workers(project: ComposeProject) -> No
     for submit in (project.headrace, project.cli):
         doubled = submit("submit", "map", "shop:double", "numbers.jsonl")
         assert [json.loads(line)["value"] for line in doubled.splitlines()] == [8, 18]
-    counted = 'headrace_user_counter_total{name="doubled"}'
+    counted = 'headrace_user_counts_total{name="doubled"}'
 
     def read_counts() -> list[str]:
         return [series["value"][1] for series in project.query(counted)]

@@ -15,25 +15,22 @@ from support.commands import Process, Shell, open_site, wait_until
 #: Python tells of what import statements import, and of nothing that functions do.
 SHOP = "import shelf\ndef double(number): return 2 * number\n"
 
-#: What only tasks of some services need, what came with libraries that are no longer used, and
-#: what the standard library does with a few lines of ours: each was in an idle process once.
+#: What only tasks of some services need, and what only people look at: no idle process has it.
 HEAVY = {
-    "asyncio",
     "cffi",
     "cloudpickle",
-    "concurrent.futures",
-    "dataclasses",
     "gmpy2",
-    "http",
     "joblib",
     "multiprocessing.forkserver",
-    "stringprep",
     "numpy",
-    "prometheus_client",
     "pyvips",
-    "ssl",
+    "rich",
+    "stringprep",
     "xml",
 }
+
+#: What only a coordinator needs that is scraped.
+OF_METRICS = {"http.server", "prometheus_client"}
 
 #: What a client needs, and processes that serve do not.
 OF_CLIENTS = {"headrace.cluster", "headrace.cli.session", "headrace.submission"}
@@ -85,7 +82,8 @@ def test_help_imports_no_more_than_it_shows(shell: Shell) -> None:
     done = shell.run("--help")
     names = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
     assert "click" in names
-    assert not names & (HEAVY | OF_CLIENTS | {"multiprocessing", "msgpack"})
+    unneeded = {"asyncio", "importlib.metadata", "multiprocessing", "msgpack", "psutil", "ssl"}
+    assert not names & (HEAVY | OF_CLIENTS | OF_METRICS | unneeded)
 
 
 def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
@@ -99,10 +97,22 @@ def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
         del site.shell.settings["PYTHONPROFILEIMPORTTIME"]
         done = site.shell.run("submit", "map", "shop:double", "-", stdin="1\n2\n")
         assert done.code == 0, done.err
-        assert "headrace_coordinator.monitoring.metrics" in read_imports(site.coordinator)
+        assert read_imports(site.coordinator) >= OF_METRICS
         assert {"headrace_worker.agent", "shelf"} <= read_imports(worker)
         for process in (site.coordinator, worker):
             assert not read_imports(process) & (HEAVY | OF_CLIENTS)
+        assert not read_imports(worker) & OF_METRICS
+
+
+def test_a_coordinator_that_nobody_scrapes_has_no_metrics(tmp_path: Path) -> None:
+    with open_site(tmp_path, "--no-http", workers=0) as site:
+        site.shell.settings["PYTHONPROFILEIMPORTTIME"] = "1"
+        site.coordinator.stop()
+        site.restart_coordinator()
+        site.add_worker("--slots", "1")
+        assert site.shell.run("submit", "primes", "count", "0", "100").out == "25\n"
+        assert "headrace_coordinator.coordinator" in read_imports(site.coordinator)
+        assert not read_imports(site.coordinator) & OF_METRICS
 
 
 def test_a_client_has_nothing_that_only_makes_classes(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_lines_and_counters_of_a_job(site: Site) -> None:
     url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
     with urllib.request.urlopen(url) as answer:
         metrics = answer.read().decode()
-    line = 'headrace_user_counter_total{name="found",operation="map",service="calls"} 3.5'
+    line = 'headrace_user_counts_total{name="found",operation="map",service="calls"} 3.5'
     assert line in metrics.splitlines()
 
     gone = site.shell.run("logs", "nosuchjob")

@@ -1,7 +1,6 @@
 """HTTP for monitoring: /metrics, /healthz and /readyz, and nothing that changes anything.
 
-One thread accepts, one more for each request. Started by ``start``, stopped by ``stop``. What
-answers is imported by the first request: see ``exposition``.
+One thread accepts, one more for each request. Started by ``start``, stopped by ``stop``.
 """
 
 from __future__ import annotations
@@ -12,46 +11,39 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from headrace_coordinator.monitoring.exposition import Registry
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
 
 log = logging.getLogger(__name__)
+
+#: Seconds for a peer to send its request.
+REQUEST_SECONDS = 10
 
 
 class HttpServer:
     """Serves a registry and the answer to «is it well?».
 
     ``find_problem`` gives one line about what is wrong, "" for nothing, and ``find_held`` one about
-    why work waits for room. Raises UsageError when the
-    address is not to be had.
+    why work waits for room. Raises UsageError when the address is not to be had.
     """
 
     def __init__(
         self,
         address: Address,
-        registry: Registry,
+        registry: CollectorRegistry,
         find_problem: Callable[[], str],
         find_held: Callable[[], str] = str,
     ) -> None:
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-            address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-
-            def finish_request(self, request: Any, client_address: Any) -> None:
-                from headrace_coordinator.monitoring.pages import make_handler  # noqa: PLC0415 - see above
-
-                make_handler(registry, find_problem, find_held)(request, client_address, self)
-
-            def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-                # socketserver's signature; called while the exception is being handled
-                log.debug("HTTP request from %s failed: %r", client_address, sys.exception())
-
+        handler = _make_handler(registry, find_problem, find_held)
         try:
-            self._server = Server((address.host, address.port), socketserver.BaseRequestHandler)
+            self._server = _Server(address, handler)
         except OSError as error:
             raise UsageError(f"cannot serve HTTP at {address}: {error.strerror}") from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
@@ -69,3 +61,61 @@ class HttpServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """As http.server's, which would look up the name of its address before it serves."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: Address, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        super().__init__((address.host, address.port), handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        # socketserver's signature; called while the exception is being handled
+        log.debug("HTTP request from %s failed: %r", client_address, sys.exception())
+
+
+def _make_handler(
+    registry: CollectorRegistry, find_problem: Callable[[], str], find_held: Callable[[], str]
+) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_SECONDS
+        server_version = "headrace"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._answer(HTTPStatus.OK, encode(registry), content_type)
+            elif path == "/healthz":
+                self._answer(HTTPStatus.OK, b"ok\n")
+            elif path == "/readyz":
+                problem = find_problem()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+                held = "" if problem else find_held()
+                line = problem or ("ok" + (f"; work waits: {held}" if held else ""))
+                self._answer(status, f"{line}\n".encode())
+            else:
+                text = b"there are /metrics, /healthz and /readyz\n"
+                self._answer(HTTPStatus.NOT_FOUND, text)
+
+        def _answer(
+            self,
+            status: HTTPStatus,
+            body: bytes,
+            content_type: str = "text/plain; charset=utf-8",
+        ) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+            log.debug(format, *args)
+
+    return Handler

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 
-from headrace_coordinator.monitoring.exposition import Family
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +36,14 @@ class UserCounters:
                         MAX_NAMES, name,
                     )  # fmt: skip
 
-    def collect(self) -> Iterator[Family]:
+    def collect(self) -> Iterator[Metric]:
         """The one metric family there is."""
-        family = Family(
-            "counter",
-            "headrace_user_counter",
+        family = CounterMetricFamily(
+            "headrace_user_counts",
             "What tasks' own counters grew by.",
             labels=("service", "operation", "name"),
         )
         with self._lock:
             for labels, total in self._totals.items():
-                family.add(labels, total)
+                family.add_metric(labels, total)
         yield family

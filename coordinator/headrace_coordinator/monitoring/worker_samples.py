@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-from headrace_coordinator.monitoring.exposition import Family
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+
 from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.messages import Sample
-from headrace_wire.samples import KINDS
+from headrace_wire.samples import KINDS, SampleKind
+
+#: The values of a series' labels, and what it has added up to: the sum, and how often what was
+#: observed lay between which bounds.
+Labels = tuple[str, ...]
+Total = tuple[float, list[int]]
 
 #: Series kept in all; service and operation names are few.
 MAX_SERIES = 2000
@@ -19,7 +26,7 @@ class SampleBook:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals: dict[tuple[str, tuple[str, ...]], tuple[float, list[int]]] = {}
+        self._totals: dict[tuple[str, Labels], Total] = {}
         self._last_report: dict[str, int] = {}
 
     def add(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
@@ -44,22 +51,13 @@ class SampleBook:
             for gone in self._last_report.keys() - workers:
                 del self._last_report[gone]
 
-    def collect(self) -> Iterator[Family]:
-        """One metric family for each kind that has samples."""
+    def collect(self) -> Iterator[Metric]:
+        """One metric family for each kind."""
         with self._lock:
             totals = {key: (value, list(buckets)) for key, (value, buckets) in self._totals.items()}
         for kind in KINDS.values():
-            family = Family(
-                "histogram" if kind.bounds else "counter", kind.name, kind.help, kind.labels
-            )
-            for (name, labels), (value, buckets) in totals.items():
-                if name != kind.name:
-                    continue
-                if kind.bounds:
-                    family.add_histogram(labels, kind.bounds, buckets, value)
-                else:
-                    family.add(labels, value)
-            yield family
+            found = {labels: total for (name, labels), total in totals.items() if name == kind.name}
+            yield _make_histogram(kind, found) if kind.bounds else _make_counter(kind, found)
 
     def _add_sample(self, sample: Sample) -> None:
         kind = KINDS.get(sample.name)
@@ -73,3 +71,18 @@ class SampleBook:
         value, buckets = self._totals.get(key, (0.0, [0] * len(sample.buckets)))
         grown = [old + new for old, new in zip(buckets, sample.buckets, strict=True)]
         self._totals[key] = (value + sample.value, grown)
+
+
+def _make_counter(kind: SampleKind, totals: dict[Labels, Total]) -> Metric:
+    family = CounterMetricFamily(kind.name, kind.help, labels=kind.labels)
+    for labels, (value, _) in totals.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _make_histogram(kind: SampleKind, totals: dict[Labels, Total]) -> Metric:
+    family = HistogramMetricFamily(kind.name, kind.help, labels=kind.labels)
+    bounds = [*map(str, kind.bounds), "+Inf"]
+    for labels, (value, buckets) in totals.items():
+        family.add_metric(labels, list(zip(bounds, accumulate(buckets), strict=True)), value)
+    return family

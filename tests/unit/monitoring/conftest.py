@@ -1,11 +1,8 @@
-"""promtool, and what the coordinator really serves at /metrics."""
+"""What the coordinator really serves at /metrics."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,7 @@ from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 
-#: Seconds for promtool and for a scrape.
+#: Seconds for a scrape.
 PATIENCE_SECONDS = 30
 
 #: The folder of what is tested here.
@@ -24,29 +21,6 @@ MONITORING = Path(__file__).parents[3] / "monitoring"
 
 #: What the series of a family are called beyond its name, by its type.
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"], "gauge": [""]}
-
-#: Runs promtool and gives what it prints; fails when promtool does.
-Promtool = Callable[..., str]
-
-
-@pytest.fixture(scope="session")
-def promtool() -> Promtool:
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.skip("promtool is not installed: it comes with Prometheus")
-
-    def run(*arguments: str | Path) -> str:
-        done = subprocess.run(
-            [found, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="session")

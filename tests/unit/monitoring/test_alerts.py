@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-Promtool = Callable[..., str]
+from support.promtool import run_promtool
 
 
-def test_prometheus_takes_its_configuration(promtool: Promtool, monitoring: Path) -> None:
-    said = promtool("check", "config", monitoring / "prometheus/prometheus.yml")
+def test_prometheus_takes_its_configuration(monitoring: Path) -> None:
+    said = run_promtool("check", "config", monitoring / "prometheus/prometheus.yml")
     assert "1 rule files found" in said
 
 
-def test_alerts_fire_when_they_should_and_only_then(promtool: Promtool) -> None:
-    promtool("test", "rules", Path(__file__).with_name("alerts_test.yml"))
+def test_alerts_fire_when_they_should_and_only_then() -> None:
+    run_promtool("test", "rules", Path(__file__).with_name("alerts_test.yml"))
 
 
 def test_every_alert_is_tested(monitoring: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_coordinator.monitoring.metrics import _show_jobs  # pyright: ignore[reportPrivateUsage] # what a scrape shows of a queue
+from headrace_coordinator.monitoring.queue_metrics import _show_jobs  # pyright: ignore[reportPrivateUsage] # what a scrape shows of a queue
 from headrace_wire.messages import DATA_SERVICE
 from support.queue_builders import Rig
 
@@ -30,7 +30,7 @@ def test_they_count_neither_as_jobs_nor_as_tasks_that_wait() -> None:
     keep_data(rig)
     rig.seconds = 100.0
     shown = {
-        family.name: {tuple(labels.values()): value for _, labels, value in family.samples}
+        family.name: {tuple(one.labels.values()): one.value for one in family.samples}
         for family in _show_jobs(rig.queue, rig.now)
     }
     assert shown["headrace_jobs"] == {("queued",): 1}

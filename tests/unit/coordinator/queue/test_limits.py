@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from headrace_coordinator.monitoring import exposition, metrics
+from headrace_coordinator.monitoring import queue_metrics, series
 from headrace_coordinator.monitoring import worker_samples as samples
-from headrace_coordinator.monitoring.exposition import OTHER, Counter, Histogram
 from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+from headrace_coordinator.monitoring.series import OTHER, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue import client_requests as intake
 from headrace_coordinator.queue import leasing
@@ -25,28 +26,27 @@ from support.wire_messages import make_message
 
 
 def test_series_that_are_too_many_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exposition, "MAX_SERIES", 3)
-    counter = Counter("tasks", "Tasks.", ("service", "operation"))
-    histogram = Histogram("waits", "Waits.", (1.0,), ("service",))
+    monkeypatch.setattr(series, "MAX_SERIES", 3)
+    registry = CollectorRegistry()
+    counter = Series(Counter("tasks", "Tasks.", ("service", "operation"), registry=registry))
+    histogram = Series(Histogram("waits", "Waits.", ("service",), registry=registry))
     for number in range(10):
-        counter.add(1, f"s{number}", "o")
-        histogram.observe(0.5, f"s{number}")
-    counter.add(1, "s0", "o")  # one of the first is still known
-    (family,) = counter.collect()
-    assert {tuple(one.labels.values()): one.value for one in family.samples} == {
-        ("s0", "o"): 2, ("s1", "o"): 1, ("s2", "o"): 1, (OTHER, OTHER): 7,
-    }  # fmt: skip
-    (waits,) = histogram.collect()
-    counts = {one.labels["service"]: one.value for one in waits.samples if "count" in one.name}
-    assert counts == {"s0": 1, "s1": 1, "s2": 1, OTHER: 7}
+        counter.at(f"s{number}", "o").inc()
+        histogram.at(f"s{number}").observe(0.5)
+    counter.at("s0", "o").inc()  # one of the first is still known
+    for service, tasks, waits in (("s0", 2, 1), ("s1", 1, 1), ("s2", 1, 1), (OTHER, 7, 7)):
+        labels = {"service": service, "operation": OTHER if service == OTHER else "o"}
+        assert registry.get_sample_value("tasks_total", labels) == tasks
+        assert registry.get_sample_value("waits_count", {"service": service}) == waits
+    assert registry.get_sample_value("waits_count", {"service": "s3"}) is None
 
 
 def test_a_scrape_stays_small_whatever_services_jobs_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "MAX_SERIES", 3)
+    monkeypatch.setattr(queue_metrics, "MAX_SERIES", 3)
     rig = Rig()
     for number in range(10):
         rig.submit(f"job{number}", service=f"s{number}")
-    families = {one.name: one for one in metrics._show_jobs(rig.queue, rig.now)}  # pyright: ignore[reportPrivateUsage]
+    families = {one.name: one for one in queue_metrics._show_jobs(rig.queue, rig.now)}  # pyright: ignore[reportPrivateUsage]
     depth = families["headrace_queue_depth"].samples
     assert {one.labels["service"]: one.value for one in depth} == {
         "s0": 10, "s1": 10, "s2": 10, OTHER: 70,
@@ -56,7 +56,7 @@ def test_a_scrape_stays_small_whatever_services_jobs_name(monkeypatch: pytest.Mo
 def test_metrics_of_failures_have_known_labels() -> None:
     known = CoordinatorMetrics()
     known.note_events([TaskDead(make_message(TaskFailure), "primes", "count")])
-    assert b'operation="count"' in known.registry.write("")[0]
+    assert b'operation="count"' in generate_latest(known.registry)
 
 
 def test_workers_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,143 @@
+"""Metrics of the queue, its workers and its store, read at each scrape."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.monitoring.series import MAX_SERIES, OTHER
+from headrace_coordinator.monitoring.user_counters import UserCounters
+from headrace_coordinator.monitoring.worker_samples import SampleBook
+from headrace_coordinator.queue.queue import Queue
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.version import VERSION
+
+
+class QueueCollector:
+    """Reads the queue's state at each scrape, so that what is gone is reported no more."""
+
+    def __init__(self, ledger: Ledger, samples: SampleBook, counters: UserCounters) -> None:
+        self._ledger = ledger
+        self._samples = samples
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        families: list[Metric] = self._ledger.observe(self._look)
+        yield from families
+        store = self._ledger.store
+        good = 0 if self._ledger.problem else 1
+        yield _gauge("headrace_store_bytes", "Bytes of the store on disk.", store.measure_bytes())
+        yield _gauge(
+            "headrace_store_free_bytes", "Bytes free on the store's disk.", store.measure_free()
+        )
+        yield _gauge("headrace_store_ok", "1 if the store takes new work, 0 if not.", good)
+        yield _gauges("headrace_build_info", "The version that runs.", "version", {VERSION: 1})
+        yield from self._samples.collect()
+        yield from self._counters.collect()
+
+    def _look(self, queue: Queue, now: Now) -> list[Metric]:
+        statuses = queue.leasing.statuses(now)
+        self._samples.forget(set(queue.state.members))
+        return [
+            *_show_jobs(queue, now),
+            *_show_spool(queue),
+            *_show_workers(statuses),
+            *_show_slots(statuses),
+        ]
+
+
+def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
+    states: Tally[str] = Tally()
+    depth: Tally[str] = Tally()
+    leased: Tally[str] = Tally()
+    oldest: dict[str, float] = {}
+    for job in queue.state.jobs.values():
+        if job.keeps_data:
+            continue  # it is part of another one
+        service = job.spec.service
+        if service not in depth and len(depth) >= MAX_SERIES:
+            service = OTHER
+        states[job.state] += 1
+        depth[service] += job.waiting + len(job.delayed)
+        leased[service] += job.leased
+        age = now.monotonic - job.waiting_since if job.is_waiting() else 0.0
+        oldest[service] = max(oldest.get(service, 0.0), age)
+    yield _gauges("headrace_jobs", "Jobs by state.", "state", states)
+    yield _gauges("headrace_queue_depth", "Tasks that wait.", "service", depth)
+    yield _gauges(
+        "headrace_oldest_waiting_seconds",
+        "How long the job that waits longest has had a waiting task.",
+        "service",
+        oldest,
+    )
+    yield _gauges("headrace_leased_tasks", "Tasks that workers hold.", "service", leased)
+    yield _gauge("headrace_leases", "Leases that workers hold.", len(queue.state.leases))
+
+
+def _show_spool(queue: Queue) -> Iterator[Metric]:
+    yield _gauge(
+        "headrace_spool_bytes",
+        "Bytes of inputs and results that are kept.",
+        queue.state.spool_bytes,
+    )
+    held = 1 if queue.spool.held_because else 0
+    yield _gauge("headrace_spool_full", "1 if work waits for room, 0 if not.", held)
+    if queue.rules.spool_limit_bytes is not None:
+        yield _gauge(
+            "headrace_spool_limit_bytes",
+            "Bytes of inputs and results beyond which work waits.",
+            queue.rules.spool_limit_bytes,
+        )
+
+
+def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+    tasks = CounterMetricFamily(
+        "headrace_worker_tasks", "Tasks by worker.", labels=("worker", "outcome")
+    )
+    seconds = CounterMetricFamily(
+        "headrace_worker_cpu_seconds", "CPU time in slots by worker.", labels=("worker",)
+    )
+    done: Tally[str] = Tally()
+    failed: Tally[str] = Tally()
+    spent: dict[str, float] = {}
+    resident: Tally[str] = Tally()
+    for status in statuses:  # two workers may have been given one name
+        done[status.name] += status.done
+        failed[status.name] += status.failed
+        spent[status.name] = spent.get(status.name, 0.0) + status.cpu_seconds
+        resident[status.name] += status.rss_bytes
+    for name in done:
+        tasks.add_metric((name, "done"), done[name])
+        tasks.add_metric((name, "failed"), failed[name])
+        seconds.add_metric((name,), spent[name])
+    yield _gauge("headrace_workers", "Connected workers.", len(statuses))
+    yield tasks
+    yield seconds
+    yield _gauges(
+        "headrace_worker_resident_memory_bytes",
+        "Resident memory of a worker's agent and slots.",
+        "worker",
+        resident,
+    )
+
+
+def _show_slots(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+    busy = sum(min(status.busy, status.slots) for status in statuses)
+    every = sum(status.slots for status in statuses)
+    counts = {"busy": busy, "idle": every - busy}
+    yield _gauges("headrace_slots", "Slots of all workers by state.", "state", counts)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _gauges(name: str, text: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for key, value in values.items():
+        family.add_metric((key,), value)
+    return family
