@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator
 from functools import partial
@@ -35,6 +36,9 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0
+
+#: How often, in seconds, it is looked whether one that is to end has been stopped.
+FROZEN_SECONDS = 0.5
 
 #: The file in the embedded folder in which the children's log lines are.
 LOG_NAME = "log"
@@ -108,7 +112,7 @@ def open_embedded_cluster(
             _inherit(2) if show_output else log,
             _inherit(1) if show_output else subprocess.DEVNULL,
         )  # fmt: skip
-        in_the_end(partial(_stop, worker))
+        in_the_end(partial(_stop, worker, coordinator))
         _tie(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
         try:
@@ -194,13 +198,17 @@ def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
                 child.kill()
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> None:
+    """End a child, which may need others to answer while it ends."""
     child.terminate()
+    last = time.monotonic() + STOP_SECONDS
     try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        while child.poll() is None:
+            _kill_frozen(child, *needed)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(FROZEN_SECONDS)
+            if time.monotonic() > last:
+                child.kill()
     except BaseException:  # a signal's handler, or Ctrl-C: nobody waits any longer
         child.kill()
         raise
