@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from headrace.engine import Engine
 from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
@@ -26,7 +28,6 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
-from headrace_wire.record import replace
 from headrace_wire.timeouts import FOR_EVER, Limit
 from headrace_wire.words import count
 

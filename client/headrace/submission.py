@@ -6,17 +6,18 @@ import secrets
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec import Struct
+
 from headrace_services.service import Parameters
 from headrace_wire.bounds import Name, Priority, Retries, Seconds, TimeLimit, check_fields
 from headrace_wire.encoding import pack
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec
-from headrace_wire.record import Record
 
 T = TypeVar("T")
 
 
-class SubmitOptions(Record):
+class SubmitOptions(Struct, frozen=True):
     """What all jobs can be told; see JobSpec.
 
     Raises TypeError, and ValueError for what is not within its bounds.

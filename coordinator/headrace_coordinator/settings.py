@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from headrace_coordinator.queue.rules import (
     DEFAULT_LEASE_SECONDS,
     DEFAULT_RESULT_TTL_SECONDS,
@@ -12,13 +14,12 @@ from headrace_coordinator.queue.rules import (
 from headrace_coordinator.store.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import LeaseTime, SizeLimit, TimeLimit, check_fields
-from headrace_wire.record import Record
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
 LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 
 
-class CoordinatorSettings(Record):
+class CoordinatorSettings(Struct, frozen=True):
     """``http`` None serves no HTTP. ``key_file`` is made when it does not exist.
 
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from headrace_wire.address import Address
-from headrace_wire.record import Record
 
 
-class Home(Record):
+class Home(Struct, frozen=True):
     """How to reach the coordinator; the key file is a full path."""
 
     address: Address

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from headrace_wire.errors import HeadraceError, UsageError
-from headrace_wire.record import Record
 
 #: Allows whatever can be imported; for the embedded worker, which runs its own user's program.
 EVERYTHING = "*"
@@ -24,7 +25,7 @@ class RefusedError(HeadraceError, ValueError):
     code = "refused"
 
 
-class Permits(Record):
+class Permits(Struct, frozen=True):
     """What jobs may use here; by default nothing.
 
     A name in ``allow`` is a module, which allows all in it and in modules below it, or

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, object]
 
 
-class Kept(Record):
+class Kept(Struct, frozen=True):
     """A parameter that is too large to travel with the others: a file of this machine."""
 
     path: str
@@ -53,7 +53,7 @@ MAX_VALUE_BYTES = 240 << 20
 MAX_DETAIL_BYTES = 1 << 20
 
 
-class Plan(Record):
+class Plan(Struct, frozen=True):
     """A job as a service plans it.
 
     ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
@@ -68,7 +68,7 @@ class Plan(Record):
     cut: Callable[[int], Plan] | None = None
 
 
-class Target(Record):
+class Target(Struct, frozen=True):
     """Where the user wants a result: a file or folder, or else ``stream`` (standard output).
 
     ``format`` is one of the operation's own words, None for its default.
@@ -79,7 +79,7 @@ class Target(Record):
     format: str | None = None
 
 
-class Gathered(Record):
+class Gathered(Struct, frozen=True):
     """A job's results, put together.
 
     ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what

@@ -16,8 +16,9 @@ import time
 from collections.abc import MutableMapping
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
-from headrace_wire.record import Record
 
 #: Bytes of a log line's text; what is longer is cut.
 MAX_TEXT_BYTES = 4096
@@ -53,7 +54,7 @@ class TaskHost(Protocol):
         ...
 
 
-class TaskCounter(Record):
+class TaskCounter(Struct, frozen=True):
     """One of a job's counters, as one of its tasks sees it."""
 
     task: Task
@@ -69,7 +70,7 @@ class TaskCounter(Record):
             _host.count(self.task, self.name, grown)
 
 
-class Task(Record):
+class Task(Struct, frozen=True):
     """A running task. ``number`` is its slot's own; ``attempt`` is counted from 1."""
 
     job: str

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from headrace.cluster import Cluster
 from headrace.job import Job
@@ -16,7 +17,6 @@ from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, FetchRequest
-from headrace_wire.record import replace
 from headrace_wire.timeouts import Limit
 from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan

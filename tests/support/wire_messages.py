@@ -8,9 +8,10 @@ import typing
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from hypothesis import strategies as st
+from msgspec import Meta
 
 from headrace_wire import bounds, messages, shared
-from headrace_wire.bounds import Meta, is_within
+from headrace_wire.bounds import is_within
 from headrace_wire.message import Message
 from headrace_wire.messages import ERROR
 

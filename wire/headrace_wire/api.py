@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Protocol
 
+from msgspec import Meta
+
 from headrace_wire.bounds import (
     MAX_ENTRIES,
     MAX_NAMED_TASKS,
@@ -15,7 +17,6 @@ from headrace_wire.bounds import (
     Identifier,
     Index,
     JobId,
-    Meta,
     Name,
     Payload,
 )

@@ -5,8 +5,8 @@
     timeout_seconds: TimeLimit | None       a finite number of seconds, or None
 
 The aliases stand beside the fields of messages, the parameters of the API's methods, and the
-options of the command line and of Python programs. ``Meta`` has the names and the meaning that
-``msgspec.Meta`` has. ``headrace_wire.message`` enforces them on what arrives.
+options of the command line and of Python programs. msgspec enforces them on what arrives: see
+``headrace_wire.message``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from functools import cache
 from numbers import Real
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
+
 from headrace_wire.errors import BoundsError
-from headrace_wire.record import Record
 
 #: The largest whole number: the store and other programs keep signed numbers of 64 bits.
 MAX_INTEGER = (1 << 63) - 1
@@ -92,19 +94,6 @@ KIND_WORDS: dict[Any, str] = {
     bytes: "bytes",
     bool: "True or False",
 }
-
-
-class Meta(Record):
-    """Bounds of a value, as ``msgspec.Meta`` knows them."""
-
-    gt: float | None = None
-    ge: float | None = None
-    lt: float | None = None
-    le: float | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    pattern: str | None = None
-    description: str | None = None
 
 
 #: A number from 0 on: how many there are, or which of them.
@@ -225,18 +214,18 @@ def check_value(hint: Any, value: Any, what: str) -> Any:
     return value
 
 
-def check_fields(record: Record) -> None:
+def check_fields(record: Struct) -> None:
     """Check a record's fields as ``check_value`` does; for its ``__post_init__``."""
     for name, hint in read_hints(type(record)).items():
         checked = check_value(hint, getattr(record, name), name)
-        object.__setattr__(record, name, checked)
+        force_setattr(record, name, checked)
 
 
 @cache
 def read_hints(kind: Any) -> dict[str, Any]:
     """The annotations of a record's fields, with their bounds, in order."""
     hints = get_type_hints(kind, include_extras=True)
-    return {name: hints[name] for name in kind.__fields__}
+    return {name: hints[name] for name in kind.__struct_fields__}
 
 
 def is_within(meta: Meta, value: Any) -> bool:

@@ -22,11 +22,11 @@ from multiprocessing import AuthenticationError, connection, managers
 from typing import Any
 
 from headrace_wire.address import Address
-from headrace_wire.encoding import pack_frame, unpack
+from headrace_wire.encoding import pack_extension, unpack
 from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
 from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
 from headrace_wire.lookup import Found, look_up
-from headrace_wire.parts import Parts, measure, send_some
+from headrace_wire.parts import Parts, measure, pack_parts, send_some
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -60,8 +60,11 @@ SERIALIZER = "msgpack"
 
 
 def encode_frame(value: object) -> Parts:
-    """Pack a value for one frame. Raises UsageError for one over the cap, and what pack raises."""
-    frame = pack_frame(value)
+    """Pack a value for one frame. Raises UsageError for one over the cap, and what pack raises.
+
+    Text that is no UTF-8, such as a file's name, is escaped: it is for people.
+    """
+    frame = pack_parts(value, default=pack_extension, unicode_errors="backslashreplace")
     length = measure(frame)
     if length > MAX_FRAME_BYTES:
         raise UsageError(
@@ -158,14 +161,18 @@ class MsgpackConnection(connection.Connection):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, obj: Any) -> None:
-        self._send_parts(encode_frame(obj))
+        self.send_parts(encode_frame(obj))
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""
         try:
-            return unpack(self._recv_bytes().body)
+            return unpack(self.receive())
         except ValueError as error:
             raise EOFError(f"a malformed frame arrived: {error}") from None
+
+    def receive(self) -> bytearray:
+        """Receive a frame as it is. Raises EOFError."""
+        return self._recv_bytes().body
 
     def _close(self) -> None:
         self._socket.close()
@@ -181,9 +188,10 @@ class MsgpackConnection(connection.Connection):
         self._socket.settimeout(limit)
 
     def _send_bytes(self, buf: Any) -> None:
-        self._send_parts([buf])
+        self.send_parts([buf])
 
-    def _send_parts(self, body: Sequence[Any]) -> None:
+    def send_parts(self, body: Sequence[Any]) -> None:
+        """Send a frame."""
         length = measure(body)
         rest: Sequence[Any] = [struct.pack("!i", length), *body]
         while rest:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgpack
 
 from headrace_wire.errors import HeadraceError
-from headrace_wire.parts import Parts, join, pack_parts
+from headrace_wire.parts import join, pack_parts
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -31,7 +31,8 @@ MAX_EXTENSION_BYTES = 1 << 14
 MAX_MESSAGE_CHARACTERS = 2000
 
 
-def _pack_extension(value: object) -> Any:
+def pack_extension(value: object) -> Any:
+    """What msgpack is to carry for what it does not know. Raises TypeError and OverflowError."""
     from multiprocessing.managers import Token  # noqa: PLC0415 - slots, too, unpack frames
 
     if isinstance(value, Token):
@@ -61,17 +62,13 @@ def _unpack_extension(code: int, body: bytes) -> object:
 
 def pack(value: object) -> bytes:
     """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
-    return join(pack_frame(value))
-
-
-def pack_frame(value: object) -> Parts:
-    """``pack``, in parts."""
     try:
         # File names that are no UTF-8 keep their bytes.
-        return pack_parts(value, default=_pack_extension, unicode_errors="surrogateescape")
+        parts = pack_parts(value, default=pack_extension, unicode_errors="surrogateescape")
     except UnicodeEncodeError:
         # Half a surrogate pair stands for no byte; only text for people can hold one.
-        return pack_parts(value, default=_pack_extension, unicode_errors="backslashreplace")
+        parts = pack_parts(value, default=pack_extension, unicode_errors="backslashreplace")
+    return join(parts)
 
 
 def unpack(frame: bytes | bytearray | memoryview) -> Any:

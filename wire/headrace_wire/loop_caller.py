@@ -18,15 +18,14 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
-from headrace_wire.calling import explain_loss, greet, read_answer
-from headrace_wire.connection import MsgpackConnection, dial, encode_frame
-from headrace_wire.encoding import unpack
+from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
+from headrace_wire.connection import MsgpackConnection, dial
 from headrace_wire.errors import ProtocolError, UnexpectedAnswerError, UnreachableError
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_connection import Exchange, LoopConnection
 from headrace_wire.parts import Parts
 from headrace_wire.pauses import draw_pauses
-from headrace_wire.signature import read_signatures
+from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.steps import Aside, Pause
 
 Api = TypeVar("Api")
@@ -77,23 +76,17 @@ class LoopCaller(Generic[Api]):
         """
         assert not named, "the wire knows arguments by their places"
         signature = self._signatures[method.__name__]
-        packed = signature.pack_arguments(arguments)
-        call: list[Any] = [self._name, method.__name__, packed, {}]
-        request = encode_frame(call)
+        request = encode_call(self._name, method.__name__, signature.arguments(*arguments))
         pauses = draw_pauses(self._patience_seconds)
         while True:
             try:
-                answer = yield from self._try(request)
+                given: Given = yield from self._try(request, signature)
             except UnreachableError as error:
                 pause = next(pauses, None)
                 if pause is None:
                     raise
                 self._on_lost(error)
             else:
-                try:
-                    given: Given = signature.load_answer(answer)
-                except ProtocolError as error:
-                    raise UnexpectedAnswerError(error.message) from None
                 return given
             yield Pause(self._loop, pause)
 
@@ -103,7 +96,7 @@ class LoopCaller(Generic[Api]):
             self._connection.close()
             self._connection = None
 
-    def _try(self, request: Parts) -> Answer[Any]:
+    def _try(self, request: Parts, signature: Signature) -> Answer[Any]:
         """One round trip. Raises UnreachableError when the connection is lost on the way,
         UnexpectedAnswerError for an answer that is none, and what the answer says.
         """
@@ -115,11 +108,11 @@ class LoopCaller(Generic[Api]):
             self.close()
             raise explain_loss(self._address, error) from None
         try:
-            return read_answer(unpack(frame))
-        except (ValueError, ProtocolError) as error:
+            return decode_answer(signature, frame)
+        except ProtocolError as error:
             self.close()
             # What both sides agreed on when they met is not in question any more.
-            raise UnexpectedAnswerError(str(error)) from None
+            raise UnexpectedAnswerError(error.message) from None
 
     def _connect(self) -> Answer[LoopConnection]:
         link: MsgpackConnection = yield Aside(self._loop, self._dial, MsgpackConnection.close)

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.calling import explain_loss, greet, read_answer
+from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.loop import Loop
@@ -71,8 +71,9 @@ class Proxy(managers.BaseProxy):
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
         self._answer_seconds = answer_seconds
+        self._signatures = read_signatures(APIS[name])
 
-    def call(self, method: str, arguments: list[Any], until: float | None = None) -> Any:
+    def call(self, method: str, arguments: object, until: float | None = None) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
         not over at the monotonic moment ``until``; ProtocolError for an answer that is none, and
         what the answer says.
@@ -81,8 +82,8 @@ class Proxy(managers.BaseProxy):
         try:
             link = self._take_connection(until)
             link.set_stall_limit(self._answer_seconds, until)
-            link.send((self._token.id, method, arguments, {}))
-            answer = read_answer(link.recv())
+            link.send_parts(encode_call(self._token.id, method, arguments))
+            answer = decode_answer(self._signatures[method], link.receive())
         except (EOFError, OSError) as error:
             self._drop(link)
             self._drop_idle()  # they have gone the same way, or will have
@@ -175,11 +176,11 @@ class Patience:
         self._stop = stop
         self._closed = closed
 
-    def call(self, method: str, pack: Callable[[Limit | None], list[Any]]) -> Any:
+    def call(self, method: str, prepare: Callable[[Limit | None], object]) -> Any:
         """Give the answer, however many attempts it takes. Raises UnreachableError.
 
-        ``pack`` makes the arguments, at each attempt for what is left of the caller's limit. Raises
-        ClosedError when the manager is closed, before or meanwhile.
+        ``prepare`` makes the arguments, at each attempt for what is left of the caller's limit.
+        Raises ClosedError when the manager is closed, before or meanwhile.
         """
         limit = find_limit()
         until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
@@ -189,7 +190,7 @@ class Patience:
             if self._closed.is_set():
                 raise ClosedError
             try:
-                return self._proxy.call(method, pack(limit), until)
+                return self._proxy.call(method, prepare(limit), until)
             except UnreachableError as error:
                 pause = next(pauses, None)
                 if self._closed.is_set():
@@ -220,11 +221,11 @@ class Caller:
 
 def _make_method(patience: Patience, method: str, signature: Signature) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
-        def pack(limit: Limit | None) -> list[Any]:
+        def prepare(limit: Limit | None) -> object:
             told = arguments if limit is None else shorten_waits(arguments, limit)
-            return signature.pack_arguments(told)
+            return signature.arguments(*told)
 
-        return signature.load_answer(patience.call(method, pack))
+        return patience.call(method, prepare)
 
     return call
 

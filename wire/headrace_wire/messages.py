@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from msgspec import Meta, field
+
 from headrace_wire.bounds import (
     MAX_COUNTERS,
     MAX_ENTRIES,
@@ -22,7 +24,6 @@ from headrace_wire.bounds import (
     Index,
     JobId,
     Label,
-    Meta,
     Moment,
     Name,
     OptionalIdentifier,
@@ -37,7 +38,6 @@ from headrace_wire.bounds import (
     TimeLimit,
 )
 from headrace_wire.message import Message
-from headrace_wire.record import field
 
 #: Job states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (

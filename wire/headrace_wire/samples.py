@@ -5,7 +5,7 @@ Known on both sides, so that a worker cannot make the coordinator keep series wi
 
 from __future__ import annotations
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 #: Upper bounds of the task time buckets, in seconds; one more bucket takes what is longer.
 TASK_SECONDS_BOUNDS = (
@@ -14,7 +14,7 @@ TASK_SECONDS_BOUNDS = (
 )  # fmt: skip
 
 
-class SampleKind(Record):
+class SampleKind(Struct, frozen=True):
     """One metric: a histogram where it has bounds, else a counter."""
 
     name: str

@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing import AuthenticationError, connection, managers
 
+from msgspec import Struct
+
 from headrace_wire.address import Address
 from headrace_wire.connection import (
     HANDSHAKE_SECONDS,
@@ -33,7 +35,6 @@ from headrace_wire.connection import (
 )
 from headrace_wire.errors import ProtocolError, UsageError
 from headrace_wire.loop import Loop
-from headrace_wire.record import Record
 from headrace_wire.session import Session, read_call
 from headrace_wire.signature import read_signatures
 from headrace_wire.version import PROTOCOL, VERSION
@@ -56,7 +57,7 @@ STOP_SECONDS = 3.0
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class ServerLimits(Record):
+class ServerLimits(Struct, frozen=True):
     """How much of itself the server gives to peers that it does not know yet."""
 
     handshake_seconds: float = HANDSHAKE_SECONDS

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from types import GeneratorType
 from typing import Any, cast
 
-from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection, encode_frame
-from headrace_wire.encoding import unpack
+from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
+from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection
 from headrace_wire.errors import HeadraceError
 from headrace_wire.frames import FrameReader, FrameWriter
 from headrace_wire.loop import GONE, READABLE, Loop, Run
@@ -101,15 +101,16 @@ class Session:
             self._call(frame)
 
     def _call(self, frame: bytearray | bytes) -> None:
-        method, arguments = read_call(unpack(frame))
-        signature = self._signatures.get(method) if isinstance(method, str) else None
+        call = decode_call(frame)
+        signature = self._signatures.get(call.method)
         if signature is None:
-            log.warning("dropped %s: it called %.80r, which is not served", self._link.peer, method)
+            peer = self._link.peer
+            log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
             self.finish()
             return
-        self._signature, self._method = signature, str(method)
+        self._signature, self._method = signature, call.method
         try:
-            answer = getattr(self._target, self._method)(*signature.unpack_arguments(arguments))
+            answer = getattr(self._target, self._method)(*decode_arguments(signature, call))
         except Exception as error:  # noqa: BLE001 - told to the caller
             self._answer(None, error)
             return
@@ -132,23 +133,23 @@ class Session:
 
     def _answer(self, answer: Any, error: BaseException | None) -> None:
         assert self._signature is not None, "a call is under way"
-        signature, self._signature = self._signature, None
-        self._writer.put(self._encode(signature, answer, error))
+        self._signature = None
+        self._writer.put(self._encode(answer, error))
         received, sent = self._counted
         self._counted = (self._reader.bytes_in, self._writer.bytes_out)
         self._on_bytes(self._counted[0] - received, self._counted[1] - sent)
 
-    def _encode(self, signature: Signature, answer: Any, error: BaseException | None) -> Parts:
+    def _encode(self, answer: Any, error: BaseException | None) -> Parts:
         try:
             if error is None:
-                return encode_frame(("#RETURN", signature.dump_answer(answer)))
+                return encode_value(answer)
         except Exception as problem:  # noqa: BLE001 - told to the caller
             error = problem
         if isinstance(error, HeadraceError):
-            return encode_frame(("#ERROR", error))
+            return encode_error(error)
         log.error("%s failed", self._method, exc_info=error)
         line = f"the coordinator failed at {self._method}; its log says why"
-        return encode_frame(("#ERROR", HeadraceError(line)))
+        return encode_error(HeadraceError(line))
 
 
 def read_call(call: object) -> tuple[object, list[object]]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import operator
 from typing import Annotated
 
+from msgspec import Meta
+
 from headrace_wire.bounds import (
     MAX_ENTRIES,
     Count,
     Identifier,
-    Meta,
     Name,
     Number,
     OptionalIdentifier,

@@ -15,7 +15,8 @@ from collections.abc import Generator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from headrace_wire.record import Record, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ LOOK_SECONDS = 1.0
 _applied: ContextVar[float] = ContextVar("limit", default=math.inf)
 
 
-class Limit(Record):
+class Limit(Struct, frozen=True):
     """A monotonic moment until which a caller waits; infinity for one who waits for ever."""
 
     moment: float

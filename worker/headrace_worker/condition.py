@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from headrace_wire.record import Record
+from msgspec import Struct
+
 from headrace_worker.pool.news import Progress
 
 
-class Condition(Record):
+class Condition(Struct, frozen=True):
     """A worker at a moment."""
 
     busy: int

@@ -11,8 +11,9 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import cast
 
+from msgspec import Struct
+
 from headrace_wire.encoding import unpack
-from headrace_wire.record import Record
 
 #: Seconds for which data is kept that no lease needs.
 KEPT_SECONDS = 60.0
@@ -21,7 +22,7 @@ KEPT_SECONDS = 60.0
 MOST_PIECES = 8
 
 
-class Needs(Record):
+class Needs(Struct, frozen=True):
     """What a job's parameters ask of a worker.
 
     ``tenant`` is whose slots alone may run it; ``data`` names the parameters that are elsewhere,

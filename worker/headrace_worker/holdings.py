@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from headrace_wire.messages import HeldRun, Lease
-from headrace_wire.record import Record
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
 
 
-class KnownJob(Record):
+class KnownJob(Struct, frozen=True):
     """What all leases of a job have in common. ``parameters`` is None where they never came."""
 
     service: str

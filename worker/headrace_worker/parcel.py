@@ -12,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from headrace_wire.batch import slice_batch
 from headrace_wire.messages import JobLines, Sample
-from headrace_wire.record import Record, replace
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Done, Event, Failed
 
 T = TypeVar("T")
 
 
-class Parcel(Record):
+class Parcel(Struct, frozen=True):
     """Outcomes, log lines and samples that go in one report.
 
     ``tried``: it was refused before. ``last``: what is refused of it now is given up.

@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
+from msgspec.structs import replace
+
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.bounds import cut_text
@@ -24,7 +26,6 @@ from headrace_wire.errors import StoreError, is_final
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure
-from headrace_wire.record import replace
 from headrace_wire.steps import Bell, Pause
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings

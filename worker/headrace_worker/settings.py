@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_wire.bounds import (
@@ -13,7 +15,6 @@ from headrace_wire.bounds import (
     SizeLimit,
     check_fields,
 )
-from headrace_wire.record import Record, field
 from headrace_worker.link.program import Program
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
@@ -23,7 +24,7 @@ DEFAULT_DRAIN_SECONDS = 30.0
 DEFAULT_GIVE_UP_SECONDS = 600.0
 
 
-class WorkerSettings(Record):
+class WorkerSettings(Struct, frozen=True):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the

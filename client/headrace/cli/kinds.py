@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import click
+from msgspec import Meta
 
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
     LeaseTime,
-    Meta,
     Name,
     OptionalLabel,
     Seconds,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+from msgspec import Struct
 
 from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind, OutputFileKind, PathKind
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -133,7 +133,7 @@ def job_options(*, embedded: bool) -> Decorator:
     return combine([*(_run_options if embedded else _submit_options), *_task_options, json_option])
 
 
-class JobOptions(Record):
+class JobOptions(Struct, frozen=True):
     """What ``job_options`` gave. ``coordinator`` is None for an embedded cluster."""
 
     as_json: bool
@@ -152,7 +152,7 @@ class JobOptions(Record):
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
         """Take one's own values out of a command's, leaving the others."""
-        return cls(**{name: values.pop(name) for name in cls.__fields__ if name in values})
+        return cls(**{name: values.pop(name) for name in cls.__struct_fields__ if name in values})
 
     @property
     def for_submit(self) -> SubmitOptions:

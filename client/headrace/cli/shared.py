@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from headrace.cli.options import connection_options, json_option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, format_table
 from headrace_wire.address import Address
-from headrace_wire.record import as_dict
 
 
 @click.group()
@@ -26,7 +26,7 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
     """List shared objects: name, kind, items, size, and how many calls wait."""
     statuses = connect(coordinator, key_file).shared()
     if as_json:
-        say_json([as_dict(status) for status in statuses])
+        say_json([asdict(status) for status in statuses])
         return
     if not statuses:
         tell("headrace: nothing is shared")

@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from headrace.cli.printing import say_json, tell
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
 from headrace_wire.printing import clean_line
-from headrace_wire.record import as_dict
 from headrace_wire.words import count
 
 
@@ -72,7 +73,7 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:
     """A worker as a JSON object."""
-    return {**as_dict(worker), "connected_at": format_time(worker.connected_at)}
+    return {**asdict(worker), "connected_at": format_time(worker.connected_at)}
 
 
 def format_time(unix_seconds: float | None) -> str | None:

@@ -19,10 +19,11 @@ import threading
 import weakref
 from collections.abc import Callable, Generator
 
+from msgspec.structs import replace
+
 from headrace.engine import Engine
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
-from headrace_wire.record import replace
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,

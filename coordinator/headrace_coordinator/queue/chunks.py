@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 
-from headrace_wire.record import Record, field
+from msgspec import Struct, field
 
 #: Chunks that are forgotten in one go: each time the rest is moved.
 FORGOTTEN_AT_ONCE = 4096
@@ -15,7 +15,7 @@ def _make_array() -> array[int]:
     return array("q")
 
 
-class Chunks(Record, frozen=False):
+class Chunks(Struct):
     """In index order. Plain numbers: a client that puts inputs one by one may make a million."""
 
     starts: array[int] = field(default_factory=_make_array)

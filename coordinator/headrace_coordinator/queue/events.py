@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_wire.messages import JobSpec, LogLine, TaskFailure
-from headrace_wire.record import Record
 
 
-class JobSubmitted(Record):
+class JobSubmitted(Struct, frozen=True):
     """A job came in. To be stored."""
 
     spec: JobSpec
     submitted_at: float
 
 
-class InputsPut(Record):
+class InputsPut(Struct, frozen=True):
     """A batch of ``stop - start`` inputs came in. To be stored."""
 
     job: str
@@ -24,7 +25,7 @@ class InputsPut(Record):
     inputs: bytes
 
 
-class InputsDropped(Record):
+class InputsDropped(Struct, frozen=True):
     """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
 
     job: str
@@ -32,7 +33,7 @@ class InputsDropped(Record):
     size_bytes: int
 
 
-class RunDone(Record):
+class RunDone(Struct, frozen=True):
     """Tasks [start, stop) have their accepted values. To be stored."""
 
     job: str
@@ -43,14 +44,14 @@ class RunDone(Record):
     operation: str
 
 
-class RunLost(Record):
+class RunLost(Struct, frozen=True):
     """The values of the run that begins at ``start`` are damaged: kept no more. To be stored."""
 
     job: str
     start: int
 
 
-class TaskDead(Record):
+class TaskDead(Struct, frozen=True):
     """A task's attempts are exhausted. To be stored."""
 
     failure: TaskFailure
@@ -58,14 +59,14 @@ class TaskDead(Record):
     operation: str
 
 
-class TaskRevived(Record):
+class TaskRevived(Struct, frozen=True):
     """A dead task waits again, as if it had never been tried. To be stored."""
 
     job: str
     index: int
 
 
-class AttemptsCounted(Record):
+class AttemptsCounted(Struct, frozen=True):
     """Tasks [start, stop) wait again after this many attempts. To be stored.
 
     ``lost``: the last attempt ended with their worker.
@@ -78,20 +79,20 @@ class AttemptsCounted(Record):
     lost: bool
 
 
-class JobChanged(Record):
+class JobChanged(Struct, frozen=True):
     """A job's state or counts changed. To be stored, once a commit."""
 
     job: str
 
 
-class ResultsDropped(Record):
+class ResultsDropped(Struct, frozen=True):
     """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
 
     job: str
     dropped: tuple[tuple[int, int], ...]
 
 
-class RunsDelivered(Record):
+class RunsDelivered(Struct, frozen=True):
     """The client has the values of the runs that begin at ``starts``. To be stored, some time.
 
     ``dropped`` are all tasks of the job whose values are kept no more.
@@ -103,7 +104,7 @@ class RunsDelivered(Record):
     dropped: tuple[tuple[int, int], ...]
 
 
-class LinesLogged(Record):
+class LinesLogged(Struct, frozen=True):
     """Tasks of a job logged lines. To be stored."""
 
     job: str
@@ -112,14 +113,14 @@ class LinesLogged(Record):
     size_bytes: int
 
 
-class LinesDropped(Record):
+class LinesDropped(Struct, frozen=True):
     """Lines of a job are kept no more, as there are newer ones. To be stored."""
 
     job: str
     part: LogPart
 
 
-class Counted(Record):
+class Counted(Struct, frozen=True):
     """The counters of a job's tasks grew. For metrics."""
 
     service: str
@@ -127,41 +128,41 @@ class Counted(Record):
     growth: dict[str, float]
 
 
-class CountersRefused(Record):
+class CountersRefused(Struct, frozen=True):
     """A job's tasks count under more names than it may have. For the log."""
 
     job: str
     name: str
 
 
-class JobExpired(Record):
+class JobExpired(Struct, frozen=True):
     """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
 
     job: str
     result_bytes: int
 
 
-class JobDeleted(Record):
+class JobDeleted(Struct, frozen=True):
     """A job is forgotten. To be stored."""
 
     job: str
 
 
-class WorkAppeared(Record):
+class WorkAppeared(Struct, frozen=True):
     """There are tasks to lease where there were none."""
 
 
-class MomentSet(Record):
+class MomentSet(Struct, frozen=True):
     """Something is due at this monotonic moment. For the ticker, which may wait for a later one."""
 
     moment: float
 
 
-class RoomAppeared(Record):
+class RoomAppeared(Struct, frozen=True):
     """There is room on the disk again. For waiting calls."""
 
 
-class WorkHeld(Record):
+class WorkHeld(Struct, frozen=True):
     """Tasks of a job wait although a worker asked for them, and nothing runs.
 
     For waiting calls, and for the log unless there is nothing new about it.
@@ -171,20 +172,20 @@ class WorkHeld(Record):
     why: str
 
 
-class OrdersGiven(Record):
+class OrdersGiven(Struct, frozen=True):
     """A worker has orders to hear of."""
 
     worker: str
 
 
-class WorkerJoined(Record):
+class WorkerJoined(Struct, frozen=True):
     """A worker introduced itself. For the log."""
 
     name: str
     slots: int
 
 
-class WorkerGone(Record):
+class WorkerGone(Struct, frozen=True):
     """A worker took its leave, or fell silent. For the log."""
 
     worker: str
@@ -193,7 +194,7 @@ class WorkerGone(Record):
     tasks: int
 
 
-class LeaseGranted(Record):
+class LeaseGranted(Struct, frozen=True):
     """Tasks were leased after waiting this long. For metrics."""
 
     service: str
@@ -202,14 +203,14 @@ class LeaseGranted(Record):
     waited_seconds: float
 
 
-class LeaseExpired(Record):
+class LeaseExpired(Struct, frozen=True):
     """A worker fell silent or forgot a lease. For metrics."""
 
     service: str
     tasks: int
 
 
-class AttemptFailed(Record):
+class AttemptFailed(Struct, frozen=True):
     """An attempt failed; the task may be tried again. For metrics."""
 
     service: str
@@ -217,7 +218,7 @@ class AttemptFailed(Record):
     reason: str
 
 
-class OutcomesDropped(Record):
+class OutcomesDropped(Struct, frozen=True):
     """Outcomes arrived for tasks that had one. For metrics."""
 
     tasks: int

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct, field
+
 from headrace_coordinator.queue.chunks import Chunks
 from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.job_log import JobLog
@@ -35,13 +37,12 @@ from headrace_wire.messages import (
     JobSpec,
     JobStatus,
 )
-from headrace_wire.record import Record, field
 
 #: Weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
 
 
-class HeldLease(Record, frozen=False):
+class HeldLease(Struct):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
     ``alone``: they are suspected of killing their worker, which holds nothing else.
@@ -58,7 +59,7 @@ class HeldLease(Record, frozen=False):
     alone: bool = False
 
 
-class Job(Record, frozen=False):
+class Job(Struct):
     """A job's tasks, counts and times. ``…_at`` are Unix seconds, for people only.
 
     ``dropped`` are done tasks whose values were delivered and are kept no more; ``withdrawn`` are

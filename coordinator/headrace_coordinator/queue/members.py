@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import Struct, field
+
 from headrace_wire.bounds import MAX_ENTRIES, MAX_NAMED_TASKS
 from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
-from headrace_wire.record import Record, field
 
 
-class Member(Record, frozen=False):
+class Member(Struct):
     """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds."""
 
     info: WorkerInfo

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import (
@@ -42,7 +44,6 @@ from headrace_wire.messages import (
     Report,
     TaskFailure,
 )
-from headrace_wire.record import replace
 
 
 class Outcomes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 #: Seconds without a heartbeat after which a worker's leases come back.
 DEFAULT_LEASE_SECONDS = 15.0
@@ -14,7 +14,7 @@ DEFAULT_RESULT_TTL_SECONDS = 7 * 86400.0
 DEFAULT_SHARED_LIMIT_BYTES = 256 << 20
 
 
-class Rules(Record):
+class Rules(Struct, frozen=True):
     """``spool_limit_bytes`` None: as many inputs and results as the disk holds.
 
     ``shared_limit_bytes`` None: as much shared state as the memory holds.

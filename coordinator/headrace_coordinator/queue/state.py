@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec import Struct, field
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, JobChanged, OrdersGiven, WorkAppeared
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.record import Record, field
 
 
-class QueueState(Record, frozen=False):
+class QueueState(Struct):
     """Everything that the transitions read and change.
 
     Invariants, between transitions (``headrace_coordinator.queue.invariants`` checks them):

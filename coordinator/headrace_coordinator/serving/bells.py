@@ -10,8 +10,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from headrace_wire.loop import Loop, Resume
-from headrace_wire.record import Record
 from headrace_wire.steps import Waiter
 
 
@@ -131,7 +132,7 @@ class Bells:
                     del self._waiters[topic]
 
 
-class Wait(Record):
+class Wait(Struct, frozen=True):
     """A step; see ``Bells.wait``."""
 
     bells: Bells

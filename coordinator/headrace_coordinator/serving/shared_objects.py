@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.serving.bells import Bells
 from headrace_coordinator.serving.commit import Committer
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE
 from headrace_wire.loop import Answer
-from headrace_wire.record import replace
 from headrace_wire.shared import (
     LOCK,
     SharedAnswer,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from headrace_wire.record import Record
+from msgspec import Struct
+
 from headrace_wire.shared import SharedAnswer, Stamp
 
 
-class SharedKept(Record):
+class SharedKept(Struct, frozen=True):
     """An object is there; ``head`` is what it knows beside its items."""
 
     name: str
@@ -14,7 +15,7 @@ class SharedKept(Record):
     head: bytes
 
 
-class SharedItemKept(Record):
+class SharedItemKept(Struct, frozen=True):
     """An object has this item, in place of what had its number."""
 
     name: str
@@ -23,7 +24,7 @@ class SharedItemKept(Record):
     value: bytes
 
 
-class SharedItemHeld(Record):
+class SharedItemHeld(Struct, frozen=True):
     """A queue's item is with a consumer, or, without a holder, waits again."""
 
     name: str
@@ -31,27 +32,27 @@ class SharedItemHeld(Record):
     holder: Stamp | None
 
 
-class SharedItemsDropped(Record):
+class SharedItemsDropped(Struct, frozen=True):
     """An object has these items no more."""
 
     name: str
     numbers: tuple[int, ...]
 
 
-class SharedDeleted(Record):
+class SharedDeleted(Struct, frozen=True):
     """An object is gone, with its items."""
 
     name: str
 
 
-class SharedAnswered(Record):
+class SharedAnswered(Struct, frozen=True):
     """A request got this answer; its lane's earlier one is needed no more."""
 
     stamp: Stamp
     answer: SharedAnswer
 
 
-class SharedSessionGone(Record):
+class SharedSessionGone(Struct, frozen=True):
     """A session's answers are needed no more."""
 
     session: str

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
+from msgspec import Struct
+
 from headrace_coordinator.shared.events import (
     SharedItemKept,
     SharedItemsDropped,
@@ -13,7 +15,6 @@ from headrace_coordinator.shared.events import (
     SharedStateEvent,
 )
 from headrace_wire.errors import ProtocolError, SharedFullError
-from headrace_wire.record import Record
 from headrace_wire.shared import SharedAnswer, SharedCall, Stamp
 
 #: Bytes that an item takes beside its key and value, about.
@@ -24,7 +25,7 @@ ITEM_BYTES = 100
 NUMBERS_PER_SECOND = 1 << 20
 
 
-class Item(Record, frozen=False):
+class Item(Struct):
     """What an object keeps: a value, and a key where it has keys. Numbers tell the order."""
 
     number: int

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from headrace_coordinator.shared.ground import DONE, NOT_YET, Ground, Item, SharedObject, tell
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import LockLostError
+from headrace_wire.message import dump
 from headrace_wire.shared import EVENT, LOCK, SharedAnswer, SharedCall, Stamp
 
 
@@ -30,12 +31,12 @@ class Lock(SharedObject):
         return () if self.holder is None else (self.holder,)
 
     def head(self) -> bytes:
-        return pack([self._fencing, self.holder and self.holder.to_wire()])
+        return pack([self._fencing, self.holder and dump(self.holder)])
 
     def restore(self, head: bytes, items: list[Item]) -> None:
         del items
         self._fencing, holder = unpack(head)
-        self.holder = Stamp.from_wire(holder) if holder else None
+        self.holder = Stamp(*holder) if holder else None
 
     def read(self, call: SharedCall) -> SharedAnswer:
         match call.operation:

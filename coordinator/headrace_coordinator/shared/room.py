@@ -15,6 +15,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.shared.dicts import SharedMapping
 from headrace_coordinator.shared.events import (
@@ -44,7 +46,6 @@ from headrace_coordinator.shared.sessions import (
 from headrace_coordinator.shared.values import Value
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
 from headrace_wire.errors import SharedFullError, SharedKindError, UnknownSharedError, UsageError
-from headrace_wire.record import Record
 from headrace_wire.shared import (
     DICT,
     EVENT,
@@ -79,7 +80,7 @@ CLASSES: dict[str, type[SharedObject]] = {
 }
 
 
-class StoredObject(Record):
+class StoredObject(Struct, frozen=True):
     """An object as the store has it, items in the order of their numbers."""
 
     name: str
@@ -88,7 +89,7 @@ class StoredObject(Record):
     items: list[Item]
 
 
-class StoredRoom(Record):
+class StoredRoom(Struct, frozen=True):
     """All that the store has of shared state."""
 
     objects: Sequence[StoredObject] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct, field
+
 from headrace_wire.errors import ProtocolError
-from headrace_wire.record import Record, field
 from headrace_wire.shared import SharedAnswer, Stamp
 
 #: Bytes that a session and a lane take in memory, about, beside the answers.
@@ -14,7 +15,7 @@ LANE_BYTES = 250
 MAX_LANES = 10_000
 
 
-class Lane(Record, frozen=False):
+class Lane(Struct):
     """The last request of a lane, and its answer if it had one that has to be repeated.
 
     ``size_bytes`` is what the answer keeps in memory that nothing else keeps.
@@ -25,7 +26,7 @@ class Lane(Record, frozen=False):
     size_bytes: int = 0
 
 
-class Session(Record, frozen=False):
+class Session(Struct):
     """One process. ``holding`` names the locks and queues of which it holds something."""
 
     id: str

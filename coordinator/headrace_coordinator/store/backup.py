@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from msgspec import Struct
+
 from headrace_coordinator.checksums import compute_checksum
 from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, hold
 from headrace_coordinator.store.disk import sync
@@ -21,7 +23,6 @@ from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.reader import connect
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_wire.errors import OutputError, StoreError, UsageError
-from headrace_wire.record import Record
 
 #: The store's name in a data folder.
 STORE_NAME = "headrace.db"
@@ -37,7 +38,7 @@ PAGES = 1024
 NUMBERS_AHEAD = 1 << 40
 
 
-class Backup(Record):
+class Backup(Struct, frozen=True):
     """What was copied. ``damaged`` payloads were damaged in the store itself."""
 
     jobs: int

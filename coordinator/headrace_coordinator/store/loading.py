@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
 from headrace_coordinator.queue.events import InputsDropped
 from headrace_coordinator.queue.job import Job
@@ -18,8 +20,8 @@ from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import SELECT_JOBS, Row
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
+from headrace_wire.message import decode_trusted
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
-from headrace_wire.record import replace
 from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
@@ -184,7 +186,7 @@ def _load_job(
 def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
     """What was asked for with a job; as much as is left of it if that is damaged."""
     try:
-        found = JobSpec.from_wire(unpack(spec))
+        found = decode_trusted(JobSpec, spec)
     except (ValueError, TypeError, LookupError, HeadraceError):
         log.warning("what was asked for with job %s cannot be read", job_id)
         found = JobSpec(job_id, "unknown", "unknown", NO_PARAMETERS, tasks)

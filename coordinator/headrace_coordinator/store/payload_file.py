@@ -19,8 +19,9 @@ from collections.abc import Callable, Generator, Iterable
 from functools import cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_wire.record import Record
 
 #: What the payload file's name has beyond the database's.
 PAYLOAD_SUFFIX = "-payloads"
@@ -39,7 +40,7 @@ KEEP_SIZE, PUNCH_HOLE = 1, 2
 CLOSED = -1
 
 
-class Payload(Record):
+class Payload(Struct, frozen=True):
     """Where a payload is: ``size`` bytes from ``place`` on."""
 
     place: int

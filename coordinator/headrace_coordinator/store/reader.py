@@ -17,8 +17,8 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
-from headrace_wire.encoding import unpack
 from headrace_wire.errors import StoreError
+from headrace_wire.message import decode_trusted
 from headrace_wire.messages import LogLine, ResultRun, TaskFailure
 
 #: Seconds to wait for another process to leave the file alone.
@@ -199,7 +199,7 @@ class StoreReader:
         last: int | None = None
         with self._connection() as reader:
             for number, packed in reader.execute(query, about):
-                failures.append(TaskFailure.from_wire(unpack(packed)))
+                failures.append(decode_trusted(TaskFailure, packed))
                 last = number
                 size += len(packed)
                 if size >= max_bytes:
@@ -215,7 +215,7 @@ class StoreReader:
         size = 0
         with self._connection() as reader:
             for found, packed in reader.execute(query, (job, number)):
-                lines += map(LogLine.from_wire, unpack(packed))
+                lines += decode_trusted(tuple[LogLine, ...], packed)
                 number = found
                 size += len(packed)
                 if size >= max_bytes:

@@ -20,7 +20,8 @@ from headrace_coordinator.shared.events import (
 )
 from headrace_coordinator.shared.ground import Item
 from headrace_coordinator.shared.room import StoredObject, StoredRoom
-from headrace_wire.encoding import pack, unpack
+from headrace_wire.encoding import pack
+from headrace_wire.message import decode_trusted, dump
 from headrace_wire.shared import SharedAnswer, Stamp
 
 SHARED_SCHEMA = """
@@ -57,7 +58,7 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
                 (event.name, event.number, event.key, event.value),
             )
         case SharedItemHeld():
-            holder = None if event.holder is None else pack(event.holder.to_wire())
+            holder = None if event.holder is None else pack(dump(event.holder))
             execute(
                 "UPDATE shared_items SET holder = ? WHERE name = ? AND number = ?",
                 (holder, event.name, event.number),
@@ -71,7 +72,7 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
             stamp = event.stamp
             execute(
                 "INSERT OR REPLACE INTO shared_answers VALUES (?, ?, ?, ?)",
-                (stamp.session, stamp.lane, stamp.number, pack(event.answer.to_wire())),
+                (stamp.session, stamp.lane, stamp.number, pack(dump(event.answer))),
             )
         case SharedKept():
             execute(
@@ -96,13 +97,13 @@ def load_shared(connection: sqlite3.Connection) -> StoredRoom:
     }
     rows = execute("SELECT name, number, key, value, holder FROM shared_items ORDER BY number")
     for name, number, key, value, holder in rows:
-        stamp = Stamp.from_wire(unpack(holder)) if holder else None
+        stamp = decode_trusted(Stamp, holder) if holder else None
         objects[name].items.append(Item(number, value, key, stamp))
     answers = execute("SELECT session, lane, number, answer FROM shared_answers")
     return StoredRoom(
         list(objects.values()),
         [
-            (Stamp(session, lane, number), SharedAnswer.from_wire(unpack(answer)))
+            (Stamp(session, lane, number), decode_trusted(SharedAnswer, answer))
             for session, lane, number, answer in answers
         ],
     )

@@ -72,6 +72,7 @@ from headrace_coordinator.store.shared_tables import SHARED_SCHEMA, load_shared,
 from headrace_coordinator.store.sweep import DOOMED_SCHEMA, Sweep
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.message import dump
 
 Result = TypeVar("Result")
 
@@ -466,7 +467,7 @@ class Store:
                 )
             case JobSubmitted():
                 self._sweep.finish(event.spec.id)
-                spec = pack(event.spec.to_wire())
+                spec = pack(dump(event.spec))
                 checksum = compute_spec_checksum(event.spec.id, spec)
                 execute(
                     "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
@@ -477,7 +478,7 @@ class Store:
                 self._drop("results", "job = ? AND start = ?", event.job, event.start)
             case TaskDead():
                 failure = event.failure
-                execute(INSERT_FAILURE, (failure.job, failure.index, pack(failure.to_wire())))
+                execute(INSERT_FAILURE, (failure.job, failure.index, pack(dump(failure))))
             case TaskRevived():
                 execute("DELETE FROM failures WHERE job = ? AND task = ?", (event.job, event.index))
                 self._count_attempts(event.job, event.index, event.index + 1, 0, lost=False)
@@ -493,7 +494,7 @@ class Store:
                     (dropped, event.job),
                 )
             case LinesLogged():
-                lines = pack([line.to_wire() for line in event.lines])
+                lines = pack(dump(event.lines))
                 execute(
                     "INSERT INTO lines (job, worker, report, count, size_bytes, lines) "
                     "VALUES (?, ?, ?, ?, ?, ?)",

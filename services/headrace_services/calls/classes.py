@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
+
 from headrace_services.calls.encoder import (
     ADVICE,
     FINDERS,
@@ -23,7 +25,6 @@ from headrace_services.calls.named import (
     list_other_attributes,
     name_object,
 )
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace_services.calls.decoder import Decoder
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _ADVICE = f"move the class to a module that workers can import, or {ADVICE}"
 
 
-class ExceptionParts(Record):
+class ExceptionParts(Struct, frozen=True):
     """An exception in parts that can travel: its class's name, ``args``, attributes and text.
 
     ``whole`` tells whether the arguments are all there; ``lost`` says in words what is not.

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from headrace_services.calls.classes import ExceptionParts, take_apart
 from headrace_services.calls.rebuilding import (
     IMPORTED,
@@ -30,7 +32,6 @@ from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import TaskFailedError
 from headrace_wire.messages import ERROR, TaskFailure
-from headrace_wire.record import replace
 
 __all__ = ["RemoteError", "pack_error", "rebuild_failure"]
 

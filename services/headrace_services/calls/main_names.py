@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 #: Names that every module has.
 _EVERY_MODULE = frozenset({"__name__", "__file__", "__doc__", "__package__", "__spec__"})
 
 
-class MainNames(Record):
+class MainNames(Struct, frozen=True):
     """What is known of a main module's names.
 
     ``own`` are bound wherever the file is run, ``guarded`` only where it is the main program.

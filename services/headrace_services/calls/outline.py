@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct, field
+
 from headrace_services.calls.classes import ExceptionParts
-from headrace_wire.record import Record, field
 
 
-class Outline(Record, eq=False):
+class Outline(Struct, frozen=True, eq=False):
     """A value of a named class: the class's own name, and its parts by name or in order."""
 
     kind: str
@@ -20,7 +21,7 @@ class Outline(Record, eq=False):
     member: str | int | None = None
 
 
-class FrameOutline(Record, eq=False):
+class FrameOutline(Struct, frozen=True, eq=False):
     """A frame of some library, and its stream."""
 
     kind: str

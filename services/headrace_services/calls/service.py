@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from msgspec.structs import replace
+
 from headrace_services.home import STAY
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered, Kept
-from headrace_wire.record import replace
 
 if TYPE_CHECKING:
     from headrace_services.calls.rebuilding import FoundClasses

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headrace_services.images.formats import parse_format
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ DEFAULT_MAX_MEGAPIXELS = 400.0
 _SIZE = re.compile(r"(\d{1,9})(?:[xX](\d{1,9}))?")
 
 
-class Options(Record):
+class Options(Struct, frozen=True):
     """One job's options.
 
     ``radius`` is in pixels, ``size`` the box (width, height) in pixels that a thumbnail fits into,

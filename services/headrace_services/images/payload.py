@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import msgpack
-
-from headrace_wire.record import Record
+from msgspec import Struct
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -29,7 +28,7 @@ _NAME_BYTES = 4096 + 16
 Kind = Literal["data", "path", "problem"]
 
 
-class PictureInput(Record):
+class PictureInput(Struct, frozen=True):
     source: str
     output: str
     kind: Kind
@@ -52,7 +51,7 @@ class PictureInput(Record):
                 raise ValueError("this is not the input of a picture task")
 
 
-class PictureValue(Record):
+class PictureValue(Struct, frozen=True):
     output: str
     data: bytes | None
     bytes_in: int

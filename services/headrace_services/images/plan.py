@@ -6,6 +6,8 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headrace_services.images.formats import (
     SNIFF_BYTES,
     SUFFIXES,
@@ -24,20 +26,19 @@ from headrace_services.images.options import (
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
 from headrace_services.service import Plan
 from headrace_wire.errors import UsageError
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-class Picture(Record):
+class Picture(Struct, frozen=True):
     """A file to be worked on: where it is, and its name under the output folder."""
 
     path: Path
     output: str
 
 
-class PictureInputs(Record):
+class PictureInputs(Struct, frozen=True):
     """Encoded inputs in index order; each file is read when its turn comes.
 
     A file that cannot be read then becomes an input that says so, and its task fails alone.

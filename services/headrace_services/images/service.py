@@ -6,6 +6,8 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headrace_services.images.formats import format_of_name
 from headrace_services.images.libvips import load_libvips, name_engine
 from headrace_services.images.options import OPERATIONS, Options
@@ -19,7 +21,6 @@ from headrace_services.images.payload import (
 )
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 from headrace_wire.errors import OutputError, TaskFailedError
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ _LONGEST_DESCRIPTION = 200
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
-class PictureRunner(Record):
+class PictureRunner(Struct, frozen=True):
     """Runs the tasks of one job in a slot.
 
     Raises TaskFailedError, whose message begins with the file's name, for a picture that cannot

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import isqrt, log
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headrace_services.primes.notation import show_number
-from headrace_wire.record import Record
 
 if TYPE_CHECKING:
     from headrace_services.service import Parameters
@@ -36,7 +37,7 @@ _LONG_FIND_SPAN = 2 * 10**8
 _MAX_PRIMES_PER_TASK = 12_000_000
 
 
-class Partition(Record):
+class Partition(Struct, frozen=True):
     """The range [start, stop) in tasks of ``span`` numbers, the last one shorter."""
 
     start: int

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from headrace import Cluster, UnreachableError, WaitTimedOutError
 from headrace.job import Job
@@ -22,7 +23,6 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.errors import ClosedError, UnknownJobError
 from headrace_wire.key import load_key
-from headrace_wire.record import replace
 from headrace_wire.timeouts import LOOK_SECONDS
 from support.queue_builders import make_spec
 from support.wire_server import PATIENCE_SECONDS

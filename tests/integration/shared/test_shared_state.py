@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from headrace import ABSENT, LockLostError, QueueClosedError
 from headrace.cluster import Cluster
@@ -24,7 +25,6 @@ from headrace_wire.address import Address
 from headrace_wire.errors import SharedFullError, SharedKindError, UnreachableError, UsageError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
-from headrace_wire.record import replace
 from support.commands import wait_until
 
 # Another test may have left a thread, which Python 3.12 warns of when a test forks.

@@ -137,7 +137,7 @@ def test_an_interruption_closes_the_connection(
     def interrupt() -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(link, "recv", interrupt)
+    monkeypatch.setattr(link, "receive", interrupt)
     with pytest.raises(KeyboardInterrupt):
         proxy.call("info", [])
     assert link.closed

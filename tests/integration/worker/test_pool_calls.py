@@ -22,6 +22,7 @@ from headrace_services.calls import (
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import MAX_DETAIL_BYTES, Plan
 from headrace_wire.encoding import pack
+from headrace_wire.message import decode, dump
 from headrace_wire.messages import TaskFailure
 from headrace_worker.pool.batch import Batch, Failed
 from headrace_worker.pool.pool import Pool
@@ -75,7 +76,7 @@ def rebuild(failed: Failed) -> Exception:
              "summary", "cpu_seconds", "busy_seconds", "detail"]  # fmt: skip
     words = {name: getattr(failed, name) for name in names}
     failure = TaskFailure(lease=failed.key, worker="here", **words)
-    return rebuild_failure(TaskFailure.from_wire(failure.to_wire()))
+    return rebuild_failure(decode(TaskFailure, pack(dump(failure))))
 
 
 def test_values_go_to_a_slot_and_back_as_they_are(make_pool: MakePool) -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from msgspec import Meta, Struct
 
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.bounds import (
@@ -16,7 +17,6 @@ from headrace_wire.bounds import (
     MAX_PARAMETER_BYTES,
     Count,
     Identifier,
-    Meta,
     Name,
     Priority,
     Retries,
@@ -32,10 +32,10 @@ from headrace_wire.bounds import (
     quote,
     read_hints,
 )
+from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, ProtocolError
-from headrace_wire.message import Message
+from headrace_wire.message import Message, decode, decode_trusted, dump
 from headrace_wire.messages import JobSpec, LeaseRequest, Report
-from headrace_wire.record import Record
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_example, make_message, read_methods
 
@@ -111,19 +111,19 @@ def test_what_nobody_should_send_is_refused_in_one_line_or_within_bounds(
     api: type, method: str
 ) -> None:
     signature = read_signatures(api)[method]
-    good = signature.pack_arguments(tuple(map(make_example, read_methods(api)[method][0])))
+    good = dump([make_example(one) for one in read_methods(api)[method][0]])
     for path, mangled in mangle(good):
         for value in HOSTILE:
             mangled(value)
             refusal = ""
             try:
-                signature.unpack_arguments(good)
+                decode(signature.arguments, pack(good))
             except (ProtocolError, BoundsError) as error:  # and nothing else is ever raised
                 refusal = error.message
             assert refusal.isprintable(), path
             assert len(refusal) < 500, path
         mangled(None, restore=True)
-    assert len(signature.unpack_arguments(good)) == len(good)
+    assert len(dump(decode(signature.arguments, pack(good)))) == len(good)
 
 
 def mangle(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,29 +140,29 @@ def mangle(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_a_refusal_names_the_value_and_what_it_may_be() -> None:
     signature = read_signatures(JobQueueApi)["submit"]
-    wire = make_message(JobSpec).to_wire()
-    wire[JobSpec.__fields__.index("priority")] = 1000
+    wire = dump(make_message(JobSpec))
+    wire[JobSpec.__struct_fields__.index("priority")] = 1000
     with pytest.raises(
         BoundsError, match=r"^priority must be a number from -100 to 100, not 1000$"
     ):
-        signature.unpack_arguments([wire])
-    wire = make_message(LeaseRequest).to_wire()
+        decode(signature.arguments, pack([wire]))
+    wire = dump(make_message(LeaseRequest))
     wire[3] = math.nan
     with pytest.raises(BoundsError, match=r"^wait_seconds must be a number from 0 to .*, not nan$"):
-        LeaseRequest.from_peer(wire)
+        decode(LeaseRequest, pack(wire))
 
 
 def test_a_list_is_counted_before_it_is_built() -> None:
-    wire = make_message(Report).to_wire()
+    wire = dump(make_message(Report))
     wire[2] = [None] * 200_000
     with pytest.raises(BoundsError, match=r"^done must be at most 131072 entries, not 200000$"):
-        Report.from_peer(wire)
+        decode(Report, pack(wire))
 
 
 def test_what_was_stored_is_not_refused() -> None:
-    wire = make_message(JobSpec).to_wire()
-    wire[JobSpec.__fields__.index("priority")] = 1000
-    assert JobSpec.from_wire(wire).priority == 1000
+    wire = dump(make_message(JobSpec))
+    wire[JobSpec.__struct_fields__.index("priority")] = 1000
+    assert decode_trusted(JobSpec, pack(wire)).priority == 1000
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_numbers_of_other_libraries_become_plain_ones() -> None:
 
 
 def test_options_are_checked_where_they_are_made() -> None:
-    class Options(Record):
+    class Options(Struct, frozen=True):
         priority: Priority = 0
         wait_seconds: Seconds | None = None
 

@@ -26,10 +26,11 @@ import sys
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from msgspec import Struct
+
 from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
-from headrace_wire.record import Record
 from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import import_beforehand
@@ -54,7 +55,7 @@ SIGNAL_BYTES = 4096
 MESSAGE_BYTES = 1 << 17
 
 
-class Hello(Record):
+class Hello(Struct, frozen=True):
     """The first message: what to import beforehand, and what slots are to know of the launcher."""
 
     preload: Sequence[str]
@@ -65,7 +66,7 @@ class Hello(Record):
         return pack([self.preload, self.argv, self.process])
 
 
-class Order(Record):
+class Order(Struct, frozen=True):
     """A message that asks for a slot; link, cell and report come with it as descriptors."""
 
     target: Callable[[socket.socket, Cell, SlotSettings], object]

@@ -22,7 +22,7 @@ import mmap
 import os
 from typing import Any
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 #: Places of the words in a cell.
 STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP, CUT_OFF = range(8)
@@ -34,7 +34,7 @@ INITIALIZING = 2
 CELL_BYTES = 8 * 8
 
 
-class Running(Record):
+class Running(Struct, frozen=True):
     """The task that a slot runs: its number, its start (monotonic), and whether it prepares."""
 
     number: int

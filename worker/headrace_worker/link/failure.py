@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -19,7 +19,7 @@ TRACEBACK_CHARACTERS = 16_000
 _MACHINERY = "headrace_services.calls."
 
 
-class Failure(Record):
+class Failure(Struct, frozen=True):
     """An exception as text: nothing of the user's own types has to be imported to read it.
 
     ``detail`` is the exception as its service encoded it, for the service's client alone.

@@ -17,8 +17,9 @@ import sys
 from importlib.util import find_spec
 from typing import Any, cast
 
+from msgspec import Struct
+
 from headrace_services.permits import Permits
-from headrace_wire.record import Record
 from headrace_worker.link.loader import import_beforehand, list_light_modules
 
 #: Where our own modules and what they need are found.
@@ -29,7 +30,7 @@ _OWN_MODULES = ("headrace", "headrace_worker", "headrace_services", "headrace_wi
 SAFE_PATH_MARK = "headrace-slot"
 
 
-class Program(Record):
+class Program(Struct, frozen=True):
     """Where a program looks for modules, and its own ``PYTHONPATH``; None where it has none."""
 
     path: tuple[str, ...]

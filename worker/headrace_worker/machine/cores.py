@@ -7,12 +7,13 @@ import os
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from headrace_wire.bounds import MAX_SLOTS
-from headrace_wire.record import Record
 from headrace_worker.machine import cgroup
 
 
-class Cores(Record):
+class Cores(Struct, frozen=True):
     """How many cores may be used (at least 1), and in words which limit decided."""
 
     count: int

@@ -7,8 +7,9 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headrace_wire.messages import INITIALIZER_TIMEOUT
-from headrace_wire.record import Record
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.link.packing import unpack
@@ -26,7 +27,7 @@ UNEXPLAINED_DEATHS = 3
 _log = logging.getLogger(__name__)
 
 
-class Charged(Record):
+class Charged(Struct, frozen=True):
     """The one task that is charged for a death, and for how long it had run."""
 
     stretch: Stretch

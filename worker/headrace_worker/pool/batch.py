@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 Reason = Literal["error", "timeout", "crash", "oom"]
 
 
-class Batch(Record):
+class Batch(Struct, frozen=True):
     """A run of tasks, the indices [start, stop) of one job, to be run once each.
 
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
@@ -47,7 +47,7 @@ class Batch(Record):
         return None if self.inputs is None else self.inputs[index - self.start]
 
 
-class Done(Record):
+class Done(Struct, frozen=True):
     """The tasks [start, stop) of a batch are done.
 
     ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
@@ -67,7 +67,7 @@ class Done(Record):
     counters: dict[str, float] | None = None
 
 
-class Failed(Record):
+class Failed(Struct, frozen=True):
     """One task failed.
 
     ``signal`` is the name of the signal that ended its slot (``SIGSEGV``), "" where there was none.
@@ -90,7 +90,7 @@ class Failed(Record):
     detail: bytes = b""
 
 
-class Returned(Record):
+class Returned(Struct, frozen=True):
     """The tasks [start, stop) of a batch were not run to an end here and may run elsewhere."""
 
     key: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 #: How many seconds of work a slot holds at most, and the longest task that is called short.
 PIECE_SECONDS = 0.05
@@ -46,7 +46,7 @@ class Pace:
         return self._seconds / self._tasks if self._tasks else None
 
 
-class Load(Record):
+class Load(Struct, frozen=True):
     """What a slot holds: tasks without an outcome, their estimated seconds, inputs in its line."""
 
     tasks: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from headrace_wire.record import Record
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headrace_worker.pool.batch import Batch
 
 
-class Held(Record, frozen=False, eq=False):
+class Held(Struct, eq=False):
     """A batch that the pool holds, and how many of its tasks have no outcome yet."""
 
     batch: Batch
@@ -21,7 +21,7 @@ class Held(Record, frozen=False, eq=False):
     cancelled: bool = False
 
 
-class Stretch(Record, frozen=False):
+class Stretch(Struct):
     """The tasks [start, stop) of a batch."""
 
     held: Held

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace_wire.record import Record
+from msgspec import Struct
+
 from headrace_worker.link.messages import LINES
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 KEPT_LINES = 10_000
 
 
-class TaskLine(Record):
+class TaskLine(Struct, frozen=True):
     """A line that a task logged, at Unix seconds ``at``."""
 
     job: str
@@ -24,7 +25,7 @@ class TaskLine(Record):
     text: str
 
 
-class Progress(Record):
+class Progress(Struct, frozen=True):
     """How far a running task says it is."""
 
     job: str

@@ -25,9 +25,10 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Self
 
+from msgspec import Struct
+
 from headrace_services.home import Home
 from headrace_services.permits import Permits
-from headrace_wire.record import Record
 from headrace_worker.launch.launcher import Launcher, make_launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.link.messages import (
@@ -75,7 +76,7 @@ KEPT_PACES = 256
 _log = logging.getLogger(__name__)
 
 
-class SlotStats(Record):
+class SlotStats(Struct, frozen=True):
     """A slot's process number, its resident memory, and whether it holds tasks."""
 
     pid: int

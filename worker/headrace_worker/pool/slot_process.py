@@ -7,7 +7,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
 
-from headrace_wire.record import Record
+from msgspec import Struct
+
 from headrace_worker.launch.exit_watch import ExitWatch, watch_exit
 from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.link.cell import Cell, Running
@@ -32,7 +33,7 @@ STATUS_SECONDS = 5.0
 Verdict = Literal["timeout", "cancel", "start", "mute", "garbled"]
 
 
-class Piece(Record, frozen=False):
+class Piece(Struct):
     """Tasks that were sent to the slot: [start, stop) have no outcome yet.
 
     ``shift`` turns an index into the number by which the cell knows the task.

@@ -22,12 +22,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
-from headrace_wire.record import Record, replace
 from headrace_worker.link.cell import (
     CUT_OFF,
     FINISHED,
@@ -83,7 +85,7 @@ EXIT_ORPHANED = 70
 EXIT_CUT_OFF = 71
 
 
-class SlotSettings(Record):
+class SlotSettings(Struct, frozen=True):
     """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
 
     loader: str
