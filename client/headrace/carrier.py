@@ -18,8 +18,8 @@ from queue import Empty, SimpleQueue
 from headrace.engine import Engine
 from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_wire.batch import pack_batch
-from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.errors import HeadraceError, UsageError
+from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.messages import DATA_SERVICE, CollectRequest
 
 log = logging.getLogger(__name__)

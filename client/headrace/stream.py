@@ -31,7 +31,6 @@ from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.bounds import MAX_NAMED_TASKS
-from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.errors import (
     HeadraceError,
     JobStateError,
@@ -39,6 +38,7 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
+from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.messages import (
     INITIALIZER_TIMEOUT,
     TIMEOUT,

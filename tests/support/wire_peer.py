@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace_wire.encoding import pack, unpack
+from headrace_wire.handshake import Handshake, answer_challenge, deliver_challenge
 from headrace_wire.version import PROTOCOL
 from support.wire_server import KEY
 
@@ -19,11 +21,24 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 20.0
 
 
+def follow(link: connection.Connection, steps: Handshake[Any]) -> None:
+    """Do what a half of a handshake asks for."""
+    frame: bytes | None = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            wanted = steps.send(frame)
+            frame = link.recv_bytes() if wanted is None else None
+            if wanted is not None:
+                link.send_bytes(wanted)
+
+
 class KeyHolder:
     """A peer that holds the key and then does as it likes."""
 
     def __init__(self, address: Address) -> None:
-        self.link = connection.Client((address.host, address.port), "AF_INET", authkey=KEY)
+        self.link = connection.Client((address.host, address.port), "AF_INET")
+        follow(self.link, answer_challenge(KEY))
+        follow(self.link, deliver_challenge(KEY))
 
     def __enter__(self) -> Self:
         return self

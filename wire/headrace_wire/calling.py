@@ -13,14 +13,14 @@ from msgspec import Raw
 from msgspec.msgpack import decode as decode_msgpack
 
 from headrace_wire.address import Address
-from headrace_wire.connection import MsgpackConnection, encode_frame, measure_handshake
+from headrace_wire.connection import encode_frame
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.greeting import NO_ANSWER, read_answer
 from headrace_wire.message import REFUSALS, Message, decode, decode_trusted, dump
 from headrace_wire.parts import Parts
 from headrace_wire.refusal import is_array
 from headrace_wire.signature import Signature
-from headrace_wire.version import PROTOCOL, VERSION
 
 RETURNED, RAISED = "#RETURN", "#ERROR"
 
@@ -45,23 +45,6 @@ class Answer(Message):
 
 #: An empty map, packed: nothing is called with named arguments.
 _NOTHING_NAMED = b"\x80"
-
-
-def greet(link: MsgpackConnection, name: str, until: float | None = None) -> None:
-    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
-
-    No later than the monotonic moment ``until``, if there is one.
-    """
-    try:
-        link.set_deadline(measure_handshake(until))
-        link.send((None, "hello", [PROTOCOL, VERSION], {}))
-        read_answer(link.recv())
-        link.send((None, "accept_connection", [name], {}))
-        read_answer(link.recv())
-    except BaseException:
-        link.close()
-        raise
-    link.set_deadline(None)
 
 
 def encode_call(name: str, method: str, arguments: object) -> Parts:
@@ -102,30 +85,18 @@ def decode_answer(signature: Signature, frame: Frame) -> Any:
     try:
         kind = decode_msgpack(frame, type=Answer).kind
     except REFUSALS:
-        raise ProtocolError(_NO_ANSWER) from None
+        raise ProtocolError(NO_ANSWER) from None
     if kind == RETURNED:
         return decode_trusted(signature.answer, frame).value
     try:
-        return read_answer(unpack(frame))
+        answer = unpack(frame)
     except ValueError:
-        raise ProtocolError(_NO_ANSWER) from None
-
-
-def read_answer(answer: Any) -> Any:
-    """The value in a ``(kind, value)`` of BaseManager's protocol. Raises what a ``#ERROR`` says."""
-    match answer:
-        case ["#RETURN", value]:
-            return value
-        case ["#ERROR", HeadraceError() as error]:
-            raise error
-        case _:
-            raise ProtocolError(_NO_ANSWER)
-
-
-_NO_ANSWER = "the coordinator answered with something that is no answer"
+        raise ProtocolError(NO_ANSWER) from None
+    return read_answer(answer)
 
 
 def explain_loss(address: Address, error: Exception) -> UnreachableError:
     """What a connection that was lost on the way means to the caller."""
-    why = str(error) or "the connection was closed"
+    silent = "timed out" if isinstance(error, TimeoutError) else "the connection was closed"
+    why = str(error) or silent
     return UnreachableError(f"the coordinator at {address} went away ({why})")

@@ -7,53 +7,42 @@ a deadline, or a limit to standing still, on reads and writes; and that send hea
 write with Nagle's algorithm off (measured elsewhere as 44 ms against 0.06 ms for messages of 16 to
 40 kB).
 
-Framing is that of multiprocessing.connection: a signed 32-bit length in network order, or -1
-followed by an unsigned 64-bit one.
+Framing is that of multiprocessing.connection; see ``headrace_wire.framing``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import time
 from collections.abc import Sequence
 from multiprocessing import AuthenticationError, connection, managers
-from typing import Any
+from typing import Any, TypeVar
 
 from headrace_wire.address import Address
-from headrace_wire.encoding import pack_extension, unpack
-from headrace_wire.errors import KeyRefusedError, UnreachableError, UsageError
-from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
+from headrace_wire.encoding import pack_extension
+from headrace_wire.errors import UsageError
+from headrace_wire.framing import (
+    MAX_FRAME_BYTES,
+    MAX_HANDSHAKE_FRAME_BYTES,
+    Body,
+    FrameReader,
+    FrameTooLargeError,
+    write_header,
+)
+from headrace_wire.greeting import explain_refusal, explain_silence, greet, unpack_frame
+from headrace_wire.handshake import Handshake, answer_challenge, deliver_challenge
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, pack_parts, send_some
+from headrace_wire.sockets import tune
 
-#: Bytes in one frame once both sides have shown that they hold the key.
-MAX_FRAME_BYTES = 256 << 20
-
-#: Bytes in one frame before that; challenges and digests are far shorter.
-MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
+Given = TypeVar("Given")
 
 #: Seconds for connecting and for the whole handshake, on either side.
 HANDSHAKE_SECONDS = 5.0
 
 #: Seconds that are left at least when a socket is told how long it may take: 0 would not block.
 SHORTEST_SECONDS = 0.001
-
-#: What the standard library says, from 3.12 on, of a peer that does not begin with a challenge.
-NO_CHALLENGE = "expected challenge"
-
-#: A host that vanished without a word is noticed after about two minutes, not the system's two
-#: hours: probes after this many idle seconds, this many seconds apart, so many of them.
-KEEPALIVE = (
-    (socket.TCP_KEEPIDLE, 60),
-    (socket.TCP_KEEPINTVL, 15),
-    (socket.TCP_KEEPCNT, 4),
-)
-
-#: What was sent and is not confirmed by the other host within this many seconds ends a connection;
-#: without it a link that was cut holds a sender for a quarter of an hour (RFC 5482).
-UNCONFIRMED_SECONDS = 60
 
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
@@ -79,7 +68,7 @@ class Frame:
 
     __slots__ = ("body",)
 
-    def __init__(self, body: bytearray) -> None:
+    def __init__(self, body: Body) -> None:
         self.body = body
 
     def getvalue(self) -> bytes:
@@ -109,17 +98,10 @@ class MsgpackConnection(connection.Connection):
         self._socket = OwnedSocket(fileno=sock.detach())
         self._deadline: float | None = None
         self._stall_seconds: float | None = None
-        self.max_frame_bytes = MAX_HANDSHAKE_FRAME_BYTES
-        self.bytes_in = 0
+        self.frames = FrameReader(MAX_HANDSHAKE_FRAME_BYTES)
         self.bytes_out = 0
         self.set_deadline(None)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEPALIVE:
-            self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
-        self._socket.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNCONFIRMED_SECONDS * 1000
-        )
+        tune(self._socket)
 
     def set_deadline(self, seconds: float | None) -> None:
         """Give up on reads and writes after this long with TimeoutError; None: never."""
@@ -137,6 +119,11 @@ class MsgpackConnection(connection.Connection):
         self._arm()
 
     @property
+    def bytes_in(self) -> int:
+        """Bytes that have arrived."""
+        return self.frames.bytes_in
+
+    @property
     def peer(self) -> str:
         """Who is at the other end: ``host:port``, or "somebody" when that is not known any more."""
         try:
@@ -147,8 +134,25 @@ class MsgpackConnection(connection.Connection):
 
     def trust(self) -> None:
         """Lift the handshake's limits: the other side has shown that it holds the key."""
-        self.max_frame_bytes = MAX_FRAME_BYTES
+        self.frames.max_frame_bytes = MAX_FRAME_BYTES
         self.set_deadline(None)
+
+    def follow(self, steps: Handshake[Given]) -> Given:
+        """Send and receive what a half of a handshake asks for. Returns and raises what it does,
+        and EOFError and OSError.
+        """
+        frame: Body | None = None
+        while True:
+            try:
+                wanted = steps.send(frame)
+            except StopIteration as end:
+                given: Given = end.value
+                return given
+            if wanted is None:
+                frame = self.receive()
+            else:
+                self.send_parts([wanted])
+                frame = None
 
     def share(self) -> socket.socket:
         """The socket, for somebody who never blocks on it; closing it stays with this object."""
@@ -165,14 +169,18 @@ class MsgpackConnection(connection.Connection):
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""
-        try:
-            return unpack(self.receive())
-        except ValueError as error:
-            raise EOFError(f"a malformed frame arrived: {error}") from None
+        return unpack_frame(self.receive())
 
-    def receive(self) -> bytearray:
-        """Receive a frame as it is. Raises EOFError."""
-        return self._recv_bytes().body
+    def receive(self) -> Body:
+        """Receive the body of one frame."""
+        while (frame := self.frames.take()) is None:
+            self._arm()
+            with self.frames.get_buffer() as view:
+                count = self._socket.recv_into(view)
+            if not count:
+                raise EOFError
+            self.frames.buffer_updated(count)
+        return frame
 
     def _close(self) -> None:
         self._socket.close()
@@ -193,35 +201,17 @@ class MsgpackConnection(connection.Connection):
     def send_parts(self, body: Sequence[Any]) -> None:
         """Send a frame."""
         length = measure(body)
-        rest: Sequence[Any] = [struct.pack("!i", length), *body]
+        rest: Sequence[Any] = [write_header(length), *body]
+        self.bytes_out += len(rest[0]) + length
         while rest:
             self._arm()
             rest = send_some(self._socket, rest)
-        self.bytes_out += 4 + length
 
     def _recv_bytes(self, maxsize: int | None = None) -> Frame:
-        (length,) = struct.unpack("!i", self._read(4))
-        if length == -1:
-            (length,) = struct.unpack("!Q", self._read(8))
-        if not 0 <= length <= min(maxsize or MAX_FRAME_BYTES, self.max_frame_bytes):
-            raise FrameTooLargeError(f"a frame of {length} bytes was announced")
-        body = self._read(length)
-        self.bytes_in += 4 + length
+        body = self.receive()
+        if maxsize is not None and len(body) > maxsize:
+            raise FrameTooLargeError(f"a frame of {len(body)} bytes came")
         return Frame(body)
-
-    def _read(self, length: int) -> bytearray:
-        body = bytearray(min(length, EAGER_BYTES))
-        got = 0
-        while got < length:
-            if got == len(body):
-                body.extend(bytes(min(len(body), length - got)))
-            self._arm()
-            with memoryview(body) as view, view[got:] as rest:
-                received = self._socket.recv_into(rest)
-            if not received:
-                raise EOFError
-            got += received
-        return body
 
 
 class MsgpackListener:
@@ -266,7 +256,7 @@ def _connect(address: tuple[str, int], until: float | None = None) -> socket.soc
         return _try_each(look_up(*address, until), until)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         why = getattr(error, "strerror", None) or str(error)
-        raise UnreachableError(f"no coordinator answers at {Address(*address)} ({why})") from None
+        raise explain_silence(address, why) from None
 
 
 def _try_each(found: Sequence[Found], until: float | None) -> socket.socket:
@@ -304,19 +294,11 @@ def dial(
     link.set_deadline(measure_handshake(until))
     try:
         if authkey is not None:
-            connection.answer_challenge(link, authkey)
-            connection.deliver_challenge(link, authkey)
-    except AuthenticationError as error:
+            link.follow(answer_challenge(authkey))
+            link.follow(deliver_challenge(authkey))
+    except (AuthenticationError, EOFError, OSError) as error:
         link.close()
-        if NO_CHALLENGE in str(error):
-            raise _explain_stranger(address) from None
-        raise KeyRefusedError(
-            f"the coordinator at {Address(*address)} holds another key: copy its key file to this "
-            "side and name it with key_file= (--key-file on the command line)"
-        ) from None
-    except (EOFError, OSError, AssertionError):  # 3.11 asserts what a challenge looks like
-        link.close()
-        raise _explain_stranger(address) from None
+        raise explain_refusal(address, error) from None
     except BaseException:
         link.close()
         raise
@@ -324,11 +306,18 @@ def dial(
     return link
 
 
-def _explain_stranger(address: tuple[str, int]) -> UnreachableError:
-    return UnreachableError(
-        f"what answers at {Address(*address)} did not finish the handshake of a headrace "
-        "coordinator"
-    )
+def ask_for(link: MsgpackConnection, name: str, until: float | None = None) -> None:
+    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
+
+    No later than the monotonic moment ``until``, if there is one.
+    """
+    try:
+        link.set_deadline(measure_handshake(until))
+        link.follow(greet(name))
+    except BaseException:
+        link.close()
+        raise
+    link.set_deadline(None)
 
 
 def register_serializer() -> None:

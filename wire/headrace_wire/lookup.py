@@ -12,38 +12,23 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 #: Seconds that a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0
 
+#: What is said of one that takes longer.
+TAKES_TOO_LONG = "the lookup of its name takes too long"
+
 #: What is found: family, kind, protocol, canonical name and address, as a socket takes them.
 Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 #: Lookups under way, by host and port.
-_under_way: dict[tuple[str, int], _Lookup] = {}
+_under_way: dict[tuple[str, int], Future[Sequence[Found]]] = {}
 
 # A forked child has none of its parent's threads.
 os.register_at_fork(after_in_child=_under_way.clear)
-
-
-class _Lookup:
-    """One lookup. When ``over`` is set, there is what it ``found`` or an ``error``."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._asked = host, port
-        self.found: Sequence[Found] = ()
-        self.error: OSError | UnicodeError | OverflowError | None = None
-        self.over = threading.Event()
-
-    def run(self) -> None:
-        try:
-            self.found = _ask(*self._asked)
-        except (OSError, UnicodeError, OverflowError) as error:
-            self.error = error
-        finally:
-            _under_way.pop(self._asked, None)
-            self.over.set()
 
 
 def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]:
@@ -51,27 +36,58 @@ def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]
 
     Raises TimeoutError, and what the system's lookup does: OSError, UnicodeError.
     """
+    found = begin(host, port)
     try:
-        return _ask(host, port, socket.AI_NUMERICHOST)
+        return found.result(measure_lookup(until))
+    except TimeoutError:
+        if found.done():
+            raise  # the system's own
+        raise TimeoutError(TAKES_TOO_LONG) from None
+
+
+def measure_lookup(until: float | None) -> float:
+    """Seconds for a lookup: as long as it may take, or what is left."""
+    left = LOOKUP_SECONDS if until is None else until - time.monotonic()
+    return min(max(left, 0.0), LOOKUP_SECONDS)
+
+
+def begin(host: str, port: int) -> Future[Sequence[Found]]:
+    """Have the addresses of a host looked up, or find the lookup that is under way.
+
+    It cannot be cancelled. The addresses that are numbers are there at once.
+    """
+    lookup: Future[Sequence[Found]] = Future()
+    lookup.set_running_or_notify_cancel()
+    try:
+        lookup.set_result(_ask(host, port, socket.AI_NUMERICHOST))
     except (OSError, UnicodeError):
         pass  # a name
-    lookup = _Lookup(host, port)
-    other = _under_way.setdefault((host, port), lookup)
-    if other is lookup:
+    else:
+        return lookup
+    found = _under_way.setdefault((host, port), lookup)
+    if found is lookup:
+        thread = threading.Thread(
+            target=_run, args=(lookup, host, port), name="headrace-lookup", daemon=True
+        )
         try:
-            threading.Thread(target=lookup.run, name="headrace-lookup", daemon=True).start()
+            thread.start()
         except RuntimeError:  # the interpreter is ending, or there are too many threads
-            lookup.run()
-    return _await(other, until)
+            _run(lookup, host, port)
+    return found
 
 
-def _await(lookup: _Lookup, until: float | None) -> Sequence[Found]:
-    left = LOOKUP_SECONDS if until is None else until - time.monotonic()
-    if not lookup.over.wait(min(max(left, 0.0), LOOKUP_SECONDS)):
-        raise TimeoutError("the lookup of its name takes too long")
-    if lookup.error is not None:
-        raise lookup.error
-    return lookup.found
+def _run(lookup: Future[Sequence[Found]], host: str, port: int) -> None:
+    found: Sequence[Found] = ()
+    problem: Exception | None = None
+    try:
+        found = _ask(host, port)
+    except Exception as error:  # noqa: BLE001 - told to whoever waits
+        problem = error
+    _under_way.pop((host, port), None)
+    if problem:
+        lookup.set_exception(problem)
+    else:
+        lookup.set_result(found)
 
 
 def _ask(host: str, port: int, flags: int = 0) -> Sequence[Found]:

@@ -18,8 +18,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
-from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
-from headrace_wire.connection import MsgpackConnection, dial
+from headrace_wire.calling import decode_answer, encode_call, explain_loss
+from headrace_wire.connection import MsgpackConnection, ask_for, dial
 from headrace_wire.errors import ProtocolError, UnexpectedAnswerError, UnreachableError
 from headrace_wire.loop import Answer, Loop
 from headrace_wire.loop_connection import Exchange, LoopConnection
@@ -120,5 +120,5 @@ class LoopCaller(Generic[Api]):
 
     def _dial(self) -> MsgpackConnection:
         link = dial(self._address, authkey=self._key)
-        greet(link, self._name)
+        ask_for(link, self._name)
         return link

@@ -12,7 +12,7 @@ import select
 import time
 from collections.abc import Callable
 
-from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection
+from headrace_wire.connection import MsgpackConnection
 from headrace_wire.frames import FrameReader, FrameWriter
 from headrace_wire.loop import GONE, READABLE, Loop, Resume, Timer
 from headrace_wire.parts import Parts
@@ -26,7 +26,7 @@ class LoopConnection:
         self._link = link
         sock = link.share()
         self._descriptor = sock.fileno()
-        self._reader = FrameReader(sock, MAX_FRAME_BYTES)
+        self._reader = FrameReader(sock, link.frames)
         self._writer = FrameWriter(sock)
         self._resume: Resume | None = None
         self._timer: Timer | None = None

@@ -4,7 +4,8 @@
     QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
     QueueManager(address, key).shared()  ─► SharedApi
 
-``loop_jobs`` and ``loop_results`` are for calls that wait in a loop instead of a thread.
+``async_jobs``, ``async_results`` and ``async_shared`` are for tasks of an event loop instead of
+threads; ``loop_jobs`` and ``loop_results`` for calls that wait in a loop of our own.
 
 Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
@@ -18,12 +19,12 @@ import time
 import weakref
 from collections.abc import Callable
 from multiprocessing import managers
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
-from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
+from headrace_wire.calling import decode_answer, encode_call, explain_loss
+from headrace_wire.connection import SERIALIZER, MsgpackConnection, ask_for, register_serializer
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.loop import Loop
 from headrace_wire.loop_caller import LoopCaller
@@ -31,6 +32,9 @@ from headrace_wire.pauses import draw_pauses
 from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.timeouts import LOOK_SECONDS, Limit, find_limit, shorten_waits
+
+if TYPE_CHECKING:
+    from headrace_wire.async_caller import AsyncCaller
 
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
@@ -146,7 +150,7 @@ class Proxy(managers.BaseProxy):
 
     def _connect(self, until: float | None) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey, until=until)
-        greet(link, self._token.id, until)
+        ask_for(link, self._token.id, until)
         with self._opening:
             self._open.add(link)
         if self._closed.is_set():  # closing may have come too early to see this one
@@ -304,6 +308,40 @@ class QueueManager(managers.BaseManager):
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         """The shared state of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
         return cast("SharedApi", self._caller("shared", answer_seconds, patient=patient))
+
+    def async_jobs(
+        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> AsyncCaller[JobQueueApi]:
+        """The job queue of the coordinator, for tasks of an event loop; see ``jobs``.
+
+        Not ``patient``: tried just once. ``stop`` and ``close`` have no say in it: calls are
+        cancelled, and connections closed, in the loop.
+        """
+        return self._async_caller("jobs", answer_seconds, patient=patient)
+
+    def async_results(
+        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> AsyncCaller[ResultQueueApi]:
+        """The result queue of the coordinator, for tasks of an event loop; see ``async_jobs``."""
+        return self._async_caller("results", answer_seconds, patient=patient)
+
+    def async_shared(
+        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> AsyncCaller[SharedApi]:
+        """The shared state of the coordinator, for tasks of an event loop; see ``async_jobs``."""
+        return self._async_caller("shared", answer_seconds, patient=patient)
+
+    def _async_caller(self, name: str, answer_seconds: float, *, patient: bool) -> AsyncCaller[Any]:
+        from headrace_wire.async_caller import AsyncCaller  # noqa: PLC0415 - asyncio takes a while
+
+        return AsyncCaller(
+            name,
+            cast("Address", self.address),
+            self._key,
+            answer_seconds=answer_seconds,
+            patience_seconds=self._patience_seconds if patient else 0.0,
+            on_lost=self._on_lost,
+        )
 
     def loop_jobs(
         self, loop: Loop, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True

@@ -21,11 +21,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from multiprocessing import AuthenticationError, connection, managers
+from multiprocessing import AuthenticationError, managers
 
 from msgspec import Struct
 
 from headrace_wire.address import Address
+from headrace_wire.admission import admit
 from headrace_wire.connection import (
     HANDSHAKE_SECONDS,
     SERIALIZER,
@@ -35,9 +36,8 @@ from headrace_wire.connection import (
 )
 from headrace_wire.errors import ProtocolError, UsageError
 from headrace_wire.loop import Loop
-from headrace_wire.session import Session, read_call
+from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
-from headrace_wire.version import PROTOCOL, VERSION
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +183,11 @@ class HardenedServer(managers.Server):
                 name = self._greet(conn)
             finally:
                 self._pending.release()
-        except (AuthenticationError, AssertionError):
+        except AuthenticationError:
             log.warning("refused %s: it does not hold the key", conn.peer)
-        except (EOFError, OSError, ValueError):
+        except ProtocolError as error:
+            log.warning("refused %s: %s", conn.peer, error)
+        except (EOFError, OSError):
             log.debug("a handshake ended")
         finally:
             with self._open_lock:
@@ -213,43 +215,12 @@ class HardenedServer(managers.Server):
         link.close()
         self._connections.release()
 
-    def _greet(self, link: MsgpackConnection) -> str | None:
-        """Shake hands, check the protocol, and return the name of the object asked for.
-
-        All of it within one deadline. None: the peer was told why it is turned away.
-        """
+    def _greet(self, link: MsgpackConnection) -> str:
+        """Shake hands and return the name of the object asked for, all within one deadline."""
         link.set_deadline(self.limits.handshake_seconds)
-        connection.deliver_challenge(link, self.authkey)
-        connection.answer_challenge(link, self.authkey)
-        method, arguments = read_call(link.recv())
-        if method != "hello" or len(arguments) != 2:
-            return None
-        protocol, version = arguments
-        if protocol != PROTOCOL:
-            line = (
-                f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
-                f"the coordinator {PROTOCOL} (headrace {VERSION}): "
-                "install one version on both"
-            )
-            log.warning("refused %s: %s", link.peer, line)
-            link.send(("#ERROR", ProtocolError(line)))
-            return None
-        link.send(("#RETURN", [PROTOCOL, VERSION]))
-        method, arguments = read_call(link.recv())
-        if method != "accept_connection" or len(arguments) != 1:
-            return None
-        name = arguments[0]
-        if not isinstance(name, str) or name not in self.objects:
-            return None
-        link.send(("#RETURN", None))
+        name = link.follow(admit(self.authkey, self.objects))
         link.trust()
         return name
-
-
-def _quote(value: object) -> str:
-    """What a peer says of itself, fit for one line."""
-    text = str(value)[:40]
-    return text if text.isprintable() else repr(text)
 
 
 def _ignore_bytes(received: int, sent: int) -> None:

@@ -15,7 +15,7 @@ from types import GeneratorType
 from typing import Any, cast
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.connection import MAX_FRAME_BYTES, MsgpackConnection
+from headrace_wire.connection import MsgpackConnection
 from headrace_wire.errors import HeadraceError
 from headrace_wire.frames import FrameReader, FrameWriter
 from headrace_wire.loop import GONE, READABLE, Loop, Run
@@ -47,7 +47,7 @@ class Session:
         self._on_end = on_end
         sock = link.share()
         self._descriptor = sock.fileno()
-        self._reader = FrameReader(sock, MAX_FRAME_BYTES)
+        self._reader = FrameReader(sock, link.frames)
         self._writer = FrameWriter(sock)
         self._counted = (0, 0)
         self._signature: Signature | None = None
@@ -150,16 +150,3 @@ class Session:
         log.error("%s failed", self._method, exc_info=error)
         line = f"the coordinator failed at {self._method}; its log says why"
         return encode_error(HeadraceError(line))
-
-
-def read_call(call: object) -> tuple[object, list[object]]:
-    """The method and the arguments of an ``(ident, method, args, kwds)`` of BaseManager's protocol.
-
-    Raises EOFError for anything else.
-    """
-    if not isinstance(call, list) or len(cast("list[object]", call)) != 4:
-        raise EOFError("a malformed call arrived")
-    _, method, arguments, named = cast("list[object]", call)
-    if not isinstance(arguments, list) or named:
-        raise EOFError("a malformed call arrived")
-    return method, cast("list[object]", arguments)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import pytest
 
-from headrace_wire.connection import MAX_FRAME_BYTES
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, ProtocolError
+from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.version import PROTOCOL
 from support.wire_peer import KeyHolder
 from support.wire_server import Served, serve

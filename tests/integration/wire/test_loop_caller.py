@@ -268,7 +268,7 @@ def test_a_key_that_is_refused_is_final_at_once(calls: Calls, served: Served) ->
 def test_another_protocol_is_final_at_once(
     calls: Calls, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace_wire.calling.PROTOCOL", PROTOCOL + 6)
+    monkeypatch.setattr("headrace_wire.greeting.PROTOCOL", PROTOCOL + 6)
     with (
         open_caller(calls, served.address, patience_seconds=3600) as caller,
         pytest.raises(ProtocolError, match=f"protocol {PROTOCOL + 6}"),

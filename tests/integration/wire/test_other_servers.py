@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire import calling
 from headrace_wire import connection as wire
+from headrace_wire import greeting
 from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, KeyRefusedError, ProtocolError, UnreachableError
+from headrace_wire.handshake import answer_challenge, deliver_challenge
 from headrace_wire.manager import QueueManager
 from headrace_wire.version import PROTOCOL
+from support.commands import wait_until
+from support.wire_peer import follow
 from support.wire_server import KEY, PATIENCE_SECONDS, serve
 
 if TYPE_CHECKING:
@@ -164,7 +167,7 @@ def test_a_socket_that_listens_passes_the_check() -> None:
 def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(calling, "PROTOCOL", PROTOCOL + 6)
+    monkeypatch.setattr(greeting, "PROTOCOL", PROTOCOL + 6)
     with serve() as served:
         with pytest.raises(ProtocolError) as caught:
             served.dial_jobs(patience_seconds=PATIENCE_SECONDS).info()
@@ -172,6 +175,7 @@ def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
         assert f"speaks protocol {PROTOCOL + 6} " in line
         assert f"the coordinator {PROTOCOL} " in line
         assert "\n" not in line
+        wait_until(lambda: bool(caplog.records))
         (logged,) = caplog.records
         assert re.fullmatch(rf"refused 127\.0\.0\.1:\d+: {re.escape(line)}", logged.getMessage())
         assert served.jobs.calls == []
@@ -197,8 +201,8 @@ def test_an_answer_that_is_none_is_a_protocol_error(answer: object) -> None:
     def greet_badly(sock: socket.socket) -> None:
         sock.settimeout(None)  # a Connection reads without a time limit
         with connection.Connection(sock.detach()) as link:
-            connection.deliver_challenge(link, KEY)
-            connection.answer_challenge(link, KEY)
+            follow(link, deliver_challenge(KEY))
+            follow(link, answer_challenge(KEY))
             link.recv_bytes()
             link.send_bytes(pack(answer))
             with contextlib.suppress(EOFError):

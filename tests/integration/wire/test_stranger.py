@@ -19,8 +19,9 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from headrace_wire.address import Address
-from headrace_wire.connection import MAX_HANDSHAKE_FRAME_BYTES, dial
+from headrace_wire.connection import dial
 from headrace_wire.errors import KeyRefusedError, UnreachableError
+from headrace_wire.framing import MAX_HANDSHAKE_FRAME_BYTES
 from headrace_wire.manager import QueueManager
 from headrace_wire.server import HardenedServer, ServerLimits
 from support import wire_server
@@ -61,7 +62,7 @@ def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     """Counts the connections that are in their handshake."""
     gauge, greet = Gauge(), HardenedServer._greet
 
-    def greet_counted(self: HardenedServer, link: MsgpackConnection) -> str | None:
+    def greet_counted(self: HardenedServer, link: MsgpackConnection) -> str:
         with gauge.enter():
             return greet(self, link)
 

@@ -16,7 +16,7 @@ from headrace_wire import connection as wire
 from headrace_wire.connection import MsgpackConnection, OwnedSocket
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
-from headrace_wire.frames import EAGER_BYTES, FrameTooLargeError
+from headrace_wire.framing import EAGER_BYTES, MAX_FRAME_BYTES, FrameTooLargeError
 from support.wire_server import make_tcp_pair
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_the_cap_rises_with_trust_and_has_an_end(ends: Ends) -> None:
     link.trust()
     far.sendall(struct.pack("!i", 4097) + bytes(4097))
     assert len(link.recv_bytes()) == 4097
-    far.sendall(struct.pack("!i", wire.MAX_FRAME_BYTES + 1))
+    far.sendall(struct.pack("!i", MAX_FRAME_BYTES + 1))
     with pytest.raises(FrameTooLargeError):
         link.recv_bytes()
 

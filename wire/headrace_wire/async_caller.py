@@ -1,0 +1,217 @@
+"""Calls from an event loop: methods of a served object, to be awaited.
+
+    caller = QueueManager(address, key).async_jobs()
+    grant = await caller.call(JobQueueApi.lease, request)
+
+    call ─► a connection that no other call uses, opened if there is none ─► request ─► answer
+      ▲                                                                        │ lost
+      └─────────────────────────────── pause ◄─────────────────────────────────┘
+
+What ``Proxy``, ``Patience`` and ``Caller`` of the manager are for threads, this is for tasks of an
+event loop. No thread waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from multiprocessing import AuthenticationError
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from headrace_wire.address import Address
+from headrace_wire.api import APIS
+from headrace_wire.calling import decode_answer, encode_call, explain_loss
+from headrace_wire.connection import measure_handshake
+from headrace_wire.errors import (
+    ClosedError,
+    HeadraceError,
+    ProtocolError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from headrace_wire.greeting import explain_refusal, greet
+from headrace_wire.handshake import answer_challenge, deliver_challenge
+from headrace_wire.parts import Parts
+from headrace_wire.pauses import draw_pauses
+from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.stream import FrameStream, open_stream
+from headrace_wire.timeouts import LOOK_SECONDS, find_limit, shorten_waits
+
+Api = TypeVar("Api")
+Arguments = ParamSpec("Arguments")
+Given = TypeVar("Given")
+
+#: Connections of one caller that are kept for the next calls.
+IDLE_CONNECTIONS = 16
+
+
+class AsyncCaller(Generic[Api]):
+    """Calls methods of an API; made by a QueueManager, used in one event loop.
+
+    Each call under way has a connection to itself, which is kept for a later one. An answer of
+    which not a byte comes for ``answer_seconds``, which may be set between calls, counts as lost.
+    A call goes on trying for ``patience_seconds`` when the coordinator is away; ``on_lost`` is told
+    at each failed attempt that will be repeated. A call that is cancelled drops its connection:
+    otherwise the next one would read its answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        key: bytes,
+        *,
+        answer_seconds: float,
+        patience_seconds: float,
+        on_lost: Callable[[UnreachableError], None],
+    ) -> None:
+        self._name = name
+        self._address = address
+        self._key = key
+        self.answer_seconds = answer_seconds
+        self._patience_seconds = patience_seconds
+        self._on_lost = on_lost
+        self._signatures = read_signatures(APIS[name])
+        #: The newest last: what is used least may have been closed meanwhile.
+        self._idle: list[FrameStream] = []
+        self._busy: set[FrameStream] = set()
+        self._is_closed = False
+
+    async def call(
+        self,
+        method: Callable[Concatenate[Api, Arguments], Given],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Given:
+        """Return the answer to a method of the API, however many attempts it takes.
+
+        Arguments go by their places alone. Raises UnreachableError when the patience is at its end,
+        or the limit of the caller is (see ``timeouts``); UnexpectedAnswerError, and what the answer
+        says. A refused key or another protocol is final at once. Raises ClosedError if the caller
+        is closed for good, before or meanwhile.
+        """
+        assert not named, "the wire knows arguments by their places"
+        name = method.__name__
+        signature = self._signatures[name]
+        limit = find_limit()
+        until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
+        pauses = draw_pauses(self._patience_seconds)
+        lost = False
+        while True:
+            self._check_open()
+            told = arguments if limit is None else shorten_waits(arguments, limit)
+            request = encode_call(self._name, name, signature.arguments(*told))
+            try:
+                given: Given = await self._try(request, signature, until)
+            except UnreachableError as error:
+                self._check_open()
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                if limit is not None:
+                    # What was lost at first may be a connection from before a restart.
+                    if limit.is_over and lost:
+                        raise
+                    pause = limit.measure_left(pause)
+                lost = True
+                self._on_lost(error)
+            else:
+                return given
+            await asyncio.sleep(pause)
+
+    def close(self, *, for_good: bool = False) -> None:
+        """Close all connections. Calls under way lose theirs; a later call opens another one,
+        unless this is ``for_good``.
+        """
+        self._is_closed = for_good
+        self._drop_idle()
+        for stream in list(self._busy):
+            stream.abort()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError
+
+    async def _try(self, request: Parts, signature: Signature, until: float | None) -> Any:
+        """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
+        not over at the monotonic moment ``until``; UnexpectedAnswerError for an answer that is
+        none, and what the answer says.
+        """
+        if until is None:
+            return await self._exchange(request, signature, None)
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                return await self._exchange(request, signature, until)
+        except TimeoutError as error:
+            raise explain_loss(self._address, error) from None
+
+    async def _exchange(self, request: Parts, signature: Signature, until: float | None) -> Any:
+        stream: FrameStream | None = None
+        try:
+            stream = self._take_idle() or await self._connect(until)
+            stream.stall_seconds = self.answer_seconds
+            await stream.send(request)
+            frame = await stream.receive()
+        except (EOFError, OSError) as error:
+            self._drop(stream)
+            self._drop_idle()  # they have gone the same way, or will have
+            raise explain_loss(self._address, error) from None
+        except BaseException:
+            self._drop(stream)
+            raise
+        try:
+            answer = decode_answer(signature, frame)
+        except ProtocolError as error:
+            self._drop(stream)
+            # What both sides agreed on when they met is not in question any more.
+            raise UnexpectedAnswerError(error.message) from None
+        except HeadraceError:
+            self._leave(stream)  # an answer like any other
+            raise
+        self._leave(stream)
+        return answer
+
+    def _take_idle(self) -> FrameStream | None:
+        while self._idle:
+            stream = self._idle.pop()
+            if not stream.closed:
+                stream.is_resting = False
+                self._busy.add(stream)
+                return stream
+        return None
+
+    async def _connect(self, until: float | None) -> FrameStream:
+        stream = await open_stream(self._address, until)
+        self._busy.add(stream)
+        try:
+            try:
+                async with asyncio.timeout(measure_handshake(until)):
+                    await stream.follow(answer_challenge(self._key))
+                    await stream.follow(deliver_challenge(self._key))
+            except (AuthenticationError, EOFError, OSError) as error:
+                raise explain_refusal(self._address, error) from None
+            async with asyncio.timeout(measure_handshake(until)):
+                await stream.follow(greet(self._name))
+        except BaseException:
+            self._drop(stream)
+            raise
+        stream.trust()
+        return stream
+
+    def _leave(self, stream: FrameStream) -> None:
+        if stream.closed or stream.unread or len(self._idle) >= IDLE_CONNECTIONS:
+            self._drop(stream)
+        else:
+            stream.is_resting = True
+            self._busy.discard(stream)
+            self._idle.append(stream)
+
+    def _drop(self, stream: FrameStream | None) -> None:
+        if stream is not None:
+            self._busy.discard(stream)
+            stream.abort()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().abort()

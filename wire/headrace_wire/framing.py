@@ -1,0 +1,156 @@
+"""Frames without a socket: bytes that arrive go into buffers handed out here, and come out whole.
+
+    get_buffer ─► whoever reads from the network ─► buffer_updated ─► take
+
+A frame is a header and a body: the header is the body's length, a signed 32-bit integer in network
+order, as ``multiprocessing.connection`` writes it. The blocking connection and the asynchronous
+stream both read through this.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+#: Bytes in one frame once both sides have shown that they hold the key.
+MAX_FRAME_BYTES = 256 << 20
+
+#: Bytes in one frame before that; challenges and digests are far shorter.
+MAX_HANDSHAKE_FRAME_BYTES = 4 << 10
+
+#: Bytes asked for at a time, where it is not known how many there will be.
+READ_BYTES = 16 << 10
+
+#: Bytes for which memory is taken at once; the buffer of a longer frame grows as it arrives.
+EAGER_BYTES = 4 << 20
+
+#: Parts from this size on are written as they are; smaller ones are joined with their neighbours.
+LARGE_BYTES = 64 << 10
+
+#: Bytes of a large part that are written at a time.
+WRITE_BYTES = 1 << 20
+
+#: The body of a frame.
+Body = bytes | bytearray
+
+_HEADER = struct.Struct("!i")
+
+
+class FrameTooLargeError(EOFError):
+    """The other side announced a frame over the cap; the connection is of no further use."""
+
+
+class FrameReader:
+    """Puts frames together. ``bytes_in`` counts what has arrived.
+
+    Short frames are read several at a time and copied out; the body of a long one is read to where
+    it stays.
+    """
+
+    def __init__(self, max_frame_bytes: int) -> None:
+        #: May be raised between frames.
+        self.max_frame_bytes = max_frame_bytes
+        self.bytes_in = 0
+        #: Bytes that no frame has taken lie between the two places. Freed while there are none:
+        #: a connection that waits takes no memory for it.
+        self._loose = bytearray()
+        self._start = 0
+        self._end = 0
+        self._body: bytearray | None = None
+        self._length = 0
+        self._filled = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether bytes have come that belong to no frame which was taken."""
+        return self._body is not None or self._end > self._start
+
+    def get_buffer(self, sizehint: int = -1) -> memoryview:
+        """Return where the next bytes go, which is never empty."""
+        del sizehint
+        if self._body is not None and self._filled < self._length:
+            if self._filled == len(self._body):
+                self._body = _enlarge(self._body, min(2 * self._filled, self._length))
+            return memoryview(self._body)[self._filled :]
+        if self._end == len(self._loose):
+            rest = self._loose[self._start :]
+            self._loose = _enlarge(rest, len(rest) + READ_BYTES)
+            self._start, self._end = 0, len(rest)
+        return memoryview(self._loose)[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Note that so many bytes have been read into the last buffer."""
+        self.bytes_in += nbytes
+        if self._body is not None and self._filled < self._length:
+            self._filled += nbytes
+        else:
+            self._end += nbytes
+
+    def take(self) -> Body | None:
+        """Return the body of the next frame, or None until it is whole.
+
+        Raises FrameTooLargeError.
+        """
+        if self._body is not None:
+            if self._filled < self._length:
+                return None
+            body, self._body = self._body, None
+            return body
+        begin = self._start + _HEADER.size
+        if begin > self._end:
+            if self._start == self._end:
+                self._forget_loose()
+            return None
+        (length,) = _HEADER.unpack_from(self._loose, self._start)
+        if not 0 <= length <= self.max_frame_bytes:
+            raise FrameTooLargeError(f"a frame of {length} bytes was announced")
+        end = begin + length
+        with memoryview(self._loose) as view:
+            if end <= self._end:
+                frame = bytes(view[begin:end])
+                self._start = end
+            else:
+                frame = None
+                self._length = length
+                self._filled = self._end - begin
+                self._body = bytearray(min(length, max(EAGER_BYTES, self._filled)))
+                self._body[: self._filled] = view[begin : self._end]
+                self._start = self._end
+        if self._start == self._end:
+            self._forget_loose()
+        return frame
+
+    def _forget_loose(self) -> None:
+        self._loose = bytearray()
+        self._start = self._end = 0
+
+
+def write_header(length: int) -> bytes:
+    """Return what goes before a body of so many bytes."""
+    return _HEADER.pack(length)
+
+
+def gather_writes(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield the same bytes in pieces that are worth a write each, without a copy of large parts."""
+    small: list[bytes | memoryview] = []
+    size = 0
+    for part in parts:
+        if len(part) < LARGE_BYTES:
+            small.append(part)
+            size += len(part)
+        if small and (size >= LARGE_BYTES or len(part) >= LARGE_BYTES):
+            yield b"".join(small)
+            small, size = [], 0
+        if len(part) >= LARGE_BYTES:
+            view = memoryview(part)
+            for start in range(0, len(part), WRITE_BYTES):
+                yield view[start : start + WRITE_BYTES]
+    if small:
+        yield b"".join(small)
+
+
+def _enlarge(buffer: bytearray, size: int) -> bytearray:
+    """Return a longer copy: what was handed out before may still be held, so it cannot grow."""
+    larger = bytearray(size)
+    larger[: len(buffer)] = buffer
+    return larger

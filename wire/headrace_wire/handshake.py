@@ -1,0 +1,82 @@
+"""The challenge and the response by which both sides show that they hold the key.
+
+As ``multiprocessing.connection`` of Python 3.12 and later speaks them with SHA-256, on every
+version of Python: what comes with 3.11 knows MD5 alone.
+
+    server ── #CHALLENGE#{sha256}… ─► client
+    server ◄─ {sha256}<digest> ────── client
+    server ── #WELCOME# ────────────► client    and the same the other way round
+
+Each half is a generator that touches no connection. It yields a frame's body to have it sent, or
+None to be resumed with the body of the next frame: ``MsgpackConnection.follow`` and
+``FrameStream.follow`` do what it asks for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Generator
+from multiprocessing import AuthenticationError
+from typing import Any, TypeVar
+
+from headrace_wire.framing import Body
+
+Given = TypeVar("Given")
+
+#: What one side does in a handshake.
+Handshake = Generator[bytes | None, Any, Given]
+
+#: Bytes of a challenge's random part, as in the standard library.
+CHALLENGE_BYTES = 40
+
+#: A shorter challenge is refused: it could be one of few, and its answer known from another time.
+LEAST_CHALLENGE_BYTES = 20
+
+CHALLENGE = b"#CHALLENGE#"
+WELCOME = b"#WELCOME#"
+FAILURE = b"#FAILURE#"
+
+#: Names the digest, and is part of what it is taken of.
+DIGEST = b"{sha256}"
+
+
+class StrangerError(EOFError):
+    """The other side does not know this handshake."""
+
+
+def deliver_challenge(key: bytes) -> Handshake[None]:
+    """Have the other side show that it holds the key. Raises AuthenticationError."""
+    message = DIGEST + os.urandom(CHALLENGE_BYTES)
+    yield CHALLENGE + message
+    response: Body = yield None
+    if not _is_response(key, message, response):
+        yield FAILURE
+        raise AuthenticationError("the other side does not hold the key")
+    yield WELCOME
+
+
+def answer_challenge(key: bytes) -> Handshake[None]:
+    """Show that this side holds the key. Raises AuthenticationError when the other side refuses,
+    and StrangerError.
+    """
+    challenge = bytes((yield None))
+    message = challenge.removeprefix(CHALLENGE)
+    if message == challenge or not message.startswith(DIGEST):
+        raise StrangerError("what came is no challenge")
+    if len(message) < len(DIGEST) + LEAST_CHALLENGE_BYTES:
+        raise StrangerError("the challenge is too short")
+    yield DIGEST + _sign(key, message)
+    verdict: Body = yield None
+    if verdict == FAILURE:
+        raise AuthenticationError("the other side holds another key")
+    if verdict != WELCOME:
+        raise StrangerError("what came is neither a welcome nor a refusal")
+
+
+def _sign(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def _is_response(key: bytes, message: bytes, response: Body) -> bool:
+    return hmac.compare_digest(DIGEST + _sign(key, message), response)

@@ -1,0 +1,333 @@
+"""A connection of an event loop that carries frames, for clients and servers alike.
+
+    stream = await open_stream(address)
+    await stream.follow(greeting)
+    await stream.send(parts)
+    frame = await stream.receive()
+
+What arrives is read to where it stays, large parts are written as they are, and a sender waits for
+a peer that does not read. While nobody receives, the connection is watched all the same, so that
+its end is noticed; a peer that sends ahead fills one small buffer and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from headrace_wire.address import Address
+from headrace_wire.connection import measure_handshake
+from headrace_wire.framing import (
+    MAX_FRAME_BYTES,
+    MAX_HANDSHAKE_FRAME_BYTES,
+    Body,
+    FrameReader,
+    FrameTooLargeError,
+    gather_writes,
+    write_header,
+)
+from headrace_wire.greeting import explain_silence
+from headrace_wire.handshake import Handshake
+from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
+from headrace_wire.parts import Parts, measure
+from headrace_wire.sockets import tune
+
+Given = TypeVar("Given")
+
+#: Seconds for what was sent to leave after ``close``.
+LINGER_SECONDS = 5.0
+
+
+class FrameStream(asyncio.BufferedProtocol):
+    """One connection. In each direction one call may be under way at a time.
+
+    A server passes ``functools.partial(FrameStream, on_connect)`` to ``loop.create_server``:
+    ``on_connect`` is called with each stream that is accepted. ``bytes_out`` counts what was sent.
+    """
+
+    def __init__(self, on_connect: Callable[[FrameStream], None] | None = None) -> None:
+        self._on_connect = on_connect
+        self._loop = asyncio.get_running_loop()
+        self._frames = FrameReader(MAX_HANDSHAKE_FRAME_BYTES)
+        self._transport: asyncio.Transport | None = None
+        self._frame: Body | None = None
+        self._receiving: asyncio.Future[None] | None = None
+        self._sending: asyncio.Future[None] | None = None
+        self._is_full = self._is_paused = False
+        self._problem: Exception | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._moved = 0.0
+        self._unsent: int = 0
+        self.bytes_out = 0
+        self.closed = False
+        #: Called once if the connection ends otherwise than by ``close`` and ``abort``.
+        self.on_lost: Callable[[], None] | None = None
+        #: ``receive`` and ``send`` raise TimeoutError when not a byte moves for so many seconds.
+        self.stall_seconds: float | None = None
+        #: Whether the other side has nothing to say now: what it says all the same ends this.
+        self.is_resting = False
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes that have arrived."""
+        return self._frames.bytes_in
+
+    @property
+    def unread(self) -> bool:
+        """Whether something has come that nobody has received."""
+        return self._frame is not None or self._frames.begun
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end: ``host:port``, or "somebody" when that is not known."""
+        address: Any = self._transport and self._transport.get_extra_info("peername")
+        return f"{address[0]}:{address[1]}" if address else "somebody"
+
+    def trust(self) -> None:
+        """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
+        self._frames.max_frame_bytes = MAX_FRAME_BYTES
+
+    async def receive(self) -> Body:
+        """Return the body of the next frame.
+
+        Raises EOFError when the connection has ended, after the frames that came whole before;
+        FrameTooLargeError, OSError, and TimeoutError.
+        """
+        if self._frame is None:
+            self._take()
+        while self._frame is None:
+            transport = self._check_open()
+            if self._is_paused:
+                self._is_paused = False
+                transport.resume_reading()
+            self._receiving = self._loop.create_future()
+            try:
+                await self._wait(self._receiving)
+            finally:
+                self._receiving = None
+        frame, self._frame = self._frame, None
+        return frame
+
+    async def send(self, parts: Parts) -> None:
+        """Send a frame, whose body comes in parts; waits only for a peer that does not read.
+
+        Raises EOFError, OSError and TimeoutError. If it is cancelled, the connection is closed.
+        """
+        length = measure(parts)
+        header = write_header(length)
+        self.bytes_out += len(header) + length
+        try:
+            for piece in gather_writes((header, *parts)):
+                self._check_open().write(piece)
+                while self._is_full:
+                    self._sending = self._loop.create_future()
+                    await self._wait(self._sending)
+                    self._check_open()
+        except BaseException:
+            self.abort()  # half a frame may have left
+            raise
+        finally:
+            self._sending = None
+
+    async def follow(self, steps: Handshake[Given]) -> Given:
+        """Send and receive what a half of a handshake asks for. Returns and raises what it does,
+        and EOFError and OSError.
+        """
+        frame: Body | None = None
+        while True:
+            try:
+                wanted = steps.send(frame)
+            except StopIteration as end:
+                given: Given = end.value
+                return given
+            if wanted is None:
+                frame = await self.receive()
+            else:
+                await self.send([wanted])
+                frame = None
+
+    def close(self) -> None:
+        """Close the connection as soon as what was sent has left, or a while later."""
+        self.on_lost = None
+        if self._transport and not self.closed:
+            self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._end(EOFError())
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.on_lost = None
+        self._lose(EOFError())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast("asyncio.Transport", transport)
+        with contextlib.suppress(OSError):  # it may have ended already
+            tune(transport.get_extra_info("socket"))
+        if self._on_connect:
+            self._on_connect(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Called by the event loop."""
+        return self._frames.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by the event loop."""
+        self._frames.buffer_updated(nbytes)
+        self._moved = self._loop.time()
+        if self._receiving:
+            self._take()
+        elif self.is_resting:
+            self._lose(EOFError("something came that nobody had asked for"))
+        elif self._transport and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        """Called by the event loop."""
+        self._lose(EOFError())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._end(exc or EOFError())
+
+    def pause_writing(self) -> None:
+        """Called by the event loop."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        self._is_full = False
+        self._moved = self._loop.time()
+        _wake(self._sending)
+
+    def _take(self) -> None:
+        try:
+            self._frame = self._frames.take()
+        except FrameTooLargeError as error:
+            self._lose(error)
+        if self._frame is not None:
+            _wake(self._receiving)
+
+    def _check_open(self) -> asyncio.Transport:
+        if self._problem:
+            # A new one each time: its traceback would grow, and hold what used the connection.
+            raise type(self._problem)(*self._problem.args)
+        assert self._transport, "streams are used after they are connected"
+        return self._transport
+
+    def _lose(self, problem: Exception) -> None:
+        if self._transport:
+            self._transport.abort()
+        self._end(problem)
+
+    def _end(self, problem: Exception) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._problem = problem
+        if self._watch:
+            self._watch.cancel()
+        _wake(self._receiving)
+        _wake(self._sending)
+        if self.on_lost:
+            self.on_lost()
+
+    async def _wait(self, news: asyncio.Future[None]) -> None:
+        """Wait for something of the connection, as long as bytes move."""
+        if self.stall_seconds is not None:
+            self._moved = self._loop.time()
+            due = self._moved + self.stall_seconds
+            # One that is armed from an earlier wait looks again by itself.
+            if self._watch is None or self._watch.when() > due:
+                self._arm(due)
+        await news
+
+    def _arm(self, due: float) -> None:
+        if self._watch:
+            self._watch.cancel()
+        self._watch = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        waiting = self._receiving or self._sending
+        if not waiting or self.stall_seconds is None or self.closed:
+            return
+        unsent: int = self._transport.get_write_buffer_size() if self._transport else 0
+        if unsent != self._unsent:
+            self._unsent, self._moved = unsent, self._loop.time()
+        due = self._moved + self.stall_seconds
+        if due > self._loop.time():
+            self._arm(due)
+        else:
+            self._lose(TimeoutError("timed out"))
+
+
+async def open_stream(address: Address, until: float | None = None) -> FrameStream:
+    """Connect to a server, no later than the monotonic moment ``until``, if there is one.
+
+    Raises UnreachableError.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        sock = await _connect(address, until)
+        try:
+            _, stream = await loop.create_connection(FrameStream, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
+        raise explain_silence(address, _explain(error)) from None
+    return stream
+
+
+async def _connect(address: Address, until: float | None) -> socket.socket:
+    """Connect to the first of a host's addresses that answers. Raises OSError and UnicodeError."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, place in await _look_up(address, until):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            async with asyncio.timeout(measure_handshake(until)):
+                await asyncio.get_running_loop().sock_connect(sock, place)
+        except OSError as error:
+            sock.close()
+            failure = failure or error  # of the address that the system prefers
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure or OSError("the name has no address")
+
+
+async def _look_up(address: Address, until: float | None) -> Sequence[Found]:
+    """A host's addresses. Raises OSError and UnicodeError."""
+    lookup = begin(*address)
+    if lookup.done():
+        return lookup.result()
+    try:
+        async with asyncio.timeout(measure_lookup(until)):
+            return await asyncio.wrap_future(lookup)
+    except TimeoutError:
+        if lookup.done():
+            raise  # the system's own
+        raise TimeoutError(TAKES_TOO_LONG) from None
+
+
+def _explain(error: OSError | UnicodeError) -> str:
+    """The system's own words for an error: event loops have others."""
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)
+    silent = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or silent
+
+
+def _wake(news: asyncio.Future[None] | None) -> None:
+    if news and not news.done():
+        news.set_result(None)
