@@ -1,12 +1,16 @@
-"""Tests that are coroutines: each in an event loop of its own, and with an end."""
+"""Tests that are coroutines: each in an event loop of its own, asyncio's and uvloop's."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
+import pytest
+
+from headrace_wire.event_loop import make_event_loop
 from support.commands import wait_until
 
 Arguments = ParamSpec("Arguments")
@@ -14,21 +18,30 @@ Arguments = ParamSpec("Arguments")
 #: Seconds for a whole test.
 PATIENCE_SECONDS = 60.0
 
+FACTORIES = {"asyncio": asyncio.new_event_loop, "fastest": make_event_loop}
+
 
 def in_event_loop(
     test: Callable[Arguments, Coroutine[Any, Any, None]],
-) -> Callable[Arguments, None]:
-    """Make a test of a coroutine function."""
+) -> Callable[..., None]:
+    """Make a test of a coroutine function, for each kind of event loop."""
 
     @functools.wraps(test)
-    def run(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+    def run(event_loop_kind: str, *arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         async def bounded() -> None:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await test(*arguments, **named)
 
-        asyncio.run(bounded(), debug=True)
+        with asyncio.Runner(debug=True, loop_factory=FACTORIES[event_loop_kind]) as runner:
+            runner.run(bounded())
 
-    return run
+    signature = inspect.signature(test)
+    kind = inspect.Parameter("event_loop_kind", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [kind, *signature.parameters.values()]
+    made: Any = run
+    made.__signature__ = signature.replace(parameters=parameters)  # which pytest reads
+    marked: Callable[..., None] = pytest.mark.parametrize("event_loop_kind", FACTORIES)(run)
+    return marked
 
 
 async def until(condition: Callable[[], bool]) -> None:

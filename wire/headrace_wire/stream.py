@@ -180,7 +180,8 @@ class FrameStream(asyncio.BufferedProtocol):
         """Called by the event loop."""
         self._frames.buffer_updated(nbytes)
         self._moved = self._loop.time()
-        if self._receiving:
+        # A loop may read several times before whoever has been woken goes on.
+        if self._receiving and self._frame is None:
             self._take()
         elif self.is_resting:
             self._lose(EOFError("something came that nobody had asked for"))
