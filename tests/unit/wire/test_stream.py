@@ -251,7 +251,7 @@ async def test_a_sender_gives_up_when_nothing_moves_and_not_before() -> None:
         started = loop.time()
         for _ in range(6):
             await asyncio.sleep(SHORT_SECONDS)
-            for _ in range(8):
+            for _ in range(3):
                 await loop.sock_recv(far, 1 << 20)
         with pytest.raises(TimeoutError, match="timed out"):
             await sending
