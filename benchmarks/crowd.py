@@ -27,7 +27,7 @@ from headrace_wire.loop import Answer, Loop, Run
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneRun, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
 from headrace_wire.steps import Bell
-from headrace_worker.heart import LONGEST_BEAT_SECONDS
+from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS
 

@@ -5,11 +5,11 @@
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
 sent again. One that is refused is divided, until what is wrong with it is alone (see ``parcel``).
-Its ``run`` is a call in the agent's loop, which ends when it is called off.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -21,12 +21,10 @@ from msgspec.structs import replace
 
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
+from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import cut_text
 from headrace_wire.errors import StoreError, is_final
-from headrace_wire.loop import Answer, Loop
-from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure
-from headrace_wire.steps import Bell, Pause
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
@@ -34,6 +32,7 @@ from headrace_worker.parcel import Parcel, measure, substitute
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
 from headrace_worker.pool.news import TaskLine
 from headrace_worker.tally import Tally
+from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +62,13 @@ class Reporter:
 
     def __init__(
         self,
-        loop: Loop,
-        results: LoopCaller[ResultQueueApi],
+        results: AsyncCaller[ResultQueueApi],
         worker: str,
         name: str,
         *,
         holdings: Holdings,
         on_delivered: Callable[[], None],
     ) -> None:
-        self._loop = loop
         self._results = results
         self._number = 0
         self._worker = worker
@@ -82,7 +79,7 @@ class Reporter:
         self._pending: deque[Event] = deque()
         self._pending_bytes = 0
         self._lines = LineBox(name)
-        self._changed = Bell(loop)
+        self._changed = asyncio.Event()
         self._more = False
         self._next_seconds = 0.0
         self._lines_due_seconds = 0.0
@@ -103,46 +100,46 @@ class Reporter:
         self._pending += events
         self._pending_bytes += _measure(events)
         self._more = more
-        self._changed.ring()
+        self._changed.set()
 
     def add_lines(self, lines: Sequence[TaskLine]) -> None:
         """Have what tasks logged reported, at the latest with the next outcome."""
         if not self._lines:
             self._lines_due_seconds = time.monotonic() + LINES_SECONDS
         self._lines.add(lines)
-        self._changed.ring()
+        self._changed.set()
 
     def add_restarts(self, restarts: Mapping[str, int]) -> None:
         """Have slots that ended counted, with the next report."""
         self._tally.add_restarts(restarts)
 
-    def run(self) -> Answer[None]:
-        """Report until called off. Raises HeadraceError where there is no use in going on."""
+    async def run(self) -> None:
+        """Report until cancelled. Raises HeadraceError where there is no use in going on."""
         while True:
             while (moment := self._find_moment()) > time.monotonic():
-                yield self._changed.wait(moment)
+                await wait_until(self._changed, moment)
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
             events = self._take_pending()
             for event in events:
                 self._count(event)
-            yield from self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
+            await self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
             self._sending = False
             self._release(events)
             self._on_delivered()
 
-    def _deliver(self, parcel: Parcel) -> Answer[None]:
+    async def _deliver(self, parcel: Parcel) -> None:
         """Deliver all of it, in parts where it is refused as a whole."""
         heavy = sum(map(measure, parcel.events)) > MAX_REPORT_BYTES
         waiting = parcel.split()[::-1] if heavy else [parcel]
         while waiting:
             parcel = waiting.pop()
-            error = yield from self._send(parcel)
+            error = await self._send(parcel)
             if error is None:
                 continue
             parts = parcel.split()
             if not parts and not parcel.tried:
-                yield Pause(self._loop, STORE_PAUSE_SECONDS)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
                 parts = [replace(parcel, tried=True)]
             waiting += (parts or self._give_up(parcel, error))[::-1]
 
@@ -242,17 +239,17 @@ class Reporter:
             detail=event.detail,
         )
 
-    def _send(self, parcel: Parcel) -> Answer[Exception | None]:
+    async def _send(self, parcel: Parcel) -> Exception | None:
         """Send a report until it is committed; gives why it was refused, if it was."""
         self._number += 1
         number = self._number
         while True:
             try:
                 report = self._make_report(number, parcel)
-                receipt = yield from self._results.call(ResultQueueApi.report, report)
+                receipt = await self._results.call(ResultQueueApi.report, report)
             except StoreError as error:
                 log.warning("kept %s: %s", count(len(parcel.events), "outcome"), error)
-                yield Pause(self._loop, STORE_PAUSE_SECONDS)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
             except Exception as error:
                 if is_final(error):
                     raise

@@ -49,7 +49,6 @@ class Coordinator:
         self.returned: list[tuple[str, int, int]] = []
         self.beats: list[Any] = []
         self.refuse: Callable[[Report], None] = lambda _: None
-        self.agent: Agent | None = None
         served.jobs.answers |= {
             "register": lambda *_: Registration(10.0, 0.1),
             "lease": self.lease,
@@ -87,9 +86,7 @@ class Coordinator:
         return Receipt(0, 0)
 
     def end_agent(self) -> None:
-        agent = self.agent
-        assert agent
-        agent._loop.call(lambda: agent._note_signal(signal.SIGTERM, None))
+        signal.raise_signal(signal.SIGTERM)
 
 
 def make_lease(number: int, job: str, tasks: int, *inputs: bytes, **changed: Any) -> Lease:
@@ -115,27 +112,24 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def work(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Coordinator], None]:
+def work(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     monkeypatch.setattr(leaser, "ERROR_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(reporter, "STORE_PAUSE_SECONDS", 0.01)
 
-    def run(coordinator: Coordinator) -> None:
+    def run() -> None:
         key_file = tmp_path / "key"
         key_file.write_bytes(KEY)
         key_file.chmod(0o600)
         settings = WorkerSettings(
             served.address, key_file, slots="1", drain_seconds=5.0, give_up_seconds=PATIENCE_SECONDS
         )
-        coordinator.agent = Agent(settings, make_launcher("forkserver"))
-        coordinator.agent.run()
+        Agent(settings, make_launcher("forkserver")).run()
 
     return run
 
 
 def test_a_worker_survives_answers_that_it_did_not_expect(
-    served: Served, work: Callable[[Coordinator], None]
+    served: Served, work: Callable[[], None]
 ) -> None:
     grants = [
         HeadraceError("KeyError('job')"),
@@ -146,14 +140,14 @@ def test_a_worker_survives_answers_that_it_did_not_expect(
         [make_lease(3, "honest", 4)],
     ]
     coordinator = Coordinator(served, grants, 4)
-    work(coordinator)
+    work()
     assert set(coordinator.done) == {("honest", index) for index in range(4)}
     assert len(coordinator.beats) > 1
     assert not {1, 2} & set(coordinator.beats[-1].leases)
 
 
 def test_leases_that_make_no_sense_fail_their_tasks_and_the_honest_job_is_done(
-    served: Served, work: Callable[[Coordinator], None]
+    served: Served, work: Callable[[], None]
 ) -> None:
     grants = [
         [
@@ -167,7 +161,7 @@ def test_leases_that_make_no_sense_fail_their_tasks_and_the_honest_job_is_done(
         ],
     ]
     coordinator = Coordinator(served, grants, 3 + 3 + 3 + 2 + 2 + 2 + 4)
-    work(coordinator)
+    work()
     assert set(coordinator.done) == {("honest", index) for index in range(4)}
     assert {job for job, _ in coordinator.failed} == {
         "lying", "no bytes", "too few", "unknown", "garbage", "half",
@@ -177,7 +171,7 @@ def test_leases_that_make_no_sense_fail_their_tasks_and_the_honest_job_is_done(
 
 
 def test_one_outcome_that_is_refused_costs_its_own_task_alone(
-    served: Served, work: Callable[[Coordinator], None]
+    served: Served, work: Callable[[], None]
 ) -> None:
     def refuse(report: Report) -> None:
         if any(run.start <= 3 < run.stop for run in report.done):
@@ -185,13 +179,13 @@ def test_one_outcome_that_is_refused_costs_its_own_task_alone(
 
     coordinator = Coordinator(served, [[make_lease(1, "honest", 10)]], 10)
     coordinator.refuse = refuse
-    work(coordinator)
+    work()
     assert coordinator.done == {("honest", index): 1 for index in range(10) if index != 3}
     assert "could not be reported: that one never" in coordinator.failed["honest", 3]
 
 
 def test_a_worker_that_may_report_nothing_at_all_goes_on_all_the_same(
-    served: Served, work: Callable[[Coordinator], None]
+    served: Served, work: Callable[[], None]
 ) -> None:
     refused: list[float] = []
 
@@ -205,30 +199,30 @@ def test_a_worker_that_may_report_nothing_at_all_goes_on_all_the_same(
     grants = [[make_lease(1, "bad", 3)], Grant(()), [make_lease(2, "honest", 3)]]
     coordinator = Coordinator(served, grants, 3)
     coordinator.refuse = refuse
-    work(coordinator)
+    work()
     assert set(coordinator.done) == {("honest", index) for index in range(3)}
     assert refused
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_drains_the_worker(
-    served: Served, work: Callable[[Coordinator], None], number: signal.Signals
+    served: Served, work: Callable[[], None], number: signal.Signals
 ) -> None:
     coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
     coordinator.end_agent = lambda: signal.raise_signal(number)  # type: ignore[method-assign]
-    work(coordinator)
+    work()
     assert len(coordinator.done) == 2
     assert any(name == "leave" for name, _ in served.jobs.calls)
 
 
 def test_a_worker_that_was_started_to_ignore_the_end_of_its_terminal_does_so(
-    served: Served, work: Callable[[Coordinator], None]
+    served: Served, work: Callable[[], None]
 ) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
         coordinator.refuse = lambda _: signal.raise_signal(signal.SIGHUP)
-        work(coordinator)
+        work()
         assert len(coordinator.done) == 2
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:

@@ -4,7 +4,7 @@
                 ▲                │ dead, or over a limit    │
                 └── what had ────┤                          │
                   not started    ▼                          ▼
-    poll ◄─ Failed ◄──────── Autopsy        Done, Failed ◄── its messages
+    poll ◄─ Failed ◄──────── Deaths         Done, Failed ◄── its messages
 
 There is no thread. What slots say is read when a ``Watcher`` calls back, and everything else
 happens inside ``take_events`` (and briefly in the other calls). An event loop that the pool is
@@ -45,9 +45,9 @@ from headrace_worker.link.program import Program
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
-from headrace_worker.pool.autopsy import Autopsy, Describer
 from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
 from headrace_worker.pool.crew import Crew
+from headrace_worker.pool.deaths import Deaths, Describer
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
@@ -133,7 +133,7 @@ class Pool:
         self._events: list[Event] = []
         self._news = News()
         self._describer = Describer(loader)
-        self._autopsy = Autopsy(self._describer, OomWatch())
+        self._deaths = Deaths(self._describer, OomWatch())
         self._warned = False
         self._restarts: Counter[str] = Counter()
         self._tenancy = Tenancy()
@@ -271,10 +271,6 @@ class Pool:
         """Have no event loop watch the slots any more."""
         self._crew.watch_with(self._selector)
         self._on_news = None
-
-    def fileno(self) -> int:
-        """A descriptor that is readable when ``poll`` would find news at once."""
-        return self._selector.fileno()
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
         """Wait for events, news of tasks, or the time limit (None: without end).
@@ -522,7 +518,7 @@ class Pool:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
         self._news.end_slot(slot.pid)
-        charged = self._autopsy.find_charged(slot)
+        charged = self._deaths.find_charged(slot)
         unfinished = slot.take_all()
         status = self._crew.bury(slot)
         why = slot.retired or slot.verdict or "crash"
@@ -530,7 +526,7 @@ class Pool:
             stretch = charged.stretch
             unfinished = [rest for one in unfinished for rest in one.without(stretch)]
             if not stretch.held.cancelled:
-                failed = self._autopsy.report(slot, charged, status)
+                failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
                 self._observe(failed.job, 1, failed.busy_seconds)
                 self._events.append(failed)
@@ -570,7 +566,7 @@ class Pool:
 
     def _forget(self, held: Held) -> None:
         del self._held[held.batch.key]
-        self._autopsy.forget(held.batch.key)
+        self._deaths.forget(held.batch.key)
 
     def _observe(self, job: str, tasks: int, seconds: float) -> None:
         pace = self._paces.touch(job)

@@ -29,7 +29,7 @@ class SelectorWatcher:
     """Calls back from within ``wait``. Not thread safe."""
 
     def __init__(self) -> None:
-        self._selector = selectors.EpollSelector()
+        self._selector = selectors.DefaultSelector()
         self._callbacks: dict[tuple[int, int], Callable[[], object]] = {}
 
     def add_reader(self, fd: int, callback: Callable[..., object], *args: object) -> None:
@@ -56,10 +56,6 @@ class SelectorWatcher:
             # An earlier callback may have removed it.
             if self._callbacks.get(place) is callback:
                 callback()
-
-    def fileno(self) -> int:
-        """A descriptor that is readable when ``wait`` would find something at once."""
-        return self._selector.fileno()
 
     def close(self) -> None:
         self._callbacks.clear()

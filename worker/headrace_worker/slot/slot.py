@@ -387,6 +387,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
         del os.environ["PYTHONSAFEPATH"]
     apply_import_path(settings.program, settings.permits)
     if settings.forked:
+        signal.set_wakeup_fd(-1)  # the agent's event loop has one
         _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
         os.dup2(null.fileno(), 0)

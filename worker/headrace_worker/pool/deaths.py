@@ -62,7 +62,7 @@ class Describer:
         return clip(str(text), SUMMARY_CHARACTERS)
 
 
-class Autopsy:
+class Deaths:
     """Finds the task that is to be charged for a slot's death. Not thread safe."""
 
     def __init__(self, describer: Describer, oom: OomWatch) -> None:

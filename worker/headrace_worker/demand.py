@@ -1,4 +1,4 @@
-"""Appetite: for how many slots a worker wants work, so that none idles and none hoards.
+"""For how many slots a worker wants work, so that no slot idles and no task waits in vain.
 
 Long tasks are asked for only when a slot is free: one that waited behind another here could have
 run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a round trip.
@@ -21,7 +21,7 @@ AHEAD_SECONDS = 0.25
 MEAN_WEIGHT = 0.3
 
 
-class Appetite:
+class Demand:
     """Learns from outcomes how long tasks take."""
 
     def __init__(self, slots: int) -> None:

@@ -1,23 +1,21 @@
-"""The heart tells the coordinator that the worker lives, and hears orders.
+"""Heartbeats tell the coordinator that the worker lives; what it answers may hold orders.
 
-    heart ─ heartbeat (a long-poll of one interval) ─► coordinator
-    agent ◄─ on_orders ─────────────────────────────┘
+    heartbeats ─ one after the other, each a long-poll of one interval ─► coordinator
+    agent ◄─ on_orders ───────────────────────────────────────────────────┘
 
-Heartbeats come from the agent, never from a slot. Its ``run`` is a call in the agent's loop, which
-ends when it is called off.
+They come from the agent, never from a slot.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from headrace_wire.api import JobQueueApi
+from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import is_final
-from headrace_wire.loop import Answer, Loop
-from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.messages import Heartbeat, Orders, TaskProgress
-from headrace_wire.steps import Pause
 from headrace_worker.condition import Condition
 from headrace_worker.holdings import Holdings
 
@@ -27,24 +25,22 @@ log = logging.getLogger(__name__)
 LONGEST_BEAT_SECONDS = 1.0
 
 
-class Heart:
-    """``examine`` tells how the worker does; ``register`` is called when the coordinator does not
+class Heartbeats:
+    """``examine`` returns how the worker does; ``register`` is called when the coordinator does not
     know it any more, and ``on_orders`` when there is something to do.
     """
 
     def __init__(
         self,
-        loop: Loop,
-        jobs: LoopCaller[JobQueueApi],
+        jobs: AsyncCaller[JobQueueApi],
         worker: str,
         name: str,
         *,
         holdings: Holdings,
         examine: Callable[[], Condition],
-        register: Callable[[LoopCaller[JobQueueApi]], Answer[object]],
+        register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
         on_orders: Callable[[Orders], None],
     ) -> None:
-        self._loop = loop
         self._jobs = jobs
         self._worker = worker
         self._name = name
@@ -55,23 +51,23 @@ class Heart:
         self._orders = 0
         self._bare = False
 
-    def run(self, interval_seconds: float) -> Answer[None]:
-        """Beat until called off. Raises HeadraceError where there is no use in going on."""
+    async def run(self, interval_seconds: float) -> None:
+        """Send them until cancelled. Raises HeadraceError where there is no use in going on."""
         wait_seconds = min(interval_seconds, LONGEST_BEAT_SECONDS)
         while True:
             try:
-                yield from self._beat(wait_seconds)
+                await self._beat(wait_seconds)
             except Exception as error:
                 if is_final(error):
                     raise
                 log.warning("a heartbeat failed: %s", error)
                 # The next one says only what it must.
                 self._bare = True
-                yield Pause(self._loop, wait_seconds)
+                await asyncio.sleep(wait_seconds)
             else:
                 self._bare = False
 
-    def _beat(self, wait_seconds: float) -> Answer[None]:
+    async def _beat(self, wait_seconds: float) -> None:
         request, leases = self._holdings.snapshot()
         condition = self._examine()
         beat = Heartbeat(
@@ -89,9 +85,9 @@ class Heart:
                 if not self._bare
             ),
         )
-        orders = yield from self._jobs.call(JobQueueApi.heartbeat, beat)
+        orders = await self._jobs.call(JobQueueApi.heartbeat, beat)
         self._orders = orders.number
         if not orders.known:
-            yield from self._register(self._jobs)
+            await self._register(self._jobs)
         if orders.cancelled_jobs or orders.cancelled_tasks or orders.hand_back:
             self._on_orders(orders)

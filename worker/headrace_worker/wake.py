@@ -1,0 +1,30 @@
+"""Waiting for an event no longer than until a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from math import ceil, inf
+
+#: The clock of an event loop may tick once in so many seconds: a shorter wait is none.
+TICK_SECONDS = 0.001
+
+
+async def wait_until(event: asyncio.Event, moment: float = inf) -> bool:
+    """Wait for an event and clear it; returns False if the monotonic ``moment`` came first."""
+    if not event.is_set():
+        if moment == inf:
+            await event.wait()
+        else:
+            try:
+                async with asyncio.timeout(measure_delay(moment)):
+                    await event.wait()
+            except TimeoutError:
+                return False
+    event.clear()
+    return True
+
+
+def measure_delay(moment: float) -> float:
+    """Return the seconds until a monotonic moment, in whole ticks, so that none are left after."""
+    return max(0, ceil((moment - time.monotonic()) / TICK_SECONDS)) * TICK_SECONDS
