@@ -295,7 +295,7 @@ async def _connect(address: Address, until: float | None) -> socket.socket:
         try:
             sock.setblocking(False)
             async with asyncio.timeout(measure_handshake(until)):
-                await asyncio.get_running_loop().sock_connect(sock, place)
+                await _open(sock, place)
         except OSError as error:
             sock.close()
             failure = failure or error  # of the address that the system prefers
@@ -305,6 +305,22 @@ async def _connect(address: Address, until: float | None) -> socket.socket:
         else:
             return sock
     raise failure or OSError("the name has no address")
+
+
+async def _open(sock: socket.socket, place: Any) -> None:
+    # The event loops' own way imports the tables of international names.
+    try:
+        sock.connect(place)
+    except BlockingIOError:
+        loop = asyncio.get_running_loop()
+        opened = loop.create_future()
+        loop.add_writer(sock.fileno(), _wake, opened)
+        try:
+            await opened
+        finally:
+            loop.remove_writer(sock.fileno())
+        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code)) from None
 
 
 async def _look_up(address: Address, until: float | None) -> Sequence[Found]:
