@@ -25,6 +25,7 @@ from headrace_wire.bounds import (
     quote,
 )
 from headrace_wire.errors import UsageError
+from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 
 #: Seconds in each unit of a duration.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -55,11 +56,16 @@ class AddressKind(click.ParamType[Any]):
 
 
 class PathKind(click.Path):
-    """A path. An empty one is refused: it is a variable that was not set, and no present folder."""
+    """A path. An empty one is refused: it is a variable that was not set, and no present folder.
+
+    So is one that starts from a present folder that was removed.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not os.fspath(value):
             self.fail("'' is no path", param, ctx)
+        if os.fspath(value) != "-" and is_lost(value):
+            self.fail(f"{quote(value)} cannot be found: {NO_PRESENT_FOLDER}", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -12,6 +12,7 @@ from headrace.cli.kinds import PathKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace_wire.errors import UsageError
+from headrace_wire.folders import find_present_folder
 
 output_option = make_output_option("Write JSON lines to this file.")
 
@@ -71,9 +72,9 @@ def make_map_command(*, embedded: bool) -> click.Command:
         options = JobOptions.take(rest)
         calls = _spread(read_records(records), star=star)
         plan = plan_calls(function, calls, count_records(records), call_options)
-        carry_out(
-            "calls", plan, options, output, "jsonl", import_path=(*import_path, str(Path.cwd()))
-        )
+        here = find_present_folder()
+        places = import_path if here is None else (*import_path, here)
+        carry_out("calls", plan, options, output, "jsonl", import_path=places)
 
     return map_records
 

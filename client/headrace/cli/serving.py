@@ -288,7 +288,7 @@ def worker(
         run_worker(
             WorkerSettings(
                 coordinator=coordinator,
-                key_file=key_file,
+                key_file=key_file.absolute(),  # the present folder may go while it works
                 slots=slots,
                 start_method=start_method,
                 name=name,

@@ -3,7 +3,7 @@
 As with the standard library's ``spawn``: the file is run once in each slot under the name
 ``__mp_main__``, so that functions, classes and globals of the program are found there by reference,
 and what an initializer sets is seen by the calls that follow. Uses ``multiprocessing.spawn``, whose
-two functions for this are documented only by their use in the library.
+function for this is documented only by its use in the library.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from multiprocessing import spawn
+from multiprocessing import current_process, spawn
 from typing import TYPE_CHECKING, Any
+
+from headrace_wire.folders import find_present_folder
 
 if TYPE_CHECKING:
     from headrace_services.calls.main_names import MainNames
@@ -31,19 +33,24 @@ _names: dict[str, MainNames] = {}
 
 def describe_main() -> dict[str, object] | None:
     """What a slot needs to load this program; None for one that has no file, or not its own."""
+    # As spawn.get_preparation_data does it, which needs the present folder, and a program with a
+    # __spec__: that may have been removed, and a debugger's has none.
+    spawning: Any = spawn
+    spawning._check_not_importing_main()  # noqa: SLF001 - see above
     main = sys.modules["__main__"]
-    if not hasattr(main, "__spec__"):  # in a debugger, of which the standard library knows nothing
-        main.__spec__ = None
-    data: dict[str, Any] = spawn.get_preparation_data("headrace")
-    name, path = data.get("init_main_from_name"), data.get("init_main_from_path")
+    name: str | None = getattr(getattr(main, "__spec__", None), "name", None)
+    path: str | None = None if name is not None else getattr(main, "__file__", None)
     if name is None and path is None:
         return None
+    if path is not None:
+        start: str | None = spawning.process.ORIGINAL_DIR
+        path = os.path.normpath(os.path.join(start or "", path))  # noqa: PTH118 - as given
     if name is not None and (name == "__main__" or name.endswith(".__main__")):
         return None
     if path is not None and (not os.path.isfile(path) or sys.flags.interactive):  # noqa: PTH113 - as given
         return None
-    data["authkey"] = bytes(data["authkey"])
-    return {key: data[key] for key in KEYS if data.get(key) is not None}
+    values = (name, path, sys.argv, find_present_folder(), bytes(current_process().authkey))
+    return {key: value for key, value in zip(KEYS, values, strict=True) if value is not None}
 
 
 def load_main(described: Mapping[str, object]) -> None:

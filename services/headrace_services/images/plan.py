@@ -26,6 +26,7 @@ from headrace_services.images.options import (
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
 from headrace_services.service import Plan
 from headrace_wire.errors import UsageError
+from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,6 +110,9 @@ def plan(
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+    for path in (*inputs, output_dir):
+        if is_lost(path):
+            raise UsageError(f"{_show(path)} cannot be found: {NO_PRESENT_FOLDER}")
     pictures = [
         Picture(path, _output_name(path, relative, options.file_format))
         for path, relative in _select(inputs, output_dir, recursive=recursive)

@@ -20,6 +20,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from headrace_services.permits import Permits
+from headrace_wire.folders import find_present_folder, is_lost
 from headrace_worker.link.loader import import_beforehand, list_light_modules
 
 #: Where our own modules and what they need are found.
@@ -59,7 +60,11 @@ class Program(Struct, frozen=True):
 def describe_program() -> Program:
     """This process as a program."""
     entries = cast("list[object]", sys.path)
-    path = tuple(os.path.abspath(entry) for entry in entries if isinstance(entry, str))  # noqa: PTH100 - "" is here
+    path = tuple(
+        os.path.abspath(entry)  # noqa: PTH100 - "" is here
+        for entry in entries
+        if isinstance(entry, str) and not is_lost(entry)
+    )
     return Program(path, os.environ.get("PYTHONPATH"))
 
 
@@ -75,14 +80,15 @@ def clean_pythonpath(value: str | None) -> str | None:
     """Leave the present folder out of a ``PYTHONPATH``, unless our own modules are there."""
     if value is None:
         return None
-    here = os.path.realpath(".")
+    here = find_present_folder()
     specs = [find_spec(name) for name in _OWN_MODULES]
     origins = [spec.origin for spec in specs if spec is not None and spec.origin]
     ours = {os.path.realpath(os.path.join(origin, "..", "..")) for origin in origins}  # noqa: PTH118 - as elsewhere here
     kept = [
         entry
         for entry in value.split(os.pathsep)
-        if (place := os.path.realpath(entry or ".")) != here or place in ours
+        if not is_lost(entry)
+        and ((place := os.path.realpath(entry or ".")) != here or place in ours)
     ]
     return os.pathsep.join(kept) or None
 

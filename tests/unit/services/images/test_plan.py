@@ -190,6 +190,20 @@ def test_an_output_folder_that_cannot_be_written_is_refused(
     refuse("is not writable: choose another", tmp_path / "a.jpg", into=tmp_path / "out")
 
 
+def test_paths_from_a_folder_that_was_removed_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path, "a.jpg")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    refuse(
+        "out cannot be found: the present folder was removed", tmp_path / "a.jpg", into=Path("out")
+    )
+    refuse("a.jpg cannot be found", Path("a.jpg"), into=tmp_path / "out")
+    assert plan("blur", [tmp_path / "a.jpg"], tmp_path / "out").tasks == 1
+
+
 def test_options_of_another_operation_are_refused(tmp_path: Path) -> None:
     add(tmp_path, "a.jpg")
     file, out = tmp_path / "a.jpg", tmp_path / "out"

@@ -32,6 +32,17 @@ def test_the_present_folder_is_left_out_of_the_python_path(
     assert clean_pythonpath(":/usr") == ":/usr"  # for our own modules are there
 
 
+def test_a_present_folder_that_was_removed_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr(sys, "path", ["", "beside", "/usr"])
+    assert describe_program().path == ("/usr",)
+    assert clean_pythonpath(":/usr:beside") == "/usr"
+
+
 def test_a_slot_looks_for_modules_as_its_program_does(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ["/own", "/both"]
     monkeypatch.setattr(sys, "path", own)

@@ -1,0 +1,21 @@
+"""The present folder, which may have been removed since this process entered it."""
+
+from __future__ import annotations
+
+import os
+
+#: Why a path was not found, and what to do about it.
+NO_PRESENT_FOLDER = "the present folder was removed: go to another one, or give an absolute path"
+
+
+def find_present_folder() -> str | None:
+    """The present folder; None where it is no more."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - it may hold what is no valid text
+    except FileNotFoundError:
+        return None
+
+
+def is_lost(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path starts from a present folder that is no more."""
+    return not os.path.isabs(path) and find_present_folder() is None  # noqa: PTH117 - as given
