@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
+from headrace_wire.event_loop import run
 from headrace_wire.heap import keep_large_blocks
 
 log = logging.getLogger(__name__)
@@ -23,21 +25,21 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
     keep_large_blocks()
-    # Blocked in every thread and waited for here: a handler of Python's would run only when the
-    # main thread next does, which a signal that comes just before it goes to sleep never brings on.
-    # A blocked signal is delivered to ``sigwait`` even where it is ignored.
-    waited = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-    try:
-        with Coordinator(settings) as coordinator:
-            log.info("queues at %s", coordinator.bound)
-            if coordinator.http_bound:
-                log.info("metrics at http://%s/metrics", coordinator.http_bound)
-            log.info("data in %s, key in %s", settings.data, settings.key_file)
-            on_ready(coordinator)
-            signal.sigwait(waited)
-            log.info("stopping")
-    finally:
-        while signal.sigtimedwait(waited, 0):
-            pass  # asked more than once
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    run(_serve(settings, on_ready))
+
+
+async def _serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    # From here on, so that a signal during the start is heeded once it is over.
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stopping.set)
+    async with Coordinator(settings) as coordinator:
+        log.info("queues at %s", coordinator.bound)
+        if coordinator.http_bound:
+            log.info("metrics at http://%s/metrics", coordinator.http_bound)
+        log.info("data in %s, key in %s", settings.data, settings.key_file)
+        on_ready(coordinator)
+        await stopping.wait()
+        log.info("stopping")

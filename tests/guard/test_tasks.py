@@ -22,7 +22,6 @@ import pytest
 from headrace import Cluster
 from headrace.calls import open_outcomes
 from headrace.outcomes import MapResult, UnorderedIterator
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.settings import CoordinatorSettings
@@ -42,6 +41,7 @@ from headrace_worker.link.runners import JobRunner
 from headrace_worker.pool.dispatch import Load, choose_tasks
 from headrace_worker.slot import outbox
 from headrace_worker.slot.slot import Slot, SlotSettings
+from support.coordinators import run_coordinator
 from support.cost_builders import make_opaque_batch, make_report
 from support.costs import count_operations, measure_kept_bytes, measure_peak_bytes
 from support.queue_builders import Rig, make_worker
@@ -202,12 +202,13 @@ class Office:
         settings = CoordinatorSettings(
             folder / "data", key_file, bind=Address("127.0.0.1", 0), http=None
         )
-        coordinator = stack.enter_context(Coordinator(settings))
+        coordinator = stack.enter_context(run_coordinator(settings))
         coordinator._ledger.store._writer.set_trace_callback(self.statements.append)
         key = load_key(key_file)
         self.cluster = stack.enter_context(Cluster(coordinator.bound, key))
         manager = QueueManager(coordinator.bound, key)
         stack.callback(manager.close)
+        self.dial_results = QueueManager(coordinator.bound, key).results
         self.jobs, self.results = manager.jobs(), manager.results()
         self.jobs.register(make_worker("w", services=("growth",)), ())
         self._requests = 0
@@ -299,9 +300,10 @@ def test_reports_that_come_together_share_commits(office: Office) -> None:
     all_are_here = threading.Barrier(REPORTS)
 
     def report(number: int) -> int:
-        office.results.failures(leases[number].job, 0, 1)  # this thread has its connection now
+        results = office.dial_results()
+        results.failures(leases[number].job, 0, 1)  # this thread has its connection now
         all_are_here.wait(10.0)
-        return office.results.report(make_report("w", leases[number], 2, number + 1)).accepted
+        return results.report(make_report("w", leases[number], 2, number + 1)).accepted
 
     office.commit_seconds = SLOW_COMMIT_SECONDS
     office.commits = 0

@@ -194,7 +194,7 @@ def check_goes_on(path: Path) -> None:
     store = Store(path)
     try:
         ledger = Ledger(store, Rules(), lambda _: None)
-        ledger.commit(lambda queue, now: queue.intake.submit(make_spec("afterwards", 3), now))
+        ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("afterwards", 3), now))
     finally:
         store.close()
     afterwards = asdict(JobModel(tasks=3, sealed=True))

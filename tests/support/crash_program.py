@@ -107,20 +107,20 @@ class Program:
         os.write(self.acknowledgements, json.dumps(facts).encode() + b"\n")
 
     def submit(self, job: str, tasks: int) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(job, tasks), now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec(job, tasks), now))
         self.acknowledge({"fact": "submitted", "job": job, "tasks": tasks})
 
     def open_job(self, job: str) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(job, None), now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec(job, None), now))
         self.acknowledge({"fact": "submitted", "job": job, "tasks": None})
 
     def put(self, job: str, start: int, stop: int) -> None:
         batch = pack_batch([make_input(job, index) for index in range(start, stop)])
-        self.ledger.commit(lambda queue, now: queue.intake.put(job, start, batch, now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.put(job, start, batch, now))
         self.acknowledge({"fact": "put", "job": job, "start": start, "stop": stop})
 
     def seal(self, job: str, tasks: int) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.seal(job, tasks, now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.seal(job, tasks, now))
         self.acknowledge({"fact": "sealed", "job": job})
 
     def submit_whole(self, job: str, tasks: int) -> None:
@@ -132,7 +132,7 @@ class Program:
             queue.intake.put(job, 0, batch, now)
             queue.intake.seal(job, tasks, now)
 
-        self.ledger.commit(submit_all)
+        self.ledger.commit_now(submit_all)
         self.acknowledge(
             {"fact": "submitted", "job": job, "tasks": None},
             {"fact": "put", "job": job, "start": 0, "stop": tasks},
@@ -140,15 +140,15 @@ class Program:
         )
 
     def cancel(self, job: str) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.cancel(job, now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.cancel(job, now))
         self.acknowledge({"fact": "cancelled", "job": job})
 
     def retry(self, job: str) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.retry(job, now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.retry(job, now))
         self.acknowledge({"fact": "retried", "job": job})
 
     def replay(self, job: str, index: int) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.replay(job, [index], now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.replay(job, [index], now))
         self.acknowledge({"fact": "replayed", "job": job, "index": index})
 
     def lose(self, leases: list[HeldLease]) -> None:
@@ -157,7 +157,7 @@ class Program:
         def expire(queue: Queue, now: Now) -> None:
             queue.leasing.expire(Now(now.monotonic + 3600.0, now.at))
 
-        self.ledger.commit(expire)
+        self.ledger.commit_now(expire)
         self.acknowledge(
             *(
                 {"fact": "lost", "job": lease.job, "start": lease.start, "stop": lease.stop}
@@ -167,11 +167,11 @@ class Program:
         self.join()
 
     def drop_results(self, job: str) -> None:
-        self.ledger.commit(lambda queue, _: queue.intake.acknowledge(job))
+        self.ledger.commit_now(lambda queue, _: queue.intake.acknowledge(job))
         self.acknowledge({"fact": "results dropped", "job": job})
 
     def delete(self, job: str) -> None:
-        self.ledger.commit(lambda queue, _: queue.intake.delete(job))
+        self.ledger.commit_now(lambda queue, _: queue.intake.delete(job))
         self.acknowledge({"fact": "deleted", "job": job})
 
     def lease(self, slots: int = 2) -> list[HeldLease]:
@@ -197,7 +197,9 @@ class Program:
             done += _make_runs(lease, start, lease.stop)
         self.reports += 1
         report = Report(WORKER, self.reports, tuple(done), tuple(failures), (), ())
-        receipt: Receipt = self.ledger.commit(lambda queue, now: queue.outcomes.report(report, now))
+        receipt: Receipt = self.ledger.commit_now(
+            lambda queue, now: queue.outcomes.report(report, now)
+        )
         assert not receipt.dropped, "the model knows of no outcome that came too late"
         self.acknowledge(
             *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.loop import Loop, Resume
 from headrace_wire.manager import QueueManager
+from support.loop_thread import LoopThread
 from support.wire_messages import ApiDouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from headrace_wire.server import HardenedServer, ServerLimits
+    from headrace_wire.server import Server, ServerLimits
 
 #: What both sides hold in these tests.
 KEY = b"0123456789abcdef" * 4
@@ -30,38 +31,42 @@ ANYWHERE = Address("127.0.0.1", 0)
 
 
 class Gate:
-    """A step at which answers wait until it is open. ``reached`` is set by the first one."""
+    """Where answers wait until it is opened. ``reached`` is set by the first one."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[Resume] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self.reached = threading.Event()
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def start(self, resume: Resume) -> Callable[[], None]:
-        self._waiting.append(resume)
+    async def wait(self) -> None:
+        opened = self._loop.create_future()
+        self._waiting.append(opened)
         self.reached.set()
-        return lambda: self._waiting.remove(resume)
+        try:
+            await opened
+        finally:
+            self._waiting.remove(opened)
 
     def open(self) -> None:
         """Let those go on who wait now."""
-        self._loop.call(self._let_go)
+        self._loop.call_soon_threadsafe(self._let_go)
 
     def _let_go(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for resume in waiting:
-            resume(None, None)
+        for opened in self._waiting:
+            if not opened.done():
+                opened.set_result(None)
 
 
 @dataclass
 class Served:
     """A running server and what is behind it."""
 
-    loop: Loop
-    server: HardenedServer
+    loop: asyncio.AbstractEventLoop
+    server: Server
     jobs: ApiDouble
     results: ApiDouble
     shared: ApiDouble
@@ -69,6 +74,14 @@ class Served:
 
     def __post_init__(self) -> None:
         self.address = self.server.bound
+
+    def count_sessions(self) -> int:
+        """How many connections are past their handshake."""
+        return sum(session is not None for session in list(self.server._connections.values()))
+
+    def count_connections(self) -> int:
+        """How many connections there are."""
+        return len(self.server._connections)
 
     def dial_jobs(self, key: bytes = KEY, patience_seconds: float = 0.0) -> JobQueueApi:
         return QueueManager(self.address, key, patience_seconds=patience_seconds).jobs()
@@ -91,19 +104,13 @@ def serve(
     jobs = jobs or ApiDouble(JobQueueApi)
     results = ApiDouble(ResultQueueApi)
     shared = ApiDouble(SharedApi)
-    loop = Loop("server")
-    try:
-        server = QueueManager(address, KEY).get_server(
-            loop, jobs, results, shared, limits, on_bytes
-        )
-        loop.start()
-        server.start()
+    server = QueueManager(address, KEY).get_server(jobs, results, shared, limits, on_bytes)
+    with LoopThread() as thread:
+        thread.run(server.start)
         try:
-            yield Served(loop, server, jobs, results, shared)
+            yield Served(thread.loop, server, jobs, results, shared)
         finally:
-            server.stop()
-    finally:
-        loop.stop(PATIENCE_SECONDS)
+            thread.answer(server.stop())
 
 
 def make_tcp_pair() -> tuple[socket.socket, socket.socket]:

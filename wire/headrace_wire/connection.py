@@ -1,6 +1,6 @@
 """The third serializer of multiprocessing.managers: msgpack frames over a TCP socket.
 
-``managers.listener_client`` maps a serializer's name to its (Listener, Client) pair. The pair
+``managers.listener_client`` maps a serializer's name to its (Listener, Client) pair. The client
 here makes connections that pack and unpack with msgpack, so that nothing that arrives is ever
 unpickled; that cap every frame at the length in its header, before any memory is taken; that have
 a deadline, or a limit to standing still, on reads and writes; and that send header and body in one
@@ -214,32 +214,6 @@ class MsgpackConnection(connection.Connection):
         return Frame(body)
 
 
-class MsgpackListener:
-    """The server's half of the pair. Accepting never waits for what one peer has to say."""
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        family: str | None = None,  # noqa: ARG002 - BaseManager's server passes what it needs not
-        backlog: int = 128,
-    ) -> None:
-        host, port = address
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=kind, backlog=max(backlog, 128))
-        self.address: tuple[str, int] = self._socket.getsockname()[:2]
-
-    def accept(self) -> MsgpackConnection:
-        accepted, _ = self._socket.accept()
-        return MsgpackConnection(accepted)
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def interrupt(self) -> None:
-        """Make a blocked accept() return with an OSError."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-
-
 def check_listening(address: tuple[str, int]) -> None:
     """See whether anything accepts connections at an address. Raises UnreachableError."""
     _connect(address).close()
@@ -321,6 +295,9 @@ def ask_for(link: MsgpackConnection, name: str, until: float | None = None) -> N
 
 
 def register_serializer() -> None:
-    """Put the pair where BaseManager, its server and its proxies look serializers up."""
+    """Put the pair where BaseManager and its proxies look serializers up.
+
+    There is no listener: the server belongs to an event loop, and accepts for itself.
+    """
     pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] # undocumented
-    pairs[SERIALIZER] = (MsgpackListener, dial)
+    pairs[SERIALIZER] = (None, dial)

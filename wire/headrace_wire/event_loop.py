@@ -17,7 +17,7 @@ def make_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop  # noqa: PLC0415 - it need not be there
     except ImportError:
-        return asyncio.new_event_loop()
+        return asyncio.SelectorEventLoop()  # on every system, for Windows has another one
     return uvloop.new_event_loop()
 
 

@@ -29,12 +29,12 @@ from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, Unre
 from headrace_wire.loop import Loop
 from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.pauses import draw_pauses
-from headrace_wire.server import HardenedServer, ServerLimits
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.timeouts import LOOK_SECONDS, Limit, find_limit, shorten_waits
 
 if TYPE_CHECKING:
     from headrace_wire.async_caller import AsyncCaller
+    from headrace_wire.server import Server, ServerLimits
 
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
@@ -272,24 +272,25 @@ class QueueManager(managers.BaseManager):
 
     def get_server(  # type: ignore[override] # BaseManager's takes no objects
         self,
-        loop: Loop,
         jobs: object,
         results: object,
         shared: object,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
-    ) -> HardenedServer:
+    ) -> Server:
         """Make the server of these objects, listening but not yet accepting.
 
-        Their methods are called in the loop's thread, and wait only as generators of its steps.
+        Their methods are called in the event loop's thread; those that wait are coroutines.
         """
+        from headrace_wire.server import Server  # noqa: PLC0415 - asyncio takes a while
+
         objects = {
             "jobs": (jobs, APIS["jobs"]),
             "results": (results, APIS["results"]),
             "shared": (shared, APIS["shared"]),
         }
         address = cast("Address", self.address)
-        return HardenedServer(loop, objects, address, self._key, limits, on_bytes)
+        return Server(objects, address, self._key, limits, on_bytes)
 
     def jobs(self, answer_seconds: float = ANSWER_SECONDS) -> JobQueueApi:
         """The job queue of the coordinator.

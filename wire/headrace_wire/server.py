@@ -1,43 +1,36 @@
-"""BaseManager's server, hardened: it trusts nobody before the handshake, and afterwards only as
-far as the methods of the API.
+"""The server: it trusts nobody before the handshake, and afterwards only as far as the methods of
+the API.
 
-    accepter thread ─► a thread for each handshake ─► hello ─► the loop: calls until EOF
+    accept ─► a task for each connection: handshake ─► Session: calls until it ends
 
-Started by ``start``, stopped by ``stop``: first no new connection is accepted, then the open ones
-are closed. Calls that wait are the served objects' to interrupt, before ``stop``; the loop's owner
-starts it before the server and stops it afterwards.
+Started by ``start`` in an event loop and stopped by ``stop``: first no new connection is accepted,
+then calls under way are answered, then the connections are closed. Calls that wait are the served
+objects' to wake, before ``stop``.
 
-The stock server runs what a pickle says, keeps silent connections for ever, answers garbage with a
-traceback, offers ``shutdown``, ``create`` and ``debug_info`` to whoever connects, and stops
-accepting when it cannot start a thread. Here a connection has a deadline for the handshake, their
-number is capped before and after it, frames are capped, and only what api.py lists can be called.
+BaseManager's own server runs what a pickle says, keeps silent connections for ever, answers garbage
+with a traceback, and offers ``shutdown``, ``create`` and ``debug_info`` to whoever connects. This
+one speaks the same protocol with msgpack. A connection has a deadline for the handshake, their
+number is limited before and after it, frames are limited, and only what api.py lists can be called.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
-import threading
-import time
+import socket
 from collections.abc import Callable, Mapping
-from functools import partial
-from multiprocessing import AuthenticationError, managers
+from multiprocessing import AuthenticationError
 
 from msgspec import Struct
 
 from headrace_wire.address import Address
 from headrace_wire.admission import admit
-from headrace_wire.connection import (
-    HANDSHAKE_SECONDS,
-    SERIALIZER,
-    MsgpackConnection,
-    MsgpackListener,
-    register_serializer,
-)
+from headrace_wire.connection import HANDSHAKE_SECONDS
 from headrace_wire.errors import ProtocolError, UsageError
-from headrace_wire.loop import Loop
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
+from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +40,13 @@ MAX_CONNECTIONS = 4096
 #: Connections that may be in their handshake at a time.
 MAX_PENDING = 64
 
+#: Connections that the system accepts for us before we do.
+BACKLOG = 128
+
 #: Seconds to wait before accepting again when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
 
-#: Seconds for the threads of open connections to end in, all together, when the server stops.
+#: Seconds for calls under way to be answered, all together, when the server stops.
 STOP_SECONDS = 3.0
 
 #: accept() fails with these when the process or machine is short of something.
@@ -65,162 +61,151 @@ class ServerLimits(Struct, frozen=True):
     max_pending: int = MAX_PENDING
 
 
-class HardenedServer(managers.Server):
-    """Serves objects by name, each through the methods of an API class, in the loop's thread.
+class Server:
+    """Serves objects by name, each through the methods of an API class.
 
+    The methods are called in the event loop's thread; those that wait are coroutines.
     ``on_bytes(received, sent)`` is told after every call. Raises UsageError when the address is
     not to be had.
     """
 
-    #: Set by the stock class; typeshed does not know them.
-    authkey: bytes
-    listener: MsgpackListener
-
     def __init__(
         self,
-        loop: Loop,
         objects: Mapping[str, tuple[object, type]],
         address: Address,
         key: bytes,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> None:
-        register_serializer()
         self.limits = limits or ServerLimits()
-        try:
-            super().__init__({}, address, key, SERIALIZER)
-        except OSError as error:
-            raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
-        self.stop_event = threading.Event()
-        self._loop = loop
-        self.objects = {
+        self._listener = _listen(address)
+        #: The address that is really served, with the port the system chose for port 0.
+        self.bound = Address(*self._listener.getsockname()[:2])
+        self._key = key
+        self._objects = {
             name: (target, read_signatures(api)) for name, (target, api) in objects.items()
         }
         self._on_bytes = on_bytes or _ignore_bytes
-        self._connections = threading.BoundedSemaphore(self.limits.max_connections)
-        self._pending = threading.BoundedSemaphore(self.limits.max_pending)
-        self._greeting: dict[MsgpackConnection, threading.Thread] = {}
-        self._sessions: dict[MsgpackConnection, Session] = {}
-        self._open_lock = threading.Lock()
-        self._accepter: threading.Thread | None = None
-
-    @property
-    def bound(self) -> Address:
-        """The address that is really served, with the port the system chose for port 0."""
-        return Address(*self.listener.address)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        #: The task of each connection, with its session once the handshake is done; and those
+        #: that are not so far.
+        self._connections: dict[asyncio.Task[None], Session | None] = {}
+        self._greeting: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Begin to accept, in a thread of its own."""
-        self._accepter = threading.Thread(target=self.accepter, name="accepter", daemon=True)
-        self._accepter.start()
+        """Begin to accept connections, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listener, self._accept)
 
-    def stop(self) -> None:
-        """Accept nothing more, close what is open, and wait for its threads to end."""
-        self.stop_event.set()
-        try:
-            self.listener.interrupt()
-        except OSError:
-            log.debug("the listening socket was closed already")
-        self.listener.close()
-        if self._accepter:
-            self._accepter.join(timeout=5)
-        with self._open_lock:
-            threads = list(self._greeting.values())
-            for link in self._greeting:
-                link.interrupt()
-        deadline = time.monotonic() + STOP_SECONDS
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        closed = threading.Event()
-        self._loop.call(lambda: self._close_sessions(closed))
-        closed.wait(max(0.0, deadline - time.monotonic()))
+    async def stop(self) -> None:
+        """Accept nothing more, answer the calls under way, and close all connections."""
+        self.close()
+        await asyncio.sleep(0)  # what was accepted last has its task begun
+        for task, session in self._connections.items():
+            if session is None or session.is_idle:
+                task.cancel()
+            else:
+                session.end()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=STOP_SECONDS)
+        for task in self._connections:
+            task.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections)
 
-    def _close_sessions(self, closed: threading.Event) -> None:
-        for session in list(self._sessions.values()):
-            session.finish()
-        closed.set()
+    def close(self) -> None:
+        """Stop listening."""
+        loop, self._loop = self._loop, None
+        if loop:
+            loop.remove_reader(self._listener)
+        if self._pause:
+            self._pause.cancel()
+        self._listener.close()
 
-    def accepter(self) -> None:
-        while not self.stop_event.is_set():
+    def _accept(self) -> None:
+        """Let a task of its own serve each connection that waits to be accepted."""
+        assert self._loop, "only a server that was started accepts"
+        for _ in range(BACKLOG):
             try:
-                link = self.listener.accept()
+                sock, _ = self._listener.accept()
+            except BlockingIOError:
+                return
             except OSError as error:
                 if error.errno in EXHAUSTION:
                     log.warning("cannot accept a connection: %s", error.strerror)
-                    self.stop_event.wait(EXHAUSTED_SECONDS)
-                continue
-            self._admit(link)
-
-    def _admit(self, link: MsgpackConnection) -> None:
-        if not self._pending.acquire(blocking=False):
-            link.close()
-            return
-        if not self._connections.acquire(blocking=False):
-            self._pending.release()
-            log.warning("refused %s: %d are connected", link.peer, self.limits.max_connections)
-            link.close()
-            return
-        thread = threading.Thread(
-            target=self.handle_request, args=(link,), name="handshake", daemon=True
-        )
-        # Known before its thread runs: a stop in between finds it too.
-        with self._open_lock:
-            self._greeting[link] = thread
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads to be had: this peer fails, the next may not
-            with self._open_lock:
-                del self._greeting[link]
-            self._pending.release()
-            self._connections.release()
-            log.warning("cannot start a thread for a connection")
-            link.close()
-
-    def handle_request(self, conn: MsgpackConnection) -> None:  # type: ignore[override] # ours alone
-        name = None
-        try:
-            try:
-                name = self._greet(conn)
-            finally:
-                self._pending.release()
-        except AuthenticationError:
-            log.warning("refused %s: it does not hold the key", conn.peer)
-        except ProtocolError as error:
-            log.warning("refused %s: %s", conn.peer, error)
-        except (EOFError, OSError):
-            log.debug("a handshake ended")
-        finally:
-            with self._open_lock:
-                self._greeting.pop(conn, None)
-            if name is None:
-                self._let_go(conn)
+                    self._loop.remove_reader(self._listener)
+                    self._pause = self._loop.call_later(EXHAUSTED_SECONDS, self.start)
+                return
+            sock.setblocking(False)
+            if len(self._greeting) >= self.limits.max_pending:
+                sock.close()
+            elif len(self._connections) >= self.limits.max_connections:
+                log.warning("refused %s: %d are connected", _name(sock), len(self._connections))
+                sock.close()
             else:
-                self._loop.call(partial(self._begin, conn, name))
+                task = self._loop.create_task(self._serve(sock))
+                self._connections[task] = None
+                self._greeting.add(task)
+                task.add_done_callback(self._forget)
 
-    def _begin(self, link: MsgpackConnection, name: str) -> None:
-        if self.stop_event.is_set():
-            self._let_go(link)
-            return
-        target, signatures = self.objects[name]
-        self._sessions[link] = session = Session(
-            self._loop, link, target, signatures, self._on_bytes, partial(self._end, link)
-        )
-        session.begin()
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._greeting.discard(task)
+        del self._connections[task]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a connection failed", exc_info=error)
 
-    def _end(self, link: MsgpackConnection) -> None:
-        if self._sessions.pop(link, None):
-            self._let_go(link)
+    async def _serve(self, sock: socket.socket) -> None:
+        """Serve a connection from its handshake to its end."""
+        stream: FrameStream | None = None
+        task = asyncio.current_task()
+        assert task, "connections are served by tasks"
+        try:
+            _, stream = await task.get_loop().connect_accepted_socket(FrameStream, sock)
+            name = await self._shake_hands(stream)
+            if name is None:
+                return
+            self._greeting.discard(task)
+            target, signatures = self._objects[name]
+            self._connections[task] = session = Session(stream, target, signatures, self._on_bytes)
+            await session.run()
+        except (EOFError, OSError, ValueError):
+            log.debug("a connection ended")
+        finally:
+            stream.close() if stream else sock.close()
 
-    def _let_go(self, link: MsgpackConnection) -> None:
-        link.close()
-        self._connections.release()
+    async def _shake_hands(self, stream: FrameStream) -> str | None:
+        """Return the name of the object that a peer asks for, or None for one that is refused."""
+        try:
+            async with asyncio.timeout(self.limits.handshake_seconds):
+                name = await stream.follow(admit(self._key, self._objects))
+        except AuthenticationError:
+            log.warning("refused %s: it does not hold the key", stream.peer)
+        except ProtocolError as error:
+            log.warning("refused %s: %s", stream.peer, error.message)
+        else:
+            stream.trust()
+            return name
+        return None
 
-    def _greet(self, link: MsgpackConnection) -> str:
-        """Shake hands and return the name of the object asked for, all within one deadline."""
-        link.set_deadline(self.limits.handshake_seconds)
-        name = link.follow(admit(self.authkey, self.objects))
-        link.trust()
-        return name
+
+def _listen(address: Address) -> socket.socket:
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _name(sock: socket.socket) -> str:
+    """Who is at the other end, for the log."""
+    try:
+        return str(Address(*sock.getpeername()[:2]))
+    except OSError:
+        return "somebody"
 
 
 def _ignore_bytes(received: int, sent: int) -> None:

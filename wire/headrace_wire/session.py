@@ -1,152 +1,98 @@
-"""A session: one connection after its handshake, served by the loop: a call, its answer, the next.
+"""A session: one connection after its handshake. A call, its answer, the next call.
 
-    socket ─► frames ─► call ─► plain answer, or a run of steps ─► frame ─► socket
+    receive ─► unpack ─► method of the served object, awaited if it is a coroutine ─► send
 
-While a call is under way nothing more is read; when the other side goes meanwhile, the call is
-called off. Neither reading nor writing ever blocks.
+While a call is under way nothing more is read. When the other side goes meanwhile, the call is
+cancelled.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import select
-from collections.abc import Callable
-from types import GeneratorType
-from typing import Any, cast
+from collections.abc import Callable, Coroutine
+from inspect import iscoroutine
+from typing import Any
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.connection import MsgpackConnection
 from headrace_wire.errors import HeadraceError
-from headrace_wire.frames import FrameReader, FrameWriter
-from headrace_wire.loop import GONE, READABLE, Loop, Run
+from headrace_wire.framing import Body
 from headrace_wire.parts import Parts
 from headrace_wire.signature import Signature
+from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
 
 class Session:
-    """Lives in the loop's thread. ``on_end`` is told once that it is over: nobody is there any
-    more, or said what nobody says who speaks the protocol.
+    """Serves the calls of one connection.
+
+    ``on_bytes(received, sent)`` is told after every call. ``is_idle``: no call is under way.
     """
 
     def __init__(
         self,
-        loop: Loop,
-        link: MsgpackConnection,
+        stream: FrameStream,
         target: object,
         signatures: dict[str, Signature],
         on_bytes: Callable[[int, int], None],
-        on_end: Callable[[], None],
     ) -> None:
-        self._loop = loop
-        self._link = link
+        self._stream = stream
         self._target = target
         self._signatures = signatures
         self._on_bytes = on_bytes
-        self._on_end = on_end
-        sock = link.share()
-        self._descriptor = sock.fileno()
-        self._reader = FrameReader(sock, link.frames)
-        self._writer = FrameWriter(sock)
-        self._counted = (0, 0)
-        self._signature: Signature | None = None
-        self._method = ""
-        self._run: Run | None = None
-        self._unread = self._gone = False
-        self._ended = False
+        self._is_ending = False
+        self.is_idle = True
 
-    def begin(self) -> None:
-        """Watch the connection from now on."""
-        self._loop.watch(self._descriptor, self._hear)
-        self._hear(select.EPOLLIN)
+    def end(self) -> None:
+        """Take no call after the one that is under way."""
+        self._is_ending = True
 
-    def finish(self) -> None:
-        """End it, after the answer that is ready, as far as the other side takes it at once."""
-        if self._ended:
-            return
-        self._ended = True
-        if self._run:
-            self._run.call_off()
-        self._loop.forget(self._descriptor)
-        self._on_end()
+    async def run(self) -> None:
+        """Serve until the other side goes, or calls what is not served.
 
-    def _hear(self, event: int) -> None:
-        if self._ended:
-            return
-        try:
-            if event & select.EPOLLOUT and self._writer.waits:
-                self._writer.push()
-            if event & READABLE:
-                self._unread = True
-            if event & GONE:
-                self._gone = True
-                if self._signature:
-                    self.finish()
-                    return
-            self._go_on()
-        except (EOFError, OSError, ValueError):
-            log.debug("a connection ended")
-            self.finish()
+        Raises EOFError, OSError and ValueError of a connection that has come to its end.
+        """
+        stream, received, sent = self._stream, 0, 0
+        while not self._is_ending:
+            frame = await stream.receive()
+            self.is_idle = False
+            answer = await self._answer(frame)
+            if answer is None:
+                return
+            await stream.send(answer)
+            self._on_bytes(stream.bytes_in - received, stream.bytes_out - sent)
+            received, sent = stream.bytes_in, stream.bytes_out
+            self.is_idle = True
 
-    def _go_on(self) -> None:
-        """Take the next call, if the last one is answered."""
-        while not (self._signature or self._writer.waits or self._ended):
-            frame = self._reader.take()
-            if frame is None:
-                if not self._unread:
-                    return
-                self._unread = self._reader.pull() or self._gone
-                continue
-            self._call(frame)
-
-    def _call(self, frame: bytearray | bytes) -> None:
+    async def _answer(self, frame: Body) -> Parts | None:
+        """Return the answer to a call, or None to one that cannot be answered."""
         call = decode_call(frame)
         signature = self._signatures.get(call.method)
         if signature is None:
-            peer = self._link.peer
+            peer = self._stream.peer
             log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
-            self.finish()
-            return
-        self._signature, self._method = signature, call.method
+            return None
         try:
-            answer = getattr(self._target, self._method)(*decode_arguments(signature, call))
-        except Exception as error:  # noqa: BLE001 - told to the caller
-            self._answer(None, error)
-            return
-        if isinstance(answer, GeneratorType):
-            run = Run(cast("Any", answer), self._end_run)
-            if self._signature:
-                self._run = run
-        else:
-            self._answer(answer, None)
-
-    def _end_run(self, answer: Any, error: BaseException | None) -> None:
-        later, self._run = self._run, None
-        try:
-            self._answer(answer, error)
-            if later:
-                self._go_on()
-        except (EOFError, OSError, ValueError):
-            log.debug("a connection ended")
-            self.finish()
-
-    def _answer(self, answer: Any, error: BaseException | None) -> None:
-        assert self._signature is not None, "a call is under way"
-        self._signature = None
-        self._writer.put(self._encode(answer, error))
-        received, sent = self._counted
-        self._counted = (self._reader.bytes_in, self._writer.bytes_out)
-        self._on_bytes(self._counted[0] - received, self._counted[1] - sent)
-
-    def _encode(self, answer: Any, error: BaseException | None) -> Parts:
-        try:
-            if error is None:
-                return encode_value(answer)
-        except Exception as problem:  # noqa: BLE001 - told to the caller
-            error = problem
-        if isinstance(error, HeadraceError):
+            answer = getattr(self._target, call.method)(*decode_arguments(signature, call))
+            if iscoroutine(answer):
+                answer = await self._wait(answer)
+            return encode_value(answer)
+        except HeadraceError as error:
             return encode_error(error)
-        log.error("%s failed", self._method, exc_info=error)
-        line = f"the coordinator failed at {self._method}; its log says why"
-        return encode_error(HeadraceError(line))
+        except Exception:
+            log.exception("%s failed", call.method)
+            line = f"the coordinator failed at {call.method}; its log says why"
+            return encode_error(HeadraceError(line))
+
+    async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """Return a call's answer, unless the other side goes before that."""
+        task = asyncio.current_task()
+        assert task, "sessions are run by tasks"
+        if self._stream.closed:
+            task.cancel()
+        self._stream.on_lost = task.cancel
+        try:
+            return await call
+        finally:
+            self._stream.on_lost = None

@@ -65,7 +65,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.bytes_out = 0
         self.closed = False
         #: Called once if the connection ends otherwise than by ``close`` and ``abort``.
-        self.on_lost: Callable[[], None] | None = None
+        self.on_lost: Callable[[], object] | None = None
         #: ``receive`` and ``send`` raise TimeoutError when not a byte moves for so many seconds.
         self.stall_seconds: float | None = None
         #: Whether the other side has nothing to say now: what it says all the same ends this.

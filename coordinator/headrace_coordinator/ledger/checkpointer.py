@@ -2,8 +2,10 @@
 
 It folds the log into the database's file, and takes out what large jobs leave when they are
 deleted. SQLite would fold it in a commit, every so often, which then waits for the disk: for the
-file, and for whatever else of the same disk is not written yet, large payloads among it. Started
-and stopped by the coordinator, after the ledger and before the store is closed.
+file, and for whatever else of the same disk is not written yet, large payloads among it. When
+nothing has been committed for a while it gives free memory back to the system, which takes a
+moment, too. Started and stopped by the coordinator, after the ledger and before the store is
+closed.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import threading
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_wire.errors import StoreError
+from headrace_wire.heap import give_blocks_back
 
 log = logging.getLogger(__name__)
 
 #: Seconds between looks whether there is something to fold.
 LOOK_SECONDS = 1.0
 
+#: Looks without a commit in between after which free memory goes back to the system.
+QUIET_LOOKS = 2
 
 #: Seconds between pieces of a job's rows that are taken out: others may commit meanwhile.
 PAUSE_SECONDS = 0.005
@@ -41,7 +46,7 @@ class Checkpointer:
         self._thread.join()
 
     def _run(self) -> None:
-        folded = 0
+        folded = quiet_looks = 0
         while not self._stopping.wait(LOOK_SECONDS):
             try:
                 while self._ledger.sweep() and not self._stopping.wait(PAUSE_SECONDS):
@@ -49,6 +54,10 @@ class Checkpointer:
                 commits = self._ledger.commits
                 if commits != folded:
                     self._ledger.store.fold_log()
-                    folded = commits
+                    folded, quiet_looks = commits, 0
+                else:
+                    quiet_looks += 1
+                    if quiet_looks == QUIET_LOOKS:
+                        give_blocks_back()
             except StoreError as error:  # a commit fails for the same reason, and says so
                 log.debug("%s", error)

@@ -1,10 +1,11 @@
 """The ledger: one lock over the queue, and no acknowledgement before the commit.
 
-    calls ─► pending ─► the first to get the lock runs all pending transitions,
-                        writes their events in one transaction, and tells the listeners
+    calls ─► pending ─► flush: runs all pending transitions, writes their events in one
+                        transaction, tells the listeners, and resumes the calls
 
-So while one commit is under way the next group comes together by itself. The lock is held until
-the commit is done: nobody sees what is not yet safe. When the commit fails, all calls of the group
+Calls come from the event loop's thread. All that are ready at the same time share a commit, and
+while it is under way the next ones arrive. Other threads look: the lock is held until the commit
+is done, so that nobody sees what is not yet safe. When the commit fails, all calls of the group
 are told so and the queue is made anew from the store, exactly as at a restart: memory is never
 ahead of the disk. Until the store can be written again, nothing more is taken in; what there is can
 be looked at and fetched. Where it is only room that the store lacks, what makes room is taken in.
@@ -12,6 +13,7 @@ be looked at and fetched. Where it is only room that the store lacks, what makes
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import threading
@@ -19,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from headrace_coordinator.ledger.clock import Clock
 from headrace_coordinator.moment import Now
@@ -29,7 +31,6 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.need import INTAKE, OUTCOMES, Need
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import HeadraceError, StoreError
-from headrace_wire.loop import Resume
 from headrace_wire.messages import Span
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ CLOCK_SECONDS = 60.0
 #: Seconds for which it is a problem that outcomes were refused; workers come again every second.
 REFUSED_SECONDS = 5.0
 
+Result = TypeVar("Result")
+
 #: A change to the queue, or a look at it.
 Transition = Callable[[Queue, Now], Any]
 
@@ -51,21 +54,31 @@ Listener = Callable[[Sequence[Event]], None]
 
 
 class _Call:
-    """A transition on its way through the ledger. ``on_done`` is told of its end."""
+    """A transition on its way through the ledger, and who waits for its commit."""
 
-    __slots__ = ("answer", "error", "finished", "need", "on_done", "transition")
+    __slots__ = ("answer", "error", "need", "transition", "waiter")
 
-    def __init__(self, transition: Transition, need: Need, on_done: Resume | None = None) -> None:
+    def __init__(
+        self, transition: Transition, need: Need, waiter: asyncio.Future[Any] | None = None
+    ) -> None:
         self.need = need
         self.transition = transition
-        self.on_done = on_done
+        self.waiter = waiter
         self.answer: Any = None
         self.error: HeadraceError | None = None
-        self.finished = False
+
+    def finish(self) -> None:
+        """Resume who waits, unless the client has gone meanwhile."""
+        if self.waiter is None or self.waiter.done():
+            return
+        if self.error:
+            self.waiter.set_exception(self.error)
+        else:
+            self.waiter.set_result(self.answer)
 
 
 class Ledger:
-    """The queue and its store, as one. Thread safe.
+    """The queue and its store, as one. Changes are for one thread, looks for any.
 
     ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
     store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
@@ -85,6 +98,7 @@ class Ledger:
         self._on_commit = on_commit
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
+        self._flush_is_due = False
         self._unwritten: list[Event] = []
         self._listeners: list[Listener] = []
         self._clock = Clock(store.load_clock())
@@ -104,26 +118,29 @@ class Ledger:
         """Tell this listener about events from now on."""
         self._listeners.append(listener)
 
-    def commit(self, transition: Transition, need: Need = OUTCOMES) -> Any:
-        """Run a transition and answer after its commit. Raises what it raises, and StoreError."""
+    async def commit(
+        self, transition: Callable[[Queue, Now], Result], need: Need = OUTCOMES
+    ) -> Result:
+        """Run a transition and return its answer after the commit, which it shares with others.
+
+        Raises what it raises, and StoreError. It is committed even if the caller is cancelled.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Result] = loop.create_future()
+        self._pending.append(_Call(transition, need, waiter))
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            loop.call_soon(self._flush)
+        return await waiter
+
+    def commit_now(self, transition: Transition, need: Need = OUTCOMES) -> Any:
+        """The same, but block until it is committed, and all that waits with it."""
         call = _Call(transition, need)
         self._pending.append(call)
         self._run_pending()
         if call.error:
             raise call.error
         return call.answer
-
-    def enter(self, transition: Transition, on_done: Resume, need: Need = OUTCOMES) -> None:
-        """Let a transition wait for the next ``flush``, or somebody else's commit.
-
-        ``on_done(answer, error)`` is told of it after the commit, in the thread that made it.
-        """
-        self._pending.append(_Call(transition, need, on_done))
-
-    def flush(self) -> None:
-        """Commit what waits."""
-        while self._pending:
-            self._run_pending()
 
     def observe(self, transition: Transition) -> Any:
         """Run a transition of which nothing has to be safe, such as a lease or a look.
@@ -175,17 +192,20 @@ class Ledger:
             self.store.sweep()
             return self.store.has_doomed_rows
 
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._run_pending()
+
     def _run_pending(self) -> None:
-        """Run and commit what waits, if nobody else has meanwhile, and tell who waits for it."""
+        """Run and commit what waits, and resume the calls."""
         calls: list[_Call] = []
         try:
             with self._lock:
                 while self._pending:
                     self._run(calls)
         finally:
-            for call in calls:  # not under the lock, as they may come with more
-                if call.on_done:
-                    call.on_done(call.answer, call.error)
+            for call in calls:
+                call.finish()
 
     def _run(self, calls: list[_Call]) -> None:
         started = time.monotonic()
@@ -196,7 +216,6 @@ class Ledger:
         while self._pending:
             call = self._pending.popleft()
             group.append(call)
-            call.finished = True
             size_bytes += call.need.size_bytes
             refusal = self._refuse(call.need, size_bytes)
             if refusal or queue is None:

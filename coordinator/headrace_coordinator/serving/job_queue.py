@@ -1,10 +1,11 @@
 """The job queue as it is served: the API's methods over the ledger, with their waits.
 
-Methods that wait, for a commit or for something to happen, are generators of the loop's steps.
+Methods that wait, for a commit or for something to happen, are coroutines.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -17,15 +18,13 @@ from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
-from headrace_coordinator.serving.bells import Bells
-from headrace_coordinator.serving.commit import Committer
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_job_topic, name_orders_topic
+from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
-from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     CoordinatorInfo,
     Grant,
@@ -59,35 +58,36 @@ BEATS_PER_LEASE = 3
 
 
 class JobQueue:
-    """Serves ``headrace_wire.api.JobQueueApi``, in the loop's thread."""
+    """Serves ``headrace_wire.api.JobQueueApi``, in the event loop's thread."""
 
-    def __init__(
-        self, ledger: Ledger, commit: Committer, bells: Bells, lease_seconds: float
-    ) -> None:
+    def __init__(self, ledger: Ledger, waiters: Waiters, lease_seconds: float) -> None:
         self._ledger = ledger
-        self._commit = commit
-        self._bells = bells
+        self._waiters = waiters
         self._lease_seconds = lease_seconds
-        self._reviver = Reviver(ledger, commit)
+        self._reviver = Reviver(ledger)
         self._started = time.monotonic()
 
-    def submit(self, spec: JobSpec) -> Answer[JobStatus]:
+    async def submit(self, spec: JobSpec) -> JobStatus:
         need = measure_intake(len(spec.parameters))
-        return self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now), need)
+        status: JobStatus = await self._commit_with_room(
+            lambda queue, now: queue.intake.submit(spec, now), need
+        )
+        return status
 
-    def put(self, job: str, start: int, inputs: bytes) -> Answer[int]:
+    async def put(self, job: str, start: int, inputs: bytes) -> int:
         need = measure_intake(len(inputs))
 
         def take(queue: Queue, now: Now) -> int:
             return queue.intake.put(job, start, inputs, now)
 
         try:
-            stop: int = yield from self._commit_with_room(take, need)
+            stop: int = await self._commit_with_room(take, need)
         except StoreError as error:
             if not self._ledger.store.lacks_room:
                 raise
             # The job is on its way in: its client waits for room.
-            yield self._bells.wait(SPOOL, self._bells.count(SPOOL), time.monotonic() + ROOM_SECONDS)
+            version = self._waiters.version(SPOOL)
+            await self._waiters.wait(SPOOL, version, time.monotonic() + ROOM_SECONDS)
             raise SpoolFullError(error.message) from None
         return stop
 
@@ -101,8 +101,10 @@ class JobQueue:
             raise UnknownJobError(f"the data of job {job} is gone, or not there yet")
         return unpack_batch(batches[0])[0]
 
-    def seal(self, job: str, tasks: int) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF)
+    async def seal(self, job: str, tasks: int) -> JobStatus:
+        return await self._ledger.commit(
+            lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF
+        )
 
     def status(self, job: str) -> JobStatus:
         status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
@@ -115,30 +117,30 @@ class JobQueue:
         statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
         return statuses
 
-    def cancel(self, job: str) -> Answer[JobStatus]:
-        return self._commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
+    async def cancel(self, job: str) -> JobStatus:
+        return await self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
 
-    def retry(self, job: str) -> Answer[JobStatus]:
-        yield from self._reviver.retry(job)
+    async def retry(self, job: str) -> JobStatus:
+        await self._reviver.retry(job)
         return self.status(job)
 
-    def replay(self, job: str, indices: tuple[int, ...]) -> Answer[JobStatus]:
-        yield from self._reviver.replay(job, indices)
+    async def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+        await self._reviver.replay(job, indices)
         return self.status(job)
 
-    def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> Answer[tuple[int, ...]]:
+    async def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
         topic = name_job_topic(job)
         deadline = time.monotonic() + RECALL_SECONDS
-        rung = self._bells.count(topic)
+        version = self._waiters.version(topic)
         withdrawn: list[int] = []
         for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
             some = indices[place : place + WITHDRAWN_AT_ONCE]
-            withdrawn += yield from self._commit(partial(_withdraw, job, some, kill), RELIEF)
-            yield self._commit.give_way()
+            withdrawn += await self._ledger.commit(partial(_withdraw, job, some, kill), RELIEF)
+            await asyncio.sleep(0)
         if kill or len(withdrawn) == len(indices):
             return tuple(withdrawn)
-        while (yield self._bells.wait(topic, rung, deadline)):
-            rung = self._bells.count(topic)
+        while await self._waiters.wait(topic, version, deadline):
+            version = self._waiters.version(topic)
             if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
                 break
         return cast(
@@ -146,8 +148,8 @@ class JobQueue:
             self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices)),
         )
 
-    def delete(self, job: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.intake.delete(job), RELIEF)
+    async def delete(self, job: str) -> None:
+        await self._ledger.commit(lambda queue, _: queue.intake.delete(job), RELIEF)
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         found: list[TaskProgress] = self._ledger.observe(
@@ -182,7 +184,7 @@ class JobQueue:
         self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 
-    def lease(self, request: LeaseRequest) -> Answer[Grant]:
+    async def lease(self, request: LeaseRequest) -> Grant:
         def grant(queue: Queue, now: Now) -> tuple[list[tuple[HeldLease, JobSpec]], bool]:
             held = queue.leasing.lease(request, now)
             jobs = queue.state.jobs
@@ -190,59 +192,59 @@ class JobQueue:
 
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
-            rung = self._bells.count(WORK)
+            version = self._waiters.version(WORK)
             if self._ledger.may_lease:
                 more, granted = True, None
                 try:
                     granted, more = self._ledger.observe(grant)
                 finally:
                     if more:  # this call may have been woken for all that wait
-                        self._bells.pass_on(WORK)
+                        self._waiters.pass_on(WORK)
                 if granted:
-                    filled = yield from self._fill(granted, request)
+                    filled = await self._fill(granted, request)
                     if filled:
                         return Grant(filled)
                     continue  # what was granted is gone: there may be more
-            if not (yield self._bells.wait(WORK, rung, deadline)):
+            if not await self._waiters.wait(WORK, version, deadline):
                 return Grant(())
 
-    def heartbeat(self, beat: Heartbeat) -> Answer[Orders]:
+    async def heartbeat(self, beat: Heartbeat) -> Orders:
         topic = name_orders_topic(beat.worker)
         deadline = time.monotonic() + min(beat.wait_seconds, MAX_WAIT_SECONDS)
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
         while True:
-            rung = self._bells.count(topic)
+            version = self._waiters.version(topic)
             orders: Orders = self._ledger.observe(
                 lambda queue, _: queue.leasing.take_orders(beat.worker)
             )
             if orders.number > beat.orders or not orders.known:
                 return orders
-            if not (yield self._bells.wait(topic, rung, deadline)):
+            if not await self._waiters.wait(topic, version, deadline):
                 return orders
 
-    def leave(self, worker: str) -> Answer[None]:
-        yield from self._commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
+    async def leave(self, worker: str) -> None:
+        await self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
 
-    def _commit_with_room(self, transition: Transition, need: Need) -> Answer[Any]:
+    async def _commit_with_room(self, transition: Transition, need: Need) -> Any:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
         deadline = time.monotonic() + ROOM_SECONDS
         while True:
-            rung = self._bells.count(SPOOL)
+            version = self._waiters.version(SPOOL)
             try:
-                return (yield from self._commit(transition, need))
+                return await self._ledger.commit(transition, need)
             except SpoolFullError:
-                if not (yield self._bells.wait(SPOOL, rung, deadline)):
+                if not await self._waiters.wait(SPOOL, version, deadline):
                     raise
 
-    def _fill(
+    async def _fill(
         self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
-    ) -> Answer[tuple[Lease, ...]]:
+    ) -> tuple[Lease, ...]:
         """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
         filled: list[Lease] = []
         for lease, spec in granted:
             inputs: tuple[bytes, ...] | None = ()
             if spec.carried:
-                inputs = yield from self._read_inputs(lease)
+                inputs = await self._read_inputs(lease)
             if inputs is None:
                 continue  # deleted meanwhile or damaged, and the lease with it
             filled.append(
@@ -261,14 +263,14 @@ class JobQueue:
             )
         return tuple(filled)
 
-    def _read_inputs(self, lease: HeldLease) -> Answer[tuple[bytes, ...] | None]:
+    async def _read_inputs(self, lease: HeldLease) -> tuple[bytes, ...] | None:
         reader = self._ledger.store.reader
         try:
             return reader.read_inputs(lease.job, lease.start, lease.stop)
         except DamagedError as error:
             lost = error
         log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
-        yield from self._commit(
+        await self._ledger.commit(
             lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now), RELIEF
         )
         return None

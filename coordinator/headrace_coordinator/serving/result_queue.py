@@ -1,6 +1,6 @@
 """The result queue as it is served: reports come in, results go out.
 
-Methods that wait, for a commit or for news, are generators of the loop's steps.
+Methods that wait, for a commit or for news, are coroutines.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.serving.bells import Bells
-from headrace_coordinator.serving.commit import Committer
 from headrace_coordinator.serving.topics import name_job_topic, name_log_topic
+from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import JobStateError
-from headrace_wire.loop import Answer
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -53,7 +51,7 @@ MAX_FAILURES = 1000
 
 
 class ResultQueue:
-    """Serves ``headrace_wire.api.ResultQueueApi``, in the loop's thread.
+    """Serves ``headrace_wire.api.ResultQueueApi``, in the event loop's thread.
 
     ``on_samples(worker, number, samples)`` is told of each report after its commit.
     """
@@ -61,40 +59,38 @@ class ResultQueue:
     def __init__(
         self,
         ledger: Ledger,
-        commit: Committer,
-        bells: Bells,
+        waiters: Waiters,
         on_samples: Callable[[str, int, Sequence[Sample]], None],
     ) -> None:
         self._ledger = ledger
-        self._commit = commit
-        self._bells = bells
+        self._waiters = waiters
         self._on_samples = on_samples
 
-    def report(self, report: Report) -> Answer[Receipt]:
+    async def report(self, report: Report) -> Receipt:
         need = measure_outcomes(sum(len(run.values) for run in report.done))
-        receipt: Receipt = yield from self._commit(
+        receipt: Receipt = await self._ledger.commit(
             lambda queue, now: queue.outcomes.report(report, now), need
         )
         self._on_samples(report.worker, report.number, report.samples)
         return receipt
 
-    def fetch(self, request: FetchRequest) -> Answer[Fetched]:
+    async def fetch(self, request: FetchRequest) -> Fetched:
         why: str | None = None
         topic = name_job_topic(request.job)
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
-            rung = self._bells.count(topic)
-            fetched: Fetched = yield from self._read(request.job, partial(self._look, request))
+            version = self._waiters.version(topic)
+            fetched: Fetched = await self._read(request.job, partial(self._look, request))
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.complete or moved:
                 return fetched
             why, before = fetched.status.waiting_for, why
             if why and before == "":  # something to be told
                 return fetched
-            if not (yield self._bells.wait(topic, rung, deadline)):
+            if not await self._waiters.wait(topic, version, deadline):
                 return fetched
 
-    def collect(self, request: CollectRequest) -> Answer[Collected]:
+    async def collect(self, request: CollectRequest) -> Collected:
         topic = name_job_topic(request.job)
         begun = time.monotonic()
         deadline = begun + min(request.wait_seconds, MAX_WAIT_SECONDS)
@@ -103,34 +99,36 @@ class ResultQueue:
             lambda queue, now: queue.intake.deliver(request.job, request.delivered, now)
         )
         while True:
-            rung = self._bells.count(topic)
+            version = self._waiters.version(topic)
             if self._may_gather(request, gathered):
-                yield self._bells.wait(topic, rung, gathered)
+                await self._waiters.wait(topic, version, gathered)
                 continue
             look = partial(self._look_at_outcomes, request)
-            collected: Collected = yield from self._read(request.job, look)
+            collected: Collected = await self._read(request.job, look)
             if collected.runs or collected.failures or collected.complete:
                 return collected
-            if not (yield self._bells.wait(topic, rung, deadline)):
+            if not await self._waiters.wait(topic, version, deadline):
                 return collected
 
     def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
 
-    def logs(self, request: LogRequest) -> Answer[LogPage]:
+    async def logs(self, request: LogRequest) -> LogPage:
         topic = name_log_topic(request.job)
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
-            rung = self._bells.count(topic)
+            version = self._waiters.version(topic)
             page = self._look_at_log(request)
-            if page.lines or page.complete or not (yield self._bells.wait(topic, rung, deadline)):
+            if page.lines or page.complete:
+                return page
+            if not await self._waiters.wait(topic, version, deadline):
                 return page
 
-    def acknowledge(self, job: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
+    async def acknowledge(self, job: str) -> None:
+        await self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
 
-    def _read(self, job: str, look: Callable[[], Found]) -> Answer[Found]:
+    async def _read(self, job: str, look: Callable[[], Found]) -> Found:
         """Look for results; where the first ones are damaged, let their tasks fail and go on."""
         while True:
             try:
@@ -138,7 +136,7 @@ class ResultQueue:
             except DamagedError as error:
                 lost = error
             log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
-            yield from self._commit(partial(_lose_results, job, lost), RELIEF)
+            await self._ledger.commit(partial(_lose_results, job, lost), RELIEF)
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
         """Tell whether more results should come before there is an answer."""
@@ -147,7 +145,7 @@ class ResultQueue:
             job = queue.state.find(request.job)
             return not job.is_final and job.result_bytes < request.max_bytes
 
-        return time.monotonic() < until and not self._bells.closed and self._ledger.observe(look)
+        return time.monotonic() < until and not self._waiters.closed and self._ledger.observe(look)
 
     def _look_at_outcomes(self, request: CollectRequest) -> Collected:
         def look(queue: Queue, now: Now) -> tuple[bool, bool, RangeSet]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.serving.bells import Bells
-from headrace_coordinator.serving.commit import Committer
+from headrace_coordinator.serving.topics import name_shared_topic
+from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE
-from headrace_wire.loop import Answer
 from headrace_wire.shared import (
     LOCK,
     SharedAnswer,
@@ -25,46 +24,37 @@ from headrace_wire.shared import (
 )
 
 
-def name_shared_topic(name: str) -> str:
-    """Topic that rings when something of a shared object changed."""
-    return f"shared {name}"
-
-
 class SharedObjects:
-    """Serves ``headrace_wire.api.SharedApi``, in the loop's thread."""
+    """Serves ``headrace_wire.api.SharedApi``, in the event loop's thread."""
 
-    def __init__(
-        self, ledger: Ledger, commit: Committer, bells: Bells, lease_seconds: float
-    ) -> None:
+    def __init__(self, ledger: Ledger, waiters: Waiters, lease_seconds: float) -> None:
         self._ledger = ledger
-        self._commit = commit
-        self._bells = bells
+        self._waiters = waiters
         self._lease_seconds = lease_seconds
         self._waiting: Counter[tuple[str, str]] = Counter()
 
-    def open(self, spec: SharedSpec) -> Answer[SharedStatus]:
-        return self._commit(lambda queue, now: queue.shared.open(spec, now))
+    async def open(self, spec: SharedSpec) -> SharedStatus:
+        return await self._ledger.commit(lambda queue, now: queue.shared.open(spec, now))
 
-    def read(self, call: SharedCall) -> Answer[SharedAnswer]:
-        def attempt() -> Answer[SharedAnswer]:
-            yield from ()
+    async def read(self, call: SharedCall) -> SharedAnswer:
+        async def attempt() -> SharedAnswer:
             answer: SharedAnswer = self._ledger.observe(lambda queue, _: queue.shared.read(call))
             return answer
 
-        return self._wait(call, attempt)
+        return await self._wait(call, attempt)
 
-    def change(self, call: SharedCall) -> Answer[SharedAnswer]:
-        def attempt() -> Answer[SharedAnswer]:
-            return self._commit(lambda queue, now: queue.shared.change(call, now))
+    async def change(self, call: SharedCall) -> SharedAnswer:
+        async def attempt() -> SharedAnswer:
+            return await self._ledger.commit(lambda queue, now: queue.shared.change(call, now))
 
-        return self._wait(call, attempt)
+        return await self._wait(call, attempt)
 
-    def beat(self, beat: SharedBeat) -> Answer[SharedOrders]:
-        yield from self._commit(lambda queue, now: queue.shared.beat(beat, now), RELIEF)
+    async def beat(self, beat: SharedBeat) -> SharedOrders:
+        await self._ledger.commit(lambda queue, now: queue.shared.beat(beat, now), RELIEF)
         return SharedOrders(self._lease_seconds)
 
-    def leave(self, session: str) -> Answer[None]:
-        yield from self._commit(lambda queue, _: queue.shared.leave(session), RELIEF)
+    async def leave(self, session: str) -> None:
+        await self._ledger.commit(lambda queue, _: queue.shared.leave(session), RELIEF)
 
     def names(self, after: str = "") -> tuple[SharedStatus, ...]:
         statuses: list[SharedStatus] = self._ledger.observe(
@@ -78,21 +68,21 @@ class SharedObjects:
         """Calls that wait for a lock just now. Callable from any thread."""
         return sum(count for (kind, _), count in list(self._waiting.items()) if kind == LOCK)
 
-    def _wait(
-        self, call: SharedCall, attempt: Callable[[], Answer[SharedAnswer]]
-    ) -> Answer[SharedAnswer]:
+    async def _wait(
+        self, call: SharedCall, attempt: Callable[[], Awaitable[SharedAnswer]]
+    ) -> SharedAnswer:
         """Try until it is done or the wait is over."""
         topic = name_shared_topic(call.name)
         deadline = time.monotonic() + min(call.wait_seconds, MAX_WAIT_SECONDS)
-        rung = self._bells.count(topic)
-        answer = yield from attempt()
+        version = self._waiters.version(topic)
+        answer = await attempt()
         if answer.done or call.wait_seconds <= 0:
             return answer
         self._waiting[call.kind, call.name] += 1
         try:
-            while not answer.done and (yield self._bells.wait(topic, rung, deadline)):
-                rung = self._bells.count(topic)
-                answer = yield from attempt()
+            while not answer.done and await self._waiters.wait(topic, version, deadline):
+                version = self._waiters.version(topic)
+                answer = await attempt()
             return answer
         finally:
             self._waiting[call.kind, call.name] -= 1

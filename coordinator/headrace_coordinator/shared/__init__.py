@@ -1,6 +1,6 @@
 """Shared state: named objects that tasks and clients have in common.
 
-    calls ─► SharedObjects (waits, bells) ─► ledger ─► SharedRoom ─► the object ─► events ─► store
+    calls ─► SharedObjects (waits) ─► ledger ─► SharedRoom ─► the object ─► events ─► store
 
 All of it is in memory, and all of it is in the store as well. The room and its objects are pure, as
 the queue is.

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from headrace import Cluster, UnreachableError, WaitTimedOutError
 from headrace.job import Job
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.errors import ClosedError, UnknownJobError
 from headrace_wire.key import load_key
 from headrace_wire.timeouts import LOOK_SECONDS
+from support.coordinators import run_coordinator
 from support.queue_builders import make_spec
 from support.wire_server import PATIENCE_SECONDS
 
@@ -47,7 +47,7 @@ class Place:
         self.lost = threading.Event()
 
     def start(self) -> None:
-        coordinator = self._running.enter_context(Coordinator(self._settings))
+        coordinator = self._running.enter_context(run_coordinator(self._settings))
         self.address = coordinator.bound
         self._settings = replace(self._settings, bind=self.address)
 

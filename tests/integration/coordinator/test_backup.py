@@ -42,14 +42,14 @@ class Rig:
     def submit(self, job: str) -> None:
         def put(index: int) -> None:
             batch = pack_batch([make_input(job, index)])
-            self.ledger.commit(lambda queue, now: queue.intake.put(job, index, batch, now))
+            self.ledger.commit_now(lambda queue, now: queue.intake.put(job, index, batch, now))
 
-        self.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(job, None), now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec(job, None), now))
         for index in range(INPUTS):
             put(index)
 
     def delete(self, job: str) -> None:
-        self.ledger.commit(lambda queue, _: queue.intake.delete(job))
+        self.ledger.commit_now(lambda queue, _: queue.intake.delete(job))
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 
 from headrace.cluster import Cluster
 from headrace.submission import make_job_spec
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.shared.invariants import check_room
@@ -29,6 +28,7 @@ from headrace_wire.errors import HeadraceError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from headrace_wire.messages import DATA_SERVICE
+from support.coordinators import run_coordinator
 from support.wire_messages import read_methods
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Door:
             bind=Address("127.0.0.1", 0),
             http=Address("127.0.0.1", 0),
         )
-        self.running = self.stack.enter_context(Coordinator(settings))
+        self.running = self.stack.enter_context(run_coordinator(settings))
         self.key = load_key(self.folder / "key")
         self.cluster = self.stack.enter_context(Cluster(self.running.bound, self.key))
         self.callers = {name: Proxy(name, self.running.bound, self.key) for name in APIS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
@@ -64,19 +65,19 @@ class Rig:
 
     def submit(self, job: str, tasks: int | None = 3, **fields: object) -> None:
         spec = make_spec(job, tasks, **fields)
-        self.ledger.commit(lambda queue, now: queue.intake.submit(spec, now), measure_intake(0))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(spec, now), measure_intake(0))
 
     def put(self, job: str, start: int, data: bytes) -> None:
         batch = pack_batch([data])
-        self.ledger.commit(
+        self.ledger.commit_now(
             lambda queue, now: queue.intake.put(job, start, batch, now), measure_intake(len(batch))
         )
 
     def cancel(self, job: str) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
+        self.ledger.commit_now(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
 
     def delete(self, job: str) -> None:
-        self.ledger.commit(lambda queue, _: queue.intake.delete(job), RELIEF)
+        self.ledger.commit_now(lambda queue, _: queue.intake.delete(job), RELIEF)
 
     def find_state(self, job: str) -> str:
         state: str = self.ledger.observe(lambda queue, _: queue.state.find(job).state)
@@ -157,22 +158,21 @@ def test_what_makes_room_is_not_lost_with_what_takes_some(rig: Rig) -> None:
     """Both were in one commit, for which the disk had too little room after all."""
     rig.submit("old")
     rig.submit("a", None)
-    answers: dict[str, BaseException | None] = {}
     batch = pack_batch([bytes(1 << 20)])
     rig.refusals = 1
-    rig.ledger.enter(
-        lambda queue, now: queue.intake.put("a", 0, batch, now),
-        lambda _, error: answers.update(put=error),
-        measure_intake(len(batch)),
-    )
-    rig.ledger.enter(
-        lambda queue, _: queue.intake.delete("old"),
-        lambda _, error: answers.update(delete=error),
-        RELIEF,
-    )
-    rig.ledger.flush()
-    assert isinstance(answers["put"], StoreError)
-    assert answers["delete"] is None
+
+    async def put_and_delete() -> tuple[object, object]:
+        return await asyncio.gather(
+            rig.ledger.commit(
+                lambda queue, now: queue.intake.put("a", 0, batch, now), measure_intake(len(batch))
+            ),
+            rig.ledger.commit(lambda queue, _: queue.intake.delete("old"), RELIEF),
+            return_exceptions=True,
+        )
+
+    put, deleted = asyncio.run(put_and_delete())
+    assert isinstance(put, StoreError)
+    assert deleted is None
     assert rig.ledger.observe(lambda queue, _: list(queue.state.jobs)) == ["a"]
 
 
@@ -184,7 +184,7 @@ def test_what_was_delivered_while_the_disk_was_full_stays_delivered(rig: Rig) ->
         for index in range(lease.start, lease.stop):
             run = DoneRun(lease.id, "a", index, index + 1, pack_batch([b"value"]), 0.1, 0.1)
             report = Report("w", index + 1, (run,), (), (), ())
-            rig.ledger.commit(partial(take_report, report))
+            rig.ledger.commit_now(partial(take_report, report))
     rig.ledger.observe(lambda queue, now: queue.intake.deliver("a", [Span(0, 1)], now))
     rig.refusals = 1
     with pytest.raises(StoreError):

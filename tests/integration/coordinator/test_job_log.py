@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue import job_log
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.serving.bells import Bells
-from headrace_coordinator.serving.commit import Committer
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.topics import name_log_topic
+from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
@@ -38,8 +36,9 @@ from headrace_wire.messages import (
     Report,
 )
 from support.commands import wait_until
+from support.coordinators import run_coordinator
+from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
-from support.steps import Calls
 
 
 def make_report(number: int, *texts: str, counters: dict[str, float] | None = None) -> Report:
@@ -55,7 +54,7 @@ def make_report(number: int, *texts: str, counters: dict[str, float] | None = No
 class Kept:
     """A store on the disk, opened as often as a coordinator is started on it."""
 
-    def __init__(self, path: Path, calls: Calls) -> None:
+    def __init__(self, path: Path, calls: LoopThread) -> None:
         self.path = path
         self.calls = calls
         self.open()
@@ -63,8 +62,7 @@ class Kept:
     def open(self) -> None:
         self.store = Store(self.path)
         self.ledger = Ledger(self.store, Rules(), lambda _: None)
-        commit = Committer(self.ledger, self.calls.loop)
-        self.results = ResultQueue(self.ledger, commit, Bells(self.calls.loop), lambda *_: None)
+        self.results = ResultQueue(self.ledger, Waiters(), lambda *_: None)
 
     def restart(self) -> None:
         self.store.close()
@@ -86,9 +84,9 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    with Calls() as calls:
+    with LoopThread() as calls:
         kept = Kept(tmp_path / "store", calls)
-        kept.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(tasks=1), now))
+        kept.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec(tasks=1), now))
         yield kept
     kept.store.close()
 
@@ -132,7 +130,7 @@ def test_what_is_dropped_is_gone_from_the_disk_and_stays_counted(
 
 def test_a_deleted_job_leaves_no_lines(kept: Kept) -> None:
     kept.report(make_report(1, "a"))
-    kept.ledger.commit(lambda queue, _: queue.intake.delete("job"))
+    kept.ledger.commit_now(lambda queue, _: queue.intake.delete("job"))
     with sqlite3.connect(kept.path) as reader:
         assert reader.execute("SELECT count(*) FROM lines").fetchone() == (0,)
     reader.close()
@@ -147,7 +145,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
     )
     pages: list[tuple[float, LogPage]] = []
     came = threading.Condition()
-    with Coordinator(settings) as coordinator:
+    with run_coordinator(settings) as coordinator:
         manager = QueueManager(coordinator.bound, load_key(key_file))
         jobs, results = manager.jobs(), manager.results()
         job = secrets.token_hex(6)
@@ -167,7 +165,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         for number in (1, 2):
-            wait_until(lambda: coordinator._bells._waiters.get(name_log_topic(job)))
+            wait_until(lambda: coordinator._waiters.count_waiters(name_log_topic(job)))
             sent = time.monotonic()
             lines = (LogLine(1.0, "info", "w", 0, f"text {number}"),)
             results.report(Report("w", number, (), (), (), (), (JobLines(job, lines, 0),)))
@@ -176,7 +174,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
             at, page = pages[-1]
             assert [line.text for line in page.lines] == [f"text {number}"]
             assert at - sent < 5.0, "long before the long-poll was over"
-        wait_until(lambda: coordinator._bells._waiters.get(name_log_topic(job)))
+        wait_until(lambda: coordinator._waiters.count_waiters(name_log_topic(job)))
         jobs.cancel(job)
         follower.join(10)
         assert not follower.is_alive()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -42,13 +42,15 @@ class Rig:
         self.commits += 1
 
     def submit(self, job: str, tasks: int | None = 3) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(job, tasks), now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec(job, tasks), now))
 
     def put(self, job: str, start: int, data: bytes) -> None:
-        self.ledger.commit(lambda queue, now: queue.intake.put(job, start, pack_batch([data]), now))
+        self.ledger.commit_now(
+            lambda queue, now: queue.intake.put(job, start, pack_batch([data]), now)
+        )
 
     def take_report(self, report: Report) -> None:
-        self.ledger.commit(lambda queue, now: queue.outcomes.report(report, now))
+        self.ledger.commit_now(lambda queue, now: queue.outcomes.report(report, now))
 
     def list_jobs(self) -> list[str]:
         def look(queue: Queue, _: Now) -> list[str]:
@@ -86,31 +88,46 @@ def test_what_is_acknowledged_is_in_the_file(rig: Rig) -> None:
 
 
 def test_calls_that_come_together_share_a_commit(rig: Rig) -> None:
-    gate, held = threading.Event(), threading.Event()
+    async def submit(job: str) -> None:
+        await rig.ledger.commit(lambda queue, now: queue.intake.submit(make_spec(job), now))
 
-    def hold(queue: Queue, now: Now) -> None:
-        queue.intake.submit(make_spec("first"), now)
-        held.set()
-        assert gate.wait(10)
+    async def submit_all() -> None:
+        await asyncio.gather(*[submit(f"j{number}") for number in range(9)])
 
-    first = threading.Thread(target=lambda: rig.ledger.commit(hold))
-    first.start()
-    assert held.wait(10)
-    rest = [threading.Thread(target=rig.submit, args=(f"j{n}",)) for n in range(8)]
-    for thread in rest:
-        thread.start()
-    while len(rig.ledger._pending) < 8:
-        pass  # they queue up at once; the test's time limit bounds this
-    gate.set()
-    for thread in [first, *rest]:
-        thread.join(10)
-    assert rig.commits <= 2
+    asyncio.run(submit_all())
+    assert rig.commits == 1
     assert len(rig.list_stored()) == 9
+
+
+def test_what_nobody_waits_for_any_more_is_committed_all_the_same(rig: Rig) -> None:
+    async def submit_and_go() -> None:
+        call = rig.ledger.commit(lambda queue, now: queue.intake.submit(make_spec("a"), now))
+        task = asyncio.create_task(call)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await rig.ledger.commit(lambda queue, now: queue.intake.submit(make_spec("b"), now))
+
+    asyncio.run(submit_and_go())
+    assert rig.list_stored() == ["a", "b"]
+
+
+def test_one_that_cannot_wait_takes_those_along_that_do(rig: Rig) -> None:
+    async def submit_both() -> None:
+        call = rig.ledger.commit(lambda queue, now: queue.intake.submit(make_spec("a"), now))
+        task = asyncio.create_task(call)
+        await asyncio.sleep(0)
+        rig.submit("b")
+        assert rig.list_stored() == ["a", "b"]
+        await task
+
+    asyncio.run(submit_both())
+    assert rig.commits == 1
 
 
 def test_an_error_of_one_call_is_its_own(rig: Rig) -> None:
     with pytest.raises(UnknownJobError):
-        rig.ledger.commit(lambda queue, now: queue.intake.cancel("nonesuch", now))
+        rig.ledger.commit_now(lambda queue, now: queue.intake.cancel("nonesuch", now))
     rig.submit("a")
     assert rig.list_stored() == ["a"]
 
@@ -162,7 +179,7 @@ def test_a_transition_that_breaks_half_way_leaves_nothing(rig: Rig) -> None:
 
     rig.submit("a")
     with pytest.raises(Exception, match="its log says why"):
-        rig.ledger.commit(break_down)
+        rig.ledger.commit_now(break_down)
     assert rig.list_jobs() == rig.list_stored() == ["a"]
 
 
@@ -217,7 +234,7 @@ def take_lease(rig: Rig, worker: str) -> HeldLease:
 
 
 def test_attempts_are_counted_across_restarts(rig: Rig) -> None:
-    rig.ledger.commit(
+    rig.ledger.commit_now(
         lambda queue, now: queue.intake.submit(
             make_spec("a", 1, retries=5, retry_delay_seconds=0.0), now
         )
@@ -238,13 +255,13 @@ def test_a_deadline_goes_on_across_a_restart_and_a_jump_of_the_wall_clock(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = make_spec("a", 1, deadline_seconds=1000.0)
-    rig.ledger.commit(lambda queue, now: queue.intake.submit(spec, now))
+    rig.ledger.commit_now(lambda queue, now: queue.intake.submit(spec, now))
     submitted = rig.ledger.now().monotonic
     wall = time.time()
     for jump in (3600.0, -3600.0):
         monkeypatch.setattr(time, "time", partial(float, wall + jump))
         rig = reopen(rig)
-        rig.ledger.commit(lambda queue, now: queue.tick(now))
+        rig.ledger.commit_now(lambda queue, now: queue.tick(now))
         assert abs(rig.ledger.now().monotonic - submitted) < 60.0
         deadline = rig.ledger.observe(lambda queue, _: queue.state.find("a").deadline)
         assert deadline == pytest.approx(submitted + 1000.0, abs=5.0)
@@ -259,7 +276,7 @@ def test_a_worker_that_could_not_be_heard_was_not_silent(
     take_lease(rig, "w")
     stopped = time.monotonic() + 3600.0
     monkeypatch.setattr(time, "monotonic", lambda: stopped)
-    rig.ledger.commit(lambda queue, now: queue.tick(now))
+    rig.ledger.commit_now(lambda queue, now: queue.tick(now))
     assert rig.ledger.observe(lambda queue, _: list(queue.state.members)) == ["w"]
 
 
@@ -299,7 +316,7 @@ def test_a_store_that_is_damaged_while_it_is_used_is_told_and_never_written_over
         raise ZeroDivisionError
 
     with pytest.raises(HeadraceError):
-        rig.ledger.commit(break_down)  # the queue is to be made anew, and cannot be
+        rig.ledger.commit_now(break_down)  # the queue is to be made anew, and cannot be
     assert "damaged" in rig.ledger.problem
     with pytest.raises(StoreError, match="damaged"):
         rig.submit("b")
@@ -331,7 +348,7 @@ def test_the_disk_gets_back_what_deleted_jobs_took(
         rig.put("a", start + 1, bytes(24 << 10))
     rig.ledger.compact()
     assert rig.store.measure_bytes() > 8 << 20
-    rig.ledger.commit(lambda queue, _: queue.intake.delete("a"))
+    rig.ledger.commit_now(lambda queue, _: queue.intake.delete("a"))
     rig.ledger.compact()
     assert rig.store.measure_bytes() < 1 << 20
     assert rig.list_stored() == rig.list_jobs() == ["kept"]
@@ -346,5 +363,5 @@ def test_calls_on_one_job_that_share_a_commit_are_all_in_it(rig: Rig) -> None:
         queue.intake.delete("old")
         queue.intake.submit(make_spec("new"), now)
 
-    rig.ledger.commit(both)
+    rig.ledger.commit_now(both)
     assert rig.list_stored() == rig.list_jobs() == ["new"]

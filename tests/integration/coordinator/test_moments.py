@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import FAILED, FetchRequest, LeaseRequest, Report, TaskFailure
+from support.coordinators import run_coordinator
 from support.queue_builders import make_spec, make_worker
 
 #: Seconds by which the best of several attempts may be late on a busy machine.
@@ -28,7 +28,7 @@ def manager(tmp_path: Path) -> Iterator[QueueManager]:
     settings = CoordinatorSettings(
         tmp_path / "data", tmp_path / "key", bind=Address("127.0.0.1", 0), http=None
     )
-    with Coordinator(settings) as coordinator:
+    with run_coordinator(settings) as coordinator:
         opened = QueueManager(coordinator.bound, load_key(tmp_path / "key"))
         yield opened
         opened.close()

@@ -21,6 +21,7 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.errors import SharedFullError, UsageError
 from headrace_wire.key import load_key
+from support.coordinators import run_coordinator
 
 #: Items that do not fit into one page.
 MANY = 12_000
@@ -36,7 +37,7 @@ def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Coor
         http=None,
         shared_limit_bytes=32 << 20,
     )
-    with Coordinator(settings) as running:
+    with run_coordinator(settings) as running:
         yield running, folder / "key"
 
 

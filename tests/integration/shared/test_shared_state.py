@@ -26,6 +26,7 @@ from headrace_wire.errors import SharedFullError, SharedKindError, UnreachableEr
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from support.commands import wait_until
+from support.coordinators import run_coordinator
 
 # Another test may have left a thread, which Python 3.12 warns of when a test forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -54,7 +55,7 @@ def settings(tmp_path: Path) -> CoordinatorSettings:
 
 @pytest.fixture
 def coordinator(settings: CoordinatorSettings) -> Iterator[Coordinator]:
-    with Coordinator(settings) as coordinator:
+    with run_coordinator(settings) as coordinator:
         yield coordinator
 
 
@@ -144,7 +145,7 @@ def test_a_lock_that_is_waited_for_through_a_cut_connection_is_taken_once(
 
 def test_who_waits_and_who_holds_goes_on_after_a_restart(settings: CoordinatorSettings) -> None:
     with contextlib.ExitStack() as stack:
-        with Coordinator(settings) as before:
+        with run_coordinator(settings) as before:
             again = replace(settings, bind=before.bound)
             key = load_key(settings.key_file)
             first = stack.enter_context(Cluster(before.bound, key))
@@ -158,7 +159,7 @@ def test_who_waits_and_who_holds_goes_on_after_a_restart(settings: CoordinatorSe
             pool = stack.enter_context(ThreadPoolExecutor(1))
             taken = pool.submit(theirs.acquire)
             wait_until(lambda: count_waiting(first, "k") == 1)
-        with Coordinator(again):
+        with run_coordinator(again):
             assert first.lock("k").locked()
             assert line.get() == "other"
             mine.release()

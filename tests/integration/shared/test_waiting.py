@@ -1,25 +1,26 @@
-"""Calls that wait are woken when something happened, and look no more often than that."""
+"""LoopThread that wait are woken when something happened, and look no more often than that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.ledger.ledger import Ledger, Transition
+from headrace_coordinator.ledger.ledger import Ledger, Result
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.serving.bells import Bells
-from headrace_coordinator.serving.commit import Committer
-from headrace_coordinator.serving.shared_objects import SharedObjects, name_shared_topic
+from headrace_coordinator.serving.shared_objects import SharedObjects
+from headrace_coordinator.serving.topics import name_shared_topic
+from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.store import Store
-from headrace_wire.loop import Resume
 from headrace_wire.shared import LOCK, SharedAnswer, SharedCall, SharedSpec, Stamp
 from support.commands import wait_until
-from support.steps import Calls
+from support.loop_thread import LoopThread
 
 #: Seconds for what must come.
 PATIENCE_SECONDS = 20.0
@@ -30,18 +31,20 @@ class CountingLedger(Ledger):
 
     attempts = 0
 
-    def enter(self, transition: Transition, on_done: Resume, need: Need = OUTCOMES) -> None:
+    async def commit(
+        self, transition: Callable[[Queue, Now], Result], need: Need = OUTCOMES
+    ) -> Result:
         self.attempts += 1
-        super().enter(transition, on_done, need)
+        return await super().commit(transition, need)
 
 
 @dataclass
 class Rig:
     """Shared objects as they are served, and calls of them."""
 
-    calls: Calls
+    calls: LoopThread
     ledger: CountingLedger
-    bells: Bells
+    waiters: Waiters
     shared: SharedObjects
 
 
@@ -49,10 +52,9 @@ class Rig:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     store = Store(tmp_path / "store")
     ledger = CountingLedger(store, Rules(), lambda _: None)
-    with Calls() as calls:
-        bells = Bells(calls.loop)
-        shared = SharedObjects(ledger, Committer(ledger, calls.loop), bells, 15.0)
-        yield Rig(calls, ledger, bells, shared)
+    with LoopThread() as calls:
+        waiters = Waiters()
+        yield Rig(calls, ledger, waiters, SharedObjects(ledger, waiters, 15.0))
     store.close()
 
 
@@ -69,21 +71,21 @@ def test_a_waiting_call_looks_once_for_each_ring(rig: Rig) -> None:
     waiting = take_lock(rig)
     topic = name_shared_topic("k")
     for rings in range(1, 4):
-        wait_until(lambda: rig.bells.count_waiters(topic))
+        wait_until(lambda: rig.waiters.count_waiters(topic))
         assert rig.ledger.attempts == rings
         assert rig.shared.count_lock_waiters() == 1
-        rig.bells.ring(topic)
+        rig.calls.run(lambda: rig.waiters.ring(topic))
     release = SharedCall(Stamp("a", 0, 2), "k", LOCK, "release", numbers=(1,))
     rig.calls.answer(rig.shared.change(release))
-    wait_until(lambda: rig.bells.count_waiters(topic) or waiting.done())
-    rig.bells.ring(topic)
+    wait_until(lambda: rig.waiters.count_waiters(topic) or waiting.done())
+    rig.calls.run(lambda: rig.waiters.ring(topic))
     assert waiting.result(PATIENCE_SECONDS).numbers == (2,)
     assert rig.ledger.attempts <= 6
     assert rig.shared.count_lock_waiters() == 0
 
 
-def test_closed_bells_end_a_wait(rig: Rig) -> None:
+def test_a_wait_ends_when_nobody_may_wait_any_more(rig: Rig) -> None:
     waiting = take_lock(rig)
     wait_until(lambda: rig.shared.count_lock_waiters() == 1)
-    rig.bells.close()
+    rig.calls.run(rig.waiters.close)
     assert not waiting.result(PATIENCE_SECONDS).done

@@ -38,7 +38,6 @@ from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, make_tcp_pa
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from headrace_wire.loop import Answer
 
 #: Seconds without a byte after which an answer counts as lost in these tests.
 SHORT_SECONDS = 0.3
@@ -77,8 +76,8 @@ def answer_at_gate(served: Served) -> Gate:
     """Let ``status`` wait at a gate."""
     gate = Gate(served.loop)
 
-    def answer(job: str) -> Answer[JobStatus]:
-        yield gate
+    async def answer(job: str) -> JobStatus:
+        await gate.wait()
         return make_message(JobStatus, id=job)
 
     served.jobs.answers["status"] = answer
@@ -105,8 +104,8 @@ async def test_one_call_after_the_other_shares_a_connection(served: Served) -> N
             "two",
             "three",
         ]
-        assert len(served.server._sessions) == 1
-    await until(lambda: not served.server._sessions)
+        assert served.count_sessions() == 1
+    await until(lambda: not served.count_sessions())
 
 
 @in_event_loop
@@ -133,7 +132,7 @@ async def test_no_thread_waits_for_calls_that_wait(served: Served) -> None:
         assert threading.active_count() <= before
         gate.open()
         assert await asyncio.gather(*waiting) == [f"job {number}" for number in range(calls)]
-        await until(lambda: len(served.server._sessions) == IDLE_CONNECTIONS)
+        await until(lambda: served.count_sessions() == IDLE_CONNECTIONS)
         answer_by_name(served)
         assert await ask(caller, "again") == "again"
 
@@ -168,7 +167,7 @@ async def test_what_the_answer_says_is_raised_and_the_connection_kept(served: Se
         for job, error in errors.items():
             with pytest.raises(type(error), match=str(error)):
                 await ask(caller, job)
-        assert len(served.server._sessions) == 1
+        assert served.count_sessions() == 1
 
 
 @in_event_loop
@@ -309,7 +308,7 @@ async def test_one_that_is_cancelled_while_it_connects_leaves_no_connection(
             waiting.cancel()
             await asyncio.wait([waiting])
         caller.close()
-        await until(lambda: not served.server._sessions and not served.server._greeting)
+        await until(lambda: not served.count_connections())
         assert await ask(caller, "two") == "two"
 
 

@@ -76,8 +76,8 @@ def answer_at_gate(served: Served) -> Gate:
     """Let ``status`` wait at a gate."""
     gate = Gate(served.loop)
 
-    def answer(job: str) -> Answer[JobStatus]:
-        yield gate
+    async def answer(job: str) -> JobStatus:
+        await gate.wait()
         return make_message(JobStatus, id=job)
 
     served.jobs.answers["status"] = answer
@@ -98,8 +98,8 @@ def test_calls_share_one_connection(calls: Calls, served: Served) -> None:
     with open_caller(calls, served.address) as caller:
         assert calls.answer(ask_twice()) == ["one", "two"]
         assert calls.answer(ask(caller, "three")) == "three"
-        assert len(served.server._sessions) == 1
-    wait_until(lambda: not served.server._sessions)
+        assert served.count_sessions() == 1
+    wait_until(lambda: not served.count_sessions())
 
 
 def test_while_a_call_waits_others_go_on(calls: Calls, served: Served) -> None:
@@ -143,7 +143,7 @@ def test_what_the_answer_says_is_raised_and_the_connection_kept(
         for _ in range(2):
             with pytest.raises(UnknownJobError, match="no job one"):
                 calls.answer(ask(caller, "one"))
-        assert len(served.server._sessions) == 1
+        assert served.count_sessions() == 1
 
 
 def test_a_message_over_the_cap_is_never_sent(
@@ -251,10 +251,10 @@ def test_one_that_is_called_off_while_it_dials_leaves_no_connection(
         waiting = calls.begin(ask(caller, "one"))
         calls.settle()
         calls.call_off(waiting)
-        wait_until(lambda: not served.server._sessions and not served.server._greeting)
+        wait_until(lambda: not served.count_connections())
         answer_by_name(served)
         assert calls.answer(ask(caller, "two")) == "two"
-        wait_until(lambda: len(served.server._sessions) == 1)
+        wait_until(lambda: served.count_sessions() == 1)
 
 
 def test_a_key_that_is_refused_is_final_at_once(calls: Calls, served: Served) -> None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from headrace_wire.connection import MsgpackListener
 from headrace_wire.errors import ClosedError, UnreachableError
-from headrace_wire.loop import Answer
 from headrace_wire.manager import Proxy, QueueManager
 from headrace_wire.messages import JobStatus
+from headrace_wire.stream import FrameStream
 from support.commands import wait_until
 from support.wire_messages import make_message
 from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, serve
@@ -46,10 +45,10 @@ def answer_at_gate(served: Served, most: int = 1) -> Gate:
     """Let ``status`` wait at a gate, which the ``most``-th that comes opens if it is above 1."""
     gate = Gate(served.loop)
 
-    def answer(job: str) -> Answer[JobStatus]:
+    async def answer(job: str) -> JobStatus:
         if gate.waiting + 1 == most > 1:
             gate.open()
-        yield gate
+        await gate.wait()
         return make_message(JobStatus, id=job)
 
     served.jobs.answers["status"] = answer
@@ -106,11 +105,11 @@ def test_after_an_interruption_the_next_call_gets_its_own_answer(
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise kind
 
-    def answer_late(job: str) -> Answer[JobStatus]:
+    async def answer_late(job: str) -> JobStatus:
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGUSR1)
-        yield gate
+        await gate.wait()
         return make_message(JobStatus, id=job)
 
     served.jobs.answers["status"] = answer_late
@@ -150,7 +149,7 @@ def test_two_threads_have_two_connections(served: Served) -> None:
     with ThreadPoolExecutor(2) as pool:
         names = [str(number) for number in range(20)]
         assert [status.id for status in pool.map(client.status, names)] == names
-        assert len(served.server._sessions) == 2
+        assert served.count_sessions() == 2
 
 
 def test_closing_a_manager_ends_a_call_that_waits_and_closes_every_connection(
@@ -208,17 +207,17 @@ def test_a_call_after_closing_dials_again(served: Served) -> None:
 
 
 @pytest.fixture
-def accepted(monkeypatch: pytest.MonkeyPatch) -> list[MsgpackConnection]:
+def accepted(monkeypatch: pytest.MonkeyPatch) -> list[FrameStream]:
     """Every connection that a server in this process accepts."""
-    links: list[MsgpackConnection] = []
-    accept = MsgpackListener.accept
+    streams: list[FrameStream] = []
 
-    def note(self: MsgpackListener) -> MsgpackConnection:
-        links.append(accept(self))
-        return links[-1]
+    class NotedStream(FrameStream):
+        def __init__(self) -> None:
+            super().__init__()
+            streams.append(self)
 
-    monkeypatch.setattr(MsgpackListener, "accept", note)
-    return links
+    monkeypatch.setattr("headrace_wire.server.FrameStream", NotedStream)
+    return streams
 
 
 def use_in_child(client: JobQueueApi, pipe: Connection) -> None:
@@ -229,7 +228,7 @@ def use_in_child(client: JobQueueApi, pipe: Connection) -> None:
 
 
 def test_a_forked_child_does_not_dial_until_it_calls_and_then_has_its_own_connection(
-    accepted: list[MsgpackConnection], served: Served
+    accepted: list[FrameStream], served: Served
 ) -> None:
     answer_by_name(served)
     client = served.dial_jobs()

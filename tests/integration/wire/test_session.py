@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _pickle
+import asyncio
 import gc
 import logging
 import pickle
@@ -96,9 +97,12 @@ def test_unpickling_is_seen_where_it_happens() -> None:
 def test_nagles_algorithm_is_off_on_both_sides(served: Served) -> None:
     proxy = Proxy("jobs", served.address, KEY)
     proxy.call("info", [])
-    (accepted,) = served.server._sessions
-    for link in (accepted, proxy._idle[-1]):
-        assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    ((_, session),) = served.server._connections.items()
+    assert session
+    assert session._stream._transport
+    accepted = session._stream._transport.get_extra_info("socket")
+    for sock in (accepted, proxy._idle[-1]._socket):
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("size", [16_000, 16_384, 16_500, 24_000, 40_000])
@@ -236,25 +240,24 @@ def test_ipv6_is_served_too() -> None:
         assert served.dial_jobs().info()
 
 
-def test_stopping_closes_what_is_open_and_ends_the_threads() -> None:
+def test_stopping_closes_what_is_open_and_there_is_one_thread_for_all() -> None:
     before = set(threading.enumerate())
     with serve() as served:
-        client = served.dial_jobs()
-        client.info()
-        threads = set(threading.enumerate()) - before
-        assert {thread.name for thread in threads} - {"handshake"} == {"accepter", "server"}
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
+        clients = [served.dial_jobs() for _ in range(5)]
+        assert all(client.info() for client in clients)
+        client = clients[0]
+        assert {thread.name for thread in set(threading.enumerate()) - before} == {"loop"}
+        assert served.count_connections() == 5
+    assert served.count_connections() == 0
     with pytest.raises(UnreachableError):
         client.info()
     with pytest.raises(UnreachableError, match=f"no coordinator answers at {served.address}"):
         client.info()
 
 
-def test_stopping_before_starting_is_no_trouble() -> None:
+def test_stopping_twice_is_no_trouble() -> None:
     with serve(address=ANYWHERE) as served:
-        served.server.stop()
+        asyncio.run_coroutine_threadsafe(served.server.stop(), served.loop).result(20)
 
 
 def test_a_client_that_is_let_go_closes_its_connection_there_and_then(served: Served) -> None:
@@ -277,4 +280,4 @@ def test_a_thread_that_ends_leaves_its_connection_to_the_next(served: Served) ->
         thread = threading.Thread(target=lambda: proxy.call("info", []))
         thread.start()
         thread.join(20)
-    assert len(served.server._sessions) == len(proxy._idle) == 1
+    assert served.count_sessions() == len(proxy._idle) == 1

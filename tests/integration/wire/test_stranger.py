@@ -18,21 +18,22 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from headrace_wire import admission, server
 from headrace_wire.address import Address
 from headrace_wire.connection import dial
 from headrace_wire.errors import KeyRefusedError, UnreachableError
 from headrace_wire.framing import MAX_HANDSHAKE_FRAME_BYTES
 from headrace_wire.manager import QueueManager
-from headrace_wire.server import HardenedServer, ServerLimits
+from headrace_wire.server import ServerLimits
 from support import wire_server
 from support.wire_peer import dial_bare, is_challenge, read_to_end
 from support.wire_server import KEY, PATIENCE_SECONDS, serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-    from headrace_wire.connection import MsgpackConnection
+    from headrace_wire.handshake import Handshake
 
 #: A handshake that a test waits to see cut, in seconds.
 SHORT_SECONDS = 0.5
@@ -60,13 +61,13 @@ class Gauge:
 @pytest.fixture
 def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     """Counts the connections that are in their handshake."""
-    gauge, greet = Gauge(), HardenedServer._greet
+    gauge, admit = Gauge(), admission.admit
 
-    def greet_counted(self: HardenedServer, link: MsgpackConnection) -> str:
+    def admit_counted(key: bytes, names: Container[str]) -> Handshake[str]:
         with gauge.enter():
-            return greet(self, link)
+            return (yield from admit(key, names))
 
-    monkeypatch.setattr(HardenedServer, "_greet", greet_counted)
+    monkeypatch.setattr(server, "admit", admit_counted)
     return gauge
 
 
@@ -156,22 +157,6 @@ def test_a_wrong_key_is_refused_on_both_sides(caplog: pytest.LogCaptureFixture) 
     (logged,) = caplog.records
     pattern = r"refused 127\.0\.0\.1:\d+: it does not hold the key"
     assert re.fullmatch(pattern, logged.getMessage())
-
-
-def test_without_threads_a_connection_fails_and_the_next_one_does_not(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def start_none(thread: threading.Thread) -> None:
-        raise RuntimeError(f"can't start new thread {thread.name}")
-
-    with serve(ServerLimits(max_connections=3, max_pending=2)) as served:
-        with monkeypatch.context() as shortage:
-            shortage.setattr(threading.Thread, "start", start_none)
-            for _ in range(5):
-                with dial_bare(served.address) as sock:
-                    assert read_to_end(sock) == b""
-        assert caplog.text.count("cannot start a thread") == 5
-        assert served.dial_jobs().info()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
+from support.coordinators import run_coordinator
 
 #: Seconds for a scrape.
 PATIENCE_SECONDS = 30
@@ -34,7 +34,7 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> list[Metric]:
     folder = tmp_path_factory.mktemp("coordinator")
     anywhere = Address("127.0.0.1", 0)
     settings = CoordinatorSettings(folder, folder / "key", bind=anywhere, http=anywhere)
-    with Coordinator(settings) as coordinator:
+    with run_coordinator(settings) as coordinator:
         url = f"http://{coordinator.http_bound}/metrics"
         with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             text = answer.read().decode()

@@ -1,0 +1,108 @@
+"""The ticker: lets the queue see the time when something is due, or after a second.
+
+    due ─► look after the store ─► commit a tick ─► arm for the next deadline
+
+What comes to be due earlier brings the moment forward: see MomentSet. Started by the coordinator in
+its event loop, and stopped before the store is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Sequence
+
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.events import Event, MomentSet
+from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.store.need import RELIEF
+from headrace_wire.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+#: Seconds from one look after the store to the next, at least.
+CARE_SECONDS = 0.25
+
+#: Bounds for the pause between ticks, in seconds; within them it is until the next deadline.
+SHORTEST_TICK_SECONDS = 0.005
+LONGEST_TICK_SECONDS = 1.0
+
+#: Seconds until the next look where a timer rang before its moment by the coordinator's clock.
+SHORTEST_TIMER_SECONDS = 0.001
+
+
+class Ticker:
+    """Ticks a ledger, in the event loop's thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        #: The next tick and the earliest moment for it, by the coordinator's own clock.
+        self._moment, self._earliest = math.inf, -math.inf
+        self._next_care = 0.0
+
+    def start(self) -> None:
+        """Tick soon, and then whenever something is due."""
+        self._loop = asyncio.get_running_loop()
+        self.bring_forward(-math.inf)
+
+    def stop(self) -> None:
+        """Tick no more."""
+        self._loop = None
+        if self._timer:
+            self._timer.cancel()
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Listen to the ledger's events: what they bring about may come to be due early."""
+        for event in events:
+            if isinstance(event, MomentSet):
+                self.bring_forward(event.moment)
+
+    def bring_forward(self, moment: float) -> None:
+        """Tick at this moment, if it is earlier than that of the next tick."""
+        if moment < self._moment:
+            self._moment = moment
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._loop is None:
+            return
+        if self._timer:
+            self._timer.cancel()
+        left = max(self._moment, self._earliest) - self._ledger.now().monotonic
+        self._timer = self._loop.call_later(max(left, SHORTEST_TIMER_SECONDS), self._ring)
+
+    def _ring(self) -> None:
+        if max(self._moment, self._earliest) > self._ledger.now().monotonic:
+            self._arm()  # the coordinator's own clock stood still meanwhile
+            return
+        self._moment = math.inf  # what is due next is said below, or by an event of this tick
+        deadline: float | None = None
+        try:
+            self._look_after_store()
+            self._ledger.commit_now(lambda queue, now: queue.tick(now), RELIEF)
+            deadline = self._ledger.observe(_find_deadline)
+        except StoreError as error:  # the ledger has said so, and /readyz says it
+            log.debug("%s", error)
+        except Exception:
+            log.exception("the ticker failed once")
+        now = self._ledger.now().monotonic
+        self._earliest = now + SHORTEST_TICK_SECONDS
+        self._moment = min(self._moment, now + LONGEST_TICK_SECONDS)
+        if deadline is not None:
+            self._moment = min(self._moment, deadline)
+        self._arm()
+
+    def _look_after_store(self) -> None:
+        if time.monotonic() >= self._next_care:
+            self._next_care = time.monotonic() + CARE_SECONDS
+            self._ledger.compact()
+            self._ledger.mend()
+
+
+def _find_deadline(queue: Queue, _: Now) -> float | None:
+    return queue.next_deadline()

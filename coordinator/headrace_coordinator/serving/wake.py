@@ -1,0 +1,117 @@
+"""How a waiting call learns that something happened, without polling.
+
+A call notes the version of a topic, looks at the state, and if there is nothing for it waits until
+the version changes. So nothing that happens between the look and the wait is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TypeAlias
+
+#: A call that waits; its result says whether the topic was rung.
+Waiter: TypeAlias = "asyncio.Future[bool]"
+
+
+class Waiters:
+    """The calls that wait, by topic. All methods are for the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._rings = 0
+        self._versions: dict[str, int] = {}
+        self._forgotten = 0
+        #: The waiters of each topic with the version that they know, the oldest first.
+        self._waiting: dict[str, dict[Waiter, int]] = {}
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def version(self, topic: str) -> int:
+        """Return a number that changes when a topic is rung: note it, look, then ``wait``.
+
+        An unknown topic has that of the last one which was forgotten. So whoever noted it before a
+        topic was forgotten, and waits afterwards, does not miss its last ring.
+        """
+        return self._versions.get(topic, self._forgotten)
+
+    def ring(self, topic: str) -> None:
+        """Wake all who wait for a topic."""
+        self._rings += 1
+        self._versions[topic] = self._rings
+        for waiter in self._waiting.pop(topic, ()):
+            _wake(waiter, rung=True)
+
+    def ring_for_one(self, topic: str) -> None:
+        """Wake who has waited longest for a topic, and who calls ``pass_on`` if there is more."""
+        self._rings += 1
+        self._versions[topic] = self._rings
+        self.pass_on(topic)
+
+    def pass_on(self, topic: str) -> None:
+        """Wake the next one who waited when the topic was rung last, if there is one left."""
+        while waiting := self._waiting.get(topic):
+            waiter, version = next(iter(waiting.items()))
+            if version == self.version(topic):
+                return
+            self._leave(topic, waiter)
+            if not waiter.done():  # else it is on its way out, and its task comes to that later
+                waiter.set_result(True)
+                return
+
+    def forget(self, topic: str) -> None:
+        """Drop a topic for good, and wake all who wait for it."""
+        self.ring(topic)
+        del self._versions[topic]
+        self._forgotten = self._rings
+
+    async def wait(self, topic: str, version: int, deadline: float) -> bool:
+        """Wait until a topic has been rung since ``version`` was noted.
+
+        Returns False when the monotonic ``deadline`` came first or nobody may wait any more.
+        """
+        if self._closed or self.version(topic) != version:
+            return not self._closed
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(topic, {})[waiter] = version
+        seconds = max(0.0, deadline - time.monotonic())
+        timer = waiter.get_loop().call_later(seconds, _expire, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled() and waiter.done() and waiter.result():
+                self.pass_on(topic)  # it was woken for something that others may want
+            raise
+        finally:
+            timer.cancel()
+            self._leave(topic, waiter)
+
+    def close(self) -> None:
+        """Wake everybody; nobody waits here any more."""
+        self._closed = True
+        for waiting in self._waiting.values():
+            for waiter in waiting:
+                _wake(waiter, rung=False)
+        self._waiting.clear()
+
+    def count_waiters(self, topic: str) -> int:
+        """Return how many wait for a topic now."""
+        return len(self._waiting.get(topic, ()))
+
+    def _leave(self, topic: str, waiter: Waiter) -> None:
+        waiting = self._waiting.get(topic)
+        if waiting is not None:
+            waiting.pop(waiter, None)
+            if not waiting:
+                del self._waiting[topic]
+
+
+def _wake(waiter: Waiter, *, rung: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(rung)
+
+
+def _expire(waiter: Waiter) -> None:
+    _wake(waiter, rung=False)
