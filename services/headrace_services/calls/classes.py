@@ -70,6 +70,10 @@ class Classes(Protocol):
         """A functools.partial of the function of this name."""
         ...
 
+    def make_pattern(self, text: str | bytes, flags: int) -> Any:
+        """A regular expression."""
+        ...
+
     def make_exception(self, parts: ExceptionParts) -> Any:
         """An exception."""
         ...

@@ -53,6 +53,9 @@ class OutlineClasses:
         del extra
         return FrameOutline(kind, body)
 
+    def make_pattern(self, text: str | bytes, flags: int) -> Outline:
+        return Outline("Pattern", items=(text, flags))
+
     def make_exception(self, parts: ExceptionParts) -> Outline:
         return Outline(_shorten(parts.name), items=tuple(parts.args) if parts.whole else ())
 

@@ -90,6 +90,11 @@ class FoundClasses:
 
         return make_frame(kind, body, extra)
 
+    def make_pattern(self, text: str | bytes, flags: int) -> Any:
+        import re  # noqa: PLC0415 - few values have one
+
+        return re.compile(text, flags)
+
     def make_exception(self, parts: ExceptionParts) -> BaseException:
         return rebuild_exception(parts)
 

@@ -22,6 +22,7 @@ from headrace_services.calls import arrays as _arrays
 from headrace_services.calls import classes as _classes
 from headrace_services.calls import collected as _collected
 from headrace_services.calls import frames as _frames
+from headrace_services.calls import patterns as _patterns
 from headrace_services.calls import plain as _plain
 from headrace_services.calls.classes import Classes
 from headrace_services.calls.decoder import Decoder
@@ -40,7 +41,7 @@ from headrace_wire.parts import LARGE_BYTES, join, pack_parts
 _msgpack: Any = cast("Any", msgpack)
 
 #: Kinds of values that announce themselves.
-KINDS = (_arrays, _classes, _collected, _frames, _plain)
+KINDS = (_arrays, _classes, _collected, _frames, _patterns, _plain)
 
 #: How frames begin that are not plain msgpack.
 _NO_MSGPACK = 0xC1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import tracemalloc
@@ -10,6 +11,14 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property, partial
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +31,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_services.calls.functions import name_called
+from headrace_services.calls.outline import OUTLINES
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.values import pack_call, pack_value, unpack_value
 from support import calls_shop
@@ -110,6 +120,10 @@ def test_the_arguments_of_a_call_come_back_as_they_went(
         Counter("banana"), Counter({(1, 2): -3}), OrderedDict([("b", 1), ("a", [2])]), deque("ab"),
         deque([(1,), {2}], maxlen=2), Fraction(-3, 10**40), defaultdict(list, {"a": [bytearray()]}),
         defaultdict(None, {1: 2}), partial(int, "10", base=2), [Counter(), (deque(),)],
+        re.compile("(?i)a+\\d"), re.compile(b"\xff$", re.MULTILINE | re.LOCALE),
+        re.compile("a b", re.VERBOSE | re.ASCII), IPv4Address("10.0.0.1"),
+        IPv6Address("fe80::1%eth0"), IPv4Network("10.0.0.0/8"), IPv6Network("2001:db8::/32"),
+        IPv4Interface("10.0.0.1/8"), IPv6Interface("2001:db8::1/32"),
         Parcel(1, ("a",), Point(Pair(1, 2))), Right(0), np.datetime64("NaT", "s"),
     np.longdouble("1.1"),
         np.str_("ends with zero\0"), np.bytes_(b"\0"), np.dtype("<f4"), np.complex64(1 - 2j),
@@ -180,6 +194,22 @@ def test_a_containers_limits_and_factories_come_back(travel: Travel) -> None:
     marked.extra = 1
     with pytest.raises(TypeError, match="attributes of its own: 'extra'"):
         pack_value(marked)
+
+
+def test_a_pattern_keeps_its_meaning_and_none_that_is_too_long_travels(
+    travel: Travel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    back = travel(re.compile("^b", re.MULTILINE | re.DEBUG))
+    assert back.findall("a\nb") == ["b"]
+    printed, _ = capsys.readouterr()
+    assert printed.count("AT AT_BEGINNING") == 1  # where the program has compiled it
+    with pytest.raises(TypeError, match=r"the value, \[0\]: .* longer than 10,000 characters"):
+        pack_value([re.compile("a" * 10_001)])
+
+
+def test_a_pattern_is_compiled_only_where_it_is_used() -> None:
+    shown = unpack_value(b"\xc1\x00" + msgpack.packb([msgpack.ExtType(26, b""), "(", 0]), OUTLINES)
+    assert (shown.kind, shown.items) == ("Pattern", ("(", 0))
 
 
 def test_a_function_of_a_package_that_is_not_called_is_not_taken_from_a_value() -> None:

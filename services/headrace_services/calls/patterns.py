@@ -1,0 +1,70 @@
+"""Regular expressions and addresses of the internet: what the standard library makes of a text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from headrace_services.calls.encoder import FINDERS, TAKERS, Encoder, Taker, UntravelableError
+from headrace_services.calls.marks import Mark, expect
+
+if TYPE_CHECKING:
+    from headrace_services.calls.decoder import Decoder
+
+#: The longest pattern: those that are hostile take long to be compiled.
+LONGEST_PATTERN = 10_000
+
+#: Flags that say what a pattern means. DEBUG prints, and is left behind.
+_FLAGS = re.ASCII | re.IGNORECASE | re.LOCALE | re.MULTILINE | re.DOTALL | re.VERBOSE | re.UNICODE
+
+#: The longest text of an address, with a scope.
+_LONGEST_ADDRESS = 200
+
+_ADDRESSES = frozenset({
+    "IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface",
+})  # fmt: skip
+
+
+def _take_pattern(pattern: re.Pattern[Any], encoder: Encoder) -> list[Any]:
+    del encoder
+    if len(pattern.pattern) > LONGEST_PATTERN:
+        raise UntravelableError(pattern, f"it is longer than {LONGEST_PATTERN:,} characters")
+    return [_PATTERN.sign, pattern.pattern, pattern.flags & _FLAGS]
+
+
+def _build_pattern(items: list[Any], decoder: Decoder) -> Any:
+    text, flags = expect(items, (str, bytes), int)
+    if len(text) > LONGEST_PATTERN or flags & ~_FLAGS:
+        raise ValueError("this is no regular expression")
+    return decoder.classes.make_pattern(text, flags)
+
+
+def _take_address(address: Any, encoder: Encoder) -> list[Any]:
+    del encoder
+    text = str(address)
+    if len(text) > _LONGEST_ADDRESS:
+        raise UntravelableError(address, "its scope is too long")
+    return [_ADDRESS.sign, type(address).__name__, text]
+
+
+def _build_address(items: list[Any], decoder: Decoder) -> Any:
+    import ipaddress  # noqa: PLC0415 - few values have one
+
+    del decoder
+    name, text = expect(items, str, str)
+    if name not in _ADDRESSES or len(text) > _LONGEST_ADDRESS:
+        raise ValueError("this is no address")
+    return getattr(ipaddress, name)(text)
+
+
+def _find_address(kind: type) -> Taker | None:
+    module = sys.modules.get("ipaddress")
+    known = module is not None and kind.__name__ in _ADDRESSES
+    return _take_address if known and getattr(module, kind.__name__) is kind else None
+
+
+_PATTERN = Mark(26, _build_pattern)
+_ADDRESS = Mark(27, _build_address)
+TAKERS[re.Pattern] = _take_pattern
+FINDERS.append(_find_address)
