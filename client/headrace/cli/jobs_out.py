@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import click
 from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
-from headrace.cli.printing import say, say_json, say_text, tell
+from headrace.cli.printing import say, say_json, tell
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
     format_bytes,
-    format_table,
     format_time,
+    say_table,
     show_change,
     show_failure,
     show_status,
@@ -58,7 +57,7 @@ def jobs(data_jobs: bool, coordinator: Address, key_file: Path, as_json: bool) -
         for status in statuses
     ]
     headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
-    say_text(f"{format_table(headings, rows)}\n")
+    say_table(headings, rows, {"DONE", "FAILED"})
 
 
 @click.command()
@@ -113,7 +112,7 @@ def results(
     with Progress() as progress, stop_by_signals():
         code = deliver(
             found,
-            Target(sys.stdout.buffer, output, file_format),
+            Target(progress.open_output(), output, file_format),
             progress,
             as_json=as_json,
             wait_seconds=wait,

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from headrace.cli.options import connection_options, json_option, option
-from headrace.cli.printing import say_json, say_text, tell
+from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
-from headrace.cli.show import format_bytes, format_table, show_worker
+from headrace.cli.show import format_bytes, say_table, show_worker
 from headrace_wire.address import Address
 from headrace_wire.errors import EXIT_UNAVAILABLE
 
@@ -43,7 +43,7 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
         ]
         for status in statuses
     ]
-    say_text(f"{format_table(headings, rows)}\n")
+    say_table(headings, rows, {"BUSY", "DONE", "FAILED", "MEMORY"})
 
 
 @click.command()

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Protocol
+
 import click
 
 from headrace_wire.errors import OutputError
 from headrace_wire.printing import clean_line, write_json
+
+
+class Bar(Protocol):
+    """A progress bar that stands on the terminal's last line."""
+
+    def print_above(self, line: str) -> None:
+        """Print a line of text, and leave the bar where it is."""
+        ...
+
+    def close(self) -> None:
+        """End the bar, and go to the next line."""
+        ...
+
+
+class _Screen:
+    """The bar that is shown just now, if one is: no line of text may run into it."""
+
+    bar: Bar | None = None
+
+
+def set_bar(bar: Bar | None) -> None:
+    """Have what is printed from now on keep clear of this bar."""
+    _Screen.bar = bar
 
 
 def say(line: str) -> None:
@@ -20,6 +46,8 @@ def say_json(value: object) -> None:
 
 def say_text(text: str) -> None:
     """Print lines of a result, as they are. Raises OutputError where they cannot be written."""
+    if _Screen.bar is not None and sys.stdout.isatty():
+        _Screen.bar.close()
     try:
         click.echo(text, nl=False)
     except ConnectionError:
@@ -35,4 +63,8 @@ def explain_unwritten(error: OSError) -> OutputError:
 
 def tell(line: str) -> None:
     """Print one line for people on standard error."""
-    click.echo(clean_line(line), err=True)
+    cleaned = clean_line(line)
+    if _Screen.bar is not None:
+        _Screen.bar.print_above(cleaned)
+    else:
+        click.echo(cleaned, err=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-import click
-
+from headrace.cli import printing
 from headrace.cli.printing import tell
 from headrace_wire.printing import clean_line
 
-#: Characters of the bar.
-WIDTH = 30
+if TYPE_CHECKING:
+    from headrace.cli.bar import Bar
 
 
 class Progress:
@@ -20,8 +20,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._bar: Any = None
-        self._label = ""
+        self._bar: Bar | None = None
         self._told = ""
 
     def __enter__(self) -> Self:
@@ -38,31 +37,60 @@ class Progress:
     def begin(self, label: str, length: int) -> None:
         """Start a bar of this length in place of the last one."""
         self.close()
-        self._label = label = clean_line(label)
         if self._terminal:
-            bar = click.progressbar(
-                length=max(length, 1), label=label, file=sys.stderr, width=WIDTH, show_pos=True
-            )
-            self._bar = bar
-            self._bar.render_progress()
+            from headrace.cli.bar import Bar  # noqa: PLC0415 - rich is for terminals alone
+
+            self._bar = Bar(clean_line(label), length)
+            printing.set_bar(self._bar)
 
     def update(self, position: int, waiting_for: str = "") -> None:
         """Move the bar on, and say what the job waits for, if it does."""
         if self._bar is not None:
-            why = f": {clean_line(waiting_for)}" if waiting_for else ""
-            self._bar.label = f"{self._label}{why}"
-            self._bar.update(position - self._bar.pos)
-            self._bar.render_progress()
-        elif waiting_for and waiting_for != self._told:
-            tell(f"headrace: waiting: {waiting_for}")
-        self._told = waiting_for
+            self._bar.update(position, clean_line(waiting_for))
+        else:
+            self._tell_once(waiting_for)
 
     def tell_waiting(self, waiting_for: str) -> None:
         """Say what is waited for, where the bar stands."""
-        self.update(self._bar.pos if self._bar is not None else 0, waiting_for)
+        if self._bar is not None:
+            self._bar.note_waiting(clean_line(waiting_for))
+        else:
+            self._tell_once(waiting_for)
+
+    def open_output(self) -> BinaryIO:
+        """Standard output. Where it is a terminal, too, the bar ends before the first result."""
+        stream = sys.stdout.buffer
+        if self._terminal and sys.stdout.isatty():
+            return cast("BinaryIO", _AfterBar(stream, self.close))
+        return stream
 
     def close(self) -> None:
-        """Leave the terminal's line."""
+        """End the bar and leave the terminal's line."""
         if self._bar is not None:
-            self._bar.render_finish()
+            printing.set_bar(None)
+            self._bar.close()
             self._bar = None
+
+    def _tell_once(self, waiting_for: str) -> None:
+        if waiting_for and waiting_for != self._told:
+            tell(f"headrace: waiting: {waiting_for}")
+        self._told = waiting_for
+
+
+class _AfterBar:
+    """A stream to which nothing is written before the bar has ended."""
+
+    def __init__(self, stream: BinaryIO, end_bar: Callable[[], None]) -> None:
+        self._stream = stream
+        self._end_bar = end_bar
+
+    def write(self, content: bytes) -> int:
+        self._end_bar()
+        return self._stream.write(content)
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        self._end_bar()
+        self._stream.writelines(lines)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

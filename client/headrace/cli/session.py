@@ -7,7 +7,6 @@ cluster (embedded or at an address) ─► submit ─► values ─► the servi
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -91,7 +90,7 @@ def carry_out(
         if options.detach:
             _say_submitted(job, as_json=options.as_json)
             return
-        target = Target(sys.stdout.buffer, output, file_format)
+        target = Target(progress.open_output(), output, file_format)
         code = deliver(
             job,
             target,

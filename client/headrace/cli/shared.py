@@ -8,9 +8,9 @@ import click
 from msgspec.structs import asdict
 
 from headrace.cli.options import connection_options, json_option
-from headrace.cli.printing import say_json, say_text, tell
+from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
-from headrace.cli.show import format_bytes, format_table
+from headrace.cli.show import format_bytes, say_table
 from headrace_wire.address import Address
 
 
@@ -41,8 +41,8 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
         ]
         for status in statuses
     ]
-    table = format_table(["NAME", "KIND", "ITEMS", "SIZE", "WAITING"], rows)
-    say_text(f"{table}\n")
+    headings = ["NAME", "KIND", "ITEMS", "SIZE", "WAITING"]
+    say_table(headings, rows, {"ITEMS", "SIZE", "WAITING"})
 
 
 @shared.command()

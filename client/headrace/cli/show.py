@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec.structs import asdict
 
-from headrace.cli.printing import say_json, tell
+from headrace.cli.printing import say_json, say_text, tell
 from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
@@ -91,6 +92,18 @@ def format_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def say_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()
+) -> None:
+    """Print a table; on a terminal it fits in there, with ``numbers`` to the right of theirs."""
+    if sys.stdout.isatty():
+        from headrace.cli.tables import draw_table  # noqa: PLC0415 - rich is for terminals alone
+
+        say_text(draw_table(headings, rows, numbers))
+    else:
+        say_text(f"{format_table(headings, rows)}\n")
 
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,98 @@
+"""A progress bar on a terminal, drawn by rich; imported only where there is one."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterable
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+#: Characters of the bar, where the terminal is wide enough.
+WIDTH = 30
+
+#: Times a second that it is drawn anew, as the time goes on even where nothing happens.
+DRAWN_PER_SECOND = 4
+
+#: Seconds of the past from which the time that is left is estimated.
+ESTIMATED_FROM_SECONDS = 300
+
+
+class Bar:
+    """A bar on standard error, from its making until it is closed; both from the same thread."""
+
+    def __init__(self, label: str, length: int) -> None:
+        self._drawing = _Drawing(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, table_column=Column(max_width=WIDTH)),
+            _Count(table_column=Column(no_wrap=True)),
+            _Times(table_column=Column(no_wrap=True)),
+            console=_TerminalConsole(stderr=True, force_terminal=True, force_jupyter=False),
+            refresh_per_second=DRAWN_PER_SECOND,
+            speed_estimate_period=ESTIMATED_FROM_SECONDS,
+            redirect_stdout=False,  # results are bytes, and are none of its business
+        )
+        self._task = self._drawing.add_task(label, total=max(length, 1))
+        self._drawing.start()
+
+    def update(self, position: int, waiting_for: str) -> None:
+        """Move on to this position, and say what is waited for, "" for nothing."""
+        self._drawing.waiting_for = waiting_for
+        self._drawing.update(self._task, completed=position)
+
+    def note_waiting(self, waiting_for: str) -> None:
+        """Say what is waited for, and stay."""
+        self._drawing.waiting_for = waiting_for
+
+    def print_above(self, line: str) -> None:
+        """Print a line for people, above the bar."""
+        self._drawing.console.print(Text(line), soft_wrap=True)
+
+    def close(self) -> None:
+        """Draw it for the last time and go to the next line."""
+        self._drawing.waiting_for = ""
+        with contextlib.suppress(OSError):  # the terminal is gone, and nobody sees it
+            self._drawing.stop()
+
+
+class _Drawing(Progress):
+    """The bar, and below it what is waited for."""
+
+    waiting_for = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.waiting_for:
+            yield Text(f"waiting: {self.waiting_for}")
+
+
+class _TerminalConsole(Console):
+    """One that leaves the cursor on: a process that is killed could not show it again."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        del show
+        return False
+
+
+class _Count(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f}")
+
+
+class _Times(ProgressColumn):
+    """How long it has taken, and may still take."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time if task.finished else task.elapsed
+        words = f"{_write_time(elapsed or 0.0)} elapsed"
+        left = task.time_remaining
+        if left and not task.finished:
+            words += f", about {_write_time(left)} left"
+        return Text(words)
+
+
+def _write_time(seconds: float) -> str:
+    return str(dt.timedelta(seconds=round(seconds)))
