@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
 from headrace_wire.bounds import Identifier, check_value, fit_name
 from headrace_wire.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,9 @@ def load_service(name: str) -> Service:
 
 
 @cache
-def _find_entries() -> metadata.EntryPoints:
+def _find_entries() -> EntryPoints:
+    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+
     # Kept, as it takes some milliseconds: slots, which are forked, know what the worker found.
     return metadata.entry_points(group=GROUP)
 

@@ -32,6 +32,11 @@ HEAVY = {
 #: What only a coordinator needs that is scraped.
 OF_METRICS = {"http.server", "prometheus_client"}
 
+#: The most memory in MiB that idle processes have: of a program with an embedded pool of two slots,
+#: and of a coordinator and a worker with as many.
+MOST_POOL_MIB = 90
+MOST_SITE_MIB = 90
+
 #: What a client needs, and processes that serve do not.
 OF_CLIENTS = {"headrace.cluster", "headrace.cli.session", "headrace.submission"}
 
@@ -115,7 +120,7 @@ def test_a_coordinator_that_nobody_scrapes_has_no_metrics(tmp_path: Path) -> Non
         assert not read_imports(site.coordinator) & OF_METRICS
 
 
-def test_a_client_has_nothing_that_only_makes_classes(tmp_path: Path) -> None:
+def test_a_client_has_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "shelf.py").touch()
     with open_site(tmp_path, workers=0) as site:
@@ -126,14 +131,15 @@ def test_a_client_has_nothing_that_only_makes_classes(tmp_path: Path) -> None:
         )  # fmt: skip
         value, modules = json.loads(done.stdout)
         assert value == 42
-        assert not {"click", "dataclasses", "inspect", "stringprep"} & set(modules)
+        assert not (HEAVY | OF_METRICS | {"click", "importlib.metadata", "psutil"}) & set(modules)
 
 
 def test_coordinator_worker_and_two_slots_take_little_memory(tmp_path: Path) -> None:
     with open_site(tmp_path, "--http", "127.0.0.1:0", workers=0) as site:
         worker = site.add_worker("--slots", "2")
         assert site.shell.run("submit", "primes", "count", "0", "1000").out == "168\n"
-        assert measure_mib(site.coordinator.pid) + measure_mib(worker.pid) < 90
+        pids = (site.coordinator.pid, worker.pid)
+        wait_until(lambda: sum(map(measure_mib, pids)) < MOST_SITE_MIB)
 
 
 def test_an_embedded_pool_takes_little_memory() -> None:
@@ -143,7 +149,7 @@ def test_an_embedded_pool_takes_little_memory() -> None:
     ) as program:  # fmt: skip
         assert program.stdout
         assert program.stdout.readline() == "3\n"
-        assert measure_mib(program.pid) < 75
+        wait_until(lambda: measure_mib(program.pid) < MOST_POOL_MIB)
         program.communicate("")
 
 

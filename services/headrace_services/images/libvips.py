@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
-from importlib import metadata, util
+from importlib import util
 from typing import Any
 
 #: The distribution that brings libvips along, in the version of libvips.
@@ -33,6 +33,8 @@ def name_engine() -> str:
     Loaded only where the system's own is used: an agent names its engines and needs no more of
     them. Raises ImportError or OSError where pyvips or its library is missing.
     """
+    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+
     if util.find_spec("pyvips") and util.find_spec("_libvips"):
         with suppress(metadata.PackageNotFoundError):
             return f"libvips {metadata.version(_CARRIER)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING, Protocol
 
 from headrace_services.primes.primesieve import Primesieve, load_primesieve
@@ -51,6 +50,8 @@ def name_engine() -> str:
     found = find_primesieve()
     if found is not None:
         return found.name
+    from importlib import metadata  # noqa: PLC0415 - mail headers and archives, for whoever needs it
+
     try:
         return f"NumPy sieve {metadata.version('numpy')}"
     except metadata.PackageNotFoundError:
