@@ -12,21 +12,19 @@ when it is killed.
 
 from __future__ import annotations
 
-import os
+import asyncio
 import secrets
 import sys
-import traceback
 from pathlib import Path
 
 from benchmarks.systems.system import SLOTS
 from headrace_wire.address import parse_address
 from headrace_wire.api import JobQueueApi, ResultQueueApi
 from headrace_wire.batch import pack_batch
+from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
-from headrace_wire.loop import Answer, Loop, Run
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneRun, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
-from headrace_wire.steps import Bell
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS
@@ -54,9 +52,9 @@ VALUE = b"\xc0"
 class IdleWorker:
     """A worker that has every outcome at once."""
 
-    def __init__(self, loop: Loop, manager: QueueManager) -> None:
-        self._jobs, self._beats = manager.loop_jobs(loop), manager.loop_jobs(loop)
-        self._results = manager.loop_results(loop)
+    def __init__(self, manager: QueueManager) -> None:
+        self._jobs, self._beats = manager.async_jobs(), manager.async_jobs()
+        self._results = manager.async_results()
         self._info = WorkerInfo(
             id=secrets.token_hex(8),
             name=f"idle-{secrets.token_hex(4)}",
@@ -70,15 +68,19 @@ class IdleWorker:
         )
         self._holdings = Holdings()
         self._granted: list[Lease] = []
-        self._room, self._work = Bell(loop), Bell(loop)
+        self._changed = asyncio.Condition()
 
-    def start(self) -> Answer[None]:
-        """Introduce it, and let it work."""
-        yield from self._jobs.call(JobQueueApi.register, self._info, ())
-        for call in (self._lease(), self._report(), self._beat()):
-            Run(call, end_process)
+    async def register(self) -> None:
+        """Introduce it."""
+        await self._jobs.call(JobQueueApi.register, self._info, ())
 
-    def _lease(self) -> Answer[None]:
+    async def work(self) -> None:
+        """Work for ever."""
+        async with asyncio.TaskGroup() as group:
+            for call in (self._lease(), self._report(), self._beat()):
+                group.create_task(call)
+
+    async def _lease(self) -> None:
         number = 0
         while True:
             number += 1
@@ -89,28 +91,28 @@ class IdleWorker:
                 wait_seconds=LEASE_WAIT_SECONDS,
                 known_jobs=self._holdings.known_jobs(),
             )
-            grant = yield from self._jobs.call(JobQueueApi.lease, request)
+            grant = await self._jobs.call(JobQueueApi.lease, request)
             self._holdings.take(grant.leases, number)
             self._granted += grant.leases
-            self._work.ring()
-            while len(self._granted) >= LEASES_HELD:
-                yield self._room.wait()
+            async with self._changed:
+                self._changed.notify_all()
+                await self._changed.wait_for(lambda: len(self._granted) < LEASES_HELD)
 
-    def _report(self) -> Answer[None]:
+    async def _report(self) -> None:
         number = 0
         while True:
-            while not self._granted:
-                yield self._work.wait()
-            leases, self._granted = self._granted, []
-            self._room.ring()
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._granted)
+                leases, self._granted = self._granted, []
+                self._changed.notify_all()
             number += 1
             runs = tuple(run for lease in leases for run in _finish(lease))
             report = Report(self._info.id, number, runs, (), (), ())
-            yield from self._results.call(ResultQueueApi.report, report)
+            await self._results.call(ResultQueueApi.report, report)
             for lease in leases:
                 self._holdings.release(lease.id, lease.stop - lease.start)
 
-    def _beat(self) -> Answer[None]:
+    async def _beat(self) -> None:
         orders = 0
         while True:
             request, leases = self._holdings.snapshot()
@@ -124,14 +126,8 @@ class IdleWorker:
                 wait_seconds=LONGEST_BEAT_SECONDS,
                 orders=orders,
             )
-            told = yield from self._beats.call(JobQueueApi.heartbeat, beat)
+            told = await self._beats.call(JobQueueApi.heartbeat, beat)
             orders = told.number
-
-
-def end_process(_: None, error: BaseException | None) -> None:
-    """What becomes of a crowd of which one fails: it would measure something else."""
-    traceback.print_exception(error)
-    os._exit(1)
 
 
 def _finish(lease: Lease) -> list[DoneRun]:
@@ -145,20 +141,24 @@ def _finish(lease: Lease) -> list[DoneRun]:
     return runs
 
 
-def gather(loop: Loop, manager: QueueManager, workers: int) -> Answer[None]:
-    """Start so many workers, and let them work for ever."""
-    for _ in range(workers):
-        yield from IdleWorker(loop, manager).start()
-    yield Bell(loop).wait()
+async def gather(manager: QueueManager, count: int) -> None:
+    """Let so many workers work for ever. The process ends with the first that fails: such a crowd
+    would measure something else.
+    """
+    workers = [IdleWorker(manager) for _ in range(count)]
+    for worker in workers:
+        await worker.register()
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker.work())
 
 
 def main() -> None:
     address, key_file, workers = sys.argv[1:]
-    loop = Loop("crowd")
     manager = QueueManager(
         parse_address(address), load_key(Path(key_file)), patience_seconds=PATIENCE_SECONDS
     )
-    loop.run(gather(loop, manager, int(workers)))
+    run(gather(manager, int(workers)))
 
 
 if __name__ == "__main__":

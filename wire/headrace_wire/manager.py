@@ -5,7 +5,7 @@
     QueueManager(address, key).shared()  ─► SharedApi
 
 ``async_jobs``, ``async_results`` and ``async_shared`` are for tasks of an event loop instead of
-threads; ``loop_jobs`` and ``loop_results`` for calls that wait in a loop of our own.
+threads.
 
 Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
@@ -26,8 +26,6 @@ from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueAp
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import SERIALIZER, MsgpackConnection, ask_for, register_serializer
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
-from headrace_wire.loop import Loop
-from headrace_wire.loop_caller import LoopCaller
 from headrace_wire.pauses import draw_pauses
 from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.timeouts import LOOK_SECONDS, Limit, find_limit, shorten_waits
@@ -336,35 +334,6 @@ class QueueManager(managers.BaseManager):
         from headrace_wire.async_caller import AsyncCaller  # noqa: PLC0415 - asyncio takes a while
 
         return AsyncCaller(
-            name,
-            cast("Address", self.address),
-            self._key,
-            answer_seconds=answer_seconds,
-            patience_seconds=self._patience_seconds if patient else 0.0,
-            on_lost=self._on_lost,
-        )
-
-    def loop_jobs(
-        self, loop: Loop, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
-    ) -> LoopCaller[JobQueueApi]:
-        """The job queue of the coordinator, for calls from a loop; see ``jobs``.
-
-        Not ``patient``: tried just once. ``stop`` and ``close`` have no say in it: calls are called
-        off, and connections closed, in the loop.
-        """
-        return self._loop_caller(loop, "jobs", answer_seconds, patient=patient)
-
-    def loop_results(
-        self, loop: Loop, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
-    ) -> LoopCaller[ResultQueueApi]:
-        """The result queue of the coordinator, for calls from a loop; see ``loop_jobs``."""
-        return self._loop_caller(loop, "results", answer_seconds, patient=patient)
-
-    def _loop_caller(
-        self, loop: Loop, name: str, answer_seconds: float, *, patient: bool
-    ) -> LoopCaller[Any]:
-        return LoopCaller(
-            loop,
             name,
             cast("Address", self.address),
             self._key,
