@@ -16,7 +16,7 @@ from headrace_services.calls.encoder import ADVICE, FINDERS, Encoder, Taker, Unt
 from headrace_services.calls.marks import Mark, expect
 
 if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
+    from headrace_services.calls.building import Building
 
 #: Item types without fields, as NumPy writes them: byte order, kind, bytes, unit of time.
 _SIMPLE = re.compile(r"[<>|=][biufcSUVmM]\d{1,10}(\[\d{0,10}[a-zA-Z]{1,7}\])?", re.ASCII)
@@ -90,11 +90,11 @@ def _take_array(array: Any, encoder: Encoder) -> list[Any]:
     return [_ARRAY.sign, words, list(array.shape), fortran]
 
 
-def _build_array(items: list[Any], decoder: Decoder) -> Any:
+def _build_array(items: list[Any], building: Building) -> Any:
     import numpy as np  # noqa: PLC0415 - see module
 
     words, sizes, fortran = expect(items, (str, list), list, bool)
-    dtype, shape, body = _read_dtype(words), _read_shape(sizes), decoder.take_buffer()
+    dtype, shape, body = _read_dtype(words), _read_shape(sizes), building.take_buffer()
     if dtype.itemsize * prod(shape) != len(body):
         raise ValueError("an array's size is not that of its items")
     order: Literal["C", "F"] = "F" if fortran else "C"
@@ -111,10 +111,10 @@ def _take_scalar(scalar: Any, encoder: Encoder) -> list[Any]:
     return [_SCALAR.sign, _describe(scalar.dtype, scalar), scalar.tobytes()]
 
 
-def _build_scalar(items: list[Any], decoder: Decoder) -> Any:
+def _build_scalar(items: list[Any], building: Building) -> Any:
     import numpy as np  # noqa: PLC0415 - see module
 
-    del decoder
+    del building
     words, body = expect(items, (str, list), bytes)
     dtype = _read_dtype(words)
     if dtype.itemsize != len(body):
@@ -130,10 +130,10 @@ def _take_text(text: Any, encoder: Encoder) -> list[Any]:
     return [_TEXT.sign, str.__getitem__(text, slice(None))]
 
 
-def _build_text(items: list[Any], decoder: Decoder) -> Any:
+def _build_text(items: list[Any], building: Building) -> Any:
     import numpy as np  # noqa: PLC0415 - see module
 
-    del decoder
+    del building
     (text,) = expect(items, (str, bytes))
     return np.str_(text) if isinstance(text, str) else np.bytes_(text)
 
@@ -143,8 +143,8 @@ def _take_dtype(dtype: Any, encoder: Encoder) -> list[Any]:
     return [_DTYPE.sign, _describe(dtype, dtype)]
 
 
-def _build_dtype(items: list[Any], decoder: Decoder) -> Any:
-    del decoder
+def _build_dtype(items: list[Any], building: Building) -> Any:
+    del building
     return _read_dtype(expect(items, (str, list))[0])
 
 

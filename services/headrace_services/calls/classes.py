@@ -6,10 +6,9 @@ They travel as the name of their class and their parts; ``rebuilding`` puts them
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from msgspec import Struct
-
+from headrace_services.calls.building import Building, ExceptionParts
 from headrace_services.calls.encoder import (
     ADVICE,
     FINDERS,
@@ -26,61 +25,8 @@ from headrace_services.calls.named import (
     name_object,
 )
 
-if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
-
 #: What to do about a class that the other side could not find.
 _ADVICE = f"move the class to a module that workers can import, or {ADVICE}"
-
-
-class ExceptionParts(Struct, frozen=True):
-    """An exception in parts that can travel: its class's name, ``args``, attributes and text.
-
-    ``whole`` tells whether the arguments are all there; ``lost`` says in words what is not.
-    """
-
-    name: str
-    args: list[Any]
-    state: dict[str, Any]
-    text: str
-    whole: bool = True
-    lost: str = ""
-
-
-class Classes(Protocol):
-    """What is made of values of named classes. Whatever it raises says that nothing is."""
-
-    def make_member(self, name: str, member: str | int) -> Any:
-        """A member of an enum by its name, or by its number for flags."""
-        ...
-
-    def make_dataclass(self, name: str, parts: dict[str, Any], others: dict[str, Any]) -> Any:
-        """An instance of a dataclass with these fields and other attributes."""
-        ...
-
-    def make_named_tuple(self, name: str, items: list[Any], others: dict[str, Any]) -> Any:
-        """A named tuple of these items, with other attributes."""
-        ...
-
-    def make_default(self, name: str | None, pairs: dict[Any, Any]) -> Any:
-        """A defaultdict whose factory has this name."""
-        ...
-
-    def make_partial(self, name: str, args: list[Any], kwds: dict[str, Any]) -> Any:
-        """A functools.partial of the function of this name."""
-        ...
-
-    def make_pattern(self, text: str | bytes, flags: int) -> Any:
-        """A regular expression."""
-        ...
-
-    def make_exception(self, parts: ExceptionParts) -> Any:
-        """An exception."""
-        ...
-
-    def make_frame(self, kind: str, body: memoryview, extra: list[Any]) -> Any:
-        """A frame of pandas or polars, or a table or array of Arrow, from its stream."""
-        ...
 
 
 #: Attributes that Python's own exceptions keep beside their arguments, and outside of ``__dict__``.
@@ -196,22 +142,22 @@ def _refuse(kind: type) -> Taker | None:
     return refuse
 
 
-def _build_member(items: list[Any], decoder: Decoder) -> Any:
-    return decoder.classes.make_member(*expect(items, str, (str, int)))
+def _build_member(items: list[Any], building: Building) -> Any:
+    return building.classes.make_member(*expect(items, str, (str, int)))
 
 
-def _build_dataclass(items: list[Any], decoder: Decoder) -> Any:
+def _build_dataclass(items: list[Any], building: Building) -> Any:
     name, names, others, *parts = items
     expect([name, names, others], str, list, list)
     fields = dict(zip(names, parts[: len(names)], strict=True))
-    return decoder.classes.make_dataclass(name, fields, _name_others(others, parts[len(names) :]))
+    return building.classes.make_dataclass(name, fields, _name_others(others, parts[len(names) :]))
 
 
-def _build_named_tuple(items: list[Any], decoder: Decoder) -> Any:
+def _build_named_tuple(items: list[Any], building: Building) -> Any:
     name, others, *parts = items
     expect([name, others], str, list)
     count = len(parts) - len(others)
-    return decoder.classes.make_named_tuple(
+    return building.classes.make_named_tuple(
         name, parts[:count], _name_others(others, parts[count:])
     )
 
@@ -222,11 +168,11 @@ def _name_others(names: list[Any], parts: list[Any]) -> dict[str, Any]:
     return dict(zip(names, parts, strict=True))
 
 
-def _build_exception(items: list[Any], decoder: Decoder) -> Any:
+def _build_exception(items: list[Any], building: Building) -> Any:
     name, args, state, text, whole, lost = expect(items, str, list, dict, str, bool, str)
     if not all(isinstance(key, str) for key in state):
         raise ValueError("an attribute of an exception has no name")
-    return decoder.classes.make_exception(ExceptionParts(name, args, state, text, whole, lost))
+    return building.classes.make_exception(ExceptionParts(name, args, state, text, whole, lost))
 
 
 _MEMBER = Mark(48, _build_member)

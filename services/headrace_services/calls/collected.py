@@ -18,7 +18,7 @@ from headrace_services.calls.marks import Mark, expect
 from headrace_wire.errors import UsageError
 
 if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
+    from headrace_services.calls.building import Building
 
 
 def _refuse_attributes(value: object) -> None:
@@ -41,8 +41,8 @@ def _take_counter(counter: Counter[Any], encoder: Encoder) -> list[Any]:
     return [_COUNTER.sign, *secure([dict(counter)])]
 
 
-def _build_counter(items: list[Any], decoder: Decoder) -> Counter[Any]:
-    del decoder
+def _build_counter(items: list[Any], building: Building) -> Counter[Any]:
+    del building
     made: Counter[Any] = Counter()
     # Not by ``update``, which adds up.
     dict[Any, Any].update(made, expect(items, dict)[0])
@@ -55,8 +55,8 @@ def _take_ordered(ordered: OrderedDict[Any, Any], encoder: Encoder) -> list[Any]
     return [_ORDERED.sign, *secure([dict(ordered)])]
 
 
-def _build_ordered(items: list[Any], decoder: Decoder) -> OrderedDict[Any, Any]:
-    del decoder
+def _build_ordered(items: list[Any], building: Building) -> OrderedDict[Any, Any]:
+    del building
     return OrderedDict(expect(items, dict)[0])
 
 
@@ -67,9 +67,9 @@ def _take_default(default: defaultdict[Any, Any], encoder: Encoder) -> list[Any]
     return [_DEFAULT.sign, name, *secure([dict(default)])]
 
 
-def _build_default(items: list[Any], decoder: Decoder) -> Any:
+def _build_default(items: list[Any], building: Building) -> Any:
     name, pairs = expect(items, (str, type(None)), dict)
-    return decoder.classes.make_default(name, pairs)
+    return building.classes.make_default(name, pairs)
 
 
 def _take_deque(items: deque[Any], encoder: Encoder) -> list[Any]:
@@ -77,8 +77,8 @@ def _take_deque(items: deque[Any], encoder: Encoder) -> list[Any]:
     return [_DEQUE.sign, items.maxlen, *secure(list(items))]
 
 
-def _build_deque(items: list[Any], decoder: Decoder) -> deque[Any]:
-    del decoder
+def _build_deque(items: list[Any], building: Building) -> deque[Any]:
+    del building
     length, *rest = items
     expect([length], (int, type(None)))
     return deque(rest, length)
@@ -89,8 +89,8 @@ def _take_fraction(fraction: Fraction, encoder: Encoder) -> list[Any]:
     return [_FRACTION.sign, fraction.numerator, fraction.denominator]
 
 
-def _build_fraction(items: list[Any], decoder: Decoder) -> Fraction:
-    del decoder
+def _build_fraction(items: list[Any], building: Building) -> Fraction:
+    del building
     return Fraction(*expect(items, int, int))
 
 
@@ -101,9 +101,9 @@ def _take_partial(part: partial[Any], encoder: Encoder) -> list[Any]:
     return [_PARTIAL.sign, name, *secure([list(part.args), part.keywords])]
 
 
-def _build_partial(items: list[Any], decoder: Decoder) -> Any:
+def _build_partial(items: list[Any], building: Building) -> Any:
     name, args, kwds = expect(items, str, list, dict)
-    return decoder.classes.make_partial(name, args, kwds)
+    return building.classes.make_partial(name, args, kwds)
 
 
 _COUNTER = Mark(20, _build_counter)

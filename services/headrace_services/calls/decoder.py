@@ -1,19 +1,17 @@
 """The decoder: builds values again from bytes that may be hostile.
 
 Nothing that arrives is run. Classes are asked for by name from ``Classes``, which decides what may
-be found; see ``classes``.
+be found; see ``building``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgpack
 
+from headrace_services.calls.building import Classes
 from headrace_services.calls.marks import MARKS, Mark
-
-if TYPE_CHECKING:
-    from headrace_services.calls.classes import Classes
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)

@@ -17,7 +17,8 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from headrace_services.calls.classes import ExceptionParts, take_apart
+from headrace_services.calls.building import ExceptionParts
+from headrace_services.calls.classes import take_apart
 from headrace_services.calls.rebuilding import (
     IMPORTED,
     add_note,

@@ -16,7 +16,7 @@ from headrace_services.calls.marks import Mark, expect
 from headrace_services.permits import RefusedError
 
 if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
+    from headrace_services.calls.building import Building
 
 #: What kinds there are, by the library and the class.
 KINDS = (
@@ -121,12 +121,12 @@ def _take(kind: str) -> Taker:
     return take
 
 
-def _build(items: list[Any], decoder: Decoder) -> Any:
+def _build(items: list[Any], building: Building) -> Any:
     kind, *extra = items
     expect([kind], str)
     if kind not in KINDS or len(extra) != (kind == "pandas.Series"):
         raise ValueError("a frame of a kind that is not known")
-    return decoder.classes.make_frame(kind, decoder.take_buffer(), extra)
+    return building.classes.make_frame(kind, building.take_buffer(), extra)
 
 
 def make_frame(kind: str, body: memoryview, extra: list[Any]) -> Any:

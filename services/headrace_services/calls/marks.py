@@ -8,18 +8,17 @@ another anywhere, as keys of a dict too, and neither side recurses in Python.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgpack
 
-if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
+from headrace_services.calls.building import Building
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
 #: Makes a value of the items behind its mark. Anything that it raises stands for malformed bytes.
-Builder = Callable[[list[Any], "Decoder"], Any]
+Builder = Callable[[list[Any], Building], Any]
 
 
 class Mark:

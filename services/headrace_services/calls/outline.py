@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from headrace_services.calls.classes import ExceptionParts
+from headrace_services.calls.building import ExceptionParts
 
 
 class Outline(Struct, frozen=True, eq=False):

@@ -10,7 +10,7 @@ from headrace_services.calls.encoder import FINDERS, TAKERS, Encoder, Taker, Unt
 from headrace_services.calls.marks import Mark, expect
 
 if TYPE_CHECKING:
-    from headrace_services.calls.decoder import Decoder
+    from headrace_services.calls.building import Building
 
 #: The longest pattern: those that are hostile take long to be compiled.
 LONGEST_PATTERN = 10_000
@@ -33,11 +33,11 @@ def _take_pattern(pattern: re.Pattern[Any], encoder: Encoder) -> list[Any]:
     return [_PATTERN.sign, pattern.pattern, pattern.flags & _FLAGS]
 
 
-def _build_pattern(items: list[Any], decoder: Decoder) -> Any:
+def _build_pattern(items: list[Any], building: Building) -> Any:
     text, flags = expect(items, (str, bytes), int)
     if len(text) > LONGEST_PATTERN or flags & ~_FLAGS:
         raise ValueError("this is no regular expression")
-    return decoder.classes.make_pattern(text, flags)
+    return building.classes.make_pattern(text, flags)
 
 
 def _take_address(address: Any, encoder: Encoder) -> list[Any]:
@@ -48,10 +48,10 @@ def _take_address(address: Any, encoder: Encoder) -> list[Any]:
     return [_ADDRESS.sign, type(address).__name__, text]
 
 
-def _build_address(items: list[Any], decoder: Decoder) -> Any:
+def _build_address(items: list[Any], building: Building) -> Any:
     import ipaddress  # noqa: PLC0415 - few values have one
 
-    del decoder
+    del building
     name, text = expect(items, str, str)
     if name not in _ADDRESSES or len(text) > _LONGEST_ADDRESS:
         raise ValueError("this is no address")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import MemberDescriptorType
 from typing import Any, cast
 
-from headrace_services.calls.classes import ExceptionParts
+from headrace_services.calls.building import ExceptionParts
 from headrace_services.calls.functions import HARMLESS, was_called
 from headrace_services.calls.named import (
     MISSING,

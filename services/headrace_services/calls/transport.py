@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, cast, get_args
 
-from headrace_services.calls.classes import Classes
+from headrace_services.calls.building import Classes
 from headrace_services.calls.encoder import ADVICE
 from headrace_services.calls.rebuilding import IMPORTED
 from headrace_services.calls.values import pack_call, pack_value, unpack_value

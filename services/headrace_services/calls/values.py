@@ -24,7 +24,7 @@ from headrace_services.calls import collected as _collected
 from headrace_services.calls import frames as _frames
 from headrace_services.calls import patterns as _patterns
 from headrace_services.calls import plain as _plain
-from headrace_services.calls.classes import Classes
+from headrace_services.calls.building import Classes
 from headrace_services.calls.decoder import Decoder
 from headrace_services.calls.encoder import (
     ADVICE,

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from headrace_wire.errors import UsageError
-from headrace_worker.launch.exit_watch import JoinThread
+from headrace_worker.launch.exit_watch import Child, JoinThread
 from headrace_worker.launch.fork_server import (
     REPORT,
     Hello,
@@ -58,24 +58,6 @@ class Server(Protocol):
     def kill(self) -> None: ...
 
     def wait(self) -> object: ...
-
-
-class Child(Protocol):
-    """A slot's process, in the words of multiprocessing."""
-
-    @property
-    def pid(self) -> int | None: ...
-
-    @property
-    def exitcode(self) -> int | None:
-        """How it ended, negative for a signal. None while it runs, and where nobody knows."""
-        ...
-
-    def join(self, timeout: float | None = None) -> None: ...
-
-    def kill(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def make_launcher(

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from headrace_services.calls.classes import ExceptionParts
+from headrace_services.calls.building import ExceptionParts
 from headrace_services.calls.errors import (
     RemoteError,
     pack_error,
