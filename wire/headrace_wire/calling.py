@@ -7,92 +7,99 @@ They are BaseManager's; arguments and values are those of the method's signature
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Raw
+from msgspec import Meta, Raw, Struct
 from msgspec.msgpack import decode as decode_msgpack
+from msgspec.structs import astuple
 
 from headrace_wire.address import Address
-from headrace_wire.connection import encode_frame
-from headrace_wire.encoding import unpack
+from headrace_wire.connection import check_frame
+from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.greeting import NO_ANSWER, read_answer
-from headrace_wire.message import REFUSALS, Message, decode, decode_trusted, dump
+from headrace_wire.message import REFUSALS, Message, Packed, decode, decode_trusted
 from headrace_wire.parts import Parts
+from headrace_wire.payloads import MAX_STRUCTURE_BYTES, encode, split
 from headrace_wire.refusal import is_array
 from headrace_wire.signature import Signature
 
 RETURNED, RAISED = "#RETURN", "#ERROR"
 
-Frame = bytes | bytearray | memoryview
 
-
-class Call(Message):
-    """What arrives at a server: the arguments are decoded once it is known whose they are."""
+class _Call(Message):
+    """A call as it arrives."""
 
     name: Raw
     method: str
     arguments: Raw
-    named: Raw
+    named: Annotated[dict[str, object], Meta(max_length=0)]
 
 
-class Answer(Message):
-    """What arrives at a caller, before it is known whether it is a value or an error."""
+class _Answer(Message):
+    """An answer as it arrives, before it is known whether it is a value or an error."""
 
     kind: str
     value: Raw
 
 
-#: An empty map, packed: nothing is called with named arguments.
-_NOTHING_NAMED = b"\x80"
+class Call(Struct, frozen=True):
+    """A call whose arguments are decoded once it is known whose they are."""
+
+    method: str
+    arguments: memoryview
+    payloads: memoryview | None
+
+
+#: Nothing is called with named arguments.
+_NOTHING_NAMED: tuple[dict[str, object]] = ({},)
 
 
 def encode_call(name: str, method: str, arguments: object) -> Parts:
-    """A call as a frame. Raises UsageError for one over the cap."""
-    named: dict[str, object] = {}
-    return encode_frame((name, method, dump(arguments), named))
+    """A call as a frame. Raises UsageError for one that is too large for the network."""
+    return check_frame(encode((name, method), arguments, MAX_STRUCTURE_BYTES, _NOTHING_NAMED))
 
 
-def decode_call(frame: Frame) -> Call:
+def decode_call(frame: Packed) -> Call:
     """The call in a frame. Raises EOFError for what is no call."""
     try:
-        call = decode_msgpack(frame, type=Call)
-    except REFUSALS:
+        structure, payloads = split(frame, MAX_STRUCTURE_BYTES)
+        call = decode_msgpack(structure, type=_Call)
+    except (*REFUSALS, ValueError):
         raise EOFError("a malformed call arrived") from None
-    if bytes(call.named) != _NOTHING_NAMED or not is_array(memoryview(call.arguments)):
+    arguments = memoryview(call.arguments)
+    if not is_array(arguments):
         raise EOFError("a malformed call arrived")
-    return call
+    return Call(call.method, arguments, payloads)
 
 
-def decode_arguments(signature: Signature, call: Call) -> list[Any]:
+def decode_arguments(signature: Signature, call: Call) -> tuple[Any, ...]:
     """The arguments of a call of this method. Raises ProtocolError and BoundsError."""
-    arguments: Any = decode(signature.arguments, memoryview(call.arguments))
-    return [getattr(arguments, name) for name in signature.arguments.__struct_fields__]
+    return astuple(decode(signature.arguments, call.arguments, call.payloads))
 
 
 def encode_value(value: object) -> Parts:
     """The frame that says what a method returned. Raises UsageError for one over the cap."""
-    return encode_frame((RETURNED, dump(value)))
+    return check_frame(encode((RETURNED,), value, MAX_FRAME_BYTES))
 
 
 def encode_error(error: HeadraceError) -> Parts:
     """The frame that says what a method raised."""
-    return encode_frame((RAISED, error))
+    return [pack((RAISED, error))]
 
 
-def decode_answer(signature: Signature, frame: Frame) -> Any:
+def decode_answer(signature: Signature, frame: Packed) -> Any:
     """What a method returned. Raises what it raised, and ProtocolError for what is no answer."""
     try:
-        kind = decode_msgpack(frame, type=Answer).kind
-    except REFUSALS:
+        structure, payloads = split(frame, MAX_FRAME_BYTES)
+        kind = decode_msgpack(structure, type=_Answer).kind
+        answer = None if kind == RETURNED else unpack(structure)
+    except (*REFUSALS, ValueError):
         raise ProtocolError(NO_ANSWER) from None
-    if kind == RETURNED:
-        return decode_trusted(signature.answer, frame).value
-    try:
-        answer = unpack(frame)
-    except ValueError:
-        raise ProtocolError(NO_ANSWER) from None
-    return read_answer(answer)
+    if answer is not None:
+        return read_answer(answer)
+    return decode_trusted(signature.answer, structure, payloads).value
 
 
 def explain_loss(address: Address, error: Exception) -> UnreachableError:

@@ -48,12 +48,8 @@ SHORTEST_SECONDS = 0.001
 SERIALIZER = "msgpack"
 
 
-def encode_frame(value: object) -> Parts:
-    """Pack a value for one frame. Raises UsageError for one over the cap, and what pack raises.
-
-    Text that is no UTF-8, such as a file's name, is escaped: it is for people.
-    """
-    frame = pack_parts(value, default=pack_extension, unicode_errors="backslashreplace")
+def check_frame(frame: Parts) -> Parts:
+    """A frame that the network takes. Raises UsageError for one over the cap."""
     length = measure(frame)
     if length > MAX_FRAME_BYTES:
         raise UsageError(
@@ -165,7 +161,8 @@ class MsgpackConnection(connection.Connection):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, obj: Any) -> None:
-        self.send_parts(encode_frame(obj))
+        frame = pack_parts(obj, default=pack_extension, unicode_errors="backslashreplace")
+        self.send_parts(check_frame(frame))
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""

@@ -15,11 +15,14 @@ from msgspec import DecodeError, Struct, ValidationError, convert, field, to_bui
 from msgspec.msgpack import decode as decode_msgpack
 
 from headrace_wire.bounds import read_hints
+from headrace_wire.detached import attach, detach
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import ProtocolError
 from headrace_wire.refusal import explain_refusal
 
 T = TypeVar("T")
+
+Packed = bytes | bytearray | memoryview
 
 #: What msgspec raises for bytes that are no value of a type: text may not be UTF-8, and lists may
 #: be too deep in each other.
@@ -36,29 +39,43 @@ def dump(value: object) -> Any:
     return to_builtins(value, builtin_types=(bytes,))
 
 
-def decode(kind: type[T], packed: bytes | bytearray | memoryview) -> T:
+def decode(kind: type[T], packed: Packed, payloads: memoryview | None = None) -> T:
     """Decode what a client or a worker sent. Raises ProtocolError and BoundsError.
 
-    Of the last fields those may be missing that have defaults.
+    ``payloads`` are those that stand behind the message, if they do. Of the last fields those may
+    be missing that have defaults.
     """
+    expected: Any = kind if payloads is None else detach(cast("Any", kind))
     try:
-        return decode_msgpack(packed, type=kind)
+        found = decode_msgpack(packed, type=expected)
     except REFUSALS:
-        raise explain_refusal(kind, packed) from None
+        raise explain_refusal(expected, packed) from None
+    return _complete(kind, found, payloads)
 
 
-def decode_trusted(kind: type[T], packed: bytes | bytearray | memoryview) -> T:
-    """Decode what the coordinator sent or stored. Raises ProtocolError.
+def decode_trusted(kind: type[T], packed: Packed, payloads: memoryview | None = None) -> T:
+    """Decode what the coordinator sent or stored, as ``decode`` does. Raises ProtocolError.
 
     An earlier version may have stored what is not within today's bounds, and text that is no UTF-8.
     """
+    expected: Any = kind if payloads is None else detach(cast("Any", kind))
     try:
-        return decode_msgpack(packed, type=kind)
+        found = decode_msgpack(packed, type=expected)
     except REFUSALS:
         try:
-            return cast("T", _build(kind, unpack(packed)))
+            found = _build(expected, unpack(packed))
         except (ValueError, RecursionError):
             raise ProtocolError(f"a malformed {kind.__name__} arrived") from None
+    return _complete(kind, found, payloads)
+
+
+def _complete(kind: type[T], found: Any, payloads: memoryview | None) -> T:
+    if payloads is None:
+        return cast("T", found)
+    try:
+        return cast("T", attach(kind, found, payloads))
+    except ValueError as error:
+        raise ProtocolError(f"a malformed {kind.__name__} arrived: {error}") from None
 
 
 def _build(hint: Any, value: Any) -> Any:
