@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.place import find_key_file
@@ -20,11 +21,10 @@ from headrace.sharing import SharedFactory
 from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Plan
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
-from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.key import load_key
-from headrace_wire.manager import ANSWER_SECONDS, QueueManager
 from headrace_wire.messages import JobStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -36,35 +36,6 @@ PUT_BYTES = 1 << 20
 
 #: Inputs in one batch on their way to the coordinator.
 PUT_TASKS = 1000
-
-#: Seconds for which a waiting program goes on trying when its coordinator is away.
-PATIENCE_SECONDS = 600.0
-
-
-class CoordinatorEngine:
-    """The engine that is a coordinator at an address."""
-
-    def __init__(self, manager: QueueManager) -> None:
-        self._manager = manager
-        self._jobs = manager.jobs()
-        self._results = manager.results()
-
-    @property
-    def jobs(self) -> JobQueueApi:
-        return self._jobs
-
-    @property
-    def results(self) -> ResultQueueApi:
-        return self._results
-
-    def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
-        return self._manager.shared(answer_seconds, patient=patient)
-
-    def interrupt(self) -> None:
-        self._manager.interrupt()
-
-    def close(self) -> None:
-        self._manager.close()
 
 
 class Cluster(SharedFactory):
@@ -93,13 +64,7 @@ class Cluster(SharedFactory):
         if key is None:
             chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
             key = load_key(Path(chosen))
-        first = QueueManager(address, key)
-        try:
-            first.jobs().info()
-        finally:
-            first.close()
-        manager = QueueManager(address, key, patience_seconds=patience_seconds, on_lost=on_lost)
-        self._engine: Engine = CoordinatorEngine(manager)
+        self._engine: Engine = CoordinatorEngine(address, key, on_lost, patience_seconds)
 
     def __enter__(self) -> Self:
         return self

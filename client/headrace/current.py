@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
+from functools import cache
 
 from headrace.cluster import Cluster
-from headrace_services.home import STAY
-from headrace_wire.errors import UsageError
-from headrace_wire.key import load_key
-
-_opening = threading.Lock()
-_opened: list[TaskCluster] = []
+from headrace.shared.connection import TaskConnection, open_task_connection
+from headrace.shared.session import SharedSession
 
 
 class TaskCluster(Cluster):
     """A cluster as a slot has it: open as long as the slot lives."""
 
+    def __init__(self, connection: TaskConnection) -> None:
+        self._engine = connection.engine
+        self._connection = connection
+
+    def _open_shared(self) -> SharedSession:
+        return self._connection.open_session()
+
     def close(self) -> None:
         """Leave it open: the slot's next task may want it."""
-
-    def leave(self) -> None:
-        """Close it for good."""
-        super().close()
 
 
 def current_cluster() -> Cluster:
@@ -30,16 +28,9 @@ def current_cluster() -> Cluster:
 
     A slot connects once, when it is first asked for. Raises UsageError in other processes.
     """
-    home = STAY.home
-    if home is None:
-        raise UsageError(
-            "current_cluster() is for functions that run on a worker: elsewhere open a "
-            "headrace.Cluster, or use that of a pool: pool.cluster"
-        )
-    with _opening:
-        if not _opened:
-            cluster = TaskCluster(home.address, load_key(Path(home.key_file)))
-            STAY.on_task_end.append(cluster._end_task)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # our own class
-            STAY.on_slot_end.append(cluster.leave)
-            _opened.append(cluster)
-        return _opened[0]
+    return _make_cluster(open_task_connection())
+
+
+@cache
+def _make_cluster(connection: TaskConnection) -> TaskCluster:
+    return TaskCluster(connection)

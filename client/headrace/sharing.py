@@ -96,11 +96,6 @@ class SharedFactory(ABC):
                 self._shared_session = SharedSession(self.engine)
             return self._shared_session
 
-    def _end_task(self) -> None:
-        """A task of this process is over."""
-        if self._shared_session:
-            self._shared_session.end_task()
-
     def _close_shared(self) -> None:
         """Say goodbye; to be called before the engine is closed."""
         if self._shared_session:

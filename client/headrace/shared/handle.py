@@ -7,6 +7,7 @@ import operator
 import re
 from typing import Any, ClassVar
 
+from headrace.shared.connection import open_task_connection
 from headrace.shared.session import SharedSession
 from headrace_services.calls import open_result
 from headrace_services.calls.values import pack_value
@@ -25,6 +26,10 @@ KEPT = (
 )
 
 
+#: What a shared object of each kind is opened with.
+_HANDLES: dict[str, type[SharedHandle]] = {}
+
+
 class SharedHandle:
     """A shared object of one cluster. There may be many handles of one object, anywhere.
 
@@ -39,6 +44,9 @@ class SharedHandle:
         self.name = check_name(name)
         self._session = session
         session.open(SharedSpec(name, self.kind, initial, maxsize))
+
+    def __init_subclass__(cls) -> None:
+        _HANDLES.setdefault(cls.kind, cls)  # a program's own subclass comes later
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -110,7 +118,4 @@ def seal_number(number: object) -> bytes:
 
 
 def _open_current(kind: str, name: str) -> SharedHandle:
-    from headrace.current import current_cluster  # noqa: PLC0415 - it imports this module
-
-    handle: SharedHandle = getattr(current_cluster(), kind)(name)
-    return handle
+    return _HANDLES[kind](open_task_connection().open_session(), name)

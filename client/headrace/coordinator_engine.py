@@ -1,0 +1,56 @@
+"""The engine that is a coordinator at an address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from headrace_wire.address import Address
+from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.errors import UnreachableError
+from headrace_wire.manager import ANSWER_SECONDS, QueueManager
+
+#: Seconds for which a waiting program goes on trying when its coordinator is away.
+PATIENCE_SECONDS = 600.0
+
+
+class CoordinatorEngine:
+    """A coordinator's two queues and its shared state.
+
+    Raises KeyRefusedError, and UnreachableError when nothing answers at the address. Later, a
+    coordinator that goes away is waited for, for ``patience_seconds``: ``on_lost`` is told.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        key: bytes,
+        on_lost: Callable[[UnreachableError], None] | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        first = QueueManager(address, key)
+        try:
+            first.jobs().info()
+        finally:
+            first.close()
+        self._manager = QueueManager(
+            address, key, patience_seconds=patience_seconds, on_lost=on_lost
+        )
+        self._jobs = self._manager.jobs()
+        self._results = self._manager.results()
+
+    @property
+    def jobs(self) -> JobQueueApi:
+        return self._jobs
+
+    @property
+    def results(self) -> ResultQueueApi:
+        return self._results
+
+    def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
+        return self._manager.shared(answer_seconds, patient=patient)
+
+    def interrupt(self) -> None:
+        self._manager.interrupt()
+
+    def close(self) -> None:
+        self._manager.close()

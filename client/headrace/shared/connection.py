@@ -1,0 +1,60 @@
+"""What connects a task that runs here with the cluster that runs it; opened once in a slot."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from headrace.coordinator_engine import CoordinatorEngine
+from headrace.engine import Engine
+from headrace.shared.session import SharedSession
+from headrace_services.home import STAY
+from headrace_wire.errors import UsageError
+from headrace_wire.key import load_key
+
+_opening = threading.Lock()
+_opened: list[TaskConnection] = []
+
+
+class TaskConnection:
+    """An engine and a session of shared state, open as long as the slot lives. Thread safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._opening = threading.Lock()
+        self._session: SharedSession | None = None
+
+    def open_session(self) -> SharedSession:
+        """The session; begun when it is first asked for."""
+        with self._opening:
+            if self._session is None:
+                self._session = SharedSession(self.engine)
+            return self._session
+
+    def end_task(self) -> None:
+        """A task of this process is over."""
+        if self._session:
+            self._session.end_task()
+
+    def close(self) -> None:
+        """The slot ends."""
+        if self._session:
+            self._session.close()
+        self.engine.close()
+
+
+def open_task_connection() -> TaskConnection:
+    """The connection of this slot. Raises UsageError in other processes."""
+    home = STAY.home
+    if home is None:
+        raise UsageError(
+            "current_cluster() is for functions that run on a worker: elsewhere open a "
+            "headrace.Cluster, or use that of a pool: pool.cluster"
+        )
+    with _opening:
+        if not _opened:
+            opened = TaskConnection(CoordinatorEngine(home.address, load_key(Path(home.key_file))))
+            STAY.on_task_end.append(opened.end_task)
+            STAY.on_slot_end.append(opened.close)
+            _opened.append(opened)
+        return _opened[0]
