@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from headrace_wire.batch import pack_batch
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from headrace_worker.link.messages import DONE, FAILED, STOPPED
-from headrace_worker.slot.desk import Desk
+from headrace_worker.slot.task_news import TaskNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,12 @@ _BUSY = {DONE: -2, FAILED: -1}
 class Outbox:
     """Gathers the results of one piece after the other. Thread safe.
 
-    ``desk`` is where tasks say what there is to say beside; ``nudge`` has it sent soon.
+    ``news`` is where tasks say what there is to say beside; ``nudge`` has it sent soon.
     """
 
     def __init__(self, end: SlotEnd, cell: Cell, nudge: Callable[[], None]) -> None:
         self._end = end
-        self.desk = Desk(cell, self._flush_at_once, nudge)
+        self.news = TaskNews(cell, self._flush_at_once, nudge)
         self._lock = threading.Lock()
         self._messages: list[Message] = []
         self._piece = 0
@@ -79,7 +79,7 @@ class Outbox:
         """Add the failure of the piece's next task."""
         with self._lock:
             self._end_run()
-            self.desk.drop_growth(self._start + self._shift)
+            self.news.drop_growth(self._start + self._shift)
             self._messages.append(
                 [FAILED, self._piece, self._start, failure.error_type, failure.message,
                  failure.traceback, summary, failure.detail, 0.0, seconds]
@@ -139,7 +139,7 @@ class Outbox:
             stop = self._start + len(self._values)
             self._messages.append(
                 [DONE, self._piece, self._start, stop, pack_batch(self._values),
-                 self.desk.take_growth(stop + self._shift), 0.0, self._busy_seconds,
+                 self.news.take_growth(stop + self._shift), 0.0, self._busy_seconds,
                  self._durations]
             )  # fmt: skip
             self._start = stop
@@ -149,7 +149,7 @@ class Outbox:
         self._end_run()
         self._flushed_seconds = now_seconds
         self._failed_bytes = 0
-        news = self.desk.take_news(now_seconds, outcomes=bool(self._messages))
+        news = self.news.take_news(now_seconds, outcomes=bool(self._messages))
         if self._messages or news:
             self._charge_cpu()
             messages, self._messages = self._messages, []

@@ -49,8 +49,8 @@ from headrace_worker.link.runners import JobRunner, KeptJobs
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
-from headrace_worker.slot.desk import NEWS_SECONDS
 from headrace_worker.slot.outbox import Outbox
+from headrace_worker.slot.task_news import NEWS_SECONDS
 
 if TYPE_CHECKING:
     import socket
@@ -136,7 +136,7 @@ class Slot:
         missing = [name for name in self._settings.preload if name not in sys.modules]
         self._outbox.send([READY, missing])
         self._watch.start()
-        host_tasks(self._outbox.desk)
+        host_tasks(self._outbox.news)
         STAY.on_initializer.append(self._note_initializer)
         heap_used = False
         while True:
@@ -163,7 +163,7 @@ class Slot:
             self._jobs.keep(job, runner)
         assert runner is not None, f"job {job} is not known here"
         self._outbox.begin(piece, start, number)
-        self._outbox.desk.begin(job, attempt, start, number)
+        self._outbox.news.begin(job, attempt, start, number)
         self._watch.several = stop - start > 1
         self.run_piece(runner, generation, number, range(start, stop), inputs)
         self._watch.several = False
@@ -319,7 +319,7 @@ class Watch(threading.Thread):
             # Parked before looking: a piece that begins in between then rings the bell.
             self._parked = True
             wait = None
-            if self._several or self._outbox.desk.has_news:
+            if self._several or self._outbox.news.has_news:
                 self._parked = False
                 wait = WATCH_SECONDS if self._several else NEWS_SECONDS
             ready = dict(poll.poll(None if wait is None else wait * 1000))

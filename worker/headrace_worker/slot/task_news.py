@@ -1,7 +1,7 @@
 """A slot's side of what its tasks say beside their outcomes: progress, counters, log lines.
 
-    current_task() ─► Desk ─ lines, progress ─► Outbox (before the results) ─► pool
-                        └─── counters ────────► Outbox (with the run of their tasks)
+    current_task() ─► TaskNews ─ lines, progress ─► Outbox (before the results) ─► pool
+                           └─ counters ──────► Outbox (with the run of their tasks)
 
 A slot runs one task at a time, so which one it is the cell tells: a task that never asks costs
 nothing. Lines and progress leave a few times a second, lines also with every outcome: sent by the
@@ -42,7 +42,7 @@ KEPT_LINES = 1000
 TASK_COUNTERS = MAX_COUNTERS + 1
 
 
-class Desk:
+class TaskNews:
     """A ``headrace_services.task.TaskHost``. Thread safe.
 
     ``flush`` sends what is here and tells whether it could; ``nudge`` has that done soon.
