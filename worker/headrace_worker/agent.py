@@ -1,9 +1,9 @@
 """The agent: one worker's process, which feeds its pool from the job queue and reports back.
 
-    coordinator ─► leaser ──────► LeaseIntake ─► Pool.submit ─► slots
-    coordinator ◄─ reporter ◄──── Pool.take_events ◄──────────── slots
-    coordinator ◄► heartbeats ──► Pool.cancel, Pool.hand_back
-    signals ────────────────────► drain
+    coordinator ─► leaser ────► feeder ─► pool ─► slots
+    coordinator ◄─ reporter ◄── feeder ◄─ pool ◄─ slots
+    coordinator ◄► heartbeats ─► feeder
+    signals ───────────────────► feeder
 
 All of it is one thread and one event loop, which watches the slots, too. Leaser, reporter,
 heartbeats and the fetching of data are tasks of one group, each with a connection to itself.
@@ -23,7 +23,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -35,37 +34,27 @@ from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
-from headrace_wire.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.heap import keep_large_blocks
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import Lease, Orders, Registration, WorkerInfo
+from headrace_wire.messages import Registration, WorkerInfo
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
-from headrace_worker.condition import Condition
-from headrace_worker.demand import Demand
+from headrace_worker.data import DataStore
+from headrace_worker.feeder import Feeder
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS, Heartbeats
 from headrace_worker.holdings import Holdings
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
-from headrace_worker.machine.processes import read_rss_bytes
-from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
+from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
-
-#: Seconds between looks at the memory of the slots.
-LOOK_SECONDS = 2.0
-
-#: When every slot has been in one task for longer than this, what waits here goes to others.
-STUCK_SECONDS = 0.25
-
-#: Bytes of values waiting to be reported beyond which no more work is asked for.
-MAX_PENDING_BYTES = 16 << 20
 
 #: Seconds for the last report and the goodbye, when the worker goes.
 FAREWELL_SECONDS = 10.0
@@ -76,9 +65,6 @@ SHORTEST_ANSWER_SECONDS = 1.0
 
 #: Seconds for which a report waits for its commit before it is sent again.
 REPORT_ANSWER_SECONDS = 15.0
-
-#: Signals that drain the worker; SIGHUP unless it was started to ignore it, as nohup does.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Agent:
@@ -115,75 +101,30 @@ class Agent:
             on_lost=self._note_lost,
         )
         self._news = asyncio.Event()
+        self._stop = StopSignals(self._heed_signal)
         self._jobs = self._manager.async_jobs()
         self._beats = self._manager.async_jobs()
         self._results = self._manager.async_results()
         self._fetches = self._manager.async_jobs()
         self._holdings = Holdings()
-        self._reporter = Reporter(
-            self._results,
-            self._info.id,
-            self._info.name,
-            holdings=self._holdings,
-            on_delivered=self._news.set,
-        )
-        self._heartbeats = Heartbeats(
-            self._beats,
-            self._info.id,
-            self._info.name,
-            holdings=self._holdings,
-            examine=self._examine,
-            register=self._register,
-            on_orders=self._obey,
-        )
-        self._leaser = Leaser(
-            self._jobs,
-            self._info.id,
-            holdings=self._holdings,
-            register=self._register,
-            count_wanted=self._count_wanted,
-            on_leases=self._take_leases,
-        )
-        self._intake = LeaseIntake(
-            self._fetches,
-            holdings=self._holdings,
-            submit=self._submit,
-            add_events=self._reporter.add,
-            on_fetched=self._news.set,
-        )
-        self._demand = Demand(slots)
-        self._rss_bytes = 0
-        self._heap_used = False
         self._lost_logged = False
         self._registering: asyncio.Task[Registration] | None = None
-        self._draining = False
-        self._closing = False
-        self._stop_requests = 0
 
     def run(self) -> None:
         """Work until told to go."""
-        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-        try:
-            run(self._live())
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        run(self._live())
 
     async def _live(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._note_signal, number)
         try:
-            registration = await self._introduce()
-            if registration:
-                await self._work(registration)
+            with self._stop.heeded():
+                registration = await self._introduce()
+                if registration:
+                    await self._work(registration)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
             for caller in (self._jobs, self._beats, self._results, self._fetches):
                 caller.close()
-            self._intake.close()
 
     async def _introduce(self) -> Registration | None:
         """Register for the first time; None when the worker was told to go before that."""
@@ -191,7 +132,7 @@ class Agent:
         try:
             return await self._registering
         except asyncio.CancelledError:
-            if not self._stop_requests:
+            if not self._stop.requests:
                 raise
             return None
         finally:
@@ -207,29 +148,63 @@ class Agent:
         self._jobs.answer_seconds = LEASE_WAIT_SECONDS + answer_seconds
         self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
         self._results.answer_seconds = REPORT_ANSWER_SECONDS
+        holdings, news = self._holdings, self._news
+        reporter = Reporter(
+            self._results, info.id, info.name, holdings=holdings, on_delivered=news.set
+        )
         async with asyncio.TaskGroup() as group:
-            with self._open_pool() as self._pool:
-                self._pool.attach(asyncio.get_running_loop(), self._news.set)
-                looks = self._begin(group, "looks", self._look())
-                reporter = self._begin(group, "reporter", self._reporter.run())
-                beats = self._begin(
-                    group, "heartbeats", self._heartbeats.run(registration.heartbeat_seconds)
+            with DataStore() as data, self._open_pool() as pool:
+                intake = LeaseIntake(
+                    self._fetches,
+                    holdings=holdings,
+                    data=data,
+                    submit=pool.submit,
+                    add_events=reporter.add,
+                    on_fetched=news.set,
                 )
-                leases = self._begin(group, "leaser", self._leaser.run())
-                fetches = self._begin(group, "fetcher of data", self._intake.fetch())
-                await self._feed()
+                feeder = Feeder(
+                    pool,
+                    news=news,
+                    holdings=holdings,
+                    intake=intake,
+                    reporter=reporter,
+                    stop=self._stop,
+                )
+                heartbeats = Heartbeats(
+                    self._beats,
+                    info.id,
+                    info.name,
+                    holdings=holdings,
+                    examine=feeder.examine,
+                    register=self._register,
+                    on_orders=feeder.obey,
+                )
+                leaser = Leaser(
+                    self._jobs,
+                    info.id,
+                    holdings=holdings,
+                    register=self._register,
+                    count_wanted=feeder.count_wanted,
+                    on_leases=feeder.take_leases,
+                )
+                looks = self._begin(group, "looks", feeder.look())
+                reports = self._begin(group, "reporter", reporter.run())
+                beats = self._begin(
+                    group, "heartbeats", heartbeats.run(registration.heartbeat_seconds)
+                )
+                leases = self._begin(group, "leaser", leaser.run())
+                fetches = self._begin(group, "fetcher of data", intake.fetch())
+                await feeder.feed(leaser.look)
                 leases.cancel()
-                in_time = await self._drain()
-                self._closing = True
-                self._pool.detach()
+                in_time = await feeder.drain(settings.drain_seconds)
                 looks.cancel()
                 fetches.cancel()
                 if not in_time:
                     log.warning("tasks still run after %g s: they go back", settings.drain_seconds)
-                    await asyncio.to_thread(partial(self._pool.close, call_off=True))
+                    await asyncio.to_thread(partial(pool.close, call_off=True))
                 beats.cancel()
-            await self._take_leave()
-            reporter.cancel()
+            await self._take_leave(reporter)
+            reports.cancel()
 
     def _open_pool(self) -> Pool:
         settings = self._settings
@@ -254,55 +229,16 @@ class Agent:
         try:
             await part
         except HeadraceError:
-            if not self._stop_requests:
+            if not self._stop.requests:
                 raise
         except Exception as error:
             log.exception("the %s failed", name)
-            if not self._stop_requests:
+            if not self._stop.requests:
                 raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
 
-    async def _feed(self) -> None:
-        """Run the pool until a signal ends it."""
-        while not self._stop_requests:
-            self._pass_on()
-            self._leaser.look()
-            moment = self._pool.due_seconds
-            if self._pool.pending_tasks:
-                if self._pool.is_stuck(STUCK_SECONDS):
-                    self._reporter.add(self._pool.hand_back())
-                moment = min(moment, time.monotonic() + STUCK_SECONDS)
-            await wait_until(self._news, moment)
-
-    async def _drain(self) -> bool:
-        """Hand back what has not started, and let running tasks finish.
-
-        Returns False when they took too long.
-        """
-        self._draining = True
-        deadline = time.monotonic() + self._settings.drain_seconds
-        self._hand_back()
-        while self._pool.outstanding and self._stop_requests < 2:
-            if time.monotonic() >= deadline:
-                return False
-            await wait_until(self._news, min(deadline, self._pool.due_seconds))
-            self._pass_on()
-        return True
-
-    def _pass_on(self) -> None:
-        """Have everything that came from the slots reported."""
-        events = self._pool.take_events()
-        if restarts := self._pool.take_restarts():
-            self._reporter.add_restarts(restarts)
-        # Before the outcomes, so that a task's lines are there when its outcome is.
-        if lines := self._pool.take_lines():
-            self._reporter.add_lines(lines)
-        if events:
-            self._reporter.add(events, more=bool(self._pool.outstanding))
-            self._demand.learn(events)
-
-    async def _take_leave(self) -> None:
+    async def _take_leave(self, reporter: Reporter) -> None:
         deadline = time.monotonic() + FAREWELL_SECONDS
-        while not self._reporter.is_done:
+        while not reporter.is_done:
             if not await wait_until(self._news, deadline):
                 log.warning("the last outcomes could not be delivered: those tasks will run again")
                 break
@@ -324,67 +260,12 @@ class Agent:
         self._lost_logged = False
         return registration
 
-    async def _look(self) -> None:
-        """Look at the memory of slots and agent again and again."""
-        while True:
-            slots = self._pool.measure_rss_bytes()
-            if self._pool.outstanding:
-                self._heap_used = True
-            elif self._heap_used:
-                self._heap_used = False
-                give_blocks_back()
-            self._rss_bytes = slots + read_rss_bytes(os.getpid())
-            self._intake.expire_data()
-            await asyncio.sleep(LOOK_SECONDS)
-
-    def _examine(self) -> Condition:
-        return Condition(
-            busy=self._pool.busy_slots,
-            rss_bytes=self._rss_bytes,
-            draining=self._draining,
-            progress=self._pool.list_progress(),
-        )
-
-    def _count_wanted(self) -> int:
-        """For how many slots work is wanted now."""
-        if self._reporter.pending_bytes > MAX_PENDING_BYTES or self._pool.is_stuck(STUCK_SECONDS):
-            return 0
-        return self._demand.count_wanted(self._pool)
-
-    def _submit(self, batch: Batch) -> None:
-        self._pool.submit(batch)
-
-    def _take_leases(self, leases: tuple[Lease, ...]) -> None:
-        self._intake.take(leases)
-        self._news.set()
-
-    def _hand_back(self) -> None:
-        """Give back every task that has not started."""
-        self._reporter.add(self._pool.hand_back())
-        self._reporter.add(self._intake.hand_back())
-
-    def _obey(self, orders: Orders) -> None:
-        if self._closing:
-            return
-        for job in orders.cancelled_jobs:
-            self._pool.cancel(job)
-            self._intake.cancel(job)
-            self._holdings.forget_job(job)
-        for task in orders.cancelled_tasks:
-            self._pool.cancel_task(task.job, task.index)
-        if orders.hand_back:
-            self._hand_back()
-        self._news.set()
-
     def _note_lost(self, error: UnreachableError) -> None:
-        if not self._lost_logged and not self._stop_requests:
+        if not self._lost_logged and not self._stop.requests:
             self._lost_logged = True
             log.warning("%s; trying for %g s", error, self._settings.give_up_seconds)
 
-    def _note_signal(self, number: signal.Signals) -> None:
-        self._stop_requests += 1
-        how = "finishing what runs" if self._stop_requests == 1 else "at once"
-        log.info("%s: %s", number.name, how)
+    def _heed_signal(self) -> None:
         if self._registering:
             self._registering.cancel()
         self._news.set()

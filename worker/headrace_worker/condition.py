@@ -1,4 +1,4 @@
-"""How a worker does, as the heart tells it."""
+"""How a worker does, as heartbeats tell it."""
 
 from __future__ import annotations
 

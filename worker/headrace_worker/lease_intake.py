@@ -37,6 +37,7 @@ class LeaseIntake:
         jobs: AsyncCaller[JobQueueApi],
         *,
         holdings: Holdings,
+        data: DataStore,
         submit: Callable[[Batch], None],
         add_events: Callable[[Sequence[Event]], None],
         on_fetched: Callable[[], None],
@@ -46,7 +47,7 @@ class LeaseIntake:
         self._submit = submit
         self._add_events = add_events
         self._on_fetched = on_fetched
-        self._data = DataStore()
+        self._data = data
         #: Leases that wait for data.
         self._incomplete: deque[Lease] = deque()
         self._changed = asyncio.Event()
@@ -88,9 +89,6 @@ class LeaseIntake:
     def expire_data(self) -> None:
         """Let go of the data that no lease has needed for a while."""
         self._data.expire(self._list_needed())
-
-    def close(self) -> None:
-        self._data.close()
 
     async def _complete(self, lease: Lease) -> None:
         problem: Exception | None = None
