@@ -1,40 +1,96 @@
-"""The same for programs with an event loop: ``await`` instead of waiting.
+"""A cluster for programs with an event loop: what takes its time is awaited.
 
-Each wait takes a thread of the loop's default executor, as ``asyncio.to_thread`` does.
+No thread waits for it, and a wait ends when its task is cancelled. Threads have a part in what
+works instead of waiting: reading files, encoding arguments, writing results.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.cluster import Cluster
-from headrace.job import Job
-from headrace.submission import SubmitOptions
+from headrace.async_job import AsyncJob
+from headrace.coordinator_engine import PATIENCE_SECONDS
+from headrace.place import find_coordinator
+from headrace.submission import (
+    SubmitOptions,
+    T,
+    check_job_id,
+    cut_for_slots,
+    gather_batches,
+    make_plan_spec,
+)
 from headrace_services.service import Plan
-from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
+from headrace_wire.batch import pack_batch
+from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError, UsageError
+from headrace_wire.manager import QueueManager
+from headrace_wire.timeouts import Limit
 
 if TYPE_CHECKING:
     from headrace_services.calls import CallOptions
     from headrace_services.calls.plan import Function
+    from headrace_wire.address import Address
+    from headrace_wire.async_caller import AsyncCaller
+    from headrace_wire.messages import JobStatus, WorkerStatus
 
-#: Stands for an iterator that is over.
-_OVER: Any = object()
+#: Seconds for telling the coordinator to forget a job whose submission went wrong.
+FORGET_SECONDS = 1.0
 
 
 class AsyncCluster:
-    """A cluster to be awaited: ``async with AsyncCluster("host:7333") as cluster``. See Cluster."""
+    """A cluster to be awaited: ``async with AsyncCluster("host:7333") as cluster``. See Cluster.
 
-    def __init__(self, address: str, *, key_file: str | Path | None = None) -> None:
+    Used in one event loop. Or ``await cluster.open()`` and ``await cluster.close()``.
+    """
+
+    def __init__(
+        self,
+        address: str | Address,
+        key: bytes | None = None,
+        on_lost: Callable[[UnreachableError], None] | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        *,
+        key_file: str | Path | None = None,
+    ) -> None:
         self._address = address
+        self._key = key
         self._key_file = key_file
+        self._on_lost = on_lost
+        self._patience_seconds = patience_seconds
+        self._manager: QueueManager | None = None
+
+    async def open(self) -> Self:
+        """Connect. Raises UsageError, KeyRefusedError, and UnreachableError when nothing answers
+        at the address.
+        """
+        address, key = await asyncio.to_thread(
+            find_coordinator, self._address, self._key, self._key_file
+        )
+        first = QueueManager(address, key).async_jobs()
+        try:
+            await first.call(JobQueueApi.info)
+        finally:
+            first.close()
+        self._manager = QueueManager(
+            address, key, patience_seconds=self._patience_seconds, on_lost=self._on_lost
+        )
+        self._jobs = self._manager.async_jobs()
+        self._results = self._manager.async_results()
+        return self
+
+    async def close(self) -> None:
+        """Close all connections; jobs go on. Calls under way and later ones raise ClosedError."""
+        if self._manager:
+            self._jobs.close(for_good=True)
+            self._results.close(for_good=True)
 
     async def __aenter__(self) -> Self:
-        self._cluster = await asyncio.to_thread(Cluster, self._address, key_file=self._key_file)
-        return self
+        return await self.open()
 
     async def __aexit__(
         self,
@@ -42,13 +98,45 @@ class AsyncCluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.to_thread(self._cluster.close)
+        await self.close()
+
+    def _find_jobs(self) -> AsyncCaller[JobQueueApi]:
+        if self._manager is None:
+            raise UsageError(
+                "the cluster is not open: write `async with AsyncCluster(...) as cluster`, or "
+                "`await cluster.open()`"
+            )
+        return self._jobs
 
     async def submit(
-        self, service: str, plan: Plan, options: SubmitOptions | None = None
+        self,
+        service: str,
+        plan: Plan,
+        options: SubmitOptions | None = None,
+        on_upload: Callable[[int], None] | None = None,
+        on_held: Callable[[str], None] | None = None,
     ) -> AsyncJob:
-        """Hand a planned job over."""
-        return AsyncJob(await asyncio.to_thread(self._cluster.submit, service, plan, options))
+        """Hand a planned job over; it is there entirely when this returns, or not at all.
+
+        Its inputs are made in a thread. See ``Cluster.submit``.
+        """
+        jobs = self._find_jobs()
+        if plan.cut:
+            workers = await self.workers()
+            plan = await asyncio.to_thread(cut_for_slots, service, plan, workers)
+        spec = make_plan_spec(service, plan, options)
+        try:
+            status = await _insist(lambda: jobs.call(JobQueueApi.submit, spec), on_held)
+            if plan.inputs is not None:
+                status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
+        except UnreachableError:
+            raise  # so it cannot be told to forget the job, either
+        except BaseException:
+            # What went wrong first is told, and soon.
+            with contextlib.suppress(HeadraceError), Limit.after(FORGET_SECONDS).applied():
+                await jobs.call(JobQueueApi.delete, spec.id)
+            raise
+        return AsyncJob(jobs, self._results, status)
 
     async def map(
         self,
@@ -58,90 +146,59 @@ class AsyncCluster:
         *,
         call_options: CallOptions | None = None,
     ) -> AsyncJob:
-        """Submit a job that calls a function with each argument."""
-        job = await asyncio.to_thread(
-            self._cluster.map, function, iterable, options, call_options=call_options
-        )
-        return AsyncJob(job)
+        """Submit a job that calls a function with each argument; see ``Cluster.map``."""
+        from headrace_services.calls import plan_map  # noqa: PLC0415 - quick start
+
+        self._find_jobs()
+        plan = await asyncio.to_thread(plan_map, function, iterable, call_options)
+        return await self.submit("calls", plan, options)
 
     async def job(self, job_id: str) -> AsyncJob:
         """A job by its id. Raises UnknownJobError."""
-        return AsyncJob(await asyncio.to_thread(self._cluster.job, job_id))
+        jobs = self._find_jobs()
+        status = await jobs.call(JobQueueApi.status, check_job_id(job_id))
+        return AsyncJob(jobs, self._results, status)
 
     async def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
-        """Every job, the newest first; with ``data`` also those that keep data for others."""
-        return await asyncio.to_thread(self._cluster.jobs, data=data)
+        """Every job, the newest first, without its parameters; see ``Cluster.jobs``."""
+        jobs = self._find_jobs()
+        found: list[JobStatus] = []
+        while page := await jobs.call(JobQueueApi.jobs, found[-1].number if found else 0, data):
+            found += page
+            if len(page) < JOBS_PER_PAGE:
+                break
+        return tuple(found)
 
     async def workers(self) -> tuple[WorkerStatus, ...]:
         """Every connected worker."""
-        return await asyncio.to_thread(self._cluster.workers)
+        return await self._find_jobs().call(JobQueueApi.workers)
 
-
-class AsyncJob:
-    """A job to be awaited. See Job."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-
-    @property
-    def id(self) -> str:
-        return self._job.id
-
-    @property
-    def status(self) -> JobStatus:
-        """How it stood when it was last looked at."""
-        return self._job.status
-
-    @property
-    def progress(self) -> float:
-        """The part of its tasks that have an outcome, from 0 to 1."""
-        return self._job.progress
-
-    async def refresh(self) -> JobStatus:
-        """Look at it again."""
-        return await asyncio.to_thread(self._job.refresh)
-
-    async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as in Job
-        """Wait until it has ended. Raises WaitTimedOutError."""
-        return await asyncio.to_thread(self._job.wait, timeout)
-
-    async def results(
+    async def _upload(
         self,
-        *,
-        ordered: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109 - as in Job
-    ) -> AsyncIterator[Any]:
-        """The values of its tasks, in order or as they come; see ``Job.results``."""
-        async for _, value in self.indexed_results(ordered=ordered, timeout=timeout):
-            yield value
+        job_id: str,
+        inputs: Iterable[bytes],
+        on_upload: Callable[[int], None] | None,
+        on_held: Callable[[str], None] | None,
+    ) -> JobStatus:
+        start = 0
+        batches = gather_batches(inputs)
+        while batch := await asyncio.to_thread(next, batches, None):
+            packed, place = pack_batch(batch), start
 
-    async def indexed_results(
-        self,
-        *,
-        ordered: bool = True,
-        timeout: float | None = None,  # noqa: ASYNC109 - as in Job
-    ) -> AsyncIterator[tuple[int, Any]]:
-        """The same, each value with the index of its task."""
-        values: Iterator[Any] = self._job.indexed_results(ordered=ordered, timeout=timeout)
-        while (value := await asyncio.to_thread(next, values, _OVER)) is not _OVER:
-            yield value
+            def put(place: int = place, packed: bytes = packed) -> Awaitable[int]:
+                return self._jobs.call(JobQueueApi.put, job_id, place, packed)
 
-    async def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
-        """Its results put together as its service does it."""
-        return await asyncio.to_thread(self._job.result, path, file_format)
+            start = await _insist(put, on_held)
+            if on_upload:
+                on_upload(start)
+        return await self._jobs.call(JobQueueApi.seal, job_id, start)
 
-    async def failures(self) -> list[TaskFailure]:
-        """Its failed tasks."""
-        return await asyncio.to_thread(lambda: list(self._job.failures()))
 
-    async def cancel(self) -> JobStatus:
-        """Stop it; what is done stays done."""
-        return await asyncio.to_thread(self._job.cancel)
-
-    async def retry(self) -> JobStatus:
-        """Run its failed and cancelled tasks again."""
-        return await asyncio.to_thread(self._job.retry)
-
-    async def delete(self) -> None:
-        """Forget it."""
-        await asyncio.to_thread(self._job.delete)
+async def _insist(call: Callable[[], Awaitable[T]], on_held: Callable[[str], None] | None) -> T:
+    """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
+    while True:
+        try:
+            return await call()
+        except SpoolFullError as error:
+            if on_held:
+                on_held(error.message)

@@ -6,8 +6,7 @@ Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,26 +15,26 @@ from typing import TYPE_CHECKING, Any, Self
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.job import Job
-from headrace.place import find_key_file
+from headrace.place import find_coordinator
 from headrace.sharing import SharedFactory
-from headrace.submission import SubmitOptions, insist, make_job_spec
+from headrace.submission import (
+    SubmitOptions,
+    check_job_id,
+    cut_for_slots,
+    gather_batches,
+    insist,
+    make_plan_spec,
+)
 from headrace_services.service import Plan
-from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.address import Address
 from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, UnreachableError
-from headrace_wire.key import load_key
 from headrace_wire.messages import JobStatus, WorkerStatus
 
 if TYPE_CHECKING:
     from headrace_services.calls import CallOptions
     from headrace_services.calls.plan import Function
-
-#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
-PUT_BYTES = 1 << 20
-
-#: Inputs in one batch on their way to the coordinator.
-PUT_TASKS = 1000
 
 
 class Cluster(SharedFactory):
@@ -59,11 +58,7 @@ class Cluster(SharedFactory):
         *,
         key_file: str | Path | None = None,
     ) -> None:
-        if isinstance(address, str):
-            address = parse_address(address, DEFAULT_PORT)
-        if key is None:
-            chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
-            key = load_key(Path(chosen))
+        address, key = find_coordinator(address, key, key_file)
         self._engine: Engine = CoordinatorEngine(address, key, on_lost, patience_seconds)
 
     def __enter__(self) -> Self:
@@ -103,18 +98,8 @@ class Cluster(SharedFactory):
         """
         on_held = on_held or _ignore
         if plan.cut:
-            offering = [worker for worker in self.workers() if service in worker.engines]
-            if slots := sum(worker.slots for worker in offering):
-                plan = plan.cut(slots)
-        carried = plan.inputs is not None
-        spec = make_job_spec(
-            service,
-            plan.operation,
-            plan.parameters,
-            options,
-            tasks=None if carried else plan.tasks,
-            carried=carried,
-        )
+            plan = cut_for_slots(service, plan, self.workers())
+        spec = make_plan_spec(service, plan, options)
         try:
             status = insist(lambda: self._engine.jobs.submit(spec), on_held)
             if plan.inputs is not None:
@@ -145,9 +130,7 @@ class Cluster(SharedFactory):
 
     def job(self, job_id: str) -> Job:
         """A job by its id. Raises UnknownJobError."""
-        if not isinstance(job_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] # not all programs are checked
-            raise TypeError(f"a job's id is a str, not {type(job_id).__name__} {job_id!r}")
-        return Job(self._engine, self._engine.jobs.status(job_id))
+        return Job(self._engine, self._engine.jobs.status(check_job_id(job_id)))
 
     def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
         """Every job, the newest first, without its parameters.
@@ -175,7 +158,7 @@ class Cluster(SharedFactory):
         on_held: Callable[[str], None],
     ) -> JobStatus:
         start = 0
-        for batch in _gather_batches(inputs):
+        for batch in gather_batches(inputs):
             put = partial(self._engine.jobs.put, job_id, start, pack_batch(batch))
             start = insist(put, on_held)
             on_upload(start)
@@ -184,16 +167,3 @@ class Cluster(SharedFactory):
 
 def _ignore(news: object) -> None:
     """What is told when nobody asked."""
-
-
-def _gather_batches(inputs: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    for item in inputs:
-        if batch and (size + len(item) > PUT_BYTES or len(batch) >= PUT_TASKS):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += len(item)
-    if batch:
-        yield batch

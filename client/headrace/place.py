@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.key import load_key
 
 #: The key's name in the data folder.
 KEY_NAME = "key"
@@ -18,3 +22,17 @@ def find_data_folder() -> Path:
 def find_key_file(data: Path | None = None) -> Path:
     """The key file in a data folder, or in the user's own."""
     return (data or find_data_folder()) / KEY_NAME
+
+
+def find_coordinator(
+    address: str | Address, key: bytes | None, key_file: str | Path | None
+) -> tuple[Address, bytes]:
+    """Where a coordinator is, and its key: ``key``, or what lies in ``key_file``, or else in
+    ``HEADRACE_KEY_FILE`` or the user's own folder. Raises UsageError and KeyRefusedError.
+    """
+    if isinstance(address, str):
+        address = parse_address(address, DEFAULT_PORT)
+    if key is None:
+        chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
+        key = load_key(Path(chosen))
+    return address, key

@@ -24,7 +24,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from headrace.engine import Engine
-from headrace.job import FETCH_BYTES
+from headrace.job_base import FETCH_BYTES
 from headrace.outbox import Outbox
 from headrace.submission import SubmitOptions, insist, make_job_spec
 from headrace_services.service import Parameters

@@ -1,0 +1,181 @@
+"""What a job's status says, and what is made of its values: the same for programs that wait in a
+thread and for those that have an event loop.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from headrace_services.registry import load_service
+from headrace_services.service import Gathered, Parameters, Target
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
+from headrace_wire.encoding import unpack
+from headrace_wire.errors import (
+    HeadraceError,
+    JobIncompleteError,
+    OutputError,
+    TaskFailedError,
+    UsageError,
+    WaitTimedOutError,
+)
+from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+from headrace_wire.words import count
+
+#: Bytes of values asked for at a time.
+FETCH_BYTES = 4 << 20
+
+#: Failed tasks asked for at a time.
+FAILURES_PER_PAGE = 1000
+
+#: Seconds after which a new job is looked at for the first time even if there is no news.
+FIRST_LOOK_SECONDS = 1.0
+
+#: A place behind all results, for who wants to know how a job stands and no more.
+NOTHING_TO_FETCH = (1 << 63) - 1
+
+
+class JobBase:
+    """One job of a cluster. ``status`` is how it stood when it was last looked at."""
+
+    def __init__(self, status: JobStatus) -> None:
+        self.status = status
+
+    @property
+    def id(self) -> str:
+        return self.status.id
+
+    @property
+    def parameters(self) -> Parameters:
+        """What the job is about, as its service planned it.
+
+        Raises OutputError for what no service has planned.
+        """
+        try:
+            parameters: object = unpack(self.status.parameters)
+        except ValueError:
+            parameters = None
+        if not isinstance(parameters, dict):
+            raise OutputError(f"the parameters of job {self.id} make no sense: submit it again")
+        return cast("Parameters", parameters)
+
+    def gather(self, values: Iterator[tuple[int, bytes]], target: Target) -> Gathered:
+        """Have its service put its values together. Raises OutputError, and what ``values`` does.
+
+        Parameters and values may come from anybody who holds the key: what a service makes of
+        those that no service has made is an OutputError, too.
+        """
+        service = load_service(self.status.service)
+        try:
+            return service.gather(self.status.operation, self.parameters, values, target)
+        except HeadraceError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            raise OutputError(
+                f"the results of job {self.id} cannot be put together by the service "
+                f"{self.status.service!r}: {type(error).__name__}: {error}"
+            ) from error
+
+    @property
+    def progress(self) -> float:
+        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at."""
+        finished = self.status.done + self.status.failed + self.status.cancelled
+        return finished / self.status.tasks if self.status.tasks else float(self.is_over)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it had ended when it was last looked at."""
+        return self.status.finished_at is not None
+
+    def _gathers_in_order(self) -> bool:
+        return load_service(self.status.service).is_ordered(self.status.operation)
+
+    def _ask_for_values(
+        self, cursor: int, seen: int, wait_seconds: float, *, ordered: bool
+    ) -> FetchRequest:
+        return FetchRequest(
+            job=self.id,
+            cursor=cursor,
+            ordered=ordered,
+            max_bytes=FETCH_BYTES,
+            wait_seconds=wait_seconds,
+            seen=seen,
+            known=True,
+        )
+
+    def _ask_for_end(self) -> FetchRequest:
+        return FetchRequest(
+            job=self.id,
+            cursor=NOTHING_TO_FETCH,
+            ordered=False,
+            max_bytes=0,
+            wait_seconds=MAX_WAIT_SECONDS,
+            seen=self.status.done + self.status.failed,
+            known=True,
+        )
+
+    def _take_status(self, fetched: Fetched) -> Fetched:
+        self.status = replace(fetched.status, parameters=self.status.parameters)
+        return fetched
+
+    def _time_out(self, why: str = "") -> WaitTimedOutError:
+        return WaitTimedOutError(f"the wait was over before job {self.id} was{why}")
+
+    def _open(self, read: Callable[[bytes], Any], index: int, value: bytes) -> Any:
+        """A value as the program gets it. Raises TaskFailedError."""
+        try:
+            return read(value)
+        except ValueError as error:
+            raise TaskFailedError(
+                f"the result of task {index} of job {self.id} cannot be opened in this "
+                f"program: {error}"
+            ) from error
+
+    def _explain_gaps(
+        self, missing: str, first: TaskFailure | None
+    ) -> TaskFailedError | JobIncompleteError:
+        """What to raise when values of this job, which is over, are missing."""
+        if first is None:
+            return JobIncompleteError(missing)
+        return TaskFailedError(
+            f"{self.status.failed} of {count(self.status.tasks, 'task')} of job {self.id} "
+            f"failed; the first, task {first.index} ({first.summary}): {first.message}"
+            + (f"; {missing}" if self.status.cancelled else "")
+        )
+
+    def _find_reader(self) -> Callable[[bytes], Any]:
+        if self.status.service != "calls":
+            return bytes
+        from headrace_services.calls import open_result  # noqa: PLC0415 - quick start
+
+        if self.parameters.get("serializer") != "msgpack":
+            raise UsageError(
+                f"the results of job {self.id} are pickled: only the program that submitted it "
+                "opens them, with headrace.Pool"
+            )
+        return partial(open_result, "msgpack")
+
+
+def make_target(path: str | Path | None, file_format: str | None) -> Target:
+    """Where a program wants a result: a file or folder, or else memory."""
+    return Target(io.BytesIO(), None if path is None else Path(path), file_format)
+
+
+def read_result(gathered: Gathered, target: Target) -> Any:
+    """What a program gets of results that were put together: what went to memory as bytes."""
+    if gathered.result is None and isinstance(target.stream, io.BytesIO):
+        return target.stream.getvalue()
+    return gathered.result
+
+
+def split_indices(indices: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    """Indices of tasks, as many at a time as one call may name; once none, which means all."""
+    chosen = tuple(check_value(Index, index, "a task's index") for index in indices)
+    for place in range(0, max(1, len(chosen)), MAX_NAMED_TASKS):
+        yield chosen[place : place + MAX_NAMED_TASKS]
