@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from headrace import AsyncCluster, UnreachableError, WaitTimedOutError
 from headrace.async_job import AsyncJob
-from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.errors import ClosedError, KeyRefusedError, UnknownJobError, UsageError
 from headrace_wire.messages import CANCELLED
+from support.coordinators import run_coordinator
 from support.event_loops import cancel, in_event_loop
 
 #: More than asyncio's executor has threads on any machine: at most 32.
@@ -35,15 +35,15 @@ class Place:
         self.settings = CoordinatorSettings(
             folder / "data", folder / "key", bind=Address("127.0.0.1", 0), http=None
         )
+        self._running = ExitStack()
         self.start()
 
     def start(self) -> None:
-        self._coordinator = Coordinator(self.settings).__enter__()
-        self.address = self._coordinator.bound
+        self.address = self._running.enter_context(run_coordinator(self.settings)).bound
         self.settings = replace(self.settings, bind=self.address)
 
     def stop(self) -> None:
-        self._coordinator.__exit__(None, None, None)
+        self._running.close()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncCluster]:
