@@ -41,6 +41,7 @@ class Session:
         self._target = target
         self._signatures = signatures
         self._on_bytes = on_bytes
+        self._task: asyncio.Task[Any] | None = None
         self._is_ending = False
         self.is_idle = True
 
@@ -53,6 +54,7 @@ class Session:
 
         Raises EOFError, OSError and ValueError of a connection that has come to its end.
         """
+        self._task = asyncio.current_task()
         stream, received, sent = self._stream, 0, 0
         while not self._is_ending:
             frame = await stream.receive()
@@ -87,11 +89,10 @@ class Session:
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return a call's answer, unless the other side goes before that."""
-        task = asyncio.current_task()
-        assert task, "sessions are run by tasks"
+        assert self._task, "calls are made while the session runs"
         if self._stream.closed:
-            task.cancel()
-        self._stream.on_lost = task.cancel
+            self._task.cancel()
+        self._stream.on_lost = self._task.cancel
         try:
             return await call
         finally:

@@ -16,12 +16,13 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
 from headrace_wire.connection import measure_handshake
 from headrace_wire.framing import (
+    LARGE_BYTES,
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
     Body,
@@ -120,8 +121,12 @@ class FrameStream(asyncio.BufferedProtocol):
         length = measure(parts)
         header = write_header(length)
         self.bytes_out += len(header) + length
+        if length < LARGE_BYTES:
+            pieces: Iterable[bytes | memoryview] = (b"".join((header, *parts)),)
+        else:
+            pieces = gather_writes((header, *parts))
         try:
-            for piece in gather_writes((header, *parts)):
+            for piece in pieces:
                 self._check_open().write(piece)
                 while self._is_full:
                     self._sending = self._loop.create_future()
