@@ -31,6 +31,7 @@ from headrace_wire.messages import (
     DoneRun,
     HeldRun,
     LeaseRequest,
+    Reason,
     Receipt,
     Report,
     TaskFailure,
@@ -50,7 +51,7 @@ REMOVED_ROWS = 4
 TASK_SECONDS = 0.5
 
 #: Tasks whose first attempts fail, and how. An error is final, a crash is tried again.
-FAILING = {
+FAILING: dict[tuple[str, int], list[Reason]] = {
     ("primes", 2): [ERROR],
     ("primes", 4): [CRASH],
     ("pictures", 1): [ERROR],
@@ -267,7 +268,7 @@ def _make_runs(lease: HeldLease, start: int, stop: int) -> list[DoneRun]:
     return [DoneRun(lease.id, lease.job, start, stop, values, seconds, seconds)]
 
 
-def _make_failure(lease: HeldLease, index: int, reason: str) -> TaskFailure:
+def _make_failure(lease: HeldLease, index: int, reason: Reason) -> TaskFailure:
     return TaskFailure(
         lease=lease.id,
         job=lease.job,

@@ -14,6 +14,7 @@ from headrace_wire.messages import (
     JobSpec,
     JobStatus,
     LeaseRequest,
+    Reason,
     Receipt,
     Report,
     TaskFailure,
@@ -88,7 +89,7 @@ class Rig:
         run = DoneRun(lease.id, lease.job, first, last, values, spent, spent, counters or {})
         return self.report(lease.worker, done=(run,))
 
-    def fail(self, lease: HeldLease, index: int, reason: str = "error") -> Receipt:
+    def fail(self, lease: HeldLease, index: int, reason: Reason = "error") -> Receipt:
         failure = TaskFailure(
             lease.id, lease.job, index, lease.attempt, reason, "", "ValueError", "no", "", "",
             lease.worker, 0.0, 0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from hypothesis import strategies as st
 from msgspec import Meta
@@ -13,7 +13,6 @@ from msgspec import Meta
 from headrace_wire import bounds, messages, shared
 from headrace_wire.bounds import is_within
 from headrace_wire.message import Message
-from headrace_wire.messages import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +58,8 @@ def make_example(hint: Any) -> Any:
         return hint(*[make_example(one) for one in read_hints(hint).values()])
     if origin in (types.UnionType, typing.Union):
         return make_example(arguments[0])
+    if origin is Literal:
+        return arguments[0]
     if origin is tuple:
         return (make_example(arguments[0]),) * 2
     if origin is dict:
@@ -68,7 +69,7 @@ def make_example(hint: Any) -> Any:
 
 def make_bounded_example(kind: Any, meta: Meta) -> Any:
     """One value within its bounds, always the same: the first of some candidates."""
-    candidates = [make_example(kind), 100, 100.5, "né" * 3, "some-id", ERROR]
+    candidates = [make_example(kind), 100, 100.5, "né" * 3, "some-id"]
     return next(
         one for one in candidates if type(one) is type(candidates[0]) and is_within(meta, one)
     )
@@ -89,6 +90,8 @@ def draw_values(hint: Any) -> st.SearchStrategy[Any]:
         return st.builds(hint, *[draw_values(one) for one in read_hints(hint).values()])
     if origin in (types.UnionType, typing.Union):
         return st.one_of([draw_values(one) for one in arguments])
+    if origin is Literal:
+        return st.sampled_from(arguments)
     if origin is tuple:
         return st.lists(draw_values(arguments[0]), max_size=3).map(tuple)
     if origin is dict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
 from msgspec import DecodeError, Struct, ValidationError, convert, field, to_builtins
 from msgspec.msgpack import decode as decode_msgpack
@@ -83,6 +83,8 @@ def _build(hint: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return _build(arguments[0], value)
+    if origin is Literal:
+        return convert(value, str)
     if origin in (types.UnionType, typing.Union):
         (inner,) = [one for one in arguments if one is not type(None)]
         return None if value is None else _build(inner, value)

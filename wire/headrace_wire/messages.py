@@ -8,7 +8,7 @@ decoded where they are used. What a field may hold is said by its annotation; se
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
@@ -39,42 +39,38 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.message import Message
 
-#: Job states.
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-)
+#: The state of a job.
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+QUEUED: Final = "queued"
+RUNNING: Final = "running"
+SUCCEEDED: Final = "succeeded"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
 
 #: Job states that nothing but ``retry`` or ``delete`` changes any more.
-FINAL_STATES = frozenset({SUCCEEDED, FAILED, CANCELLED})
+FINAL_STATES: frozenset[State] = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
 #: The service of jobs that nobody runs: their one input is data which other jobs refer to.
 DATA_SERVICE = "data"
 
-#: Reasons for which a task fails.
-ERROR, TIMEOUT, CRASH, OOM, LOST = "error", "timeout", "crash", "oom", "lost"
+#: Why a task failed; a label of metrics.
+Reason = Literal["error", "timeout", "crash", "oom", "lost", "refused", "withdrawn"]
+
+ERROR: Final = "error"
+TIMEOUT: Final = "timeout"
+CRASH: Final = "crash"
+OOM: Final = "oom"
+LOST: Final = "lost"
 
 #: The reason for which a worker gives back a task that it is not allowed to do; others may be.
-REFUSED = "refused"
+REFUSED: Final = "refused"
 
 #: The reason of a task that its client took back.
-WITHDRAWN = "withdrawn"
+WITHDRAWN: Final = "withdrawn"
 
 #: The type of a timeout that is no fault of the task: the initializer before it did not end.
 INITIALIZER_TIMEOUT = "InitializerTimeout"
-
-#: Why a task failed; a label of metrics.
-Reason = Annotated[
-    str,
-    Meta(
-        pattern=rf"\A({ERROR}|{TIMEOUT}|{CRASH}|{OOM}|{LOST}|{REFUSED}|{WITHDRAWN})\Z",
-        max_length=64,
-        description="a reason for which tasks fail",
-    ),
-]
 
 #: Bounds of lists, and of lists with an entry for each of several tasks.
 Entries = Meta(max_length=MAX_ENTRIES)
@@ -127,7 +123,7 @@ class JobStatus(Message):
     """
 
     id: JobId
-    state: Identifier
+    state: State
     service: Identifier
     operation: Identifier
     name: Name

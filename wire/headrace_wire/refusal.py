@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 from msgspec.msgpack import decode
@@ -69,6 +69,9 @@ def _check(hint: Any, packed: memoryview, name: str) -> None:
         for key, value in _decode(dict[str, Raw], packed, name).items():
             check_value(arguments[0], key, name)
             _check(arguments[1], memoryview(value), name)
+    elif origin is Literal:
+        if (word := _decode(str, packed, name)) not in arguments:
+            raise BoundsError(f"{name} must be one of {', '.join(arguments)}, not {quote(word)}")
     else:
         _check_bounds(hint, meta, _decode(hint, packed, name), name)
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.messages import JobSpec, LogLine, TaskFailure
+from headrace_wire.messages import JobSpec, LogLine, Reason, TaskFailure
 
 
 class JobSubmitted(Struct, frozen=True):
@@ -215,7 +215,7 @@ class AttemptFailed(Struct, frozen=True):
 
     service: str
     operation: str
-    reason: str
+    reason: Reason
 
 
 class OutcomesDropped(Struct, frozen=True):

@@ -36,6 +36,7 @@ from headrace_wire.messages import (
     SUCCEEDED,
     JobSpec,
     JobStatus,
+    State,
 )
 
 #: Weight of the newest report in the running mean of a job's seconds per task.
@@ -73,7 +74,7 @@ class Job(Struct):
     virtual_seconds: float = 0.0
     tasks: int = 0
     sealed: bool = False
-    state: str = QUEUED
+    state: State = QUEUED
     fresh: RangeSet = field(default_factory=RangeSet)
     again: Runs = field(default_factory=Runs)
     suspects: Runs = field(default_factory=Runs)
@@ -247,7 +248,7 @@ class Job(Struct):
         elif self.started_at is not None:
             self.state = RUNNING
 
-    def end(self, state: str, now: float, now_at: float, because: str = "") -> None:
+    def end(self, state: State, now: float, now_at: float, because: str = "") -> None:
         """Make it final. Tasks that are neither done nor dead are dropped from where they were."""
         self.fresh = RangeSet()
         self.again.clear()

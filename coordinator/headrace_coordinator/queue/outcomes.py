@@ -40,6 +40,7 @@ from headrace_wire.messages import (
     WITHDRAWN,
     DoneRun,
     JobLines,
+    Reason,
     Receipt,
     Report,
     TaskFailure,
@@ -167,7 +168,7 @@ class Outcomes:
                 if not job.done.covers(left, right):
                     job.inputless.remove(left, right)
 
-    def _bury(self, job: Job, index: int, reason: str, message: str, *, attempt: int) -> None:
+    def _bury(self, job: Job, index: int, reason: Reason, message: str, *, attempt: int) -> None:
         job.dead.add(index, index + 1)
         failure = TaskFailure(
             lease=0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_wire.messages import CRASH, LOST, OOM, JobSpec
+from headrace_wire.messages import CRASH, LOST, OOM, JobSpec, Reason
 
 #: Attempts for a task that takes its slot or its worker with it, unless the job says otherwise.
 DEFAULT_CRASH_ATTEMPTS = 3
@@ -14,7 +14,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 SPREAD = 0.6180339887498949
 
 
-def count_allowed(spec: JobSpec, reason: str) -> int:
+def count_allowed(spec: JobSpec, reason: Reason) -> int:
     """How many attempts a task has in all when they fail for this reason.
 
     A worker that is lost says little about the tasks that it held: fewer retries than the default
@@ -27,7 +27,7 @@ def count_allowed(spec: JobSpec, reason: str) -> int:
     return spec.retries + 1
 
 
-def compute_pause_seconds(spec: JobSpec, attempt: int, index: int, reason: str) -> float:
+def compute_pause_seconds(spec: JobSpec, attempt: int, index: int, reason: Reason) -> float:
     """How long task ``index`` rests after its ``attempt``-th attempt failed.
 
     Exponential backoff with jitter: the job's delay, doubled with each attempt, between half of it

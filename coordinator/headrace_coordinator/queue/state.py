@@ -10,6 +10,7 @@ from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import State
 
 
 class QueueState(Struct):
@@ -174,7 +175,7 @@ class QueueState(Struct):
         self.reckon(job)
         self.events.append(JobChanged(job.spec.id))
 
-    def end(self, job: Job, state: str, now: Now, because: str = "") -> None:
+    def end(self, job: Job, state: State, now: Now, because: str = "") -> None:
         """Cut a job short; what is done and dead stays so."""
         self.stop_leases(job)
         job.end(state, now.monotonic, now.at, because)

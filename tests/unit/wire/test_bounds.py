@@ -6,7 +6,7 @@ import math
 import types
 import typing
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from msgspec import Meta, Struct
@@ -35,7 +35,7 @@ from headrace_wire.bounds import (
 from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, ProtocolError
 from headrace_wire.message import Message, decode, decode_trusted, dump
-from headrace_wire.messages import JobSpec, LeaseRequest, Report
+from headrace_wire.messages import JobSpec, LeaseRequest, Report, TaskFailure
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_example, make_message, read_methods
 
@@ -88,7 +88,7 @@ def walk(hint: Any, path: str) -> Iterator[tuple[str, Any, Meta | None]]:
         for inner in arguments:
             if inner is not ...:
                 yield from walk(inner, path)
-    elif hint not in (bool, type(None)):
+    elif hint not in (bool, type(None)) and origin is not Literal:
         yield path, hint, meta
 
 
@@ -150,6 +150,14 @@ def test_a_refusal_names_the_value_and_what_it_may_be() -> None:
     wire[3] = math.nan
     with pytest.raises(BoundsError, match=r"^wait_seconds must be a number from 0 to .*, not nan$"):
         decode(LeaseRequest, pack(wire))
+
+
+def test_a_word_that_is_none_of_those_expected_is_named() -> None:
+    wire = dump(make_message(TaskFailure))
+    wire[TaskFailure.__struct_fields__.index("reason")] = "fun"
+    with pytest.raises(BoundsError, match=r"^reason must be one of error, timeout, .*, not 'fun'$"):
+        decode(TaskFailure, pack(wire))
+    assert dump(decode_trusted(TaskFailure, pack(wire))) == wire
 
 
 def test_a_list_is_counted_before_it_is_built() -> None:

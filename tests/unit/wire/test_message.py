@@ -119,7 +119,7 @@ def test_a_field_of_another_type_is_refused(kind: type[Message], place: int, hin
         [[[]]],
         {1: 2},
         {"key": "text", "other": b""},
-        *others.get(hint, [None, 1, "text"]),
+        *others.get(hint, [None, 1, b"text"]),
     ]:
         with pytest.raises(ProtocolError):
             decode_trusted(kind, pack([*wire[:place], value, *wire[place + 1 :]]))

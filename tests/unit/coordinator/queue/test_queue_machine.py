@@ -24,12 +24,13 @@ from headrace_wire.messages import (
     HeldRun,
     JobLines,
     LogLine,
+    Reason,
     Span,
 )
 from support.queue_builders import Rig, make_worker
 
 WORKERS = ("a", "b", "c")
-REASONS = ("error", "timeout", "crash", "oom", "refused")
+REASONS: tuple[Reason, ...] = ("error", "timeout", "crash", "oom", "refused")
 
 #: What clients ask for of jobs that are there.
 REQUESTS = ("cancel", "retry", "replay", "acknowledge", "delete")
@@ -157,7 +158,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), reason=st.sampled_from(REASONS))
-    def fail(self, data: st.DataObject, reason: str) -> None:
+    def fail(self, data: st.DataObject, reason: Reason) -> None:
         lease = data.draw(st.sampled_from(self.held))
         self.rig.fail(lease, data.draw(st.integers(lease.start, lease.stop - 1)), reason)
         self.commit()
