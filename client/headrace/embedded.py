@@ -1,8 +1,8 @@
 """The embedded cluster: a coordinator and a worker on this machine, for as long as they are needed.
 
-The very processes that people start by hand, on ports that the system chooses and in a folder that
-is removed afterwards. Both are children of this process and in a session of their own, so that
-Ctrl-C reaches them through here; each ends by itself when this process dies.
+They do what those do that people start by hand, on ports that the system chooses and in a folder
+that is removed afterwards; see ``child``. Both are children of this process and in a session of
+their own, so that Ctrl-C reaches them through here; each ends by itself when this process dies.
 
 Started in the order coordinator, worker; stopped in the order worker, coordinator.
 """
@@ -10,7 +10,6 @@ Started in the order coordinator, worker; stopped in the order worker, coordinat
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -25,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from headrace.child.orders import Order
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
 from headrace_services.permits import Permits
@@ -87,31 +87,31 @@ def open_embedded_cluster(
     with contextlib.ExitStack() as stack:
         in_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
-        key_file = folder / "key"
-        key = ensure_key(key_file)
-        coordinator = _start(
-            ["coordinator", "--bind", "127.0.0.1:0", "--no-http", "--data", str(folder),
-             "--key-file", str(key_file), "--announce", "--with-parent",
-             "--temporary", str(folder)],
-            log, subprocess.PIPE,
-        )  # fmt: skip
+        order = Order(str(folder))
+        key = ensure_key(order.key_file)
+        coordinator = _start("coordinator", order, log, subprocess.PIPE)
         in_the_end(partial(_stop, coordinator))
         assert coordinator.stdout is not None
         line = coordinator.stdout.readline()
         if not line:
             raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
-        address = parse_address(json.loads(line)["address"])
+        address = parse_address(line.decode().strip())
+        order = Order(
+            str(folder),
+            coordinator=address,
+            slots=slots,
+            start_method=start_method,
+            max_tasks=max_tasks,
+            permits=permits or Permits(),
+            program=program,
+            show_output=show_output,
+        )
         worker = _start(
-            ["worker", "--coordinator", str(address), "--key-file", str(key_file),
-             "--slots", slots, "--start-method", start_method, "--name", "embedded",
-             "--drain", "0s", "--with-parent", "--temporary", str(folder),
-             *_write_options(permits or Permits()),
-             *([] if program is None else ["--program", program.write()]),
-             *([] if max_tasks is None else ["--max-tasks", str(max_tasks)]),
-             *(["--log-level", "error", "--task-stdout"] if show_output else [])],
+            "worker",
+            order,
             _inherit(2) if show_output else log,
             _inherit(1) if show_output else subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         in_the_end(partial(_stop, worker, coordinator))
         _tie(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
@@ -123,13 +123,6 @@ def open_embedded_cluster(
             yield cluster
         except UnreachableError:
             raise EmbeddedClusterError(explain_end()) from None
-
-
-def _write_options(permits: Permits) -> list[str]:
-    options = [word for name in permits.allow for word in ("--allow", name)]
-    options += [word for path in permits.paths for word in ("--path", path)]
-    options += ["--allow-pickle"] if permits.pickle else []
-    return [*options, *(["--allow-ship"] if permits.ship else [])]
 
 
 def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
@@ -152,7 +145,8 @@ def _inherit(number: int) -> int | None:
 
 
 def _start(
-    arguments: list[str],
+    role: str,
+    order: Order,
     log: IO[bytes] | int | None,
     stdout: int | None,
 ) -> subprocess.Popen[bytes]:
@@ -165,7 +159,7 @@ def _start(
     if python_path is not None:
         environment["PYTHONPATH"] = python_path
     child = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, *list_safe_flags(), "-m", "headrace", *arguments],
+        [sys.executable, *list_safe_flags(), "-m", "headrace.child", role, order.write()],
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=log,

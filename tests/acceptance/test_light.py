@@ -34,7 +34,7 @@ OF_METRICS = {"http.server", "prometheus_client"}
 
 #: The most memory in MiB that idle processes have: of a program with an embedded pool of two slots,
 #: and of a coordinator and a worker with as many.
-MOST_POOL_MIB = 90
+MOST_POOL_MIB = 80
 MOST_SITE_MIB = 90
 
 #: What a client needs, and processes that serve do not.

@@ -246,7 +246,7 @@ def test_a_full_device_gets_one_line_and_its_exit_code(shell: Shell, words: list
 def test_where_the_result_cannot_be_written_no_work_is_begun(shell: Shell) -> None:
     (shell.home / "file").touch()
     for place, problem in {
-        "nowhere/x": "there is no folder", "file/x": "there is no folder", "": "is no file",
+        "nowhere/x": "there is no folder", "file/x": "there is no folder", "": "is no path",
     }.items():  # fmt: skip
         done = shell.run("run", "primes", "count", "0", "1e14", "-o", place)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)

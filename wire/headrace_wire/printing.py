@@ -10,9 +10,11 @@ import json
 import logging
 import math
 import re
+import sys
 from typing import Any, cast
 
 from headrace_wire.bounds import UNPRINTABLE
+from headrace_wire.version import VERSION
 
 _LINE = re.compile(f"[{UNPRINTABLE}]")
 _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
@@ -50,6 +52,16 @@ class LineFormatter(logging.Formatter):
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
         """The lines of a stack."""
         return _indent(super().formatStack(stack_info))
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error, from this level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    log = logging.getLogger(__name__)
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("headrace %s", VERSION)
 
 
 def _indent(text: str) -> str:

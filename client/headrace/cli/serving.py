@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-import shutil
-import signal
-import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,26 +29,11 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
-from headrace_wire.printing import LineFormatter
-from headrace_wire.version import VERSION
+from headrace_wire.printing import start_logging
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
     from headrace_coordinator.store.store import Durability
-
-with_parent_option = option(
-    "--with-parent",
-    is_flag=True,
-    hidden=True,
-    help="End when standard input is closed: whoever started this is gone.",
-)
-
-temporary_option = option(
-    "--temporary",
-    type=PathKind(file_okay=False, path_type=Path),
-    hidden=True,
-    help="Remove this folder at the end, as whoever started this may be gone by then.",
-)
 
 
 @click.command()
@@ -122,8 +101,6 @@ temporary_option = option(
 )
 @log_option
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
-@with_parent_option
-@temporary_option
 def coordinator(
     bind: Address,
     http: Address,
@@ -137,8 +114,6 @@ def coordinator(
     result_ttl: float,
     log_level: str,
     announce: bool,
-    with_parent: bool,
-    temporary: Path | None,
 ) -> None:
     """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
 
@@ -148,7 +123,7 @@ def coordinator(
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
 
-    _start_logging(log_level)
+    start_logging(log_level)
     settings = CoordinatorSettings(
         data=data,
         key_file=key_file or find_key_file(data),
@@ -165,14 +140,8 @@ def coordinator(
         if announce:
             shown = {"address": str(running.bound), "http": str(running.http_bound or "")}
             say(json.dumps(shown))
-        if with_parent:
-            _end_with_parent()
 
-    try:
-        serve(settings, tell)
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
+    serve(settings, tell)
 
 
 @click.command()
@@ -239,11 +208,7 @@ def coordinator(
     is_flag=True,
     help="Take code along with jobs: whoever holds the key can run anything here.",
 )
-@option("--task-stdout", is_flag=True, hidden=True, help="Let tasks print to standard output.")
-@option("--program", hidden=True, help="The program that an embedded worker is for.")
 @log_option
-@with_parent_option
-@temporary_option
 def worker(
     coordinator: Address,
     key_file: Path,
@@ -258,75 +223,26 @@ def worker(
     path: tuple[str, ...],
     allow_pickle: bool,
     allow_ship: bool,
-    task_stdout: bool,
-    program: str | None,
     log_level: str,
-    with_parent: bool,
-    temporary: Path | None,
 ) -> None:
     """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
 
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
-    from headrace_services.registry import list_services  # noqa: PLC0415 - quick start
-    from headrace_worker.launch.launcher import make_launcher  # noqa: PLC0415 - quick start
-    from headrace_worker.link.loader import list_light_modules  # noqa: PLC0415 - quick start
-    from headrace_worker.link.program import Program  # noqa: PLC0415 - quick start
-
-    permits = Permits(allow, allow_pickle, path, allow_ship)
-    launcher = make_launcher(start_method, preload=list_light_modules(permits))
-    list_services()  # so that no slot has to look for them
-    # First of all: slots are forked from what this process is now, and share no more with it.
-    launcher.prepare()
-    from headrace_worker.agent import run_worker  # noqa: PLC0415 - see above
+    from headrace_worker.process import work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
-    _start_logging(log_level)
-    parent_gone = _end_with_parent() if with_parent else threading.Event()
-    try:
-        run_worker(
-            WorkerSettings(
-                coordinator=coordinator,
-                key_file=key_file.absolute(),  # the present folder may go while it works
-                slots=slots,
-                start_method=start_method,
-                name=name,
-                drain_seconds=drain,
-                give_up_seconds=give_up,
-                max_tasks=max_tasks,
-                max_rss_bytes=max_rss,
-                permits=permits,
-                task_stdout=task_stdout,
-                program=None if program is None else Program.read(program),
-            ),
-            launcher,
-        )
-    finally:
-        # The coordinator does so, too, unless it was killed. What a program that lives does with
-        # the folder is its own affair.
-        if temporary and parent_gone.is_set():
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _start_logging(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    log = logging.getLogger(__name__)
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug("headrace %s", VERSION)
-
-
-def _end_with_parent() -> threading.Event:
-    """Send this process SIGTERM when standard input is closed. Returns what is set by then."""
-    gone = threading.Event()
-
-    def wait() -> None:
-        while os.read(0, 1024):
-            pass
-        gone.set()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, name="parent watch", daemon=True).start()
-    return gone
+    settings = WorkerSettings(
+        coordinator=coordinator,
+        key_file=key_file.absolute(),  # the present folder may go while it works
+        slots=slots,
+        start_method=start_method,
+        name=name,
+        drain_seconds=drain,
+        give_up_seconds=give_up,
+        max_tasks=max_tasks,
+        max_rss_bytes=max_rss,
+        permits=Permits(allow, allow_pickle, path, allow_ship),
+    )
+    work(settings, log_level)

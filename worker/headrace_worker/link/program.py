@@ -1,6 +1,6 @@
 """The program for whose calls an embedded worker is there, as its slots are to resemble it.
 
-    Program (client) ─► worker --program ─► each slot: enter
+    Program (client) ─► embedded worker ─► each slot: enter
 
 The worker itself looks for modules where Python does by itself: not beside the program, nor in the
 folder in which it was started. What lies there may have the name of a module that we need, such as
@@ -10,7 +10,6 @@ folder in which it was started. What lies there may have the name of a module th
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -36,16 +35,6 @@ class Program(Struct, frozen=True):
 
     path: tuple[str, ...]
     pythonpath: str | None = None
-
-    def write(self) -> str:
-        """Write it as an option of a command."""
-        return json.dumps([self.path, self.pythonpath])
-
-    @classmethod
-    def read(cls, text: str) -> Program:
-        """Read what ``write`` has written. Raises ValueError."""
-        path, pythonpath = json.loads(text)
-        return cls(tuple(path), pythonpath)
 
     def enter(self) -> None:
         """Make this process look for modules as the program does."""

@@ -12,15 +12,6 @@ from headrace_worker.link.program import Program, clean_pythonpath, describe_pro
 from support.places import REPOSITORY
 
 
-def test_a_program_travels_as_an_option() -> None:
-    for program in (
-        Program(("/a b", "/caf\udce9", "/x:y")),
-        Program((), ":/z"),
-        describe_program(),
-    ):
-        assert Program.read(program.write()) == program
-
-
 def test_the_present_folder_is_left_out_of_the_python_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

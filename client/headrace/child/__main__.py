@@ -1,0 +1,33 @@
+"""Run a coordinator or a worker as it is ordered by an embedded cluster."""
+
+from __future__ import annotations
+
+import sys
+
+from headrace.child.orders import Order
+from headrace_wire.errors import EXIT_TASKS_FAILED, HeadraceError
+
+
+def main(role: str, order: Order) -> int:
+    """Do the work of this role until a signal comes. Returns the exit code."""
+    try:
+        if role == "coordinator":
+            from headrace.child.coordinator import serve_program  # noqa: PLC0415 - one of the two
+
+            serve_program(order)
+        else:
+            from headrace.child.worker import work_for_program  # noqa: PLC0415 - one of the two
+
+            work_for_program(order)
+    except HeadraceError as error:
+        sys.stderr.write(f"headrace: {error.message}\n")
+        return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"headrace: {where}{error.strerror or error}\n")
+        return EXIT_TASKS_FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Order.read(sys.argv[2])))

@@ -1,0 +1,45 @@
+"""What a child of an embedded cluster is told, as one argument."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
+from headrace_worker.link.program import Program
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The cluster's folder, in which the key lies; the rest is for the worker alone.
+
+    See ``WorkerSettings`` for its words.
+    """
+
+    folder: str
+    coordinator: Address | None = None
+    slots: str = "auto"
+    start_method: str = "forkserver"
+    max_tasks: int | None = None
+    permits: Permits = Permits()
+    program: Program | None = None
+    #: Tasks print where the program does, and so does the worker when something is wrong.
+    show_output: bool = False
+
+    @property
+    def key_file(self) -> Path:
+        return Path(self.folder, "key")
+
+    def write(self) -> str:
+        """Write it as an argument."""
+        # Not as msgspec's own JSON: the names of folders may be no text.
+        return json.dumps(msgspec.to_builtins(self))
+
+    @classmethod
+    def read(cls, text: str) -> Order:
+        """Read what ``write`` has written."""
+        order: Any = json.loads(text)
+        return msgspec.convert(order, cls)

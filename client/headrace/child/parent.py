@@ -1,0 +1,21 @@
+"""A child's parent: the program that holds the other end of its standard input."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+
+def end_with_parent() -> threading.Event:
+    """Send this process SIGTERM when the parent is gone. Returns what is set by then."""
+    gone = threading.Event()
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        gone.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
+    return gone
