@@ -52,7 +52,6 @@ from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.stop_signals import StopSignals
-from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +148,10 @@ class Agent:
         self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
         self._results.answer_seconds = REPORT_ANSWER_SECONDS
         holdings, news = self._holdings, self._news
+        #: Set whenever more work may be wanted than before.
+        wanted = asyncio.Event()
         reporter = Reporter(
-            self._results, info.id, info.name, holdings=holdings, on_delivered=news.set
+            self._results, info.id, info.name, holdings=holdings, on_delivered=wanted.set
         )
         async with asyncio.TaskGroup() as group:
             with DataStore() as data, self._open_pool() as pool:
@@ -165,6 +166,7 @@ class Agent:
                 feeder = Feeder(
                     pool,
                     news=news,
+                    wanted=wanted,
                     holdings=holdings,
                     intake=intake,
                     reporter=reporter,
@@ -182,6 +184,7 @@ class Agent:
                 leaser = Leaser(
                     self._jobs,
                     info.id,
+                    wanted=wanted,
                     holdings=holdings,
                     register=self._register,
                     count_wanted=feeder.count_wanted,
@@ -194,7 +197,7 @@ class Agent:
                 )
                 leases = self._begin(group, "leaser", leaser.run())
                 fetches = self._begin(group, "fetcher of data", intake.fetch())
-                await feeder.feed(leaser.look)
+                await feeder.feed()
                 leases.cancel()
                 in_time = await feeder.drain(settings.drain_seconds)
                 looks.cancel()
@@ -237,11 +240,8 @@ class Agent:
                 raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
 
     async def _take_leave(self, reporter: Reporter) -> None:
-        deadline = time.monotonic() + FAREWELL_SECONDS
-        while not reporter.is_done:
-            if not await wait_until(self._news, deadline):
-                log.warning("the last outcomes could not be delivered: those tasks will run again")
-                break
+        if not await reporter.finish(time.monotonic() + FAREWELL_SECONDS):
+            log.warning("the last outcomes could not be delivered: those tasks will run again")
         # No more patience with a coordinator that is away.
         once = self._manager.async_jobs(patient=False)
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Lease, Orders
@@ -36,13 +36,16 @@ MAX_PENDING_BYTES = 16 << 20
 
 
 class Feeder:
-    """``news`` is set when there is something to do: it came from the slots, or was delivered."""
+    """``news`` is set when slots or others have something for the pool; ``wanted`` is set by the
+    feeder when more work may be wanted than before.
+    """
 
     def __init__(
         self,
         pool: Pool,
         *,
         news: asyncio.Event,
+        wanted: asyncio.Event,
         holdings: Holdings,
         intake: LeaseIntake,
         reporter: Reporter,
@@ -50,6 +53,7 @@ class Feeder:
     ) -> None:
         self._pool = pool
         self._news = news
+        self._wanted = wanted
         self._holdings = holdings
         self._intake = intake
         self._reporter = reporter
@@ -60,12 +64,12 @@ class Feeder:
         self._draining = False
         self._closing = False
 
-    async def feed(self, on_change: Callable[[], None]) -> None:
-        """Run the pool until the worker is told to go; more may be wanted at each ``on_change``."""
+    async def feed(self) -> None:
+        """Run the pool until the worker is told to go."""
         self._pool.attach(asyncio.get_running_loop(), self._news.set)
         while not self._stop.requests:
             self._pass_on()
-            on_change()
+            self._wanted.set()
             moment = self._pool.due_seconds
             if self._pool.pending_tasks:
                 if self._pool.is_stuck(STUCK_SECONDS):

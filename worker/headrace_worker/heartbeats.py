@@ -1,7 +1,7 @@
 """Heartbeats tell the coordinator that the worker lives; what it answers may hold orders.
 
     heartbeats ─ one after the other, each a long-poll of one interval ─► coordinator
-    agent ◄─ on_orders ───────────────────────────────────────────────────┘
+    feeder ◄─ on_orders ──────────────────────────────────────────────────┘
 
 They come from the agent, never from a slot.
 """

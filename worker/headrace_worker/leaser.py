@@ -1,7 +1,7 @@
 """The leaser asks the coordinator for work whenever the pool wants some.
 
-    agent ─ look ─► leaser ─ lease (long-poll) ─► coordinator
-    agent ◄─ count_wanted, on_leases ─┘
+    feeder ─ wanted ─► leaser ─ lease (long-poll) ─► coordinator
+    feeder ◄─ count_wanted, on_leases ─┘
 
 What a request that is cancelled may have been granted, the coordinator takes back.
 """
@@ -29,13 +29,16 @@ ERROR_PAUSE_SECONDS = 1.0
 
 
 class Leaser:
-    """``count_wanted`` tells for how many slots work is wanted now, 0 for none."""
+    """``count_wanted`` returns for how many slots work is wanted now, 0 for none; ``wanted`` is set
+    when that may have changed.
+    """
 
     def __init__(
         self,
         jobs: AsyncCaller[JobQueueApi],
         worker: str,
         *,
+        wanted: asyncio.Event,
         holdings: Holdings,
         register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
         count_wanted: Callable[[], int],
@@ -47,23 +50,19 @@ class Leaser:
         self._register = register
         self._count_wanted = count_wanted
         self._on_leases = on_leases
-        self._changed = asyncio.Event()
-
-    def look(self) -> None:
-        """Say that more may be wanted than before."""
-        self._changed.set()
+        self._wanted = wanted
 
     async def run(self) -> None:
         """Ask for work until cancelled. Raises HeadraceError where there is no use in going on."""
         number = 0
         try:
             while True:
-                while not (wanted := self._count_wanted()):
-                    await self._changed.wait()
-                    self._changed.clear()
+                while not (slots := self._count_wanted()):
+                    await self._wanted.wait()
+                    self._wanted.clear()
                 number += 1
                 try:
-                    await self._ask(number, wanted)
+                    await self._ask(number, slots)
                 except Exception as error:
                     if is_final(error):
                         raise
@@ -75,11 +74,11 @@ class Leaser:
             # The next heartbeat says that what it may be granted is not held.
             self._holdings.take((), number)
 
-    async def _ask(self, number: int, wanted: int) -> None:
+    async def _ask(self, number: int, slots: int) -> None:
         request = LeaseRequest(
             worker=self._worker,
             number=number,
-            free_slots=wanted,
+            free_slots=slots,
             wait_seconds=LEASE_WAIT_SECONDS,
             known_jobs=self._holdings.known_jobs(),
         )

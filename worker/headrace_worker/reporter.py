@@ -1,6 +1,6 @@
 """The reporter sends outcomes, log lines and samples to the result queue.
 
-    agent ─ add(events) ─► pending ─► one report for all that came while the last was under way,
+    feeder ─ add(events) ─► pending ─► one report for all that came while the last was under way,
                                       or not long ago, if there will be more
 
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
@@ -80,6 +80,7 @@ class Reporter:
         self._pending_bytes = 0
         self._lines = LineBox(name)
         self._changed = asyncio.Event()
+        self._delivered = asyncio.Event()
         self._more = False
         self._next_seconds = 0.0
         self._lines_due_seconds = 0.0
@@ -89,11 +90,6 @@ class Reporter:
     def pending_bytes(self) -> int:
         """Bytes of values that are not acknowledged yet."""
         return self._pending_bytes
-
-    @property
-    def is_done(self) -> bool:
-        """Whether everything that was added is acknowledged."""
-        return not (self._pending or self._lines or self._sending)
 
     def add(self, events: Sequence[Event], *, more: bool = False) -> None:
         """Have events reported: soon if ``more`` will come, and otherwise at once."""
@@ -113,6 +109,13 @@ class Reporter:
         """Have slots that ended counted, with the next report."""
         self._tally.add_restarts(restarts)
 
+    async def finish(self, deadline: float) -> bool:
+        """Wait until all is acknowledged; False if the monotonic ``deadline`` came first."""
+        while self._pending or self._lines or self._sending:
+            if not await wait_until(self._delivered, deadline):
+                return False
+        return True
+
     async def run(self) -> None:
         """Report until cancelled. Raises HeadraceError where there is no use in going on."""
         while True:
@@ -126,6 +129,7 @@ class Reporter:
             await self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
             self._sending = False
             self._release(events)
+            self._delivered.set()
             self._on_delivered()
 
     async def _deliver(self, parcel: Parcel) -> None:
