@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.async_job import AsyncJob
+from headrace.async_sharing import AsyncSharedFactory
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.place import find_coordinator
 from headrace.submission import (
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 FORGET_SECONDS = 1.0
 
 
-class AsyncCluster:
+class AsyncCluster(AsyncSharedFactory):
     """A cluster to be awaited: ``async with AsyncCluster("host:7333") as cluster``. See Cluster.
 
     Used in one event loop. Or ``await cluster.open()`` and ``await cluster.close()``.
@@ -84,8 +85,12 @@ class AsyncCluster:
         return self
 
     async def close(self) -> None:
-        """Close all connections; jobs go on. Calls under way and later ones raise ClosedError."""
+        """Close all connections; jobs go on, and shared state stays.
+
+        Calls under way and later ones raise ClosedError.
+        """
         if self._manager:
+            await self._close_shared()
             self._jobs.close(for_good=True)
             self._results.close(for_good=True)
 
@@ -100,12 +105,16 @@ class AsyncCluster:
     ) -> None:
         await self.close()
 
-    def _find_jobs(self) -> AsyncCaller[JobQueueApi]:
+    def _find_manager(self) -> QueueManager:
         if self._manager is None:
             raise UsageError(
                 "the cluster is not open: write `async with AsyncCluster(...) as cluster`, or "
                 "`await cluster.open()`"
             )
+        return self._manager
+
+    def _find_jobs(self) -> AsyncCaller[JobQueueApi]:
+        self._find_manager()
         return self._jobs
 
     async def submit(

@@ -188,7 +188,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             if len(answer.values) < answer.numbers[0]:
                 return self.copy()[index]
             return [open_sealed(value) for value in answer.values]
-        found = self._read("get", numbers=(_find_place(index),)).values
+        found = self._read("get", numbers=(find_place(index),)).values
         if not found:
             raise IndexError("list index out of range")
         return open_sealed(found[0])
@@ -196,13 +196,13 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if isinstance(index, slice):
             self._set_slice(index, value)
-        elif not self._change("set", seal(value), numbers=(_find_place(index),)).numbers[0]:
+        elif not self._change("set", seal(value), numbers=(find_place(index),)).numbers[0]:
             raise IndexError("list assignment index out of range")
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         if isinstance(index, slice):
             self._change("cut", numbers=write_slice(index))
-        elif not self._change("pop", numbers=(_find_place(index),)).values:
+        elif not self._change("pop", numbers=(find_place(index),)).values:
             raise IndexError("list assignment index out of range")
 
     def _set_slice(self, chosen: slice, values: Iterable[Any]) -> None:
@@ -252,7 +252,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 _END = 1 << 62
 
 
-def _find_place(index: Any) -> int:
+def find_place(index: Any) -> int:
     """An index as a number. Raises the TypeError and the IndexError of a list."""
     try:
         place = operator.index(index)

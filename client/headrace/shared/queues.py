@@ -28,15 +28,7 @@ class SharedQueue(SharedHandle):
     kind = QUEUE
 
     def __init__(self, session: SharedSession, name: str, maxsize: int = 0) -> None:
-        try:
-            most = operator.index(maxsize)
-        except TypeError:
-            kind = type(maxsize).__name__
-            raise TypeError(
-                f"maxsize is how many items may wait in the queue, 0 for any number, not {kind} "
-                f"{maxsize!r}"
-            ) from None
-        super().__init__(session, name, maxsize=min(max(most, 0), MAX_INTEGER))
+        super().__init__(session, name, maxsize=check_maxsize(maxsize))
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError.
@@ -44,7 +36,7 @@ class SharedQueue(SharedHandle):
         Raises UnreachableError when the coordinator is away at the end of that time: then the item
         may be in the queue or not.
         """
-        answer = self._change("put", seal(item), limit=_limit(block, timeout))
+        answer = self._change("put", seal(item), limit=limit_wait(block, timeout))
         if not answer.done:
             raise queue.Full
         if not answer.numbers[0]:
@@ -57,7 +49,7 @@ class SharedQueue(SharedHandle):
         coordinator was away all that time, raises queue.Empty as well, for nothing came; but
         UnreachableError when there was no time to wait, for nobody looked.
         """
-        limit = _limit(block, timeout)
+        limit = limit_wait(block, timeout)
         try:
             answer = self._session.take_item(self.name, self.kind, limit)
         except UnreachableError:
@@ -129,7 +121,20 @@ class SharedQueue(SharedHandle):
         return self._read("size").numbers
 
 
-def _limit(block: bool, timeout: float | None) -> Limit:
+def check_maxsize(maxsize: object) -> int:
+    """How many items may wait in a queue. Raises TypeError for what is no number of them."""
+    try:
+        most = operator.index(maxsize)  # type: ignore[arg-type] # that is what is tried
+    except TypeError:
+        kind = type(maxsize).__name__
+        raise TypeError(
+            f"maxsize is how many items may wait in the queue, 0 for any number, not {kind} "
+            f"{maxsize!r}"
+        ) from None
+    return min(max(most, 0), MAX_INTEGER)
+
+
+def limit_wait(block: bool, timeout: float | None) -> Limit:
     """How long to wait. Raises ValueError for a negative time, as ``queue.Queue`` does."""
     if not block:
         return Limit.after(0)

@@ -14,19 +14,25 @@ import atexit
 import contextlib
 import logging
 import os
-import secrets
 import threading
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from headrace.engine import Engine
+from headrace.shared.session_base import (
+    BEAT_ANSWER_SECONDS,
+    BEATS_PER_LEASE,
+    FIRST_BEAT_SECONDS,
+    GOODBYE_SECONDS,
+    NOT_DONE,
+    SessionBase,
+)
 from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.shared import (
     SharedAnswer,
-    SharedBeat,
     SharedCall,
     SharedReceipt,
     SharedSpec,
@@ -36,46 +42,18 @@ from headrace_wire.timeouts import Limit
 
 log = logging.getLogger(__name__)
 
-#: Beats in the time after which a silent session loses what it holds; two may be lost.
-BEATS_PER_LEASE = 3
 
-#: Seconds for which the answer to a beat is waited for.
-BEAT_ANSWER_SECONDS = 4.0
-
-#: Seconds for a goodbye, beside those for the answer under way: whoever leaves does not wait long
-#: for a coordinator that is frozen. What was not said costs the others a lease's time.
-GOODBYE_SECONDS = 0.5
-
-#: Seconds between beats until the coordinator has said how long a lease lasts, and after one that
-#: got no answer.
-FIRST_BEAT_SECONDS = 1.0
-
-#: What came of a look for which there was no time.
-NOT_DONE = SharedAnswer(done=False)
-
-
-class SharedSession:
+class SharedSession(SessionBase):
     """Calls on shared state. Thread safe."""
 
     def __init__(self, engine: Engine) -> None:
         self._api = engine.shared()
         self._beats = engine.shared(BEAT_ANSWER_SECONDS, patient=False)
-        self._begin()
+        super().__init__()
         _SESSIONS.add(self)
 
     def _begin(self) -> None:
-        self.id = secrets.token_hex(8)
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._lanes: list[tuple[int, int]] = []
-        self._lane_count = 0
-        self._used = False
-        self._closed = False
-        self._abandoned: set[Stamp] = set()
-        self._confirmed: set[SharedReceipt] = set()
-        #: The requests by which locks were taken, and the items that are worked on.
-        self._locks: set[Stamp] = set()
-        self._items: set[SharedReceipt] = set()
+        super()._begin()
         #: The item that each thread works on, by queue.
         self._working = threading.local()
         self._wake = threading.Event()
@@ -136,9 +114,7 @@ class SharedSession:
             call = SharedCall(stamp, name, kind, operation, values, numbers)
             answer = _repeat(self._api.change, call, limit)
             if not answer.done:
-                with self._lock:
-                    if self._heart:  # in case that a lost copy of the request still waits there
-                        self._abandoned.add(stamp)
+                self._note_undone(stamp)
             return stamp, answer
 
     def acquire(self, name: str, kind: str, limit: Limit) -> tuple[Stamp, int] | None:
@@ -152,16 +128,14 @@ class SharedSession:
             raise
         if not answer.done:
             return None
-        with self._lock:
-            self._locks.add(stamp)
+        self._note_lock(stamp)
         return stamp, answer.numbers[0]
 
     def release(self, name: str, kind: str, held: tuple[Stamp, int]) -> None:
         """Let go of a lock. Raises LockLostError."""
         self._begin_if_forked()
         stamp, fencing = held
-        with self._lock:
-            self._locks.discard(stamp)
+        self._forget_lock(stamp)
         self.change(name, kind, "release", numbers=(fencing,))
 
     def take_item(self, name: str, kind: str, limit: Limit) -> SharedAnswer:
@@ -170,11 +144,7 @@ class SharedSession:
         working = self._find_working()
         done = tuple(receipt.number for receipt in working.get(name, ()))
         answer = self.change(name, kind, "get", numbers=done, limit=limit)
-        with self._lock:
-            self._items -= working.pop(name, set())
-            if answer.values:
-                working[name] = {SharedReceipt(name, answer.numbers[0])}
-                self._items |= working[name]
+        self._note_item(name, working, answer)
         return answer
 
     def finish_item(self, name: str, kind: str) -> None:
@@ -183,8 +153,7 @@ class SharedSession:
         done = working.get(name, set())
         if done:
             self.change(name, kind, "confirm", numbers=tuple(one.number for one in done))
-            with self._lock:
-                self._items -= working.pop(name)
+            self._forget_item(name, working)
 
     def end_task(self) -> None:
         """A task of this process is over: it is done with its items, and its locks come free."""
@@ -203,14 +172,8 @@ class SharedSession:
         """Say goodbye, once: locks come free, and items count as done."""
         if self._process != os.getpid():
             return  # it is its parent's
-        with self._lock:
-            used, self._used = self._used, False
-            heart, self._heart = self._heart, None
-            self._confirmed |= self._items
-            self._closed = True
-            self._items.clear()
-            self._locks.clear()
-        self._wake.set()
+        used = self._end()
+        heart, self._heart = self._heart, None
         limit = Limit.after(GOODBYE_SECONDS)
         if heart and heart is not threading.current_thread():
             heart.join(limit.measure_left())
@@ -221,56 +184,19 @@ class SharedSession:
                     self._beat()
                 self._beats.leave(self.id)
 
-    def _begin_if_forked(self) -> None:
-        """Begin anew in a forked process: what there is belongs to its parent."""
-        if self._process != os.getpid():
-            self._begin()
-
     def _find_working(self) -> dict[str, set[SharedReceipt]]:
         self._begin_if_forked()
         working: dict[str, set[SharedReceipt]] = self._working.__dict__
         return working
 
-    @contextlib.contextmanager
-    def _take_lane(self) -> Generator[Stamp]:
-        """A stamp for one request, whose outcome is abandoned when it ends without an answer."""
-        self._begin_if_forked()
-        with self._lock:
-            if self._closed:
-                raise ClosedError
-            self._used = True
-            if self._lanes:
-                lane, number = self._lanes.pop()
-            else:
-                lane, number = self._lane_count, 0
-                self._lane_count += 1
-        stamp = Stamp(self.id, lane, number + 1)
-        try:
-            yield stamp
-        except (UnreachableError, ProtocolError):
-            self._abandon(stamp)
-            raise
-        except HeadraceError:
-            raise  # an answer like any other
-        except BaseException:
-            self._abandon(stamp)
-            raise
-        finally:
-            with self._lock:
-                # The coordinator closes the number above an abandoned one as well.
-                self._lanes.append((lane, number + 2))
-
-    def _abandon(self, stamp: Stamp) -> None:
-        with self._lock:
-            self._abandoned.add(stamp)
-        self._start_heart()
+    def _wake_heart(self) -> None:
         self._wake.set()
 
     def _start_heart(self) -> None:
         self._begin_if_forked()
         with self._lock:
             if self._heart is None and not self._closed:
-                self._used = True
+                self._used = self._beats_now = True
                 self._heart = threading.Thread(
                     target=self._keep_beating, name="headrace-heart", daemon=True
                 )
@@ -291,12 +217,9 @@ class SharedSession:
 
     def _beat(self) -> float:
         """Tell the coordinator that this session lives. Returns the seconds until the next time."""
-        with self._lock:
-            abandoned, confirmed = tuple(self._abandoned), tuple(self._confirmed)
-        orders = self._beats.beat(SharedBeat(self.id, abandoned, confirmed))
-        with self._lock:
-            self._abandoned.difference_update(abandoned)
-            self._confirmed.difference_update(confirmed)
+        beat = self._write_beat()
+        orders = self._beats.beat(beat)
+        self._note_beat(beat)
         return orders.lease_seconds / BEATS_PER_LEASE
 
 

@@ -1,0 +1,13 @@
+"""Shared state for programs with an event loop: the same objects as ``headrace.shared``, awaited.
+
+    await cluster.dict("stock") ─► AsyncDict ─► AsyncSession ─► coordinator
+
+What is an operator there is a method here, for operators cannot be awaited.
+"""
+
+from __future__ import annotations
+
+from headrace.async_shared.collections import AsyncDict, AsyncList
+from headrace.async_shared.primitives import AsyncEvent, AsyncLock, AsyncQueue, AsyncValue
+
+__all__ = ["AsyncDict", "AsyncEvent", "AsyncList", "AsyncLock", "AsyncQueue", "AsyncValue"]

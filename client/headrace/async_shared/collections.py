@@ -1,0 +1,203 @@
+"""Lists and dicts that tasks and programs share, awaited."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, SupportsIndex
+
+from headrace.async_shared.handle import AsyncHandle
+from headrace.shared.batches import gather_batches
+from headrace.shared.dicts import ABSENT, seal_key
+from headrace.shared.handle import open_sealed, seal, seal_number
+from headrace.shared.lists import find_place
+from headrace_wire.shared import DICT, LIST
+
+#: Beyond the end of any list.
+_END = 1 << 62
+
+
+class AsyncDict(AsyncHandle):
+    """A dict under a name, in the order of insertion; see ``SharedDict``. Each method is atomic.
+
+    Loops and ``copy`` fetch pages, one after the other, each of them as it is at that time.
+    """
+
+    kind = DICT
+
+    async def get(self, key: Any, default: Any = None) -> Any:
+        """The value of a key, or ``default``."""
+        found = (await self._read("get", seal_key(key))).values
+        return open_sealed(found[0]) if found else default
+
+    async def set(self, key: Any, value: Any) -> None:
+        """Put a value under a key."""
+        await self._change("set", seal_key(key), seal(value))
+
+    async def contains(self, key: Any) -> bool:
+        """Whether there is such a key."""
+        return bool((await self._read("get", seal_key(key))).values)
+
+    async def size(self) -> int:
+        """How many keys there are."""
+        return (await self._read("len")).numbers[0]
+
+    async def pop(self, key: Any, default: Any = ABSENT) -> Any:
+        """Take a key out. Returns its value, or ``default``. Raises KeyError."""
+        found = (await self._change("pop", seal_key(key))).values
+        if found:
+            return open_sealed(found[0])
+        if default is ABSENT:
+            raise KeyError(key)
+        return default
+
+    async def popitem(self) -> tuple[Any, Any]:
+        """Take out what was inserted last. Raises KeyError."""
+        found = (await self._change("popitem")).values
+        if not found:
+            raise KeyError("popitem(): dictionary is empty")
+        return open_sealed(found[0]), open_sealed(found[1])
+
+    async def clear(self) -> None:
+        """Take all out."""
+        await self._change("clear")
+
+    async def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The value of a key, which is put there if there is none."""
+        answer = await self._change("setdefault", seal_key(key), seal(default))
+        return open_sealed(answer.values[0])
+
+    async def update(self, other: Any = (), /, **named: Any) -> None:
+        """Put many, together as long as they take less than 4 MiB."""
+        pairs = {**dict(other), **named}
+        groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
+        for batch in gather_batches(groups):
+            await self._change("set", *batch)
+
+    async def update_if(self, key: Any, expected: Any, new: Any) -> bool:
+        """Put ``new`` under a key whose value equals ``expected``; see ``SharedDict``."""
+        sealed_key = seal_key(key)
+        values = () if new is ABSENT else (seal(new),)
+        while True:
+            found = (await self._read("get", sealed_key)).values
+            if expected is ABSENT:
+                if found:
+                    return False
+            elif not found or open_sealed(found[0]) != expected:
+                return False
+            told = (len(found), len(values))
+            answer = await self._change("set_if", sealed_key, *found, *values, numbers=told)
+            if answer.numbers[0]:
+                return True
+
+    async def add(self, key: Any, amount: float | SupportsIndex = 1) -> Any:
+        """Add to the number under a key, which counts as 0 if there is none.
+
+        Returns what it is now. Raises UsageError for what is no number.
+        """
+        answer = await self._change("add", seal_key(key), seal_number(amount))
+        return open_sealed(answer.values[0])
+
+    async def items(self) -> AsyncIterator[tuple[Any, Any]]:
+        """Keys with their values, fetched in pages."""
+        cursor = -1
+        while True:
+            page = await self._read("page", numbers=(cursor,))
+            for key, value in zip(page.values[::2], page.values[1::2], strict=True):
+                yield open_sealed(key), open_sealed(value)
+            if not page.numbers:
+                return
+            (cursor,) = page.numbers
+
+    async def keys(self) -> AsyncIterator[Any]:
+        """The keys, fetched in pages."""
+        async for pair in self.items():
+            yield pair[0]
+
+    async def values(self) -> AsyncIterator[Any]:
+        """The values, fetched in pages."""
+        async for pair in self.items():
+            yield pair[1]
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.keys()
+
+    async def copy(self) -> dict[Any, Any]:
+        """Its items, as a dict of the program's own."""
+        return {key: value async for key, value in self.items()}
+
+
+class AsyncList(AsyncHandle):
+    """A list under a name; see ``SharedList``. Each method is atomic.
+
+    Loops and ``copy`` fetch pages, one after the other, each of them as it is at that time.
+    """
+
+    kind = LIST
+
+    async def append(self, value: Any) -> None:
+        """Put a value at the end."""
+        await self._change("append", seal(value))
+
+    async def extend(self, values: Iterable[Any]) -> None:
+        """Put values at the end, together as long as they take less than 4 MiB."""
+        for batch in gather_batches((seal(value),) for value in values):
+            await self._change("append", *batch)
+
+    async def insert(self, index: SupportsIndex, value: Any) -> None:
+        """Put a value before the one at ``index``."""
+        place = min(max(operator.index(index), -sys.maxsize), sys.maxsize)
+        await self._change("insert", seal(value), numbers=(place,))
+
+    async def get(self, index: SupportsIndex) -> Any:
+        """The value at a place. Raises IndexError."""
+        found = (await self._read("get", numbers=(find_place(index),))).values
+        if not found:
+            raise IndexError("list index out of range")
+        return open_sealed(found[0])
+
+    async def set(self, index: SupportsIndex, value: Any) -> None:
+        """Put another value in place. Raises IndexError."""
+        answer = await self._change("set", seal(value), numbers=(find_place(index),))
+        if not answer.numbers[0]:
+            raise IndexError("list assignment index out of range")
+
+    async def pop(self, index: SupportsIndex = -1) -> Any:
+        """Take one out. Raises IndexError."""
+        answer = await self._change("pop", numbers=(find_place(index),))
+        if not answer.values:
+            empty = answer.numbers == (0,)
+            raise IndexError("pop from empty list" if empty else "pop index out of range")
+        return open_sealed(answer.values[0])
+
+    async def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
+        """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
+        answer = await self._change("add", seal_number(amount), numbers=(find_place(index),))
+        if not answer.values:
+            raise IndexError("list index out of range")
+        return open_sealed(answer.values[0])
+
+    async def reverse(self) -> None:
+        """Turn the order around."""
+        await self._change("reverse")
+
+    async def clear(self) -> None:
+        """Take all out."""
+        await self._change("clear")
+
+    async def size(self) -> int:
+        """How many values there are."""
+        return (await self._read("len")).numbers[0]
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The values, fetched in pages."""
+        start = 0
+        while page := (await self._read("page", numbers=(start, _END))).values:
+            for value in page:
+                yield open_sealed(value)
+            start += len(page)
+
+    async def copy(self) -> list[Any]:
+        """Its items, as a list of the program's own."""
+        return [value async for value in self]
