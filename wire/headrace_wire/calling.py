@@ -13,8 +13,9 @@ from msgspec import Meta, Raw, Struct
 from msgspec.msgpack import decode as decode_msgpack
 from msgspec.structs import astuple
 
+from headrace_wire import greeting
 from headrace_wire.address import Address
-from headrace_wire.connection import check_frame
+from headrace_wire.connection import MsgpackConnection, check_frame, measure_handshake
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.framing import MAX_FRAME_BYTES
@@ -54,6 +55,20 @@ class Call(Struct, frozen=True):
 
 #: Nothing is called with named arguments.
 _NOTHING_NAMED: tuple[dict[str, object]] = ({},)
+
+
+def greet(link: MsgpackConnection, name: str, until: float | None = None) -> None:
+    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
+
+    No later than the monotonic moment ``until``, if there is one.
+    """
+    try:
+        link.set_deadline(measure_handshake(until))
+        link.follow(greeting.greet(name))
+    except BaseException:
+        link.close()
+        raise
+    link.set_deadline(None)
 
 
 def encode_call(name: str, method: str, arguments: object) -> Parts:

@@ -30,7 +30,7 @@ from headrace_wire.framing import (
     FrameTooLargeError,
     write_header,
 )
-from headrace_wire.greeting import explain_refusal, explain_silence, greet, unpack_frame
+from headrace_wire.greeting import explain_refusal, explain_silence, unpack_frame
 from headrace_wire.handshake import Handshake, answer_challenge, deliver_challenge
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, pack_parts, send_some
@@ -275,20 +275,6 @@ def dial(
         raise
     link.trust()
     return link
-
-
-def ask_for(link: MsgpackConnection, name: str, until: float | None = None) -> None:
-    """Agree on the protocol, and ask for a served object; closes the connection if that fails.
-
-    No later than the monotonic moment ``until``, if there is one.
-    """
-    try:
-        link.set_deadline(measure_handshake(until))
-        link.follow(greet(name))
-    except BaseException:
-        link.close()
-        raise
-    link.set_deadline(None)
 
 
 def register_serializer() -> None:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.calling import decode_answer, encode_call, explain_loss
-from headrace_wire.connection import SERIALIZER, MsgpackConnection, ask_for, register_serializer
+from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
+from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.pauses import draw_pauses
 from headrace_wire.signature import Signature, read_signatures
@@ -148,7 +148,7 @@ class Proxy(managers.BaseProxy):
 
     def _connect(self, until: float | None) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey, until=until)
-        ask_for(link, self._token.id, until)
+        greet(link, self._token.id, until)
         with self._opening:
             self._open.add(link)
         if self._closed.is_set():  # closing may have come too early to see this one
