@@ -122,6 +122,31 @@ def test_the_same_with_await(site: Site) -> None:
     assert asyncio.run(use()) == ([0, -1, -2, -3, -4], 168, 1.0)
 
 
+def test_results_are_written_with_await_and_a_cancelled_one_leaves_no_file(
+    site: Site, tmp_path: Path
+) -> None:
+    large = "x" * 200_000
+
+    async def use() -> tuple[object, list[object]]:
+        async with AsyncCluster(site.address, key_file=site.data / "key") as cluster:
+            job = await cluster.map("shop:weigh", [large, 1])
+            result = await job.result(tmp_path / "whole.jsonl")
+            endless = await cluster.map("shop:doze", [60])
+            writing = asyncio.create_task(endless.result(tmp_path / "none.jsonl"))
+            await asyncio.wait([writing], timeout=0.2)
+            writing.cancel()
+            await asyncio.wait([writing])
+            assert writing.cancelled()
+            await endless.cancel()
+            return result, [value async for value in job.results()]
+
+    result, values = asyncio.run(use())
+    assert values == [{"item": large, "grams": large * 10}, {"item": 1, "grams": 10}]
+    assert result == {"values": 2, "path": str(tmp_path / "whole.jsonl")}
+    assert [path.name for path in tmp_path.glob("*.jsonl*")] == ["whole.jsonl"]
+    assert (tmp_path / "whole.jsonl").read_text().count("\n") == 2
+
+
 def test_a_pool_on_a_cluster_calls_by_name(pool: Pool) -> None:
     assert pool.map("shop:negate", range(100)) == [-item for item in range(100)]
     assert pool.starmap("shop:multiply", [(2, 3), (4, 5)]) == [6, 20]
