@@ -125,9 +125,8 @@ class Process:
         """The exit code."""
         code = self._process.wait(seconds)
         self._reader.join(seconds)
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
+        if self._process.stdout:
+            self._process.stdout.close()
         return code
 
     def stop(self) -> int:
@@ -140,10 +139,12 @@ class Process:
 
     def _read(self) -> None:
         assert self._process.stderr
-        for line in self._process.stderr:
-            with self._news:
-                self.lines.append(line.rstrip())
-                self._news.notify_all()
+        # Closed here: a child that is frozen may have it open for longer than its parent lives.
+        with self._process.stderr as errors:
+            for line in errors:
+                with self._news:
+                    self.lines.append(line.rstrip())
+                    self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()
