@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from benchmarks import chart, readme
+from benchmarks.highlights import make_claims, make_lines
 from benchmarks.measures import MEASURES, START
 from benchmarks.results import Results, load, merge, save
 from benchmarks.rounds import ROUNDS, run_rounds
@@ -25,6 +26,7 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 
 #: What is written from them.
 README, CHART = ROOT / "README.md", ROOT / "docs" / "benchmarks.svg"
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 #: The Python that has the peers' packages: ``make bench-peers`` makes it.
 PEERS_PYTHON = ROOT / ".bench" / "peers" / "bin" / "python"
@@ -67,10 +69,17 @@ def run(*, peers: bool, rounds: int, only: tuple[str, ...], path: Path) -> None:
 
 @main.command()
 def render() -> None:
-    """Write the README's table and docs/benchmarks.svg from benchmarks/results.json."""
+    """Write the README's figures, docs/benchmarks.md and the chart from benchmarks/results.json."""
     results = load(RESULTS)
-    README.write_text(readme.insert(README.read_text(), make_markdown(results)))
+    README.write_text(render_readme(README.read_text(), results))
+    PAGE.write_text(readme.insert(PAGE.read_text(), make_markdown(results)))
     CHART.write_bytes(chart.draw(results))
+
+
+def render_readme(text: str, results: Results) -> str:
+    """Return the README with the figures of these results."""
+    text = readme.insert(text, make_claims(results), readme.CLAIMS)
+    return readme.insert(text, make_lines(results))
 
 
 def list_turns(*, peers: bool) -> list[Turn]:

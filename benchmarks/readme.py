@@ -1,15 +1,19 @@
-"""The part of the README that is written from the results."""
+"""The parts of pages that are written from the results."""
 
 from __future__ import annotations
 
-#: Between these stands what is written; the rest of the README is left as it is.
-BEGIN, END = "<!-- benchmarks -->", "<!-- end of benchmarks -->"
+#: The part with the tables, and the README's own with the figures on its first screen.
+TABLES, CLAIMS = "benchmarks", "claims"
 
 
-def insert(readme: str, text: str) -> str:
-    """The README with this text between the marks. Raises ValueError without them."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def insert(page: str, text: str, part: str = TABLES) -> str:
+    """Return a page with this text as one of its parts. Raises ValueError for a page without it.
+
+    A part stands between two comments; the rest of the page is left as it is.
+    """
+    first, last = f"<!-- {part} -->", f"<!-- end of {part} -->"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the README has no {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+        raise ValueError(f"the page has no {first} … {last}")
+    return f"{before}{first}\n{text}\n{last}{after}"

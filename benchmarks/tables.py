@@ -1,4 +1,4 @@
-"""Tables of a summary: plain text for a terminal, Markdown for the README."""
+"""Tables of a summary: plain text for a terminal, Markdown for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def make_text(results: Results) -> str:
 
 
 def make_markdown(results: Results) -> str:
-    """Medians, ratios and what is worse, for the README; nothing in it but what was measured."""
+    """Medians, ratios and what is worse; nothing in it but what was measured."""
     notes = _Notes()
     figures = [figure for figure in FIGURES if figure.measure in results.measures]
-    parts = [_describe_bench(results)]
+    parts = [f"{describe_run(results)} Measured: {list_versions(results)}."]
     if figures:
         parts += [
             _make_medians(results, figures, notes),
@@ -86,7 +86,7 @@ def make_markdown(results: Results) -> str:
     whole = list_whole_figures(results)
     if whole:
         parts += ["Whole commands:", _make_whole(results, whole, notes)]
-    parts += _list_worse(results, [*figures, *whole])
+    parts += list_worse(results, [*figures, *whole])
     if notes.texts:
         parts.append("\n".join(notes.list_lines()))
     return "\n\n".join(parts)
@@ -119,7 +119,8 @@ def list_commands(results: Results) -> str:
     return ", ".join(dict.fromkeys(bench["command"] for bench in results.benches.values()))
 
 
-def _describe_bench(results: Results) -> str:
+def describe_run(results: Results) -> str:
+    """When and where the results were measured, with how many runs."""
     counts = {
         len(found.values)
         for figure in [*FIGURES, *list_whole_figures(results)]
@@ -128,9 +129,9 @@ def _describe_bench(results: Results) -> str:
     }
     runs = " to ".join(map(str, sorted({min(counts), max(counts)}))) if counts else "no"
     dates = sorted({date[:10] for date in results.benches})
+    machine = describe_machine(find_machine(results))
     return (
-        f"Medians of {runs} runs of `{list_commands(results)}` on {' and '.join(dates)}: "
-        f"{describe_machine(find_machine(results))}. Measured: {list_versions(results)}."
+        f"Medians of {runs} runs of `{list_commands(results)}` on {' and '.join(dates)}: {machine}."
     )
 
 
@@ -144,7 +145,7 @@ def _make_medians(results: Results, figures: Sequence[Figure], notes: _Notes) ->
             ratios = [compare(results, figure, system, POOL) for system in systems]
             cells = [format_ratio(ratio.median) if ratio else "-" for ratio in ratios]
             rows.append([f"… times that of `{POOL}`", *cells])
-    return _make_table(["", *systems], rows)
+    return make_table(["", *systems], rows)
 
 
 def _make_ratios(results: Results, figures: Sequence[Figure], notes: _Notes) -> str:
@@ -157,7 +158,7 @@ def _make_ratios(results: Results, figures: Sequence[Figure], notes: _Notes) -> 
         ]
         for figure in figures
     ]
-    return _make_table(["headrace compared with", *systems], rows)
+    return make_table(["headrace compared with", *systems], rows)
 
 
 def _make_whole(results: Results, figures: Sequence[Figure], notes: _Notes) -> str:
@@ -174,10 +175,10 @@ def _make_whole(results: Results, figures: Sequence[Figure], notes: _Notes) -> s
             rows.append([heading, system, *cells])
             heading = ""
     heads = ["", "with", "median", "least to most", "headrace is, times as good"]
-    return _make_table(heads, rows, texts=2)
+    return make_table(heads, rows, texts=2)
 
 
-def _list_worse(results: Results, figures: Sequence[Figure]) -> list[str]:
+def list_worse(results: Results, figures: Sequence[Figure]) -> list[str]:
     """What headrace is worse at, by system, if there is anything."""
     worse: list[str] = []
     for system in list_systems(results, *(figure.measure for figure in figures)):
@@ -241,7 +242,7 @@ def _say_in_table(error: str | None) -> str:
     return f"`{(error or '').replace('`', '')[:160]}`"
 
 
-def _make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
     """A table whose first columns are text, and the others numbers."""
     lines = [heads, ["---"] * texts + ["---:"] * (len(heads) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -8,7 +8,8 @@ import matplotlib as mpl
 import pytest
 
 from benchmarks import chart, readme
-from benchmarks.__main__ import CHART, README, RESULTS
+from benchmarks.__main__ import CHART, PAGE, README, RESULTS, render_readme
+from benchmarks.highlights import make_claims, make_lines
 from benchmarks.results import Results, load
 from benchmarks.tables import make_markdown
 from support.made_runs import make_results, make_run, make_runs
@@ -26,9 +27,23 @@ def list_texts(svg: str) -> list[str]:
     return re.findall(r"<text [^>]*>([^<]*)</text>", svg)
 
 
-def test_the_readmes_tables_are_those_of_the_results(results: Results) -> None:
-    text = README.read_text()
+def test_the_tables_are_those_of_the_results(results: Results) -> None:
+    text = PAGE.read_text()
     assert readme.insert(text, make_markdown(results)) == text, HINT
+
+
+def test_the_readmes_figures_are_those_of_the_results(results: Results) -> None:
+    text = README.read_text()
+    assert render_readme(text, results) == text, HINT
+
+
+def test_the_readme_makes_three_claims_shows_six_lines_and_says_what_is_worse(
+    results: Results,
+) -> None:
+    assert make_claims(results).count("\n- **") == 2
+    lines = make_lines(results)
+    assert sum(line.startswith("| ") for line in lines.splitlines()) == 8
+    assert "Where headrace is worse:" in lines
 
 
 def test_the_chart_is_that_of_the_results(results: Results) -> None:
