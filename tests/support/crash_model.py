@@ -1,6 +1,7 @@
 """What a store has to hold, given what was acknowledged; and what one does hold.
 
-The model is written from the words of docs/promises.md, not from the queue's code: plain sets and dicts.
+The model is written from the words of docs/promises.md, not from the queue's code: plain sets and
+dicts.
 """
 
 from __future__ import annotations
