@@ -64,11 +64,11 @@ class Coordinator:
             self._waiters = Waiters()
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
-            self._ledger.listen(log_events)
             jobs = JobQueue(self._ledger, self._waiters, settings.lease_seconds)
             results = ResultQueue(self._ledger, self._waiters, metrics.note_samples)
             shared = SharedObjects(self._ledger, self._waiters, settings.lease_seconds)
             metrics.watch(self._ledger, shared)
+            self._ledger.listen(log_events)  # the last: what the log says, a scrape shows
             manager = QueueManager(settings.bind, key)
             self._server = manager.get_server(jobs, results, shared, on_bytes=metrics.note_bytes)
             self._stack.callback(self._server.close)

@@ -282,8 +282,13 @@ def test_a_command_that_is_ended_says_what_becomes_of_its_job(
     [["jobs"], ["jobs", "--json"], ["workers"], ["--version"], ["--help"], ["jobs", "--help"]],
     ids=" ".join,
 )
-def test_a_standard_output_that_is_full_is_told_in_one_line(site: Site, words: list[str]) -> None:
+def test_a_standard_output_that_is_full_is_told_in_one_line(
+    site: Site, cluster: Cluster, words: list[str]
+) -> None:
+    job = submit(cluster, plan(1))  # so that there is something to list
+    job.wait(LIMIT)
     code, err = run_with_full_output(site.shell, *words)
+    job.delete()
     assert code == 1
     assert err == "headrace: standard output cannot be written: No space left on device\n"
 
