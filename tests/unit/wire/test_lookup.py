@@ -14,6 +14,7 @@ from headrace_wire import lookup
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import UnreachableError
 from headrace_wire.lookup import look_up
+from support.commands import wait_until
 
 #: A name server that does not answer, until it is let.
 Stuck = tuple[threading.Event, list[str]]
@@ -58,6 +59,7 @@ def test_who_asks_again_waits_for_the_same_lookup(stuck: Stuck) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             look_up("far", 7333, time.monotonic())
+    wait_until(lambda: bool(asked))  # its thread may not have begun
     assert asked == ["far"]
     answers.set()
     assert look_up("far", 7333)[0][4] == ("127.0.0.1", 7333)
