@@ -50,11 +50,12 @@ check: $(READY) ## ruff, mypy, pyright, import layers
 quick: $(READY) ## unit tests and guards of cost alone but for the slow ones, in seconds
 	$(BIN)/pytest -q $(PARALLEL) -n auto -m "not slow" tests/guard tests/unit
 
-test: check ## all that CI runs: checks, every test, the compose tests where an engine is
+test: $(READY) ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
-	@# At the same time: tests wait more than they compute.
+	@# At the same time: tests wait more than they compute, and each checker takes one core.
 	@sh tests/support/newest_python.sh >$(VENV)/newest.log 2>&1 & newest=$$!; \
-	$(BIN)/pytest -ra $(PARALLEL) tests/guard tests/unit tests/integration tests/acceptance; status=$$?; \
+	$(MAKE) --no-print-directory check; status=$$?; \
+	$(BIN)/pytest -ra $(PARALLEL) tests/guard tests/unit tests/integration tests/acceptance || status=1; \
 	wait $$newest || { cat $(VENV)/newest.log; status=1; }; exit $$status
 
 newest: $(READY) ## the same tests with today's newest versions instead of those that are locked

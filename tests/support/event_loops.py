@@ -1,10 +1,15 @@
-"""Tests that are coroutines: each in an event loop of its own, asyncio's and uvloop's."""
+"""Tests that are coroutines: each in an event loop of its own, asyncio's and uvloop's.
+
+On Python 3.11 each runs in both. On others asyncio's alone, which differs from version to version:
+coordinator and workers of the integration tests run in uvloop's there, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
@@ -18,7 +23,9 @@ Arguments = ParamSpec("Arguments")
 #: Seconds for a whole test.
 PATIENCE_SECONDS = 60.0
 
-FACTORIES = {"asyncio": asyncio.new_event_loop, "fastest": make_event_loop}
+FACTORIES = {"asyncio": asyncio.new_event_loop}
+if sys.version_info < (3, 12):
+    FACTORIES["fastest"] = make_event_loop
 
 
 def in_event_loop(

@@ -6,7 +6,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace_wire.encoding import pack
@@ -38,6 +38,9 @@ ANYTHING = st.recursive(
     max_leaves=12,
 )
 
+#: As many for each kind of message: they are many.
+EXAMPLES = settings(max_examples=40)
+
 FIELDS = [
     pytest.param(kind, place, hint, id=f"{kind.__name__}.{name}")
     for kind in MESSAGES
@@ -51,6 +54,7 @@ def travel(message: Message) -> Message:
 
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_a_message_arrives_as_it_was_sent(kind: type[Message]) -> None:
+    @EXAMPLES
     @given(draw_values(kind))
     def check(message: Message) -> None:
         assert travel(message) == message
@@ -69,6 +73,7 @@ def test_what_arrives_is_a_whole_message_or_a_protocol_error(kind: type[Message]
         ),
     )
 
+    @EXAMPLES
     @given(mangled)
     def check(values: Any) -> None:
         refusal = ""

@@ -339,11 +339,12 @@ def _refuse_threads() -> None:
     # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
     dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
     harmless = (dummy, JoinThread)
-    threads = sum(not isinstance(thread, harmless) for thread in threading.enumerate())
-    if threads > 1:
+    threads = [thread for thread in threading.enumerate() if not isinstance(thread, harmless)]
+    if len(threads) > 1:
         raise UsageError(
-            f"the start method is 'fork' and this process has {threads} threads: a lock that "
-            "one of them holds would stay locked in the child for ever; use 'forkserver' or 'spawn'"
+            f"the start method is 'fork' and this process has {len(threads)} threads "
+            f"({', '.join(thread.name for thread in threads)}): a lock that one of them holds "
+            "would stay locked in the child for ever; use 'forkserver' or 'spawn'"
         )
 
 
