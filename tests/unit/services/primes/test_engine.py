@@ -13,7 +13,7 @@ from headrace_services.primes.engine import ENGINE_VARIABLE
 from headrace_services.primes.sieve import NumpySieve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from headrace_services.primes.engine import Engine
 
@@ -133,19 +133,29 @@ def test_an_empty_range_has_no_primes(engine: Engine) -> None:
         assert len(engine.generate(bound, bound)) == 0
 
 
-def test_primes_are_missed_nowhere_where_blocks_and_parts_meet(
-    oracle: Callable[[int], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Short blocks and parts bring many borders, and primes that strike nothing in a part."""
-    expected = [number for number in range(3000) if oracle(number)]
+@pytest.fixture
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short blocks and parts, and nothing kept that was made for others."""
+    kept = (sieve._find_base, sieve._make_pattern)
+    for made in kept:
+        made.cache_clear()
     monkeypatch.setattr(sieve, "_PART_ODDS", 64)
     monkeypatch.setattr(sieve, "BLOCK_ODDS", 160)
     monkeypatch.setattr(sieve, "_SLICED_BELOW", 20)
     monkeypatch.setattr(sieve, "_BATCH", 256)
-    sieve._find_base.cache_clear()
+    yield
+    for made in kept:
+        made.cache_clear()
+
+
+@pytest.mark.usefixtures("short_parts")
+def test_primes_are_missed_nowhere_where_blocks_and_parts_meet(
+    oracle: Callable[[int], bool],
+) -> None:
+    """Short blocks and parts bring many borders, and primes that strike nothing in a part."""
+    expected = [number for number in range(3000) if oracle(number)]
     assert NumpySieve().generate(0, 3000).tolist() == expected
     assert NumpySieve().count_tuplets(0, 3000, 5) == 7
-    sieve._find_base.cache_clear()
 
 
 def test_sieving_all_the_way_and_testing_what_is_left_agree(
