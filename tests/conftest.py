@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 
@@ -35,3 +36,9 @@ def pytest_configure() -> None:
     """Heed Ctrl-C: a shell's background job ignores it, and so would what the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what all tests have in common out of garbage collection: it is large, and stays."""
+    gc.collect()
+    gc.freeze()
