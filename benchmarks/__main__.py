@@ -49,7 +49,7 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
 )  # fmt: skip
 def run(*, peers: bool, rounds: int, only: tuple[str, ...], path: Path) -> None:
-    """Measure, in rounds; what was disturbed is measured again."""
+    """Measure all systems in turn, round after round."""
     turns = choose_turns(list_turns(peers=peers), only)
     old = load(path) if only and path.exists() else Results()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # clean up, too

@@ -127,7 +127,7 @@ def _draw_panel(sheet: Sheet, panel: _Panel, column: int, top: float, sheet_heig
         least, most = one.spread
         axes.plot([least, most], [place, place], color=_SPREAD, linewidth=1, clip_on=False)
         axes.annotate(
-            format_number(one.median) + ("*" if one.disturbed else ""),
+            format_number(one.median),
             (max(one.median, most), place),
             xytext=(4, 0), textcoords="offset points", va="center_baseline", weight=weight,
         )  # fmt: skip
@@ -175,6 +175,4 @@ def _write_foot(results: Results) -> list[str]:
         f"{list_commands(results)}, {dates}. Bars: medians; thin lines: least to most.",
         f"{describe_machine(find_machine(results))}. {list_versions(results)}.",
     ]
-    if any(one.disturbed for panel in _list_panels(results) for _, one in panel.bars):
-        texts.append("* Of too few undisturbed runs: the least disturbed count, too.")
     return [line for text in texts for line in textwrap.wrap(text, _FOOT_COLUMNS)]

@@ -1,4 +1,4 @@
-"""A process and all that it started, also what has left it since: its CPU time, and its end."""
+"""A process and all that it started, also what has left it since: how they are ended."""
 
 from __future__ import annotations
 
@@ -18,19 +18,6 @@ def keep_orphans() -> None:
     """Have processes whose parent ends stay below this one, so that a daemon is found as well."""
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
-
-
-def count_cpu_seconds() -> float:
-    """CPU time of this process and of what is or was below it."""
-    me = psutil.Process()
-    seconds = 0.0
-    for process in [me, *me.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        seconds += times.user + times.system + times.children_user + times.children_system
-    return seconds
 
 
 def list_children() -> set[int]:

@@ -30,14 +30,6 @@ class Run:
     round: int
     figures: dict[str, float]
     error: str | None = None
-    probe_ms: float | None = None
-    others: float | None = None
-    #: More than 1 is too much: see ``quiet.measure_disturbance``.
-    disturbance: float = 0.0
-
-    @property
-    def disturbed(self) -> bool:
-        return self.disturbance > 1
 
 
 @dataclass
@@ -114,14 +106,11 @@ def _to_fields(run: Run) -> dict[str, Any]:
     """A run without what is not there, its figures with digits that mean something."""
     fields = {name: one for name, one in dataclasses.asdict(run).items() if one is not None}
     fields["figures"] = {name: _shorten(figure) for name, figure in run.figures.items()}
-    for name in ("probe_ms", "others", "disturbance"):
-        if name in fields:
-            fields[name] = _shorten(fields[name], 4)
     return fields
 
 
-def _shorten(figure: float, digits: int = _DIGITS) -> float:
-    return float(f"{figure:.{digits}g}")
+def _shorten(figure: float) -> float:
+    return float(f"{figure:.{_DIGITS}g}")
 
 
 def _lay_out(value: Any, indent: str = "") -> str:

@@ -1,4 +1,9 @@
-"""What the runs come to: medians with their spread, and ratios taken round by round."""
+"""What the runs come to: medians with their spread, and ratios taken round by round.
+
+Whatever else a machine does meanwhile, it does to all systems of a round: so what is compared is
+the ratio within each round. Where these ratios lie on both sides of 1, it is not known which of the
+two systems is better, and the tables say so.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.disturbance import choose
 from benchmarks.figures import Figure
 from benchmarks.results import Results, Run
 
@@ -19,14 +23,12 @@ _WORSE = 0.995
 
 @dataclass(frozen=True)
 class Summary:
-    """A figure of a system over the runs that count."""
+    """A figure of a system over all its runs."""
 
     values: tuple[float, ...]
     #: Runs that ended with an error, and the last such error.
     failed: int = 0
     error: str | None = None
-    #: Whether disturbed runs count, for want of others.
-    disturbed: bool = False
 
     @property
     def median(self) -> float:
@@ -51,31 +53,33 @@ class Ratio:
     def worse(self) -> bool:
         return self.median < _WORSE
 
+    @property
+    def undecided(self) -> bool:
+        """Whether some rounds say that it is better, and others that it is worse."""
+        return self.least < _WORSE and self.most > 1 / _WORSE
+
 
 def summarize(results: Results, figure: Figure, system: str) -> Summary | None:
     """None if the system was not measured."""
     runs = results.measures.get(figure.measure, {}).get(system)
     if not runs:
         return None
-    chosen = choose(runs)
-    errors = [run.error for run in chosen if run.error]
+    errors = [run.error for run in runs if run.error]
     return Summary(
-        values=tuple(run.figures[figure.name] for run in chosen if figure.name in run.figures),
+        values=tuple(run.figures[figure.name] for run in runs if figure.name in run.figures),
         failed=len(errors),
         error=errors[-1] if errors else None,
-        disturbed=any(run.disturbed for run in chosen),
     )
 
 
 def compare(results: Results, figure: Figure, system: str, other: str) -> Ratio | None:
     """How many times as good ``system`` is as ``other``, or None where one has no figure.
 
-    Runs are paired round by round; what is left over, because its partner was disturbed, is paired
-    in order. Systems of different benches have no rounds in common: then it is the medians' ratio.
+    Systems of different benches have no rounds in common: then it is the medians' ratio.
     """
     systems = results.measures.get(figure.measure, {})
-    mine = _choose_with(figure, systems.get(system, []))
-    others = _choose_with(figure, systems.get(other, []))
+    mine = _list_with(figure, systems.get(system, []))
+    others = _list_with(figure, systems.get(other, []))
     if not mine or not others:
         return None
     pairs = _pair(mine, others)
@@ -91,20 +95,14 @@ def compare(results: Results, figure: Figure, system: str, other: str) -> Ratio 
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
-def _choose_with(figure: Figure, runs: Sequence[Run]) -> list[Run]:
-    return [run for run in choose(runs) if figure.name in run.figures]
+def _list_with(figure: Figure, runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if figure.name in run.figures]
 
 
 def _pair(mine: Sequence[Run], others: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """Those of the same round; then, within a bench, the first left of each, and so on."""
-    pairs: list[tuple[Run, Run]] = []
-    for bench in dict.fromkeys(run.bench for run in mine):
-        left = {run.round: run for run in mine if run.bench == bench}
-        right = {run.round: run for run in others if run.bench == bench}
-        both = sorted(left.keys() & right.keys())
-        pairs += [(left.pop(number), right.pop(number)) for number in both]
-        pairs += zip(left.values(), right.values(), strict=False)
-    return pairs
+    """Those of the same round."""
+    right = {(run.bench, run.round): run for run in others}
+    return [(run, right[run.bench, run.round]) for run in mine if (run.bench, run.round) in right]
 
 
 def _divide(figure: Figure, mine: float, other: float) -> float:

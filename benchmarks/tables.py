@@ -183,7 +183,8 @@ def list_worse(results: Results, figures: Sequence[Figure]) -> list[str]:
     worse: list[str] = []
     for system in list_systems(results, *(figure.measure for figure in figures)):
         found = [
-            f"{figure.title[0].lower()}{figure.title[1:]} ({format_ratio(ratio.median)})"
+            f"{figure.title[0].lower()}{figure.title[1:]} ({format_ratio(ratio.median)}"
+            f"{', undecided' if ratio.undecided else ''})"
             for figure in figures
             if system != HEADRACE
             and (ratio := compare(results, figure, HEADRACE, system))
@@ -203,8 +204,6 @@ def _format_summary(found: Summary | None, notes: _Notes) -> str:
     if found.failed:
         runs = len(found.values) + found.failed
         text += notes.mark(f"{found.failed} of {runs} runs failed: {_say_in_table(found.error)}")
-    if found.disturbed:
-        text += notes.mark("Of too few undisturbed runs: the least disturbed count here, too")
     return text
 
 
@@ -212,7 +211,9 @@ def _format_ratio(ratio: Ratio | None, notes: _Notes) -> str:
     if ratio is None:
         return "-"
     text = format_ratio(ratio.median)
-    if ratio.worse:
+    if ratio.undecided:
+        text += notes.mark("Some rounds say that headrace is better, and others that it is worse")
+    elif ratio.worse:
         text = f"**{text} (worse)**"
     if not ratio.paired:
         text += notes.mark("Not measured in the same rounds: the ratio of the medians")
@@ -225,16 +226,20 @@ def _describe_ratio(ratio: Ratio | None) -> str:
     spread = f"{format_ratio(ratio.least)} to {format_ratio(ratio.most)}"
     return (
         f"{format_ratio(ratio.median)} ({spread if ratio.paired else 'of medians'})"
-        f"{', worse' if ratio.worse else ''}"
+        f"{', undecided' if ratio.undecided else ', worse' if ratio.worse else ''}"
     )
 
 
 def _list_text_cells(found: Summary) -> tuple[str, str, str, str]:
-    runs = f"{len(found.values)}{' (disturbed)' if found.disturbed else ''}"
     if not found.values:
         return "fails" if found.error else "", "", "", ""
     least, most = found.spread
-    return format_number(found.median), format_number(least), format_number(most), runs
+    return (
+        format_number(found.median),
+        format_number(least),
+        format_number(most),
+        str(len(found.values)),
+    )
 
 
 def _say_in_table(error: str | None) -> str:

@@ -22,7 +22,7 @@ def make_run(number: int, figures: dict[str, float], **fields: Any) -> Run:
 
 
 def make_runs(name: str, values: Sequence[float]) -> list[Run]:
-    """One undisturbed run for each value."""
+    """One run for each value."""
     return [make_run(number, {name: value}) for number, value in enumerate(values, 1)]
 
 

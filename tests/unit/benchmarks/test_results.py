@@ -11,7 +11,7 @@ LATER = "2031-01-01T00:00:00+00:00"
 
 
 def test_results_come_back_from_their_file(tmp_path: Path) -> None:
-    run = make_run(2, {"seconds": 1.5}, probe_ms=20.5, others=0.25, disturbance=5.0)
+    run = make_run(2, {"seconds": 1.5})
     failed = make_run(3, {}, error="TimeoutError: no answer")
     results = make_results({"start": {"headrace": [run, failed]}})
     save(results, tmp_path / "new" / "results.json")

@@ -9,7 +9,6 @@ import pytest
 from benchmarks import rounds
 from benchmarks.__main__ import choose_turns
 from benchmarks.line import Line
-from benchmarks.quiet import Conditions
 from benchmarks.results import Results
 from benchmarks.turn import Turn
 
@@ -20,15 +19,13 @@ C = Turn(Path("python"), "benchmarks.whole", "primesieve", ("primes",))
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What was measured, in order. Celery's stream is disturbed in its first three runs."""
+    """What was measured, in order."""
     taken: list[tuple[str, str]] = []
 
     def take_turn(turn: Turn, tell: Callable[[Line], None]) -> None:
         for measure in turn.measures:
             taken.append((turn.system, measure))
-            others = 0.5 if taken.count(("Celery", "stream")) <= 3 and measure == "stream" else 0.0
-            conditions = Conditions(20.0, others if turn.system == "Celery" else 0.0)
-            tell(Line(measure, {"seconds": 1.0}, {"x": "1"}, conditions=conditions))
+            tell(Line(measure, {"seconds": 1.0}, {"x": "1"}))
 
     monkeypatch.setattr(rounds, "take_turn", take_turn)
     monkeypatch.setattr(rounds, "keep_orphans", lambda: None)
@@ -42,22 +39,12 @@ def run(count: int, *turns: Turn) -> Results:
     return results
 
 
-def test_systems_take_turns_and_only_what_was_disturbed_is_repeated(
-    taken: list[tuple[str, str]],
-) -> None:
+def test_systems_take_turns_round_by_round(taken: list[tuple[str, str]]) -> None:
     results = run(2, A, B)
     one_round = [("headrace", "start"), ("headrace", "stream"), ("Celery", "start"),
                  ("Celery", "stream")]  # fmt: skip
-    assert taken == [*one_round, *one_round, ("Celery", "stream"), ("Celery", "stream")]
-    runs = results.measures["stream"]["Celery"]
-    assert [(one.round, one.disturbed) for one in runs] == [
-        (1, True), (2, True), (3, True), (4, False),
-    ]  # fmt: skip
-
-
-def test_there_are_at_most_as_many_extra_rounds_as_rounds(taken: list[tuple[str, str]]) -> None:
-    run(1, B)
-    assert taken.count(("Celery", "stream")) == 2
+    assert taken == [*one_round, *one_round]
+    assert [one.round for one in results.measures["stream"]["Celery"]] == [1, 2]
 
 
 def test_versions_are_kept(taken: list[tuple[str, str]]) -> None:

@@ -81,14 +81,16 @@ def test_a_failure_is_a_result_with_its_error(results: Results) -> None:
     assert "<sup>1</sup> `ValueError: too large`." in text
 
 
-def test_disturbed_and_unpaired_runs_are_marked(results: Results) -> None:
+def test_unpaired_runs_and_rounds_that_disagree_are_marked(results: Results) -> None:
     results.measures["stream"]["Celery"] = [
-        make_run(1, {"tasks_per_second": 5.0}, disturbance=2, bench="2031-01-01T00:00:00+00:00")
+        make_run(1, {"tasks_per_second": 5.0}, bench="2031-01-01T00:00:00+00:00")
     ]
+    results.measures["start"]["Celery"] = make_runs("seconds", [0.4, 0.6, 0.45])
     text = make_markdown(results)
-    assert "| 110,000 | 110,000 | 5.00<sup>1</sup> |" in text
-    assert "<sup>1</sup> Of too few undisturbed runs" in text
-    assert "Not measured in the same rounds" in text
+    assert "| **0.020 (worse)** | 0.90<sup>3</sup> |" in text
+    assert "<sup>2</sup> Not measured in the same rounds" in text
+    assert "<sup>3</sup> Some rounds say that headrace is better" in text
+    assert "- than Celery: cold start to the first result (0.90, undecided)" in text
 
 
 def test_only_whole_commands_make_a_table_too(results: Results) -> None:
