@@ -115,8 +115,7 @@ class Coordinator:
         return self._ledger.problem
 
     def _find_held(self) -> str:
-        held: str = self._ledger.observe(lambda queue, _: queue.spool.held_because)
-        return held
+        return self._ledger.observe(lambda queue, _: queue.spool.held_because)
 
 
 def _choose_metrics(settings: CoordinatorSettings) -> Unmeasured:

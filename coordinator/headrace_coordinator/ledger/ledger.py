@@ -23,6 +23,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from headrace_coordinator.ledger.clock import Clock
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
@@ -47,25 +49,20 @@ REFUSED_SECONDS = 5.0
 Result = TypeVar("Result")
 
 #: A change to the queue, or a look at it.
-Transition = Callable[[Queue, Now], Any]
+Transition = Callable[[Queue, Now], Result]
 
 #: Told about events after their commit, under the ledger's lock: it must be quick.
 Listener = Callable[[Sequence[Event]], None]
 
 
-class _Call:
+class _Call(Struct, eq=False):
     """A transition on its way through the ledger, and who waits for its commit."""
 
-    __slots__ = ("answer", "error", "need", "transition", "waiter")
-
-    def __init__(
-        self, transition: Transition, need: Need, waiter: asyncio.Future[Any] | None = None
-    ) -> None:
-        self.need = need
-        self.transition = transition
-        self.waiter = waiter
-        self.answer: Any = None
-        self.error: HeadraceError | None = None
+    transition: Transition[Any]
+    need: Need
+    waiter: asyncio.Future[Any] | None = None
+    answer: Any = None
+    error: HeadraceError | None = None
 
     def finish(self) -> None:
         """Resume who waits, unless the client has gone meanwhile."""
@@ -118,9 +115,7 @@ class Ledger:
         """Tell this listener about events from now on."""
         self._listeners.append(listener)
 
-    async def commit(
-        self, transition: Callable[[Queue, Now], Result], need: Need = OUTCOMES
-    ) -> Result:
+    async def commit(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:
         """Run a transition and return its answer after the commit, which it shares with others.
 
         Raises what it raises, and StoreError. It is committed even if the caller is cancelled.
@@ -133,16 +128,17 @@ class Ledger:
             loop.call_soon(self._flush)
         return await waiter
 
-    def commit_now(self, transition: Transition, need: Need = OUTCOMES) -> Any:
+    def commit_now(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:
         """The same, but block until it is committed, and all that waits with it."""
         call = _Call(transition, need)
         self._pending.append(call)
         self._run_pending()
         if call.error:
             raise call.error
-        return call.answer
+        answer: Result = call.answer
+        return answer
 
-    def observe(self, transition: Transition) -> Any:
+    def observe(self, transition: Transition[Result]) -> Result:
         """Run a transition of which nothing has to be safe, such as a lease or a look.
 
         Its events reach the listeners at once and the store with the next commit.

@@ -75,7 +75,7 @@ class Intake:
         )
         self._set_deadline(job, now)
         self._state.add(job)
-        self._state.events.append(JobSubmitted(spec, now.at))
+        self._state.emit(JobSubmitted(spec, now.at))
         if spec.tasks is not None:
             job.tasks = spec.tasks
             job.sealed = True
@@ -111,7 +111,7 @@ class Intake:
         job.chunks.append(start, stop, len(inputs))
         job.bytes_in += len(inputs)
         self._state.keep(job, len(inputs))
-        self._state.events.append(InputsPut(job_id, start, stop, inputs))
+        self._state.emit(InputsPut(job_id, start, stop, inputs))
         self._state.offer(job)
         self._state.change(job, now)
         return stop
@@ -204,7 +204,7 @@ class Intake:
         if starts:
             self._state.keep(job, -freed)
             delivered = RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
-            self._state.events.append(delivered)
+            self._state.emit(delivered)
 
     def delete(self, job_id: str) -> None:
         """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
@@ -213,7 +213,7 @@ class Intake:
             self._state.stop_leases(job)
             self._state.keep(job, -job.spool_bytes)
             self._state.forget(job)
-            self._state.events.append(JobDeleted(job_id))
+            self._state.emit(JobDeleted(job_id))
 
     def acknowledge(self, job_id: str) -> None:
         """Drop the results of a final job: they are safe elsewhere. Raises JobStateError."""
@@ -227,7 +227,7 @@ class Intake:
             self._state.keep(job, -job.result_bytes)
             job.result_bytes = 0
             job.undelivered.clear()
-            self._state.events.append(ResultsDropped(job_id, tuple(job.dropped)))
+            self._state.emit(ResultsDropped(job_id, tuple(job.dropped)))
 
     def _require_place(self, spec: JobSpec) -> None:
         """Raise UsageError where there are more jobs than the coordinator keeps in memory."""
@@ -273,7 +273,7 @@ class Intake:
     def _set_deadline(self, job: Job, now: Now) -> None:
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
-            self._state.events.append(MomentSet(job.deadline))
+            self._state.emit(MomentSet(job.deadline))
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:

@@ -9,14 +9,18 @@ from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_wire.messages import JobSpec, LogLine, Reason, TaskFailure
 
 
-class JobSubmitted(Struct, frozen=True):
+class QueueEvent(Struct, frozen=True):
+    """Something that happened to jobs or workers."""
+
+
+class JobSubmitted(QueueEvent, frozen=True):
     """A job came in. To be stored."""
 
     spec: JobSpec
     submitted_at: float
 
 
-class InputsPut(Struct, frozen=True):
+class InputsPut(QueueEvent, frozen=True):
     """A batch of ``stop - start`` inputs came in. To be stored."""
 
     job: str
@@ -25,7 +29,7 @@ class InputsPut(Struct, frozen=True):
     inputs: bytes
 
 
-class InputsDropped(Struct, frozen=True):
+class InputsDropped(QueueEvent, frozen=True):
     """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
 
     job: str
@@ -33,7 +37,7 @@ class InputsDropped(Struct, frozen=True):
     size_bytes: int
 
 
-class RunDone(Struct, frozen=True):
+class RunDone(QueueEvent, frozen=True):
     """Tasks [start, stop) have their accepted values. To be stored."""
 
     job: str
@@ -44,14 +48,14 @@ class RunDone(Struct, frozen=True):
     operation: str
 
 
-class RunLost(Struct, frozen=True):
+class RunLost(QueueEvent, frozen=True):
     """The values of the run that begins at ``start`` are damaged: kept no more. To be stored."""
 
     job: str
     start: int
 
 
-class TaskDead(Struct, frozen=True):
+class TaskDead(QueueEvent, frozen=True):
     """A task's attempts are exhausted. To be stored."""
 
     failure: TaskFailure
@@ -59,14 +63,14 @@ class TaskDead(Struct, frozen=True):
     operation: str
 
 
-class TaskRevived(Struct, frozen=True):
+class TaskRevived(QueueEvent, frozen=True):
     """A dead task waits again, as if it had never been tried. To be stored."""
 
     job: str
     index: int
 
 
-class AttemptsCounted(Struct, frozen=True):
+class AttemptsCounted(QueueEvent, frozen=True):
     """Tasks [start, stop) wait again after this many attempts. To be stored.
 
     ``lost``: the last attempt ended with their worker.
@@ -79,20 +83,20 @@ class AttemptsCounted(Struct, frozen=True):
     lost: bool
 
 
-class JobChanged(Struct, frozen=True):
+class JobChanged(QueueEvent, frozen=True):
     """A job's state or counts changed. To be stored, once a commit."""
 
     job: str
 
 
-class ResultsDropped(Struct, frozen=True):
+class ResultsDropped(QueueEvent, frozen=True):
     """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
 
     job: str
     dropped: tuple[tuple[int, int], ...]
 
 
-class RunsDelivered(Struct, frozen=True):
+class RunsDelivered(QueueEvent, frozen=True):
     """The client has the values of the runs that begin at ``starts``. To be stored, some time.
 
     ``dropped`` are all tasks of the job whose values are kept no more.
@@ -104,7 +108,7 @@ class RunsDelivered(Struct, frozen=True):
     dropped: tuple[tuple[int, int], ...]
 
 
-class LinesLogged(Struct, frozen=True):
+class LinesLogged(QueueEvent, frozen=True):
     """Tasks of a job logged lines. To be stored."""
 
     job: str
@@ -113,14 +117,14 @@ class LinesLogged(Struct, frozen=True):
     size_bytes: int
 
 
-class LinesDropped(Struct, frozen=True):
+class LinesDropped(QueueEvent, frozen=True):
     """Lines of a job are kept no more, as there are newer ones. To be stored."""
 
     job: str
     part: LogPart
 
 
-class Counted(Struct, frozen=True):
+class Counted(QueueEvent, frozen=True):
     """The counters of a job's tasks grew. For metrics."""
 
     service: str
@@ -128,41 +132,41 @@ class Counted(Struct, frozen=True):
     growth: dict[str, float]
 
 
-class CountersRefused(Struct, frozen=True):
+class CountersRefused(QueueEvent, frozen=True):
     """A job's tasks count under more names than it may have. For the log."""
 
     job: str
     name: str
 
 
-class JobExpired(Struct, frozen=True):
+class JobExpired(QueueEvent, frozen=True):
     """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
 
     job: str
     result_bytes: int
 
 
-class JobDeleted(Struct, frozen=True):
+class JobDeleted(QueueEvent, frozen=True):
     """A job is forgotten. To be stored."""
 
     job: str
 
 
-class WorkAppeared(Struct, frozen=True):
+class WorkAppeared(QueueEvent, frozen=True):
     """There are tasks to lease where there were none."""
 
 
-class MomentSet(Struct, frozen=True):
+class MomentSet(QueueEvent, frozen=True):
     """Something is due at this monotonic moment. For the ticker, which may wait for a later one."""
 
     moment: float
 
 
-class RoomAppeared(Struct, frozen=True):
+class RoomAppeared(QueueEvent, frozen=True):
     """There is room on the disk again. For waiting calls."""
 
 
-class WorkHeld(Struct, frozen=True):
+class WorkHeld(QueueEvent, frozen=True):
     """Tasks of a job wait although a worker asked for them, and nothing runs.
 
     For waiting calls, and for the log unless there is nothing new about it.
@@ -172,20 +176,20 @@ class WorkHeld(Struct, frozen=True):
     why: str
 
 
-class OrdersGiven(Struct, frozen=True):
+class OrdersGiven(QueueEvent, frozen=True):
     """A worker has orders to hear of."""
 
     worker: str
 
 
-class WorkerJoined(Struct, frozen=True):
+class WorkerJoined(QueueEvent, frozen=True):
     """A worker introduced itself. For the log."""
 
     name: str
     slots: int
 
 
-class WorkerGone(Struct, frozen=True):
+class WorkerGone(QueueEvent, frozen=True):
     """A worker took its leave, or fell silent. For the log."""
 
     worker: str
@@ -194,7 +198,7 @@ class WorkerGone(Struct, frozen=True):
     tasks: int
 
 
-class LeaseGranted(Struct, frozen=True):
+class LeaseGranted(QueueEvent, frozen=True):
     """Tasks were leased after waiting this long. For metrics."""
 
     service: str
@@ -203,14 +207,14 @@ class LeaseGranted(Struct, frozen=True):
     waited_seconds: float
 
 
-class LeaseExpired(Struct, frozen=True):
+class LeaseExpired(QueueEvent, frozen=True):
     """A worker fell silent or forgot a lease. For metrics."""
 
     service: str
     tasks: int
 
 
-class AttemptFailed(Struct, frozen=True):
+class AttemptFailed(QueueEvent, frozen=True):
     """An attempt failed; the task may be tried again. For metrics."""
 
     service: str
@@ -218,40 +222,10 @@ class AttemptFailed(Struct, frozen=True):
     reason: Reason
 
 
-class OutcomesDropped(Struct, frozen=True):
+class OutcomesDropped(QueueEvent, frozen=True):
     """Outcomes arrived for tasks that had one. For metrics."""
 
     tasks: int
 
 
-Event = (
-    JobSubmitted
-    | InputsPut
-    | InputsDropped
-    | RunDone
-    | RunLost
-    | TaskDead
-    | TaskRevived
-    | AttemptsCounted
-    | JobChanged
-    | ResultsDropped
-    | RunsDelivered
-    | LinesLogged
-    | LinesDropped
-    | Counted
-    | CountersRefused
-    | JobExpired
-    | JobDeleted
-    | WorkAppeared
-    | WorkHeld
-    | RoomAppeared
-    | MomentSet
-    | OrdersGiven
-    | WorkerJoined
-    | WorkerGone
-    | LeaseGranted
-    | LeaseExpired
-    | AttemptFailed
-    | OutcomesDropped
-    | SharedStateEvent
-)
+Event = QueueEvent | SharedStateEvent

@@ -29,7 +29,7 @@ class Expiry:
             if _is_abandoned(job, now):
                 self._intake.delete(job.spec.id)
             elif job.is_final:
-                self._state.events.append(JobExpired(job.spec.id, job.result_bytes))
+                self._state.emit(JobExpired(job.spec.id, job.result_bytes))
                 self._intake.delete(job.spec.id)
             else:
                 because = f"its deadline of {job.spec.deadline_seconds:g} s passed"

@@ -10,7 +10,6 @@ from headrace_coordinator.queue.events import (
     LeaseExpired,
     LeaseGranted,
     OrdersGiven,
-    TaskDead,
     WorkerGone,
     WorkerJoined,
 )
@@ -35,7 +34,6 @@ from headrace_wire.messages import (
     HeldRun,
     LeaseRequest,
     Orders,
-    TaskFailure,
     TaskName,
     TaskProgress,
     WorkerInfo,
@@ -70,7 +68,7 @@ class Leasing:
                 ordered=self._state.next_lease,
             )
             self._state.join(member)
-            self._state.events.append(WorkerJoined(info.name, info.slots))
+            self._state.emit(WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
         for run in held:
             self._adopt(member, run, now)
@@ -258,7 +256,7 @@ class Leasing:
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
             member.order_stop(run.job)
-            self._state.events.append(OrdersGiven(member.info.id))
+            self._state.emit(OrdersGiven(member.info.id))
             return
         if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
             return
@@ -316,9 +314,7 @@ class Leasing:
         self._state.note_waiting(job)
         self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
         waited = now.monotonic - job.waiting_since
-        self._state.events.append(
-            LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited)
-        )
+        self._state.emit(LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited))
         return lease
 
     def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
@@ -330,7 +326,7 @@ class Leasing:
             self._state.part(member)
             if self._state.clearing == worker:
                 self._state.clearing = ""
-            self._state.events.append(WorkerGone(worker, member.info.name, charged, tasks))
+            self._state.emit(WorkerGone(worker, member.info.name, charged, tasks))
 
     def _take_back(self, lease: HeldLease, *, charged: bool, now: Now) -> None:
         job = self._state.jobs[lease.job]
@@ -342,34 +338,23 @@ class Leasing:
             # Only what was alone on its worker, and alone in its lease, is known to be to blame.
             blamed = charged and lease.alone and stop - start == 1
             if blamed and attempts >= count_allowed(job.spec, LOST):
-                self._bury(job, start, lease, worker, now)
+                self._state.declare_dead(
+                    job,
+                    start,
+                    LOST,
+                    f"its worker was lost {count(attempts, 'time')} while it held this task",
+                    attempt=attempts,
+                    lease=lease.id,
+                    worker=worker,
+                )
+                self._state.change(job, now)
                 continue
             lost = charged or lease.alone
             job.give_back(start, stop, attempts, now.monotonic, lost=lost)
             if charged:
                 counted = AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
-                self._state.events.append(counted)
+                self._state.emit(counted)
         if charged:
             tasks = sum(stop - start for start, stop in held)
-            self._state.events.append(LeaseExpired(job.spec.service, tasks))
+            self._state.emit(LeaseExpired(job.spec.service, tasks))
         self._state.offer(job)
-
-    def _bury(self, job: Job, index: int, lease: HeldLease, worker: str, now: Now) -> None:
-        job.dead.add(index, index + 1)
-        failure = TaskFailure(
-            lease=lease.id,
-            job=job.spec.id,
-            index=index,
-            attempt=lease.attempt,
-            reason=LOST,
-            signal="",
-            error_type="",
-            message=f"its worker was lost {count(lease.attempt, 'time')} while it held this task",
-            traceback="",
-            summary=f"task {index}",
-            worker=worker,
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
-        )
-        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
-        self._state.change(job, now)

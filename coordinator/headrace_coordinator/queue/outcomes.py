@@ -22,7 +22,6 @@ from headrace_coordinator.queue.events import (
     OutcomesDropped,
     RunDone,
     RunLost,
-    TaskDead,
 )
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.job_log import LogPart, measure_lines
@@ -40,7 +39,6 @@ from headrace_wire.messages import (
     WITHDRAWN,
     DoneRun,
     JobLines,
-    Reason,
     Receipt,
     Report,
     TaskFailure,
@@ -76,7 +74,7 @@ class Outcomes:
             self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
             self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
         if dropped:
-            self._state.events.append(OutcomesDropped(dropped))
+            self._state.emit(OutcomesDropped(dropped))
         member = self._state.members.get(report.worker)
         if member:
             member.heard = now.monotonic
@@ -110,13 +108,18 @@ class Outcomes:
                     member = self._state.members.get(lease.worker)
                     if member:
                         member.order_stop(job_id, index)
-                        self._state.events.append(OrdersGiven(lease.worker))
+                        self._state.emit(OrdersGiven(lease.worker))
                 self._release(job, 0, index, index + 1)
             self._lay_down(job, index)
             withdrawn.append(index)
         if withdrawn:
             self._state.change(job, now)
         return tuple(withdrawn)
+
+    def count_recalled(self, job_id: str) -> int:
+        """How many tasks workers are still asked to return."""
+        job = self._state.jobs.get(job_id)
+        return job.recalled.count if job else 0
 
     def forget_recall(self, job_id: str, indices: Iterable[int]) -> tuple[int, ...]:
         """Leave alone what workers have not returned. Returns what is withdrawn."""
@@ -137,7 +140,7 @@ class Outcomes:
         for start, stop in lease.held.overlap(lost.start, lost.stop):
             self._release(job, lease_id, start, stop)
             for index in range(start, stop):
-                self._bury(job, index, ERROR, message, attempt=lease.attempt)
+                self._state.declare_dead(job, index, ERROR, message, attempt=lease.attempt)
         self._leasing.hand_back(lease_id, lease.start, lease.stop, now)
         self._state.change(job, now)
 
@@ -154,11 +157,11 @@ class Outcomes:
             self._state.keep(job, -lost.size_bytes)
             message = f"its value in the coordinator's store {lost.reason}"
             for index in range(lost.start, lost.stop):
-                self._bury(job, index, ERROR, message, attempt=1)
+                self._state.declare_dead(job, index, ERROR, message, attempt=1)
             if job.state == SUCCEEDED:
                 job.state = FAILED
             self._state.change(job, now)
-        self._state.events.append(RunLost(job_id, lost.start))
+        self._state.emit(RunLost(job_id, lost.start))
 
     def _note_inputless(self, job: Job, start: int, stop: int) -> None:
         """Note of tasks that are done which of them have no input any more."""
@@ -168,32 +171,13 @@ class Outcomes:
                 if not job.done.covers(left, right):
                     job.inputless.remove(left, right)
 
-    def _bury(self, job: Job, index: int, reason: Reason, message: str, *, attempt: int) -> None:
-        job.dead.add(index, index + 1)
-        failure = TaskFailure(
-            lease=0,
-            job=job.spec.id,
-            index=index,
-            attempt=attempt,
-            reason=reason,
-            signal="",
-            error_type="",
-            message=message,
-            traceback="",
-            summary=f"task {index}",
-            worker="",
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
-        )
-        self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
-
     def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
         job.recalled.add(index, index + 1)
         for lease in holders:
             member = self._state.members.get(lease.worker)
             if member and not member.hand_back_order:
                 member.order_hand_back()
-                self._state.events.append(OrdersGiven(lease.worker))
+                self._state.emit(OrdersGiven(lease.worker))
 
     def _withdraw_recalled(self, job_id: str, start: int, stop: int, now: Now) -> None:
         job = self._state.jobs.get(job_id)
@@ -211,7 +195,7 @@ class Outcomes:
 
     def _lay_down(self, job: Job, index: int) -> None:
         job.withdrawn.add(index, index + 1)
-        self._bury(job, index, WITHDRAWN, "its client took it back", attempt=0)
+        self._state.declare_dead(job, index, WITHDRAWN, "its client took it back", attempt=0)
 
     def _check(self, report: Report) -> None:
         for run in report.done:
@@ -262,7 +246,7 @@ class Outcomes:
             if job.spec.owned:
                 job.undelivered[start] = (stop, len(values))
             self._state.keep(job, len(values))
-            self._state.events.append(
+            self._state.emit(
                 RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
             )
             self._drop_inputs(job, start, stop)
@@ -279,9 +263,9 @@ class Outcomes:
         refused = job.count(run.counters)
         if refused and not job.counters_full:
             job.counters_full = True
-            self._state.events.append(CountersRefused(spec.id, refused))
+            self._state.emit(CountersRefused(spec.id, refused))
         grown = {name: run.counters[name] for name in run.counters if name in job.counters}
-        self._state.events.append(Counted(spec.service, spec.operation, grown))
+        self._state.emit(Counted(spec.service, spec.operation, grown))
 
     def _keep_lines(self, logged: JobLines, part: LogPart) -> None:
         """Keep what tasks logged; a report that comes again changes nothing."""
@@ -291,11 +275,11 @@ class Outcomes:
         size_bytes = measure_lines(logged.lines)
         job.log.add(part, len(logged.lines), size_bytes)
         job.log.dropped += logged.dropped
-        self._state.events.append(LinesLogged(logged.job, part, logged.lines, size_bytes))
+        self._state.emit(LinesLogged(logged.job, part, logged.lines, size_bytes))
         trimmed = job.log.trim()
         self._state.events += [LinesDropped(logged.job, old) for old in trimmed]
         if trimmed or logged.dropped:
-            self._state.events.append(JobChanged(logged.job))
+            self._state.emit(JobChanged(logged.job))
 
     def _accept_failure(self, failure: TaskFailure, worker: str, now: Now) -> int:
         """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.
@@ -317,23 +301,20 @@ class Outcomes:
         self._release(job, failure.lease, index, index + 1)
         job.cpu_seconds += failure.cpu_seconds
         job.busy_seconds += failure.busy_seconds
-        self._state.events.append(
-            AttemptFailed(job.spec.service, job.spec.operation, failure.reason)
-        )
+        self._state.emit(AttemptFailed(job.spec.service, job.spec.operation, failure.reason))
         if lease.attempt >= count_allowed(job.spec, failure.reason):
-            job.dead.add(index, index + 1)
-            self._state.events.append(TaskDead(failure, job.spec.service, job.spec.operation))
+            self._state.accept_death(job, failure)
         else:
             pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
             counted = AttemptsCounted(
                 failure.job, index, index + 1, lease.attempt, lost=lease.alone
             )
-            self._state.events.append(counted)
+            self._state.emit(counted)
             job.delayed.add(now.monotonic + pause, index, lease.attempt)
             self._state.paused[job.spec.id] = job
             self._leasing.promote_delayed(now)
             if job.delayed and job.delayed.first()[1] == index:
-                self._state.events.append(MomentSet(job.delayed.first()[0]))
+                self._state.emit(MomentSet(job.delayed.first()[0]))
         member = self._state.members.get(worker)
         if member:
             member.failed += 1
@@ -377,7 +358,7 @@ class Outcomes:
         for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):
             if job.done.covers(chunk_start, chunk_stop):
                 self._state.keep(job, -size_bytes)
-                self._state.events.append(InputsDropped(job.spec.id, chunk_start, size_bytes))
+                self._state.emit(InputsDropped(job.spec.id, chunk_start, size_bytes))
         job.chunks.forget_before(job.done.next_missing(0))
 
     def _credit(self, worker: str, run: DoneRun, taken: int) -> None:

@@ -149,7 +149,7 @@ class Revival:
             if job.withdrawn:
                 job.withdrawn.remove(start, stop)
             for index in range(start, stop):
-                self._state.events.append(TaskRevived(job.spec.id, index))
+                self._state.emit(TaskRevived(job.spec.id, index))
 
     def _reopen(self, job: Job, now: Now) -> None:
         job.state = QUEUED

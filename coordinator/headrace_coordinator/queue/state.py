@@ -5,12 +5,18 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import Event, JobChanged, OrdersGiven, WorkAppeared
+from headrace_coordinator.queue.events import (
+    Event,
+    JobChanged,
+    OrdersGiven,
+    TaskDead,
+    WorkAppeared,
+)
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import State
+from headrace_wire.messages import Reason, State, TaskFailure
 
 
 class QueueState(Struct):
@@ -101,7 +107,7 @@ class QueueState(Struct):
     def offer(self, job: Job) -> None:
         """Tell those who ask for work that there are tasks of a job."""
         self.note_waiting(job)
-        self.events.append(WorkAppeared())
+        self.emit(WorkAppeared())
 
     def join(self, member: Member) -> None:
         """Take in a worker."""
@@ -149,7 +155,7 @@ class QueueState(Struct):
         if member:
             member.leases.discard(lease.id)
             if lease.alone or (self.clearing == member.info.id and not member.leases):
-                self.events.append(WorkAppeared())  # for this worker, which was kept from it
+                self.emit(WorkAppeared())  # for this worker, which was kept from it
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""
@@ -165,15 +171,49 @@ class QueueState(Struct):
         for worker, was_alone in alone.items():
             if member := self.members.get(worker):
                 member.order_stop(job.spec.id)
-                self.events.append(OrdersGiven(worker))
+                self.emit(OrdersGiven(worker))
                 if was_alone or (self.clearing == worker and not member.leases):
-                    self.events.append(WorkAppeared())  # for this worker, which was kept from it
+                    self.emit(WorkAppeared())  # for this worker, which was kept from it
+
+    def declare_dead(
+        self,
+        job: Job,
+        index: int,
+        reason: Reason,
+        message: str,
+        *,
+        attempt: int,
+        lease: int = 0,
+        worker: str = "",
+    ) -> None:
+        """Let a task be dead for a reason that no worker reported."""
+        failure = TaskFailure(
+            lease=lease,
+            job=job.spec.id,
+            index=index,
+            attempt=attempt,
+            reason=reason,
+            signal="",
+            error_type="",
+            message=message,
+            traceback="",
+            summary=f"task {index}",
+            worker=worker,
+            cpu_seconds=0.0,
+            busy_seconds=0.0,
+        )
+        self.accept_death(job, failure)
+
+    def accept_death(self, job: Job, failure: TaskFailure) -> None:
+        """Let a task be dead: this was its last attempt."""
+        job.dead.add(failure.index, failure.index + 1)
+        self.emit(TaskDead(failure, job.spec.service, job.spec.operation))
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
         job.settle(now.monotonic, now.at)
         self.reckon(job)
-        self.events.append(JobChanged(job.spec.id))
+        self.emit(JobChanged(job.spec.id))
 
     def end(self, job: Job, state: State, now: Now, because: str = "") -> None:
         """Cut a job short; what is done and dead stays so."""
@@ -201,4 +241,4 @@ class QueueState(Struct):
         """Let workers ask again that were given less work than there is."""
         if self.held:
             self.held.clear()
-            self.events.append(WorkAppeared())
+            self.emit(WorkAppeared())

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from math import inf
-from typing import Any, cast
+from typing import TypeVar
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger, Transition
@@ -44,6 +44,8 @@ from headrace_wire.version import PROTOCOL, VERSION
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 #: Seconds that a client is kept waiting for room before it is told that there is none.
 ROOM_SECONDS = 5.0
 
@@ -69,19 +71,14 @@ class JobQueue:
 
     async def submit(self, spec: JobSpec) -> JobStatus:
         need = measure_intake(len(spec.parameters))
-        status: JobStatus = await self._commit_with_room(
-            lambda queue, now: queue.intake.submit(spec, now), need
-        )
-        return status
+        return await self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now), need)
 
     async def put(self, job: str, start: int, inputs: bytes) -> int:
         need = measure_intake(len(inputs))
-
-        def take(queue: Queue, now: Now) -> int:
-            return queue.intake.put(job, start, inputs, now)
-
         try:
-            stop: int = await self._commit_with_room(take, need)
+            return await self._commit_with_room(
+                lambda queue, now: queue.intake.put(job, start, inputs, now), need
+            )
         except StoreError as error:
             if not self._ledger.store.lacks_room:
                 raise
@@ -89,7 +86,6 @@ class JobQueue:
             version = self._waiters.version(SPOOL)
             await self._waiters.wait(SPOOL, version, time.monotonic() + ROOM_SECONDS)
             raise SpoolFullError(error.message) from None
-        return stop
 
     def read(self, job: str) -> bytes:
         self._ledger.observe(lambda queue, _: queue.intake.require_data(job))
@@ -107,15 +103,13 @@ class JobQueue:
         )
 
     def status(self, job: str) -> JobStatus:
-        status: JobStatus = self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
-        return status
+        return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
 
     def jobs(self, before: int = 0, data: bool = False) -> tuple[JobStatus, ...]:
-        def look(queue: Queue, now: Now) -> tuple[JobStatus, ...]:
-            return tuple(queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now, data=data))
-
-        statuses: tuple[JobStatus, ...] = self._ledger.observe(look)
-        return statuses
+        statuses = self._ledger.observe(
+            lambda queue, now: queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now, data=data)
+        )
+        return tuple(statuses)
 
     async def cancel(self, job: str) -> JobStatus:
         return await self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
@@ -141,27 +135,19 @@ class JobQueue:
             return tuple(withdrawn)
         while await self._waiters.wait(topic, version, deadline):
             version = self._waiters.version(topic)
-            if not self._ledger.observe(lambda queue, _: _count_recalled(queue, job)):
+            if not self._ledger.observe(lambda queue, _: queue.outcomes.count_recalled(job)):
                 break
-        return cast(
-            "tuple[int, ...]",
-            self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices)),
-        )
+        return self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices))
 
     async def delete(self, job: str) -> None:
         await self._ledger.commit(lambda queue, _: queue.intake.delete(job), RELIEF)
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
-        found: list[TaskProgress] = self._ledger.observe(
-            lambda queue, _: queue.leasing.progress(job)[: max(0, limit)]
-        )
-        return tuple(found)
+        found = self._ledger.observe(lambda queue, _: queue.leasing.progress(job))
+        return tuple(found[: max(0, limit)])
 
     def workers(self) -> tuple[WorkerStatus, ...]:
-        statuses: list[WorkerStatus] = self._ledger.observe(
-            lambda queue, now: queue.leasing.statuses(now)
-        )
-        return tuple(statuses)
+        return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))
 
     def info(self) -> CoordinatorInfo:
         def look(queue: Queue, _: Now) -> CoordinatorInfo:
@@ -177,8 +163,7 @@ class JobQueue:
                 held=queue.spool.held_because,
             )
 
-        info: CoordinatorInfo = self._ledger.observe(look)
-        return info
+        return self._ledger.observe(look)
 
     def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
         self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
@@ -214,9 +199,7 @@ class JobQueue:
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
         while True:
             version = self._waiters.version(topic)
-            orders: Orders = self._ledger.observe(
-                lambda queue, _: queue.leasing.take_orders(beat.worker)
-            )
+            orders = self._ledger.observe(lambda queue, _: queue.leasing.take_orders(beat.worker))
             if orders.number > beat.orders or not orders.known:
                 return orders
             if not await self._waiters.wait(topic, version, deadline):
@@ -225,7 +208,7 @@ class JobQueue:
     async def leave(self, worker: str) -> None:
         await self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
 
-    async def _commit_with_room(self, transition: Transition, need: Need) -> Any:
+    async def _commit_with_room(self, transition: Transition[Result], need: Need) -> Result:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
         deadline = time.monotonic() + ROOM_SECONDS
         while True:
@@ -242,9 +225,7 @@ class JobQueue:
         """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
         filled: list[Lease] = []
         for lease, spec in granted:
-            inputs: tuple[bytes, ...] | None = ()
-            if spec.carried:
-                inputs = await self._read_inputs(lease)
+            inputs = await self._read_inputs(lease) if spec.carried else ()
             if inputs is None:
                 continue  # deleted meanwhile or damaged, and the lease with it
             filled.append(
@@ -284,8 +265,3 @@ def _withdraw(
     now: Now,
 ) -> tuple[int, ...]:
     return queue.outcomes.withdraw(job, indices, kill=kill, now=now)
-
-
-def _count_recalled(queue: Queue, job: str) -> int:
-    found = queue.state.jobs.get(job)
-    return found.recalled.count if found else 0

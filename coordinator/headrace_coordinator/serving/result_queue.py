@@ -68,7 +68,7 @@ class ResultQueue:
 
     async def report(self, report: Report) -> Receipt:
         need = measure_outcomes(sum(len(run.values) for run in report.done))
-        receipt: Receipt = await self._ledger.commit(
+        receipt = await self._ledger.commit(
             lambda queue, now: queue.outcomes.report(report, now), need
         )
         self._on_samples(report.worker, report.number, report.samples)
@@ -80,7 +80,7 @@ class ResultQueue:
         deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
         while True:
             version = self._waiters.version(topic)
-            fetched: Fetched = await self._read(request.job, partial(self._look, request))
+            fetched = await self._read(request.job, partial(self._look, request))
             moved = fetched.status.done + fetched.status.failed != request.seen
             if fetched.runs or fetched.complete or moved:
                 return fetched
@@ -103,8 +103,7 @@ class ResultQueue:
             if self._may_gather(request, gathered):
                 await self._waiters.wait(topic, version, gathered)
                 continue
-            look = partial(self._look_at_outcomes, request)
-            collected: Collected = await self._read(request.job, look)
+            collected = await self._read(request.job, partial(self._look_at_outcomes, request))
             if collected.runs or collected.failures or collected.complete:
                 return collected
             if not await self._waiters.wait(topic, version, deadline):

@@ -45,7 +45,7 @@ class Reviver:
             await self._until_end(job, replaying)
 
     async def _retry_all(self, job: str) -> None:
-        tasks: int = self._ledger.observe(lambda queue, _: queue.state.find(job).tasks)
+        tasks = self._ledger.observe(lambda queue, _: queue.state.find(job).tasks)
         cursor = 0
         while cursor < tasks:
             cursor = await self._do("retry", job, cursor, REVIVED_AT_ONCE)
@@ -80,15 +80,12 @@ class Reviver:
         return answer
 
     def _is_small(self, job: str) -> bool:
-        small: bool = self._ledger.observe(lambda queue, _: queue.intake.revival.is_small(job))
-        return small
+        return self._ledger.observe(lambda queue, _: queue.intake.revival.is_small(job))
 
     def _look_for_dead(self, job: str, cursor: int) -> list[tuple[int, int]]:
-        def look(queue: Queue, _: Now) -> list[tuple[int, int]]:
-            return queue.intake.revival.find_dead(job, cursor, REVIVED_AT_ONCE)
-
-        found: list[tuple[int, int]] = self._ledger.observe(look)
-        return found
+        return self._ledger.observe(
+            lambda queue, _: queue.intake.revival.find_dead(job, cursor, REVIVED_AT_ONCE)
+        )
 
 
 def _choose(job: str, indices: Sequence[int], queue: Queue, _: Now) -> RangeSet:

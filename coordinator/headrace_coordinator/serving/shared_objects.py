@@ -38,8 +38,7 @@ class SharedObjects:
 
     async def read(self, call: SharedCall) -> SharedAnswer:
         async def attempt() -> SharedAnswer:
-            answer: SharedAnswer = self._ledger.observe(lambda queue, _: queue.shared.read(call))
-            return answer
+            return self._ledger.observe(lambda queue, _: queue.shared.read(call))
 
         return await self._wait(call, attempt)
 
@@ -57,7 +56,7 @@ class SharedObjects:
         await self._ledger.commit(lambda queue, _: queue.shared.leave(session), RELIEF)
 
     def names(self, after: str = "") -> tuple[SharedStatus, ...]:
-        statuses: list[SharedStatus] = self._ledger.observe(
+        statuses = self._ledger.observe(
             lambda queue, _: queue.shared.statuses(after, NAMES_PER_PAGE)
         )
         return tuple(
