@@ -6,7 +6,7 @@ from typing import Any
 
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.shared.state import SharedState
 from headrace_coordinator.store.store import Store
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.shared import (
@@ -21,7 +21,7 @@ from support.queue_builders import at
 
 
 class SharedRig:
-    """A room and its clock. What ``store`` is given is written after each step."""
+    """Shared state and its clock. What ``store`` is given is written after each step."""
 
     def __init__(self, store: Store | None = None, limit_bytes: int | None = None) -> None:
         self.store = store
@@ -32,14 +32,14 @@ class SharedRig:
         self.restart()
 
     @property
-    def room(self) -> SharedRoom:
+    def state(self) -> SharedState:
         return self.queue.shared
 
     def restart(self) -> None:
         """Begin anew from what the store has."""
         self.queue = Queue(self.rules)
         if self.store:
-            self.room.restore(self.store.load_shared(), at(self.seconds))
+            self.state.restore(self.store.load_shared(), at(self.seconds))
             self.queue.state.drain_events()
 
     def commit(self) -> None:
@@ -48,7 +48,7 @@ class SharedRig:
             self.store.write(events, {}, self.seconds)
 
     def open(self, name: str, kind: str, initial: Any = 0, maxsize: int = 0) -> None:
-        self.room.open(SharedSpec(name, kind, pack(initial), maxsize), at(self.seconds))
+        self.state.open(SharedSpec(name, kind, pack(initial), maxsize), at(self.seconds))
         self.commit()
 
     def ask(
@@ -64,7 +64,7 @@ class SharedRig:
         key = f"{session} {lane}"
         self._numbers[key] = self._numbers.get(key, 0) + 1
         stamp = Stamp(session, lane, self._numbers[key])
-        kind = self.room.objects[name].kind if name in self.room.objects else ""
+        kind = self.state.objects[name].kind if name in self.state.objects else ""
         self.last[session] = SharedCall(
             stamp, name, kind, operation, tuple(map(pack, values)), numbers
         )
@@ -73,16 +73,16 @@ class SharedRig:
     def repeat(self, session: str = "a") -> SharedAnswer:
         """Make a session's last request again."""
         try:
-            return self.room.change(self.last[session], at(self.seconds))
+            return self.state.change(self.last[session], at(self.seconds))
         finally:
             self.commit()
 
     def look(
         self, name: str, operation: str, *values: Any, numbers: tuple[int, ...] = ()
     ) -> SharedAnswer:
-        kind = self.room.objects[name].kind
+        kind = self.state.objects[name].kind
         packed = tuple(map(pack, values))
-        return self.room.read(SharedCall(Stamp("", 0, 0), name, kind, operation, packed, numbers))
+        return self.state.read(SharedCall(Stamp("", 0, 0), name, kind, operation, packed, numbers))
 
     def beat(
         self,
@@ -90,11 +90,11 @@ class SharedRig:
         abandoned: tuple[Stamp, ...] = (),
         confirmed: tuple[SharedReceipt, ...] = (),
     ) -> None:
-        self.room.beat(SharedBeat(session, abandoned, confirmed), at(self.seconds))
+        self.state.beat(SharedBeat(session, abandoned, confirmed), at(self.seconds))
         self.commit()
 
     def leave(self, session: str = "a") -> None:
-        self.room.leave(session)
+        self.state.leave(session)
         self.commit()
 
     def wait(self, seconds: float) -> None:

@@ -39,7 +39,7 @@ def _look(queue: Queue, _: Now) -> list[Metric]:
     size = GaugeMetricFamily(
         "headrace_shared_bytes",
         "Bytes that shared objects take in memory.",
-        queue.shared.ground.size_bytes,
+        queue.shared.context.size_bytes,
     )
     if queue.rules.shared_limit_bytes is None:
         return [objects, size]

@@ -23,7 +23,7 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
-from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.shared.state import SharedState
 
 #: Tasks as the store knows that they were tried: (start, stop, attempts, lost with their worker).
 Attempted = tuple[int, int, int, bool]
@@ -45,7 +45,7 @@ class Queue:
         self.leasing = Leasing(self.state, self.spool, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
         self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)
-        self.shared = SharedRoom(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
+        self.shared = SharedState(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
 
     def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
         """Put back a job as the store has it: what was leased or delayed is waiting again.

@@ -1,9 +1,9 @@
 """Shared state: named objects that tasks and clients have in common.
 
-    calls ─► SharedObjects (waits) ─► ledger ─► SharedRoom ─► the object ─► events ─► store
+    calls ─► SharedObjects (waits) ─► ledger ─► SharedState ─► the object ─► events ─► store
 
-All of it is in memory, and all of it is in the store as well. The room and its objects are pure, as
-the queue is.
+All of it is in memory, and in the store as well. The state and its objects are pure, as the queue
+is: they know no clock, no socket and no disk.
 
     kind   read                       change
     value  get                        set, set_if, add

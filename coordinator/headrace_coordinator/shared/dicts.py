@@ -5,23 +5,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from operator import attrgetter
 
-from headrace_coordinator.shared.ground import DONE, Ground, Item, SharedObject, tell
 from headrace_coordinator.shared.numbers import add_numbers
+from headrace_coordinator.shared.objects import DONE, Item, SharedContext, SharedObject, tell
 from headrace_coordinator.shared.pages import take_page
 from headrace_wire.shared import DICT, SharedAnswer, SharedCall
 
-#: Places of items that are gone, beyond which the order is written anew.
-MOST_HOLES = 1000
+#: So many removed items may stay in the order before it is written anew.
+MOST_REMOVED = 1000
 
 
-class SharedMapping(SharedObject):
-    """A dict. ``_order`` has all items by their numbers, and some that are gone since."""
+class DictObject(SharedObject):
+    """A dict. ``_order`` has all items by their numbers, and some that were removed since."""
 
     kind = DICT
 
-    def __init__(self, name: str, ground: Ground) -> None:
-        super().__init__(name, ground)
+    def __init__(self, name: str, context: SharedContext) -> None:
+        super().__init__(name, context)
         self._items: dict[bytes, Item] = {}
         self._order: list[Item] = []
 
@@ -35,7 +36,6 @@ class SharedMapping(SharedObject):
         del head
         self._order = items
         self._items = {item.key: item for item in items}
-        self.grow(sum(item.size_bytes for item in items))
 
     def read(self, call: SharedCall) -> SharedAnswer:
         match call.operation, call.numbers, call.values:
@@ -58,15 +58,16 @@ class SharedMapping(SharedObject):
                 if key not in self._items:
                     self._set_all((key, value))
                 return SharedAnswer(values=(self._items[key].value,))
-            case "set_if", (key, *told):
-                return self._set_if(call, key, told)
+            case "set_if", (key, *rest):
+                return self._set_if(call, key, rest)
             case "pop", (key,):
-                return self._take(self._items.get(key))
+                item = self._items.pop(key, None)
+                return DONE if item is None else SharedAnswer(values=(self._remove(item),))
             case "popitem", ():
-                self._fill_holes_at_end()
-                last = self._order[-1] if self._items else None
-                found = self._take(last)
-                return found if last is None else SharedAnswer(values=(last.key, *found.values))
+                if not self._items:
+                    return DONE
+                key, item = self._items.popitem()
+                return SharedAnswer(values=(key, self._remove(item)))
             case "add", (key, amount):
                 return self._add(key, amount)
             case "clear", ():
@@ -77,80 +78,59 @@ class SharedMapping(SharedObject):
                 raise self.refuse(call)
 
     def _set_all(self, pairs: Sequence[bytes]) -> None:
-        new = {pairs[place]: pairs[place + 1] for place in range(0, len(pairs), 2)}
+        new = dict(zip(pairs[::2], pairs[1::2], strict=True))
         growths: list[tuple[Item, bytes, int]] = []
         for key, value in new.items():
             known = self._items.get(key)
             item = known or Item(0, value, key)
             growth = len(value) - len(known.value) if known else item.size_bytes
             growths.append((item, value, growth))
-        self.ground.require(sum(growth for _, _, growth in growths))
+        self.context.require(sum(growth for _, _, growth in growths))
         for item, value, growth in growths:
             item.value = value
             if item.key not in self._items:
-                item.number = self.ground.next_number()
+                item.number = self.context.next_number()
                 self._items[item.key] = item
                 self._order.append(item)
             self.keep(item, growth)
 
-    def _set_if(self, call: SharedCall, key: bytes, told: Sequence[bytes]) -> SharedAnswer:
-        """Set or drop a key that is as expected.
+    def _set_if(self, call: SharedCall, key: bytes, rest: Sequence[bytes]) -> SharedAnswer:
+        """Set or remove a key if it is as expected.
 
         The numbers say whether a value is expected, and whether there is a new one.
         """
-        item = self._items.get(key)
-        match call.numbers, told:
-            case (0, 1), (value,):
-                if item is None:
-                    self._set_all((key, value))
-                return tell(item is None)
-            case (1, 1), (expected, value):
-                same = item is not None and item.value == expected
-                if same:
-                    self._set_all((key, value))
+        match call.numbers:
+            case (0 | 1 as expects, 0 | 1 as sets) if len(rest) == expects + sets:
+                item = self._items.get(key)
+                same = (item and item.value) == (rest[0] if expects else None)
+                if same and sets:
+                    self._set_all((key, rest[-1]))
+                elif same and item:
+                    self._remove(self._items.pop(key))
                 return tell(same)
-            case (1, 0), (expected,):
-                same = item is not None and item.value == expected
-                if same:
-                    self._take(item)
-                return tell(same)
-            case (0, 0), ():
-                return tell(item is None)
             case _:
                 raise self.refuse(call)
 
     def _add(self, key: bytes, amount: bytes) -> SharedAnswer:
         item = self._items.get(key)
-        stored = b"\x00" if item is None else item.value  # a key that is not there counts as 0
+        stored = b"\x00" if item is None else item.value  # a missing key counts as 0
         total = add_numbers(stored, amount, self.name)
         self._set_all((key, total))
         return SharedAnswer(values=(total,))
 
-    def _take(self, item: Item | None) -> SharedAnswer:
-        if item is None:
-            return DONE
-        del self._items[item.key]
+    def _remove(self, item: Item) -> bytes:
+        """Take note that an item is no longer among ``_items``. Returns its value."""
         self.drop([item])
-        if len(self._order) - len(self._items) > max(MOST_HOLES, len(self._items)):
+        if len(self._order) - len(self._items) > max(MOST_REMOVED, len(self._items)):
             self._order = list(self._items.values())
-        return SharedAnswer(values=(item.value,))
-
-    def _fill_holes_at_end(self) -> None:
-        while self._order and self._items.get(self._order[-1].key) is not self._order[-1]:
-            self._order.pop()
+        return item.value
 
     def _read_page(self, cursor: int) -> SharedAnswer:
-        """Keys and values in turn past a cursor, and the next cursor; none when it is the end."""
-        first = bisect_right(self._order, cursor, key=_number_of)
-        there = (
+        """Return keys and values in turn that follow a cursor, and the next cursor, if any."""
+        first = bisect_right(self._order, cursor, key=attrgetter("number"))
+        present = (
             item for item in islice(self._order, first, None) if self._items.get(item.key) is item
         )
-        page = take_page(there)
+        page = take_page(present)
         pairs = [part for item in page for part in (item.key, item.value)]
-        return SharedAnswer(
-            values=tuple(pairs), numbers=tuple(_number_of(item) for item in page[-1:])
-        )
-
-
-def _number_of(item: Item) -> int:
-    return item.number
+        return SharedAnswer(values=tuple(pairs), numbers=tuple(item.number for item in page[-1:]))

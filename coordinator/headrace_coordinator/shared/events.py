@@ -1,4 +1,4 @@
-"""What shared state tells the store and the calls that wait. All of these are to be stored."""
+"""What shared state tells the store and waiting calls. All of these events are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from headrace_wire.shared import SharedAnswer, Stamp
 
 
 class SharedKept(Struct, frozen=True):
-    """An object is there; ``head`` is what it knows beside its items."""
+    """An object exists. ``head`` is what is stored of it beside its items."""
 
     name: str
     kind: str
@@ -16,7 +16,7 @@ class SharedKept(Struct, frozen=True):
 
 
 class SharedItemKept(Struct, frozen=True):
-    """An object has this item, in place of what had its number."""
+    """An object has this item, in place of the one that had its number."""
 
     name: str
     number: int
@@ -25,7 +25,7 @@ class SharedItemKept(Struct, frozen=True):
 
 
 class SharedItemHeld(Struct, frozen=True):
-    """A queue's item is with a consumer, or, without a holder, waits again."""
+    """A consumer holds an item of a queue. Without a holder it waits again."""
 
     name: str
     number: int
@@ -33,7 +33,7 @@ class SharedItemHeld(Struct, frozen=True):
 
 
 class SharedItemsDropped(Struct, frozen=True):
-    """An object has these items no more."""
+    """These items of an object are gone."""
 
     name: str
     numbers: tuple[int, ...]
@@ -46,14 +46,14 @@ class SharedDeleted(Struct, frozen=True):
 
 
 class SharedAnswered(Struct, frozen=True):
-    """A request got this answer; its lane's earlier one is needed no more."""
+    """A request got this answer. The previous one of its lane is no longer needed."""
 
     stamp: Stamp
     answer: SharedAnswer
 
 
 class SharedSessionGone(Struct, frozen=True):
-    """A session's answers are needed no more."""
+    """A session's answers are no longer needed."""
 
     session: str
 

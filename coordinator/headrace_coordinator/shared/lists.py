@@ -5,32 +5,32 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from headrace_coordinator.shared.ground import DONE, Ground, Item, SharedObject, tell
 from headrace_coordinator.shared.numbers import add_numbers
+from headrace_coordinator.shared.objects import DONE, Item, SharedContext, SharedObject, tell
 from headrace_coordinator.shared.pages import PAGE_ITEMS, take_page
 from headrace_wire.errors import UsageError
 from headrace_wire.shared import LIST, SharedAnswer, SharedCall, read_slice
 
-#: Items by which a list grows at once when it is repeated: everybody waits for that.
+#: By so many items at most a list may grow at once when it is repeated: everybody waits for that.
 MAX_REPEATED = 1 << 20
 
-#: One place of a new order.
+#: An index within a new order, as clients pack it.
 PLACE = struct.Struct("<I")
 
-#: Between the numbers of neighbours there is room for so many items, once all are numbered anew.
+#: Once all items are numbered anew, so many fit between two neighbours.
 GAP = 1 << 20
 
 
-class SharedItems(SharedObject):
-    """A list. Each item has its own number in the store, between those of its neighbours."""
+class ListObject(SharedObject):
+    """A list. An item's number in the store lies between those of its neighbours."""
 
     kind = LIST
 
-    def __init__(self, name: str, ground: Ground) -> None:
-        super().__init__(name, ground)
+    def __init__(self, name: str, context: SharedContext) -> None:
+        super().__init__(name, context)
         self._items: list[Item] = []
-        #: Another one after each change: no number is given out twice.
-        self._version = ground.next_number()
+        #: A different number after each change.
+        self._version = context.next_number()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -41,7 +41,6 @@ class SharedItems(SharedObject):
     def restore(self, head: bytes, items: list[Item]) -> None:
         del head
         self._items = items
-        self.grow(sum(item.size_bytes for item in items))
 
     def read(self, call: SharedCall) -> SharedAnswer:
         match call.operation, call.numbers:
@@ -51,8 +50,7 @@ class SharedItems(SharedObject):
                 found = self._find(index)
                 return SharedAnswer(values=() if found is None else (self._items[found].value,))
             case "page", (start, stop) if start >= 0:
-                items = self._items[start : min(stop, start + PAGE_ITEMS)]
-                return self._show(items)
+                return self._show(self._items[start : min(stop, start + PAGE_ITEMS)])
             case "slice", (_, _, _, _):
                 chosen = self._items[read_slice(call.numbers)]
                 return self._show(chosen, len(chosen))
@@ -60,13 +58,13 @@ class SharedItems(SharedObject):
                 raise self.refuse(call)
 
     def _show(self, items: list[Item], *numbers: int) -> SharedAnswer:
-        """As many of these as go into one answer, numbers, and the version."""
+        """Return as many items as fit into one answer, the numbers, and the version."""
         values = tuple(item.value for item in take_page(items))
         return SharedAnswer(values=values, numbers=(*numbers, self._version))
 
     def change(self, call: SharedCall) -> SharedAnswer:
         answer = self._change(call)
-        self._version = self.ground.next_number()
+        self._version = self.context.next_number()
         return answer
 
     def _change(self, call: SharedCall) -> SharedAnswer:
@@ -81,7 +79,7 @@ class SharedItems(SharedObject):
             case "set", (index,), (value,):
                 found = self._find(index)
                 if found is not None:
-                    self._set(self._items[found], value)
+                    self.replace(self._items[found], value)
                 return tell(found is not None)
             case "pop", (index,), ():
                 found = self._find(index)
@@ -101,19 +99,16 @@ class SharedItems(SharedObject):
                 if found is None:
                     return DONE
                 total = add_numbers(self._items[found].value, amount, self.name)
-                self._set(self._items[found], total)
+                self.replace(self._items[found], total)
                 return SharedAnswer(values=(total,))
             case "clear", (), ():
-                self.drop(self._items)
-                self._items = []
-                return DONE
+                return self._clear()
             case "splice", (_, _, _, _), values:
                 return self._splice(read_slice(call.numbers), values)
             case "cut", (_, _, _, _), ():
                 chosen = read_slice(call.numbers)
-                gone = self._items[chosen]
+                self.drop(self._items[chosen])
                 del self._items[chosen]
-                self.drop(gone)
                 return DONE
             case "reverse", (), ():
                 self._arrange(range(len(self) - 1, -1, -1))
@@ -132,20 +127,23 @@ class SharedItems(SharedObject):
                 raise self.refuse(call)
 
     def _splice(self, chosen: slice, values: tuple[bytes, ...]) -> SharedAnswer:
-        """Put values in place of a slice; 0 and the right number of them where it is another."""
+        """Put values in place of a slice.
+
+        Where an extended slice needs another number of values, the answer is 0 and that number.
+        """
         places = range(len(self))[chosen]
         if places.step != 1:
             items = [self._items[place] for place in places]
             if len(items) != len(values):
                 return SharedAnswer(numbers=(0, len(items)))
             pairs = list(zip(items, values, strict=True))
-            self.ground.require(sum(len(value) - len(item.value) for item, value in pairs))
+            self.context.require(sum(len(value) - len(item.value) for item, value in pairs))
             for item, value in pairs:
-                self._set(item, value)
+                self.overwrite(item, value)
             return tell(yes=True)
         gone = self._items[places.start : places.stop]
         new_bytes = sum(Item(0, value).size_bytes for value in values)
-        self.ground.require(new_bytes - sum(item.size_bytes for item in gone))
+        self.context.require(new_bytes - sum(item.size_bytes for item in gone))
         del self._items[places.start : places.start + len(gone)]
         self.drop(gone)
         if values:
@@ -153,25 +151,26 @@ class SharedItems(SharedObject):
         return tell(yes=True)
 
     def _arrange(self, order: Iterable[int]) -> None:
-        """Put the values into another order; the items' numbers stay in theirs."""
+        """Put the values into another order. The items' numbers stay where they are."""
         values = [self._items[place].value for place in order]
         for item, value in zip(self._items, values, strict=True):
             if item.value != value:
-                growth = len(value) - len(item.value)
-                item.value = value
-                self.keep(item, growth)
+                self.overwrite(item, value)
+
+    def _clear(self) -> SharedAnswer:
+        self.drop(self._items)
+        self._items = []
+        return DONE
 
     def _repeat(self, times: int) -> SharedAnswer:
         if times < 1:
-            self.drop(self._items)
-            self._items = []
-            return DONE
+            return self._clear()
         if (times - 1) * len(self) > MAX_REPEATED:
             raise UsageError(
                 f"the list {self.name!r} would grow by {(times - 1) * len(self):,} items at once, "
                 f"and {MAX_REPEATED:,} are the most: extend it step by step"
             )
-        self.ground.require((times - 1) * sum(item.size_bytes for item in self._items))
+        self.context.require((times - 1) * sum(item.size_bytes for item in self._items))
         self._insert(len(self), tuple(item.value for item in self._items) * (times - 1))
         return DONE
 
@@ -179,18 +178,12 @@ class SharedItems(SharedObject):
         place = index + len(self) if index < 0 else index
         return place if 0 <= place < len(self) else None
 
-    def _set(self, item: Item, value: bytes) -> None:
-        growth = len(value) - len(item.value)
-        self.ground.require(growth)
-        item.value = value
-        self.keep(item, growth)
-
     def _insert(self, place: int, values: tuple[bytes, ...]) -> None:
         items = [Item(0, value) for value in values]
-        self.ground.require(sum(item.size_bytes for item in items))
+        self.context.require(sum(item.size_bytes for item in items))
         if place == len(self):
             for item in items:
-                item.number = self.ground.next_number()
+                item.number = self.context.next_number()
         elif place == 0:
             first = self._items[0].number
             for back, item in enumerate(reversed(items), 1):
@@ -211,10 +204,10 @@ class SharedItems(SharedObject):
             item.number = before + step * count
 
     def _spread(self) -> None:
-        """Number all anew, with room between them."""
+        """Number all items anew, with gaps between them."""
         self.drop(self._items)
-        # Backwards from a new number: all of them are below what is given out next.
-        last = self.ground.next_number()
+        # Backwards from a new number, so that all of them are below those that come later.
+        last = self.context.next_number()
         for place, item in enumerate(self._items):
             item.number = last - GAP * (len(self) - 1 - place)
             self.keep(item, item.size_bytes)

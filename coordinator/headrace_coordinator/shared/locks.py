@@ -4,56 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headrace_coordinator.shared.ground import DONE, NOT_YET, Ground, Item, SharedObject, tell
+from headrace_coordinator.shared.objects import (
+    DONE,
+    NOT_YET,
+    Item,
+    SharedContext,
+    SharedObject,
+    tell,
+)
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import LockLostError
 from headrace_wire.message import dump
 from headrace_wire.shared import EVENT, LOCK, SharedAnswer, SharedCall, Stamp
 
 
-class Lock(SharedObject):
-    """A lock. Each time that it is taken its fencing number grows, whatever happens."""
+class LockObject(SharedObject):
+    """A lock. Its fencing number grows each time that it is acquired, whatever happens."""
 
     kind = LOCK
 
-    def __init__(self, name: str, ground: Ground) -> None:
-        super().__init__(name, ground)
-        self.holder: Stamp | None = None
+    def __init__(self, name: str, context: SharedContext) -> None:
+        super().__init__(name, context)
+        self._holder: Stamp | None = None
         self._fencing = 0
 
     def __len__(self) -> int:
-        return 0 if self.holder is None else 1
-
-    def items(self) -> tuple[Item, ...]:
-        return ()
+        return 0 if self._holder is None else 1
 
     def holders(self) -> tuple[Stamp, ...]:
-        return () if self.holder is None else (self.holder,)
+        return () if self._holder is None else (self._holder,)
 
     def head(self) -> bytes:
-        return pack([self._fencing, self.holder and dump(self.holder)])
+        return pack([self._fencing, self._holder and dump(self._holder)])
 
     def restore(self, head: bytes, items: list[Item]) -> None:
         del items
         self._fencing, holder = unpack(head)
-        self.holder = Stamp(*holder) if holder else None
+        self._holder = Stamp(*holder) if holder else None
 
     def read(self, call: SharedCall) -> SharedAnswer:
-        match call.operation:
-            case "state":
-                return SharedAnswer(numbers=(len(self), self._fencing))
-            case _:
-                raise self.refuse(call)
+        if call.operation != "state":
+            raise self.refuse(call)
+        return SharedAnswer(numbers=(len(self), self._fencing))
 
     def change(self, call: SharedCall) -> SharedAnswer:
         match call.operation, call.numbers:
             case "acquire", ():
-                if self.holder is not None and self.holder != call.stamp:
-                    return NOT_YET
-                if self.holder is None:
-                    self.holder = call.stamp
+                if self._holder is None:
                     self._fencing += 1
-                    self.keep_head()
+                    self._set_holder(call.stamp)
+                elif self._holder != call.stamp:
+                    return NOT_YET
                 return SharedAnswer(numbers=(self._fencing,))
             case "release", (fencing,):
                 if not self.holds(call.stamp.session) or fencing != self._fencing:
@@ -62,34 +63,31 @@ class Lock(SharedObject):
                         f"was silent for too long, and it came free; by now the number is "
                         f"{self._fencing}"
                     )
-                self._free()
+                self._set_holder(None)
                 return DONE
             case _:
                 raise self.refuse(call)
 
-    def let_go(self, holder: Callable[[Stamp], bool]) -> None:
-        if self.holder is not None and holder(self.holder):
-            self._free()
+    def release(self, is_released: Callable[[Stamp], bool]) -> None:
+        if self._holder is not None and is_released(self._holder):
+            self._set_holder(None)
 
-    def _free(self) -> None:
-        self.holder = None
+    def _set_holder(self, holder: Stamp | None) -> None:
+        self._holder = holder
         self.keep_head()
 
 
-class Flag(SharedObject):
+class EventObject(SharedObject):
     """An event: set or not."""
 
     kind = EVENT
 
-    def __init__(self, name: str, ground: Ground) -> None:
-        super().__init__(name, ground)
+    def __init__(self, name: str, context: SharedContext) -> None:
+        super().__init__(name, context)
         self._is_set = False
 
     def __len__(self) -> int:
         return int(self._is_set)
-
-    def items(self) -> tuple[Item, ...]:
-        return ()
 
     def head(self) -> bytes:
         return pack(self._is_set)
@@ -108,12 +106,10 @@ class Flag(SharedObject):
                 raise self.refuse(call)
 
     def change(self, call: SharedCall) -> SharedAnswer:
-        match call.operation:
-            case "set" | "clear":
-                wanted = call.operation == "set"
-                if self._is_set != wanted:
-                    self._is_set = wanted
-                    self.keep_head()
-                return DONE
-            case _:
-                raise self.refuse(call)
+        if call.operation not in ("set", "clear"):
+            raise self.refuse(call)
+        wanted = call.operation == "set"
+        if self._is_set != wanted:
+            self._is_set = wanted
+            self.keep_head()
+        return DONE

@@ -1,6 +1,8 @@
-"""Adding to a number in place: the one case in which a shared value is looked into."""
+"""Adding to a number in place: the only case in which the coordinator decodes a shared value."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import UsageError
@@ -10,7 +12,7 @@ NUMBER_BYTES = 9
 
 
 def add_numbers(stored: bytes, amount: bytes, name: str) -> bytes:
-    """The sum of two packed numbers, packed. Raises UsageError for what is no number."""
+    """Return the sum of two packed numbers, packed. Raises UsageError for anything else."""
     total = _read_number(stored, name) + _read_number(amount, name)
     try:
         return pack(total)
@@ -24,10 +26,8 @@ def add_numbers(stored: bytes, amount: bytes, name: str) -> bytes:
 def _read_number(packed: bytes, name: str) -> int | float:
     found: object = None
     if 0 < len(packed) <= NUMBER_BYTES:
-        try:
+        with suppress(ValueError):
             found = unpack(packed)
-        except ValueError:
-            found = None
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise UsageError(f"{name!r}: only an int of up to 64 bits or a float can be added to")
     return found

@@ -1,10 +1,10 @@
-"""A shared queue, whose items are not lost with those who took them.
+"""A shared queue, whose items are not lost with the consumers that took them.
 
     put ─► waiting ─► get ─► held by a consumer ─► confirm, or its next get ─► gone
               ▲──────────────── the consumer falls silent
 
-After ``close`` a consumer is told so as soon as nothing waits and nothing is held by others: what
-they hold may come back.
+After ``close`` a consumer is told so as soon as nothing waits and others hold nothing: what they
+hold may come back.
 """
 
 from __future__ import annotations
@@ -13,19 +13,26 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from headrace_coordinator.shared.events import SharedItemHeld
-from headrace_coordinator.shared.ground import DONE, NOT_YET, Ground, Item, SharedObject, tell
+from headrace_coordinator.shared.objects import (
+    DONE,
+    NOT_YET,
+    Item,
+    SharedContext,
+    SharedObject,
+    tell,
+)
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.shared import QUEUE, SharedAnswer, SharedCall, Stamp
+from headrace_wire.shared import QUEUE, SharedAnswer, SharedCall, SharedSpec, Stamp
 
 
-class SharedLine(SharedObject):
+class QueueObject(SharedObject):
     """A queue. ``maxsize`` bounds what waits; what is held does not count."""
 
     kind = QUEUE
 
-    def __init__(self, name: str, ground: Ground, maxsize: int = 0) -> None:
-        super().__init__(name, ground)
-        self._maxsize = maxsize
+    def __init__(self, name: str, context: SharedContext) -> None:
+        super().__init__(name, context)
+        self._maxsize = 0
         self._closed = False
         self._waiting: deque[Item] = deque()
         self._held: dict[int, Item] = {}
@@ -42,14 +49,14 @@ class SharedLine(SharedObject):
     def head(self) -> bytes:
         return pack([self._maxsize, self._closed])
 
+    def begin(self, spec: SharedSpec) -> None:
+        self._maxsize = max(0, spec.maxsize)
+        self.keep_head()
+
     def restore(self, head: bytes, items: list[Item]) -> None:
         self._maxsize, self._closed = unpack(head)
-        for item in items:
-            if item.holder is None:
-                self._waiting.append(item)
-            else:
-                self._held[item.number] = item
-        self.grow(sum(item.size_bytes for item in items))
+        self._held = {item.number: item for item in items if item.holder}
+        self._waiting = deque(item for item in items if not item.holder)
 
     def read(self, call: SharedCall) -> SharedAnswer:
         match call.operation:
@@ -79,19 +86,20 @@ class SharedLine(SharedObject):
                 raise self.refuse(call)
 
     def confirm(self, session: str, numbers: Iterable[int]) -> None:
-        done = [self._held[number] for number in numbers if number in self._held]
-        done = [item for item in done if item.holder and item.holder.session == session]
-        for item in done:
-            del self._held[item.number]
+        done: list[Item] = []
+        for number in numbers:
+            item = self._held.get(number)
+            if item and item.holder and item.holder.session == session:
+                done.append(self._held.pop(number))
         self.drop(done)
 
-    def let_go(self, holder: Callable[[Stamp], bool]) -> None:
-        back = [item for item in self._held.values() if item.holder and holder(item.holder)]
+    def release(self, is_released: Callable[[Stamp], bool]) -> None:
+        back = [item for item in self._held.values() if item.holder and is_released(item.holder)]
         for item in back:
             del self._held[item.number]
             item.holder = None
-            self.ground.emit(SharedItemHeld(self.name, item.number, None))
-        if back:  # in their old places: numbers tell the order
+            self.context.emit(SharedItemHeld(self.name, item.number, None))
+        if back:  # to their old places: numbers give the order
             together = sorted([*back, *self._waiting], key=lambda item: item.number)
             self._waiting = deque(together)
 
@@ -101,24 +109,24 @@ class SharedLine(SharedObject):
         if 0 < self._maxsize <= len(self._waiting):
             return NOT_YET
         item = Item(0, value)
-        self.ground.require(item.size_bytes)
-        item.number = self.ground.next_number()
+        self.context.require(item.size_bytes)
+        item.number = self.context.next_number()
         self._waiting.append(item)
         self.keep(item, item.size_bytes)
         return tell(yes=True)
 
     def _get(self, call: SharedCall) -> SharedAnswer:
-        """Hand out an item; the numbers are those of items that the consumer is done with."""
+        """Hand out an item. The call's numbers are those of items that were worked on."""
         self.confirm(call.stamp.session, call.numbers)
         if self._waiting:
             item = self._waiting.popleft()
             item.holder = call.stamp
             self._held[item.number] = item
-            self.ground.emit(SharedItemHeld(self.name, item.number, call.stamp))
-            return make_handed(item)
+            self.context.emit(SharedItemHeld(self.name, item.number, call.stamp))
+            return answer_with(item)
         return DONE if self._closed and not self._held else NOT_YET
 
 
-def make_handed(item: Item) -> SharedAnswer:
-    """The answer to the request that an item was handed out for."""
+def answer_with(item: Item) -> SharedAnswer:
+    """Return the answer to the request for which an item was handed out."""
     return SharedAnswer(values=(item.value,), numbers=(item.number,))

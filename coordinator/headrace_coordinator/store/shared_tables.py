@@ -18,8 +18,8 @@ from headrace_coordinator.shared.events import (
     SharedKept,
     SharedSessionGone,
 )
-from headrace_coordinator.shared.ground import Item
-from headrace_coordinator.shared.room import StoredObject, StoredRoom
+from headrace_coordinator.shared.objects import Item
+from headrace_coordinator.shared.state import StoredObject, StoredState
 from headrace_wire.encoding import pack
 from headrace_wire.message import decode_trusted, dump
 from headrace_wire.shared import SharedAnswer, Stamp
@@ -88,7 +88,7 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
             pass  # for others
 
 
-def load_shared(connection: sqlite3.Connection) -> StoredRoom:
+def load_shared(connection: sqlite3.Connection) -> StoredState:
     """All of it. Raises sqlite3.Error, ValueError and HeadraceError where it makes no sense."""
     execute = connection.execute
     objects = {
@@ -100,7 +100,7 @@ def load_shared(connection: sqlite3.Connection) -> StoredRoom:
         stamp = decode_trusted(Stamp, holder) if holder else None
         objects[name].items.append(Item(number, value, key, stamp))
     answers = execute("SELECT session, lane, number, answer FROM shared_answers")
-    return StoredRoom(
+    return StoredState(
         list(objects.values()),
         [
             (Stamp(session, lane, number), decode_trusted(SharedAnswer, answer))

@@ -53,7 +53,7 @@ from headrace_coordinator.queue.events import (
 )
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Attempted
-from headrace_coordinator.shared.room import StoredRoom
+from headrace_coordinator.shared.state import StoredState
 from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, BackupLock
 from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_room, sync
 from headrace_coordinator.store.loading import load_jobs, load_payloads
@@ -375,7 +375,7 @@ class Store:
             self._removals.add(inputs, now_seconds)
         return jobs
 
-    def load_shared(self) -> StoredRoom:
+    def load_shared(self) -> StoredState:
         """All shared state. Raises StoreError."""
         try:
             return load_shared(self._writer)

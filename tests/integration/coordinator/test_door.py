@@ -19,7 +19,7 @@ from headrace.cluster import Cluster
 from headrace.submission import make_job_spec
 from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_coordinator.shared.invariants import check_room
+from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
 from headrace_wire.batch import pack_batch
@@ -146,7 +146,7 @@ class Door:
         """Somebody who means well finds all as it should be."""
         ledger = self.running._ledger
         ledger.observe(lambda queue, _: check_invariants(queue.state))
-        ledger.observe(lambda queue, _: check_room(queue.shared))
+        ledger.observe(lambda queue, _: check_shared_state(queue.shared))
         spec = make_job_spec("images", "blur", {}, None, tasks=3, carried=False)
         assert self.cluster.engine.jobs.submit(spec).tasks == 3
         assert spec.id in {status.id for status in self.cluster.jobs()}

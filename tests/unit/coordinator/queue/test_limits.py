@@ -14,10 +14,10 @@ from headrace_coordinator.queue import client_requests as intake
 from headrace_coordinator.queue import leasing
 from headrace_coordinator.queue import members as membership
 from headrace_coordinator.queue.events import TaskDead
-from headrace_coordinator.shared import room
-from headrace_coordinator.shared.invariants import check_room
-from headrace_coordinator.shared.room import SharedRoom
+from headrace_coordinator.shared import state
+from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
+from headrace_coordinator.shared.state import SharedState
 from headrace_wire.errors import SharedFullError, UsageError
 from headrace_wire.messages import HeldRun, TaskFailure
 from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
@@ -102,9 +102,9 @@ def test_jobs_and_their_parameters_are_counted(monkeypatch: pytest.MonkeyPatch) 
         rig.submit("c", parameters=b"")
 
 
-def make_room(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedRoom:
-    monkeypatch.setattr(room, "SESSIONS_LIMIT_BYTES", limit_bytes)
-    made = SharedRoom(lambda _: None, lease_seconds=15.0)
+def make_state(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedState:
+    monkeypatch.setattr(state, "SESSIONS_LIMIT_BYTES", limit_bytes)
+    made = SharedState(lambda _: None, lease_seconds=15.0)
     made.open(SharedSpec("v", "value", b"\x00"), at(0))
     made.open(SharedSpec("l", "lock"), at(0))
     return made
@@ -112,7 +112,7 @@ def make_room(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedRoom:
 
 def test_sessions_that_are_silent_make_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     one = SESSION_BYTES + LANE_BYTES
-    made = make_room(3 * one, monkeypatch)
+    made = make_state(3 * one, monkeypatch)
     for number in range(3):
         call = SharedCall(Stamp(f"s{number}", 0, 1), "v", "value", "set", (b"\x01",))
         made.change(call, at(number))
@@ -122,30 +122,30 @@ def test_sessions_that_are_silent_make_room_for_others(monkeypatch: pytest.Monke
     made.beat(SharedBeat("s0"), at(12))  # it lives, and is not the one that has to go
     made.beat(late, at(20))
     assert set(made.sessions) == {"s2", "s0", "late"}
-    check_room(made)
+    check_shared_state(made)
 
 
 def test_a_session_that_holds_a_lock_does_not_have_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = make_room(SESSION_BYTES + LANE_BYTES, monkeypatch)
+    made = make_state(SESSION_BYTES + LANE_BYTES, monkeypatch)
     made.change(SharedCall(Stamp("holder", 0, 1), "l", "lock", "acquire"), at(0))
     with pytest.raises(SharedFullError):
         made.beat(SharedBeat("late"), at(20))
     made.tick(at(20))  # what it holds comes free after so long a silence
     made.beat(SharedBeat("late"), at(20))
-    check_room(made)
+    check_shared_state(made)
 
 
 def test_requests_that_are_given_up_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = make_room(SESSION_BYTES + 10 * LANE_BYTES, monkeypatch)
+    made = make_state(SESSION_BYTES + 10 * LANE_BYTES, monkeypatch)
     with pytest.raises(SharedFullError):
         made.beat(SharedBeat("s", tuple(Stamp("s", lane, 1) for lane in range(20))), at(0))
     made.beat(SharedBeat("s", tuple(Stamp("s", lane, 1) for lane in range(10))), at(0))
-    check_room(made)
+    check_shared_state(made)
 
 
 def test_shared_objects_are_counted_and_listed_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = make_room(1 << 20, monkeypatch)
-    monkeypatch.setattr(room, "MAX_OBJECTS", 5)
+    made = make_state(1 << 20, monkeypatch)
+    monkeypatch.setattr(state, "MAX_OBJECTS", 5)
     for name in ("a", "b", "c"):
         made.open(SharedSpec(name, "event"), at(0))
     with pytest.raises(SharedFullError, match="there are 5 shared objects"):

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from headrace_coordinator.shared.invariants import check_room
+from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import LockLostError, SharedFullError
 from headrace_wire.shared import (
@@ -39,7 +39,7 @@ LIMIT_BYTES = 6000
 
 
 class SharedMachine(RuleBasedStateMachine):
-    """Sessions, time and restarts against one room and its store; plain Python is the model."""
+    """Sessions, time and restarts against shared state and its store; plain Python is the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ class SharedMachine(RuleBasedStateMachine):
         self.rig.beat(session)
         silent = [
             one.id
-            for one in self.rig.room.sessions.values()
+            for one in self.rig.state.sessions.values()
             if one.heard + 15.0 <= self.rig.seconds + seconds
         ]
         self.rig.wait(seconds)
@@ -274,15 +274,15 @@ class SharedMachine(RuleBasedStateMachine):
         """What a restart must not change."""
         return {
             name: (one.kind, one.head(), one.size_bytes, list(one.items()))
-            for name, one in self.rig.room.objects.items()
+            for name, one in self.rig.state.objects.items()
         }
 
     @invariant()
     def holds(self) -> None:
         rig = self.rig
-        if "q" not in rig.room.objects:
+        if "q" not in rig.state.objects:
             return
-        check_room(rig.room)
+        check_shared_state(rig.state)
         assert read(rig.look("v", "get")) == [self.value]
         assert read(rig.look("l", "page", numbers=(0, 99))) == self.list
         pairs = read(rig.look("d", "page", numbers=(-1,)))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.shared.ground import ITEM_BYTES
-from headrace_coordinator.shared.invariants import check_room
-from headrace_coordinator.shared.room import SESSION_SECONDS
+from headrace_coordinator.shared.invariants import check_shared_state
+from headrace_coordinator.shared.objects import ITEM_BYTES
+from headrace_coordinator.shared.state import SESSION_SECONDS
 from headrace_coordinator.store.store import Store
 from headrace_wire.bounds import MAX_NAME_CHARACTERS
 from headrace_wire.errors import (
@@ -21,7 +21,7 @@ from headrace_wire.errors import (
     UnknownSharedError,
     UsageError,
 )
-from headrace_wire.shared import DICT, EVENT, LIST, LOCK, QUEUE, VALUE
+from headrace_wire.shared import DICT, EVENT, LIST, LOCK, QUEUE, VALUE, write_slice
 from support.shared_builders import SharedRig, read
 
 
@@ -58,7 +58,7 @@ def test_operations_that_there_are_not_are_refused(rig: SharedRig, kind: str) ->
         rig.ask("x", "__class__")
     with pytest.raises(ProtocolError):
         rig.look("x", "change", 1, 2, 3)
-    check_room(rig.room)
+    check_shared_state(rig.state)
 
 
 @pytest.mark.parametrize("content", [True, "1", None, [1], 2**63, b"\x01"])
@@ -121,19 +121,31 @@ def test_what_does_not_fit_is_refused_whole(rig: SharedRig) -> None:
     rig.ask("x", "append", half, half)
     rig.ask("x", "delete")
     rig.ask("y", "set", 1, half, 2, half)
-    check_room(rig.room)
+    check_shared_state(rig.state)
+
+
+def test_values_of_an_extended_slice_change_places_in_a_state_that_is_nearly_full(
+    rig: SharedRig,
+) -> None:
+    """On the way the first one alone would not fit; all together take no more than before."""
+    rig.open("x", LIST)
+    large = bytes(900_000)
+    rig.ask("x", "append", b"a", b"b", large)
+    assert rig.ask("x", "splice", large, b"a", numbers=write_slice(slice(None, None, 2))).done
+    assert read(rig.look("x", "page", numbers=(0, 3)))[::2] == [large, b"a"]
+    check_shared_state(rig.state)
 
 
 def test_an_item_taken_out_makes_room_once_its_answer_is_not_repeated_any_more(
     rig: SharedRig,
 ) -> None:
     rig.open("x", LIST)
-    before = rig.room.ground.size_bytes
+    before = rig.state.context.size_bytes
     rig.ask("x", "append", bytes(900_000))
     rig.ask("x", "pop", numbers=(0,))
-    assert rig.room.ground.size_bytes > before + 900_000 - ITEM_BYTES
+    assert rig.state.context.size_bytes > before + 900_000 - ITEM_BYTES
     rig.ask("x", "append")
-    assert rig.room.ground.size_bytes == before
+    assert rig.state.context.size_bytes == before
 
 
 def test_a_lock_comes_free_when_its_holder_falls_silent(rig: SharedRig) -> None:
@@ -231,11 +243,11 @@ def test_a_deleted_object_is_gone_with_what_was_held_of_it(rig: SharedRig) -> No
     rig.ask("k", "acquire")
     for name in ("k", "q"):
         rig.ask(name, "delete")
-        check_room(rig.room)
+        check_shared_state(rig.state)
         with pytest.raises(UnknownSharedError):
             rig.ask(name, "size")
     rig.restart()
-    assert rig.room.statuses() == []
+    assert rig.state.statuses() == []
 
 
 def test_a_session_is_forgotten_an_hour_after_its_last_word(rig: SharedRig) -> None:
@@ -244,9 +256,9 @@ def test_a_session_is_forgotten_an_hour_after_its_last_word(rig: SharedRig) -> N
     deadline = rig.queue.next_deadline()
     assert deadline == rig.seconds + SESSION_SECONDS
     rig.wait(SESSION_SECONDS)
-    assert not rig.room.sessions
+    assert not rig.state.sessions
     rig.restart()
-    assert not rig.room.sessions
+    assert not rig.state.sessions
 
 
 def test_a_loop_over_a_dict_meets_what_is_put_in_meanwhile_and_nothing_twice(
@@ -274,7 +286,7 @@ def test_items_between_others_find_a_number_however_many_there_are(rig: SharedRi
     for number in range(60):
         rig.ask("l", "insert", number, numbers=(1,))
         expected.insert(1, number)
-    check_room(rig.room)
+    check_shared_state(rig.state)
     rig.restart()
     assert read(rig.look("l", "page", numbers=(0, 99))) == expected
 
@@ -282,7 +294,7 @@ def test_items_between_others_find_a_number_however_many_there_are(rig: SharedRi
 def test_one_session_cannot_have_endless_lanes(
     rig: SharedRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace_coordinator.shared.sessions.MAX_LANES", 3)
+    monkeypatch.setattr("headrace_coordinator.shared.state.MAX_LANES", 3)
     rig.open("x", VALUE)
     for lane in range(3):
         rig.ask("x", "add", 1, lane=lane)

@@ -1,0 +1,180 @@
+"""What all shared objects have in common: the base class, items, and the memory limit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from msgspec import Struct
+
+from headrace_coordinator.shared.events import (
+    SharedItemKept,
+    SharedItemsDropped,
+    SharedKept,
+    SharedStateEvent,
+)
+from headrace_wire.errors import ProtocolError, SharedFullError
+from headrace_wire.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
+
+#: About how many bytes an item takes beside its key and value.
+ITEM_BYTES = 100
+
+#: Numbers that belong to one second of the coordinator's own time. Items are numbered from the
+#: present second's first number on, so that no number is used twice, whatever was dropped and
+#: whenever the coordinator was restarted.
+NUMBERS_PER_SECOND = 1 << 20
+
+#: The answer to what cannot be done yet.
+NOT_YET = SharedAnswer(done=False)
+
+#: The answer to what was done, where there is nothing more to say.
+DONE = SharedAnswer()
+
+
+class Item(Struct):
+    """A value that an object keeps, with its key if it has one. Numbers give the order."""
+
+    number: int
+    value: bytes
+    key: bytes = b""
+    holder: Stamp | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return ITEM_BYTES + len(self.key) + len(self.value)
+
+
+class SharedContext:
+    """What all objects use: where events go, the bytes in use and their limit, and item numbers."""
+
+    def __init__(
+        self, emit: Callable[[SharedStateEvent], None], limit_bytes: int | None = None
+    ) -> None:
+        self.emit = emit
+        self.size_bytes = 0
+        self.limit_bytes = limit_bytes
+        self._last_number = 0
+
+    def see_time(self, monotonic: float) -> None:
+        """Let the next numbers be at least this moment's."""
+        self.see_number(int(monotonic * NUMBERS_PER_SECOND))
+
+    def see_number(self, number: int) -> None:
+        """Let the next numbers be above this one."""
+        self._last_number = max(self._last_number, number)
+
+    def next_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def require(self, growth_bytes: int) -> None:
+        """Raise SharedFullError unless so many more bytes are within the limit."""
+        limit = self.limit_bytes
+        if limit is not None and growth_bytes > 0 and self.size_bytes + growth_bytes > limit:
+            raise SharedFullError(
+                f"the coordinator's shared state is full ({self.size_bytes} of {limit} bytes, and "
+                f"{growth_bytes} more were to come): delete what is not needed any more "
+                "(`headrace shared delete NAME`), or raise --shared-limit"
+            )
+
+
+class SharedObject(ABC):
+    """One named object. An operation that it refuses has changed nothing."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, context: SharedContext) -> None:
+        self.name = name
+        self.context = context
+        self.size_bytes = 0
+        self.grow(measure_empty(name))
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, call: SharedCall) -> SharedAnswer:
+        """Answer without changing anything."""
+
+    @abstractmethod
+    def change(self, call: SharedCall) -> SharedAnswer:
+        """Change and answer. An answer that is not ``done`` means that nothing has changed."""
+
+    @abstractmethod
+    def restore(self, head: bytes, items: list[Item]) -> None:
+        """Take over what was stored, with the items in the order of their numbers."""
+
+    def begin(self, spec: SharedSpec) -> None:
+        """Store the new object, as its specification describes it."""
+        del spec
+        self.keep_head()
+
+    def head(self) -> bytes:
+        """Return what is to be stored of the object beside its items."""
+        return b""
+
+    def items(self) -> Iterable[Item]:
+        """Return all items in order."""
+        return ()
+
+    def holders(self) -> Iterable[Stamp]:
+        """Return the requests by which the lock, or items of the queue, are held."""
+        return ()
+
+    def holds(self, session: str) -> bool:
+        """Tell whether a session holds this lock, or any item of this queue."""
+        return any(holder.session == session for holder in self.holders())
+
+    def release(self, is_released: Callable[[Stamp], bool]) -> None:
+        """Take back what is held by the requests for which ``is_released`` is true."""
+        del is_released
+
+    def confirm(self, session: str, numbers: Iterable[int]) -> None:
+        """Remove items that a session has worked on."""
+        del session, numbers
+
+    def keep_head(self) -> None:
+        self.context.emit(SharedKept(self.name, self.kind, self.head()))
+
+    def keep(self, item: Item, growth_bytes: int) -> None:
+        """Store an item that is new or has changed. ``require`` has been called for its growth."""
+        self.grow(growth_bytes)
+        self.context.emit(SharedItemKept(self.name, item.number, item.key, item.value))
+
+    def replace(self, item: Item, value: bytes) -> None:
+        """Give an item another value. Raises SharedFullError."""
+        self.context.require(len(value) - len(item.value))
+        self.overwrite(item, value)
+
+    def overwrite(self, item: Item, value: bytes) -> None:
+        """The same, after ``require`` has been called for the growth."""
+        growth = len(value) - len(item.value)
+        item.value = value
+        self.keep(item, growth)
+
+    def drop(self, items: Iterable[Item]) -> None:
+        """Remove items from the store."""
+        gone = list(items)
+        if gone:
+            self.grow(-sum(item.size_bytes for item in gone))
+            numbers = tuple(item.number for item in gone)
+            self.context.emit(SharedItemsDropped(self.name, numbers))
+
+    def grow(self, growth_bytes: int) -> None:
+        self.size_bytes += growth_bytes
+        self.context.size_bytes += growth_bytes
+
+    def refuse(self, call: SharedCall) -> ProtocolError:
+        """Return what to raise for an operation that does not exist."""
+        return ProtocolError(f"a {self.kind} cannot {call.operation!r} with these arguments")
+
+
+def measure_empty(name: str) -> int:
+    """Return the bytes that an object takes without its items."""
+    return ITEM_BYTES + len(name)
+
+
+def tell(yes: bool) -> SharedAnswer:
+    """Return the answer to a question, as 1 or 0."""
+    return SharedAnswer(numbers=(int(yes),))

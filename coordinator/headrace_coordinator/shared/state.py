@@ -1,0 +1,349 @@
+"""The shared state: all objects, and the sessions that use them. Pure: time is an argument.
+
+Invariants between transitions, which ``check_shared_state`` checks:
+
+1. The context's ``size_bytes`` is the sum of what objects and answers take.
+2. The holder of a lock, or of an item of a queue, is a known session that has the object's name in
+   ``holding``. No session has the name of an object there of which it holds nothing.
+3. The numbers of an object's items are different. They are in the order of a list, of a dict, and
+   of what waits in a queue.
+4. A lock's fencing number grows each time that it is acquired.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.shared.dicts import DictObject
+from headrace_coordinator.shared.events import (
+    SharedAnswered,
+    SharedDeleted,
+    SharedSessionGone,
+    SharedStateEvent,
+)
+from headrace_coordinator.shared.lists import ListObject
+from headrace_coordinator.shared.locks import EventObject, LockObject
+from headrace_coordinator.shared.objects import (
+    DONE,
+    ITEM_BYTES,
+    Item,
+    SharedContext,
+    SharedObject,
+    measure_empty,
+)
+from headrace_coordinator.shared.queues import QueueObject, answer_with
+from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES, Lane, Session
+from headrace_coordinator.shared.values import ValueObject
+from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
+from headrace_wire.errors import (
+    ProtocolError,
+    SharedFullError,
+    SharedKindError,
+    UnknownSharedError,
+    UsageError,
+)
+from headrace_wire.shared import (
+    DICT,
+    EVENT,
+    KINDS,
+    LIST,
+    LOCK,
+    QUEUE,
+    VALUE,
+    SharedAnswer,
+    SharedBeat,
+    SharedCall,
+    SharedSpec,
+    SharedStatus,
+    Stamp,
+)
+
+#: Bytes that all sessions may take beside their answers.
+SESSIONS_LIMIT_BYTES = 64 << 20
+
+#: Lanes that one session may have: calls that it can have under way at the same time.
+MAX_LANES = 10_000
+
+#: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
+#: trying.
+SESSION_SECONDS = 3600.0
+
+#: The class for each kind of object.
+CLASSES: dict[str, type[SharedObject]] = {
+    VALUE: ValueObject,
+    LIST: ListObject,
+    DICT: DictObject,
+    LOCK: LockObject,
+    EVENT: EventObject,
+    QUEUE: QueueObject,
+}
+
+
+class StoredObject(Struct, frozen=True):
+    """An object as it is in the store, with the items in the order of their numbers."""
+
+    name: str
+    kind: str
+    head: bytes
+    items: list[Item]
+
+
+class StoredState(Struct, frozen=True):
+    """The shared state as it is in the store: objects, and the last answer of each lane."""
+
+    objects: Sequence[StoredObject]
+    answers: Sequence[tuple[Stamp, SharedAnswer]]
+
+
+class SharedState:
+    """Objects by name, and sessions by id."""
+
+    def __init__(
+        self,
+        emit: Callable[[SharedStateEvent], None],
+        lease_seconds: float,
+        limit_bytes: int | None = None,
+    ) -> None:
+        self.lease_seconds = lease_seconds
+        self.context = SharedContext(emit, limit_bytes)
+        self.objects: dict[str, SharedObject] = {}
+        #: In the order in which they were heard of last.
+        self.sessions: dict[str, Session] = {}
+        #: What sessions and lanes take beside the answers.
+        self.session_bytes = 0
+
+    def open(self, spec: SharedSpec, now: Now) -> SharedStatus:
+        """Find an object, or make it.
+
+        Raises UsageError for a name or kind that is not allowed, SharedKindError and
+        SharedFullError.
+        """
+        found = self.objects.get(spec.name)
+        if found is None:
+            found = self._make(spec, now)
+        return _describe(_check_kind(found, spec.kind))
+
+    def read(self, call: SharedCall) -> SharedAnswer:
+        """Read from an object. Raises UnknownSharedError and SharedKindError."""
+        return self._find(call).read(call)
+
+    def change(self, call: SharedCall, now: Now) -> SharedAnswer:
+        """Change an object. A repeated request gets the same answer again.
+
+        Raises UnknownSharedError, SharedKindError, SharedFullError, ProtocolError for a request
+        that nobody waits for any more, and what the object refuses.
+        """
+        stamp = call.stamp
+        session = self._hear(stamp.session, now)
+        if stamp.lane not in session.lanes:
+            self._make_room(LANE_BYTES, now)
+        lane = self._find_lane(session, stamp)
+        if stamp.number < lane.number:
+            raise ProtocolError("a request for shared state came after its successor")
+        if lane.number == stamp.number and lane.answer is not None:
+            return lane.answer
+        lane.number = stamp.number
+        self._remember(lane, None)
+        self.context.see_time(now.monotonic)
+        if call.operation == "delete":
+            self._delete(call)
+            self._answer(stamp, lane, DONE)
+            return DONE
+        found = self._find(call)
+        answer = found.change(call)
+        if found.holds(stamp.session):
+            session.holding.add(call.name)
+        else:
+            session.holding.discard(call.name)
+        if answer.done:
+            if isinstance(found, QueueObject) and answer.values:
+                # The item's row says who holds it: the answer need not be stored as well.
+                lane.answer = answer
+            else:
+                self._answer(stamp, lane, answer)
+        return answer
+
+    def beat(self, beat: SharedBeat, now: Now) -> None:
+        """Take in a session's heartbeat, and what it says that it needs no more.
+
+        Raises SharedFullError and ProtocolError.
+        """
+        session = self._hear(beat.session, now)
+        for receipt in beat.confirmed:
+            found = self.objects.get(receipt.name)
+            if found is not None:
+                found.confirm(session.id, (receipt.number,))
+        abandoned = {stamp for stamp in beat.abandoned if stamp.session == session.id}
+        new = {stamp.lane for stamp in abandoned} - session.lanes.keys()
+        self._make_room(LANE_BYTES * len(new), now)
+        for stamp in abandoned:  # it may still be waiting somewhere: it gets no answer any more
+            lane = self._find_lane(session, stamp)
+            if lane.number <= stamp.number:
+                lane.number = stamp.number + 1
+                self._remember(lane, None)
+        self._release(session, lambda stamp: stamp in abandoned)
+
+    def leave(self, session_id: str) -> None:
+        """Forget a session. What it holds comes free."""
+        session = self.sessions.get(session_id)
+        if session:
+            self._release_all(session)
+            self.context.size_bytes -= session.answer_bytes
+            del self.sessions[session_id]
+            self.session_bytes -= session.size_bytes
+            self.context.emit(SharedSessionGone(session_id))
+
+    def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
+        """Return the first objects, by name, that come after a name."""
+        names = sorted(self.objects)
+        first = bisect_right(names, after) if after else 0
+        return [_describe(self.objects[name]) for name in names[first : first + most]]
+
+    def tick(self, now: Now) -> None:
+        """Let time pass: what silent sessions hold comes free."""
+        for session in list(self.sessions.values()):
+            if session.holding and session.heard + self.lease_seconds <= now.monotonic:
+                self._release_all(session)
+            if session.heard + SESSION_SECONDS <= now.monotonic:
+                self.leave(session.id)
+
+    def next_deadline(self) -> float | None:
+        """Return the monotonic time at which a session becomes silent next, None for never."""
+        return min(
+            (
+                session.heard + (self.lease_seconds if session.holding else SESSION_SECONDS)
+                for session in self.sessions.values()
+            ),
+            default=None,
+        )
+
+    def restore(self, stored: StoredState, now: Now) -> None:
+        """Take over what was stored. Every session counts as heard just now."""
+        self.context.see_time(now.monotonic)
+        for stamp, answer in stored.answers:
+            lane = self._find_lane(self._hear(stamp.session, now), stamp)
+            self._remember(lane, answer)
+        for one in stored.objects:
+            found = self.objects[one.name] = CLASSES[one.kind](one.name, self.context)
+            found.restore(one.head, one.items)
+            found.grow(sum(item.size_bytes for item in one.items))
+            for item in one.items:
+                self.context.see_number(item.number)
+                if item.holder:
+                    lane = self._restore_holder(one.name, item.holder, now)
+                    if lane.number <= item.holder.number:
+                        self._remember(lane, None)
+                        lane.number, lane.answer = item.holder.number, answer_with(item)
+            if isinstance(found, LockObject):
+                for holder in found.holders():
+                    self._restore_holder(one.name, holder, now)
+
+    def _restore_holder(self, name: str, holder: Stamp, now: Now) -> Lane:
+        session = self._hear(holder.session, now)
+        session.holding.add(name)
+        return self._find_lane(session, holder)
+
+    def _make(self, spec: SharedSpec, now: Now) -> SharedObject:
+        if spec.kind not in KINDS:
+            raise UsageError(f"there is no shared {spec.kind!r}: only {', '.join(KINDS)}")
+        if not 0 < len(spec.name) <= MAX_NAME_CHARACTERS:
+            raise UsageError(f"a shared object's name has 1 to {MAX_NAME_CHARACTERS} characters")
+        if len(self.objects) >= MAX_OBJECTS:
+            raise SharedFullError(f"there are {MAX_OBJECTS} shared objects: delete some of them")
+        self.context.see_time(now.monotonic)
+        self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial))
+        made = self.objects[spec.name] = CLASSES[spec.kind](spec.name, self.context)
+        made.begin(spec)
+        return made
+
+    def _find(self, call: SharedCall) -> SharedObject:
+        found = self.objects.get(call.name)
+        if found is None:
+            raise UnknownSharedError(f"there is no shared {call.kind or 'object'} {call.name!r}")
+        return _check_kind(found, call.kind) if call.kind else found
+
+    def _delete(self, call: SharedCall) -> None:
+        found = self._find(call)
+        found.grow(-found.size_bytes)
+        del self.objects[call.name]
+        self.context.emit(SharedDeleted(call.name))
+        for session in self.sessions.values():
+            session.holding.discard(call.name)
+
+    def _hear(self, session_id: str, now: Now) -> Session:
+        """Return a session, which is made if it is new, and note that it was heard just now."""
+        session = self.sessions.pop(session_id, None)
+        if session is None:
+            self._make_room(SESSION_BYTES, now)
+            self.session_bytes += SESSION_BYTES
+            session = Session(session_id, now.monotonic)
+        self.sessions[session_id] = session
+        session.heard = now.monotonic
+        return session
+
+    def _find_lane(self, session: Session, stamp: Stamp) -> Lane:
+        """Return the lane of a request, which is made if it is new. Raises ProtocolError."""
+        lane = session.lanes.get(stamp.lane)
+        if lane is None:
+            if len(session.lanes) >= MAX_LANES:
+                raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
+            lane = session.lanes[stamp.lane] = Lane(stamp.number)
+            self.session_bytes += LANE_BYTES
+        return lane
+
+    def _make_room(self, growth_bytes: int, now: Now) -> None:
+        """Forget the sessions that have been silent longest, where all together take too much.
+
+        Raises SharedFullError where that does not help.
+        """
+        while self.session_bytes + growth_bytes > SESSIONS_LIMIT_BYTES:
+            oldest = next(iter(self.sessions.values()), None)
+            if (
+                oldest is None
+                or oldest.holding
+                or oldest.heard + self.lease_seconds > now.monotonic
+            ):
+                raise SharedFullError(
+                    f"too many programs use shared state at a time: {len(self.sessions)} were "
+                    f"heard of within {self.lease_seconds:g} s"
+                )
+            self.leave(oldest.id)
+
+    def _answer(self, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
+        self._remember(lane, answer)
+        self.context.emit(SharedAnswered(stamp, answer))
+
+    def _remember(self, lane: Lane, answer: SharedAnswer | None) -> None:
+        """Keep a lane's answer, or none, and count its bytes."""
+        size_bytes = sum(map(len, answer.values)) if answer else 0
+        self.context.size_bytes += size_bytes - lane.size_bytes
+        lane.answer, lane.size_bytes = answer, size_bytes
+
+    def _release_all(self, session: Session) -> None:
+        self._release(session, lambda stamp: stamp.session == session.id)
+
+    def _release(self, session: Session, is_released: Callable[[Stamp], bool]) -> None:
+        for name in list(session.holding):
+            self.objects[name].release(is_released)
+            if not self.objects[name].holds(session.id):
+                session.holding.discard(name)
+
+
+def _describe(found: SharedObject) -> SharedStatus:
+    return SharedStatus(
+        name=found.name,
+        kind=found.kind,
+        items=len(found),
+        size_bytes=found.size_bytes,
+        waiting=0,
+    )
+
+
+def _check_kind(found: SharedObject, kind: str) -> SharedObject:
+    if found.kind != kind:
+        raise SharedKindError(f"the shared object {found.name!r} is a {found.kind}, not a {kind}")
+    return found
