@@ -5,68 +5,116 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from headrace_wire.version import VERSION
+
 if TYPE_CHECKING:
     from multiprocessing import TimeoutError  # noqa: A004 - as multiprocessing has it
 
     from headrace.aio import AsyncCluster
+    from headrace.backlog import ExecutorBrokenError
     from headrace.cluster import Cluster
     from headrace.current import current_cluster
+    from headrace.embedded import EmbeddedClusterError
     from headrace.executor import Executor
+    from headrace.ownership import ForkedError
     from headrace.pool import Pool
     from headrace.shared import ABSENT
     from headrace.submission import SubmitOptions
     from headrace_services.calls import RemoteError
+    from headrace_services.permits import RefusedError
     from headrace_services.task import current_task
     from headrace_wire.errors import (
+        BoundsError,
+        ClosedError,
+        HeadraceError,
         JobIncompleteError,
+        JobStateError,
+        KeyRefusedError,
         LockLostError,
+        OutputError,
+        ProtocolError,
         QueueClosedError,
+        ServiceMissingError,
+        SharedFullError,
+        SharedKindError,
+        SpoolFullError,
+        StoreError,
         TaskFailedError,
+        UnexpectedAnswerError,
+        UnknownJobError,
+        UnknownSharedError,
         UnreachableError,
+        UsageError,
         WaitTimedOutError,
     )
 
 __all__ = [
     "ABSENT",
     "AsyncCluster",
+    "BoundsError",
+    "ClosedError",
     "Cluster",
+    "EmbeddedClusterError",
     "Executor",
+    "ExecutorBrokenError",
+    "ForkedError",
+    "HeadraceError",
     "JobIncompleteError",
+    "JobStateError",
+    "KeyRefusedError",
     "LockLostError",
+    "OutputError",
     "Pool",
+    "ProtocolError",
     "QueueClosedError",
+    "RefusedError",
     "RemoteError",
+    "ServiceMissingError",
+    "SharedFullError",
+    "SharedKindError",
+    "SpoolFullError",
+    "StoreError",
     "SubmitOptions",
     "TaskFailedError",
     "TimeoutError",
+    "UnexpectedAnswerError",
+    "UnknownJobError",
+    "UnknownSharedError",
     "UnreachableError",
+    "UsageError",
     "WaitTimedOutError",
+    "__version__",
     "current_cluster",
     "current_task",
 ]
 
-#: Where each name lives; imported when it is first asked for, so that the command line stays quick.
+__version__ = VERSION
+
+#: Where names live that are not in ``headrace_wire.errors``. Each is imported when it is first
+#: asked for, so that the command line starts quickly.
 _HOMES = {
-    "AsyncCluster": "headrace.aio",
     "ABSENT": "headrace.shared",
+    "AsyncCluster": "headrace.aio",
     "Cluster": "headrace.cluster",
+    "EmbeddedClusterError": "headrace.embedded",
+    "Executor": "headrace.executor",
+    "ExecutorBrokenError": "headrace.backlog",
+    "ForkedError": "headrace.ownership",
+    "Pool": "headrace.pool",
+    "RefusedError": "headrace_services.permits",
+    "RemoteError": "headrace_services.calls",
     "SubmitOptions": "headrace.submission",
     "TimeoutError": "multiprocessing",
-    "Executor": "headrace.executor",
-    "JobIncompleteError": "headrace_wire.errors",
-    "LockLostError": "headrace_wire.errors",
-    "Pool": "headrace.pool",
-    "QueueClosedError": "headrace_wire.errors",
-    "RemoteError": "headrace_services.calls",
-    "TaskFailedError": "headrace_wire.errors",
-    "UnreachableError": "headrace_wire.errors",
-    "WaitTimedOutError": "headrace_wire.errors",
-    "current_task": "headrace_services.task",
     "current_cluster": "headrace.current",
+    "current_task": "headrace_services.task",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'headrace' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "headrace_wire.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

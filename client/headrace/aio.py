@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from headrace.async_job import AsyncJob
 from headrace.async_sharing import AsyncSharedFactory
 from headrace.coordinator_engine import PATIENCE_SECONDS
+from headrace.data_jobs import make_plan_specs
 from headrace.place import find_coordinator
 from headrace.submission import (
     SubmitOptions,
-    T,
     check_job_id,
     cut_for_slots,
     gather_batches,
-    make_plan_spec,
 )
 from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
     from headrace_wire.address import Address
     from headrace_wire.async_caller import AsyncCaller
     from headrace_wire.messages import JobStatus, WorkerStatus
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Seconds for telling the coordinator to forget a job whose submission went wrong.
 FORGET_SECONDS = 1.0
@@ -133,9 +135,13 @@ class AsyncCluster(AsyncSharedFactory):
         if plan.cut:
             workers = await self.workers()
             plan = await asyncio.to_thread(cut_for_slots, service, plan, workers)
-        spec = make_plan_spec(service, plan, options)
+        spec, data = make_plan_specs(service, plan, options)
         try:
-            status = await _insist(lambda: jobs.call(JobQueueApi.submit, spec), on_held)
+            status = await _insist(on_held, jobs, JobQueueApi.submit, spec)
+            for kept, packed in data:
+                await _insist(on_held, jobs, JobQueueApi.submit, kept)
+                await _insist(on_held, jobs, JobQueueApi.put, kept.id, 0, packed)
+                await jobs.call(JobQueueApi.seal, kept.id, 1)
             if plan.inputs is not None:
                 status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
         except UnreachableError:
@@ -192,22 +198,24 @@ class AsyncCluster(AsyncSharedFactory):
         start = 0
         batches = gather_batches(inputs)
         while batch := await asyncio.to_thread(next, batches, None):
-            packed, place = pack_batch(batch), start
-
-            def put(place: int = place, packed: bytes = packed) -> Awaitable[int]:
-                return self._jobs.call(JobQueueApi.put, job_id, place, packed)
-
-            start = await _insist(put, on_held)
+            packed = pack_batch(batch)
+            start = await _insist(on_held, self._jobs, JobQueueApi.put, job_id, start, packed)
             if on_upload:
                 on_upload(start)
         return await self._jobs.call(JobQueueApi.seal, job_id, start)
 
 
-async def _insist(call: Callable[[], Awaitable[T]], on_held: Callable[[str], None] | None) -> T:
+async def _insist(
+    on_held: Callable[[str], None] | None,
+    jobs: AsyncCaller[JobQueueApi],
+    method: Callable[Concatenate[JobQueueApi, P], T],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
     """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
     while True:
         try:
-            return await call()
+            return await jobs.call(method, *arguments, **named)
         except SpoolFullError as error:
             if on_held:
                 on_held(error.message)

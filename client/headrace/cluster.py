@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
+from headrace.data_jobs import make_plan_specs
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.place import find_coordinator
@@ -23,7 +24,6 @@ from headrace.submission import (
     cut_for_slots,
     gather_batches,
     insist,
-    make_plan_spec,
 )
 from headrace_services.service import Plan
 from headrace_wire.address import Address
@@ -99,9 +99,13 @@ class Cluster(SharedFactory):
         on_held = on_held or _ignore
         if plan.cut:
             plan = cut_for_slots(service, plan, self.workers())
-        spec = make_plan_spec(service, plan, options)
+        spec, data = make_plan_specs(service, plan, options)
         try:
             status = insist(lambda: self._engine.jobs.submit(spec), on_held)
+            for kept, packed in data:
+                insist(partial(self._engine.jobs.submit, kept), on_held)
+                insist(partial(self._engine.jobs.put, kept.id, 0, packed), on_held)
+                self._engine.jobs.seal(kept.id, 1)
             if plan.inputs is not None:
                 status = self._upload(spec.id, plan.inputs, on_upload or _ignore, on_held)
         except UnreachableError:

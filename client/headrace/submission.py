@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from headrace_services.service import Parameters, Plan
-from headrace_wire.bounds import Name, Priority, Retries, Seconds, TimeLimit, check_fields
+from headrace_wire.bounds import check_fields
 from headrace_wire.encoding import pack
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec, WorkerStatus
@@ -24,20 +24,26 @@ PUT_TASKS = 1000
 
 
 class SubmitOptions(Struct, frozen=True):
-    """What all jobs can be told; see JobSpec.
+    """How a job is to be run.
+
+    ``name`` is for people. Jobs of a higher ``priority``, from -100 to 100, come first. A task that
+    takes longer than ``timeout_seconds`` is stopped. One that failed is tried again ``retries``
+    times, at first after ``retry_delay_seconds``, which double each time; None for the defaults: a
+    task that raised or took too long is not tried again, one whose process died or whose worker was
+    lost is tried three times in all. The job ends ``deadline_seconds`` after its submission.
 
     Raises TypeError, and ValueError for what is not within its bounds.
     """
 
-    name: Name = ""
-    priority: Priority = 0
-    timeout_seconds: TimeLimit | None = None
-    retries: Retries | None = None
-    retry_delay_seconds: Seconds = 0.5
-    deadline_seconds: TimeLimit | None = None
+    name: str = ""
+    priority: int = 0
+    timeout_seconds: float | None = None
+    retries: int | None = None
+    retry_delay_seconds: float = 0.5
+    deadline_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        check_fields(self, JobSpec)
 
 
 def make_job_spec(
@@ -49,11 +55,12 @@ def make_job_spec(
     tasks: int | None,
     carried: bool,
     owned: bool = False,
+    job_id: str = "",
 ) -> JobSpec:
-    """What the coordinator is told of a new job, with a new id."""
+    """What the coordinator is told of a new job, which has a new id if none is given."""
     options = options or SubmitOptions()
     return JobSpec(
-        id=_make_job_id(),
+        id=job_id or make_job_id(),
         service=service,
         operation=operation,
         parameters=pack(dict(parameters)),
@@ -66,15 +73,6 @@ def make_job_spec(
         retry_delay_seconds=options.retry_delay_seconds,
         deadline_seconds=options.deadline_seconds,
         owned=owned,
-    )
-
-
-def make_plan_spec(service: str, plan: Plan, options: SubmitOptions | None) -> JobSpec:
-    """The same of a job that a service has planned."""
-    carried = plan.inputs is not None
-    tasks = None if carried else plan.tasks
-    return make_job_spec(
-        service, plan.operation, plan.parameters, options, tasks=tasks, carried=carried
     )
 
 
@@ -103,7 +101,7 @@ def insist(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
             on_held(error.message)
 
 
-def _make_job_id() -> str:
+def make_job_id() -> str:
     """A new job id: twelve characters that can be read out over a telephone."""
     return secrets.token_hex(6)
 

@@ -214,11 +214,14 @@ def check_value(hint: Any, value: Any, what: str) -> Any:
     return value
 
 
-def check_fields(record: Struct) -> None:
-    """Check a record's fields as ``check_value`` does; for its ``__post_init__``."""
-    for name, hint in read_hints(type(record)).items():
-        checked = check_value(hint, getattr(record, name), name)
-        force_setattr(record, name, checked)
+def check_fields(record: Struct, kind: type[Struct] | None = None) -> None:
+    """Check a record's fields as ``check_value`` does; for its ``__post_init__``.
+
+    Their bounds are those of the same fields of ``kind``, or else the record's own.
+    """
+    hints = read_hints(kind or type(record))
+    for name in record.__struct_fields__:
+        force_setattr(record, name, check_value(hints[name], getattr(record, name), name))
 
 
 @cache

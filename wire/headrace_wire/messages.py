@@ -54,6 +54,10 @@ FINAL_STATES: frozenset[State] = frozenset({SUCCEEDED, FAILED, CANCELLED})
 #: The service of jobs that nobody runs: their one input is data which other jobs refer to.
 DATA_SERVICE = "data"
 
+#: The operation of such a job: the data goes with its client, or with the job whose id follows.
+KEEP = "keep"
+KEEP_FOR = "keep:"
+
 #: Why a task failed; a label of metrics.
 Reason = Literal["error", "timeout", "crash", "oom", "lost", "refused", "withdrawn"]
 

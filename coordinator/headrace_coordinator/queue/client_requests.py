@@ -33,7 +33,7 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import CANCELLED, DATA_SERVICE, JobSpec, JobStatus, Span
+from headrace_wire.messages import CANCELLED, DATA_SERVICE, KEEP_FOR, JobSpec, JobStatus, Span
 from headrace_wire.words import count
 
 
@@ -64,6 +64,8 @@ class Intake:
                 f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
             )
         self._require_place(spec)
+        if spec.service == DATA_SERVICE and spec.operation.startswith(KEEP_FOR):
+            self._state.find(spec.operation.removeprefix(KEEP_FOR)).heard = now.monotonic
         self._require_service(spec.service)
         self._spool.require_room()
         job = Job(
@@ -95,6 +97,8 @@ class Intake:
         except ValueError as error:
             raise ProtocolError(str(error)) from None
         job.heard = now.monotonic
+        if owner := self._state.jobs.get(job.owner):
+            owner.heard = now.monotonic
         if job.is_final:
             raise _explain_end(job, "it takes no more inputs")
         if stop <= job.tasks and start < stop:
@@ -207,9 +211,14 @@ class Intake:
             self._state.emit(delivered)
 
     def delete(self, job_id: str) -> None:
-        """Forget a job; running tasks of it are stopped. An unknown one is forgotten already."""
+        """Forget a job and the data that goes with it; running tasks of it are stopped.
+
+        An unknown one is forgotten already.
+        """
         job = self._state.jobs.get(job_id)
         if job:
+            for data in list(job.data):
+                self.delete(data)
             self._state.stop_leases(job)
             self._state.keep(job, -job.spool_bytes)
             self._state.forget(job)

@@ -30,6 +30,7 @@ from headrace_wire.messages import (
     DATA_SERVICE,
     FAILED,
     FINAL_STATES,
+    KEEP_FOR,
     LOST,
     QUEUED,
     RUNNING,
@@ -122,6 +123,8 @@ class Job(Struct):
     heard: float = 0.0
     deadline: float | None = None
     ended: float | None = None
+    #: The jobs that hold data for this one alone.
+    data: set[str] = field(default_factory=set[str])
     #: Calls that let its dead tasks wait again, some at a time; until then it has not ended.
     reviving: int = 0
     #: Whether all that is not done is just being made to wait again.
@@ -135,6 +138,13 @@ class Job(Struct):
     def keeps_data(self) -> bool:
         """Whether it holds data for other jobs: nobody runs it, and it waits for nothing."""
         return self.spec.service == DATA_SERVICE
+
+    @property
+    def owner(self) -> str:
+        """The job with which this one goes, whose data it holds; "" for none."""
+        operation = self.spec.operation
+        is_owned = self.keeps_data and operation.startswith(KEEP_FOR)
+        return operation.removeprefix(KEEP_FOR) if is_owned else ""
 
     @property
     def waiting(self) -> int:

@@ -84,6 +84,8 @@ class QueueState(Struct):
         self.parameter_bytes += len(job.spec.parameters)
         self.jobs[job.spec.id] = job
         self.data_jobs += job.keeps_data
+        if owner := self.jobs.get(job.owner):
+            owner.data.add(job.spec.id)
         self.note_waiting(job)
 
     def forget(self, job: Job) -> None:
@@ -91,6 +93,8 @@ class QueueState(Struct):
         self.reckon(job)
         del self.jobs[job.spec.id]
         self.data_jobs -= job.keeps_data
+        if owner := self.jobs.get(job.owner):
+            owner.data.discard(job.spec.id)
         self.parameter_bytes -= len(job.spec.parameters)
         self.turns.drop(job.spec.id)
         self.suspected.pop(job.spec.id, None)

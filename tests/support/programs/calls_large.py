@@ -1,7 +1,8 @@
-"""Pools whose initargs, partials and closures are large, here or on a cluster."""
+"""Pools and jobs whose initargs, partials and closures are large, here or on a cluster."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 from typing import Any
@@ -9,8 +10,33 @@ from typing import Any
 import deeds_large
 import pytest
 
-from headrace import Executor, Pool
+from headrace import AsyncCluster, Cluster, Executor, Pool
+from headrace_services.calls import CallOptions, plan_map
 from headrace_wire.errors import UsageError
+
+
+async def submit_awaited(address: str, table: bytes) -> list[Any]:
+    """The values of a job whose function and initializer bring much with them."""
+    options = CallOptions(initializer=deeds_large.init, initargs=(table,))
+    plan = plan_map(functools.partial(deeds_large.look, table), range(300), options)
+    async with AsyncCluster(address) as cluster:
+        job = await cluster.submit("calls", plan)
+        values = [value async for value in job.results()]
+        await job.delete()
+        return values
+
+
+def submit(address: str, table: bytes) -> None:
+    """Submit a job with large data, and have it all forgotten."""
+    options = CallOptions(initializer=deeds_large.init, initargs=(table,))
+    with Cluster(address) as cluster:
+        job = cluster.submit("calls", plan_map(deeds_large.use, range(300), options))
+        assert list(job.results()) == [n % 256 for n in range(300)]
+        (kept,) = [status for status in cluster.jobs(data=True) if status.service == "data"]
+        assert kept.name == f"initargs of job {job.id}"
+        job.delete()
+        assert cluster.jobs(data=True) == ()
+
 
 if __name__ == "__main__":
     place = sys.argv[1] if len(sys.argv) > 1 else 2
@@ -39,4 +65,7 @@ if __name__ == "__main__":
         pytest.raises(UsageError, match="initargs is too large to travel"),
     ):
         pool.map(deeds_large.use, range(3))
+    if isinstance(place, str):
+        assert asyncio.run(submit_awaited(place, table)) == [n % 256 for n in range(300)]
+        submit(place, table)
     print("done")

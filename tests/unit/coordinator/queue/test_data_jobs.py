@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from headrace_coordinator.monitoring.queue_metrics import _show_jobs  # pyright: ignore[reportPrivateUsage] # what a scrape shows of a queue
-from headrace_wire.messages import DATA_SERVICE
-from support.queue_builders import Rig
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import DATA_SERVICE, KEEP_FOR
+from support.queue_builders import Rig, at
 
 
 def list_ids(rig: Rig, *, data: bool = False) -> list[str]:
@@ -45,3 +48,71 @@ def test_they_are_forgotten_as_any_other() -> None:
     rig.queue.intake.delete("kept")
     assert rig.queue.state.data_jobs == 0
     assert list_ids(rig, data=True) == ["job"]
+
+
+def keep_for_a_job(rig: Rig) -> None:
+    rig.submit("job", tasks=None)
+    rig.submit("kept", tasks=None, service=DATA_SERVICE, operation=f"{KEEP_FOR}job")
+    rig.put("kept", 0, [b"data"])
+
+
+def test_what_one_job_needs_is_kept_as_long_as_that_job() -> None:
+    rig = Rig()
+    keep_for_a_job(rig)
+    rig.queue.intake.seal("kept", 1, rig.now)
+    rig.queue.intake.seal("job", 0, rig.now)
+    rig.queue.expiry.apply(at(1000.0))
+    assert list_ids(rig, data=True) == ["kept", "job"]
+    rig.queue.intake.delete("job")
+    assert list_ids(rig, data=True) == []
+    assert rig.queue.state.data_jobs == 0
+    assert rig.queue.state.spool_bytes == 0
+
+
+def test_it_goes_too_when_that_job_is_given_up_or_expires() -> None:
+    for seconds, sealed in ((130.0, False), (1e9, True)):
+        rig = Rig()
+        keep_for_a_job(rig)
+        if sealed:
+            rig.queue.intake.seal("kept", 1, rig.now)
+            rig.queue.intake.seal("job", 0, rig.now)
+        rig.queue.expiry.apply(at(seconds))
+        assert list_ids(rig, data=True) == []
+
+
+def test_a_job_is_not_given_up_while_its_data_arrives() -> None:
+    rig = Rig()
+    keep_for_a_job(rig)
+    rig.seconds = 100.0
+    rig.put("kept", 1, [b"more"])
+    rig.queue.expiry.apply(at(150.0))
+    assert list_ids(rig) == ["job"]
+    rig.seconds = 200.0
+    rig.submit("more", tasks=None, service=DATA_SERVICE, operation=f"{KEEP_FOR}job")
+    rig.queue.expiry.apply(at(300.0))
+    assert list_ids(rig) == ["job"]
+
+
+def test_data_may_be_deleted_before_the_job_that_it_is_for() -> None:
+    rig = Rig()
+    keep_for_a_job(rig)
+    rig.queue.intake.delete("kept")
+    rig.queue.intake.delete("job")
+    assert list_ids(rig, data=True) == []
+
+
+def test_data_for_a_job_that_is_not_there_is_refused() -> None:
+    rig = Rig()
+    with pytest.raises(UnknownJobError, match="'job'"):
+        rig.submit("kept", tasks=None, service=DATA_SERVICE, operation=f"{KEEP_FOR}job")
+
+
+def test_what_belongs_together_is_known_after_a_restart() -> None:
+    rig = Rig()
+    keep_for_a_job(rig)
+    again = Rig()
+    for job in rig.queue.state.jobs.values():
+        job.data.clear()
+        again.queue.restore(job, (), again.now)
+    again.queue.intake.delete("job")
+    assert list_ids(again, data=True) == []
