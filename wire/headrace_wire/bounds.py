@@ -15,7 +15,7 @@ import math
 import operator
 import re
 import sys
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -130,60 +130,38 @@ Moment = Annotated[float, Meta(ge=0, le=MAX_MOMENT)]
 #: How much of something there is; it can be added up without end.
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
+
+def _limit_text(least: int, most: int, pattern: str, what: str) -> Meta:
+    """Bounds of a text of so many characters, which match a pattern."""
+    number = f"{least} to {most}" if least else f"up to {most}"
+    return Meta(min_length=least, max_length=most, pattern=pattern, description=f"{number} {what}")
+
+
+_limit_identifier = partial(
+    _limit_text,
+    most=MAX_IDENTIFIER_CHARACTERS,
+    pattern=r"\A[A-Za-z0-9_.:+-]*\Z",
+    what="letters, digits and _ . : + -",
+)
+_limit_name = partial(_limit_text, pattern=rf"\A[^{UNPRINTABLE}]*\Z", what="printable characters")
+
 #: The name of a thing that programs name: a service, an operation, a worker's or session's id.
-Identifier = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_IDENTIFIER_CHARACTERS,
-        pattern=r"\A[A-Za-z0-9_.:+-]*\Z",
-        description=f"1 to {MAX_IDENTIFIER_CHARACTERS} letters, digits and _ . : + -",
-    ),
-]
+Identifier = Annotated[str, _limit_identifier(1)]
 
 #: As an identifier, or nothing.
-OptionalIdentifier = Annotated[
-    str,
-    Meta(
-        max_length=MAX_IDENTIFIER_CHARACTERS,
-        pattern=r"\A[A-Za-z0-9_.:+-]*\Z",
-        description=f"up to {MAX_IDENTIFIER_CHARACTERS} letters, digits and _ . : + -",
-    ),
-]
+OptionalIdentifier = Annotated[str, _limit_identifier(0)]
 
 #: A name that people gave, of a job or of shared state.
-Name = Annotated[
-    str,
-    Meta(
-        max_length=MAX_NAME_CHARACTERS,
-        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
-        description=f"up to {MAX_NAME_CHARACTERS} printable characters",
-    ),
-]
+Name = Annotated[str, _limit_name(0, MAX_NAME_CHARACTERS)]
 
 #: A name that people gave which becomes a label of metrics: of a worker or of a counter.
-Label = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_IDENTIFIER_CHARACTERS,
-        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
-        description=f"1 to {MAX_IDENTIFIER_CHARACTERS} printable characters",
-    ),
-]
+Label = Annotated[str, _limit_name(1, MAX_IDENTIFIER_CHARACTERS)]
 
 #: A job's id is its client's.
 JobId = Label
 
 #: The name of a worker where there may be none.
-OptionalLabel = Annotated[
-    str,
-    Meta(
-        max_length=MAX_IDENTIFIER_CHARACTERS,
-        pattern=rf"\A[^{UNPRINTABLE}]*\Z",
-        description=f"up to {MAX_IDENTIFIER_CHARACTERS} printable characters",
-    ),
-]
+OptionalLabel = Annotated[str, _limit_name(0, MAX_IDENTIFIER_CHARACTERS)]
 
 #: Text for people, whatever is in it; who prints it takes care.
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARACTERS)]

@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from multiprocessing import AuthenticationError, connection, managers
 from typing import Any, TypeVar
 
-from headrace_wire.address import Address
-from headrace_wire.encoding import pack_extension
+from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
@@ -28,12 +27,12 @@ from headrace_wire.framing import (
     Body,
     FrameReader,
     FrameTooLargeError,
-    write_header,
+    write_frame,
 )
 from headrace_wire.greeting import explain_refusal, explain_silence, unpack_frame
 from headrace_wire.handshake import Handshake, answer_challenge, deliver_challenge
 from headrace_wire.lookup import Found, look_up
-from headrace_wire.parts import Parts, measure, pack_parts, send_some
+from headrace_wire.parts import Parts, measure, send_some
 from headrace_wire.sockets import tune
 
 Given = TypeVar("Given")
@@ -119,15 +118,6 @@ class MsgpackConnection(connection.Connection):
         """Bytes that have arrived."""
         return self.frames.bytes_in
 
-    @property
-    def peer(self) -> str:
-        """Who is at the other end: ``host:port``, or "somebody" when that is not known any more."""
-        try:
-            host, port = self._socket.getpeername()[:2]
-        except OSError:
-            return "somebody"
-        return str(Address(host, port))
-
     def trust(self) -> None:
         """Lift the handshake's limits: the other side has shown that it holds the key."""
         self.frames.max_frame_bytes = MAX_FRAME_BYTES
@@ -150,19 +140,13 @@ class MsgpackConnection(connection.Connection):
                 self.send_parts([wanted])
                 frame = None
 
-    def share(self) -> socket.socket:
-        """The socket, for somebody who never blocks on it; closing it stays with this object."""
-        self._socket.setblocking(False)
-        return self._socket
-
     def interrupt(self) -> None:
         """Wake whoever reads or writes here, with an end of file. Callable from any thread."""
         with contextlib.suppress(OSError):  # the other side may have been faster
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, obj: Any) -> None:
-        frame = pack_parts(obj, default=pack_extension, unicode_errors="backslashreplace")
-        self.send_parts(check_frame(frame))
+        self.send_parts(check_frame([pack(obj)]))
 
     def recv(self) -> Any:
         """Receive one value. Raises EOFError for anything that is not a good frame."""
@@ -197,9 +181,8 @@ class MsgpackConnection(connection.Connection):
 
     def send_parts(self, body: Sequence[Any]) -> None:
         """Send a frame."""
-        length = measure(body)
-        rest: Sequence[Any] = [write_header(length), *body]
-        self.bytes_out += len(rest[0]) + length
+        rest = [*write_frame(body)]
+        self.bytes_out += measure(rest)
         while rest:
             self._arm()
             rest = send_some(self._socket, rest)

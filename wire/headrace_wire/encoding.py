@@ -1,8 +1,7 @@
 """msgpack for everything that crosses the network, and for nothing else than plain values.
 
-Two extension types stand beside msgpack's own types, because BaseManager's protocol sends them:
-a Token (which object a proxy means) and an error (a code and a message). Nothing that arrives can
-name a class, import a module or run code.
+One extension type stands beside msgpack's own types: an error, which is a code and a message.
+Nothing that arrives can name a class, import a module or run code.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ from typing import Any, cast
 import msgpack
 
 from headrace_wire.errors import HeadraceError
-from headrace_wire.parts import join, pack_parts
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Extension codes on the wire.
-TOKEN_CODE = 1
+#: The extension code of an error.
 ERROR_CODE = 2
 
 #: Elements in one array or map; more in a frame is an attack or a mistake.
@@ -31,13 +28,23 @@ MAX_EXTENSION_BYTES = 1 << 14
 MAX_MESSAGE_CHARACTERS = 2000
 
 
-def pack_extension(value: object) -> Any:
-    """What msgpack is to carry for what it does not know. Raises TypeError and OverflowError."""
-    from multiprocessing.managers import Token  # noqa: PLC0415 - slots, too, unpack frames
+def pack(value: object) -> bytes:
+    """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
+    try:
+        # File names that are no UTF-8 keep their bytes.
+        return _pack(value, "surrogateescape")
+    except UnicodeEncodeError:
+        # Half a surrogate pair stands for no byte; only text for people can hold one.
+        return _pack(value, "backslashreplace")
 
-    if isinstance(value, Token):
-        token = cast("Any", value)  # typeshed and the stock class differ on what an id is
-        return _msgpack.ExtType(TOKEN_CODE, pack([token.typeid, token.id]))
+
+def _pack(value: object, unicode_errors: str) -> bytes:
+    packed: bytes = _msgpack.packb(value, default=_pack_error, unicode_errors=unicode_errors)
+    return packed
+
+
+def _pack_error(value: object) -> Any:
+    """What msgpack is to carry for what it does not know. Raises TypeError and OverflowError."""
     if isinstance(value, BaseException):
         error = value if isinstance(value, HeadraceError) else HeadraceError(repr(value))
         message = error.message[:MAX_MESSAGE_CHARACTERS]
@@ -45,30 +52,6 @@ def pack_extension(value: object) -> Any:
     if isinstance(value, int):
         raise OverflowError("a number of more than 64 bits does not cross the wire")
     raise TypeError(f"{type(value).__name__} does not cross the wire")
-
-
-def _unpack_extension(code: int, body: bytes) -> object:
-    from multiprocessing.managers import Token  # noqa: PLC0415 - as above
-
-    parts = _msgpack.unpackb(body, max_array_len=2, unicode_errors="surrogateescape")
-    match parts:
-        case [str(kind), str(name)] if code == TOKEN_CODE:
-            return Token(kind, None, name)
-        case [str(error_code), str(message)] if code == ERROR_CODE:
-            return HeadraceError.from_code(error_code, message)
-        case _:
-            raise ValueError(f"a malformed or unknown extension, type {code}")
-
-
-def pack(value: object) -> bytes:
-    """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
-    try:
-        # File names that are no UTF-8 keep their bytes.
-        parts = pack_parts(value, default=pack_extension, unicode_errors="surrogateescape")
-    except UnicodeEncodeError:
-        # Half a surrogate pair stands for no byte; only text for people can hold one.
-        parts = pack_parts(value, default=pack_extension, unicode_errors="backslashreplace")
-    return join(parts)
 
 
 def unpack(frame: bytes | bytearray | memoryview) -> Any:
@@ -81,7 +64,7 @@ def unpack(frame: bytes | bytearray | memoryview) -> Any:
     try:
         return _msgpack.unpackb(
             frame,
-            ext_hook=_unpack_extension,
+            ext_hook=_unpack_error,
             raw=False,
             strict_map_key=False,
             unicode_errors="surrogateescape",
@@ -91,3 +74,12 @@ def unpack(frame: bytes | bytearray | memoryview) -> Any:
         )
     except TypeError as error:
         raise ValueError(f"a map with a list or map as key: {error}") from None
+
+
+def _unpack_error(code: int, body: bytes) -> HeadraceError:
+    parts = _msgpack.unpackb(body, max_array_len=2, unicode_errors="surrogateescape")
+    match parts:
+        case [str(error_code), str(message)] if code == ERROR_CODE:
+            return HeadraceError.from_code(error_code, message)
+        case _:
+            raise ValueError(f"a malformed or unknown extension, type {code}")

@@ -10,7 +10,9 @@ stream both read through this.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+
+from headrace_wire.parts import measure
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -130,11 +132,14 @@ def write_header(length: int) -> bytes:
     return _HEADER.pack(length)
 
 
-def gather_writes(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Yield the same bytes in pieces that are worth a write each, without a copy of large parts."""
-    small: list[bytes | memoryview] = []
-    size = 0
-    for part in parts:
+def write_frame(body: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield a frame, whose body comes in parts, in pieces that are worth a write each.
+
+    Large parts are not copied.
+    """
+    small: list[bytes | memoryview] = [write_header(measure(body))]
+    size = len(small[0])
+    for part in body:
         if len(part) < LARGE_BYTES:
             small.append(part)
             size += len(part)

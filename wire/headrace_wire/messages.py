@@ -194,18 +194,9 @@ class Registration(Message):
     heartbeat_seconds: Seconds
 
 
-class WorkerStatus(Message):
+class WorkerStatus(WorkerInfo):
     """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word."""
 
-    id: Identifier
-    name: Label
-    host: Name
-    process: Count
-    slots: Slots
-    slots_limit: Name
-    start_method: Name
-    version: Name
-    engines: Engines
     busy: Count
     leased: Index
     done: Count

@@ -11,8 +11,6 @@ has to be looked at, stays short. (No value of MessagePack begins with 0xC1.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any, cast
 
 from msgspec import Struct, to_builtins
@@ -28,9 +26,6 @@ MAX_STRUCTURE_BYTES = 2 << 20
 
 #: Bytes up to which the payloads of a message, taken together, stand in its structure.
 INLINE_BYTES = 1 << 16
-
-#: Parts below this size in bytes are put together.
-SMALL_BYTES = 1 << 13
 
 _MARK = 0xC1
 _HEAD_BYTES = 5
@@ -62,7 +57,7 @@ def encode(
     if not payloads:
         return [structure]
     head = bytes([_MARK]) + len(structure).to_bytes(_HEAD_BYTES - 1)
-    return [*_join_small([head, structure, *payloads])]
+    return [head + structure, *payloads]
 
 
 def split(frame: bytes | bytearray | memoryview, most: int) -> tuple[memoryview, memoryview | None]:
@@ -105,14 +100,6 @@ def _take_out(value: Any, payloads: list[bytes]) -> Any:
     if kind is tuple:
         return tuple([_take_out(one, payloads) for one in value])
     return value
-
-
-def _join_small(parts: Iterable[bytes]) -> Iterator[bytes]:
-    for small, run in groupby(parts, lambda part: len(part) < SMALL_BYTES):
-        if small:
-            yield b"".join(run)
-        else:
-            yield from run
 
 
 def _escape(value: Any) -> Any:

@@ -16,25 +16,23 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
 from headrace_wire.connection import measure_handshake
 from headrace_wire.framing import (
-    LARGE_BYTES,
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
     Body,
     FrameReader,
     FrameTooLargeError,
-    gather_writes,
-    write_header,
+    write_frame,
 )
 from headrace_wire.greeting import explain_silence
 from headrace_wire.handshake import Handshake
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
-from headrace_wire.parts import Parts, measure
+from headrace_wire.parts import Parts
 from headrace_wire.sockets import tune
 
 Given = TypeVar("Given")
@@ -46,12 +44,10 @@ LINGER_SECONDS = 5.0
 class FrameStream(asyncio.BufferedProtocol):
     """One connection. In each direction one call may be under way at a time.
 
-    A server passes ``functools.partial(FrameStream, on_connect)`` to ``loop.create_server``:
-    ``on_connect`` is called with each stream that is accepted. ``bytes_out`` counts what was sent.
+    ``bytes_out`` counts what was sent.
     """
 
-    def __init__(self, on_connect: Callable[[FrameStream], None] | None = None) -> None:
-        self._on_connect = on_connect
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._frames = FrameReader(MAX_HANDSHAKE_FRAME_BYTES)
         self._transport: asyncio.Transport | None = None
@@ -118,16 +114,10 @@ class FrameStream(asyncio.BufferedProtocol):
 
         Raises EOFError, OSError and TimeoutError. If it is cancelled, the connection is closed.
         """
-        length = measure(parts)
-        header = write_header(length)
-        self.bytes_out += len(header) + length
-        if length < LARGE_BYTES:
-            pieces: Iterable[bytes | memoryview] = (b"".join((header, *parts)),)
-        else:
-            pieces = gather_writes((header, *parts))
         try:
-            for piece in pieces:
+            for piece in write_frame(parts):
                 self._check_open().write(piece)
+                self.bytes_out += len(piece)
                 while self._is_full:
                     self._sending = self._loop.create_future()
                     await self._wait(self._sending)
@@ -174,8 +164,6 @@ class FrameStream(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         with contextlib.suppress(OSError):  # it may have ended already
             tune(transport.get_extra_info("socket"))
-        if self._on_connect:
-            self._on_connect(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by the event loop."""

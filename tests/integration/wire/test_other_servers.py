@@ -192,7 +192,7 @@ def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
         ["#ERROR", None],
         ["#TRACEBACK", "Traceback (most recent call last): ..."],
         ["#UNSERIALIZABLE", "..."],
-        ["#PROXY", [[], managers.Token("jobs", None, "jobs")]],
+        ["#PROXY", [[], ["jobs", None, "jobs"]]],
         [1, 2],
         "#RETURN",
     ],

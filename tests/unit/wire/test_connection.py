@@ -226,13 +226,6 @@ def test_a_write_ends_when_nothing_moves(ends: Ends) -> None:
         link.send_bytes(bytes(64 << 20))
 
 
-def test_a_connection_knows_its_peer(ends: Ends) -> None:
-    link, far = ends
-    assert link.peer == "{}:{}".format(*far.getsockname()[:2])
-    link.close()
-    assert link.peer == "somebody"
-
-
 def test_a_reader_is_woken_from_another_thread(ends: Ends) -> None:
     link, _ = ends
     timer = threading.Timer(0.01, link.interrupt)

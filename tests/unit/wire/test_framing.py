@@ -19,7 +19,7 @@ from headrace_wire.framing import (
     WRITE_BYTES,
     FrameReader,
     FrameTooLargeError,
-    gather_writes,
+    write_frame,
     write_header,
 )
 
@@ -140,8 +140,8 @@ def test_a_long_body_is_read_to_where_it_stays() -> None:
 @given(st.lists(st.sampled_from([0, 1, 100, LARGE_BYTES - 1, LARGE_BYTES, LARGE_BYTES + 1])))
 def test_writes_are_the_same_bytes_and_large_parts_are_not_copied(lengths: list[int]) -> None:
     parts = [bytes([number % 256]) * length for number, length in enumerate(lengths)]
-    pieces = list(gather_writes(parts))
-    assert b"".join(pieces) == b"".join(parts)
+    pieces = list(write_frame(parts))
+    assert b"".join(pieces) == write_header(sum(lengths)) + b"".join(parts)
     large = [part for part in parts if len(part) >= LARGE_BYTES]
     assert [piece.obj for piece in pieces if isinstance(piece, memoryview)] == large
     small = [piece for piece in pieces if isinstance(piece, bytes)]
@@ -151,4 +151,6 @@ def test_writes_are_the_same_bytes_and_large_parts_are_not_copied(lengths: list[
 
 def test_a_very_large_part_is_written_in_slices_of_itself() -> None:
     part = bytes(2 * WRITE_BYTES + 1)
-    assert [len(piece) for piece in gather_writes([part])] == [WRITE_BYTES, WRITE_BYTES, 1]
+    header, *pieces = map(len, write_frame([part]))
+    assert header == len(write_header(0))
+    assert pieces == [WRITE_BYTES, WRITE_BYTES, 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -35,19 +34,18 @@ SHORT_SECONDS = 0.2
 @asynccontextmanager
 async def open_pair() -> AsyncIterator[tuple[FrameStream, FrameStream]]:
     """A client's stream and the server's."""
-    accepted: asyncio.Queue[FrameStream] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    factory = functools.partial(FrameStream, accepted.put_nowait)
-    async with await loop.create_server(factory, "127.0.0.1", 0) as server:
-        near = await open_stream(Address(*server.sockets[0].getsockname()))
-        far = await accepted.get()
-        near.trust()
-        far.trust()
-        try:
-            yield near, far
-        finally:
-            near.abort()
-            far.abort()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = await open_stream(Address(*listener.getsockname()))
+        accepted, _ = listener.accept()
+    _, far = await loop.connect_accepted_socket(FrameStream, accepted)
+    near.trust()
+    far.trust()
+    try:
+        yield near, far
+    finally:
+        near.abort()
+        far.abort()
 
 
 @asynccontextmanager
