@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from headrace_worker.pool.news import Progress
+from headrace_worker.link.messages import Progress
 
 
 class Condition(Struct, frozen=True):

@@ -114,11 +114,6 @@ def _fail(lease: Lease, index: int, error: Exception) -> Failed:
         index=index,
         attempt=lease.attempt,
         reason="error",
-        signal="",
         error_type=clip(type(error).__qualname__, SUMMARY_CHARACTERS),
         message=clip(f"the worker could not take it up: {error}", MESSAGE_CHARACTERS),
-        traceback="",
-        summary="",
-        cpu_seconds=0.0,
-        busy_seconds=0.0,
     )

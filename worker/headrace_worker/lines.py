@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.messages import JobLines, LogLine
-from headrace_worker.pool.news import TaskLine
+from headrace_worker.link.messages import TaskLine
 
 #: Lines, and bytes of them, that wait for the next report; the oldest are dropped.
 WAITING_LINES = 5000

@@ -75,13 +75,8 @@ def substitute(event: Event, attempt: int, error: Exception) -> Failed | None:
             index=event.start,
             attempt=attempt,
             reason="error",
-            signal="",
             error_type=type(error).__qualname__,
             message=message,
-            traceback="",
-            summary="",
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
         )
     if isinstance(event, Failed):
         kind = clip(event.error_type, SUMMARY_CHARACTERS)

@@ -28,9 +28,9 @@ from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFa
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
+from headrace_worker.link.messages import TaskLine
 from headrace_worker.parcel import Parcel, measure, substitute
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
-from headrace_worker.pool.news import TaskLine
 from headrace_worker.tally import Tally
 from headrace_worker.wake import wait_until
 

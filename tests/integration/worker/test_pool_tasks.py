@@ -15,9 +15,9 @@ from headrace_services.calls import CallOptions, open_result, plan_map
 from headrace_services.permits import Permits
 from headrace_services.service import Plan
 from headrace_wire.encoding import pack
+from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.news import Progress, TaskLine
 from headrace_worker.pool.pool import Pool
 from support import calls_tasks
 from support.commands import wait_until

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace_worker.lines import WAITING_BYTES, WAITING_LINES, LineBox
-from headrace_worker.pool.news import TaskLine
+from headrace_worker.link.messages import TaskLine
 
 
 def make_lines(job: str, count: int, text: str = "text") -> list[TaskLine]:

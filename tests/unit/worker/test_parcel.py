@@ -52,7 +52,7 @@ def test_a_value_that_is_refused_is_an_error_of_its_task_that_says_why() -> None
 
 def test_a_failure_that_is_refused_is_told_in_plain_words() -> None:
     failed = substitute(
-        Failed(1, "job", 4, 2, "crash", "SIGSEGV", "Kind\ud800", "m", "t", "s", 1.0, 1.0, b"d"),
+        Failed(1, "job", 4, 2, "crash", "m", "SIGSEGV", "Kind\ud800", "t", "s", 1.0, 1.0, b"d"),
         2,
         ValueError("no"),
     )

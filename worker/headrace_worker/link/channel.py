@@ -1,7 +1,7 @@
 """The two ends of the socket between the pool and one slot.
 
-Frames are a length (8 bytes, big-endian) and a msgpack body; nothing on it is ever unpickled. The
-slot's end blocks. The pool's end never does: what a slot does not read yet waits in memory here.
+Frames are a length (8 bytes, big-endian) and a message in MessagePack; nothing is ever unpickled.
+The slot's end blocks. The pool's end never does: what a slot does not read yet waits in memory.
 So a pool that sends inputs and a slot that sends results cannot wait for each other for ever, and
 one slot that is stopped or swapped out does not hold up the others.
 """
@@ -13,10 +13,13 @@ import select
 import struct
 from collections import deque
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from headrace_wire.parts import Parts, measure
-from headrace_worker.link.packing import pack_message, unpack
+from msgspec import to_builtins
+from msgspec.msgpack import Decoder
+
+from headrace_wire.parts import Parts, measure, pack_parts
+from headrace_worker.link.messages import PoolMessage, SlotMessage
 
 if TYPE_CHECKING:
     import socket
@@ -36,13 +39,17 @@ MOST_BYTES = 1 << 29
 #: Parts below this size in bytes are put together before they are sent.
 SMALL_BYTES = 1 << 16
 
-#: A message: an array whose first item says what the others are.
-Message = list[Any]
+_pool_messages: Decoder[PoolMessage] = Decoder(PoolMessage)
+_slot_messages: Decoder[SlotMessage] = Decoder(SlotMessage)
 
 
-def encode(message: Message) -> Parts:
-    """A message as its frame."""
-    first, *rest = pack_message(message)
+def encode(message: PoolMessage | SlotMessage) -> Parts:
+    """Encode a message as its frame, in which large byte strings are parts of their own.
+
+    Text that is no UTF-8, such as the name of a file, is escaped: it is for people.
+    """
+    fields: object = to_builtins(message, builtin_types=(bytes,))
+    first, *rest = pack_parts(fields, unicode_errors="backslashreplace")
     return [_HEADER.pack(len(first) + measure(rest)) + first, *rest]
 
 
@@ -57,7 +64,7 @@ class SlotEnd:
         self._poll = select.poll()  # not select: a task may have opened a thousand files
         self._poll.register(link, select.POLLIN)
 
-    def send(self, *messages: Message) -> None:
+    def send(self, *messages: SlotMessage) -> None:
         """Send all of it; raises OSError when the pool is gone."""
         parts = chain.from_iterable(map(encode, messages))
         for small, run in groupby(parts, lambda part: len(part) < SMALL_BYTES):
@@ -80,11 +87,10 @@ class SlotEnd:
         """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
         return bool(self._poll.poll(seconds * 1000))
 
-    def receive(self) -> Message:
+    def receive(self) -> PoolMessage:
         """Wait for a message; raises EOFError when the pool closed its end."""
         (length,) = _HEADER.unpack(self._read(_HEADER.size))
-        message: Message = unpack(self._read(length))
-        return message
+        return _pool_messages.decode(self._read(length))
 
     def _read(self, length: int) -> bytearray:
         body = bytearray(length)
@@ -121,7 +127,7 @@ class PoolEnd:
         """Whether bytes wait until the slot reads."""
         return bool(self._outgoing)
 
-    def post(self, message: Message) -> None:
+    def post(self, message: PoolMessage) -> None:
         """Put a message in the line; ``push`` sends it."""
         self._outgoing += map(memoryview, encode(message))
 
@@ -144,10 +150,11 @@ class PoolEnd:
             # The slot is dead; its pidfd tells, and all that it held is accounted for there.
             self._outgoing.clear()
 
-    def pull(self, *, to_the_end: bool = False) -> Iterator[Message]:
+    def pull(self, *, to_the_end: bool = False) -> Iterator[SlotMessage]:
         """Take the messages that are complete, as far as they are here now.
 
         Of a slot that is dead take them ``to_the_end``: nobody will tell that there are more.
+        Raises ValueError and RecursionError for what is no message.
         """
         while not self.ended:
             room = max(self._expected, self._filled + READ_BYTES)
@@ -190,7 +197,7 @@ class PoolEnd:
             size += len(parts[-1])
         self._outgoing.appendleft(memoryview(b"".join(parts)))
 
-    def _parse(self) -> Iterator[Message]:
+    def _parse(self) -> Iterator[SlotMessage]:
         place = 0
         try:
             while True:
@@ -205,7 +212,7 @@ class PoolEnd:
                     self._expected = end - place
                     break
                 with memoryview(self._incoming) as view:
-                    message: Message = unpack(view[place + _HEADER.size : end])
+                    message = _slot_messages.decode(view[place + _HEADER.size : end])
                 place = end
                 yield message
         finally:

@@ -19,7 +19,7 @@ TRACEBACK_CHARACTERS = 16_000
 _MACHINERY = "headrace_services.calls."
 
 
-class Failure(Struct, frozen=True):
+class Failure(Struct, frozen=True, array_like=True):
     """An exception as text: nothing of the user's own types has to be imported to read it.
 
     ``detail`` is the exception as its service encoded it, for the service's client alone.

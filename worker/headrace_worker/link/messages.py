@@ -1,25 +1,123 @@
-"""What the pool and a slot say to each other: arrays whose first item is the word.
+"""What the pool and a slot say to each other.
 
-    pool → slot   RUN      piece, generation, number of the first task, job, attempt, start index,
-                           stop index, inputs (array of bin, or nil where the index is enough), and
-                           [service, operation, parameters] or nil where the slot has them
-                  RETIRE   why: the slot exits, and says RETIRED
-    slot → pool   READY    missing preloaded modules
-                  LOADED   service
-                  DONE     piece, start, stop, values, growth of the tasks' own counters (a map,
-                           or nil), cpu seconds, busy seconds, durations
-                  FAILED   piece, index, error type, message, traceback, summary, detail, cpu
-                           seconds, busy seconds
-                  STOPPED  piece, index of the first task of it that was not started, because its
-                           generation was over
-                  RETIRED  why: the slot has reached a limit and exits
-                  LINES    how many more were dropped, and what tasks logged: an array of [job,
-                           index, Unix seconds, level, text]
-                  PROGRESS job, index, done, of how many (nil where it is not known)
+    pool ── RunPiece, Retire ──► slot
+    pool ◄─ Ready, Loaded, TasksDone, TaskFailed, PieceStopped, Retired, Lines, Progress ── slot
 
-A piece is the part of a batch that one slot is sent at a time.
+A message travels as an array: its tag, and then its fields in their order. A piece is the part of a
+batch that one slot is sent at a time, and has a number.
 """
 
 from __future__ import annotations
 
-RUN, READY, LOADED, DONE, FAILED, STOPPED, RETIRED, LINES, PROGRESS, RETIRE = range(10)
+from msgspec import Struct
+
+from headrace_worker.link.failure import Failure
+
+#: A job for a slot: service, operation, packed parameters, and the parameters that are in files.
+JobDescription = tuple[str, str, bytes, tuple[tuple[str, str, int], ...]]
+
+
+class RunPiece(Struct, frozen=True, array_like=True, tag=0):
+    """Run the tasks [start, stop) of a job.
+
+    ``number`` is that of the first task in the cell. ``inputs`` is None where the index is enough,
+    and ``about`` where the slot knows the job.
+    """
+
+    piece: int
+    generation: int
+    number: int
+    job: str
+    attempt: int
+    start: int
+    stop: int
+    inputs: tuple[bytes, ...] | None
+    about: JobDescription | None
+
+
+class Retire(Struct, frozen=True, array_like=True, tag=1):
+    """Say Retired with this reason, and exit."""
+
+    why: str
+
+
+class Ready(Struct, frozen=True, array_like=True, tag=2):
+    """The slot has started; ``missing`` are modules that should have been imported before."""
+
+    missing: list[str]
+
+
+class Loaded(Struct, frozen=True, array_like=True, tag=3):
+    """The slot has loaded a service and prepared a job with it."""
+
+    service: str
+
+
+class TasksDone(Struct, array_like=True, tag=4):
+    """The tasks [start, stop) of a piece are done; ``values`` is a batch.
+
+    ``counters`` is what the tasks' own counters grew by, None for nothing.
+    """
+
+    piece: int
+    start: int
+    stop: int
+    values: bytes
+    counters: dict[str, float] | None
+    cpu_seconds: float
+    busy_seconds: float
+    durations: tuple[int, ...]
+
+
+class TaskFailed(Struct, array_like=True, tag=5):
+    """The task ``index`` of a piece has failed."""
+
+    piece: int
+    index: int
+    failure: Failure
+    summary: str
+    cpu_seconds: float
+    busy_seconds: float
+
+
+class PieceStopped(Struct, frozen=True, array_like=True, tag=6):
+    """The tasks of a piece from ``index`` on were not started: its generation was over."""
+
+    piece: int
+    index: int
+
+
+class Retired(Struct, frozen=True, array_like=True, tag=7):
+    """The slot has reached a limit and exits."""
+
+    why: str
+
+
+class TaskLine(Struct, frozen=True, array_like=True):
+    """A line that a task logged, at Unix seconds ``at``."""
+
+    job: str
+    index: int
+    at: float
+    level: str
+    text: str
+
+
+class Lines(Struct, frozen=True, array_like=True, tag=8):
+    """What tasks have logged, and how many lines before these were dropped."""
+
+    dropped: int
+    lines: list[TaskLine]
+
+
+class Progress(Struct, frozen=True, array_like=True, tag=9):
+    """How far a running task says it is; ``of`` is None where it does not know of how much."""
+
+    job: str
+    index: int
+    done: float
+    of: float | None
+
+
+PoolMessage = RunPiece | Retire
+SlotMessage = Ready | Loaded | TasksDone | TaskFailed | PieceStopped | Retired | Lines | Progress

@@ -80,13 +80,13 @@ class Failed(Struct, frozen=True):
     index: int
     attempt: int
     reason: Reason
-    signal: str
-    error_type: str
     message: str
-    traceback: str
-    summary: str
-    cpu_seconds: float
-    busy_seconds: float
+    signal: str = ""
+    error_type: str = ""
+    traceback: str = ""
+    summary: str = ""
+    cpu_seconds: float = 0.0
+    busy_seconds: float = 0.0
     detail: bytes = b""
 
 

@@ -139,7 +139,6 @@ class Deaths:
             signal=signal_name,
             error_type=error_type,
             message=message,
-            traceback="",
             summary=self._describer.describe(batch, index),
             cpu_seconds=slot.verdict_cpu_seconds,
             busy_seconds=charged.busy_seconds,

@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
-
-from headrace_worker.link.messages import LINES
-
-if TYPE_CHECKING:
-    from headrace_worker.link.channel import Message
+from headrace_worker.link.messages import Lines, Progress, TaskLine
 
 #: Lines that are kept until they are taken; the oldest are dropped.
 KEPT_LINES = 10_000
-
-
-class TaskLine(Struct, frozen=True):
-    """A line that a task logged, at Unix seconds ``at``."""
-
-    job: str
-    index: int
-    at: float
-    level: str
-    text: str
-
-
-class Progress(Struct, frozen=True):
-    """How far a running task says it is."""
-
-    job: str
-    index: int
-    done: float
-    of: float | None
 
 
 class News:
@@ -43,21 +17,17 @@ class News:
         #: Whether something came since it was last taken.
         self.came = False
 
-    def hear(self, slot: int, message: Message) -> None:
-        """Take in what a slot sent under one of the words for it."""
-        word, *rest = message
-        if word == LINES:
-            dropped, lines = rest
-            self._lines += [TaskLine(*line) for line in lines]
-            if dropped:
-                job, index, at, *_ = lines[0]
-                self._lines.insert(
-                    len(self._lines) - len(lines),
-                    TaskLine(job, index, at, "warning", f"({dropped} lines came too fast)"),
-                )
+    def hear(self, slot: int, message: Lines | Progress) -> None:
+        """Take in what a slot has sent."""
+        if isinstance(message, Lines):
+            if message.dropped:
+                first = message.lines[0]
+                text = f"({message.dropped} lines came too fast)"
+                self._lines.append(TaskLine(first.job, first.index, first.at, "warning", text))
+            self._lines += message.lines
             del self._lines[:-KEPT_LINES]
         else:
-            self._progress[slot] = Progress(*rest)
+            self._progress[slot] = message
         self.came = True
 
     def end_task(self, slot: int, job: str, indices: range) -> None:

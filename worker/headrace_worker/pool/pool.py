@@ -32,14 +32,16 @@ from headrace_services.permits import Permits
 from headrace_worker.launch.launcher import Launcher, make_launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.link.messages import (
-    DONE,
-    FAILED,
-    LINES,
-    LOADED,
-    PROGRESS,
-    READY,
-    RETIRED,
-    STOPPED,
+    Lines,
+    Loaded,
+    PieceStopped,
+    Progress,
+    Ready,
+    Retired,
+    SlotMessage,
+    TaskFailed,
+    TaskLine,
+    TasksDone,
 )
 from headrace_worker.link.program import Program
 from headrace_worker.link.runners import KeptJobs
@@ -51,7 +53,7 @@ from headrace_worker.pool.deaths import Deaths, Describer
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
-from headrace_worker.pool.news import News, Progress, TaskLine
+from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import Tenancy
 from headrace_worker.pool.watcher import SelectorWatcher
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from headrace_worker.link.channel import Message
     from headrace_worker.pool.watcher import Watcher
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
@@ -462,40 +463,60 @@ class Pool:
         if slot.end.ended:
             self._crew.note_ended(slot)
 
-    def _hear(self, slot: SlotProcess, message: Message) -> None:
-        word, *rest = message
-        if word == DONE:
-            piece, start, stop, values, counters, cpu, busy, durations = rest
-            slot.cpu_seconds += cpu
-            batch = self._settle(slot, piece, range(start, stop), busy)
-            if batch is not None:
-                self._events.append(
-                    Done(batch.key, batch.job, start, stop, values, cpu, busy, tuple(durations),
-                         counters)
-                )  # fmt: skip
-        elif word == FAILED:
-            piece, index, kind, text, trace, summary, detail, cpu, busy = rest
-            slot.cpu_seconds += cpu
-            batch = self._settle(slot, piece, range(index, index + 1), busy)
-            if batch is not None:
-                self._events.append(
-                    Failed(batch.key, batch.job, index, batch.attempt, "error", "", kind, text,
-                           trace, summary, cpu, busy, detail)
-                )  # fmt: skip
-        elif word in (LINES, PROGRESS):
-            self._news.hear(slot.pid, message)
-        elif word == STOPPED:
-            # Mostly of tasks that have been taken back already; else it had just looked started.
-            self._line.put_back(slot.take_stopped(*rest))
-        elif word == LOADED:
-            self._describer.trust(*rest)
-        elif word == RETIRED:
-            slot.note_retired(*rest)
-        else:
-            assert word == READY, f"a slot said {word!r}"
-            slot.cpu_seconds = read_cpu_seconds(slot.pid)
-            self._crew.note_ready(slot)
-            self._warn_of_missing(*rest)
+    def _hear(self, slot: SlotProcess, message: SlotMessage) -> None:
+        match message:
+            case TasksDone():
+                slot.cpu_seconds += message.cpu_seconds
+                indices = range(message.start, message.stop)
+                batch = self._settle(slot, message.piece, indices, message.busy_seconds)
+                if batch is not None:
+                    self._events.append(
+                        Done(
+                            key=batch.key,
+                            job=batch.job,
+                            start=message.start,
+                            stop=message.stop,
+                            values=message.values,
+                            cpu_seconds=message.cpu_seconds,
+                            busy_seconds=message.busy_seconds,
+                            durations=message.durations,
+                            counters=message.counters,
+                        )
+                    )
+            case TaskFailed():
+                slot.cpu_seconds += message.cpu_seconds
+                indices = range(message.index, message.index + 1)
+                batch = self._settle(slot, message.piece, indices, message.busy_seconds)
+                if batch is not None:
+                    self._events.append(
+                        Failed(
+                            key=batch.key,
+                            job=batch.job,
+                            index=message.index,
+                            attempt=batch.attempt,
+                            reason="error",
+                            error_type=message.failure.error_type,
+                            message=message.failure.message,
+                            traceback=message.failure.traceback,
+                            summary=message.summary,
+                            cpu_seconds=message.cpu_seconds,
+                            busy_seconds=message.busy_seconds,
+                            detail=message.failure.detail,
+                        )
+                    )
+            case Lines() | Progress():
+                self._news.hear(slot.pid, message)
+            case PieceStopped():
+                # Mostly of what has been taken back already; else it had just looked started.
+                self._line.put_back(slot.take_stopped(message.piece, message.index))
+            case Loaded():
+                self._describer.trust(message.service)
+            case Retired():
+                slot.note_retired(message.why)
+            case Ready():
+                slot.cpu_seconds = read_cpu_seconds(slot.pid)
+                self._crew.note_ready(slot)
+                self._warn_of_missing(message.missing)
 
     def _settle(
         self, slot: SlotProcess, number: int, indices: range, busy_seconds: float

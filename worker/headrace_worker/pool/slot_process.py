@@ -12,8 +12,8 @@ from msgspec import Struct
 from headrace_worker.launch.exit_watch import ExitWatch, watch_exit
 from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.link.cell import Cell, Running
-from headrace_worker.link.channel import Message, PoolEnd
-from headrace_worker.link.messages import RETIRE, RUN
+from headrace_worker.link.channel import PoolEnd
+from headrace_worker.link.messages import JobDescription, Retire, RunPiece
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
@@ -82,7 +82,7 @@ class SlotProcess:
         self._generation = 0
         self._number = 0
         self._piece = 0
-        self._jobs: KeptJobs[tuple[object, ...]] = KeptJobs()
+        self._jobs: KeptJobs[JobDescription] = KeptJobs()
         self.cell = Cell()
         ours, theirs = socket.socketpair()
         self.end = PoolEnd(ours)
@@ -131,10 +131,17 @@ class SlotProcess:
             self._number + 1 - stretch.start,
             sum(map(len, inputs)) if inputs else 0,
         )
-        message: Message = [
-            RUN, self._piece, self._generation, self._number + 1, batch.job, batch.attempt,
-            stretch.start, stretch.stop, inputs, None if known else about,
-        ]  # fmt: skip
+        message = RunPiece(
+            self._piece,
+            self._generation,
+            self._number + 1,
+            batch.job,
+            batch.attempt,
+            stretch.start,
+            stretch.stop,
+            inputs,
+            None if known else about,
+        )
         self._number += len(stretch)
         self.end.post(message)
 
@@ -218,7 +225,7 @@ class SlotProcess:
     def send_off(self) -> None:
         """Tell a slot that was dismissed to exit, if it holds nothing any more."""
         if self.leaving and not (self.pieces or self.retired) and self.ended_seconds is None:
-            self.end.post([RETIRE, self.leaving])
+            self.end.post(Retire(self.leaving))
             self.note_retired(self.leaving)
 
     def note_retired(self, why: str) -> None:

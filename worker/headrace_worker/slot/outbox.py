@@ -16,25 +16,22 @@ from typing import TYPE_CHECKING
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
-from headrace_worker.link.messages import DONE, FAILED, STOPPED
+from headrace_worker.link.messages import PieceStopped, TaskFailed, TasksDone
 from headrace_worker.slot.task_news import TaskNews
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace_worker.link.cell import Cell
-    from headrace_worker.link.channel import Message, SlotEnd
+    from headrace_worker.link.channel import SlotEnd
     from headrace_worker.link.failure import Failure
+    from headrace_worker.link.messages import SlotMessage
 
 #: Results leave when so many seconds have passed since others left.
 FLUSH_SECONDS = 0.01
 
 #: Results leave when they have so many bytes together.
 FLUSH_BYTES = 1 << 16
-
-#: Places of the CPU and busy seconds, counted from a message's end.
-_CPU = {DONE: -3, FAILED: -2}
-_BUSY = {DONE: -2, FAILED: -1}
 
 
 class Outbox:
@@ -47,7 +44,7 @@ class Outbox:
         self._end = end
         self.news = TaskNews(cell, self._flush_at_once, nudge)
         self._lock = threading.Lock()
-        self._messages: list[Message] = []
+        self._messages: list[SlotMessage] = []
         self._piece = 0
         self._start = 0
         self._shift = 0
@@ -81,9 +78,8 @@ class Outbox:
             self._end_run()
             self.news.drop_growth(self._start + self._shift)
             self._messages.append(
-                [FAILED, self._piece, self._start, failure.error_type, failure.message,
-                 failure.traceback, summary, failure.detail, 0.0, seconds]
-            )  # fmt: skip
+                TaskFailed(self._piece, self._start, failure, summary, 0.0, seconds)
+            )
             self._start += 1
             self._failed_bytes += len(failure.detail) + len(failure.traceback)
             if (
@@ -96,10 +92,10 @@ class Outbox:
         """Say that the piece ends before its next task, and send everything."""
         with self._lock:
             self._end_run()
-            self._messages.append([STOPPED, self._piece, self._start])
+            self._messages.append(PieceStopped(self._piece, self._start))
             self._flush(time.monotonic())
 
-    def send(self, message: Message) -> None:
+    def send(self, message: SlotMessage) -> None:
         """Send a message at once, after everything that was gathered."""
         with self._lock:
             self._end_run()
@@ -138,10 +134,17 @@ class Outbox:
         if self._values:
             stop = self._start + len(self._values)
             self._messages.append(
-                [DONE, self._piece, self._start, stop, pack_batch(self._values),
-                 self.news.take_growth(stop + self._shift), 0.0, self._busy_seconds,
-                 self._durations]
-            )  # fmt: skip
+                TasksDone(
+                    self._piece,
+                    self._start,
+                    stop,
+                    pack_batch(self._values),
+                    self.news.take_growth(stop + self._shift),
+                    0.0,
+                    self._busy_seconds,
+                    tuple(self._durations),
+                )
+            )
             self._start = stop
             self._clear_run()
 
@@ -158,15 +161,15 @@ class Outbox:
     def _charge_cpu(self) -> None:
         # Asking the kernel for each task would cost more than a small task does: the CPU time since
         # the last flush is shared out by duration.
-        timed = [message for message in self._messages if message[0] in _CPU]
+        timed = [one for one in self._messages if isinstance(one, TasksDone | TaskFailed)]
         if not timed:
             return
         now = _read_cpu_seconds()
         spent, self._cpu_seconds = now - self._cpu_seconds, now
-        busy = sum(message[_BUSY[message[0]]] for message in timed)
+        busy = sum(message.busy_seconds for message in timed)
         for message in timed:
-            share = message[_BUSY[message[0]]] / busy if busy else 1 / len(timed)
-            message[_CPU[message[0]]] = spent * share
+            share = message.busy_seconds / busy if busy else 1 / len(timed)
+            message.cpu_seconds = spent * share
 
 
 def _read_cpu_seconds() -> float:

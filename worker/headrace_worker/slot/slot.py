@@ -43,7 +43,7 @@ from headrace_worker.link.cell import (
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, Failure, clip, explain
 from headrace_worker.link.loader import resolve_loader
-from headrace_worker.link.messages import LOADED, READY, RETIRE, RETIRED
+from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
 from headrace_worker.machine.processes import read_rss_bytes
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headrace_services.service import Service, TaskRunner
-    from headrace_worker.link.channel import Message
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
 ONE_THREAD_EACH = {
@@ -134,7 +133,7 @@ class Slot:
 
     def serve(self) -> NoReturn:
         missing = [name for name in self._settings.preload if name not in sys.modules]
-        self._outbox.send([READY, missing])
+        self._outbox.send(Ready(missing))
         self._watch.start()
         host_tasks(self._outbox.news)
         STAY.on_initializer.append(self._note_initializer)
@@ -145,8 +144,8 @@ class Slot:
                 heap_used = False
             # Nothing of a piece is kept here while the next one is waited for.
             message = self._end.receive()
-            if message[0] == RETIRE:
-                self._retire(message[1])
+            if isinstance(message, Retire):
+                self._retire(message.why)
             if self._code.has_changed(time.monotonic()):
                 self._retire("code")  # what it was sent just now has not started
             self._take_up(message)
@@ -155,17 +154,18 @@ class Slot:
             if self._is_too_big(time.monotonic()):
                 self._retire("memory")
 
-    def _take_up(self, message: Message) -> None:
-        _, piece, generation, number, job, attempt, start, stop, inputs, about = message
+    def _take_up(self, message: RunPiece) -> None:
+        job, number, start = message.job, message.number, message.start
         runner = self._jobs.touch(job)
-        if about is not None:
-            runner = JobRunner(*about)
+        if message.about is not None:
+            runner = JobRunner(*message.about)
             self._jobs.keep(job, runner)
         assert runner is not None, f"job {job} is not known here"
-        self._outbox.begin(piece, start, number)
-        self._outbox.news.begin(job, attempt, start, number)
-        self._watch.several = stop - start > 1
-        self.run_piece(runner, generation, number, range(start, stop), inputs)
+        indices = range(start, message.stop)
+        self._outbox.begin(message.piece, start, number)
+        self._outbox.news.begin(job, message.attempt, start, number)
+        self._watch.several = len(indices) > 1
+        self.run_piece(runner, message.generation, number, indices, message.inputs)
         self._watch.several = False
         self._outbox.flush()
 
@@ -252,7 +252,7 @@ class Slot:
             return None
         if job.service_name not in self._loaded:
             self._loaded.add(job.service_name)
-            self._outbox.send([LOADED, job.service_name])
+            self._outbox.send(Loaded(job.service_name))
         self._cell.times[SINCE] = time.monotonic()
         words[PREPARING] = 0
         return job.run
@@ -275,7 +275,7 @@ class Slot:
         return read_rss_bytes(os.getpid()) > limit
 
     def _retire(self, why: str) -> NoReturn:
-        self._outbox.send([RETIRED, why])
+        self._outbox.send(Retired(why))
         _leave(0)
 
 

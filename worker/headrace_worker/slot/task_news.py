@@ -17,17 +17,15 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headrace_services.task import Task
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
-from headrace_worker.link.messages import LINES, PROGRESS
+from headrace_worker.link.messages import Lines, Progress, TaskLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from headrace_worker.link.channel import Message
 
 #: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
 NEWS_SECONDS = 0.2
@@ -57,7 +55,7 @@ class TaskNews:
         self._shift = 0
         self._growth_lock = threading.RLock()
         self._growth: dict[int, dict[str, float]] = {}
-        self._lines: deque[list[Any]] = deque(maxlen=KEPT_LINES)
+        self._lines: deque[TaskLine] = deque(maxlen=KEPT_LINES)
         self._dropped = 0
         self._lines_seconds = 0.0
         self._progress: tuple[Task, float, float | None] | None = None
@@ -100,7 +98,7 @@ class TaskNews:
     def log(self, task: Task, at: float, level: str, text: str) -> None:
         if len(self._lines) == KEPT_LINES:
             self._dropped += 1
-        self._lines.append([task.job, task.index, at, level, text])
+        self._lines.append(TaskLine(task.job, task.index, at, level, text))
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
 
     def take_growth(self, stop: int) -> dict[str, float] | None:
@@ -119,9 +117,9 @@ class TaskNews:
         with self._growth_lock:
             self._growth.pop(number, None)
 
-    def take_news(self, now_seconds: float, *, outcomes: bool) -> list[Message]:
+    def take_news(self, now_seconds: float, *, outcomes: bool) -> list[Lines | Progress]:
         """Take what is to be sent now, before ``outcomes`` if there are any."""
-        news: list[Message] = []
+        news: list[Lines | Progress] = []
         if self._lines and (
             outcomes
             or now_seconds - self._lines_seconds >= NEWS_SECONDS
@@ -129,12 +127,12 @@ class TaskNews:
         ):
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
             dropped, self._dropped = self._dropped, 0
-            news.append([LINES, dropped, lines])
+            news.append(Lines(dropped, lines))
             self._lines_seconds = now_seconds
         if self._progress and now_seconds - self._progress_seconds >= NEWS_SECONDS:
             (task, done, of), self._progress = self._progress, None
             if self._runs(task):
-                news.append([PROGRESS, task.job, task.index, done, of])
+                news.append(Progress(task.job, task.index, done, of))
                 self._progress_seconds = now_seconds
         return news
 

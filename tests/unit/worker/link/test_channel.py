@@ -8,11 +8,43 @@ import pytest
 
 from headrace_wire.parts import join
 from headrace_worker.link.channel import PoolEnd, SlotEnd, encode
+from headrace_worker.link.failure import Failure
+from headrace_worker.link.messages import (
+    Lines,
+    Loaded,
+    PieceStopped,
+    Progress,
+    Ready,
+    Retire,
+    Retired,
+    RunPiece,
+    SlotMessage,
+    TaskFailed,
+    TaskLine,
+    TasksDone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Ends = tuple[PoolEnd, SlotEnd, socket.socket]
+
+#: One of each that a slot says.
+SAID: list[SlotMessage] = [
+    Ready(["a.module"]),
+    Loaded("calls"),
+    TasksDone(1, 5, 7, b"two values", {"found": 2.0}, 0.1, 0.2, (1, 0, 1)),
+    TaskFailed(2, 7, Failure("ValueError", "no", "Traceback: no", b"detail"), "task 7", 0.1, 0.2),
+    PieceStopped(2, 8),
+    Lines(3, [TaskLine("job", 9, 1.5, "info", "text")]),
+    Progress("job", 9, 0.5, None),
+    Retired("memory"),
+]
+
+
+def make_piece(*inputs: bytes) -> RunPiece:
+    about = ("calls", "map", b"\x80", (("name", "/proc/1/fd/5", 7),))
+    return RunPiece(1, 2, 3, "job", 4, 0, len(inputs), inputs or None, about)
 
 
 @pytest.fixture
@@ -26,28 +58,57 @@ def ends() -> Iterator[Ends]:
 
 def test_messages_arrive_in_order_in_both_directions(ends: Ends) -> None:
     pool_end, slot_end, _ = ends
-    for number in range(100):
-        pool_end.post([number, b"x" * number])
+    asked = [make_piece(b"x" * number, b"") for number in range(100)]
+    for message in asked:
+        pool_end.post(message)
+    pool_end.post(Retire("tasks"))
     pool_end.push()
-    assert [slot_end.receive() for _ in range(100)] == [[n, b"x" * n] for n in range(100)]
-    slot_end.send(["a"], ["b", None, 1.5])
-    assert list(pool_end.pull()) == [["a"], ["b", None, 1.5]]
+    assert [slot_end.receive() for _ in range(101)] == [*asked, Retire("tasks")]
+    slot_end.send(SAID[0])
+    slot_end.send(*SAID[1:])
+    assert list(pool_end.pull()) == SAID
 
 
 def test_a_message_in_pieces_is_given_when_it_is_whole(ends: Ends) -> None:
     pool_end, _, theirs = ends
-    frame = join(encode([1, "two"])) * 2
+    frame = join(encode(SAID[2])) * 2
     for place in range(len(frame) - 1):
         theirs.sendall(frame[place : place + 1])
-    assert list(pool_end.pull()) == [[1, "two"]]
+    assert list(pool_end.pull()) == [SAID[2]]
     theirs.sendall(frame[-1:])
-    assert list(pool_end.pull()) == [[1, "two"]]
+    assert list(pool_end.pull()) == [SAID[2]]
+
+
+def test_large_payloads_are_sent_from_where_they_are() -> None:
+    payload = bytes(1 << 16)
+    piece = make_piece(b"small", payload, b"small", payload)
+    done = TasksDone(1, 0, 1, payload, None, 0.0, 0.0, ())
+    for message, times in ((piece, 2), (done, 1)):
+        assert sum(part is payload for part in encode(message)) == times
+
+
+def test_text_that_is_no_utf_8_is_escaped(ends: Ends) -> None:
+    pool_end, slot_end, _ = ends
+    slot_end.send(Lines(0, [TaskLine("job", 0, 0.0, "info", "caf\udce9.jpg \ud800")]))
+    (lines,) = pool_end.pull()
+    assert isinstance(lines, Lines)
+    assert lines.lines[0].text == "caf\\udce9.jpg \\ud800"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x07", b"\x91\x63", b"\x92\x07\xa1\xff", b"\x92\x07\x01", b"\x91" * 100_000]
+)
+def test_what_is_no_message_is_an_error(ends: Ends, body: bytes) -> None:
+    pool_end, _, theirs = ends
+    theirs.sendall(len(body).to_bytes(8) + body)
+    with pytest.raises((ValueError, RecursionError)):
+        list(pool_end.pull())
 
 
 def test_pushing_to_a_slot_that_does_not_read_does_not_block(ends: Ends) -> None:
     pool_end, slot_end, _ = ends
-    body = bytes(4 << 20)
-    pool_end.post([body])
+    piece = make_piece(bytes(4 << 20))
+    pool_end.post(piece)
     pool_end.push()
     assert pool_end.is_backed_up
     received: list[object] = []
@@ -56,22 +117,22 @@ def test_pushing_to_a_slot_that_does_not_read_does_not_block(ends: Ends) -> None
     while pool_end.is_backed_up:
         pool_end.push()
     reader.join()
-    assert received == [[body]]
+    assert received == [piece]
 
 
 def test_what_a_dead_slot_had_sent_is_read_to_its_end(ends: Ends) -> None:
     pool_end, slot_end, theirs = ends
-    slot_end.send(["last words"])
-    theirs.sendall(join(encode(["never ended"]))[:-1])
+    slot_end.send(Retired("memory"))
+    theirs.sendall(join(encode(Retired("never ended")))[:-1])
     theirs.close()
-    assert list(pool_end.pull(to_the_end=True)) == [["last words"]]
+    assert list(pool_end.pull(to_the_end=True)) == [Retired("memory")]
     assert pool_end.ended
 
 
 def test_pushing_to_a_dead_slot_is_harmless(ends: Ends) -> None:
     pool_end, _, theirs = ends
     theirs.close()
-    pool_end.post(["anyone?"])
+    pool_end.post(Retire("anyone?"))
     pool_end.push()
     assert not pool_end.is_backed_up
 
