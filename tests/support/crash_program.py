@@ -21,6 +21,7 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store import removals, store
 from headrace_coordinator.store.store import Durability, Store
@@ -145,11 +146,12 @@ class Program:
         self.acknowledge({"fact": "cancelled", "job": job})
 
     def retry(self, job: str) -> None:
-        self.ledger.commit_now(lambda queue, now: queue.intake.retry(job, now))
+        self.ledger.commit_now(lambda queue, now: queue.revival.retry(job, 0, now))
         self.acknowledge({"fact": "retried", "job": job})
 
     def replay(self, job: str, index: int) -> None:
-        self.ledger.commit_now(lambda queue, now: queue.intake.replay(job, [index], now))
+        chosen = RangeSet([(index, index + 1)])
+        self.ledger.commit_now(lambda queue, now: queue.revival.replay(job, chosen, 0, now))
         self.acknowledge({"fact": "replayed", "job": job, "index": index})
 
     def lose(self, leases: list[HeldLease]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
+from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.messages import (
     DoneRun,
     Heartbeat,
@@ -111,6 +115,17 @@ class Rig:
         request = self.requests.get(worker, 0)
         beat = Heartbeat(worker, request, leases, 0, 0, False, 0.0, orders)
         return self.queue.leasing.heartbeat(beat, self.now)
+
+    def retry(self, job: str = "job") -> JobStatus:
+        self.queue.revival.retry(job, 0, self.now, MAX_TASKS)
+        return self.status(job)
+
+    def replay(self, job: str = "job", indices: Sequence[int] = ()) -> JobStatus:
+        revival = self.queue.revival
+        revival.require_dead(job, indices)
+        chosen = RangeSet((index, index + 1) for index in indices)
+        revival.replay(job, chosen or None, 0, self.now, MAX_TASKS)
+        return self.status(job)
 
     def status(self, job: str = "job") -> JobStatus:
         return self.queue.intake.status(job, self.now)

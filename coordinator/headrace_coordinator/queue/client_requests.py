@@ -1,8 +1,8 @@
-"""Jobs come in, are looked at, stopped, tried again and forgotten. Pure transitions."""
+"""Jobs come in, are looked at, stopped and forgotten. Pure transitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 from headrace_coordinator.moment import Now
@@ -10,12 +10,10 @@ from headrace_coordinator.queue.events import (
     InputsPut,
     JobDeleted,
     JobSubmitted,
-    MomentSet,
     ResultsDropped,
     RunsDelivered,
 )
 from headrace_coordinator.queue.job import Job
-from headrace_coordinator.queue.revival import Revival
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.batch import check_batch
@@ -43,7 +41,6 @@ class Intake:
     def __init__(self, state: QueueState, spool: Spool) -> None:
         self._state = state
         self._spool = spool
-        self.revival = Revival(state, self._set_deadline)
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
         """Take a job in; the same id again is the same job.
@@ -75,7 +72,7 @@ class Intake:
             waiting_since=now.monotonic,
             heard=now.monotonic,
         )
-        self._set_deadline(job, now)
+        self._state.set_deadline(job, now)
         self._state.add(job)
         self._state.emit(JobSubmitted(spec, now.at))
         if spec.tasks is not None:
@@ -168,29 +165,6 @@ class Intake:
             self._state.end(job, CANCELLED, now)
         return self.status(job_id, now)
 
-    def retry(self, job_id: str, now: Now) -> JobStatus:
-        """Let the failed and cancelled tasks of a final job wait again, with fresh attempts.
-
-        Raises JobStateError when the job still runs, or when its inputs never came whole.
-        """
-        if self.revival.begin_retry(job_id, now):
-            self.revival.retry(job_id, 0, MAX_TASKS, now)
-            self.revival.end(job_id, now)
-        return self.status(job_id, now)
-
-    def replay(self, job_id: str, indices: Sequence[int], now: Now) -> JobStatus:
-        """Let dead tasks wait again, with fresh attempts; all of them when none is named.
-
-        The job may still be running. Raises UsageError for a task that is not dead.
-        """
-        chosen: Iterable[tuple[int, int]] = self.revival.choose(job_id, indices)
-        if not chosen:
-            chosen = self.revival.find_dead(job_id, 0, MAX_TASKS)
-        if self.revival.begin_replay(job_id, now):
-            self.revival.replay(job_id, chosen, now)
-            self.revival.end(job_id, now)
-        return self.status(job_id, now)
-
     def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
         """Note that the client of an owned job lives and has the values of these runs."""
         job = self._state.find(job_id)
@@ -278,11 +252,6 @@ class Intake:
             return self._spool.explain()
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
-
-    def _set_deadline(self, job: Job, now: Now) -> None:
-        if job.spec.deadline_seconds is not None:
-            job.deadline = now.monotonic + job.spec.deadline_seconds
-            self._state.emit(MomentSet(job.deadline))
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:

@@ -1,6 +1,7 @@
 """The queue: a pure state machine. No sockets, threads or clocks inside; time is an argument.
 
     clients ─► intake ──┐
+               revival ─┤
     workers ─► leasing ─┼─► state ─► events ─► store, metrics, waiting calls
     reports ─► outcomes ┤
     time ────► expiry ──┤
@@ -20,6 +21,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.outcomes import Outcomes
 from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.revival import Revival
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
@@ -30,7 +32,7 @@ Attempted = tuple[int, int, int, bool]
 
 
 class Queue:
-    """The four groups of transitions over one state; see ``QueueState`` for the invariants.
+    """The groups of transitions over one state; see ``QueueState`` for the invariants.
 
     ``shared`` is what tasks and clients have in common beside their jobs.
 
@@ -42,6 +44,7 @@ class Queue:
         self.state = QueueState(next_lease=first_lease)
         self.spool = Spool(self.state, rules.spool_limit_bytes)
         self.intake = Intake(self.state, self.spool)
+        self.revival = Revival(self.state)
         self.leasing = Leasing(self.state, self.spool, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
         self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)

@@ -8,6 +8,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import (
     Event,
     JobChanged,
+    MomentSet,
     OrdersGiven,
     TaskDead,
     WorkAppeared,
@@ -224,6 +225,12 @@ class QueueState(Struct):
         self.stop_leases(job)
         job.end(state, now.monotonic, now.at, because)
         self.change(job, now)
+
+    def set_deadline(self, job: Job, now: Now) -> None:
+        """Have a job end in time that begins now, if it has a deadline."""
+        if job.spec.deadline_seconds is not None:
+            job.deadline = now.monotonic + job.spec.deadline_seconds
+            self.emit(MomentSet(job.deadline))
 
     def keep(self, job: Job, size_bytes: int) -> None:
         """Count bytes that the store keeps for a job from now on, or, if negative, no more."""

@@ -119,7 +119,7 @@ class JobQueue:
         return self.status(job)
 
     async def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
-        await self._reviver.replay(job, indices)
+        await self._reviver.replay(job, sorted(set(indices)))
         return self.status(job)
 
     async def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:

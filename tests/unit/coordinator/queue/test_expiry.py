@@ -64,7 +64,7 @@ def test_the_next_deadline_is_known(rig: Rig) -> None:
 def test_a_retry_has_the_whole_deadline_again(rig: Rig) -> None:
     rig.submit(tasks=3, deadline_seconds=5.0)
     pass_time(rig, 6)
-    assert rig.queue.intake.retry("job", rig.now).state == QUEUED
+    assert rig.retry("job").state == QUEUED
     assert rig.status().ended_because == ""
     pass_time(rig, 4)
     rig.join()
@@ -109,5 +109,5 @@ def test_the_ticker_is_told_of_each_new_deadline(rig: Rig) -> None:
     assert MomentSet(3.5) in rig.queue.state.drain_events()
     pass_time(rig, 1.0)
     rig.queue.state.drain_events()
-    rig.queue.intake.retry("job", rig.now)
+    rig.retry("job")
     assert MomentSet(4.5) in rig.queue.state.drain_events()

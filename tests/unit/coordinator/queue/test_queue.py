@@ -346,7 +346,7 @@ def test_a_cancelled_job_can_be_retried(rig: Rig) -> None:
     rig.submit(tasks=10)
     rig.finish(rig.lease()[0])
     rig.queue.intake.cancel("job", rig.now)
-    assert rig.queue.intake.retry("job", rig.now).state == QUEUED
+    assert rig.retry("job").state == QUEUED
     run_to_end(rig)
     assert (rig.status().state, rig.status().done) == (SUCCEEDED, 10)
 
@@ -362,7 +362,7 @@ def test_retrying_runs_the_failed_tasks_alone(rig: Rig) -> None:
                 else:
                     rig.finish(lease, index, index + 1)
     assert rig.status().state == FAILED
-    rig.queue.intake.retry("job", rig.now)
+    rig.retry("job")
     (lease,) = rig.lease()
     assert (lease.start, lease.stop, lease.attempt) == (2, 3, 1)
     rig.finish(lease)
@@ -372,7 +372,7 @@ def test_retrying_runs_the_failed_tasks_alone(rig: Rig) -> None:
 def test_a_running_job_cannot_be_retried(rig: Rig) -> None:
     rig.submit()
     with pytest.raises(JobStateError, match="only a job that has ended"):
-        rig.queue.intake.retry("job", rig.now)
+        rig.retry("job")
 
 
 def test_a_deleted_job_is_unknown_and_its_late_outcomes_are_dropped(rig: Rig) -> None:

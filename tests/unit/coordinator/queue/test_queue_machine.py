@@ -205,11 +205,11 @@ class QueueMachine(RuleBasedStateMachine):
             if what == "cancel":
                 intake.cancel(job, self.rig.now)
             elif what == "retry":
-                intake.retry(job, self.rig.now)
+                self.rig.retry(job)
             elif what == "replay":
                 dead = sorted(self.rig.queue.state.find(job).dead)
                 chosen = data.draw(st.lists(st.sampled_from(dead))) if dead else []
-                intake.replay(job, [start for start, _ in chosen], self.rig.now)
+                self.rig.replay(job, [start for start, _ in chosen])
             elif what == "acknowledge":
                 intake.acknowledge(job)
             else:

@@ -33,7 +33,7 @@ def fail_some(rig: Rig, tasks: int, bad: set[int]) -> None:
 def test_chosen_dead_tasks_run_again_and_the_others_stay_dead(rig: Rig) -> None:
     fail_some(rig, 10, {2, 5, 6})
     assert rig.status().state == FAILED
-    rig.queue.intake.replay("job", (2, 6), rig.now)
+    rig.replay("job", (2, 6))
     check_invariants(rig.queue.state)
     assert (rig.status().failed, rig.status().waiting) == (1, 2)
     again = [index for lease in rig.lease() for index in range(lease.start, lease.stop)]
@@ -42,7 +42,7 @@ def test_chosen_dead_tasks_run_again_and_the_others_stay_dead(rig: Rig) -> None:
 
 def test_all_dead_tasks_run_again_when_none_is_named(rig: Rig) -> None:
     fail_some(rig, 10, {2, 5})
-    rig.queue.intake.replay("job", (), rig.now)
+    rig.replay("job", ())
     for lease in rig.lease():
         assert lease.attempt == 1
         rig.finish(lease)
@@ -53,7 +53,7 @@ def test_a_running_job_can_be_replayed(rig: Rig) -> None:
     rig.submit(tasks=20)
     (lease,) = rig.lease(slots=10)
     rig.fail(lease, 3)
-    rig.queue.intake.replay("job", (3,), rig.now)
+    rig.replay("job", (3,))
     check_invariants(rig.queue.state)
     assert (rig.status().state, rig.status().failed) == (RUNNING, 0)
 
@@ -61,7 +61,7 @@ def test_a_running_job_can_be_replayed(rig: Rig) -> None:
 def test_a_task_that_is_not_dead_is_refused_by_number(rig: Rig) -> None:
     fail_some(rig, 10, {2})
     with pytest.raises(UsageError, match="task 3 of job job is not dead"):
-        rig.queue.intake.replay("job", (2, 3), rig.now)
+        rig.replay("job", (2, 3))
     assert rig.status().failed == 1
 
 
@@ -71,13 +71,13 @@ def test_of_a_job_that_was_cut_short_all_that_is_left_is_retried(rig: Rig) -> No
     rig.fail(lease, 3)
     rig.queue.intake.cancel("job", rig.now)
     with pytest.raises(JobStateError, match="headrace retry job"):
-        rig.queue.intake.replay("job", (), rig.now)
+        rig.replay("job", ())
 
 
 def test_a_replay_of_delivered_results_gives_the_new_ones_alone(rig: Rig) -> None:
     fail_some(rig, 10, {2})
     rig.queue.intake.acknowledge("job")
-    rig.queue.intake.replay("job", (), rig.now)
+    rig.replay("job", ())
     job = rig.queue.state.find("job")
     assert list(job.dropped) == [(0, 2), (3, 10)]
     assert job.results_kept

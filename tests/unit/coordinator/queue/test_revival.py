@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import FAILED, RUNNING, SUCCEEDED
+from headrace_wire.messages import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from support.queue_builders import Rig
 
 TASKS = 40
@@ -42,15 +42,13 @@ def find_places(rig: Rig) -> tuple[object, ...]:
 @given(st.sets(st.integers(0, TASKS - 1)), st.integers(1, 50))
 def test_a_replay_in_parts_is_a_replay(bad: set[int], most: int) -> None:
     rig, whole = make_rig(bad), make_rig(bad)
-    revival = rig.queue.intake.revival
-    if revival.begin_replay("job", rig.now):
-        cursor = 0
-        while found := revival.find_dead("job", cursor, most):
-            assert sum(stop - start for start, stop in found) <= most
-            revival.replay("job", found, rig.now)
-            cursor = found[-1][1]
-        revival.end("job", rig.now)
-    whole.queue.intake.replay("job", (), whole.now)
+    start, left = 0, len(bad)
+    while (after := rig.queue.revival.replay("job", None, start, rig.now, most)) is not None:
+        assert start < after
+        assert left - rig.status().failed == most
+        start, left = after, rig.status().failed
+    assert left <= most
+    whole.replay()
     assert find_places(rig) == find_places(whole)
     check_invariants(rig.queue.state)
 
@@ -58,67 +56,85 @@ def test_a_replay_in_parts_is_a_replay(bad: set[int], most: int) -> None:
 @given(st.sets(st.integers(0, TASKS - 1)), st.integers(0, TASKS), st.integers(1, 50))
 def test_a_retry_in_parts_is_a_retry(bad: set[int], done: int, most: int) -> None:
     rig, whole = make_rig(bad, done, cancel=True), make_rig(bad, done, cancel=True)
-    revival = rig.queue.intake.revival
-    if revival.begin_retry("job", rig.now):
-        cursor = 0
-        while cursor < TASKS:
-            cursor = revival.retry("job", cursor, most, rig.now)
-        revival.end("job", rig.now)
-    whole.queue.intake.retry("job", whole.now)
+    start = 0
+    while (after := rig.queue.revival.retry("job", start, rig.now, most)) is not None:
+        assert start < after
+        start = after
+    whole.retry()
     assert find_places(rig) == find_places(whole)
     check_invariants(rig.queue.state)
 
 
 def test_a_job_does_not_end_between_the_parts_of_its_replay() -> None:
     rig = make_rig({3, 30})
-    revival = rig.queue.intake.revival
-    assert revival.begin_replay("job", rig.now)
-    revival.replay("job", [(0, 10)], rig.now)
+    start = rig.queue.revival.replay("job", None, 0, rig.now, 1)
+    assert start == 4
     (lease,) = rig.lease()
     rig.finish(lease)
     assert (rig.status().state, rig.status().failed) == (RUNNING, 1)
-    revival.replay("job", [(10, TASKS)], rig.now)
+    rig.queue.revival.replay("job", None, start, rig.now)
     (lease,) = rig.lease()
     rig.finish(lease)
-    revival.end("job", rig.now)
     assert rig.status().state == SUCCEEDED
 
 
-def test_a_replay_that_is_left_half_way_lets_its_job_end() -> None:
+def test_a_replay_that_is_broken_off_lets_its_job_end() -> None:
     rig = make_rig({3, 30})
-    revival = rig.queue.intake.revival
-    revival.begin_replay("job", rig.now)
-    revival.replay("job", [(0, 10)], rig.now)
+    rig.queue.revival.replay("job", None, 0, rig.now, 1)
     (lease,) = rig.lease()
     rig.finish(lease)
-    revival.end("job", rig.now)
-    revival.end("job", rig.now)  # and once more
+    rig.queue.revival.abandon("job", rig.now)
+    rig.queue.revival.abandon("job", rig.now)  # and once more
     assert (rig.status().state, rig.status().failed) == (FAILED, 1)
+
+
+def test_a_retry_that_is_broken_off_leaves_a_cancelled_job_that_can_be_retried() -> None:
+    rig = make_rig({3, 30}, done=20, cancel=True)
+    rig.queue.revival.retry("job", 0, rig.now, 1)
+    rig.queue.revival.abandon("job", rig.now)
+    assert rig.status().state == CANCELLED
+    check_invariants(rig.queue.state)
+    rig.retry()
+    check_invariants(rig.queue.state)
+    while leases := rig.lease():
+        for lease in leases:
+            rig.finish(lease)
+    assert rig.status().state == SUCCEEDED
 
 
 def test_a_job_that_is_cancelled_meanwhile_stays_so() -> None:
     rig = make_rig({3, 30})
-    revival = rig.queue.intake.revival
-    revival.begin_replay("job", rig.now)
+    rig.queue.revival.replay("job", None, 0, rig.now, 1)
     rig.queue.intake.cancel("job", rig.now)
     with pytest.raises(JobStateError, match="job job is cancelled"):
-        revival.replay("job", [(0, 10)], rig.now)
-    revival.end("job", rig.now)
-    assert rig.status().failed == 2
+        rig.queue.revival.replay("job", None, 4, rig.now)
+    with pytest.raises(JobStateError, match="while its tasks were revived"):
+        rig.retry()
+    rig.queue.revival.abandon("job", rig.now)
+    assert (rig.status().state, rig.status().failed) == (CANCELLED, 1)
+    rig.retry()
+    check_invariants(rig.queue.state)
+
+
+def test_what_another_queue_has_begun_is_not_gone_on_with() -> None:
+    rig = make_rig({3, 30}, done=20)
+    with pytest.raises(JobStateError, match="before all of its tasks were revived"):
+        rig.queue.revival.replay("job", None, 4, rig.now)
+    check_invariants(rig.queue.state)
 
 
 def test_nothing_is_replayed_when_one_of_the_named_is_not_dead() -> None:
     rig = make_rig({3, 30})
     for index in (4, TASKS, 1 << 62):
         with pytest.raises(UsageError, match=f"task {index} of job job is not dead"):
-            rig.queue.intake.revival.choose("job", (3, index))
+            rig.queue.revival.require_dead("job", (3, index))
 
 
 def test_while_all_is_retried_nothing_is_replayed() -> None:
     rig = make_rig({3, 30})
-    rig.queue.intake.revival.begin_retry("job", rig.now)
+    rig.queue.revival.retry("job", 0, rig.now, 1)
     with pytest.raises(JobStateError, match="just being retried"):
-        rig.queue.intake.revival.begin_replay("job", rig.now)
+        rig.replay()
 
 
 @given(

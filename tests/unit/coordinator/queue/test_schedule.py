@@ -78,5 +78,5 @@ def test_a_job_that_was_cancelled_and_retried_gets_its_turn() -> None:
     rig.submit("b", 10)
     rig.lease()
     rig.queue.intake.cancel("a", rig.now)
-    rig.queue.intake.retry("a", rig.now)
+    rig.retry("a")
     assert {lease.job for _ in range(10) for lease in rig.lease()} == {"a", "b"}

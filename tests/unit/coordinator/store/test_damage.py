@@ -195,7 +195,7 @@ def test_a_task_whose_result_was_damaged_can_be_replayed(rig: DamagedRig) -> Non
     rig.report_values(b"a" * LARGE, b"b" * LARGE)
     rig.damage(b"a" * LARGE)
     rig.lose()
-    assert rig.queue.intake.replay("job", (), rig.now).state == QUEUED
+    assert rig.replay("job", ()).state == QUEUED
     rig.report_values(b"again")
     assert sorted(rig.read_values()) == [b"again", b"b" * LARGE]
     assert rig.status().failed == 0
@@ -211,9 +211,9 @@ def test_a_task_whose_input_is_gone_too_says_so(rig: DamagedRig) -> None:
     rig.lose()
     for indices in ((0,), ()):
         with pytest.raises(JobStateError, match="its input is not kept any more"):
-            rig.queue.intake.replay("job", indices, rig.now)
+            rig.replay("job", indices)
     with pytest.raises(JobStateError, match="its input is not kept any more"):
-        rig.queue.intake.retry("job", rig.now)
+        rig.retry("job")
     rig.seconds += 10
     rig.write()
     with closing(Store(rig.path)) as again:
