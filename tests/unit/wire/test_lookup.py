@@ -35,6 +35,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     monkeypatch.setattr(socket, "getaddrinfo", ask)
     yield answers, asked
     answers.set()
+    wait_until(lambda: not lookup._under_way)  # the next test asks for the same name
 
 
 def test_a_lookup_that_hangs_ends_with_the_time_limit(
