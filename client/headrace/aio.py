@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from headrace.async_job import AsyncJob
 from headrace.async_sharing import AsyncSharedFactory
+from headrace.batches import gather_inputs
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.data_jobs import make_plan_specs
 from headrace.place import find_coordinator
@@ -22,7 +23,6 @@ from headrace.submission import (
     SubmitOptions,
     check_job_id,
     cut_for_slots,
-    gather_batches,
 )
 from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
@@ -196,7 +196,7 @@ class AsyncCluster(AsyncSharedFactory):
         on_held: Callable[[str], None] | None,
     ) -> JobStatus:
         start = 0
-        batches = gather_batches(inputs)
+        batches = gather_inputs(inputs)
         while batch := await asyncio.to_thread(next, batches, None):
             packed = pack_batch(batch)
             start = await _insist(on_held, self._jobs, JobQueueApi.put, job_id, start, packed)

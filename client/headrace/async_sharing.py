@@ -30,7 +30,7 @@ class AsyncSharedFactory(ABC):
     async def value(self, name: str, initial: Any = 0) -> AsyncValue:
         """A value; ``initial`` if there was none."""
         from headrace.async_shared import AsyncValue  # noqa: PLC0415 - see above
-        from headrace.shared.handle import seal  # noqa: PLC0415 - see above
+        from headrace.async_shared.sealing import seal  # noqa: PLC0415 - see above
 
         return await AsyncValue(self._open_shared(), name).open(seal(initial))
 
@@ -61,7 +61,7 @@ class AsyncSharedFactory(ABC):
     async def queue(self, name: str, maxsize: int = 0) -> AsyncQueue:
         """A queue, empty at first, in which ``maxsize`` items wait at most, or any number."""
         from headrace.async_shared import AsyncQueue  # noqa: PLC0415 - see above
-        from headrace.shared.queues import check_maxsize  # noqa: PLC0415 - see above
+        from headrace.async_shared.primitives import check_maxsize  # noqa: PLC0415 - see above
 
         handle = AsyncQueue(self._open_shared(), name)
         return await handle.open(maxsize=check_maxsize(maxsize))
@@ -72,7 +72,7 @@ class AsyncSharedFactory(ABC):
 
     async def delete_shared(self, name: str) -> None:
         """Forget a shared object of any kind. Raises UnknownSharedError."""
-        from headrace.shared.handle import check_name  # noqa: PLC0415 - see above
+        from headrace.async_shared.sealing import check_name  # noqa: PLC0415 - see above
 
         await self._open_shared().change(check_name(name), "", "delete")
 

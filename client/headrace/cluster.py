@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from headrace.batches import gather_inputs
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.data_jobs import make_plan_specs
 from headrace.engine import Engine
@@ -22,7 +23,6 @@ from headrace.submission import (
     SubmitOptions,
     check_job_id,
     cut_for_slots,
-    gather_batches,
     insist,
 )
 from headrace_services.service import Plan
@@ -162,7 +162,7 @@ class Cluster(SharedFactory):
         on_held: Callable[[str], None],
     ) -> JobStatus:
         start = 0
-        for batch in gather_batches(inputs):
+        for batch in gather_inputs(inputs):
             put = partial(self._engine.jobs.put, job_id, start, pack_batch(batch))
             start = insist(put, on_held)
             on_upload(start)

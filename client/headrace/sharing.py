@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from headrace.blocking import finish
 from headrace.engine import Engine
 from headrace_wire.api import NAMES_PER_PAGE
 from headrace_wire.shared import SharedStatus
@@ -84,9 +85,9 @@ class SharedFactory(ABC):
 
     def delete_shared(self, name: str) -> None:
         """Forget a shared object of any kind. Raises UnknownSharedError."""
-        from headrace.shared.handle import check_name  # noqa: PLC0415 - see above
+        from headrace.async_shared.sealing import check_name  # noqa: PLC0415 - see above
 
-        self._open_shared().change(check_name(name), "", "delete")
+        finish(self._open_shared().change(check_name(name), "", "delete"))
 
     def _open_shared(self) -> SharedSession:
         from headrace.shared.session import SharedSession  # noqa: PLC0415 - see above

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from msgspec import Struct
@@ -15,12 +15,6 @@ from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec, WorkerStatus
 
 T = TypeVar("T")
-
-#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
-PUT_BYTES = 1 << 20
-
-#: Inputs in one batch on their way to the coordinator.
-PUT_TASKS = 1000
 
 
 class SubmitOptions(Struct, frozen=True):
@@ -104,17 +98,3 @@ def insist(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
 def make_job_id() -> str:
     """A new job id: twelve characters that can be read out over a telephone."""
     return secrets.token_hex(6)
-
-
-def gather_batches(inputs: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Inputs, as many as go into one call."""
-    batch: list[bytes] = []
-    size = 0
-    for item in inputs:
-        if batch and (size + len(item) > PUT_BYTES or len(batch) >= PUT_TASKS):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += len(item)
-    if batch:
-        yield batch

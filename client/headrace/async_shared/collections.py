@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, SupportsIndex
 
 from headrace.async_shared.handle import AsyncHandle
-from headrace.shared.batches import gather_batches
-from headrace.shared.dicts import ABSENT, seal_key
-from headrace.shared.handle import open_sealed, seal, seal_number
-from headrace.shared.lists import find_place
+from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, seal_number
+from headrace.batches import gather_values
 from headrace_wire.shared import DICT, LIST
 
 #: Beyond the end of any list.
-_END = 1 << 62
+BEYOND_END = 1 << 62
 
 
 class AsyncDict(AsyncHandle):
@@ -72,11 +70,14 @@ class AsyncDict(AsyncHandle):
         """Put many, together as long as they take less than 4 MiB."""
         pairs = {**dict(other), **named}
         groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
-        for batch in gather_batches(groups):
+        for batch in gather_values(groups):
             await self._change("set", *batch)
 
     async def update_if(self, key: Any, expected: Any, new: Any) -> bool:
-        """Put ``new`` under a key whose value equals ``expected``; see ``SharedDict``."""
+        """Put ``new`` under a key whose value equals ``expected``. Returns whether it did.
+
+        ``ABSENT`` as ``expected`` stands for a key that is not there; as ``new`` it takes it out.
+        """
         sealed_key = seal_key(key)
         values = () if new is ABSENT else (seal(new),)
         while True:
@@ -142,7 +143,7 @@ class AsyncList(AsyncHandle):
 
     async def extend(self, values: Iterable[Any]) -> None:
         """Put values at the end, together as long as they take less than 4 MiB."""
-        for batch in gather_batches((seal(value),) for value in values):
+        for batch in gather_values((seal(value),) for value in values):
             await self._change("append", *batch)
 
     async def insert(self, index: SupportsIndex, value: Any) -> None:
@@ -165,7 +166,7 @@ class AsyncList(AsyncHandle):
 
     async def pop(self, index: SupportsIndex = -1) -> Any:
         """Take one out. Raises IndexError."""
-        answer = await self._change("pop", numbers=(find_place(index),))
+        answer = await self._change("pop", numbers=(fit_place(operator.index(index)),))
         if not answer.values:
             empty = answer.numbers == (0,)
             raise IndexError("pop from empty list" if empty else "pop index out of range")
@@ -173,7 +174,8 @@ class AsyncList(AsyncHandle):
 
     async def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
         """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
-        answer = await self._change("add", seal_number(amount), numbers=(find_place(index),))
+        place = fit_place(operator.index(index))
+        answer = await self._change("add", seal_number(amount), numbers=(place,))
         if not answer.values:
             raise IndexError("list index out of range")
         return open_sealed(answer.values[0])
@@ -193,7 +195,7 @@ class AsyncList(AsyncHandle):
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The values, fetched in pages."""
         start = 0
-        while page := (await self._read("page", numbers=(start, _END))).values:
+        while page := (await self._read("page", numbers=(start, BEYOND_END))).values:
             for value in page:
                 yield open_sealed(value)
             start += len(page)
@@ -201,3 +203,20 @@ class AsyncList(AsyncHandle):
     async def copy(self) -> list[Any]:
         """Its items, as a list of the program's own."""
         return [value async for value in self]
+
+
+def find_place(index: Any) -> int:
+    """An index as a number. Raises the TypeError and the IndexError of a list."""
+    try:
+        place = operator.index(index)
+    except TypeError:
+        name = type(index).__name__
+        raise TypeError(f"list indices must be integers or slices, not {name}") from None
+    return fit_place(place)
+
+
+def fit_place(place: int) -> int:
+    """A place that an index may have. Raises the IndexError of a list."""
+    if not -sys.maxsize <= place <= sys.maxsize:
+        raise IndexError("cannot fit 'int' into an index-sized integer")
+    return place

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import queue
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self, SupportsIndex
 
-from headrace.async_shared.handle import AsyncHandle
-from headrace.async_shared.session import AsyncSession
-from headrace.shared.handle import open_sealed, seal, seal_number
-from headrace.shared.queues import limit_wait
+from headrace.async_shared.handle import AsyncHandle, Handle
+from headrace.async_shared.sealing import open_sealed, seal, seal_number
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import QueueClosedError, UnreachableError
 from headrace_wire.shared import EVENT, LOCK, QUEUE, VALUE, Stamp
-from headrace_wire.timeouts import Limit
+from headrace_wire.timeouts import Limit, check_timeout
 
 
 class AsyncValue(AsyncHandle):
@@ -62,27 +62,38 @@ class AsyncEvent(AsyncHandle):
         await self._change("clear")
 
     async def wait(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in SharedEvent
-        """Wait until it is set, or for so many seconds. Returns whether it is."""
+        """Wait until it is set, or for so many seconds. Returns whether it is.
+
+        False also when the coordinator was away all that time.
+        """
         return (await self._read("wait", limit=Limit.after(timeout))).done
 
 
-class AsyncLock(AsyncHandle):
-    """A lock under a name, for ``async with``; see ``SharedLock``.
-
-    A program that blocks its event loop for longer than the coordinator's ``--lease`` is taken for
-    dead, and the lock comes free.
-    """
+class LockHandle(Handle):
+    """What a handle of a lock knows: whether it holds it."""
 
     kind = LOCK
 
-    def __init__(self, session: AsyncSession, name: str) -> None:
-        super().__init__(session, name)
-        self._held: tuple[Stamp, int] | None = None
+    _held: tuple[Stamp, int] | None = None
 
     @property
     def fencing(self) -> int:
         """The number of this hold. Raises ValueError when this handle does not hold the lock."""
         return self._require()[1]
+
+    def _require(self) -> tuple[Stamp, int]:
+        if self._held is None:
+            raise ValueError(f"{self!r} is not held here")
+        return self._held
+
+
+class AsyncLock(LockHandle, AsyncHandle):
+    """A lock under a name, for ``async with``; see ``SharedLock``.
+
+    A program that blocks its event loop for longer than the coordinator's ``--lease`` is taken for
+    dead, and the lock comes free. An ``acquire`` that is cancelled gives the lock back if it was
+    taken meanwhile.
+    """
 
     async def acquire(
         self,
@@ -91,8 +102,7 @@ class AsyncLock(AsyncHandle):
     ) -> bool:
         """Take the lock, waiting for it, or for so many seconds. Returns whether it was taken.
 
-        False also when the coordinator was away all that time. One that is cancelled gives the lock
-        back if it was taken meanwhile.
+        False also when the coordinator was away all that time.
         """
         held = await self._session.acquire(
             self.name, self.kind, Limit.after(timeout if block else 0)
@@ -132,17 +142,12 @@ class AsyncLock(AsyncHandle):
     ) -> None:
         await self.release()
 
-    def _require(self) -> tuple[Stamp, int]:
-        if self._held is None:
-            raise ValueError(f"{self!r} is not held here")
-        return self._held
-
 
 class AsyncQueue(AsyncHandle):
     """A queue under a name, for ``async for``; see ``SharedQueue``.
 
     An item is this ``asyncio`` task's to work on until its next ``get``, ``task_done``, or until
-    the cluster is closed.
+    the cluster is closed. A ``get`` that is cancelled puts the item back if it was taken meanwhile.
     """
 
     kind = QUEUE
@@ -153,7 +158,11 @@ class AsyncQueue(AsyncHandle):
         block: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in SharedQueue
     ) -> None:
-        """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError."""
+        """Put an item in, waiting for room. Raises queue.Full, and QueueClosedError.
+
+        Raises UnreachableError when the coordinator is away at the end of that time: then the item
+        may be in the queue or not.
+        """
         answer = await self._change("put", seal(item), limit=limit_wait(block, timeout))
         if not answer.done:
             raise queue.Full
@@ -165,9 +174,11 @@ class AsyncQueue(AsyncHandle):
         block: bool = True,
         timeout: float | None = None,  # noqa: ASYNC109 - as in SharedQueue
     ) -> Any:
-        """Take an item out, waiting for one. Raises queue.Empty, and QueueClosedError.
+        """Take an item out, waiting for one. Raises queue.Empty.
 
-        One that is cancelled puts the item back if it was taken meanwhile.
+        Raises QueueClosedError when the queue is closed and all items are done with. When the
+        coordinator was away all that time, raises queue.Empty as well, for nothing came; but
+        UnreachableError when there was no time to wait, for nobody looked.
         """
         limit = limit_wait(block, timeout)
         try:
@@ -183,13 +194,13 @@ class AsyncQueue(AsyncHandle):
         return open_sealed(answer.values[0])
 
     async def task_done(self) -> None:
-        """Say that this task is done with the item that it took last."""
+        """Say that this thread or task is done with the item that it took last."""
         await self._session.finish_item(self.name, self.kind)
 
     async def join(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in SharedQueue
         """Wait until no item waits and all are done with, or for so many seconds.
 
-        Returns whether that is so.
+        Returns whether that is so. False also when the coordinator was away all that time.
         """
         return (await self._read("join", limit=Limit.after(timeout))).done
 
@@ -199,20 +210,20 @@ class AsyncQueue(AsyncHandle):
 
     async def qsize(self) -> int:
         """How many items wait."""
-        return (await self._size())[0]
+        return (await self._read("size")).numbers[0]
 
     async def empty(self) -> bool:
         """Whether none waits."""
-        return not await self.qsize()
+        return not (await self._read("size")).numbers[0]
 
     async def full(self) -> bool:
         """Whether there is no room."""
-        waiting, _, maxsize, _ = await self._size()
+        waiting, _, maxsize, _ = (await self._read("size")).numbers
         return 0 < maxsize <= waiting
 
     async def is_closed(self) -> bool:
         """Whether it takes nothing more."""
-        return bool((await self._size())[3])
+        return bool((await self._read("size")).numbers[3])
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Items until the queue is closed and empty; one is done when the next is asked for."""
@@ -223,5 +234,24 @@ class AsyncQueue(AsyncHandle):
                 return
             yield item
 
-    async def _size(self) -> tuple[int, ...]:
-        return (await self._read("size")).numbers
+
+def check_maxsize(maxsize: object) -> int:
+    """How many items may wait in a queue. Raises TypeError for what is no number of them."""
+    try:
+        most = operator.index(maxsize)  # type: ignore[arg-type] # that is what is tried
+    except TypeError:
+        kind = type(maxsize).__name__
+        raise TypeError(
+            f"maxsize is how many items may wait in the queue, 0 for any number, not {kind} "
+            f"{maxsize!r}"
+        ) from None
+    return min(max(most, 0), MAX_INTEGER)
+
+
+def limit_wait(block: bool, timeout: float | None) -> Limit:
+    """How long to wait. Raises ValueError for a negative time, as ``queue.Queue`` does."""
+    if not block:
+        return Limit.after(0)
+    if timeout is not None and check_timeout(timeout) < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    return Limit.after(timeout)

@@ -3,12 +3,14 @@
     Cluster.value("hits") ─► SharedValue ─► SharedSession ─► coordinator
     current_cluster() ─► the same, inside a task
 
+The methods are those of ``headrace.async_shared``, which block here; see ``headrace.blocking``.
 Values travel as arguments of calls do (``headrace_services.calls``), never pickled.
 """
 
 from __future__ import annotations
 
-from headrace.shared.dicts import ABSENT, SharedDict
+from headrace.async_shared.sealing import ABSENT
+from headrace.shared.dicts import SharedDict
 from headrace.shared.events import SharedEvent
 from headrace.shared.lists import SharedList
 from headrace.shared.locks import SharedLock

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import (
     ItemsView,
-    Iterable,
     Iterator,
     KeysView,
     Mapping,
     MutableMapping,
     ValuesView,
 )
-from typing import Any, Final, Self, SupportsIndex, cast
+from typing import Any, Self, SupportsIndex
 
-from headrace.shared.batches import gather_batches
-from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
+from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, seal_number
+from headrace.batches import gather_values
+from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import DICT
-
-
-class _Absent:
-    """Stands for no value at all, where one is expected or to be put."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-#: In ``SharedDict.update_if``: the key is not there, or is not to be there any more.
-ABSENT: Final[Any] = _Absent()
-
-#: What a key may be, beside a tuple of such: they have one form each on the wire.
-KEY_TYPES = (type(None), bool, int, float, str, bytes)
 
 
 class SharedDict(SharedHandle, MutableMapping[Any, Any]):
@@ -45,23 +31,23 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
     kind = DICT
 
     def __getitem__(self, key: Any) -> Any:
-        found = self._read("get", seal_key(key)).values
+        found = self._read_now("get", seal_key(key)).values
         if not found:
             raise KeyError(key)
         return open_sealed(found[0])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._change("set", seal_key(key), seal(value))
+        self._change_now("set", seal_key(key), seal(value))
 
     def __delitem__(self, key: Any) -> None:
-        if not self._change("pop", seal_key(key)).values:
+        if not self._change_now("pop", seal_key(key)).values:
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        return bool(self._read("get", seal_key(key)).values)
+        return bool(self._read_now("get", seal_key(key)).values)
 
     def __len__(self) -> int:
-        return self._read("len").numbers[0]
+        return self._read_now("len").numbers[0]
 
     def __iter__(self) -> Iterator[Any]:
         return (open_sealed(key) for key, _ in self._read_pairs())
@@ -97,7 +83,7 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
     def pop(self, key: Any, default: Any = ABSENT) -> Any:
         """Take a key out. Returns its value, or ``default``. Raises KeyError."""
-        found = self._change("pop", seal_key(key)).values
+        found = self._change_now("pop", seal_key(key)).values
         if found:
             return open_sealed(found[0])
         if default is ABSENT:
@@ -106,26 +92,26 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
     def popitem(self) -> tuple[Any, Any]:
         """Take out what was inserted last. Raises KeyError."""
-        found = self._change("popitem").values
+        found = self._change_now("popitem").values
         if not found:
             raise KeyError("popitem(): dictionary is empty")
         return open_sealed(found[0]), open_sealed(found[1])
 
     def clear(self) -> None:
         """Take all out."""
-        self._change("clear")
+        self._change_now("clear")
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value of a key, which is put there if there is none."""
-        return open_sealed(self._change("setdefault", seal_key(key), seal(default)).values[0])
+        return open_sealed(self._change_now("setdefault", seal_key(key), seal(default)).values[0])
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Put many, together as long as they take less than 4 MiB."""
         pairs = _take_pairs(other)
         pairs.update(named)
         groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
-        for batch in gather_batches(groups):
-            self._change("set", *batch)
+        for batch in gather_values(groups):
+            self._change_now("set", *batch)
 
     def update_if(self, key: Any, expected: Any, new: Any) -> bool:
         """Put ``new`` under a key whose value equals ``expected``. Returns whether it did.
@@ -135,14 +121,14 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
         sealed_key = seal_key(key)
         values = () if new is ABSENT else (seal(new),)
         while True:
-            found = self._read("get", sealed_key).values
+            found = self._read_now("get", sealed_key).values
             if expected is ABSENT:
                 if found:
                     return False
             elif not found or open_sealed(found[0]) != expected:
                 return False
             told = (len(found), len(values))
-            if self._change("set_if", sealed_key, *found, *values, numbers=told).numbers[0]:
+            if self._change_now("set_if", sealed_key, *found, *values, numbers=told).numbers[0]:
                 return True
 
     def add(self, key: Any, amount: float | SupportsIndex = 1) -> Any:
@@ -150,12 +136,12 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
         Returns what it is now. Raises UsageError for what is no number.
         """
-        return open_sealed(self._change("add", seal_key(key), seal_number(amount)).values[0])
+        return open_sealed(self._change_now("add", seal_key(key), seal_number(amount)).values[0])
 
     def _read_pairs(self) -> Iterator[tuple[bytes, bytes]]:
         cursor = -1
         while True:
-            page = self._read("page", numbers=(cursor,))
+            page = self._read_now("page", numbers=(cursor,))
             yield from zip(page.values[::2], page.values[1::2], strict=True)
             if not page.numbers:
                 return
@@ -205,27 +191,3 @@ class _Values(ValuesView[Any]):
 def _take_pairs(other: Any) -> dict[Any, Any]:
     """What a dict can be made of, as one; of a shared dict without a call for each value."""
     return other.copy() if isinstance(other, SharedDict) else dict(other)
-
-
-def seal_key(key: Any) -> bytes:
-    """Encode a key. Raises TypeError for one of another type."""
-    _check_key(key)
-    return seal(_merge_zeros(key), "the key")
-
-
-def _merge_zeros(key: Any) -> Any:
-    """The same key without negative zeros, which are equal to others but look different."""
-    if type(key) is tuple:
-        return tuple(map(_merge_zeros, cast("Iterable[Any]", key)))
-    return abs(key) if type(key) is float and key == 0 else key
-
-
-def _check_key(key: Any) -> None:
-    if type(key) is tuple:
-        for part in cast("Iterable[Any]", key):
-            _check_key(part)
-    elif type(key) not in KEY_TYPES:
-        raise TypeError(
-            f"{key!r} cannot be a key of a shared dict: keys are numbers, strings, bytes, None, "
-            "and tuples of these"
-        )

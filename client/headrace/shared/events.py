@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from headrace.async_shared.primitives import AsyncEvent
+from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import EVENT
-from headrace_wire.timeouts import Limit
 
 
 class SharedEvent(SharedHandle):
@@ -12,21 +13,7 @@ class SharedEvent(SharedHandle):
 
     kind = EVENT
 
-    def is_set(self) -> bool:
-        """Whether it is set."""
-        return bool(self._read("is_set").numbers[0])
-
-    def set(self) -> None:
-        """Set it: who waits goes on."""
-        self._change("set")
-
-    def clear(self) -> None:
-        """Unset it."""
-        self._change("clear")
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, or for so many seconds. Returns whether it is.
-
-        False also when the coordinator was away all that time.
-        """
-        return self._read("wait", limit=Limit.after(timeout)).done
+    is_set = blocking(AsyncEvent.is_set)
+    set = blocking(AsyncEvent.set)
+    clear = blocking(AsyncEvent.clear)
+    wait = blocking(AsyncEvent.wait)

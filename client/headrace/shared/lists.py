@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from itertools import islice
 from typing import Any, Self, SupportsIndex, overload
 
-from headrace.shared.batches import gather_batches
-from headrace.shared.handle import SharedHandle, open_sealed, seal, seal_number
+from headrace.async_shared.collections import BEYOND_END, find_place, fit_place
+from headrace.async_shared.sealing import open_sealed, seal, seal_number
+from headrace.batches import gather_values
+from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import LIST, write_slice
 
 #: How often a list that does not fit into one answer is read anew because it changed meanwhile.
@@ -33,23 +35,23 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 
     def append(self, value: Any) -> None:
         """Put a value at the end."""
-        self._change("append", seal(value))
+        self._change_now("append", seal(value))
 
     def extend(self, values: Iterable[Any]) -> None:
         """Put values at the end, together as long as they take less than 4 MiB."""
         if isinstance(values, SharedList):
             values = values.copy()  # it may be this one, which has no end while it grows
-        for batch in gather_batches((seal(value),) for value in values):
-            self._change("append", *batch)
+        for batch in gather_values((seal(value),) for value in values):
+            self._change_now("append", *batch)
 
     def insert(self, index: SupportsIndex, value: Any) -> None:
         """Put a value before the one at ``index``."""
         place = min(max(operator.index(index), -sys.maxsize), sys.maxsize)
-        self._change("insert", seal(value), numbers=(place,))
+        self._change_now("insert", seal(value), numbers=(place,))
 
     def pop(self, index: SupportsIndex = -1) -> Any:
         """Take one out. Raises IndexError."""
-        answer = self._change("pop", numbers=(_fit(operator.index(index)),))
+        answer = self._change_now("pop", numbers=(fit_place(operator.index(index)),))
         if not answer.values:
             empty = answer.numbers == (0,)
             raise IndexError("pop from empty list" if empty else "pop index out of range")
@@ -58,24 +60,24 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     def remove(self, value: Any) -> None:
         """Take out the first that equals ``value``. Raises ValueError."""
         while True:
-            sealed = enumerate(self._read_range(0, None))
+            sealed = enumerate(self._read_pages())
             first = next((one for one in sealed if _equals(open_sealed(one[1]), value)), None)
             if first is None:
                 raise ValueError("list.remove(x): x not in list")
-            if self._change("pop", first[1], numbers=(first[0],)).numbers[0]:
+            if self._change_now("pop", first[1], numbers=(first[0],)).numbers[0]:
                 return
 
     def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
         """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
-        place = _fit(operator.index(index))
-        found = self._change("add", seal_number(amount), numbers=(place,)).values
+        place = fit_place(operator.index(index))
+        found = self._change_now("add", seal_number(amount), numbers=(place,)).values
         if not found:
             raise IndexError("list index out of range")
         return open_sealed(found[0])
 
     def clear(self) -> None:
         """Take all out."""
-        self._change("clear")
+        self._change_now("clear")
 
     def copy(self) -> list[Any]:
         """Its items, as a list of the program's own."""
@@ -104,7 +106,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
 
     def reverse(self) -> None:
         """Turn the order around."""
-        self._change("reverse")
+        self._change_now("reverse")
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
         """Put the items in order, as ``list.sort`` does: in this process, and then all at once.
@@ -118,15 +120,15 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             order = sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)
             packed = struct.pack(f"<{len(order)}I", *order)
             if version is not None:
-                told = self._change("reorder", packed, numbers=(version,)).numbers
+                told = self._change_now("reorder", packed, numbers=(version,)).numbers
                 if told[0]:
                     return
 
     def __len__(self) -> int:
-        return self._read("len").numbers[0]
+        return self._read_now("len").numbers[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return map(open_sealed, self._read_range(0, None))
+        return map(open_sealed, self._read_pages())
 
     def __reversed__(self) -> Iterator[Any]:
         return iter(self.copy()[::-1])
@@ -175,7 +177,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     __rmul__ = __mul__
 
     def __imul__(self, times: SupportsIndex) -> Self:
-        self._change("repeat", numbers=(min(max(_count_times(times), 0), sys.maxsize),))
+        self._change_now("repeat", numbers=(min(max(_count_times(times), 0), sys.maxsize),))
         return self
 
     @overload
@@ -184,11 +186,11 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     def __getitem__(self, index: slice) -> list[Any]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
-            answer = self._read("slice", numbers=write_slice(index))
+            answer = self._read_now("slice", numbers=write_slice(index))
             if len(answer.values) < answer.numbers[0]:
                 return self.copy()[index]
             return [open_sealed(value) for value in answer.values]
-        found = self._read("get", numbers=(find_place(index),)).values
+        found = self._read_now("get", numbers=(find_place(index),)).values
         if not found:
             raise IndexError("list index out of range")
         return open_sealed(found[0])
@@ -196,13 +198,13 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if isinstance(index, slice):
             self._set_slice(index, value)
-        elif not self._change("set", seal(value), numbers=(find_place(index),)).numbers[0]:
+        elif not self._change_now("set", seal(value), numbers=(find_place(index),)).numbers[0]:
             raise IndexError("list assignment index out of range")
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         if isinstance(index, slice):
-            self._change("cut", numbers=write_slice(index))
-        elif not self._change("pop", numbers=(find_place(index),)).values:
+            self._change_now("cut", numbers=write_slice(index))
+        elif not self._change_now("pop", numbers=(find_place(index),)).values:
             raise IndexError("list assignment index out of range")
 
     def _set_slice(self, chosen: slice, values: Iterable[Any]) -> None:
@@ -213,7 +215,7 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             refused: list[Any] = []
             refused[chosen] = values  # raises TypeError in the words of this Python
         sealed = [seal(value) for value in values]
-        told = self._change("splice", *sealed, numbers=numbers).numbers
+        told = self._change_now("splice", *sealed, numbers=numbers).numbers
         if not told[0]:
             raise ValueError(
                 f"attempt to assign sequence of size {len(sealed)} to extended slice of size "
@@ -229,43 +231,20 @@ class SharedList(SharedHandle, MutableSequence[Any]):
             found: list[bytes] = []
             versions: set[int] = set()
             while True:
-                page = self._read("page", numbers=(len(found), _END))
+                page = self._read_now("page", numbers=(len(found), BEYOND_END))
                 found += page.values
                 versions.update(page.numbers)
                 if not page.values or len(versions) > 1:
                     break
             if len(versions) == 1:
                 return found, versions.pop()
-        return list(self._read_range(0, None)), None
+        return list(self._read_pages()), None
 
-    def _read_range(self, start: int, stop: int | None) -> Iterator[bytes]:
-        end = _END if stop is None else stop
-        while start < end:
-            page = self._read("page", numbers=(start, end)).values
+    def _read_pages(self) -> Iterator[bytes]:
+        start = 0
+        while page := self._read_now("page", numbers=(start, BEYOND_END)).values:
             yield from page
             start += len(page)
-            if not page:
-                return
-
-
-#: Beyond the end of any list.
-_END = 1 << 62
-
-
-def find_place(index: Any) -> int:
-    """An index as a number. Raises the TypeError and the IndexError of a list."""
-    try:
-        place = operator.index(index)
-    except TypeError:
-        name = type(index).__name__
-        raise TypeError(f"list indices must be integers or slices, not {name}") from None
-    return _fit(place)
-
-
-def _fit(place: int) -> int:
-    if not -sys.maxsize <= place <= sys.maxsize:
-        raise IndexError("cannot fit 'int' into an index-sized integer")
-    return place
 
 
 def _take_items(other: object) -> list[Any] | None:

@@ -1,0 +1,52 @@
+"""Methods that are written once, as coroutines, for programs that wait in a thread as well.
+
+All that such a coroutine awaits are calls to the coordinator. Where those block their thread, the
+coroutine is never suspended, and runs from its beginning to its end like any function:
+
+    SharedValue.get = blocking(AsyncValue.get) ─► finish(coroutine) ─► BlockingCaller.call ─► proxy
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+Api = TypeVar("Api")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BlockingCaller(Generic[Api]):
+    """Calls methods of an API as an ``AsyncCaller`` does, and blocks the thread meanwhile."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def call(
+        self, method: Callable[Concatenate[Api, P], T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """Return the answer to a method of the API. Raises what the method does."""
+        return cast("T", getattr(self._api, method.__name__)(*arguments, **named))
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in which everything that is awaited blocks instead."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    coroutine.close()
+    raise RuntimeError("a coroutine that was to block was suspended")
+
+
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """Make a method that blocks of one that is awaited."""
+
+    def run(self: Any, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return finish(method(self, *arguments, **named))
+
+    functools.update_wrapper(run, method)
+    return run
