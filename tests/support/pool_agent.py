@@ -9,7 +9,7 @@ import sys
 
 from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Batch, Done
-from headrace_worker.pool.pool import Pool
+from support.polled_pool import Pool
 from support.pool_probe_service import LOADER
 
 method, deed, *rest = sys.argv[1:]

@@ -16,7 +16,7 @@ from headrace_worker.pool.batch import Batch, Done, Event, Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headrace_worker.pool.pool import Pool
+    from support.polled_pool import Pool
 
 #: Nothing in these tests takes longer, in seconds; a pool that is stuck fails the test.
 PATIENCE_SECONDS = 90.0

@@ -25,6 +25,7 @@ import logging
 import os
 import time
 from collections.abc import Coroutine
+from contextlib import ExitStack, closing
 from functools import partial
 
 from headrace_services.home import Home
@@ -51,6 +52,7 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
+from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
@@ -154,7 +156,10 @@ class Agent:
             self._results, info.id, info.name, holdings=holdings, on_delivered=wanted.set
         )
         async with asyncio.TaskGroup() as group:
-            with DataStore() as data, self._open_pool() as pool:
+            with ExitStack() as stack:
+                data = stack.enter_context(closing(DataStore()))
+                pool = Pool(info.slots, self._launcher, self._make_slot_settings())
+                stack.callback(pool.close, kill=True)
                 intake = LeaseIntake(
                     self._fetches,
                     holdings=holdings,
@@ -209,11 +214,9 @@ class Agent:
             await self._take_leave(reporter)
             reports.cancel()
 
-    def _open_pool(self) -> Pool:
+    def _make_slot_settings(self) -> SlotSettings:
         settings = self._settings
-        return Pool(
-            self._info.slots,
-            launcher=self._launcher,
+        return SlotSettings(
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
             permits=settings.permits,

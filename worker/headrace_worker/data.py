@@ -9,8 +9,7 @@ import os
 import time
 from collections.abc import Collection
 from functools import lru_cache
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 from msgspec import Struct
 
@@ -67,17 +66,6 @@ class DataStore:
     def __init__(self) -> None:
         self._files: dict[str, tuple[int, int]] = {}
         self._used_seconds: dict[str, float] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __contains__(self, source: str) -> bool:
         return source in self._files

@@ -16,7 +16,7 @@ def work(settings: WorkerSettings, log_level: str, on_forked: Callable[[], objec
 
     Raises UsageError for settings that make no sense here, and what keeps it from its coordinator.
     """
-    launcher = make_launcher(settings.start_method, preload=list_light_modules(settings.permits))
+    launcher = make_launcher(settings.start_method, list_light_modules(settings.permits))
     list_services()  # so that no slot has to look for them
     # First of all: slots are forked from what this process is now, and share no more with it.
     launcher.prepare()

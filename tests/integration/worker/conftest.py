@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_worker.pool.pool import Pool
+from support.polled_pool import Pool
 from support.pool_probe_service import LOADER
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from support.pool_driver import make_batch, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace_worker.pool.pool import Pool
+    from support.polled_pool import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 

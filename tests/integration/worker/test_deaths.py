@@ -11,7 +11,7 @@ import pytest
 
 from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.pool import slot_process
-from headrace_worker.pool.pool import Pool
+from support.polled_pool import Pool
 from support.pool_driver import Outcomes, collect, make_batch, run
 from support.pool_probe_service import LOADER
 

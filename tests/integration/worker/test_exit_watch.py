@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_worker.launch import exit_watch
-from headrace_worker.pool.pool import Pool
+from support.polled_pool import Pool
 from support.pool_driver import attend, make_batch, run
 from support.pool_probe_service import LOADER
 

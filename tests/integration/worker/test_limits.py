@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace_worker.pool.batch import Batch
-    from headrace_worker.pool.pool import Pool
+    from support.polled_pool import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 

@@ -20,7 +20,7 @@ from headrace_wire.errors import UsageError
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import crew, limits, slot_process
 from headrace_worker.pool.batch import Done, Event, Failed, Returned
-from headrace_worker.pool.pool import Pool
+from support.polled_pool import Pool
 from support.pool_driver import (
     PATIENCE_SECONDS,
     Outcomes,
@@ -463,7 +463,7 @@ def test_close_gives_back_what_has_no_outcome(make_pool: Callable[..., Pool]) ->
     (returned,) = pool.close(kill=True)
     assert (returned.job, returned.start, returned.stop) == ("job", 0, 10)
     with pytest.raises(ValueError, match="closed"):
-        pool.poll(0)
+        pool.take_events()
 
 
 def test_a_gentle_close_lets_a_running_task_finish(

@@ -25,9 +25,9 @@ from headrace_wire.encoding import pack
 from headrace_wire.message import decode, dump
 from headrace_wire.messages import TaskFailure
 from headrace_worker.pool.batch import Batch, Failed
-from headrace_worker.pool.pool import Pool
 from support import calls_shop
 from support.calls_shop import OutOfStockError, Point
+from support.polled_pool import Pool
 from support.pool_driver import Outcomes, run
 
 # Another test may have loaded a library with native threads, which Python 3.12 warns of.

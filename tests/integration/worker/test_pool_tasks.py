@@ -18,9 +18,9 @@ from headrace_wire.encoding import pack
 from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.pool import Pool
 from support import calls_tasks
 from support.commands import wait_until
+from support.polled_pool import Pool
 from support.pool_driver import PATIENCE_SECONDS, Outcomes, collect, run
 
 # Another test may have loaded a library with native threads, which Python 3.12 warns of.

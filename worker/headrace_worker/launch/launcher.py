@@ -32,7 +32,7 @@ from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
 from headrace_worker.slot.slot import ONE_THREAD_EACH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from multiprocessing.process import BaseProcess
 
     from headrace_worker.link.cell import Cell
@@ -60,16 +60,10 @@ class Server(Protocol):
     def wait(self) -> object: ...
 
 
-def make_launcher(
-    start_method: str, loader: str = DEFAULT_LOADER, preload: Sequence[str] = ()
-) -> Launcher:
+def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
     """Make a launcher of slots, which need these modules beside their own."""
-    modules = (
-        "headrace_worker.slot.slot",
-        "multiprocessing.util",
-        loader.partition(":")[0],
-        *preload,
-    )
+    loader = DEFAULT_LOADER.partition(":")[0]
+    modules = ("headrace_worker.slot.slot", "multiprocessing.util", loader, *preload)
     return Launcher(start_method, modules)
 
 

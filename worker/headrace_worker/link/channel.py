@@ -8,6 +8,7 @@ one slot that is stopped or swapped out does not hold up the others.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import select
 import struct
@@ -16,10 +17,10 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
-from msgspec.msgpack import Decoder
+from msgspec.msgpack import Decoder, Encoder
 
-from headrace_wire.parts import Parts, measure, pack_parts
-from headrace_worker.link.messages import PoolMessage, SlotMessage
+from headrace_wire.parts import LARGE_BYTES, Parts, measure, pack_parts
+from headrace_worker.link.messages import PoolMessage, SlotMessage, list_payloads
 
 if TYPE_CHECKING:
     import socket
@@ -36,9 +37,7 @@ KEPT_BYTES = 1 << 19
 #: What a slot sends at a time is smaller than so many bytes.
 MOST_BYTES = 1 << 29
 
-#: Parts below this size in bytes are put together before they are sent.
-SMALL_BYTES = 1 << 16
-
+_encode_small = Encoder().encode
 _pool_messages: Decoder[PoolMessage] = Decoder(PoolMessage)
 _slot_messages: Decoder[SlotMessage] = Decoder(SlotMessage)
 
@@ -48,6 +47,10 @@ def encode(message: PoolMessage | SlotMessage) -> Parts:
 
     Text that is no UTF-8, such as the name of a file, is escaped: it is for people.
     """
+    if max(map(len, list_payloads(message)), default=0) < LARGE_BYTES:
+        with contextlib.suppress(UnicodeEncodeError):
+            body = _encode_small(message)
+            return [_HEADER.pack(len(body)) + body]
     fields: object = to_builtins(message, builtin_types=(bytes,))
     first, *rest = pack_parts(fields, unicode_errors="backslashreplace")
     return [_HEADER.pack(len(first) + measure(rest)) + first, *rest]
@@ -67,7 +70,7 @@ class SlotEnd:
     def send(self, *messages: SlotMessage) -> None:
         """Send all of it; raises OSError when the pool is gone."""
         parts = chain.from_iterable(map(encode, messages))
-        for small, run in groupby(parts, lambda part: len(part) < SMALL_BYTES):
+        for small, run in groupby(parts, lambda part: len(part) < LARGE_BYTES):
             for piece in [b"".join(run)] if small else run:
                 self._link.sendall(piece)
 
@@ -135,7 +138,7 @@ class PoolEnd:
         """Send what the slot takes now."""
         try:
             while self._outgoing:
-                if len(self._outgoing) > 1 and len(self._outgoing[0]) < SMALL_BYTES:
+                if len(self._outgoing) > 1 and len(self._outgoing[0]) < LARGE_BYTES:
                     self._join_small()
                 first = self._outgoing[0]
                 sent = self._link.send(first)
@@ -192,7 +195,7 @@ class PoolEnd:
     def _join_small(self) -> None:
         parts: list[memoryview] = []
         size = 0
-        while self._outgoing and size < SMALL_BYTES and len(self._outgoing[0]) < SMALL_BYTES:
+        while self._outgoing and size < LARGE_BYTES and len(self._outgoing[0]) < LARGE_BYTES:
             parts.append(self._outgoing.popleft())
             size += len(parts[-1])
         self._outgoing.appendleft(memoryview(b"".join(parts)))

@@ -9,6 +9,8 @@ batch that one slot is sent at a time, and has a number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from headrace_worker.link.failure import Failure
@@ -121,3 +123,17 @@ class Progress(Struct, frozen=True, array_like=True, tag=9):
 
 PoolMessage = RunPiece | Retire
 SlotMessage = Ready | Loaded | TasksDone | TaskFailed | PieceStopped | Retired | Lines | Progress
+
+
+def list_payloads(message: PoolMessage | SlotMessage) -> Sequence[bytes]:
+    """List the byte strings in a message that may be large."""
+    match message:
+        case RunPiece():
+            parameters = (message.about[2],) if message.about else ()
+            return (*parameters, *(message.inputs or ()))
+        case TasksDone():
+            return (message.values,)
+        case TaskFailed():
+            return (message.failure.detail,)
+        case _:
+            return ()

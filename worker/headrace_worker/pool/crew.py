@@ -11,10 +11,10 @@ from headrace_wire.errors import HeadraceError
 from headrace_worker.pool.slot_process import SlotProcess
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
     from headrace_worker.launch.launcher import Launcher
-    from headrace_worker.pool.watcher import Watcher
     from headrace_worker.slot.slot import SlotSettings
 
 #: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
@@ -36,7 +36,7 @@ class Crew:
     """Starts, replaces and ends slots. Not thread safe.
 
     ``on_readable`` is called with a slot that has sent something or closed its end, ``on_dead``
-    with one whose process has ended; both by the watcher.
+    with one whose process has ended; both by the event loop that watches.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class Crew:
         size: int,
         launcher: Launcher,
         settings: SlotSettings,
-        watcher: Watcher,
         *,
         on_readable: Callable[[SlotProcess], object],
         on_dead: Callable[[SlotProcess], object],
@@ -57,7 +56,7 @@ class Crew:
         self._started = 0
         self._failures = 0
         self._pause_end_seconds = 0.0
-        self._watcher = watcher
+        self._loop: AbstractEventLoop | None = None
         self._on_readable = on_readable
         self._on_dead = on_dead
 
@@ -81,11 +80,11 @@ class Crew:
             self.slots.append(slot)
             self._watch(slot)
 
-    def watch_with(self, watcher: Watcher) -> None:
-        """Be called back by this watcher from now on."""
+    def watch_with(self, loop: AbstractEventLoop | None) -> None:
+        """Be called back by this event loop from now on, or by none."""
         for slot in self.slots:
             self._unwatch(slot)
-        self._watcher = watcher
+        self._loop = loop
         for slot in self.slots:
             self._watch(slot)
 
@@ -98,10 +97,10 @@ class Crew:
         slot.end.push()
         if slot.ended_seconds is None and slot.end.is_backed_up != slot.watched_for_room:
             slot.watched_for_room = slot.end.is_backed_up
-            if slot.watched_for_room:
-                self._watcher.add_writer(slot.end.fileno(), self.push, slot)
-            else:
-                self._watcher.remove_writer(slot.end.fileno())
+            if self._loop and slot.watched_for_room:
+                self._loop.add_writer(slot.end.fileno(), self.push, slot)
+            elif self._loop:
+                self._loop.remove_writer(slot.end.fileno())
 
     def note_ended(self, slot: SlotProcess) -> None:
         """Stop listening to a slot that has closed its end."""
@@ -111,8 +110,8 @@ class Crew:
 
     def note_dead(self, slot: SlotProcess) -> None:
         """Stop watching for the end of a slot, which has come."""
+        self._unwatch_exit(slot)
         slot.dead = True
-        self._watcher.remove_reader(slot.exit_fd)
 
     def bury(self, slot: SlotProcess) -> int | None:
         """Free what a dead slot leaves; gives its exit status as ``SlotProcess.bury`` does."""
@@ -156,23 +155,27 @@ class Crew:
         return slots
 
     def _watch(self, slot: SlotProcess) -> None:
+        if not self._loop:
+            return
         if slot.ended_seconds is None:
-            self._watcher.add_reader(slot.end.fileno(), self._on_readable, slot)
+            self._loop.add_reader(slot.end.fileno(), self._on_readable, slot)
             if slot.watched_for_room:
-                self._watcher.add_writer(slot.end.fileno(), self.push, slot)
+                self._loop.add_writer(slot.end.fileno(), self.push, slot)
         if not slot.dead:
-            self._watcher.add_reader(slot.exit_fd, self._on_dead, slot)
+            self._loop.add_reader(slot.exit_fd, self._on_dead, slot)
 
     def _unwatch(self, slot: SlotProcess) -> None:
-        if slot.ended_seconds is None:
-            self._unwatch_end(slot)
-        if not slot.dead:
-            self._watcher.remove_reader(slot.exit_fd)
+        self._unwatch_end(slot)
+        self._unwatch_exit(slot)
 
     def _unwatch_end(self, slot: SlotProcess) -> None:
-        self._watcher.remove_reader(slot.end.fileno())
-        if slot.watched_for_room:
-            self._watcher.remove_writer(slot.end.fileno())
+        if self._loop and slot.ended_seconds is None:
+            self._loop.remove_reader(slot.end.fileno())
+            self._loop.remove_writer(slot.end.fileno())
+
+    def _unwatch_exit(self, slot: SlotProcess) -> None:
+        if self._loop and not slot.dead:
+            self._loop.remove_reader(slot.exit_fd)
 
     def _note_failure(self, why: str) -> None:
         self._failures += 1

@@ -4,14 +4,13 @@
                 ▲                │ dead, or over a limit    │
                 └── what had ────┤                          │
                   not started    ▼                          ▼
-    poll ◄─ Failed ◄──────── Deaths         Done, Failed ◄── its messages
+    take_events ◄─ Failed ◄── Deaths        Done, Failed ◄── its messages
 
-There is no thread. What slots say is read when a ``Watcher`` calls back, and everything else
-happens inside ``take_events`` (and briefly in the other calls). An event loop that the pool is
-attached to is such a watcher: ``on_news`` is called when there may be events to take, and whoever
-runs the loop also takes them at ``due_seconds``, the next moment at which a time limit may be over.
-Without an event loop ``poll`` waits for all of that. No lock is shared with a slot, so a slot can
-die at any moment without harm to another.
+There is no thread. What slots say is read when the event loop calls back to which the pool is
+attached, and everything else happens inside ``take_events`` (and briefly in the other calls).
+``on_news`` is called when there may be events to take; whoever runs the loop also takes them at
+``due_seconds``, the next moment at which a time limit may be over. No lock is shared with a slot,
+so a slot can die at any moment without harm to another.
 
 ``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
 exit), those that are left are killed, and all are buried.
@@ -23,14 +22,11 @@ import logging
 import time
 from collections import Counter
 from math import inf
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from headrace_services.home import Home
-from headrace_services.permits import Permits
-from headrace_worker.launch.launcher import Launcher, make_launcher
-from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.link.messages import (
     Lines,
     Loaded,
@@ -43,7 +39,6 @@ from headrace_worker.link.messages import (
     TaskLine,
     TasksDone,
 )
-from headrace_worker.link.program import Program
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
@@ -51,19 +46,18 @@ from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
 from headrace_worker.pool.crew import Crew
 from headrace_worker.pool.deaths import Deaths, Describer
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
-from headrace_worker.pool.limits import LONGEST_WAIT_SECONDS, enforce_limits
+from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import Tenancy
-from headrace_worker.pool.watcher import SelectorWatcher
-from headrace_worker.slot.slot import SlotSettings
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from types import TracebackType
 
-    from headrace_worker.pool.watcher import Watcher
+    from headrace_worker.launch.launcher import Launcher
+    from headrace_worker.slot.slot import SlotSettings
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
@@ -88,65 +82,33 @@ class SlotStats(Struct, frozen=True):
 class Pool:
     """Runs tasks in ``slots`` child processes. Not thread safe.
 
-    ``loader`` names the function that finds a service, as ``module:function``; ``preload`` are
-    modules that the fork server imports beforehand; a ``launcher`` made before has the start method
-    and these already, and is closed with the pool. A slot is replaced after ``max_tasks`` tasks,
-    and when it has more than ``max_rss_bytes`` after one. ``permits`` is what services that ask for
-    it are told: nothing is allowed when not given. Tasks print to standard error, or with
-    ``task_stdout`` to standard output. ``home`` is where tasks find shared state.
-    ``program`` is what slots resemble.
-
-    Raises UsageError for an unknown start method, and for fork in a process that has threads.
+    ``launcher`` starts them, and is closed with the pool; it knows what of ``settings`` depends on
+    how they are started. Raises UsageError for fork in a process that has threads.
     """
 
-    def __init__(
-        self,
-        slots: int,
-        start_method: str = "forkserver",
-        *,
-        loader: str = DEFAULT_LOADER,
-        preload: Sequence[str] = (),
-        launcher: Launcher | None = None,
-        max_tasks: int | None = None,
-        max_rss_bytes: int | None = None,
-        permits: Permits | None = None,
-        task_stdout: bool = False,
-        home: Home | None = None,
-        program: Program | None = None,
-    ) -> None:
+    def __init__(self, slots: int, launcher: Launcher, settings: SlotSettings) -> None:
         if slots < 1:
             raise ValueError(f"a pool has at least one slot, not {slots}")
-        launcher = launcher or make_launcher(start_method, loader, preload)
-        settings = SlotSettings(
-            loader,
-            launcher.preload,
-            max_tasks,
-            max_rss_bytes,
-            forked=launcher.start_method == "fork",
-            permits=permits or Permits(),
-            task_stdout=task_stdout,
-            home=home,
-            program=program,
+        settings = replace(
+            settings, preload=launcher.preload, forked=launcher.start_method == "fork"
         )
         self._line = Line()
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
         self._events: list[Event] = []
         self._news = News()
-        self._describer = Describer(loader)
+        self._describer = Describer(settings.loader)
         self._deaths = Deaths(self._describer, OomWatch())
         self._warned = False
         self._restarts: Counter[str] = Counter()
         self._tenancy = Tenancy()
         self._due_seconds = 0.0
         self._dead: list[SlotProcess] = []
-        self._selector = SelectorWatcher()
         self._on_news: Callable[[], object] | None = None
         self._crew = Crew(
             slots,
             launcher,
             settings,
-            self._selector,
             on_readable=self._hear_slot,
             on_dead=self._note_dead,
         )
@@ -155,17 +117,6 @@ class Pool:
         except BaseException:
             self.close(kill=True)
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close(kill=True)
 
     @property
     def slots(self) -> int:
@@ -231,7 +182,7 @@ class Pool:
         return restarts
 
     def take_lines(self) -> list[TaskLine]:
-        """What tasks have logged since the last call: all that came before what was polled."""
+        """What tasks have logged since the last call, up to the events that were taken."""
         return self._news.take_lines()
 
     def list_progress(self) -> tuple[Progress, ...]:
@@ -249,7 +200,7 @@ class Pool:
         return sum(slot.rss_bytes for slot in self.stats())
 
     def submit(self, batch: Batch) -> None:
-        """Take a batch; each of its tasks comes back from ``poll`` once, unless it is cancelled."""
+        """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
         self._check_open()
         if batch.key in self._held:
             raise ValueError(f"batch {batch.key} is already held by the pool")
@@ -259,38 +210,19 @@ class Pool:
         self._line.append(Stretch(held, batch.start, batch.stop))
         self._feed()
 
-    def attach(self, watcher: Watcher, on_news: Callable[[], object]) -> None:
+    def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
         """Have an event loop watch the slots; ``on_news`` tells that there are events to take.
 
         It is called from the loop, whenever slots have said something, and maybe in vain.
         """
         self._check_open()
-        self._crew.watch_with(watcher)
+        self._crew.watch_with(loop)
         self._on_news = on_news
 
     def detach(self) -> None:
         """Have no event loop watch the slots any more."""
-        self._crew.watch_with(self._selector)
+        self._crew.watch_with(None)
         self._on_news = None
-
-    def poll(self, timeout_seconds: float | None = None) -> list[Event]:
-        """Wait for events, news of tasks, or the time limit (None: without end).
-
-        For a pool that is attached to no event loop. Raises what ``take_events`` does.
-        """
-        self._check_open()
-        end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while True:
-            wait: float | None = 0.0
-            if not (self._has_news or time.monotonic() >= end):
-                due = min(end, self._keep_going())
-                wait = None
-                if due < inf:
-                    wait = min(max(0.0, due - time.monotonic()), LONGEST_WAIT_SECONDS)
-            self._selector.wait(wait)
-            self._bury_dead()
-            if self._has_news or time.monotonic() >= end:
-                return self.take_events()
 
     def take_events(self) -> list[Event]:
         """Take what has come, without waiting, and have slots go on.
@@ -374,18 +306,13 @@ class Pool:
         """End all slots, at once or when their running task is over; gives back what is left.
 
         ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
-        result that was not polled before is lost, so its task is among those given back.
+        result that was not taken before is lost, so its task is among those given back.
         """
         unfinished = self._line.take_all()
         slots = self._crew.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
-        self._selector.close()
         for slot in slots:
             unfinished += slot.take_all()
         return self._return(unfinished)
-
-    @property
-    def _has_news(self) -> bool:
-        return bool(self._events or self._news.came)
 
     def _hear_slot(self, slot: SlotProcess) -> None:
         self._read(slot)

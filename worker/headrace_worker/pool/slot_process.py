@@ -68,7 +68,7 @@ class SlotProcess:
         self.verdict_number = 0
         self.ended_seconds: float | None = None
         self.dead = False
-        #: Whether the pool is called back when the slot can be sent more.
+        #: Whether the pool waits until the slot can be sent more.
         self.watched_for_room = False
         self.cpu_seconds = 0.0
         self.verdict_cpu_seconds = 0.0

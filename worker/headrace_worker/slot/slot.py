@@ -42,7 +42,7 @@ from headrace_worker.link.cell import (
 )
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, Failure, clip, explain
-from headrace_worker.link.loader import resolve_loader
+from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
@@ -87,7 +87,7 @@ EXIT_CUT_OFF = 71
 class SlotSettings(Struct, frozen=True):
     """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
 
-    loader: str
+    loader: str = DEFAULT_LOADER
     preload: tuple[str, ...] = ()
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
