@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.groups import Group
 from headrace.cli.options import connection_options, json_option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
@@ -16,7 +17,7 @@ from headrace_wire.messages import TaskFailure
 from headrace_wire.printing import clean_line, clean_text
 
 
-@click.group()
+@click.group(cls=Group)
 def dead() -> None:
     """Look at tasks that failed for good, and run them again."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 import click
 
-from headrace.cli.lazy import LazyGroup
+from headrace.cli.groups import LazyGroup
+from headrace.cli.jobs_in import SERVICES
 from headrace.cli.printing import explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
@@ -48,8 +50,16 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
         context.exit()
 
 
+class _Headrace(LazyGroup):
+    def suggest(self, name: str, known: Iterable[str]) -> str:
+        """The services lie one step deeper, for there are two ways to run them."""
+        if name in SERVICES:
+            return f" Did you mean 'run {name}' or 'submit {name}'?"
+        return super().suggest(name, known)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Headrace,
     commands_at=COMMANDS,
     context_settings={"help_option_names": sorted(HELP), "max_content_width": 100},
 )

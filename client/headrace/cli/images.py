@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headrace.cli.groups import Group
 from headrace.cli.kinds import PathKind
 from headrace.cli.options import Decorator, JobOptions, combine, job_options, option
 from headrace.cli.session import carry_out
@@ -75,7 +76,7 @@ picture_options = combine(
 def make_images_group(*, embedded: bool) -> click.Group:
     """The group for ``run`` (embedded) or ``submit``."""
 
-    @click.group()
+    @click.group(cls=Group)
     def images() -> None:
         """Filter and convert batches of pictures.
 

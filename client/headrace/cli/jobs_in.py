@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.lazy import LazyGroup
+from headrace.cli.groups import LazyGroup
 
 #: Where the makers of each service's commands are, and the short helps.
 SERVICES = {

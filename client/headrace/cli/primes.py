@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from headrace.cli.groups import Group
 from headrace.cli.kinds import NUMBER
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
@@ -39,7 +40,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     """The group for ``run`` (embedded) or ``submit``."""
     with_job_options = job_options(embedded=embedded)
 
-    @click.group()
+    @click.group(cls=Group)
     def primes() -> None:
         """Find, count and test primes, to 2^64 and beyond.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import asdict
 
+from headrace.cli.groups import Group
 from headrace.cli.options import connection_options, json_option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
@@ -14,7 +15,7 @@ from headrace.cli.show import format_bytes, say_table
 from headrace_wire.address import Address
 
 
-@click.group()
+@click.group(cls=Group)
 def shared() -> None:
     """Look at shared state, and delete of it."""
 

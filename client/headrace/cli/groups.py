@@ -1,0 +1,78 @@
+"""Groups of commands: they show their help when no command is named, and suggest what is near."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace_wire.bounds import quote
+from headrace_wire.errors import EXIT_USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Group(click.Group):
+    """A group that without a command is its help, with the exit code of a usage error."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True, color=ctx.color)
+            ctx.exit(EXIT_USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        known = self.list_commands(ctx)
+        if name in known or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise click.UsageError(f"No such command {quote(name)}.{self.suggest(name, known)}", ctx)
+
+    def suggest(self, name: str, known: Iterable[str]) -> str:
+        """What was probably meant, as a question; "" where nothing is near."""
+        near = [repr(one) for one in get_close_matches(name.lower(), list(known))]
+        return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+class LazyGroup(Group):
+    """A group whose commands are imported when they are called, so that ``--help`` is quick.
+
+    ``commands_at``: for each command where it is (``module:attribute``) and its short help. With
+    ``made_with`` there is a function in its place, which makes the command of these arguments.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        commands_at: Mapping[str, tuple[str, str]],
+        made_with: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self._commands_at = commands_at
+        self._made_with = made_with
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self._commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in self._commands_at:
+            return None
+        module, _, attribute = self._commands_at[cmd_name][0].partition(":")
+        found = getattr(import_module(module), attribute)
+        command: click.Command = found if self._made_with is None else found(**self._made_with)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short helps without importing anything."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._commands_at.items()])
