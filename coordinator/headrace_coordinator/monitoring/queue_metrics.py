@@ -64,7 +64,7 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
         states[job.state] += 1
         depth[service] += job.waiting + len(job.delayed)
         leased[service] += job.leased
-        age = now.monotonic - job.waiting_since if job.is_waiting() else 0.0
+        age = now.monotonic - job.waiting_since if job.waiting else 0.0
         oldest[service] = max(oldest.get(service, 0.0), age)
     yield _gauges("headrace_jobs", "Jobs by state.", "state", states)
     yield _gauges("headrace_queue_depth", "Tasks that wait.", "service", depth)

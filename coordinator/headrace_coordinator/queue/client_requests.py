@@ -6,13 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import (
-    InputsPut,
-    JobDeleted,
-    JobSubmitted,
-    ResultsDropped,
-    RunsDelivered,
-)
+from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
@@ -74,7 +68,7 @@ class Intake:
         )
         self._state.set_deadline(job, now)
         self._state.add(job)
-        self._state.emit(JobSubmitted(spec, now.at))
+        self._state.emit(events.JobSubmitted(spec, now.at))
         if spec.tasks is not None:
             job.tasks = spec.tasks
             job.sealed = True
@@ -111,8 +105,8 @@ class Intake:
         job.give_back(start, stop, 0, now.monotonic)
         job.chunks.append(start, stop, len(inputs))
         job.bytes_in += len(inputs)
-        self._state.keep(job, len(inputs))
-        self._state.emit(InputsPut(job_id, start, stop, inputs))
+        self._state.count_kept(job, len(inputs))
+        self._state.emit(events.InputsPut(job_id, start, stop, inputs))
         self._state.offer(job)
         self._state.change(job, now)
         return stop
@@ -180,8 +174,8 @@ class Intake:
                 starts.append(span.start)
                 freed += size_bytes
         if starts:
-            self._state.keep(job, -freed)
-            delivered = RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
+            self._state.count_kept(job, -freed)
+            delivered = events.RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
             self._state.emit(delivered)
 
     def delete(self, job_id: str) -> None:
@@ -194,9 +188,9 @@ class Intake:
             for data in list(job.data):
                 self.delete(data)
             self._state.stop_leases(job)
-            self._state.keep(job, -job.spool_bytes)
+            self._state.count_kept(job, -job.spool_bytes)
             self._state.forget(job)
-            self._state.emit(JobDeleted(job_id))
+            self._state.emit(events.JobDeleted(job_id))
 
     def acknowledge(self, job_id: str) -> None:
         """Drop the results of a final job: they are safe elsewhere. Raises JobStateError."""
@@ -207,10 +201,10 @@ class Intake:
             job.results_kept = False
             for start, stop in job.done:
                 job.dropped.add(start, stop)
-            self._state.keep(job, -job.result_bytes)
+            self._state.count_kept(job, -job.result_bytes)
             job.result_bytes = 0
             job.undelivered.clear()
-            self._state.emit(ResultsDropped(job_id, tuple(job.dropped)))
+            self._state.emit(events.ResultsDropped(job_id, tuple(job.dropped)))
 
     def _require_place(self, spec: JobSpec) -> None:
         """Raise UsageError where there are more jobs than the coordinator keeps in memory."""
@@ -239,7 +233,7 @@ class Intake:
     def _explain_waiting(self, job: Job) -> str:
         if self._spool.disk_problem and not job.is_final:
             return self._spool.disk_problem
-        if job.is_final or job.leases or not job.is_waiting():
+        if job.is_final or job.leases or not job.waiting:
             return ""
         if job.keeps_data:
             return "it keeps data for other jobs"
@@ -251,7 +245,7 @@ class Intake:
         if self._spool.fit(job, 1) == 0:
             return self._spool.explain()
         busy = sum(len(member.leases) for member in members)
-        return "every slot is busy with other jobs" if busy >= self._state.count_slots() else ""
+        return "every slot is busy with other jobs" if busy >= self._state.slots else ""
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:

@@ -32,11 +32,11 @@ def check_invariants(state: QueueState) -> None:
     assert listed == held == set(state.leases), "3"
     for job_id, job in state.jobs.items():
         is_run = not job.keeps_data
-        assert not (job.is_waiting() and is_run) or job_id in state.turns, f"7: {job}"
+        assert not (job.waiting and is_run) or job_id in state.turns, f"7: {job}"
         assert not job.suspects or job_id in state.suspected, f"7: {job}"
         assert not job.delayed or job_id in state.paused, f"7: {job}"
     slots = sum(member.info.slots for member in state.members.values())
-    assert state.count_slots() == slots, "7"
+    assert state.slots == slots, "7"
     expected = [job.measure_expected() for job in state.jobs.values()]
     assert state.expected_bytes == sum(size for size, _ in expected), "6"
     assert state.unknown_tasks == sum(unknown for _, unknown in expected), "6"

@@ -148,16 +148,16 @@ class Job(Struct):
 
     @property
     def waiting(self) -> int:
-        """Tasks that could be leased now."""
+        """Tasks that could be leased now, be it to a worker that holds nothing else."""
         return self.fresh.count + self.again.count + self.suspects.count
+
+    def find_leased(self) -> RangeSet:
+        """All tasks that workers hold."""
+        return RangeSet(span for lease in self.leases.values() for span in lease.held)
 
     def has_work(self) -> bool:
         """Tell whether there are tasks to lease to any worker."""
         return bool(self.fresh or self.again)
-
-    def is_waiting(self) -> bool:
-        """Tell whether there are tasks to lease, be it to a worker that holds nothing else."""
-        return bool(self.fresh or self.again or self.suspects)
 
     def take(self, most: int, max_bytes: int) -> Run:
         """Take a run of tasks that have work for any worker. There must be some.
@@ -184,7 +184,7 @@ class Job(Struct):
 
         ``lost``: the last attempt ended with their worker.
         """
-        if not self.is_waiting():
+        if not self.waiting:
             self.waiting_since = now
         if lost and attempts >= count_allowed(self.spec, LOST) - 1:
             self.suspects.add(start, stop, attempts)
@@ -209,20 +209,10 @@ class Job(Struct):
         self.delayed.remove(start, stop)
 
     def learn_seconds(self, tasks: int, busy_seconds: float) -> None:
-        """Update the running mean of seconds per task."""
-        mean = busy_seconds / tasks
-        if self.mean_seconds is None:
-            self.mean_seconds = mean
-        else:
-            self.mean_seconds += (mean - self.mean_seconds) * MEAN_WEIGHT
+        self.mean_seconds = _move_mean(self.mean_seconds, busy_seconds / tasks)
 
     def learn_bytes(self, tasks: int, size_bytes: int) -> None:
-        """Update the running mean of bytes per value."""
-        mean = size_bytes / tasks
-        if self.mean_bytes is None:
-            self.mean_bytes = mean
-        else:
-            self.mean_bytes += (mean - self.mean_bytes) * MEAN_WEIGHT
+        self.mean_bytes = _move_mean(self.mean_bytes, size_bytes / tasks)
 
     def measure_growth(self) -> float:
         """Bytes that a task's outcome adds to what is kept, as far as is known, or takes from it.
@@ -317,3 +307,7 @@ class Job(Struct):
             return min(cut, self.chunks.fit(start, cut, max_bytes)) if self.spec.carried else cut
 
         return runs.take(find_cut)
+
+
+def _move_mean(mean: float | None, newest: float) -> float:
+    return newest if mean is None else mean + (newest - mean) * MEAN_WEIGHT

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import (
-    AttemptsCounted,
-    LeaseExpired,
-    LeaseGranted,
-    OrdersGiven,
-    WorkerGone,
-    WorkerJoined,
-)
+from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.ranges import RangeSet
@@ -21,7 +14,7 @@ from headrace_coordinator.queue.runs import Run
 from headrace_coordinator.queue.schedule import (
     MAX_GRANT_BYTES,
     estimate_seconds,
-    pick_suspected,
+    rank,
     size_lease,
 )
 from headrace_coordinator.queue.spool import Spool
@@ -67,8 +60,8 @@ class Leasing:
                 services=frozenset(info.engines),
                 ordered=self._state.next_lease,
             )
-            self._state.join(member)
-            self._state.emit(WorkerJoined(info.name, info.slots))
+            self._state.add_member(member)
+            self._state.emit(events.WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
         for run in held:
             self._adopt(member, run, now)
@@ -78,11 +71,15 @@ class Leasing:
 
         Raises UnknownWorkerError.
         """
-        member = self._find_member(request.worker, now)
+        member = self._state.members.get(request.worker)
+        if member is None:
+            raise UnknownWorkerError
+        member.heard = now.monotonic
         if request.number == member.request:
             return [
                 self._state.leases[lease] for lease in member.granted if lease in self._state.leases
             ]
+        member.refused &= self._state.jobs.keys()
         self.promote_delayed(now)
         granted = self._lease_alone(member, request, now)
         if granted is None:
@@ -112,7 +109,7 @@ class Leasing:
             self._state.clearing = member.info.id
             return []
         self._state.clearing = ""
-        most = size_lease(job, request.free_slots, self._state.count_slots())
+        most = size_lease(job, request.free_slots, self._state.slots)
         run = job.take_suspects(self._spool.fit(job, most), MAX_GRANT_BYTES)
         return [self._grant(job, member, request.number, run, now, alone=True)]
 
@@ -120,10 +117,10 @@ class Leasing:
         granted: list[HeldLease] = []
         free, left = request.free_slots, MAX_GRANT_BYTES
         while free > 0 and left > 0:
-            job = self._state.turns.pick(member.services, self._find_refusals(member))
+            job = self._state.turns.pick(lambda job: self._may_take(member, job))
             if job is None:
                 break
-            most = size_lease(job, free, self._state.count_slots())
+            most = size_lease(job, free, self._state.slots)
             run = job.take(self._spool.fit(job, most), left)
             lease = self._grant(job, member, request.number, run, now)
             granted.append(lease)
@@ -174,16 +171,16 @@ class Leasing:
     def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
         """Let tasks of a lease wait again, uncharged: they were never started."""
         lease = self._state.leases.get(lease_id)
-        job = self._state.jobs.get(lease.job) if lease else None
-        if lease is None or job is None:
+        if lease is None:
             return
+        job = self._state.jobs[lease.job]
         for left, right in lease.held.overlap(start, stop):
             lease.held.remove(left, right)
             job.leased -= right - left
             job.give_back(left, right, lease.attempt - 1, now.monotonic, lost=lease.alone)
         if not lease.held:
             self._state.drop_lease(lease)
-        self._state.reckon(job)
+        self._state.count_expected(job)
         self._state.offer(job)
 
     def expire(self, now: Now) -> None:
@@ -234,29 +231,21 @@ class Leasing:
         suspected = self._state.suspected
         for job in [job for job in suspected.values() if not job.suspects]:
             del suspected[job.spec.id]
-        is_kept = self._find_refusals(member)
-        return pick_suspected(
-            (job for job in suspected.values() if not is_kept(job)), member.services
+        found = (job for job in suspected.values() if self._may_take(member, job))
+        return min(found, key=rank, default=None)
+
+    def _may_take(self, member: Member, job: Job) -> bool:
+        """Tell whether a worker may do tasks of a job now: it offers that, and there is room."""
+        return (
+            job.spec.service in member.services
+            and not self._state.is_for_others(job, member)
+            and not self._spool.holds(job)
         )
-
-    def _find_refusals(self, member: Member) -> Callable[[Job], bool]:
-        """Tell of jobs whether they are kept from a worker: refused by it, or for want of room."""
-        if member.refused:
-            member.refused &= self._state.jobs.keys()
-        return lambda job: self._state.is_for_others(job, member) or self._spool.holds(job)
-
-    def _find_member(self, worker: str, now: Now) -> Member:
-        member = self._state.members.get(worker)
-        if member is None:
-            raise UnknownWorkerError
-        member.heard = now.monotonic
-        return member
 
     def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
-            member.order_stop(run.job)
-            self._state.emit(OrdersGiven(member.info.id))
+            self._state.order_stop(member.info.id, run.job)
             return
         if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
             return
@@ -278,7 +267,7 @@ class Leasing:
         self._state.leases[lease.id] = lease
         job.leases[lease.id] = lease
         job.leased += lease.held.count
-        self._state.reckon(job)
+        self._state.count_expected(job)
         member.leases.add(lease.id)
         if job.started_at is None:
             job.started_at = now.at
@@ -314,7 +303,9 @@ class Leasing:
         self._state.note_waiting(job)
         self._state.virtual_seconds = max(self._state.virtual_seconds, job.virtual_seconds)
         waited = now.monotonic - job.waiting_since
-        self._state.emit(LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited))
+        self._state.emit(
+            events.LeaseGranted(job.spec.service, job.spec.operation, stop - start, waited)
+        )
         return lease
 
     def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
@@ -323,10 +314,8 @@ class Leasing:
             tasks = sum(self._state.leases[lease].held.count for lease in member.leases)
             for lease_id in list(member.leases):
                 self._take_back(self._state.leases[lease_id], charged=charged, now=now)
-            self._state.part(member)
-            if self._state.clearing == worker:
-                self._state.clearing = ""
-            self._state.emit(WorkerGone(worker, member.info.name, charged, tasks))
+            self._state.remove_member(member)
+            self._state.emit(events.WorkerGone(worker, member.info.name, charged, tasks))
 
     def _take_back(self, lease: HeldLease, *, charged: bool, now: Now) -> None:
         job = self._state.jobs[lease.job]
@@ -352,9 +341,9 @@ class Leasing:
             lost = charged or lease.alone
             job.give_back(start, stop, attempts, now.monotonic, lost=lost)
             if charged:
-                counted = AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
+                counted = events.AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
                 self._state.emit(counted)
         if charged:
             tasks = sum(stop - start for start, stop in held)
-            self._state.emit(LeaseExpired(job.spec.service, tasks))
+            self._state.emit(events.LeaseExpired(job.spec.service, tasks))
         self._state.offer(job)

@@ -8,25 +8,11 @@ from msgspec.structs import replace
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import (
-    AttemptFailed,
-    AttemptsCounted,
-    Counted,
-    CountersRefused,
-    InputsDropped,
-    JobChanged,
-    LinesDropped,
-    LinesLogged,
-    MomentSet,
-    OrdersGiven,
-    OutcomesDropped,
-    RunDone,
-    RunLost,
-)
+from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.job_log import LogPart, measure_lines
 from headrace_coordinator.queue.leasing import Leasing
-from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.batch import check_batch, slice_batch
@@ -58,26 +44,27 @@ class Outcomes:
         Raises ProtocolError, and then nothing of the report has been taken in.
         """
         self._check(report)
-        for logged in report.logs:
-            self._keep_lines(logged, LogPart(report.worker, report.number))
-        accepted = dropped = 0
-        for run in report.done:
-            taken = self._accept_run(run, now)
-            accepted += taken
-            dropped += run.stop - run.start - taken
-            self._credit(report.worker, run, taken)
-        for failure in report.failures:
-            taken = self._accept_failure(failure, report.worker, now)
-            accepted += taken
-            dropped += 1 - taken
-        for handed in report.returned:
-            self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
-            self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
-        if dropped:
-            self._state.emit(OutcomesDropped(dropped))
         member = self._state.members.get(report.worker)
         if member:
             member.heard = now.monotonic
+        for logged in report.logs:
+            self._keep_lines(logged, LogPart(report.worker, report.number))
+        accepted, arrived = 0, len(report.failures)
+        for run in report.done:
+            arrived += run.stop - run.start
+            taken = self._accept_run(run, now)
+            accepted += taken
+            if member:
+                member.done += taken
+                member.cpu_seconds += run.cpu_seconds
+        for failure in report.failures:
+            accepted += self._accept_failure(failure, member, now)
+        for handed in report.returned:
+            self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
+            self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
+        dropped = arrived - accepted
+        if dropped:
+            self._state.emit(events.OutcomesDropped(dropped))
         return Receipt(accepted, dropped)
 
     def withdraw(
@@ -89,7 +76,7 @@ class Outcomes:
         holds are recalled: if it returns them they are withdrawn then.
         """
         job = self._state.find(job_id)
-        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
+        leased = job.find_leased()
         withdrawn: list[int] = []
         for index in indices:
             if index in job.withdrawn:
@@ -105,12 +92,9 @@ class Outcomes:
                     self._recall(job, index, holders)
                     continue
                 for lease in holders:
-                    member = self._state.members.get(lease.worker)
-                    if member:
-                        member.order_stop(job_id, index)
-                        self._state.emit(OrdersGiven(lease.worker))
+                    self._state.order_stop(lease.worker, job_id, index)
                 self._release(job, 0, index, index + 1)
-            self._lay_down(job, index)
+            self._withdraw_task(job, index)
             withdrawn.append(index)
         if withdrawn:
             self._state.change(job, now)
@@ -130,12 +114,12 @@ class Outcomes:
             job.recalled.remove(index, index + 1)
         return tuple(index for index in indices if index in job.withdrawn)
 
-    def lose_inputs(self, job_id: str, lease_id: int, lost: DamagedError, now: Now) -> None:
+    def lose_inputs(self, lease_id: int, lost: DamagedError, now: Now) -> None:
         """Let leased tasks fail whose inputs cannot be read; others of the lease wait again."""
         lease = self._state.leases.get(lease_id)
-        job = self._state.jobs.get(job_id)
-        if lease is None or job is None:
-            return  # it was deleted or cancelled meanwhile
+        if lease is None:
+            return  # its job was deleted or cancelled meanwhile
+        job = self._state.jobs[lease.job]
         message = f"its input in the coordinator's store {lost.reason}"
         for start, stop in lease.held.overlap(lost.start, lost.stop):
             self._release(job, lease_id, start, stop)
@@ -154,14 +138,14 @@ class Outcomes:
             job.done.remove(lost.start, lost.stop)
             job.undelivered.pop(lost.start, None)
             job.result_bytes -= lost.size_bytes
-            self._state.keep(job, -lost.size_bytes)
+            self._state.count_kept(job, -lost.size_bytes)
             message = f"its value in the coordinator's store {lost.reason}"
             for index in range(lost.start, lost.stop):
                 self._state.declare_dead(job, index, ERROR, message, attempt=1)
             if job.state == SUCCEEDED:
                 job.state = FAILED
             self._state.change(job, now)
-        self._state.emit(RunLost(job_id, lost.start))
+        self._state.emit(events.RunLost(job_id, lost.start))
 
     def _note_inputless(self, job: Job, start: int, stop: int) -> None:
         """Note of tasks that are done which of them have no input any more."""
@@ -174,26 +158,26 @@ class Outcomes:
     def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
         job.recalled.add(index, index + 1)
         for lease in holders:
-            member = self._state.members.get(lease.worker)
-            if member and not member.hand_back_order:
+            member = self._state.members[lease.worker]
+            if not member.hand_back_order:
                 member.order_hand_back()
-                self._state.emit(OrdersGiven(lease.worker))
+                self._state.emit(events.OrdersGiven(lease.worker))
 
     def _withdraw_recalled(self, job_id: str, start: int, stop: int, now: Now) -> None:
         job = self._state.jobs.get(job_id)
         if job is None or not job.recalled:
             return
-        leased = RangeSet(piece for lease in job.leases.values() for piece in lease.held)
+        leased = job.find_leased()
         for left, right in job.recalled.overlap(start, stop):
             for index in range(left, right):
                 decided = job.is_final or index in job.done or index in job.dead
                 if index not in leased and not decided:
                     job.forget_waiting(index, index + 1)
-                    self._lay_down(job, index)
+                    self._withdraw_task(job, index)
             job.recalled.remove(left, right)
             self._state.change(job, now)
 
-    def _lay_down(self, job: Job, index: int) -> None:
+    def _withdraw_task(self, job: Job, index: int) -> None:
         job.withdrawn.add(index, index + 1)
         self._state.declare_dead(job, index, WITHDRAWN, "its client took it back", attempt=0)
 
@@ -204,13 +188,13 @@ class Outcomes:
                 count = check_batch(run.values)
             except ValueError as error:
                 raise ProtocolError(str(error)) from None
-            if count != run.stop - run.start or count < 1 or run.start < 0:
+            if count != run.stop - run.start or count < 1:
                 raise ProtocolError(f"{count} values arrived for tasks {run.start} to {run.stop}")
             if job and run.stop > job.tasks:
                 raise ProtocolError(f"job {run.job} has no task {run.stop - 1}")
         for failure in report.failures:
             job = self._state.jobs.get(failure.job)
-            if job and not 0 <= failure.index < job.tasks:
+            if job and failure.index >= job.tasks:
                 raise ProtocolError(f"job {failure.job} has no task {failure.index}")
 
     def _accept_run(self, run: DoneRun, now: Now) -> int:
@@ -245,9 +229,9 @@ class Outcomes:
             job.learn_bytes(stop - start, len(values))
             if job.spec.owned:
                 job.undelivered[start] = (stop, len(values))
-            self._state.keep(job, len(values))
+            self._state.count_kept(job, len(values))
             self._state.emit(
-                RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
+                events.RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
             )
             self._drop_inputs(job, start, stop)
         tasks = sum(stop - start for start, stop in pieces)
@@ -263,9 +247,9 @@ class Outcomes:
         refused = job.count(run.counters)
         if refused and not job.counters_full:
             job.counters_full = True
-            self._state.emit(CountersRefused(spec.id, refused))
+            self._state.emit(events.CountersRefused(spec.id, refused))
         grown = {name: run.counters[name] for name in run.counters if name in job.counters}
-        self._state.emit(Counted(spec.service, spec.operation, grown))
+        self._state.emit(events.Counted(spec.service, spec.operation, grown))
 
     def _keep_lines(self, logged: JobLines, part: LogPart) -> None:
         """Keep what tasks logged; a report that comes again changes nothing."""
@@ -275,38 +259,35 @@ class Outcomes:
         size_bytes = measure_lines(logged.lines)
         job.log.add(part, len(logged.lines), size_bytes)
         job.log.dropped += logged.dropped
-        self._state.emit(LinesLogged(logged.job, part, logged.lines, size_bytes))
+        self._state.emit(events.LinesLogged(logged.job, part, logged.lines, size_bytes))
         trimmed = job.log.trim()
-        self._state.events += [LinesDropped(logged.job, old) for old in trimmed]
+        self._state.events += [events.LinesDropped(logged.job, old) for old in trimmed]
         if trimmed or logged.dropped:
-            self._state.emit(JobChanged(logged.job))
+            self._state.emit(events.JobChanged(logged.job))
 
-    def _accept_failure(self, failure: TaskFailure, worker: str, now: Now) -> int:
+    def _accept_failure(self, failure: TaskFailure, member: Member | None, now: Now) -> int:
         """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.
 
         A failure reported late, when the task has gone back to waiting or to another worker, is
         not an outcome: the other attempt decides.
         """
-        job = self._state.jobs.get(failure.job)
-        lease = self._state.leases.get(failure.lease)
-        if job is None or job.is_final or lease is None or lease.job != failure.job:
+        lease, index = self._state.leases.get(failure.lease), failure.index
+        if lease is None or lease.job != failure.job or index not in lease.held:
             return 0
-        index = failure.index
-        if index not in lease.held:
-            return 0
+        job = self._state.jobs[lease.job]
         if failure.reason == REFUSED:
-            if self._pass_to_others(job, lease, index, worker, now):
+            if member and self._pass_to_others(job, lease, index, member, now):
                 return 1
             failure = replace(failure, reason=ERROR)
         self._release(job, failure.lease, index, index + 1)
         job.cpu_seconds += failure.cpu_seconds
         job.busy_seconds += failure.busy_seconds
-        self._state.emit(AttemptFailed(job.spec.service, job.spec.operation, failure.reason))
+        self._state.emit(events.AttemptFailed(job.spec.service, job.spec.operation, failure.reason))
         if lease.attempt >= count_allowed(job.spec, failure.reason):
             self._state.accept_death(job, failure)
         else:
             pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
-            counted = AttemptsCounted(
+            counted = events.AttemptsCounted(
                 failure.job, index, index + 1, lease.attempt, lost=lease.alone
             )
             self._state.emit(counted)
@@ -314,8 +295,7 @@ class Outcomes:
             self._state.paused[job.spec.id] = job
             self._leasing.promote_delayed(now)
             if job.delayed and job.delayed.first()[1] == index:
-                self._state.emit(MomentSet(job.delayed.first()[0]))
-        member = self._state.members.get(worker)
+                self._state.emit(events.MomentSet(job.delayed.first()[0]))
         if member:
             member.failed += 1
             member.cpu_seconds += failure.cpu_seconds
@@ -323,12 +303,9 @@ class Outcomes:
         return 1
 
     def _pass_to_others(
-        self, job: Job, lease: HeldLease, index: int, worker: str, now: Now
+        self, job: Job, lease: HeldLease, index: int, member: Member, now: Now
     ) -> bool:
         """Let a task wait that this worker is not allowed to do, uncharged; False: nobody may."""
-        member = self._state.members.get(worker)
-        if member is None:
-            return False
         member.refused.add(job.spec.id)
         if not self._state.is_for_others(job, member):
             return False
@@ -352,17 +329,11 @@ class Outcomes:
             job.leased -= before - holder.held.count
             if not holder.held:
                 self._state.drop_lease(holder)
-        self._state.reckon(job)
+        self._state.count_expected(job)
 
     def _drop_inputs(self, job: Job, start: int, stop: int) -> None:
         for chunk_start, chunk_stop, size_bytes in job.chunks.touching(start, stop):
             if job.done.covers(chunk_start, chunk_stop):
-                self._state.keep(job, -size_bytes)
-                self._state.emit(InputsDropped(job.spec.id, chunk_start, size_bytes))
+                self._state.count_kept(job, -size_bytes)
+                self._state.emit(events.InputsDropped(job.spec.id, chunk_start, size_bytes))
         job.chunks.forget_before(job.done.next_missing(0))
-
-    def _credit(self, worker: str, run: DoneRun, taken: int) -> None:
-        member = self._state.members.get(worker)
-        if member:
-            member.done += taken
-            member.cpu_seconds += run.cpu_seconds

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 
 from headrace_coordinator.queue.job import Job
 
@@ -57,7 +57,7 @@ class Turns:
 
     def place(self, job: Job) -> None:
         """Put a job where its turn is now."""
-        priority, virtual_seconds = _rank(job)
+        priority, virtual_seconds = rank(job)
         place = self._places.get(job.spec.id)
         if place and place[:2] == (priority, virtual_seconds):
             return
@@ -77,17 +77,14 @@ class Turns:
         if place:
             del self._order[bisect_left(self._order, place)]
 
-    def pick(self, services: Collection[str], is_kept: Callable[[Job], bool]) -> Job | None:
-        """The next job to be leased from by a worker that offers these services.
-
-        ``is_kept`` tells whether it is kept from that worker.
-        """
+    def pick(self, may_take: Callable[[Job], bool]) -> Job | None:
+        """The next job with work for any worker, of those that ``may_take`` allows."""
         found: Job | None = None
         passed: list[str] = []
         for *_, job in self._order:
-            if not job.is_waiting():
+            if not job.waiting:
                 passed.append(job.spec.id)
-            elif job.has_work() and job.spec.service in services and not is_kept(job):
+            elif job.has_work() and may_take(job):
                 found = job
                 break
         for job_id in passed:
@@ -99,13 +96,8 @@ class Turns:
 _Place = tuple[int, float, int, Job]
 
 
-def pick_suspected(jobs: Iterable[Job], services: Collection[str]) -> Job | None:
-    """A job with suspects for a worker that offers these services."""
-    found = (job for job in jobs if job.suspects and job.spec.service in services)
-    return min(found, key=_rank, default=None)
-
-
-def _rank(job: Job) -> tuple[int, float]:
+def rank(job: Job) -> tuple[int, float]:
+    """Of two jobs the one that ranks lower is next."""
     return (-job.spec.priority, job.virtual_seconds)
 
 

@@ -127,7 +127,7 @@ class Spool:
         if job.result_bytes >= limit:
             return True
         # Its client fetches nothing before all inputs are there, unless the job is owned.
-        stuck = job.is_waiting() and not job.leases and not self.fit(job, 1)
+        stuck = job.waiting > 0 and not job.leases and not self.fit(job, 1)
         return stuck and not job.spec.owned and job.spool_bytes >= limit
 
     def _measure_room(self) -> float:

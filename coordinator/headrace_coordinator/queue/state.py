@@ -46,6 +46,8 @@ class QueueState(Struct):
     suspected: dict[str, Job] = field(default_factory=dict[str, Job])
     paused: dict[str, Job] = field(default_factory=dict[str, Job])
     events: list[Event] = field(default_factory=list[Event])
+    #: Slots of all workers together.
+    slots: int = 0
     virtual_seconds: float = 0.0
     next_lease: int = 1
     #: Bytes of inputs and results that are kept for all jobs.
@@ -62,7 +64,6 @@ class QueueState(Struct):
     parameter_bytes: int = 0
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
-    _slots: int = 0
     _last_number: int = 0
 
     def find(self, job_id: str) -> Job:
@@ -91,7 +92,7 @@ class QueueState(Struct):
 
     def forget(self, job: Job) -> None:
         """Forget a job that nobody holds anything of."""
-        self.reckon(job)
+        self.count_expected(job)
         del self.jobs[job.spec.id]
         self.data_jobs -= job.keeps_data
         if owner := self.jobs.get(job.owner):
@@ -114,19 +115,16 @@ class QueueState(Struct):
         self.note_waiting(job)
         self.emit(WorkAppeared())
 
-    def join(self, member: Member) -> None:
-        """Take in a worker."""
+    def add_member(self, member: Member) -> None:
         self.members[member.info.id] = member
-        self._slots += member.info.slots
+        self.slots += member.info.slots
 
-    def part(self, member: Member) -> None:
+    def remove_member(self, member: Member) -> None:
         """Forget a worker that holds nothing."""
         del self.members[member.info.id]
-        self._slots -= member.info.slots
-
-    def count_slots(self) -> int:
-        """Slots of all workers together."""
-        return self._slots
+        self.slots -= member.info.slots
+        if self.clearing == member.info.id:
+            self.clearing = ""
 
     @property
     def may_have_work(self) -> bool:
@@ -151,34 +149,26 @@ class QueueState(Struct):
 
     def drop_lease(self, lease: HeldLease) -> None:
         """Forget a lease; what it still holds is the caller's to place."""
-        self.leases.pop(lease.id, None)
-        job = self.jobs.get(lease.job)
-        if job and job.leases.pop(lease.id, None):
-            job.leased -= lease.held.count
-            self.reckon(job)
-        member = self.members.get(lease.worker)
-        if member:
-            member.leases.discard(lease.id)
-            if lease.alone or (self.clearing == member.info.id and not member.leases):
-                self.emit(WorkAppeared())  # for this worker, which was kept from it
+        job, member = self.jobs[lease.job], self.members[lease.worker]
+        del self.leases[lease.id], job.leases[lease.id]
+        job.leased -= lease.held.count
+        self.count_expected(job)
+        member.leases.remove(lease.id)
+        if lease.alone or (self.clearing == lease.worker and not member.leases):
+            self.emit(WorkAppeared())  # for this worker, which was kept from it
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""
-        alone: dict[str, bool] = {}
-        for lease in job.leases.values():  # they may be many: each of them costs next to nothing
-            self.leases.pop(lease.id, None)
-            alone[lease.worker] = lease.alone or alone.get(lease.worker, False)
-            if member := self.members.get(lease.worker):
-                member.leases.discard(lease.id)
-        job.leases.clear()
-        job.leased = 0
-        self.reckon(job)
-        for worker, was_alone in alone.items():
-            if member := self.members.get(worker):
-                member.order_stop(job.spec.id)
-                self.emit(OrdersGiven(worker))
-                if was_alone or (self.clearing == worker and not member.leases):
-                    self.emit(WorkAppeared())  # for this worker, which was kept from it
+        leases = list(job.leases.values())
+        for lease in leases:
+            self.drop_lease(lease)
+        for worker in dict.fromkeys(lease.worker for lease in leases):
+            self.order_stop(worker, job.spec.id)
+
+    def order_stop(self, worker: str, job_id: str, index: int | None = None) -> None:
+        """Have a worker stop what it runs of a job, or one task of it."""
+        self.members[worker].order_stop(job_id, index)
+        self.emit(OrdersGiven(worker))
 
     def declare_dead(
         self,
@@ -217,7 +207,7 @@ class QueueState(Struct):
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
         job.settle(now.monotonic, now.at)
-        self.reckon(job)
+        self.count_expected(job)
         self.emit(JobChanged(job.spec.id))
 
     def end(self, job: Job, state: State, now: Now, because: str = "") -> None:
@@ -232,14 +222,14 @@ class QueueState(Struct):
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self.emit(MomentSet(job.deadline))
 
-    def keep(self, job: Job, size_bytes: int) -> None:
+    def count_kept(self, job: Job, size_bytes: int) -> None:
         """Count bytes that the store keeps for a job from now on, or, if negative, no more."""
         job.spool_bytes += size_bytes
         self.spool_bytes += size_bytes
         if size_bytes < 0:
             self.end_hold()
 
-    def reckon(self, job: Job) -> None:
+    def count_expected(self, job: Job) -> None:
         """Count what is expected of what is leased of a job, after either has changed."""
         before, unknown = job.expected_bytes, job.unknown_tasks
         job.expected_bytes, job.unknown_tasks = job.measure_expected()

@@ -156,7 +156,7 @@ class JobQueue:
                 protocol=PROTOCOL,
                 uptime_seconds=time.monotonic() - self._started,
                 workers=len(queue.state.members),
-                slots=queue.state.count_slots(),
+                slots=queue.state.slots,
                 jobs=len(queue.state.jobs) - queue.state.data_jobs,
                 store_ok=not self._ledger.problem,
                 problem=self._ledger.problem,
@@ -252,7 +252,7 @@ class JobQueue:
             lost = error
         log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
         await self._ledger.commit(
-            lambda queue, now: queue.outcomes.lose_inputs(lease.job, lease.id, lost, now), RELIEF
+            lambda queue, now: queue.outcomes.lose_inputs(lease.id, lost, now), RELIEF
         )
         return None
 

@@ -278,7 +278,7 @@ class QueueMachine(RuleBasedStateMachine):
     def final_jobs_have_nothing_left_to_do(self) -> None:
         for job in self.rig.queue.state.jobs.values():
             if job.state in FINAL_STATES:
-                assert not job.is_waiting()
+                assert not job.waiting
                 assert not job.leases
             if job.state == SUCCEEDED:
                 assert not job.dead

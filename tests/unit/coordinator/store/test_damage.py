@@ -164,7 +164,7 @@ def test_tasks_with_a_damaged_input_fail_and_the_rest_of_their_lease_waits_again
     rig.queue.state.jobs["job"].mean_seconds = 0.001
     (lease,) = rig.lease(slots=2)
     lost = DamagedError("job", 1, 3, "is damaged", LARGE)
-    rig.queue.outcomes.lose_inputs("job", lease.id, lost, rig.now)
+    rig.queue.outcomes.lose_inputs(lease.id, lost, rig.now)
     check_invariants(rig.queue.state)
     rig.write()
     status = rig.status()
