@@ -1,6 +1,6 @@
 """The ledger: one lock over the queue, and no acknowledgement before the commit.
 
-    calls ─► pending ─► flush: runs all pending transitions, writes their events in one
+    calls ─► pending ─► run: runs all pending transitions, writes their events in one
                         transaction, tells the listeners, and resumes the calls
 
 Calls come from the event loop's thread. All that are ready at the same time share a commit, and
@@ -95,7 +95,6 @@ class Ledger:
         self._on_commit = on_commit
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
-        self._flush_is_due = False
         self._unwritten: list[Event] = []
         self._listeners: list[Listener] = []
         self._clock = Clock(store.load_clock())
@@ -123,9 +122,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Result] = loop.create_future()
         self._pending.append(_Call(transition, need, waiter))
-        if not self._flush_is_due:
-            self._flush_is_due = True
-            loop.call_soon(self._flush)
+        loop.call_soon(self._run_pending)  # the first of several runs them all
         return await waiter
 
     def commit_now(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:
@@ -144,7 +141,9 @@ class Ledger:
         Its events reach the listeners at once and the store with the next commit.
         """
         with self._lock:
-            queue = self._require_queue()
+            queue = self._queue
+            if queue is None:
+                raise StoreError(self.problem)
             try:
                 answer = transition(queue, self.now())
             finally:
@@ -188,10 +187,6 @@ class Ledger:
             self.store.sweep()
             return self.store.has_doomed_rows
 
-    def _flush(self) -> None:
-        self._flush_is_due = False
-        self._run_pending()
-
     def _run_pending(self) -> None:
         """Run and commit what waits, and resume the calls."""
         calls: list[_Call] = []
@@ -230,13 +225,11 @@ class Ledger:
         calls += group
         if queue is None:
             return
-        events = queue.state.drain_events()
-        late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
-        removals = self.store.has_due_removals(now.monotonic)
-        if not events and not self._unwritten and not late and not removals:
+        untold = queue.state.drain_events()
+        events = [*self._unwritten, *untold]
+        is_late = now.monotonic - self._clock_stored > CLOCK_SECONDS and queue.state.jobs
+        if not (events or is_late or self.store.has_due_removals(now.monotonic)):
             return
-        events = [*self._unwritten, *events]
-        told = len(self._unwritten)
         small = all(call.error or not call.need.floors for call in group)
         try:
             self.store.write(events, queue.state.jobs, now.monotonic, reserve=small)
@@ -260,7 +253,7 @@ class Ledger:
         self._clock_stored = now.monotonic
         self.commits += 1
         self._on_commit(time.monotonic() - started)
-        self._tell(events[told:])
+        self._tell(untold)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:
         """Why a change is not even tried; "" if it is. It comes with others of so many bytes."""
@@ -275,17 +268,12 @@ class Ledger:
 
     def _deliver_again(self, events: Sequence[Event]) -> None:
         """Note once more what clients have: they say so only once."""
-        queue = self._queue
-        if queue is None:
-            return
+        jobs = self._queue.state.jobs if self._queue else {}
         for event in events:
-            if isinstance(event, RunsDelivered) and (job := queue.state.jobs.get(event.job)):
-                spans = [
-                    Span(start, job.undelivered[start][0])
-                    for start in event.starts
-                    if start in job.undelivered
-                ]
-                queue.intake.deliver(event.job, spans, self.now())
+            if isinstance(event, RunsDelivered) and self._queue and event.job in jobs:
+                kept = jobs[event.job].undelivered
+                spans = [Span(start, kept[start][0]) for start in event.starts if start in kept]
+                self._queue.intake.deliver(event.job, spans, self.now())
 
     def _start_over(self, calls: list[_Call], error: HeadraceError) -> None:
         for call in calls:
@@ -298,19 +286,13 @@ class Ledger:
             self._note_problem(problem.message)
 
     def _restore(self) -> Queue:
-        first_lease = secrets.randbits(42) << 20
-        queue = Queue(self._rules, first_lease)
+        queue = Queue(self._rules, first_lease=secrets.randbits(42) << 20)
         now = self.now()
         for job, attempted in self.store.load():
             queue.restore(job, attempted, now)
         queue.shared.restore(self.store.load_shared(), now)
         queue.state.drain_events()
         return queue
-
-    def _require_queue(self) -> Queue:
-        if self._queue is None:
-            raise StoreError(self.problem)
-        return self._queue
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:

@@ -15,9 +15,7 @@ import time
 from collections.abc import Sequence
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, MomentSet
-from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.errors import StoreError
 
@@ -81,28 +79,19 @@ class Ticker:
             self._arm()  # the coordinator's own clock stood still meanwhile
             return
         self._moment = math.inf  # what is due next is said below, or by an event of this tick
-        deadline: float | None = None
+        deadline = math.inf
         try:
-            self._look_after_store()
+            if time.monotonic() >= self._next_care:
+                self._next_care = time.monotonic() + CARE_SECONDS
+                self._ledger.compact()
+                self._ledger.mend()
             self._ledger.commit_now(lambda queue, now: queue.tick(now), RELIEF)
-            deadline = self._ledger.observe(_find_deadline)
+            deadline = self._ledger.observe(lambda queue, _: queue.next_deadline())
         except StoreError as error:  # the ledger has said so, and /readyz says it
             log.debug("%s", error)
         except Exception:
             log.exception("the ticker failed once")
         now = self._ledger.now().monotonic
         self._earliest = now + SHORTEST_TICK_SECONDS
-        self._moment = min(self._moment, now + LONGEST_TICK_SECONDS)
-        if deadline is not None:
-            self._moment = min(self._moment, deadline)
+        self._moment = min(self._moment, deadline, now + LONGEST_TICK_SECONDS)
         self._arm()
-
-    def _look_after_store(self) -> None:
-        if time.monotonic() >= self._next_care:
-            self._next_care = time.monotonic() + CARE_SECONDS
-            self._ledger.compact()
-            self._ledger.mend()
-
-
-def _find_deadline(queue: Queue, _: Now) -> float | None:
-    return queue.next_deadline()

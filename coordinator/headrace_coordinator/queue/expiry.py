@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import Intake
 from headrace_coordinator.queue.events import JobExpired
@@ -35,13 +37,13 @@ class Expiry:
                 because = f"its deadline of {job.spec.deadline_seconds:g} s passed"
                 self._state.end(job, FAILED, now, because)
 
-    def next_deadline(self) -> float | None:
-        """The monotonic time at which something is due next; None for never."""
-        return min(map(self._find_deadline, self._state.jobs.values()), default=None)
+    def next_deadline(self) -> float:
+        """The monotonic time at which something is due next; infinity for never."""
+        return min(map(self._find_deadline, self._state.jobs.values()), default=inf)
 
     def _find_deadline(self, job: Job) -> float:
         """When something is due for a job; infinity for never."""
-        deadline = float("inf") if job.deadline is None else job.deadline
+        deadline = inf if job.deadline is None else job.deadline
         if job.ended is not None:
             deadline = max(job.ended, job.heard) + self._result_ttl_seconds
         return min(deadline, job.heard + ABANDONED_SECONDS) if _has_owner(job) else deadline

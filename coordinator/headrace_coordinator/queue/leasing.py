@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
@@ -201,11 +202,11 @@ class Leasing:
                 del self._state.paused[job.spec.id]
             self._state.offer(job)
 
-    def next_deadline(self) -> float | None:
-        """The monotonic time at which a lease or a pause ends next; None for never."""
+    def next_deadline(self) -> float:
+        """The monotonic time at which a lease or a pause ends next; infinity for never."""
         deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
         deadlines += [job.delayed.first()[0] for job in self._state.paused.values() if job.delayed]
-        return min(deadlines, default=None)
+        return min(deadlines, default=inf)
 
     def statuses(self, now: Now) -> list[WorkerStatus]:
         """Every worker, in the order of their names."""

@@ -13,6 +13,7 @@ Not thread safe: the ledger calls it under its lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import Intake
@@ -80,11 +81,11 @@ class Queue:
         self.expiry.apply(now)
         self.shared.tick(now)
 
-    def next_deadline(self) -> float | None:
-        """The monotonic time of the next thing that time alone brings about; None for nothing."""
-        deadlines = (
+    def next_deadline(self) -> float:
+        """The monotonic time of the next thing that time alone brings about; infinity for none."""
+        shared = self.shared.next_deadline()
+        return min(
             self.leasing.next_deadline(),
             self.expiry.next_deadline(),
-            self.shared.next_deadline(),
+            inf if shared is None else shared,
         )
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)

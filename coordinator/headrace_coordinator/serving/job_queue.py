@@ -5,11 +5,9 @@ Methods that wait, for a commit or for something to happen, are coroutines.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from functools import partial
 from math import inf
 from typing import TypeVar
 
@@ -20,9 +18,9 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_job_topic, name_orders_topic
-from headrace_coordinator.serving.wake import Waiters
+from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, Need, measure_intake
-from headrace_wire.api import JOBS_PER_PAGE, MAX_WAIT_SECONDS
+from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
 from headrace_wire.messages import (
@@ -129,8 +127,7 @@ class JobQueue:
         withdrawn: list[int] = []
         for place in range(0, len(indices), WITHDRAWN_AT_ONCE):  # others get their turn between
             some = indices[place : place + WITHDRAWN_AT_ONCE]
-            withdrawn += await self._ledger.commit(partial(_withdraw, job, some, kill), RELIEF)
-            await asyncio.sleep(0)
+            withdrawn += await self._withdraw_some(job, some, kill=kill)
         if kill or len(withdrawn) == len(indices):
             return tuple(withdrawn)
         while await self._waiters.wait(topic, version, deadline):
@@ -175,7 +172,7 @@ class JobQueue:
             jobs = queue.state.jobs
             return [(lease, jobs[lease.job].spec) for lease in held], queue.state.may_have_work
 
-        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
+        deadline = find_deadline(request.wait_seconds)
         while True:
             version = self._waiters.version(WORK)
             if self._ledger.may_lease:
@@ -194,19 +191,26 @@ class JobQueue:
                 return Grant(())
 
     async def heartbeat(self, beat: Heartbeat) -> Orders:
-        topic = name_orders_topic(beat.worker)
-        deadline = time.monotonic() + min(beat.wait_seconds, MAX_WAIT_SECONDS)
+        async def look() -> Orders:
+            return self._ledger.observe(lambda queue, _: queue.leasing.take_orders(beat.worker))
+
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
-        while True:
-            version = self._waiters.version(topic)
-            orders = self._ledger.observe(lambda queue, _: queue.leasing.take_orders(beat.worker))
-            if orders.number > beat.orders or not orders.known:
-                return orders
-            if not await self._waiters.wait(topic, version, deadline):
-                return orders
+        return await self._waiters.poll(
+            name_orders_topic(beat.worker),
+            find_deadline(beat.wait_seconds),
+            look,
+            lambda orders: orders.number > beat.orders or not orders.known,
+        )
 
     async def leave(self, worker: str) -> None:
         await self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
+
+    async def _withdraw_some(
+        self, job: str, indices: Sequence[int], *, kill: bool
+    ) -> tuple[int, ...]:
+        return await self._ledger.commit(
+            lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now), RELIEF
+        )
 
     async def _commit_with_room(self, transition: Transition[Result], need: Need) -> Result:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""
@@ -245,9 +249,8 @@ class JobQueue:
         return tuple(filled)
 
     async def _read_inputs(self, lease: HeldLease) -> tuple[bytes, ...] | None:
-        reader = self._ledger.store.reader
         try:
-            return reader.read_inputs(lease.job, lease.start, lease.stop)
+            return self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
         except DamagedError as error:
             lost = error
         log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
@@ -255,13 +258,3 @@ class JobQueue:
             lambda queue, now: queue.outcomes.lose_inputs(lease.id, lost, now), RELIEF
         )
         return None
-
-
-def _withdraw(
-    job: str,
-    indices: Sequence[int],
-    kill: bool,
-    queue: Queue,
-    now: Now,
-) -> tuple[int, ...]:
-    return queue.outcomes.withdraw(job, indices, kill=kill, now=now)

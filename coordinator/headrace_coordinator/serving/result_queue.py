@@ -18,9 +18,8 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.serving.topics import name_job_topic, name_log_topic
-from headrace_coordinator.serving.wake import Waiters
+from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
-from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import JobStateError
 from headrace_wire.messages import (
     Collected,
@@ -76,53 +75,50 @@ class ResultQueue:
 
     async def fetch(self, request: FetchRequest) -> Fetched:
         why: str | None = None
-        topic = name_job_topic(request.job)
-        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
-        while True:
-            version = self._waiters.version(topic)
-            fetched = await self._read(request.job, partial(self._look, request))
-            moved = fetched.status.done + fetched.status.failed != request.seen
-            if fetched.runs or fetched.complete or moved:
-                return fetched
+
+        def is_news(fetched: Fetched) -> bool:
+            nonlocal why
             why, before = fetched.status.waiting_for, why
-            if why and before == "":  # something to be told
-                return fetched
-            if not await self._waiters.wait(topic, version, deadline):
-                return fetched
+            has_moved = fetched.status.done + fetched.status.failed != request.seen
+            has_stopped = bool(why) and before == ""
+            return bool(fetched.runs) or fetched.complete or has_moved or has_stopped
+
+        return await self._waiters.poll(
+            name_job_topic(request.job),
+            find_deadline(request.wait_seconds),
+            partial(self._read, request.job, partial(self._look, request)),
+            is_news,
+        )
 
     async def collect(self, request: CollectRequest) -> Collected:
         topic = name_job_topic(request.job)
-        begun = time.monotonic()
-        deadline = begun + min(request.wait_seconds, MAX_WAIT_SECONDS)
-        gathered = min(deadline, begun + request.gather_seconds)
+        deadline = find_deadline(request.wait_seconds)
+        gathered = min(deadline, time.monotonic() + request.gather_seconds)
         self._ledger.observe(
             lambda queue, now: queue.intake.deliver(request.job, request.delivered, now)
         )
-        while True:
+        version = self._waiters.version(topic)
+        while self._may_gather(request, gathered):
+            await self._waiters.wait(topic, version, gathered)
             version = self._waiters.version(topic)
-            if self._may_gather(request, gathered):
-                await self._waiters.wait(topic, version, gathered)
-                continue
-            collected = await self._read(request.job, partial(self._look_at_outcomes, request))
-            if collected.runs or collected.failures or collected.complete:
-                return collected
-            if not await self._waiters.wait(topic, version, deadline):
-                return collected
+        return await self._waiters.poll(
+            topic,
+            deadline,
+            partial(self._read, request.job, partial(self._look_at_outcomes, request)),
+            lambda found: bool(found.runs or found.failures or found.complete),
+        )
 
     def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
 
     async def logs(self, request: LogRequest) -> LogPage:
-        topic = name_log_topic(request.job)
-        deadline = time.monotonic() + min(request.wait_seconds, MAX_WAIT_SECONDS)
-        while True:
-            version = self._waiters.version(topic)
-            page = self._look_at_log(request)
-            if page.lines or page.complete:
-                return page
-            if not await self._waiters.wait(topic, version, deadline):
-                return page
+        return await self._waiters.poll(
+            name_log_topic(request.job),
+            find_deadline(request.wait_seconds),
+            partial(self._look_at_log, request),
+            lambda page: bool(page.lines or page.complete),
+        )
 
     async def acknowledge(self, job: str) -> None:
         await self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
@@ -133,9 +129,13 @@ class ResultQueue:
             try:
                 return look()
             except DamagedError as error:
-                lost = error
-            log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
-            await self._ledger.commit(partial(_lose_results, job, lost), RELIEF)
+                await self._lose_results(job, error)
+
+    async def _lose_results(self, job: str, lost: DamagedError) -> None:
+        log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
+        await self._ledger.commit(
+            lambda queue, now: queue.outcomes.lose_results(job, lost, now), RELIEF
+        )
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
         """Tell whether more results should come before there is an answer."""
@@ -148,9 +148,7 @@ class ResultQueue:
 
     def _look_at_outcomes(self, request: CollectRequest) -> Collected:
         def look(queue: Queue, now: Now) -> tuple[bool, bool, RangeSet]:
-            job = queue.state.find(request.job)
-            job.heard = now.monotonic
-            _require_results(job)
+            job = _find_results(queue, request.job, now)
             # A copy, because it is read outside of the lock.
             return job.is_final, bool(job.dead), RangeSet(job.dropped)
 
@@ -169,7 +167,7 @@ class ResultQueue:
             complete=final and not found and not failures,
         )
 
-    def _look_at_log(self, request: LogRequest) -> LogPage:
+    async def _look_at_log(self, request: LogRequest) -> LogPage:
         def look(queue: Queue, _: Now) -> tuple[bool, int]:
             job = queue.state.find(request.job)
             return job.is_final, job.log.dropped
@@ -181,9 +179,7 @@ class ResultQueue:
 
     def _look(self, request: FetchRequest) -> Fetched:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
-            job = queue.state.find(request.job)
-            job.heard = now.monotonic
-            _require_results(job)
+            job = _find_results(queue, request.job, now)
             status = queue.intake.status(request.job, now, with_parameters=not request.known)
             # A copy, because it is read outside of the lock. Who takes values as they come passes
             # nothing over, nor does who asks for those of a final job: what is missing there will
@@ -205,13 +201,12 @@ class ResultQueue:
         return Fetched(status, tuple(runs), cursor, final and not found)
 
 
-def _lose_results(job: str, lost: DamagedError, queue: Queue, now: Now) -> None:
-    queue.outcomes.lose_results(job, lost, now)
-
-
-def _require_results(job: Job) -> None:
-    """Raise JobStateError where the results of a job are kept no more."""
+def _find_results(queue: Queue, job_id: str, now: Now) -> Job:
+    """The job whose results its client asks for. Raises JobStateError: they are kept no more."""
+    job = queue.state.find(job_id)
+    job.heard = now.monotonic
     if not job.results_kept:
         raise JobStateError(
-            f"the results of job {job.spec.id} were delivered and dropped: submit it again"
+            f"the results of job {job_id} were delivered and dropped: submit it again"
         )
+    return job

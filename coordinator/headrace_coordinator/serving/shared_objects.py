@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -10,9 +9,9 @@ from msgspec.structs import replace
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.serving.topics import name_shared_topic
-from headrace_coordinator.serving.wake import Waiters
+from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF
-from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE
+from headrace_wire.api import NAMES_PER_PAGE
 from headrace_wire.shared import (
     LOCK,
     SharedAnswer,
@@ -71,8 +70,7 @@ class SharedObjects:
         self, call: SharedCall, attempt: Callable[[], Awaitable[SharedAnswer]]
     ) -> SharedAnswer:
         """Try until it is done or the wait is over."""
-        topic = name_shared_topic(call.name)
-        deadline = time.monotonic() + min(call.wait_seconds, MAX_WAIT_SECONDS)
+        topic, deadline = name_shared_topic(call.name), find_deadline(call.wait_seconds)
         version = self._waiters.version(topic)
         answer = await attempt()
         if answer.done or call.wait_seconds <= 0:

@@ -4,29 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headrace_coordinator.queue.events import (
-    Event,
-    InputsDropped,
-    JobChanged,
-    JobDeleted,
-    LinesLogged,
-    OrdersGiven,
-    ResultsDropped,
-    RoomAppeared,
-    RunDone,
-    RunsDelivered,
-    WorkAppeared,
-    WorkerGone,
-    WorkHeld,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.wake import Waiters
-from headrace_coordinator.shared.events import (
-    SharedDeleted,
-    SharedItemHeld,
-    SharedItemKept,
-    SharedItemsDropped,
-    SharedKept,
-)
+from headrace_coordinator.shared import events as shared
 
 #: Topic that is rung when tasks can be leased again.
 WORK = "work"
@@ -55,33 +36,43 @@ def name_shared_topic(name: str) -> str:
     return f"shared {name}"
 
 
-def wake_waiters(waiters: Waiters, events: Sequence[Event]) -> None:
+def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
     """Wake the calls that wait for what has happened."""
     topics: dict[str, None] = {}
     forgotten: list[str] = []
-    for event in events:
+    for event in happened:
         match event:
-            case WorkAppeared():
+            case events.WorkAppeared():
                 topics[WORK] = None
-            case OrdersGiven():
+            case events.OrdersGiven():
                 topics[name_orders_topic(event.worker)] = None
-            case JobChanged():
+            case events.JobChanged():
                 topics[name_job_topic(event.job)] = None
                 topics[name_log_topic(event.job)] = None  # it may have ended
-            case RunDone() | WorkHeld():
+            case events.RunDone() | events.WorkHeld():
                 topics[name_job_topic(event.job)] = None
-            case LinesLogged():
+            case events.LinesLogged():
                 topics[name_log_topic(event.job)] = None
-            case SharedKept() | SharedItemKept() | SharedItemHeld() | SharedItemsDropped():
+            case (
+                shared.SharedKept()
+                | shared.SharedItemKept()
+                | shared.SharedItemHeld()
+                | shared.SharedItemsDropped()
+            ):
                 topics[name_shared_topic(event.name)] = None
-            case SharedDeleted():
+            case shared.SharedDeleted():
                 forgotten.append(name_shared_topic(event.name))
-            case InputsDropped() | ResultsDropped() | RunsDelivered() | RoomAppeared():
+            case (
+                events.InputsDropped()
+                | events.ResultsDropped()
+                | events.RunsDelivered()
+                | events.RoomAppeared()
+            ):
                 topics[SPOOL] = None
-            case JobDeleted():
+            case events.JobDeleted():
                 topics[SPOOL] = None
                 forgotten += [name_job_topic(event.job), name_log_topic(event.job)]
-            case WorkerGone():
+            case events.WorkerGone():
                 forgotten.append(name_orders_topic(event.worker))
             case _:
                 pass  # for the store and for metrics

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+from headrace_wire.api import MAX_WAIT_SECONDS
+
+Found = TypeVar("Found")
 
 #: A call that waits; its result says whether the topic was rung.
 Waiter: TypeAlias = "asyncio.Future[bool]"
@@ -42,7 +47,7 @@ class Waiters:
         self._rings += 1
         self._versions[topic] = self._rings
         for waiter in self._waiting.pop(topic, ()):
-            _wake(waiter, rung=True)
+            _wake(waiter, True)
 
     def ring_for_one(self, topic: str) -> None:
         """Wake who has waited longest for a topic, and who calls ``pass_on`` if there is more."""
@@ -77,7 +82,7 @@ class Waiters:
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(topic, {})[waiter] = version
         seconds = max(0.0, deadline - time.monotonic())
-        timer = waiter.get_loop().call_later(seconds, _expire, waiter)
+        timer = waiter.get_loop().call_later(seconds, _wake, waiter, False)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -88,12 +93,26 @@ class Waiters:
             timer.cancel()
             self._leave(topic, waiter)
 
+    async def poll(
+        self,
+        topic: str,
+        deadline: float,
+        look: Callable[[], Awaitable[Found]],
+        is_news: Callable[[Found], bool],
+    ) -> Found:
+        """Look until there is news, each time that a topic is rung. Returns what was seen last."""
+        while True:
+            version = self.version(topic)
+            found = await look()
+            if is_news(found) or not await self.wait(topic, version, deadline):
+                return found
+
     def close(self) -> None:
         """Wake everybody; nobody waits here any more."""
         self._closed = True
         for waiting in self._waiting.values():
             for waiter in waiting:
-                _wake(waiter, rung=False)
+                _wake(waiter, False)
         self._waiting.clear()
 
     def count_waiters(self, topic: str) -> int:
@@ -101,17 +120,17 @@ class Waiters:
         return len(self._waiting.get(topic, ()))
 
     def _leave(self, topic: str, waiter: Waiter) -> None:
-        waiting = self._waiting.get(topic)
-        if waiting is not None:
-            waiting.pop(waiter, None)
-            if not waiting:
-                del self._waiting[topic]
+        waiting = self._waiting.get(topic, {})
+        waiting.pop(waiter, None)
+        if not waiting:
+            self._waiting.pop(topic, None)
 
 
-def _wake(waiter: Waiter, *, rung: bool) -> None:
+def find_deadline(wait_seconds: float) -> float:
+    """The monotonic time until which a call waits that asks for this long."""
+    return time.monotonic() + min(wait_seconds, MAX_WAIT_SECONDS)
+
+
+def _wake(waiter: Waiter, rung: bool) -> None:
     if not waiter.done():
         waiter.set_result(rung)
-
-
-def _expire(waiter: Waiter) -> None:
-    _wake(waiter, rung=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -26,7 +27,7 @@ class LedgerDouble:
     def __init__(self) -> None:
         self.ticks: list[float] = []
         self.ticked = asyncio.Event()
-        self.deadline: float | None = None
+        self.deadline = math.inf
         self.late_seconds = 0.0
         self.on_tick: Callable[[], None] = lambda: None
 
@@ -44,7 +45,7 @@ class LedgerDouble:
         self.ticked.set()
         self.on_tick()
 
-    def observe(self, _: Any) -> float | None:
+    def observe(self, _: Any) -> float:
         return self.deadline
 
     async def wait(self) -> float:
@@ -73,7 +74,7 @@ async def test_it_ticks_at_the_deadline() -> None:
     ledger.deadline = time.monotonic() + 0.05
     deadline = ledger.deadline
     await ledger.wait()
-    ledger.deadline = None
+    ledger.deadline = math.inf
     assert await ledger.wait() >= deadline
     ticking.stop()
 
