@@ -17,33 +17,24 @@ import asyncio
 import time
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
+from headrace_wire.attempts import Attempts
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
-from headrace_wire.connection import measure_handshake
-from headrace_wire.errors import (
-    ClosedError,
-    HeadraceError,
-    ProtocolError,
-    UnexpectedAnswerError,
-    UnreachableError,
-)
+from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
+from headrace_wire.errors import ClosedError, UnreachableError
+from headrace_wire.framing import Body
 from headrace_wire.greeting import explain_refusal, greet
-from headrace_wire.handshake import answer_challenge, deliver_challenge
+from headrace_wire.handshake import prove_both
 from headrace_wire.parts import Parts
-from headrace_wire.pauses import draw_pauses
-from headrace_wire.signature import Signature, read_signatures
+from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, open_stream
-from headrace_wire.timeouts import LOOK_SECONDS, find_limit, shorten_waits
 
 Api = TypeVar("Api")
 Arguments = ParamSpec("Arguments")
 Given = TypeVar("Given")
-
-#: Connections of one caller that are kept for the next calls.
-IDLE_CONNECTIONS = 16
 
 
 class AsyncCaller(Generic[Api]):
@@ -94,29 +85,20 @@ class AsyncCaller(Generic[Api]):
         assert not named, "the wire knows arguments by their places"
         name = method.__name__
         signature = self._signatures[name]
-        limit = find_limit()
-        until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
-        pauses = draw_pauses(self._patience_seconds)
-        lost = False
+        attempts = Attempts(self._patience_seconds)
         while True:
             self._check_open()
-            told = arguments if limit is None else shorten_waits(arguments, limit)
-            request = encode_call(self._name, name, signature.arguments(*told))
+            message = signature.arguments(*attempts.shorten(arguments))
             try:
-                given: Given = await self._try(request, signature, until)
+                frame = await self._try(encode_call(self._name, name, message), attempts.until)
             except UnreachableError as error:
                 self._check_open()
-                pause = next(pauses, None)
+                pause = attempts.find_pause()
                 if pause is None:
                     raise
-                if limit is not None:
-                    # What was lost at first may be a connection from before a restart.
-                    if limit.is_over and lost:
-                        raise
-                    pause = limit.measure_left(pause)
-                lost = True
                 self._on_lost(error)
             else:
+                given: Given = decode_answer(signature, frame)
                 return given
             await asyncio.sleep(pause)
 
@@ -133,26 +115,17 @@ class AsyncCaller(Generic[Api]):
         if self._is_closed:
             raise ClosedError
 
-    async def _try(self, request: Parts, signature: Signature, until: float | None) -> Any:
+    async def _try(self, request: Parts, until: float | None) -> Body:
         """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
-        not over at the monotonic moment ``until``; UnexpectedAnswerError for an answer that is
-        none, and what the answer says.
+        not over at the monotonic moment ``until``; and what the greeting raises.
         """
-        if until is None:
-            return await self._exchange(request, signature, None)
-        try:
-            async with asyncio.timeout(until - time.monotonic()):
-                return await self._exchange(request, signature, until)
-        except TimeoutError as error:
-            raise explain_loss(self._address, error) from None
-
-    async def _exchange(self, request: Parts, signature: Signature, until: float | None) -> Any:
         stream: FrameStream | None = None
         try:
-            stream = self._take_idle() or await self._connect(until)
-            stream.stall_seconds = self.answer_seconds
-            await stream.send(request)
-            frame = await stream.receive()
+            async with asyncio.timeout(None if until is None else until - time.monotonic()):
+                stream = self._take_idle() or await self._connect(until)
+                stream.stall_seconds = self.answer_seconds
+                await stream.send(request)
+                frame = await stream.receive()
         except (EOFError, OSError) as error:
             self._drop(stream)
             self._drop_idle()  # they have gone the same way, or will have
@@ -160,17 +133,8 @@ class AsyncCaller(Generic[Api]):
         except BaseException:
             self._drop(stream)
             raise
-        try:
-            answer = decode_answer(signature, frame)
-        except ProtocolError as error:
-            self._drop(stream)
-            # What both sides agreed on when they met is not in question any more.
-            raise UnexpectedAnswerError(error.message) from None
-        except HeadraceError:
-            self._leave(stream)  # an answer like any other
-            raise
         self._leave(stream)
-        return answer
+        return frame
 
     def _take_idle(self) -> FrameStream | None:
         while self._idle:
@@ -187,8 +151,7 @@ class AsyncCaller(Generic[Api]):
         try:
             try:
                 async with asyncio.timeout(measure_handshake(until)):
-                    await stream.follow(answer_challenge(self._key))
-                    await stream.follow(deliver_challenge(self._key))
+                    await stream.follow(prove_both(self._key))
             except (AuthenticationError, EOFError, OSError) as error:
                 raise explain_refusal(self._address, error) from None
             async with asyncio.timeout(measure_handshake(until)):

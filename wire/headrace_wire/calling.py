@@ -17,7 +17,12 @@ from headrace_wire import greeting
 from headrace_wire.address import Address
 from headrace_wire.connection import MsgpackConnection, check_frame, measure_handshake
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.errors import (
+    HeadraceError,
+    ProtocolError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.greeting import NO_ANSWER, read_answer
 from headrace_wire.message import REFUSALS, Message, Packed, decode, decode_trusted
@@ -105,16 +110,21 @@ def encode_error(error: HeadraceError) -> Parts:
 
 
 def decode_answer(signature: Signature, frame: Packed) -> Any:
-    """What a method returned. Raises what it raised, and ProtocolError for what is no answer."""
+    """What a method returned. Raises what it raised, and UnexpectedAnswerError for what is none:
+    that the other side speaks the protocol was agreed on in the greeting.
+    """
     try:
         structure, payloads = split(frame, MAX_FRAME_BYTES)
         kind = decode_msgpack(structure, type=_Answer).kind
         answer = None if kind == RETURNED else unpack(structure)
     except (*REFUSALS, ValueError):
-        raise ProtocolError(NO_ANSWER) from None
-    if answer is not None:
-        return read_answer(answer)
-    return decode_trusted(signature.answer, structure, payloads).value
+        raise UnexpectedAnswerError(NO_ANSWER) from None
+    try:
+        if answer is not None:
+            return read_answer(answer)
+        return decode_trusted(signature.answer, structure, payloads).value
+    except ProtocolError as error:
+        raise UnexpectedAnswerError(error.message) from None
 
 
 def explain_loss(address: Address, error: Exception) -> UnreachableError:

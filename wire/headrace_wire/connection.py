@@ -16,6 +16,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from multiprocessing import AuthenticationError, connection, managers
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ from headrace_wire.framing import (
     write_frame,
 )
 from headrace_wire.greeting import explain_refusal, explain_silence, unpack_frame
-from headrace_wire.handshake import Handshake, answer_challenge, deliver_challenge
+from headrace_wire.handshake import Handshake, prove_both
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_some
 from headrace_wire.sockets import tune
@@ -42,6 +43,9 @@ HANDSHAKE_SECONDS = 5.0
 
 #: Seconds that are left at least when a socket is told how long it may take: 0 would not block.
 SHORTEST_SECONDS = 0.001
+
+#: Connections of one client to one object that are kept for the next calls.
+IDLE_CONNECTIONS = 16
 
 #: The name under which the pair is registered.
 SERIALIZER = "msgpack"
@@ -56,18 +60,6 @@ def check_frame(frame: Parts) -> Parts:
             f"{MAX_FRAME_BYTES}: send less at a time"
         )
     return frame
-
-
-class Frame:
-    """What Connection.recv_bytes wants of a received buffer: one method."""
-
-    __slots__ = ("body",)
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def getvalue(self) -> bytes:
-        return bytes(self.body)
 
 
 class OwnedSocket(socket.socket):
@@ -187,11 +179,11 @@ class MsgpackConnection(connection.Connection):
             self._arm()
             rest = send_some(self._socket, rest)
 
-    def _recv_bytes(self, maxsize: int | None = None) -> Frame:
+    def _recv_bytes(self, maxsize: int | None = None) -> BytesIO:
         body = self.receive()
         if maxsize is not None and len(body) > maxsize:
             raise FrameTooLargeError(f"a frame of {len(body)} bytes came")
-        return Frame(body)
+        return BytesIO(body)
 
 
 def check_listening(address: tuple[str, int]) -> None:
@@ -248,8 +240,7 @@ def dial(
     link.set_deadline(measure_handshake(until))
     try:
         if authkey is not None:
-            link.follow(answer_challenge(authkey))
-            link.follow(deliver_challenge(authkey))
+            link.follow(prove_both(authkey))
     except (AuthenticationError, EOFError, OSError) as error:
         link.close()
         raise explain_refusal(address, error) from None

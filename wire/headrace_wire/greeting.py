@@ -1,12 +1,16 @@
 """The greeting, by which a client and a server agree on the protocol and on a served object.
 
+    (None, "hello", [protocol, version], {}) ─►         ◄─ ("#RETURN", [protocol, version])
+    (None, "accept_connection", [name], {}) ─►          ◄─ ("#RETURN", None)
+
 It is the same in every version of the protocol: a call and its answer are plain values in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from multiprocessing import AuthenticationError
-from typing import Any, cast
+from typing import Any
 
 from headrace_wire.address import Address
 from headrace_wire.encoding import pack, unpack
@@ -17,22 +21,57 @@ from headrace_wire.errors import (
     UnreachableError,
 )
 from headrace_wire.framing import Body
-from headrace_wire.handshake import Handshake
+from headrace_wire.handshake import (
+    Handshake,
+    StrangerError,
+    answer_challenge,
+    deliver_challenge,
+)
 from headrace_wire.version import PROTOCOL, VERSION
 
 #: What is said of an answer that is none.
 NO_ANSWER = "the coordinator answered with something that is no answer"
 
+#: What a client says of itself.
+HELLO = [PROTOCOL, VERSION]
+
 
 def greet(name: str) -> Handshake[None]:
     """Agree on the protocol, and ask for a served object. Raises ProtocolError, and EOFError."""
-    calls: list[list[Any]] = [
-        [None, "hello", [PROTOCOL, VERSION], {}],
-        [None, "accept_connection", [name], {}],
-    ]
-    for call in calls:
+    for method, arguments in (("hello", HELLO), ("accept_connection", [name])):
+        call: list[Any] = [None, method, arguments, {}]
         yield pack(call)
         read_answer(unpack_frame((yield None)))
+
+
+def admit(key: bytes, names: Container[str]) -> Handshake[str]:
+    """Let a client in: shake hands, check the protocol, and return the object's name it asks for.
+
+    Raises AuthenticationError for a client that does not hold the key; ProtocolError for one of
+    another protocol, which has been told so; and EOFError for anything else.
+    """
+    yield from deliver_challenge(key)
+    yield from answer_challenge(key)
+    match unpack_frame((yield None)):
+        case [_, "hello", [protocol, version], named] if not named:
+            pass
+        case _:
+            raise StrangerError("a peer did not say hello")
+    if protocol != PROTOCOL:
+        error = ProtocolError(
+            f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
+            f"the coordinator {PROTOCOL} (headrace {VERSION}): "
+            "install one version on both"
+        )
+        yield pack(("#ERROR", error))
+        raise error
+    yield pack(("#RETURN", [PROTOCOL, VERSION]))
+    match unpack_frame((yield None)):
+        case [_, "accept_connection", [str(name)], named] if not named and name in names:
+            yield pack(("#RETURN", None))
+            return name
+        case _:
+            raise StrangerError("a peer asked for nothing that is served")
 
 
 def unpack_frame(frame: Body) -> Any:
@@ -54,19 +93,6 @@ def read_answer(answer: Any) -> Any:
             raise ProtocolError(NO_ANSWER)
 
 
-def read_call(call: object) -> tuple[object, list[object]]:
-    """The method and the arguments of an ``(ident, method, args, kwds)`` of BaseManager's protocol.
-
-    Raises EOFError for anything else.
-    """
-    if not isinstance(call, list) or len(cast("list[object]", call)) != 4:
-        raise EOFError("a malformed call arrived")
-    _, method, arguments, named = cast("list[object]", call)
-    if not isinstance(arguments, list) or named:
-        raise EOFError("a malformed call arrived")
-    return method, cast("list[object]", arguments)
-
-
 def explain_silence(address: tuple[str, int], why: str) -> UnreachableError:
     """What it means to the caller that nothing accepts connections at an address."""
     return UnreachableError(f"no coordinator answers at {Address(*address)} ({why})")
@@ -83,3 +109,9 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
         f"what answers at {Address(*address)} did not finish the handshake of a headrace "
         "coordinator"
     )
+
+
+def _quote(value: object) -> str:
+    """What a peer says of itself, fit for one line."""
+    text = str(value)[:40]
+    return text if text.isprintable() else repr(text)

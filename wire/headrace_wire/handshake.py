@@ -74,6 +74,12 @@ def answer_challenge(key: bytes) -> Handshake[None]:
         raise StrangerError("what came is neither a welcome nor a refusal")
 
 
+def prove_both(key: bytes) -> Handshake[None]:
+    """The client's side of both halves."""
+    yield from answer_challenge(key)
+    yield from deliver_challenge(key)
+
+
 def _sign(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 

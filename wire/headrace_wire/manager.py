@@ -15,20 +15,24 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import managers
 from typing import TYPE_CHECKING, Any, cast
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.attempts import Attempts
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
-from headrace_wire.connection import SERIALIZER, MsgpackConnection, register_serializer
-from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
-from headrace_wire.pauses import draw_pauses
-from headrace_wire.signature import Signature, read_signatures
-from headrace_wire.timeouts import LOOK_SECONDS, Limit, find_limit, shorten_waits
+from headrace_wire.connection import (
+    IDLE_CONNECTIONS,
+    SERIALIZER,
+    MsgpackConnection,
+    register_serializer,
+)
+from headrace_wire.errors import ClosedError, UnreachableError
+from headrace_wire.signature import read_signatures
 
 if TYPE_CHECKING:
     from headrace_wire.async_caller import AsyncCaller
@@ -37,9 +41,6 @@ if TYPE_CHECKING:
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
 ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
-
-#: Connections of one proxy that are kept for the next calls.
-IDLE_CONNECTIONS = 16
 
 
 class Proxy(managers.BaseProxy):
@@ -77,30 +78,23 @@ class Proxy(managers.BaseProxy):
 
     def call(self, method: str, arguments: object, until: float | None = None) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
-        not over at the monotonic moment ``until``; ProtocolError for an answer that is none, and
-        what the answer says.
+        not over at the monotonic moment ``until``; and what the greeting and the answer raise.
         """
         link: MsgpackConnection | None = None
         try:
             link = self._take_connection(until)
             link.set_stall_limit(self._answer_seconds, until)
             link.send_parts(encode_call(self._token.id, method, arguments))
-            answer = decode_answer(self._signatures[method], link.receive())
+            frame = link.receive()
         except (EOFError, OSError) as error:
             self._drop(link)
             self._drop_idle()  # they have gone the same way, or will have
             raise explain_loss(self._token.address, error) from None
-        except ProtocolError:
-            self._drop(link)
-            raise
-        except HeadraceError:
-            self._leave(link)  # an answer like any other
-            raise
         except BaseException:  # a signal's handler may raise anything
             self._drop(link)
             raise
         self._leave(link)
-        return answer
+        return decode_answer(self._signatures[method], frame)
 
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
@@ -131,8 +125,8 @@ class Proxy(managers.BaseProxy):
             self._opening = threading.Lock()  # a thread of the parent's may have had it
             self._drop_idle()
 
-    def _leave(self, link: MsgpackConnection | None) -> None:
-        if link is not None and len(self._idle) < IDLE_CONNECTIONS:
+    def _leave(self, link: MsgpackConnection) -> None:
+        if len(self._idle) < IDLE_CONNECTIONS:
             self._idle.append(link)
         else:
             self._drop(link)
@@ -178,33 +172,25 @@ class Patience:
         self._stop = stop
         self._closed = closed
 
-    def call(self, method: str, prepare: Callable[[Limit | None], object]) -> Any:
-        """Give the answer, however many attempts it takes. Raises UnreachableError.
+    def call(self, method: str, prepare: Callable[..., object], *arguments: Any) -> Any:
+        """Return the answer, however many attempts it takes. Raises UnreachableError.
 
-        ``prepare`` makes the arguments, at each attempt for what is left of the caller's limit.
-        Raises ClosedError when the manager is closed, before or meanwhile.
+        ``prepare`` makes a message of the arguments, whose waits end by the caller's limit. Raises
+        ClosedError when the manager is closed, before or meanwhile.
         """
-        limit = find_limit()
-        until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
-        pauses = draw_pauses(self._patience_seconds)
-        lost = False
+        attempts = Attempts(self._patience_seconds)
         while True:
             if self._closed.is_set():
                 raise ClosedError
             try:
-                return self._proxy.call(method, prepare(limit), until)
+                message = prepare(*attempts.shorten(arguments))
+                return self._proxy.call(method, message, attempts.until)
             except UnreachableError as error:
-                pause = next(pauses, None)
+                pause = attempts.find_pause()
                 if self._closed.is_set():
                     raise ClosedError from None
                 if pause is None or self._stop.is_set():
                     raise
-                if limit is not None:
-                    # What was lost at first may be a connection from before a restart.
-                    if limit.is_over and lost:
-                        raise
-                    pause = limit.measure_left(pause)
-                lost = True
                 self._on_lost(error)
             self._stop.wait(pause)
 
@@ -218,18 +204,7 @@ class Caller:
 
     def __init__(self, api: type, patience: Patience) -> None:
         for method, signature in read_signatures(api).items():
-            setattr(self, method, _make_method(patience, method, signature))
-
-
-def _make_method(patience: Patience, method: str, signature: Signature) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
-        def prepare(limit: Limit | None) -> object:
-            told = arguments if limit is None else shorten_waits(arguments, limit)
-            return signature.arguments(*told)
-
-        return patience.call(method, prepare)
-
-    return call
+            setattr(self, method, partial(patience.call, method, signature.arguments))
 
 
 class QueueManager(managers.BaseManager):

@@ -25,9 +25,9 @@ from multiprocessing import AuthenticationError
 from msgspec import Struct
 
 from headrace_wire.address import Address
-from headrace_wire.admission import admit
 from headrace_wire.connection import HANDSHAKE_SECONDS
 from headrace_wire.errors import ProtocolError, UsageError
+from headrace_wire.greeting import admit
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream

@@ -14,7 +14,8 @@ import pytest
 from headrace_wire import async_caller
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
-from headrace_wire.async_caller import IDLE_CONNECTIONS, AsyncCaller
+from headrace_wire.async_caller import AsyncCaller
+from headrace_wire.connection import IDLE_CONNECTIONS
 from headrace_wire.encoding import pack
 from headrace_wire.errors import (
     BoundsError,
@@ -30,7 +31,7 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.messages import JobStatus
 from headrace_wire.stream import FrameStream
 from headrace_wire.timeouts import Limit
-from headrace_wire.version import PROTOCOL
+from headrace_wire.version import PROTOCOL, VERSION
 from support.event_loops import cancel, in_event_loop, until
 from support.wire_messages import make_message
 from support.wire_server import KEY, PATIENCE_SECONDS, Gate, Served, make_tcp_pair, serve
@@ -349,7 +350,7 @@ async def test_a_key_that_is_refused_is_final_at_once(served: Served) -> None:
 async def test_another_protocol_is_final_at_once(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace_wire.greeting.PROTOCOL", PROTOCOL + 6)
+    monkeypatch.setattr("headrace_wire.greeting.HELLO", [PROTOCOL + 6, VERSION])
     with (
         open_caller(served.address, patience_seconds=3600) as caller,
         pytest.raises(ProtocolError, match=f"protocol {PROTOCOL + 6}"),

@@ -21,7 +21,7 @@ from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, KeyRefusedError, ProtocolError, UnreachableError
 from headrace_wire.handshake import answer_challenge, deliver_challenge
 from headrace_wire.manager import QueueManager
-from headrace_wire.version import PROTOCOL
+from headrace_wire.version import PROTOCOL, VERSION
 from support.commands import wait_until
 from support.wire_peer import follow
 from support.wire_server import KEY, PATIENCE_SECONDS, serve
@@ -167,7 +167,7 @@ def test_a_socket_that_listens_passes_the_check() -> None:
 def test_a_coordinator_of_another_protocol_is_final_and_told_on_both_sides(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(greeting, "PROTOCOL", PROTOCOL + 6)
+    monkeypatch.setattr(greeting, "HELLO", [PROTOCOL + 6, VERSION])
     with serve() as served:
         with pytest.raises(ProtocolError) as caught:
             served.dial_jobs(patience_seconds=PATIENCE_SECONDS).info()

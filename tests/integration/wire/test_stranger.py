@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from headrace_wire import admission, server
+from headrace_wire import greeting, server
 from headrace_wire.address import Address
 from headrace_wire.connection import dial
 from headrace_wire.errors import KeyRefusedError, UnreachableError
@@ -61,7 +61,7 @@ class Gauge:
 @pytest.fixture
 def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     """Counts the connections that are in their handshake."""
-    gauge, admit = Gauge(), admission.admit
+    gauge, admit = Gauge(), greeting.admit
 
     def admit_counted(key: bytes, names: Container[str]) -> Handshake[str]:
         with gauge.enter():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from msgspec import Struct
 
-from headrace_wire import manager, pauses, timeouts
+from headrace_wire import attempts, timeouts
+from headrace_wire.attempts import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from headrace_wire.errors import (
     ClosedError,
     HeadraceError,
@@ -18,7 +21,6 @@ from headrace_wire.errors import (
     UnreachableError,
 )
 from headrace_wire.manager import Patience
-from headrace_wire.pauses import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from headrace_wire.timeouts import LOOK_SECONDS, Limit
 
 if TYPE_CHECKING:
@@ -66,13 +68,19 @@ class AwayProxy:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (pauses, manager, timeouts):
+    for module in (attempts, timeouts):
         monkeypatch.setattr(module, "time", clock)
     return clock
 
 
-def pack(limit: Limit | None) -> list[Any]:
-    return [] if limit is None else [limit.measure_left()]
+class Poll(Struct):
+    """An argument that asks for a wait."""
+
+    wait_seconds: float = math.inf
+
+
+def pack(*arguments: Any) -> list[Any]:
+    return [*arguments]
 
 
 def make_patience(
@@ -86,7 +94,7 @@ def make_patience(
 
 def test_the_same_request_is_repeated_until_it_is_answered(clock: Clock) -> None:
     proxy, lost = AwayProxy(5), list[UnreachableError]()
-    assert make_patience(proxy, clock, 60, lost).call("put", lambda _: ["job", 3, b"x"]) == "answer"
+    assert make_patience(proxy, clock, 60, lost).call("put", pack, "job", 3, b"x") == "answer"
     assert proxy.calls == [("put", ["job", 3, b"x"])] * 6
     assert lost == [proxy.error] * 5
 
@@ -163,9 +171,9 @@ def test_what_trying_again_does_not_help_is_final_at_once(
 def test_the_callers_limit_ends_the_trying_and_each_attempt_has_what_is_left(clock: Clock) -> None:
     proxy = AwayProxy(1000)
     with pytest.raises(UnreachableError), Limit.after(2.0).applied():
-        make_patience(proxy, clock, 600).call("info", pack)
+        make_patience(proxy, clock, 600).call("info", pack, Poll())
     assert clock.now == pytest.approx(102.0)
-    left = [arguments[0] for _, arguments in proxy.calls]
+    left = [arguments[0].wait_seconds for _, arguments in proxy.calls]
     assert left[0] == pytest.approx(2.0)
     assert left[-1] == 0.0
     assert left == sorted(left, reverse=True)
