@@ -29,7 +29,7 @@ from headrace_coordinator.serving.topics import wake_waiters
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.backup import STORE_NAME
-from headrace_coordinator.store.data_lock import lock_data
+from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.key import ensure_key

@@ -23,7 +23,7 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.store import removals, store
+from headrace_coordinator.store import need, removals, store
 from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
@@ -289,7 +289,7 @@ def _make_failure(lease: HeldLease, index: int, reason: Reason) -> TaskFailure:
 
 
 if __name__ == "__main__":
-    store.PAYLOAD_BYTES = PAYLOAD_BYTES
+    need.LARGE_BYTES = PAYLOAD_BYTES
     # Nothing happens after some time: two runs do the same, however long they take.
     store.CLOCK_SECONDS = removals.LONGEST_SECONDS = 3600.0
     removals.MOST_ROWS = REMOVED_ROWS

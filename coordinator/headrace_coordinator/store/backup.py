@@ -1,8 +1,8 @@
 """A copy of a store, made by another process while a coordinator works with it.
 
-The database is copied by SQLite from one snapshot, whatever is committed meanwhile; then every
-payload that the copy names, with its checksum compared. ``backup_lock`` keeps those in their place.
-A folder is a backup once it has no file INCOMPLETE any more; no coordinator starts with one before.
+SQLite copies the database from one snapshot, whatever is committed meanwhile. Then every payload
+that the copy names is copied, and its checksum compared; ``locks`` keeps payloads in place.
+A folder is a backup as soon as it has no file INCOMPLETE; until then no coordinator starts in it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_coordinator.checksums import compute_checksum
-from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, hold
-from headrace_coordinator.store.disk import sync
+from headrace_coordinator.store.files import DataFile, sync
+from headrace_coordinator.store.locks import INCOMPLETE, LOCK_SUFFIX, hold_payloads
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.reader import connect
 from headrace_coordinator.store.schema import SCHEMA_VERSION
@@ -27,19 +27,16 @@ from headrace_wire.errors import OutputError, StoreError, UsageError
 #: The store's name in a data folder.
 STORE_NAME = "headrace.db"
 
-#: What tells that a backup was not finished.
-INCOMPLETE = "incomplete-backup"
-
-#: Pages that are copied before progress is told.
+#: Pages that are copied between two reports of progress.
 PAGES = 1024
 
-#: Numbers by which those of the copy go on later. Clients name the last one that they have seen,
-#: and some of them have seen later ones than the copy has.
+#: By so much later the numbers of new rows begin in the copy. Clients name the last number that
+#: they have seen, and some of them have seen later ones than the copy has.
 NUMBERS_AHEAD = 1 << 40
 
 
 class Backup(Struct, frozen=True):
-    """What was copied. ``damaged`` payloads were damaged in the store itself."""
+    """What was copied. ``damaged`` payloads are damaged in the store itself."""
 
     jobs: int
     payloads: int
@@ -48,10 +45,10 @@ class Backup(Struct, frozen=True):
 
 
 def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
-    """Copy the store of a data folder into a folder that is empty, or not there yet.
+    """Copy the store of a data folder into a folder that is empty or does not exist.
 
-    ``on_progress(bytes, of)`` is told how far it is. Raises UsageError, StoreError and OutputError,
-    and then leaves nothing behind.
+    ``on_progress(bytes, of)`` is called as it goes on. Raises UsageError, StoreError and
+    OutputError, and then leaves nothing behind.
     """
     source = data / STORE_NAME
     if not source.is_file():
@@ -82,9 +79,9 @@ def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -
     marker, target = folder / INCOMPLETE, folder / STORE_NAME
     marker.touch(mode=0o600)
     sync(folder)
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    target.touch(mode=0o600)
     with (
-        hold(source.with_name(source.name + LOCK_SUFFIX)),
+        hold_payloads(source.with_name(source.name + LOCK_SUFFIX)),
         closing(connect(source, create=False)) as reader,
         closing(connect(target)) as copy,
     ):
@@ -129,10 +126,12 @@ def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -
 def _copy_payloads(
     copy: sqlite3.Connection, source: Path, target: Path, on_progress: Callable[[int], None]
 ) -> tuple[int, int]:
-    """Copy what the copy names, to the same places; how many that were, and how many damaged."""
+    """Copy the payloads that the copy names, to the same places.
+
+    Returns how many there were, and how many of them were damaged.
+    """
     count = damaged = done = 0
-    with source.open("rb", buffering=0) as read, target.open("xb", buffering=0) as written:
-        target.chmod(0o600)
+    with closing(DataFile(source)) as original, closing(DataFile(target)) as written:
         for table in ("inputs", "results"):
             query = f"""
                 SELECT job, start, stop, place, size_bytes, checksum FROM {table}
@@ -140,22 +139,19 @@ def _copy_payloads(
             """  # noqa: S608 - our own names
             for job, start, stop, place, size, checksum in copy.execute(query):
                 content = b""
-                with contextlib.suppress(OSError):  # unreadable is as damaged
-                    content = os.pread(read.fileno(), size, place)
+                with contextlib.suppress(OSError):  # what cannot be read counts as damaged
+                    content = original.read(place, size)
                 damaged += checksum != compute_checksum(table, job, start, stop, content)
-                view = memoryview(content)
-                while view:
-                    step = os.pwrite(written.fileno(), view, place + size - len(view))
-                    view = view[step:]
+                written.write(place, content)
                 count += 1
                 done += size
                 on_progress(done)
-        os.fsync(written.fileno())
+        written.sync()
     return count, damaged
 
 
 def _clear(folder: Path, *, keep_folder: bool) -> None:
-    """Remove what was written, the mark of the unfinished last."""
+    """Remove what was written, and the mark of the unfinished backup last."""
     with contextlib.suppress(OSError):  # it stays marked
         for suffix in ("-wal", "-shm", PAYLOAD_SUFFIX, ""):
             (folder / f"{STORE_NAME}{suffix}").unlink(missing_ok=True)

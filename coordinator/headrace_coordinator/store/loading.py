@@ -17,7 +17,7 @@ from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.queue.queue import Attempted
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
-from headrace_coordinator.store.schema import SELECT_JOBS, Row
+from headrace_coordinator.store.schema import JOB_COLUMNS, Row
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
 from headrace_wire.message import decode_trusted
@@ -26,32 +26,34 @@ from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
-#: Where the kernel says which of its starts this is.
+#: Where Linux has an id of its present start.
 BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
-#: Why a job has failed of which a power cut took something.
+#: Why a job fails of which a power cut took something.
 INPUTS_LOST = "a power cut took some of its inputs: submit it again"
 RESULTS_LOST = "a power cut took some of its results: retry it, or submit it again"
 
-#: Why a job has failed whose parameters are not what they were.
+#: Why a job fails whose parameters do not match their checksum.
 PARAMETERS_DAMAGED = "its parameters are damaged in the coordinator's store: submit it again"
 
-#: Parameters in place of damaged ones: none, as clients write it.
+#: What takes the place of damaged parameters: no parameters, as clients encode them.
 NO_PARAMETERS = b"\x80"
 
 
 def load_jobs(
     connection: sqlite3.Connection,
 ) -> tuple[list[tuple[Job, list[Attempted]]], list[InputsDropped]]:
-    """Every job in the order of submission, and how often which of its tasks were tried.
+    """Return every job in the order of submission, with the attempts of its tasks.
 
-    And the inputs of tasks that are done. Raises sqlite3.Error, ValueError and HeadraceError for a
-    store that makes no sense.
+    And the inputs of tasks that are done. Raises sqlite3.Error, ValueError, LookupError and
+    HeadraceError for a damaged store.
     """
-    rows = connection.execute(SELECT_JOBS).fetchall()
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    rows = cursor.execute("SELECT * FROM jobs ORDER BY rowid").fetchall()
     superfluous: list[InputsDropped] = []
     jobs = [
-        (_load_job(connection, row, superfluous), _load_attempts(connection, row[0]))
+        (_load_job(connection, row, superfluous), _load_attempts(connection, row["id"]))
         for row in rows
     ]
     return jobs, superfluous
@@ -64,10 +66,10 @@ def was_started_again(connection: sqlite3.Connection) -> bool:
 
 
 def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
-    """Every payload that a row names.
+    """Return every payload that a row names.
 
-    Once after each start of the machine their contents are checked, and rows are dropped whose
-    payload is not what it was. Raises sqlite3.Error and OSError.
+    After each start of the machine their contents are checked once, and rows whose payload does not
+    match its checksum are deleted. Raises sqlite3.Error and OSError.
     """
     found: dict[Row, Payload] = {}
     damaged: list[Row] = []
@@ -100,55 +102,29 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
 
 
 def _read_boot() -> str:
-    return BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
+    """Return what is different after each start of the machine."""
+    if BOOT_FILE.exists():
+        return BOOT_FILE.read_text().strip()
+    import psutil  # noqa: PLC0415 - Linux does without
+
+    return str(int(psutil.boot_time()))
 
 
 def _load_job(
-    connection: sqlite3.Connection, row: tuple[Any, ...], superfluous: list[InputsDropped]
+    connection: sqlite3.Connection, row: sqlite3.Row, superfluous: list[InputsDropped]
 ) -> Job:
-    (
-        job_id,
-        spec,
-        state,
-        tasks,
-        sealed,
-        cpu_seconds,
-        busy_seconds,
-        bytes_in,
-        bytes_out,
-        submitted_at,
-        started_at,
-        finished_at,
-        results_kept,
-        ended_because,
-        deadline,
-        ended,
-        dropped,
-        counters,
-        lines_dropped,
-        checksum,
-    ) = row
-    whole = checksum == compute_spec_checksum(job_id, spec)
+    job_id, spec = row["id"], row["spec"]
+    whole = row["checksum"] == compute_spec_checksum(job_id, spec)
+    columns: dict[str, Any] = {name: row[name] for name in JOB_COLUMNS}
+    columns |= {name: bool(row[name]) for name in ("sealed", "results_kept")}
     job = Job(
-        spec=_read_spec(job_id, spec, tasks, whole=whole),
-        submitted_at=submitted_at,
-        tasks=tasks,
-        sealed=bool(sealed),
-        state=state,
-        cpu_seconds=cpu_seconds,
-        busy_seconds=busy_seconds,
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-        started_at=started_at,
-        finished_at=finished_at,
-        results_kept=bool(results_kept),
-        ended_because=ended_because,
-        deadline=deadline,
-        ended=ended,
-        counters=unpack(counters) if counters else {},
+        spec=_read_spec(job_id, spec, row["tasks"], whole=whole),
+        submitted_at=row["submitted_at"],
+        counters=unpack(row["counters"]) if row["counters"] else {},
+        **columns,
     )
-    job.log.dropped = lines_dropped
-    for start, stop in unpack(dropped) if dropped else ():
+    job.log.dropped = row["lines_dropped"]
+    for start, stop in unpack(row["dropped"]) if row["dropped"] else ():
         job.dropped.add(start, stop)
         job.done.add(start, stop)
     execute = connection.execute
@@ -184,7 +160,7 @@ def _load_job(
 
 
 def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
-    """What was asked for with a job; as much as is left of it if that is damaged."""
+    """Return what was asked for with a job, or as much as can be read if that is damaged."""
     try:
         found = decode_trusted(JobSpec, spec)
     except (ValueError, TypeError, LookupError, HeadraceError):
@@ -194,7 +170,7 @@ def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
 
 
 def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
-    """End a job that cannot go on, or that had ended well, without what a power cut took."""
+    """End a job that cannot go on without what a power cut took, or that cannot have succeeded."""
     unfinished = job.tasks - job.done.count - job.dead.count
     if job.is_final and job.state != CANCELLED and unfinished and not job.ended_because:
         job.state = FAILED
@@ -210,7 +186,7 @@ def _note_losses(job: Job, connection: sqlite3.Connection) -> None:
 
 
 def _fail(job: Job, connection: sqlite3.Connection, because: str) -> None:
-    """End a job that cannot go on, unless it has ended."""
+    """End a job that cannot go on, unless it has ended already."""
     if not job.is_final:
         (clock,) = connection.execute("SELECT seconds FROM clock").fetchone()
         job.end(FAILED, clock, time.time(), because)

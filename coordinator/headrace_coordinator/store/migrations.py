@@ -1,6 +1,6 @@
-"""Brings a store that an earlier version has written to the present tables, when it is opened.
+"""Migrates a store that an earlier version has written to the present tables, when it is opened.
 
-Version 5 kept CRC-32s of large contents alone, and of the newest ones none; since version 6 every
+Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
 row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
 """
 
@@ -17,13 +17,13 @@ from headrace_coordinator.store.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 
-#: Versions that can be brought forward.
+#: Versions of the schema that can be migrated.
 MIGRATED_VERSIONS = (5,)
 
 
 def migrate(connection: sqlite3.Connection, payloads: PayloadFile) -> None:
-    """Do it all in one transaction. Raises sqlite3.Error and OSError, and then nothing is done."""
-    log.info("the store is brought to schema %d", SCHEMA_VERSION)
+    """Migrate in one transaction. Raises sqlite3.Error and OSError, with nothing changed."""
+    log.info("the store is migrated to schema %d", SCHEMA_VERSION)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ALTER TABLE jobs ADD COLUMN checksum INTEGER")

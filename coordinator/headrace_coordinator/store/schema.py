@@ -1,8 +1,8 @@
-"""The store's tables; ``headrace_coordinator.store.store`` says what is in them."""
+"""The store's tables; ``headrace_coordinator.store.store`` says what they hold."""
 
 from __future__ import annotations
 
-#: Raised by one with every change to the tables.
+#: Grows by one with every change to the tables.
 SCHEMA_VERSION = 6
 
 #: How a row of inputs or results is named: its table, its job, and the first of its tasks.
@@ -85,18 +85,26 @@ CREATE TABLE clock (seconds REAL NOT NULL, boot TEXT NOT NULL) STRICT;
 INSERT INTO clock VALUES (0, '');
 """
 
-UPDATE_JOB = """
-UPDATE jobs SET state = ?, tasks = ?, sealed = ?, cpu_seconds = ?, busy_seconds = ?, bytes_in = ?,
-    bytes_out = ?, started_at = ?, finished_at = ?, results_kept = ?, ended_because = ?,
-    deadline = ?, ended = ?, counters = ?, lines_dropped = ? WHERE id = ?
-"""
+#: Columns of a job that are attributes of ``queue.job.Job`` under the same names.
+JOB_COLUMNS = (
+    "state",
+    "tasks",
+    "sealed",
+    "cpu_seconds",
+    "busy_seconds",
+    "bytes_in",
+    "bytes_out",
+    "started_at",
+    "finished_at",
+    "results_kept",
+    "ended_because",
+    "deadline",
+    "ended",
+)
+
+UPDATE_JOB = f"""
+UPDATE jobs SET {", ".join(f"{column} = ?" for column in JOB_COLUMNS)}, counters = ?,
+    lines_dropped = ? WHERE id = ?
+"""  # noqa: S608 - our own names
 
 INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?, ?, ?)"
-
-#: A job as ``store_loading`` reads it.
-SELECT_JOBS = """
-SELECT id, spec, state, tasks, sealed, cpu_seconds, busy_seconds, bytes_in, bytes_out,
-    submitted_at, started_at, finished_at, results_kept, ended_because, deadline, ended, dropped,
-    counters, lines_dropped, checksum
-FROM jobs ORDER BY rowid
-"""

@@ -1,8 +1,8 @@
 """Shared state in the store's tables.
 
-shared          one row an object: its kind, and what it knows beside its items
-shared_items    one row an item, with the consumer that holds it
-shared_answers  one row a lane of a session: its last request, and the answer to it
+shared          one row for each object: its kind, and its ``head``, all but its items
+shared_items    one row for each item, with the consumer that holds it
+shared_answers  one row for each lane of a session: its last request, and the answer to it
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CREATE TABLE shared_answers (
 
 
 def write_shared(connection: sqlite3.Connection, event: object) -> None:
-    """Write what an event says of shared state; others are left alone."""
+    """Write what an event says of shared state. Other events are left alone."""
     execute = connection.execute
     match event:
         case SharedItemKept():
@@ -89,7 +89,7 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
 
 
 def load_shared(connection: sqlite3.Connection) -> StoredState:
-    """All of it. Raises sqlite3.Error, ValueError and HeadraceError where it makes no sense."""
+    """Return all of it. Raises sqlite3.Error, ValueError, LookupError and HeadraceError."""
     execute = connection.execute
     objects = {
         name: StoredObject(name, kind, head, [])

@@ -1,7 +1,7 @@
-"""Taking out many rows of a job in pieces, so that no commit is large.
+"""Removes the many rows of a deleted job in parts, so that no commit is large.
 
-A job with a million results is forgotten at once, and its rows go by and by: nobody waits for that,
-and a full disk has room for each piece. What is still to go is in the table ``doomed``.
+A job with a million results is deleted at once, and its rows are removed later: nobody waits for
+that, and a full disk has room for each part. The table ``doomed`` has what is still to be removed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from headrace_coordinator.store.payload_file import Payload
 
-#: Rows that are taken out in one commit.
+#: Rows that are removed in one commit.
 SWEPT_ROWS = 2000
 
-#: Tables of which a job that is forgotten has rows.
+#: Tables in which a job has rows beside its own.
 TABLES = ("results", "inputs", "failures", "attempts", "lines")
 
 DOOMED_SCHEMA = """
@@ -23,9 +23,9 @@ CREATE TABLE IF NOT EXISTS doomed (job TEXT PRIMARY KEY, last INTEGER) STRICT;
 
 
 class Sweep:
-    """``forget`` is told of each payload. All but ``load`` is done in a transaction.
+    """Tells ``forget`` of each payload. All methods but ``load`` need a transaction.
 
-    Of a job with a ``last`` number only results up to that one go; of others everything.
+    Of a job with a ``last`` number only results up to that one are removed, of others everything.
     """
 
     def __init__(self, connection: sqlite3.Connection, forget: Callable[[Payload], None]) -> None:
@@ -37,11 +37,11 @@ class Sweep:
         return bool(self._doomed)
 
     def load(self) -> None:
-        """Find what is still to go."""
+        """Read what is still to be removed."""
         self._doomed = dict(self._connection.execute("SELECT job, last FROM doomed"))
 
     def begin(self, job: str, *, results_only: bool = False) -> None:
-        """Let a job's rows go: some now, more by and by."""
+        """Remove some of a job's rows now, and the others later."""
         last = None
         if results_only:
             query = "SELECT max(number) FROM results WHERE job = ?"
@@ -50,18 +50,19 @@ class Sweep:
                 return
         self._doomed[job] = last
         self._connection.execute("INSERT OR REPLACE INTO doomed VALUES (?, ?)", (job, last))
-        self._take(job, SWEPT_ROWS)
+        self._remove_some(job)
 
     def finish(self, job: str) -> None:
-        """Let all rows of a job go whose id is used again."""
+        """Remove all rows of a job whose id is used again."""
         while job in self._doomed:
-            self._take(job, SWEPT_ROWS)
+            self._remove_some(job)
 
     def step(self) -> None:
-        """Let some more go."""
-        self._take(next(iter(self._doomed)), SWEPT_ROWS)
+        """Remove some more rows."""
+        self._remove_some(next(iter(self._doomed)))
 
-    def _take(self, job: str, most: int) -> None:
+    def _remove_some(self, job: str) -> None:
+        most = SWEPT_ROWS
         last = self._doomed[job]
         execute = self._connection.execute
         for table in TABLES if last is None else TABLES[:1]:

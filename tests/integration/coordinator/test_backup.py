@@ -12,8 +12,8 @@ import pytest
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store import backup
-from headrace_coordinator.store.backup import INCOMPLETE, STORE_NAME, back_up
-from headrace_coordinator.store.backup_lock import LOCK_SUFFIX, hold
+from headrace_coordinator.store.backup import STORE_NAME, back_up
+from headrace_coordinator.store.locks import INCOMPLETE, LOCK_SUFFIX, hold_payloads
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.store import Store
@@ -115,7 +115,7 @@ def test_places_are_not_used_again_while_a_backup_is_under_way(rig: Rig) -> None
     rig.submit("first")
     payloads = rig.data / f"{STORE_NAME}{PAYLOAD_SUFFIX}"
     size = payloads.stat().st_size
-    with hold(rig.data / f"{STORE_NAME}{LOCK_SUFFIX}"):
+    with hold_payloads(rig.data / f"{STORE_NAME}{LOCK_SUFFIX}"):
         before = payloads.read_bytes()
         rig.delete("first")
         rig.submit("second")

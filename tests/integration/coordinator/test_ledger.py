@@ -20,8 +20,9 @@ from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.store import payload_file, store
-from headrace_coordinator.store.store import PAYLOAD_BYTES, Durability, Store
+from headrace_coordinator.store import payload_file, space
+from headrace_coordinator.store.need import LARGE_BYTES
+from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
 from headrace_wire.messages import LeaseRequest, Report, TaskFailure
@@ -136,7 +137,7 @@ def test_a_full_disk_refuses_clearly_and_forgets_what_was_not_acknowledged(rig: 
     rig.submit("a", None)
     rig.fill_disk()
     with pytest.raises(StoreError, match=r"cannot be written .*make room"):
-        rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
+        rig.put("a", 0, bytes(LARGE_BYTES - 100))
     assert rig.ledger.problem
     assert rig.list_jobs() == rig.list_stored() == ["a"]
     rig.ledger.mend()
@@ -147,7 +148,7 @@ def test_when_there_is_room_again_it_goes_on(rig: Rig) -> None:
     rig.submit("a", None)
     rig.fill_disk()
     with pytest.raises(StoreError):
-        rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
+        rig.put("a", 0, bytes(LARGE_BYTES - 100))
     rig.make_room()
     rig.ledger.mend()
     assert rig.ledger.problem == ""
@@ -157,7 +158,7 @@ def test_when_there_is_room_again_it_goes_on(rig: Rig) -> None:
 
 def test_a_payload_for_which_the_disk_has_no_room_is_refused_clearly(rig: Rig) -> None:
     rig.submit("a", None)
-    rig.put("a", 0, b"first" * PAYLOAD_BYTES)
+    rig.put("a", 0, b"first" * LARGE_BYTES)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
@@ -165,7 +166,7 @@ def test_a_payload_for_which_the_disk_has_no_room_is_refused_clearly(rig: Rig) -
             rig.put("a", 1, bytes(4 << 20))
         rig.ledger.mend()
         assert rig.ledger.problem == "", "there is room for what is smaller"
-        assert rig.store.reader.read_inputs("a", 0, 1) == (pack_batch([b"first" * PAYLOAD_BYTES]),)
+        assert rig.store.reader.read_inputs("a", 0, 1) == (pack_batch([b"first" * LARGE_BYTES]),)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     rig.put("a", 1, bytes(4 << 20))
@@ -300,7 +301,7 @@ def test_while_the_store_cannot_be_written_work_is_refused_and_looks_are_not(rig
     rig.fill_disk()
     for _ in range(2):
         with pytest.raises(StoreError, match="make room"):
-            rig.put("a", 0, bytes(PAYLOAD_BYTES - 100))
+            rig.put("a", 0, bytes(LARGE_BYTES - 100))
     assert rig.list_jobs() == ["a"]
 
 
@@ -339,7 +340,7 @@ def test_durability_sets_what_a_commit_waits_for(
 def test_the_disk_gets_back_what_deleted_jobs_took(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "FREE_BYTES", 4 << 20)
+    monkeypatch.setattr(space, "FREE_BYTES", 4 << 20)
     monkeypatch.setattr(payload_file, "SPARE_BYTES", 0)
     rig.submit("kept")
     rig.submit("a", None)

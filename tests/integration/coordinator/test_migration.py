@@ -12,13 +12,14 @@ import pytest
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.store import loading as store_loading
+from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.schema import SCHEMA_VERSION
-from headrace_coordinator.store.store import PAYLOAD_BYTES, Store
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from support.stored_rig import StoredRig
 
-SMALL, LARGE = b"small", b"large" * PAYLOAD_BYTES
+SMALL, LARGE = b"small", b"large" * LARGE_BYTES
 
 
 def write_version_5(path: Path, checksum: Callable[[bytes], int | None]) -> None:

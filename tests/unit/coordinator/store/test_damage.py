@@ -12,15 +12,16 @@ import pytest
 
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.queue.invariants import check_invariants
+from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
-from headrace_coordinator.store.store import PAYLOAD_BYTES, Store
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import JobStateError
 from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneRun, Span
 from support.queue_builders import make_spec
 from support.stored_rig import StoredRig
 
-LARGE = 2 * PAYLOAD_BYTES
+LARGE = 2 * LARGE_BYTES
 
 
 class DamagedRig(StoredRig):
@@ -32,7 +33,7 @@ class DamagedRig(StoredRig):
 
     def damage(self, content: bytes) -> None:
         changed = bytes([content[0] ^ 1]) + content[1:]
-        if len(content) >= PAYLOAD_BYTES:
+        if len(content) >= LARGE_BYTES:
             whole = self.payloads.read_bytes()
             place = whole.index(content)
             with self.payloads.open("r+b") as file:

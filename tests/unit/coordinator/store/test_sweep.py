@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from headrace_coordinator.store import sweep
-from headrace_coordinator.store.store import PAYLOAD_BYTES, Store
+from headrace_coordinator.store.need import LARGE_BYTES
+from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.messages import SUCCEEDED, DoneRun
 from support.stored_rig import StoredRig
@@ -91,7 +92,7 @@ def test_results_that_were_acknowledged_are_not_counted_again(rig: StoredRig) ->
 
 
 def test_the_places_of_payloads_come_free(rig: StoredRig) -> None:
-    work(rig, 3 * ROWS, PAYLOAD_BYTES)
+    work(rig, 3 * ROWS, LARGE_BYTES)
     rig.queue.intake.delete("job")
     rig.write()
     while rig.store.has_doomed_rows:

@@ -1,0 +1,88 @@
+"""Files of a data folder: reading, writing and syncing them on every system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+#: Windows would change line ends otherwise.
+BINARY: int = getattr(os, "O_BINARY", 0)
+
+#: Windows cannot sync a folder; NTFS keeps a journal of the entries of folders.
+SYNCS_FOLDERS = os.name != "nt"
+
+#: No descriptor: to read or write there is an OSError.
+CLOSED = -1
+
+
+class DataFile:
+    """A file that is its owner's alone, and is made if it is missing. Methods raise OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.parent
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
+
+    def close(self) -> None:
+        file, self._file = self._file, CLOSED
+        if file != CLOSED:
+            os.close(file)
+
+    def fileno(self) -> int:
+        return self._file
+
+    def measure(self) -> int:
+        return os.fstat(self._file).st_size
+
+    def measure_disk(self) -> tuple[int, int]:
+        """Return the bytes of the file's disk, and how many of them may be written now."""
+        where = self._file if hasattr(os, "fstatvfs") else self._folder
+        usage = shutil.disk_usage(where)
+        return usage.total, usage.free
+
+    def read(self, place: int, size: int) -> bytes:
+        """Return what lies there, and less where the file ends before."""
+        if hasattr(os, "pread"):
+            return os.pread(self._file, size, place)
+        os.lseek(self._file, place, os.SEEK_SET)
+        return os.read(self._file, size)
+
+    def write(self, place: int, content: bytes) -> None:
+        written = 0
+        with memoryview(content) as view:
+            while written < len(content):
+                written += self._write_some(place + written, view[written:])
+
+    def _write_some(self, place: int, content: memoryview) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._file, content, place)
+        os.lseek(self._file, place, os.SEEK_SET)
+        return os.write(self._file, content)
+
+    def resize(self, size: int) -> None:
+        os.ftruncate(self._file, size)
+
+    def extend(self, size: int) -> None:
+        """Make the file so large, and take the room for it on the disk now."""
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._file, 0, size)
+        else:
+            self.write(self.measure(), bytes(size - self.measure()))
+
+    def sync(self) -> None:
+        """Wait until the content is on the disk."""
+        if hasattr(os, "fdatasync"):
+            os.fdatasync(self._file)
+        else:
+            os.fsync(self._file)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk. Raises OSError."""
+    if path.is_dir() and not SYNCS_FOLDERS:
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""Whether the store has space on its disk, and how it gives some back."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from headrace_coordinator.store.disk import Disk
+from headrace_coordinator.store.need import INTAKE, Need
+from headrace_coordinator.store.payload_file import SPARE_BYTES, PayloadFile
+from headrace_coordinator.store.reader import BUSY_SECONDS, LOG_BYTES
+
+#: A database with at least so many free bytes, and at most so many in use, is rewritten without the
+#: free ones: writing what is in use takes a fraction of a second.
+FREE_BYTES = 256 << 20
+LIVE_BYTES = 64 << 20
+
+#: A disk with less than so many floors free is nearly full.
+NEARLY_FULL_FLOORS = 4
+
+#: The payload file keeps so many floors for later, at most.
+SPARE_FLOORS = 8
+
+
+class Space:
+    """The space of a database and its payload file. Raises sqlite3.Error and OSError."""
+
+    def __init__(
+        self, path: Path, disk: Disk, connection: sqlite3.Connection, payloads: PayloadFile
+    ) -> None:
+        self._path = path
+        self._disk = disk
+        self._execute = connection.execute
+        self._payloads = payloads
+
+    def find_shortage(self, need: Need) -> str:
+        """Say that the disk has too little room for something, "" where it has enough."""
+        free = self._disk.measure_free()
+        wanted = need.size_bytes + need.floors * self._disk.floor_bytes
+        if free >= wanted + LOG_BYTES or free >= wanted + self._measure_unfolded():
+            return ""
+        return (
+            f"the coordinator's store cannot be written (its disk is full: {free} bytes are free, "
+            f"{wanted} are needed): make room on the disk of {self._path.parent}, or delete jobs; "
+            "nothing acknowledged is lost"
+        )
+
+    def measure_room(self) -> int:
+        """Return the bytes for which there is room on the disk, beyond what is left free."""
+        taken = INTAKE.floors * self._disk.floor_bytes + self._measure_unfolded()
+        return max(0, self._disk.measure_free() - taken)
+
+    def measure_bytes(self) -> int:
+        """Return the bytes of the database, of its write-ahead log, and of the payload file."""
+        parts = (self._path, self._path.with_name(self._path.name + "-wal"))
+        size = sum(part.stat().st_size for part in parts if part.exists())
+        return size + self._payloads.measure_bytes()
+
+    def compact(self) -> None:
+        """Give the disk back what deleted jobs took, as far as that is quick.
+
+        All of it when the disk is nearly full, otherwise when hardly anything is left in the file.
+        """
+        floor_bytes = self._disk.floor_bytes
+        nearly_full = self._disk.measure_free() < NEARLY_FULL_FLOORS * floor_bytes
+        page_bytes = self._read_pragma("page_size")
+        free_bytes = self._read_pragma("freelist_count") * page_bytes
+        live_bytes = self._read_pragma("page_count") * page_bytes - free_bytes
+        self._payloads.trim(0 if nearly_full else min(SPARE_BYTES, SPARE_FLOORS * floor_bytes))
+        least, most = FREE_BYTES, LIVE_BYTES
+        if nearly_full:
+            self._cut_log()
+            least, most = floor_bytes, min(LIVE_BYTES, self._disk.measure_free() - floor_bytes)
+        if free_bytes >= least and live_bytes <= most:
+            self._execute("VACUUM")
+            self._cut_log()
+
+    def _cut_log(self) -> None:
+        """Fold the log and give back its room, unless somebody reads from it."""
+        self._execute("PRAGMA busy_timeout = 0")
+        try:
+            self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+    def _measure_unfolded(self) -> int:
+        """Return by how many bytes the database grows when the log is folded into it."""
+        try:
+            folded_bytes = self._path.stat().st_size
+        except OSError:  # it was removed: see ``Store.mend``
+            return 0
+        return max(
+            0, self._read_pragma("page_size") * self._read_pragma("page_count") - folded_bytes
+        )
+
+    def _read_pragma(self, name: str) -> int:
+        (value,) = self._execute(f"PRAGMA {name}").fetchone()
+        return int(value)
