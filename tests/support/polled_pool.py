@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,8 @@ from headrace_worker.wake import wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace_worker.pool.batch import Event, Returned
+    from headrace_wire.messages import ReturnedRun
+    from headrace_worker.pool.batch import Event
 
 
 class Pool(pool.Pool):
@@ -54,11 +56,17 @@ class Pool(pool.Pool):
         """Have its own event loop watch it."""
         self.attach(self._loop, self._came.set)
 
-    def close(self, **how: Any) -> list[Returned]:
+    def close(self, **how: Any) -> list[ReturnedRun]:
         try:
             return super().close(**how)
         finally:
             self._loop.close()
+
+    def take_restarts(self) -> Counter[str]:
+        """Take how many slots have ended since the last call, by reason."""
+        restarts = Counter(self.tally.restarts)
+        self.tally.restarts.clear()
+        return restarts
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
         """Wait for events, news of tasks, or the time limit (None: without end)."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 
+from headrace_wire.messages import DoneRun
 from headrace_worker.link.packing import pack
-from headrace_worker.pool.batch import Batch, Done
+from headrace_worker.pool.batch import Batch
 from support.polled_pool import Pool
 from support.pool_probe_service import LOADER
 
@@ -24,5 +25,5 @@ with Pool(2, method, loader=LOADER) as pool:
     pool.submit(Batch(1, "job", "probe", "act", pack(acts), 0, 2))
     while pool.outstanding:
         for event in pool.poll():
-            assert isinstance(event, Done), event
+            assert isinstance(event, DoneRun), event
     sys.stdout.write("the result\n")

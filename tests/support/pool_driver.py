@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace_wire.batch import unpack_batch
+from headrace_wire.messages import DoneRun, TaskFailure
 from headrace_worker.link.packing import pack
-from headrace_worker.pool.batch import Batch, Done, Event, Failed
+from headrace_worker.pool.batch import Batch, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,19 +61,19 @@ class Outcomes:
     """What came back, by task: each list has one item if all is well."""
 
     values: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
-    failures: dict[tuple[str, int], list[Failed]] = field(default_factory=dict)
-    done: list[Done] = field(default_factory=list)
+    failures: dict[tuple[str, int], list[TaskFailure]] = field(default_factory=dict)
+    done: list[DoneRun] = field(default_factory=list)
 
     def add(self, events: list[Event]) -> None:
         for event in events:
-            if isinstance(event, Done):
+            if isinstance(event, DoneRun):
                 self.done.append(event)
                 values = unpack_batch(event.values)
-                assert len(values) == event.stop - event.start == sum(event.durations)
+                assert len(values) == event.stop - event.start
                 for index, value in zip(range(event.start, event.stop), values, strict=True):
                     self.values.setdefault((event.job, index), []).append(value)
             else:
-                assert isinstance(event, Failed)
+                assert isinstance(event, TaskFailure)
                 self.failures.setdefault((event.job, event.index), []).append(event)
 
     def indices(self, job: str = "job") -> list[int]:
@@ -85,7 +86,7 @@ class Outcomes:
             for _ in found
         )
 
-    def failed(self, job: str = "job") -> list[Failed]:
+    def failed(self, job: str = "job") -> list[TaskFailure]:
         return [one for (owner, _), all_ in self.failures.items() if owner == job for one in all_]
 
 

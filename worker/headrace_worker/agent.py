@@ -149,51 +149,26 @@ class Agent:
         self._jobs.answer_seconds = LEASE_WAIT_SECONDS + answer_seconds
         self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
         self._results.answer_seconds = REPORT_ANSWER_SECONDS
-        holdings, news = self._holdings, self._news
+        holdings, register = self._holdings, self._register
         #: Set whenever more work may be wanted than before.
         wanted = asyncio.Event()
-        reporter = Reporter(
-            self._results, info.id, info.name, holdings=holdings, on_delivered=wanted.set
-        )
         async with asyncio.TaskGroup() as group:
             with ExitStack() as stack:
                 data = stack.enter_context(closing(DataStore()))
                 pool = Pool(info.slots, self._launcher, self._make_slot_settings())
                 stack.callback(pool.close, kill=True)
-                intake = LeaseIntake(
-                    self._fetches,
-                    holdings=holdings,
-                    data=data,
-                    submit=pool.submit,
-                    add_events=reporter.add,
-                    on_fetched=news.set,
+                reporter = Reporter(
+                    self._results, info, holdings=holdings, tally=pool.tally, wanted=wanted
                 )
+                intake = LeaseIntake(self._fetches, pool, reporter, holdings=holdings, data=data)
                 feeder = Feeder(
-                    pool,
-                    news=news,
-                    wanted=wanted,
-                    holdings=holdings,
-                    intake=intake,
-                    reporter=reporter,
-                    stop=self._stop,
+                    pool, intake, reporter, stop=self._stop, news=self._news, wanted=wanted
                 )
                 heartbeats = Heartbeats(
-                    self._beats,
-                    info.id,
-                    info.name,
-                    holdings=holdings,
-                    examine=feeder.examine,
-                    register=self._register,
-                    on_orders=feeder.obey,
+                    self._beats, info, pool, feeder, holdings=holdings, register=register
                 )
                 leaser = Leaser(
-                    self._jobs,
-                    info.id,
-                    wanted=wanted,
-                    holdings=holdings,
-                    register=self._register,
-                    count_wanted=feeder.count_wanted,
-                    on_leases=feeder.take_leases,
+                    self._jobs, info.id, feeder, intake, holdings=holdings, register=register
                 )
                 looks = self._begin(group, "looks", feeder.look())
                 reports = self._begin(group, "reporter", reporter.run())

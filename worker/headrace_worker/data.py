@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Collection
 from functools import lru_cache
-from typing import cast
+from typing import Annotated, cast
 
-from msgspec import Struct
+from msgspec import Meta, Struct, ValidationError, convert
 
 from headrace_wire.encoding import unpack
 
@@ -20,6 +20,9 @@ KEPT_SECONDS = 60.0
 
 #: Pieces of data that one job's parameters may refer to.
 MOST_PIECES = 8
+
+#: What refers to them: the name of each parameter, with a job and the number of bytes of its input.
+_References = Annotated[dict[str, tuple[str, int]], Meta(max_length=MOST_PIECES)]
 
 
 class Needs(Struct, frozen=True):
@@ -34,9 +37,8 @@ class Needs(Struct, frozen=True):
 
 
 @lru_cache(maxsize=64)
-def read_needs(job: str, parameters: bytes) -> Needs:
+def read_needs(parameters: bytes) -> Needs:
     """Read them from the parameters of a job. Raises ValueError."""
-    del job
     try:
         about: object = unpack(parameters)
     except (ValueError, TypeError, RecursionError):
@@ -44,20 +46,13 @@ def read_needs(job: str, parameters: bytes) -> Needs:
     if not isinstance(about, dict):
         return Needs()
     found = cast("dict[object, object]", about)
-    tenant, data = found.get("tenant"), found.get("data", {})
-    if not isinstance(data, dict):
-        raise ValueError("the job's parameters refer to data without names")  # noqa: TRY004 - wrong parameters
-    references = cast("dict[object, object]", data)
-    if len(references) > MOST_PIECES:
-        raise ValueError(f"the job's parameters refer to data {len(references)} times")
-    pieces: list[tuple[str, str]] = []
-    for item in references.items():
-        match item:
-            case (str() as name, [str() as source, int()]):
-                pieces.append((name, source))
-            case _:
-                raise ValueError("the job's parameters refer to data that has no name")
-    return Needs(tenant if isinstance(tenant, str) else "", tuple(pieces))
+    tenant = found.get("tenant")
+    try:
+        data = convert(found.get("data", {}), _References)
+    except ValidationError as error:
+        raise ValueError(f"the job's parameters refer to data in a wrong way: {error}") from None
+    pieces = tuple((name, source) for name, (source, _) in data.items())
+    return Needs(tenant if isinstance(tenant, str) else "", pieces)
 
 
 class DataStore:

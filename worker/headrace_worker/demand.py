@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headrace_worker.pool.batch import Done, Event
+from headrace_wire.messages import DoneRun
+from headrace_worker.pool.batch import Event
 from headrace_worker.pool.pool import Pool
 
 #: Tasks that last less than this many seconds are asked for ahead.
@@ -31,7 +32,7 @@ class Demand:
     def learn(self, events: Sequence[Event]) -> None:
         """Note how long tasks took of late."""
         for event in events:
-            if isinstance(event, Done):
+            if isinstance(event, DoneRun):
                 mean = event.busy_seconds / (event.stop - event.start)
                 old = mean if self._mean_seconds is None else self._mean_seconds
                 self._mean_seconds = old + (mean - old) * MEAN_WEIGHT

@@ -1,7 +1,7 @@
 """Heartbeats tell the coordinator that the worker lives; what it answers may hold orders.
 
     heartbeats ─ one after the other, each a long-poll of one interval ─► coordinator
-    feeder ◄─ on_orders ──────────────────────────────────────────────────┘
+    feeder ◄─ obey ───────────────────────────────────────────────────────┘
 
 They come from the agent, never from a slot.
 """
@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import is_final
-from headrace_wire.messages import Heartbeat, Orders, TaskProgress
-from headrace_worker.condition import Condition
+from headrace_wire.messages import Heartbeat, TaskProgress, WorkerInfo
+from headrace_worker.feeder import Feeder
 from headrace_worker.holdings import Holdings
+from headrace_worker.pool.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +27,24 @@ LONGEST_BEAT_SECONDS = 1.0
 
 
 class Heartbeats:
-    """``examine`` returns how the worker does; ``register`` is called when the coordinator does not
-    know it any more, and ``on_orders`` when there is something to do.
-    """
+    """``register`` is called when the coordinator does not know the worker any more."""
 
     def __init__(
         self,
         jobs: AsyncCaller[JobQueueApi],
-        worker: str,
-        name: str,
+        info: WorkerInfo,
+        pool: Pool,
+        feeder: Feeder,
         *,
         holdings: Holdings,
-        examine: Callable[[], Condition],
         register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
-        on_orders: Callable[[Orders], None],
     ) -> None:
         self._jobs = jobs
-        self._worker = worker
-        self._name = name
+        self._info = info
+        self._pool = pool
+        self._feeder = feeder
         self._holdings = holdings
-        self._examine = examine
         self._register = register
-        self._on_orders = on_orders
         self._orders = 0
         self._bare = False
 
@@ -69,20 +66,19 @@ class Heartbeats:
 
     async def _beat(self, wait_seconds: float) -> None:
         request, leases = self._holdings.snapshot()
-        condition = self._examine()
+        progress = () if self._bare else self._pool.list_progress()
         beat = Heartbeat(
-            worker=self._worker,
+            worker=self._info.id,
             request=request,
             leases=leases,
-            busy=condition.busy,
-            rss_bytes=condition.rss_bytes,
-            draining=condition.draining,
+            busy=self._pool.busy_slots,
+            rss_bytes=self._feeder.rss_bytes,
+            draining=self._feeder.draining,
             wait_seconds=wait_seconds,
             orders=self._orders,
             progress=tuple(
-                TaskProgress(one.job, one.index, self._name, one.done, one.of)
-                for one in condition.progress
-                if not self._bare
+                TaskProgress(one.job, one.index, self._info.name, one.done, one.of)
+                for one in progress
             ),
         )
         orders = await self._jobs.call(JobQueueApi.heartbeat, beat)
@@ -90,4 +86,4 @@ class Heartbeats:
         if not orders.known:
             await self._register(self._jobs)
         if orders.cancelled_jobs or orders.cancelled_tasks or orders.hand_back:
-            self._on_orders(orders)
+            self._feeder.obey(orders)

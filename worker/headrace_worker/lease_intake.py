@@ -11,42 +11,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import Lease
+from headrace_wire.messages import Lease, ReturnedRun
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import is_tellable, list_missing, make_batch, refuse_lease
-from headrace_worker.pool.batch import Batch, Event, Returned
+from headrace_worker.pool.pool import Pool
+from headrace_worker.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
 
 class LeaseIntake:
-    """``submit`` passes a batch to the pool, and ``add_events`` has outcomes reported.
-
-    ``on_fetched`` is called when a lease was taken up whose data had to be fetched.
-    """
+    """Passes on to the pool what leases ask for. ``jobs`` is where data is fetched."""
 
     def __init__(
         self,
         jobs: AsyncCaller[JobQueueApi],
+        pool: Pool,
+        reporter: Reporter,
         *,
         holdings: Holdings,
         data: DataStore,
-        submit: Callable[[Batch], None],
-        add_events: Callable[[Sequence[Event]], None],
-        on_fetched: Callable[[], None],
     ) -> None:
         self._jobs = jobs
+        self._pool = pool
+        self._reporter = reporter
         self._holdings = holdings
-        self._submit = submit
-        self._add_events = add_events
-        self._on_fetched = on_fetched
         self._data = data
         #: Leases that wait for data.
         self._incomplete: deque[Lease] = deque()
@@ -56,7 +52,7 @@ class LeaseIntake:
         """Take leases up, at once or as soon as the data that they need is here."""
         for lease in leases:
             try:
-                missing = list_missing(lease, self._find_parameters(lease), self._data)
+                missing = list_missing(self._find_parameters(lease), self._data)
             except Exception as error:  # noqa: BLE001 - as in _take_up
                 self._refuse(lease, error)
                 continue
@@ -75,13 +71,14 @@ class LeaseIntake:
                 await self._complete(self._incomplete[0])
 
     def cancel(self, job: str) -> None:
-        """Forget the leases of a job that still wait for data."""
+        """Forget the leases of a job."""
+        self._holdings.forget_job(job)
         self._incomplete = deque(lease for lease in self._incomplete if lease.job != job)
 
-    def hand_back(self) -> list[Returned]:
+    def hand_back(self) -> list[ReturnedRun]:
         """Give up the leases that still wait for data."""
         returned = [
-            Returned(lease.id, lease.job, lease.start, lease.stop) for lease in self._incomplete
+            ReturnedRun(lease.id, lease.job, lease.start, lease.stop) for lease in self._incomplete
         ]
         self._incomplete.clear()
         return returned
@@ -93,7 +90,7 @@ class LeaseIntake:
     async def _complete(self, lease: Lease) -> None:
         problem: Exception | None = None
         try:
-            for source in list_missing(lease, self._find_parameters(lease), self._data):
+            for source in list_missing(self._find_parameters(lease), self._data):
                 content = await self._jobs.call(JobQueueApi.read, source)
                 self._data.put(source, content)
         except (HeadraceError, OSError, ValueError) as error:
@@ -105,7 +102,6 @@ class LeaseIntake:
             self._refuse(lease, problem)
         else:
             self._take_up(lease)
-            self._on_fetched()
 
     def _find_parameters(self, lease: Lease) -> bytes | None:
         job = self._holdings.find_job(lease.job)
@@ -113,14 +109,14 @@ class LeaseIntake:
 
     def _take_up(self, lease: Lease) -> None:
         try:
-            self._submit(make_batch(lease, self._find_parameters(lease), self._data))
+            self._pool.submit(make_batch(lease, self._find_parameters(lease), self._data))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
             self._refuse(lease, error)
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
         """Have the tasks of a lease fail that could not be taken up, and hand back the others."""
         log.warning("job %s: %s", lease.job, error)
-        self._add_events(refuse_lease(lease, error))
+        self._reporter.add(refuse_lease(lease, error))
         if not is_tellable(lease):
             self._holdings.release(lease.id, lease.stop - lease.start)
 
@@ -131,5 +127,5 @@ class LeaseIntake:
             job = self._holdings.find_job(job_id)
             if job and job.parameters is not None:
                 with suppress(ValueError):
-                    needed.update(source for _, source in read_needs(job_id, job.parameters).data)
+                    needed.update(source for _, source in read_needs(job.parameters).data)
         return needed

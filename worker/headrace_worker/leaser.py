@@ -1,7 +1,7 @@
 """The leaser asks the coordinator for work whenever the pool wants some.
 
     feeder ─ wanted ─► leaser ─ lease (long-poll) ─► coordinator
-    feeder ◄─ count_wanted, on_leases ─┘
+    feeder ◄─ count_wanted ─┘  lease intake ◄─ take ─┘
 
 What a request that is cancelled may have been granted, the coordinator takes back.
 """
@@ -15,8 +15,11 @@ from collections.abc import Awaitable, Callable
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import UnknownWorkerError, is_final
-from headrace_wire.messages import Lease, LeaseRequest
+from headrace_wire.messages import LeaseRequest
+from headrace_worker.feeder import Feeder
 from headrace_worker.holdings import Holdings
+from headrace_worker.lease_intake import LeaseIntake
+from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -29,37 +32,32 @@ ERROR_PAUSE_SECONDS = 1.0
 
 
 class Leaser:
-    """``count_wanted`` returns for how many slots work is wanted now, 0 for none; ``wanted`` is set
-    when that may have changed.
-    """
+    """``register`` is called when the coordinator does not know the worker any more."""
 
     def __init__(
         self,
         jobs: AsyncCaller[JobQueueApi],
         worker: str,
+        feeder: Feeder,
+        intake: LeaseIntake,
         *,
-        wanted: asyncio.Event,
         holdings: Holdings,
         register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
-        count_wanted: Callable[[], int],
-        on_leases: Callable[[tuple[Lease, ...]], None],
     ) -> None:
         self._jobs = jobs
         self._worker = worker
+        self._feeder = feeder
+        self._intake = intake
         self._holdings = holdings
         self._register = register
-        self._count_wanted = count_wanted
-        self._on_leases = on_leases
-        self._wanted = wanted
 
     async def run(self) -> None:
         """Ask for work until cancelled. Raises HeadraceError where there is no use in going on."""
         number = 0
         try:
             while True:
-                while not (slots := self._count_wanted()):
-                    await self._wanted.wait()
-                    self._wanted.clear()
+                while not (slots := self._feeder.count_wanted()):
+                    await wait_until(self._feeder.wanted)
                 number += 1
                 try:
                     await self._ask(number, slots)
@@ -88,5 +86,4 @@ class Leaser:
             await self._register(self._jobs)
         else:
             self._holdings.take(grant.leases, number)
-            if grant.leases:
-                self._on_leases(grant.leases)
+            self._intake.take(grant.leases)

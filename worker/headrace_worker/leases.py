@@ -8,10 +8,10 @@ leased again without those that failed.
 from __future__ import annotations
 
 from headrace_wire.batch import count_batch, unpack_batch
-from headrace_wire.messages import Lease
+from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
-from headrace_worker.pool.batch import Batch, Event, Failed, Returned
+from headrace_worker.pool.batch import Batch, Event, make_failure
 
 #: Tasks of one lease that are told one by one why they fail; of a larger one nothing is told, so
 #: that it is as good as lost.
@@ -26,16 +26,16 @@ class DamagedInputsError(ValueError):
         self.indices = indices
 
 
-def list_missing(lease: Lease, parameters: bytes | None, data: DataStore) -> list[str]:
-    """The jobs whose data is needed for a lease and is not here. Raises ValueError."""
-    needs = read_needs(lease.job, _require(parameters))
+def list_missing(parameters: bytes | None, data: DataStore) -> list[str]:
+    """List the jobs whose data a job needs that is not here. Raises ValueError."""
+    needs = read_needs(_require(parameters))
     return [source for _, source in needs.data if source not in data]
 
 
 def make_batch(lease: Lease, parameters: bytes | None, data: DataStore) -> Batch:
     """Open a lease. Raises ValueError, DamagedInputsError among them."""
     parameters = _require(parameters)
-    needs = read_needs(lease.job, parameters)
+    needs = read_needs(parameters)
     return Batch(
         key=lease.id,
         job=lease.job,
@@ -73,7 +73,7 @@ def refuse_lease(lease: Lease, error: Exception) -> list[Event]:
     start = lease.start
     for index in [*error.indices, lease.stop]:
         if start < index:
-            events.append(Returned(lease.id, lease.job, start, index))
+            events.append(ReturnedRun(lease.id, lease.job, start, index))
         if index < lease.stop:
             events.append(_fail(lease, index, error))
         start = index + 1
@@ -107,13 +107,7 @@ def _read_count(batch: bytes) -> int:
         return 0
 
 
-def _fail(lease: Lease, index: int, error: Exception) -> Failed:
-    return Failed(
-        key=lease.id,
-        job=lease.job,
-        index=index,
-        attempt=lease.attempt,
-        reason="error",
-        error_type=clip(type(error).__qualname__, SUMMARY_CHARACTERS),
-        message=clip(f"the worker could not take it up: {error}", MESSAGE_CHARACTERS),
-    )
+def _fail(lease: Lease, index: int, error: Exception) -> TaskFailure:
+    message = clip(f"the worker could not take it up: {error}", MESSAGE_CHARACTERS)
+    kind = clip(type(error).__qualname__, SUMMARY_CHARACTERS)
+    return make_failure(lease.id, lease.job, index, lease.attempt, message, error_type=kind)

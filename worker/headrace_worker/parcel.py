@@ -16,9 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_wire.batch import slice_batch
-from headrace_wire.messages import JobLines, Sample
+from headrace_wire.messages import DoneRun, JobLines, ReturnedRun, Sample, TaskFailure
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
-from headrace_worker.pool.batch import Done, Event, Failed
+from headrace_worker.pool.batch import Event, make_failure
 
 T = TypeVar("T")
 
@@ -58,39 +58,36 @@ class Parcel(Struct, frozen=True):
 
 def measure(event: Event) -> int:
     """About how many bytes an outcome takes in a report."""
-    if isinstance(event, Done):
+    if isinstance(event, DoneRun):
         return len(event.values)
-    if isinstance(event, Failed):
+    if isinstance(event, TaskFailure):
         return len(event.detail) + len(event.traceback) + len(event.message)
     return 0
 
 
-def substitute(event: Event, attempt: int, error: Exception) -> Failed | None:
+def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | None:
     """What is reported in place of an outcome that is refused by itself; None for nothing."""
     message = clip(f"its outcome could not be reported: {error}", MESSAGE_CHARACTERS)
-    if isinstance(event, Done):
-        return Failed(
-            key=event.key,
-            job=event.job,
-            index=event.start,
-            attempt=attempt,
-            reason="error",
-            error_type=type(error).__qualname__,
-            message=message,
-        )
-    if isinstance(event, Failed):
-        kind = clip(event.error_type, SUMMARY_CHARACTERS)
-        return replace(
-            event,
-            error_type=kind.encode("ascii", "replace").decode(),
-            message=message,
-            traceback="",
-            summary="",
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
-            detail=b"",
-        )
-    return None
+    match event:
+        case DoneRun():
+            kind = type(error).__qualname__
+            return make_failure(
+                event.lease, event.job, event.start, attempt, message, error_type=kind
+            )
+        case TaskFailure():
+            kind = clip(event.error_type, SUMMARY_CHARACTERS).encode("ascii", "replace").decode()
+            failed = make_failure(
+                event.lease,
+                event.job,
+                event.index,
+                event.attempt,
+                message,
+                reason=event.reason,
+                error_type=kind,
+            )
+            return replace(failed, signal=event.signal)
+        case ReturnedRun():
+            return None
 
 
 def _halve(items: Sequence[T]) -> list[Sequence[T]]:
@@ -102,12 +99,12 @@ def _halve_events(events: Sequence[Event]) -> list[Sequence[Event]]:
     if len(events) > 1:
         return _halve(events)
     (event,) = events
-    if not isinstance(event, Done) or event.stop - event.start == 1:
+    if not isinstance(event, DoneRun) or event.stop - event.start == 1:
         return []
     return [[half] for half in _halve_run(event)]
 
 
-def _halve_run(run: Done) -> list[Done]:
+def _halve_run(run: DoneRun) -> list[DoneRun]:
     tasks = run.stop - run.start
     middle = tasks // 2
     share = middle / tasks
@@ -126,7 +123,7 @@ def _halve_run(run: Done) -> list[Done]:
             values=slice_batch(run.values, middle, tasks),
             cpu_seconds=run.cpu_seconds * (1 - share),
             busy_seconds=run.busy_seconds * (1 - share),
-            counters=None,
+            counters={},
         ),
     ]
 

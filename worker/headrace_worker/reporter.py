@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
 
 from msgspec.structs import replace
@@ -22,16 +21,15 @@ from msgspec.structs import replace
 from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
-from headrace_wire.bounds import cut_text
 from headrace_wire.errors import StoreError, is_final
-from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure
+from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure, WorkerInfo
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.link.messages import TaskLine
 from headrace_worker.parcel import Parcel, measure, substitute
-from headrace_worker.pool.batch import Done, Event, Failed, Returned
-from headrace_worker.tally import Tally
+from headrace_worker.pool.batch import Event
+from headrace_worker.pool.tally import Tally
 from headrace_worker.wake import wait_until
 
 log = logging.getLogger(__name__)
@@ -58,27 +56,26 @@ LINES_SECONDS = 0.1
 
 
 class Reporter:
-    """``on_delivered`` is called whenever a report has been acknowledged."""
+    """``wanted`` is set whenever a report has been acknowledged: more work may be wanted then."""
 
     def __init__(
         self,
         results: AsyncCaller[ResultQueueApi],
-        worker: str,
-        name: str,
+        info: WorkerInfo,
         *,
         holdings: Holdings,
-        on_delivered: Callable[[], None],
+        tally: Tally,
+        wanted: asyncio.Event,
     ) -> None:
         self._results = results
-        self._number = 0
-        self._worker = worker
-        self._name = name
+        self._info = info
         self._holdings = holdings
-        self._on_delivered = on_delivered
-        self._tally = Tally()
+        self._tally = tally
+        self._wanted = wanted
+        self._number = 0
         self._pending: deque[Event] = deque()
         self._pending_bytes = 0
-        self._lines = LineBox(name)
+        self._lines = LineBox(info.name)
         self._changed = asyncio.Event()
         self._delivered = asyncio.Event()
         self._more = False
@@ -105,10 +102,6 @@ class Reporter:
         self._lines.add(lines)
         self._changed.set()
 
-    def add_restarts(self, restarts: Mapping[str, int]) -> None:
-        """Have slots that ended counted, with the next report."""
-        self._tally.add_restarts(restarts)
-
     async def finish(self, deadline: float) -> bool:
         """Wait until all is acknowledged; False if the monotonic ``deadline`` came first."""
         while self._pending or self._lines or self._sending:
@@ -124,13 +117,11 @@ class Reporter:
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
             events = self._take_pending()
-            for event in events:
-                self._count(event)
             await self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
             self._sending = False
             self._release(events)
             self._delivered.set()
-            self._on_delivered()
+            self._wanted.set()
 
     async def _deliver(self, parcel: Parcel) -> None:
         """Deliver all of it, in parts where it is refused as a whole."""
@@ -150,7 +141,7 @@ class Reporter:
     def _give_up(self, parcel: Parcel, error: Exception) -> list[Parcel]:
         """What goes in place of one thing that was refused by itself, again and again."""
         for event in parcel.events:
-            attempt = self._holdings.find_attempt(event.key)
+            attempt = self._holdings.find_attempt(event.lease)
             failed = None if parcel.last else substitute(event, attempt, error)
             if failed is not None:
                 log.warning("the outcome of task %d could not be reported: %s", failed.index, error)
@@ -167,8 +158,8 @@ class Reporter:
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:
-            tasks = 1 if isinstance(event, Failed) else event.stop - event.start
-            self._holdings.release(event.key, tasks)
+            tasks = 1 if isinstance(event, TaskFailure) else event.stop - event.start
+            self._holdings.release(event.lease, tasks)
         self._pending_bytes -= _measure(events)
 
     def _take_pending(self) -> list[Event]:
@@ -181,67 +172,22 @@ class Reporter:
             taken.append(self._pending.popleft())
         return taken
 
-    def _count(self, event: Event) -> None:
-        job = self._holdings.find_job(event.job)
-        if job is None:
-            return
-        if isinstance(event, Done):
-            self._tally.add_run(job.service, job.operation, event)
-        elif isinstance(event, Failed):
-            self._tally.add_failure(job.service, job.operation, event)
-
     def _make_report(self, number: int, parcel: Parcel) -> Report:
-        done: list[DoneRun] = []
-        failures: list[TaskFailure] = []
-        returned: list[ReturnedRun] = []
-        for event in parcel.events:
-            match event:
-                case Done():
-                    done.append(self._convert_run(event))
-                case Failed():
-                    failures.append(self._convert_failure(event))
-                case Returned():
-                    returned.append(ReturnedRun(event.key, event.job, event.start, event.stop))
+        events = parcel.events
         return Report(
-            worker=self._worker,
+            worker=self._info.id,
             number=number,
-            done=tuple(done),
-            failures=tuple(failures),
-            returned=tuple(returned),
+            done=tuple(event for event in events if isinstance(event, DoneRun)),
+            failures=tuple(self._sign(event) for event in events if isinstance(event, TaskFailure)),
+            returned=tuple(event for event in events if isinstance(event, ReturnedRun)),
             samples=parcel.samples,
             logs=parcel.logs,
         )
 
-    @staticmethod
-    def _convert_run(event: Done) -> DoneRun:
-        return DoneRun(
-            lease=event.key,
-            job=event.job,
-            start=event.start,
-            stop=event.stop,
-            values=event.values,
-            cpu_seconds=max(0.0, event.cpu_seconds),
-            busy_seconds=max(0.0, event.busy_seconds),
-            counters=_fit_counters(event.counters) if event.counters else {},
-        )
-
-    def _convert_failure(self, event: Failed) -> TaskFailure:
-        return TaskFailure(
-            lease=event.key,
-            job=event.job,
-            index=event.index,
-            attempt=event.attempt,
-            reason=REFUSED if event.error_type == REFUSAL else event.reason,
-            signal=event.signal,
-            error_type=cut_text(event.error_type),
-            message=cut_text(event.message),
-            traceback=cut_text(event.traceback),
-            summary=cut_text(event.summary),
-            worker=self._name,
-            cpu_seconds=max(0.0, event.cpu_seconds),
-            busy_seconds=max(0.0, event.busy_seconds),
-            detail=event.detail,
-        )
+    def _sign(self, failure: TaskFailure) -> TaskFailure:
+        """Say where a task failed, and whether it was refused."""
+        reason = REFUSED if failure.error_type == REFUSAL else failure.reason
+        return replace(failure, worker=self._info.name, reason=reason)
 
     async def _send(self, parcel: Parcel) -> Exception | None:
         """Send a report until it is committed; gives why it was refused, if it was."""
@@ -266,8 +212,3 @@ class Reporter:
 
 def _measure(events: Sequence[Event]) -> int:
     return sum(map(measure, events))
-
-
-def _fit_counters(growth: Mapping[str, float]) -> dict[str, float]:
-    """What counters grew by; together tasks may have counted beyond what a number can say."""
-    return {name: min(amount, sys.float_info.max) for name, amount in growth.items()}

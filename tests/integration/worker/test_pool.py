@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from headrace_wire.errors import UsageError
+from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import crew, limits, slot_process
-from headrace_worker.pool.batch import Done, Event, Failed, Returned
+from headrace_worker.pool.batch import Event
 from support.polled_pool import Pool
 from support.pool_driver import (
     PATIENCE_SECONDS,
@@ -411,9 +412,9 @@ def test_one_task_is_stopped_and_the_others_go_on(
     events: list[Event] = []
     while pool.outstanding:
         events += pool.poll(PATIENCE_SECONDS)
-    failed = [event.index for event in events if isinstance(event, Failed)]
-    returned = [event.start for event in events if isinstance(event, Returned)]
-    done = [event.start for event in events if isinstance(event, Done)]
+    failed = [event.index for event in events if isinstance(event, TaskFailure)]
+    returned = [event.start for event in events if isinstance(event, ReturnedRun)]
+    done = [event.start for event in events if isinstance(event, DoneRun)]
     assert (failed, returned, done[-1]) == ([1], [3], 2)
 
 
@@ -428,7 +429,7 @@ def test_hand_back_returns_all_that_has_not_started(pool: Pool, tmp_path: Path) 
     release.touch()
     outcomes = collect(pool)
     back = [index for one in returned for index in range(one.start, one.stop)]
-    assert {(one.key, one.job) for one in returned} == {(batch.key, "job")}
+    assert {(one.lease, one.job) for one in returned} == {(batch.key, "job")}
     assert sorted(back + outcomes.indices()) == list(range(1000))
     assert len(outcomes.indices()) == 2
     assert len(marks.read_text().splitlines()) == 2
@@ -640,8 +641,8 @@ def test_events_tell_their_batch(pool: Pool) -> None:
     events = []
     while pool.outstanding:
         events += pool.poll(PATIENCE_SECONDS)
-    assert {type(event) for event in events} == {Done, Failed}
-    assert {event.key for event in events} == {batch.key}
+    assert {type(event) for event in events} == {DoneRun, TaskFailure}
+    assert {event.lease for event in events} == {batch.key}
 
 
 def test_the_same_batch_twice_is_refused(pool: Pool) -> None:

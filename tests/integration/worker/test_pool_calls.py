@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from headrace_services.calls import (
     CallOptions,
@@ -24,7 +25,7 @@ from headrace_services.service import MAX_DETAIL_BYTES, Plan
 from headrace_wire.encoding import pack
 from headrace_wire.message import decode, dump
 from headrace_wire.messages import TaskFailure
-from headrace_worker.pool.batch import Batch, Failed
+from headrace_worker.pool.batch import Batch
 from support import calls_shop
 from support.calls_shop import OutOfStockError, Point
 from support.polled_pool import Pool
@@ -62,7 +63,7 @@ def make_batch(plan: Plan) -> Batch:
     )  # fmt: skip
 
 
-def run_plan(pool: Pool, plan: Plan) -> tuple[list[Any], list[Failed]]:
+def run_plan(pool: Pool, plan: Plan) -> tuple[list[Any], list[TaskFailure]]:
     batch = make_batch(plan)
     outcomes: Outcomes = run(pool, batch)
     serializer: Any = plan.parameters["serializer"]
@@ -70,12 +71,9 @@ def run_plan(pool: Pool, plan: Plan) -> tuple[list[Any], list[Failed]]:
     return values, outcomes.failed(batch.job)
 
 
-def rebuild(failed: Failed) -> Exception:
+def rebuild(failed: TaskFailure) -> Exception:
     """Do as the reporter does, then as a client does."""
-    names = ["job", "index", "attempt", "reason", "signal", "error_type", "message", "traceback",
-             "summary", "cpu_seconds", "busy_seconds", "detail"]  # fmt: skip
-    words = {name: getattr(failed, name) for name in names}
-    failure = TaskFailure(lease=failed.key, worker="here", **words)
+    failure = replace(failed, worker="here")
     return rebuild_failure(decode(TaskFailure, pack(dump(failure))))
 
 

@@ -43,9 +43,9 @@ def test_what_is_not_needed_for_a_while_goes(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_needs_are_read_from_parameters() -> None:
     about = {"tenant": "t", "data": {"function": ["j1", 5], "initargs": ["j2", 7]}}
-    assert read_needs("j", pack(about)) == Needs("t", (("function", "j1"), ("initargs", "j2")))
-    assert read_needs("j", pack({"tenant": 5})) == Needs()
-    assert read_needs("j", pack([1])) == read_needs("j", b"\xc1") == Needs()
+    assert read_needs(pack(about)) == Needs("t", (("function", "j1"), ("initargs", "j2")))
+    assert read_needs(pack({"tenant": 5})) == Needs()
+    assert read_needs(pack([1])) == read_needs(b"\xc1") == Needs()
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_needs_are_read_from_parameters() -> None:
 )
 def test_references_that_make_no_sense_are_an_error(data: object) -> None:
     with pytest.raises(ValueError, match="refer to data"):
-        read_needs("j", pack({"data": data}))
+        read_needs(pack({"data": data}))

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import Lease
+from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
 from headrace_worker.data import DataStore
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
 from headrace_worker.link.packing import pack
-from headrace_worker.pool.batch import Event, Failed, Returned
+from headrace_worker.pool.batch import Event
 
 PARAMETERS = pack({})
 
@@ -27,11 +27,11 @@ def refuse(lease: Lease) -> list[Event]:
 
 
 def list_failed(events: list[Event]) -> list[int]:
-    return [event.index for event in events if isinstance(event, Failed)]
+    return [event.index for event in events if isinstance(event, TaskFailure)]
 
 
 def list_returned(events: list[Event]) -> list[tuple[int, int]]:
-    return [(event.start, event.stop) for event in events if isinstance(event, Returned)]
+    return [(event.start, event.stop) for event in events if isinstance(event, ReturnedRun)]
 
 
 def test_inputs_come_in_several_batches() -> None:
@@ -49,7 +49,7 @@ def test_only_the_tasks_of_a_damaged_batch_fail_and_the_others_are_handed_back(
     assert list_failed(events) == [11, 12]
     assert list_returned(events) == [(10, 11), (13, 14)]
     assert "the input cannot be opened" in next(
-        event.message for event in events if isinstance(event, Failed)
+        event.message for event in events if isinstance(event, TaskFailure)
     )
 
 

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import JobLines, LogLine, Sample
+from headrace_wire.messages import DoneRun, JobLines, LogLine, ReturnedRun, Sample, TaskFailure
 from headrace_worker.parcel import Parcel, substitute
-from headrace_worker.pool.batch import Done, Failed, Returned
 
-RETURNED = Returned(1, "job", 0, 5)
+RETURNED = ReturnedRun(1, "job", 0, 5)
 
 
-def make_run(tasks: int, counters: dict[str, float] | None = None) -> Done:
+def make_run(tasks: int, counters: dict[str, float] | None = None) -> DoneRun:
     values = pack_batch([b"%d" % index for index in range(tasks)])
-    return Done(1, "job", 0, tasks, values, 1.0, 2.0, (tasks,), counters)
+    return DoneRun(1, "job", 0, tasks, values, 1.0, 2.0, counters or {})
 
 
 def list_parts(parcel: Parcel) -> list[Parcel]:
@@ -27,10 +26,10 @@ def test_log_lines_go_before_outcomes_and_metrics_after_them() -> None:
 
 def test_a_run_is_divided_down_to_its_tasks() -> None:
     parts = list_parts(Parcel([RETURNED, make_run(5, {"n": 3.0})]))
-    runs = [event for part in parts for event in part.events if isinstance(event, Done)]
+    runs = [event for part in parts for event in part.events if isinstance(event, DoneRun)]
     assert [(run.start, run.stop) for run in runs] == [(at, at + 1) for at in range(5)]
     assert [unpack_batch(run.values) for run in runs] == [[b"%d" % at] for at in range(5)]
-    assert [run.counters for run in runs] == [{"n": 3.0}, None, None, None, None]
+    assert [run.counters for run in runs] == [{"n": 3.0}, {}, {}, {}, {}]
     assert round(sum(run.busy_seconds for run in runs), 9) == 2.0
 
 
@@ -45,18 +44,20 @@ def test_lines_and_metrics_are_divided_one_by_one() -> None:
 
 def test_a_value_that_is_refused_is_an_error_of_its_task_that_says_why() -> None:
     failed = substitute(make_run(1), 3, ValueError("too large"))
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, TaskFailure)
     assert (failed.index, failed.attempt, failed.reason) == (0, 3, "error")
     assert "could not be reported: too large" in failed.message
 
 
 def test_a_failure_that_is_refused_is_told_in_plain_words() -> None:
     failed = substitute(
-        Failed(1, "job", 4, 2, "crash", "m", "SIGSEGV", "Kind\ud800", "t", "s", 1.0, 1.0, b"d"),
+        TaskFailure(
+            1, "job", 4, 2, "crash", "SIGSEGV", "Kind\ud800", "m", "t", "s", "", 1.0, 1.0, b"d"
+        ),
         2,
         ValueError("no"),
     )
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, TaskFailure)
     assert (failed.index, failed.reason, failed.signal) == (4, "crash", "SIGSEGV")
     assert (failed.error_type, failed.traceback, failed.detail) == ("Kind?", "", b"")
 

@@ -58,14 +58,14 @@ class Loaded(Struct, frozen=True, array_like=True, tag=3):
 class TasksDone(Struct, array_like=True, tag=4):
     """The tasks [start, stop) of a piece are done; ``values`` is a batch.
 
-    ``counters`` is what the tasks' own counters grew by, None for nothing.
+    ``counters`` is what the tasks' own counters grew by.
     """
 
     piece: int
     start: int
     stop: int
     values: bytes
-    counters: dict[str, float] | None
+    counters: dict[str, float]
     cpu_seconds: float
     busy_seconds: float
     durations: tuple[int, ...]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
-Reason = Literal["error", "timeout", "crash", "oom"]
+from headrace_wire.messages import DoneRun, Reason, ReturnedRun, TaskFailure
 
 
 class Batch(Struct, frozen=True):
@@ -47,56 +45,34 @@ class Batch(Struct, frozen=True):
         return None if self.inputs is None else self.inputs[index - self.start]
 
 
-class Done(Struct, frozen=True):
-    """The tasks [start, stop) of a batch are done.
-
-    ``values`` is packed where they were made: a msgpack array of one bin a task, to be passed on
-    unopened. ``busy_seconds`` is the sum of the tasks' durations and ``durations`` counts them by
-    ``headrace_wire.samples.TASK_SECONDS_BOUNDS``; ``cpu_seconds`` includes the tasks' own
-    subprocesses. ``counters`` is what the tasks' own counters grew by; None for nothing.
-    """
-
-    key: int
-    job: str
-    start: int
-    stop: int
-    values: bytes
-    cpu_seconds: float
-    busy_seconds: float
-    durations: tuple[int, ...]
-    counters: dict[str, float] | None = None
-
-
-class Failed(Struct, frozen=True):
-    """One task failed.
-
-    ``signal`` is the name of the signal that ended its slot (``SIGSEGV``), "" where there was none.
-    ``cpu_seconds`` is 0 where the slot's end took the count with it. ``detail`` is what the service
-    has to tell its client of the exception, encoded by it, or b"".
-    """
-
-    key: int
-    job: str
-    index: int
-    attempt: int
-    reason: Reason
-    message: str
-    signal: str = ""
-    error_type: str = ""
-    traceback: str = ""
-    summary: str = ""
-    cpu_seconds: float = 0.0
-    busy_seconds: float = 0.0
-    detail: bytes = b""
+def make_failure(
+    lease: int,
+    job: str,
+    index: int,
+    attempt: int,
+    message: str,
+    *,
+    reason: Reason = "error",
+    error_type: str = "",
+) -> TaskFailure:
+    """Make the event that a task failed, of which there is no more to say than this."""
+    return TaskFailure(
+        lease=lease,
+        job=job,
+        index=index,
+        attempt=attempt,
+        reason=reason,
+        signal="",
+        error_type=error_type,
+        message=message,
+        traceback="",
+        summary="",
+        worker="",
+        cpu_seconds=0.0,
+        busy_seconds=0.0,
+    )
 
 
-class Returned(Struct, frozen=True):
-    """The tasks [start, stop) of a batch were not run to an end here and may run elsewhere."""
-
-    key: int
-    job: str
-    start: int
-    stop: int
-
-
-Event = Done | Failed | Returned
+#: What comes of a batch: tasks that are done, one that failed, or tasks that were not run to an end
+#: here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
+Event = DoneRun | TaskFailure | ReturnedRun

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from headrace_wire.messages import INITIALIZER_TIMEOUT
+from headrace_wire.messages import INITIALIZER_TIMEOUT, Reason, TaskFailure
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.link.packing import unpack
-from headrace_worker.pool.batch import Batch, Failed, Reason
+from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.line import Stretch
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Deaths:
             return None
         return Charged(Stretch(piece.held, piece.start, piece.start + 1), 0.0)
 
-    def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> Failed:
+    def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> TaskFailure:
         """Put in words why the charged task failed."""
         batch, index = charged.stretch.held.batch, charged.stretch.start
         reason: Reason = "crash"
@@ -130,8 +130,8 @@ class Deaths:
             if signal_name == "SIGKILL" and self._oom.claim():
                 reason = "oom"
                 message = "the kernel killed the slot: the memory limit of its cgroup was reached"
-        return Failed(
-            key=batch.key,
+        return TaskFailure(
+            lease=batch.key,
             job=batch.job,
             index=index,
             attempt=batch.attempt,
@@ -139,7 +139,9 @@ class Deaths:
             signal=signal_name,
             error_type=error_type,
             message=message,
+            traceback="",
             summary=self._describer.describe(batch, index),
+            worker="",
             cpu_seconds=slot.verdict_cpu_seconds,
             busy_seconds=charged.busy_seconds,
         )

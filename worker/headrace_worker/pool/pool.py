@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
 from headrace_worker.link.messages import (
     Lines,
     Loaded,
@@ -42,7 +42,7 @@ from headrace_worker.link.messages import (
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
-from headrace_worker.pool.batch import Batch, Done, Event, Failed, Returned
+from headrace_worker.pool.batch import Batch, Event
 from headrace_worker.pool.crew import Crew
 from headrace_worker.pool.deaths import Deaths, Describer
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
@@ -50,6 +50,7 @@ from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.pool.tally import Tally
 from headrace_worker.pool.tenancy import Tenancy
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ class Pool:
         self._describer = Describer(settings.loader)
         self._deaths = Deaths(self._describer, OomWatch())
         self._warned = False
-        self._restarts: Counter[str] = Counter()
+        #: What to tell of it in numbers. Why slots ended: a failure's reason, ``tasks`` or
+        #: ``memory`` for one that was recycled, ``tenant`` for one that made room for another
+        #: tenant's, ``code`` for one whose modules had changed, ``cancel`` for one that was killed
+        #: with its job, else ``crash``.
+        self.tally = Tally()
         self._tenancy = Tenancy()
         self._due_seconds = 0.0
         self._dead: list[SlotProcess] = []
@@ -171,16 +176,6 @@ class Pool:
                 return False
         return len(self._crew.slots) == self.slots
 
-    def take_restarts(self) -> Counter[str]:
-        """How many slots ended since the last call, by reason.
-
-        A failure's reason, ``tasks`` or ``memory`` for one that was recycled, ``tenant`` for one
-        that made room for another tenant's, ``code`` for one whose modules had changed, ``cancel``
-        for one that was killed with its job, else ``crash``.
-        """
-        restarts, self._restarts = self._restarts, Counter()
-        return restarts
-
     def take_lines(self) -> list[TaskLine]:
         """What tasks have logged since the last call, up to the events that were taken."""
         return self._news.take_lines()
@@ -209,6 +204,7 @@ class Pool:
         self._tenancy.note_work(batch.tenant)
         self._line.append(Stretch(held, batch.start, batch.stop))
         self._feed()
+        self._tell_of_news()
 
     def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
         """Have an event loop watch the slots; ``on_news`` tells that there are events to take.
@@ -290,7 +286,7 @@ class Pool:
         self._line.put_back(kept)
         self._feed()
 
-    def hand_back(self) -> list[Returned]:
+    def hand_back(self) -> list[ReturnedRun]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
         self._recall([slot for slot in self._crew.slots if slot.pieces])
@@ -302,7 +298,7 @@ class Pool:
         kill: bool = False,
         call_off: bool = False,
         grace_seconds: float = CANCEL_GRACE_SECONDS,
-    ) -> list[Returned]:
+    ) -> list[ReturnedRun]:
         """End all slots, at once or when their running task is over; gives back what is left.
 
         ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
@@ -316,12 +312,14 @@ class Pool:
 
     def _hear_slot(self, slot: SlotProcess) -> None:
         self._read(slot)
-        if self._on_news:
-            self._on_news()
+        self._tell_of_news()
 
     def _note_dead(self, slot: SlotProcess) -> None:
         self._crew.note_dead(slot)
         self._dead.append(slot)
+        self._tell_of_news()
+
+    def _tell_of_news(self) -> None:
         if self._on_news:
             self._on_news()
 
@@ -397,16 +395,16 @@ class Pool:
                 indices = range(message.start, message.stop)
                 batch = self._settle(slot, message.piece, indices, message.busy_seconds)
                 if batch is not None:
+                    self.tally.add_done(batch, message)
                     self._events.append(
-                        Done(
-                            key=batch.key,
+                        DoneRun(
+                            lease=batch.key,
                             job=batch.job,
                             start=message.start,
                             stop=message.stop,
                             values=message.values,
                             cpu_seconds=message.cpu_seconds,
                             busy_seconds=message.busy_seconds,
-                            durations=message.durations,
                             counters=message.counters,
                         )
                     )
@@ -415,17 +413,20 @@ class Pool:
                 indices = range(message.index, message.index + 1)
                 batch = self._settle(slot, message.piece, indices, message.busy_seconds)
                 if batch is not None:
+                    self.tally.add_failure(batch, message.cpu_seconds)
                     self._events.append(
-                        Failed(
-                            key=batch.key,
+                        TaskFailure(
+                            lease=batch.key,
                             job=batch.job,
                             index=message.index,
                             attempt=batch.attempt,
                             reason="error",
+                            signal="",
                             error_type=message.failure.error_type,
                             message=message.failure.message,
                             traceback=message.failure.traceback,
                             summary=message.summary,
+                            worker="",
                             cpu_seconds=message.cpu_seconds,
                             busy_seconds=message.busy_seconds,
                             detail=message.failure.detail,
@@ -476,11 +477,12 @@ class Pool:
             if not stretch.held.cancelled:
                 failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
+                self.tally.add_failure(stretch.held.batch, failed.cpu_seconds)
                 self._observe(failed.job, 1, failed.busy_seconds)
                 self._events.append(failed)
                 self._count_off(stretch.held, 1)
         self._line.put_back(unfinished)
-        self._restarts[why] += 1
+        self.tally.restarts[why] += 1
 
     def _recall(self, slots: Sequence[SlotProcess]) -> None:
         """Put what the slots have not started back at the head of the line."""
@@ -493,18 +495,18 @@ class Pool:
         time.sleep(SETTLE_SECONDS)
         self._line.put_back([stretch for slot in slots for stretch in slot.take_unstarted()])
 
-    def _return(self, stretches: Iterable[Stretch]) -> list[Returned]:
-        returned: list[Returned] = []
+    def _return(self, stretches: Iterable[Stretch]) -> list[ReturnedRun]:
+        returned: list[ReturnedRun] = []
         for stretch in sorted(stretches, key=lambda one: (one.held.batch.key, one.start)):
             if stretch.held.cancelled:
                 continue
             batch = stretch.held.batch
             self._count_off(stretch.held, len(stretch))
             last = returned[-1] if returned else None
-            if last is not None and (last.key, last.stop) == (batch.key, stretch.start):
-                returned[-1] = Returned(batch.key, batch.job, last.start, stretch.stop)
+            if last is not None and (last.lease, last.stop) == (batch.key, stretch.start):
+                returned[-1] = ReturnedRun(batch.key, batch.job, last.start, stretch.stop)
             else:
-                returned.append(Returned(batch.key, batch.job, stretch.start, stretch.stop))
+                returned.append(ReturnedRun(batch.key, batch.job, stretch.start, stretch.stop))
         return returned
 
     def _count_off(self, held: Held, tasks: int) -> None:

@@ -101,16 +101,15 @@ class TaskNews:
         self._lines.append(TaskLine(task.job, task.index, at, level, text))
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
 
-    def take_growth(self, stop: int) -> dict[str, float] | None:
+    def take_growth(self, stop: int) -> dict[str, float]:
         """Take what counters grew by in tasks that are done, those with numbers below ``stop``."""
-        if not self._growth:
-            return None
         total: dict[str, float] = {}
-        with self._growth_lock:
-            for number in [number for number in self._growth if number < stop]:
-                for name, amount in self._growth.pop(number).items():
-                    total[name] = total.get(name, 0.0) + amount
-        return total or None
+        if self._growth:
+            with self._growth_lock:
+                for number in [number for number in self._growth if number < stop]:
+                    for name, amount in self._growth.pop(number).items():
+                        total[name] = min(total.get(name, 0.0) + amount, sys.float_info.max)
+        return total
 
     def drop_growth(self, number: int) -> None:
         """Forget what counters grew by in a task that failed."""

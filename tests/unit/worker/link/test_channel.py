@@ -82,7 +82,7 @@ def test_a_message_in_pieces_is_given_when_it_is_whole(ends: Ends) -> None:
 def test_large_payloads_are_sent_from_where_they_are() -> None:
     payload = bytes(1 << 16)
     piece = make_piece(b"small", payload, b"small", payload)
-    done = TasksDone(1, 0, 1, payload, None, 0.0, 0.0, ())
+    done = TasksDone(1, 0, 1, payload, {}, 0.0, 0.0, ())
     for message, times in ((piece, 2), (done, 1)):
         assert sum(part is payload for part in encode(message)) == times
 
