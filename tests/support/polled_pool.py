@@ -7,10 +7,11 @@ import contextlib
 import time
 from collections import Counter
 from math import inf
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from headrace_worker.launch.launcher import make_launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
+from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool import pool
 from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.wake import wait_until
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
     from headrace_wire.messages import ReturnedRun
     from headrace_worker.pool.batch import Event
+
+
+class SlotStats(NamedTuple):
+    """A slot's process number, its resident memory, and whether it holds tasks."""
+
+    pid: int
+    rss_bytes: int
+    busy: bool
 
 
 class Pool(pool.Pool):
@@ -67,6 +76,12 @@ class Pool(pool.Pool):
         restarts = Counter(self.tally.restarts)
         self.tally.restarts.clear()
         return restarts
+
+    def stats(self) -> list[SlotStats]:
+        return [
+            SlotStats(slot.pid, read_rss_bytes(slot.pid), bool(slot.pieces))
+            for slot in self._crew.slots
+        ]
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:
         """Wait for events, news of tasks, or the time limit (None: without end)."""

@@ -5,29 +5,20 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from msgspec import Struct
-
 from headrace_wire.messages import HeldRun, Lease
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
 
 
-class KnownJob(Struct, frozen=True):
-    """What all leases of a job have in common. ``parameters`` is None where they never came."""
-
-    service: str
-    operation: str
-    parameters: bytes | None
-
-
 class Holdings:
     """Leases and jobs of this worker. Not thread safe."""
 
     def __init__(self) -> None:
-        self._left: dict[int, int] = {}
         self._runs: dict[int, HeldRun] = {}
-        self._jobs: OrderedDict[str, KnownJob] = OrderedDict()
+        #: How many tasks of each lease have no outcome that is acknowledged.
+        self._left: dict[int, int] = {}
+        self._parameters: OrderedDict[str, bytes] = OrderedDict()
         self._answered = 0
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
@@ -37,13 +28,14 @@ class Holdings:
             self._runs[lease.id] = HeldRun(
                 lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
             )
-            if lease.parameters is not None or lease.job not in self._jobs:
-                self._jobs[lease.job] = KnownJob(lease.service, lease.operation, lease.parameters)
-            self._jobs.move_to_end(lease.job)
+            if lease.parameters is not None:
+                self._parameters[lease.job] = lease.parameters
+            if lease.job in self._parameters:
+                self._parameters.move_to_end(lease.job)
         held = {run.job for run in self._runs.values()}
-        for job in list(self._jobs)[: -JOBS_KEPT or None]:
+        for job in list(self._parameters)[:-JOBS_KEPT]:
             if job not in held:
-                del self._jobs[job]
+                del self._parameters[job]
         self._answered = request
 
     def release(self, lease: int, tasks: int) -> None:
@@ -52,18 +44,16 @@ class Holdings:
         if left > 0:
             self._left[lease] = left
         else:
-            self._left.pop(lease, None)
-            self._runs.pop(lease, None)
+            self._drop(lease)
 
     def forget_job(self, job: str) -> None:
         """Drop all leases of a job: it was cancelled."""
         for lease in [lease for lease, run in self._runs.items() if run.job == job]:
-            self._left.pop(lease, None)
-            del self._runs[lease]
+            self._drop(lease)
 
-    def find_job(self, job: str) -> KnownJob | None:
-        """A job of which something is or was held; None where that is too long ago."""
-        return self._jobs.get(job)
+    def find_parameters(self, job: str) -> bytes | None:
+        """The parameters of a job; None where they never came, or too long ago."""
+        return self._parameters.get(job)
 
     def find_attempt(self, lease: int) -> int:
         """Which attempt a lease is; 1 where it is not held any more."""
@@ -71,7 +61,7 @@ class Holdings:
         return run.attempt if run else 1
 
     def known_jobs(self) -> tuple[str, ...]:
-        return tuple(name for name, job in self._jobs.items() if job.parameters is not None)
+        return tuple(self._parameters)
 
     def runs(self) -> tuple[HeldRun, ...]:
         """What is held, as it was granted."""
@@ -80,3 +70,7 @@ class Holdings:
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
         """The last answered lease request, and what is held."""
         return self._answered, tuple(self._left)
+
+    def _drop(self, lease: int) -> None:
+        self._left.pop(lease, None)
+        self._runs.pop(lease, None)

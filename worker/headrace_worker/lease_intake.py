@@ -52,7 +52,7 @@ class LeaseIntake:
         """Take leases up, at once or as soon as the data that they need is here."""
         for lease in leases:
             try:
-                missing = list_missing(self._find_parameters(lease), self._data)
+                missing = list_missing(self._holdings.find_parameters(lease.job), self._data)
             except Exception as error:  # noqa: BLE001 - as in _take_up
                 self._refuse(lease, error)
                 continue
@@ -90,7 +90,7 @@ class LeaseIntake:
     async def _complete(self, lease: Lease) -> None:
         problem: Exception | None = None
         try:
-            for source in list_missing(self._find_parameters(lease), self._data):
+            for source in list_missing(self._holdings.find_parameters(lease.job), self._data):
                 content = await self._jobs.call(JobQueueApi.read, source)
                 self._data.put(source, content)
         except (HeadraceError, OSError, ValueError) as error:
@@ -103,13 +103,11 @@ class LeaseIntake:
         else:
             self._take_up(lease)
 
-    def _find_parameters(self, lease: Lease) -> bytes | None:
-        job = self._holdings.find_job(lease.job)
-        return job.parameters if job else None
-
     def _take_up(self, lease: Lease) -> None:
         try:
-            self._pool.submit(make_batch(lease, self._find_parameters(lease), self._data))
+            self._pool.submit(
+                make_batch(lease, self._holdings.find_parameters(lease.job), self._data)
+            )
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
             self._refuse(lease, error)
 
@@ -123,9 +121,9 @@ class LeaseIntake:
     def _list_needed(self) -> set[str]:
         """List the jobs whose data is needed for what is held."""
         needed: set[str] = set()
-        for job_id in {run.job for run in self._holdings.runs()}:
-            job = self._holdings.find_job(job_id)
-            if job and job.parameters is not None:
+        for job in {run.job for run in self._holdings.runs()}:
+            parameters = self._holdings.find_parameters(job)
+            if parameters is not None:
                 with suppress(ValueError):
-                    needed.update(source for _, source in read_needs(job.parameters).data)
+                    needed.update(source for _, source in read_needs(parameters).data)
         return needed

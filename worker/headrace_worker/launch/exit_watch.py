@@ -35,20 +35,7 @@ class Child(Protocol):
     def close(self) -> None: ...
 
 
-class ExitWatch(Protocol):
-    """Watches one process, until ``close``."""
-
-    def fileno(self) -> int: ...
-
-    def kill(self) -> None: ...
-
-    def join(self, seconds: float) -> None:
-        """Wait until it is known how the process ended."""
-
-    def close(self) -> None: ...
-
-
-def watch_exit(process: Child) -> ExitWatch:
+def watch_exit(process: Child) -> PidfdWatch | JoinWatch:
     """Watch a process that was just started; raises OSError where the system refuses.
 
     Raises ProcessLookupError where somebody else has waited for its end already.
@@ -64,7 +51,10 @@ def watch_exit(process: Child) -> ExitWatch:
 
 
 class PidfdWatch:
-    """A pidfd. Raises AttributeError where Python knows of none."""
+    """A pidfd. Raises AttributeError where Python knows of none.
+
+    ``join`` waits until it is known how the process ended, in this class and the next.
+    """
 
     def __init__(self, process: Child) -> None:
         assert process.pid is not None, "a started process has a number"
@@ -87,19 +77,28 @@ class PidfdWatch:
         os.close(self._pidfd)
 
 
-class JoinWatch:
-    """A pipe that a thread closes when it has joined the process."""
+class JoinWatch(threading.Thread):
+    """A pipe that a thread closes when it has joined the process.
+
+    The thread holds no lock meanwhile: a fork beside it is harmless.
+    """
 
     def __init__(self, process: Child) -> None:
+        super().__init__(name="headrace-join", daemon=True)
         self._process = process
-        self._near, far = os.pipe()
-        self._thread = JoinThread(process, far)
+        self._near, self._far = os.pipe()
         try:
-            self._thread.start()
+            self.start()
         except RuntimeError as error:
-            self._thread.close()
+            os.close(self._far)
             os.close(self._near)
             raise OSError(errno.EAGAIN, str(error)) from None
+
+    def run(self) -> None:
+        try:
+            self._process.join()
+        finally:
+            os.close(self._far)
 
     def fileno(self) -> int:
         return self._near
@@ -107,26 +106,5 @@ class JoinWatch:
     def kill(self) -> None:
         self._process.kill()
 
-    def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
-
     def close(self) -> None:
         os.close(self._near)
-
-
-class JoinThread(threading.Thread):
-    """Waits for the end of a process, and holds no lock meanwhile: a fork beside it is harmless."""
-
-    def __init__(self, process: Child, far: int) -> None:
-        super().__init__(name="headrace-join", daemon=True)
-        self._process = process
-        self._far = far
-
-    def run(self) -> None:
-        try:
-            self._process.join()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        os.close(self._far)

@@ -23,24 +23,18 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
-from headrace_services.home import Home
-from headrace_services.permits import Permits
-from headrace_wire.address import Address
 from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import import_beforehand
 from headrace_worker.link.packing import pack, unpack
-from headrace_worker.link.program import Program
 from headrace_worker.slot.slot import SlotSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import FrameType
 
 #: A word of a report: a process number, or the system's error with a minus; then the exit status.
 REPORT = struct.Struct("i")
@@ -74,37 +68,15 @@ class Order(Struct, frozen=True):
     name: str
 
     def encode(self) -> bytes:
-        settings, permits, home = self.settings, self.settings.permits, self.settings.home
-        return pack([
-            self.target.__module__, self.target.__qualname__, self.name,
-            [permits.allow, permits.pickle, permits.paths, permits.ship],
-            home and [home.address, home.key_file],
-            [settings.loader, settings.preload, settings.max_tasks, settings.max_rss_bytes,
-             settings.forked, settings.task_stdout],
-            settings.program and [settings.program.path, settings.program.pythonpath],
-        ])  # fmt: skip
+        target = (self.target.__module__, self.target.__qualname__)
+        return pack([target, to_builtins(self.settings), self.name])
 
     @classmethod
     def decode(cls, message: bytes) -> Order:
         """Read an order; nothing in it is ever unpickled."""
-        module, qualname, name, permits, home, settings, program = unpack(message)
-        allow, pickle, paths, ship = permits
-        loader, preload, max_tasks, max_rss_bytes, forked, task_stdout = settings
-        return cls(
-            attrgetter(qualname)(importlib.import_module(module)),
-            SlotSettings(
-                loader,
-                tuple(preload),
-                max_tasks,
-                max_rss_bytes,
-                forked,
-                Permits(tuple(allow), pickle, tuple(paths), ship),
-                task_stdout,
-                Home(Address(*home[0]), home[1]) if home else None,
-                Program(tuple(program[0]), program[1]) if program else None,
-            ),
-            name,
-        )
+        (module, qualname), settings, name = unpack(message)
+        target = attrgetter(qualname)(importlib.import_module(module))
+        return cls(target, convert(settings, SlotSettings), name)
 
 
 def serve(control_fd: int, lifeline: int) -> NoReturn:

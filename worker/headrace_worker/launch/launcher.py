@@ -14,11 +14,13 @@ import subprocess
 import sys
 import threading
 import types
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from multiprocessing.process import BaseProcess
+from typing import Any, NoReturn, Protocol
 
 from headrace_wire.errors import UsageError
-from headrace_worker.launch.exit_watch import Child, JoinThread
+from headrace_worker.launch.exit_watch import Child, JoinWatch
 from headrace_worker.launch.fork_server import (
     REPORT,
     Hello,
@@ -27,19 +29,13 @@ from headrace_worker.launch.fork_server import (
     write_program,
 )
 from headrace_worker.launch.orphans import adopt_orphans, wait_for_orphan
+from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
 from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
-from headrace_worker.slot.slot import ONE_THREAD_EACH
+from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
-    from multiprocessing.process import BaseProcess
-
-    from headrace_worker.link.cell import Cell
-    from headrace_worker.slot.slot import SlotSettings
-
-    #: The main function of a slot.
-    Target = Callable[[socket.socket, Cell, SlotSettings], object]
+#: The main function of a slot.
+Target = Callable[[socket.socket, Cell, SlotSettings], object]
 
 #: What may be asked for; the first is the default.
 START_METHODS = ("forkserver", "spawn", "fork")
@@ -332,7 +328,7 @@ def _refuse_threads() -> None:
     # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
     # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
     dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
-    harmless = (dummy, JoinThread)
+    harmless = (dummy, JoinWatch)
     threads = [thread for thread in threading.enumerate() if not isinstance(thread, harmless)]
     if len(threads) > 1:
         raise UsageError(

@@ -11,20 +11,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import select
+import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
 from itertools import chain, groupby
-from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.parts import LARGE_BYTES, Parts, measure, pack_parts
 from headrace_worker.link.messages import PoolMessage, SlotMessage, list_payloads
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
 
 _HEADER = struct.Struct("!Q")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 #: Longest summary and message, and longest traceback (its end is kept), in characters.
 SUMMARY_CHARACTERS = 200

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from headrace_services.permits import Permits
-    from headrace_services.service import Service
+from headrace_services.permits import Permits
+from headrace_services.service import Service
 
 #: Finds services by entry point.
 DEFAULT_LOADER = "headrace_services.registry:load_service"

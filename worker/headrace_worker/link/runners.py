@@ -8,17 +8,12 @@ the job at the end when there are too many.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, cast
 
-from headrace_services.permits import PermittedService
-from headrace_services.service import DetailedService, Kept
+from headrace_services.permits import Permits, PermittedService
+from headrace_services.service import DetailedService, Kept, Parameters, Service, TaskRunner
 from headrace_worker.link.packing import unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from headrace_services.permits import Permits
-    from headrace_services.service import Parameters, Service, TaskRunner
 
 #: How many jobs a slot keeps ready.
 KEPT_JOBS = 8

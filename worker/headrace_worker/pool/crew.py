@@ -5,17 +5,13 @@ from __future__ import annotations
 import logging
 import select
 import time
-from typing import TYPE_CHECKING
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
 
 from headrace_wire.errors import HeadraceError
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.pool.slot_process import SlotProcess
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable
-
-    from headrace_worker.launch.launcher import Launcher
-    from headrace_worker.slot.slot import SlotSettings
+from headrace_worker.slot.slot import SlotSettings
 
 #: How many slots, beyond as many as the pool has, may die in a row before they are ready, and the
 #: first pause after such a death, in seconds; it doubles each time up to the longest.

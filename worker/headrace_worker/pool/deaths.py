@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -13,12 +12,10 @@ from headrace_wire.messages import INITIALIZER_TIMEOUT, Reason, TaskFailure
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.link.packing import unpack
+from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.line import Stretch
-
-if TYPE_CHECKING:
-    from headrace_worker.machine.oom import OomWatch
-    from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,
 #: before that task is charged: its input or its value may be what kills them.

@@ -7,15 +7,11 @@ computed anew after each piece that is sent, and for what has not started as if 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING
 
 from headrace_worker.pool.dispatch import STUCK_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from headrace_worker.pool.slot_process import SlotProcess, Verdict
+from headrace_worker.pool.slot_process import SlotProcess, Verdict
 
 #: How long a slot may take until it is ready, in seconds.
 START_SECONDS = 60.0

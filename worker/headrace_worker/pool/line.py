@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from headrace_worker.pool.batch import Batch
+from headrace_worker.pool.batch import Batch
 
 
 class Held(Struct, eq=False):

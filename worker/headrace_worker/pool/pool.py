@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
     Loaded,
@@ -52,13 +53,7 @@ from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tally import Tally
 from headrace_worker.pool.tenancy import Tenancy
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from headrace_worker.launch.launcher import Launcher
-    from headrace_worker.slot.slot import SlotSettings
+from headrace_worker.slot.slot import SlotSettings
 
 #: How long, in seconds, until what a slot and its pool wrote to the cell is surely seen by both.
 SETTLE_SECONDS = 0.001
@@ -70,14 +65,6 @@ CANCEL_GRACE_SECONDS = 5.0
 KEPT_PACES = 256
 
 _log = logging.getLogger(__name__)
-
-
-class SlotStats(Struct, frozen=True):
-    """A slot's process number, its resident memory, and whether it holds tasks."""
-
-    pid: int
-    rss_bytes: int
-    busy: bool
 
 
 class Pool:
@@ -157,15 +144,10 @@ class Pool:
 
         None while there is a job, be it one that runs, of which no task has ended.
         """
-        if any(self._mean_of(held.batch.job) is None for held in self._held.values()):
+        means = {held.batch.job: self._mean_of(held.batch.job) for held in self._held.values()}
+        if None in means.values():
             return None
-        seconds = 0.0
-        for stretch in self._list_pending():
-            mean = self._mean_of(stretch.held.batch.job)
-            if mean is None:
-                return None
-            seconds += len(stretch) * mean
-        return seconds
+        return sum(len(one) * (means[one.held.batch.job] or 0.0) for one in self._list_pending())
 
     def is_stuck(self, seconds: float) -> bool:
         """Tell whether every slot has been in one task for longer than this."""
@@ -184,15 +166,9 @@ class Pool:
         """How far the running tasks say they are, those that do."""
         return self._news.list_progress()
 
-    def stats(self) -> list[SlotStats]:
-        return [
-            SlotStats(slot.pid, read_rss_bytes(slot.pid), bool(slot.pieces))
-            for slot in self._crew.slots
-        ]
-
     def measure_rss_bytes(self) -> int:
         """Resident memory of all slots together; pages that they share count for each."""
-        return sum(slot.rss_bytes for slot in self.stats())
+        return sum(read_rss_bytes(slot.pid) for slot in self._crew.slots)
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""

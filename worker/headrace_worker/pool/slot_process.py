@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 from msgspec import Struct
 
-from headrace_worker.launch.exit_watch import ExitWatch, watch_exit
-from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot
+from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
+from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot, Launcher
 from headrace_worker.link.cell import Cell, Running
 from headrace_worker.link.channel import PoolEnd
 from headrace_worker.link.messages import JobDescription, Retire, RunPiece
@@ -19,11 +20,6 @@ from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
 from headrace_worker.pool.line import Held, Stretch
 from headrace_worker.slot.slot import SlotSettings, run_slot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from headrace_worker.launch.launcher import Launcher
 
 #: How long, in seconds, the exit status of a process that is dead may take to come, before the fork
 #: server is taken for frozen.
@@ -95,7 +91,7 @@ class SlotProcess:
             raise
         assert self._process.pid is not None, "a started process has a number"
         self.pid = self._process.pid
-        self.exit: ExitWatch | None = None
+        self.exit: PidfdWatch | JoinWatch | None = None
         try:
             self.exit = watch_exit(self._process)
         except OSError as error:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
 
 from headrace_wire.messages import Sample
 from headrace_wire.samples import CPU_SECONDS, SLOT_RESTARTS, TASK_SECONDS
-
-if TYPE_CHECKING:
-    from headrace_worker.link.messages import TasksDone
-    from headrace_worker.pool.batch import Batch
+from headrace_worker.link.messages import TasksDone
+from headrace_worker.pool.batch import Batch
 
 
 class Tally:

@@ -12,14 +12,11 @@ has work here is vacated only after a while, and one that has none before all ot
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from headrace_worker.pool.line import Line, Stretch
-    from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.pool.line import Line, Stretch
+from headrace_worker.pool.slot_process import SlotProcess
 
 #: Nobody: tasks that leave nothing behind, and slots that have run no others.
 NOBODY = ""

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from headrace_services.permits import EVERYTHING
-
-if TYPE_CHECKING:
-    from headrace_services.permits import Permits
+from headrace_services.permits import EVERYTHING, Permits
 
 #: Seconds between looks, so that short tasks are not held up.
 LOOK_SECONDS = 0.05

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import explain
-
-if TYPE_CHECKING:
-    from headrace_worker.link.channel import SlotEnd
 
 
 class Original:

@@ -11,21 +11,16 @@ import contextlib
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from resource import RUSAGE_CHILDREN, getrusage
-from typing import TYPE_CHECKING
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
-from headrace_worker.link.messages import PieceStopped, TaskFailed, TasksDone
+from headrace_worker.link.cell import Cell
+from headrace_worker.link.channel import SlotEnd
+from headrace_worker.link.failure import Failure
+from headrace_worker.link.messages import PieceStopped, SlotMessage, TaskFailed, TasksDone
 from headrace_worker.slot.task_news import TaskNews
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from headrace_worker.link.cell import Cell
-    from headrace_worker.link.channel import SlotEnd
-    from headrace_worker.link.failure import Failure
-    from headrace_worker.link.messages import SlotMessage
 
 #: Results leave when so many seconds have passed since others left.
 FLUSH_SECONDS = 0.01

@@ -17,17 +17,19 @@ import multiprocessing
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_services.home import STAY, Home
 from headrace_services.permits import Permits
-from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES
+from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_worker.link.cell import (
@@ -51,12 +53,6 @@ from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
 from headrace_worker.slot.outbox import Outbox
 from headrace_worker.slot.task_news import NEWS_SECONDS
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Sequence
-
-    from headrace_services.service import Service, TaskRunner
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
 ONE_THREAD_EACH = {

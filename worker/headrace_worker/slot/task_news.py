@@ -17,15 +17,12 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from headrace_services.task import Task
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
 from headrace_worker.link.messages import Lines, Progress, TaskLine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
 NEWS_SECONDS = 0.2
