@@ -29,6 +29,7 @@ from headrace.job import Job
 from headrace.submission import SubmitOptions
 from headrace_services.service import Plan
 from headrace_wire.address import parse_address
+from headrace_wire.errors import UnreachableError
 from headrace_wire.key import load_key
 from support.probe.headrace_probe import plan_echo
 
@@ -41,6 +42,10 @@ RETRIES = 1000
 
 #: Seconds for which a client that is to be killed waits for that.
 DOOMED_SECONDS = 60
+
+#: Seconds for which a client that starts while the coordinator is away tries again. A client that
+#: has been connected once is patient by itself.
+START_SECONDS = 60
 
 #: Tasks in the job of which some crash and some fail, and which those are.
 CRASH_TASKS = 200
@@ -104,6 +109,18 @@ def wait_for_death() -> None:
     sys.exit("nobody killed this client")
 
 
+def connect(coordinator: str, key: bytes) -> Cluster:
+    """Connect to the coordinator, when it is there: it may just be starting again."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return Cluster(parse_address(coordinator), key)
+        except UnreachableError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
 @click.group()
 @click.option("--coordinator", required=True)
 @click.option("--key-file", type=click.Path(path_type=Path), required=True)
@@ -114,7 +131,7 @@ def main(
     context: click.Context, coordinator: str, key_file: Path, sleep_seconds: float, first: int
 ) -> None:
     """Be one client of a chaos run."""
-    cluster = Cluster(parse_address(coordinator), load_key(key_file))
+    cluster = connect(coordinator, load_key(key_file))
     say(connected=coordinator)
     context.obj = (context.with_resource(cluster), first, sleep_seconds)
 
