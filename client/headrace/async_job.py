@@ -6,33 +6,20 @@ import asyncio
 import contextlib
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.job_base import (
-    FAILURES_PER_PAGE,
-    FIRST_LOOK_SECONDS,
-    JobBase,
-    make_target,
-    read_result,
-    split_indices,
-)
-from headrace.missing import Received, describe_missing
-from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
+from headrace.job_base import FAILURES_PER_PAGE, AwaitedJob, make_target, read_result
+from headrace.missing import Received
+from headrace_wire.api import ResultQueueApi
 from headrace_wire.batch import unpack_batch
-from headrace_wire.errors import (
-    JobIncompleteError,
-    OutputError,
-    TaskFailedError,
-    UnreachableError,
-)
+from headrace_wire.errors import OutputError
 from headrace_wire.timeouts import FOR_EVER, Limit
 
 if TYPE_CHECKING:
     from headrace_services.service import Gathered
-    from headrace_wire.async_caller import AsyncCaller
-    from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+    from headrace_wire.messages import JobStatus, TaskFailure
 
 #: A larger value is opened in a thread, for it takes a while.
 LARGE_BYTES = 1 << 20
@@ -44,32 +31,8 @@ SPOOL_BYTES = 64 << 20
 _RUN = struct.Struct("<QQ")
 
 
-class AsyncJob(JobBase):
+class AsyncJob(AwaitedJob):
     """A job to be awaited. ``status`` is how it stood when it was last looked at. See Job."""
-
-    def __init__(
-        self,
-        jobs: AsyncCaller[JobQueueApi],
-        results: AsyncCaller[ResultQueueApi],
-        status: JobStatus,
-    ) -> None:
-        super().__init__(status)
-        self._jobs = jobs
-        self._results = results
-
-    async def refresh(self) -> JobStatus:
-        """Look at the job again."""
-        self.status = await self._jobs.call(JobQueueApi.status, self.id)
-        return self.status
-
-    async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as in Job
-        """Wait until it has ended. Returns how it stands then. Raises WaitTimedOutError."""
-        limit = Limit.after(timeout)
-        while not self.is_over:
-            await self._fetch(self._ask_for_end(), limit)
-            if limit.is_over and not self.is_over:
-                raise self._time_out()
-        return self.status
 
     async def values(
         self,
@@ -85,44 +48,6 @@ class AsyncJob(JobBase):
         ):
             for index, value in enumerate(unpack_batch(run), start):
                 yield index, value
-
-    async def _read_runs(
-        self,
-        *,
-        ordered: bool,
-        on_progress: Callable[[JobStatus], None] | None = None,
-        limit: Limit = FOR_EVER,
-        received: Received | None = None,
-    ) -> AsyncIterator[tuple[int, bytes]]:
-        """Batches of values, each with the index of the first one, until the job ends."""
-        cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
-        while True:
-            request = self._ask_for_values(cursor, seen, wait_seconds, ordered=ordered)
-            wait_seconds = MAX_WAIT_SECONDS
-            fetched = await self._fetch(request, limit)
-            seen = fetched.status.done + fetched.status.failed
-            if on_progress:
-                on_progress(self.status)
-            for run in fetched.runs:
-                if received:
-                    received.add(run.start, run.start + len(unpack_batch(run.values)))
-                yield run.start, run.values
-            cursor = fetched.cursor
-            if fetched.complete:
-                return
-            if limit.is_over and not fetched.runs:
-                raise self._time_out()
-
-    async def _fetch(self, request: FetchRequest, limit: Limit) -> Fetched:
-        """Look at it, waiting for news until the limit. Raises WaitTimedOutError."""
-        try:
-            with limit.applied():
-                fetched = await self._results.call(ResultQueueApi.fetch, request)
-        except UnreachableError as error:
-            if limit.is_over:
-                raise self._time_out(f"; {error.message}") from error
-            raise
-        return self._take_status(fetched)
 
     async def results(
         self,
@@ -152,18 +77,6 @@ class AsyncJob(JobBase):
         if gaps := await self._find_gaps(received):
             raise gaps
 
-    async def _find_gaps(
-        self, received: Received, *, all_read: bool = True
-    ) -> TaskFailedError | JobIncompleteError | None:
-        """What to raise when values of this job, which is over, are missing."""
-        missing = describe_missing(self.status, received, all_read=all_read)
-        if not missing:
-            return None
-        page: tuple[TaskFailure, ...] = ()
-        if self.status.failed:
-            page = await self._results.call(ResultQueueApi.failures, self.id, 0, 1)
-        return self._explain_gaps(missing, page[0] if page else None)
-
     async def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
         """Its results put together as its service does it; see ``Job.result``.
 
@@ -175,7 +88,7 @@ class AsyncJob(JobBase):
         with contextlib.ExitStack() as cleanup:
             spool = cleanup.enter_context(_Spool())
             async for start, run in self._read_runs(
-                ordered=self._gathers_in_order(), received=received
+                ordered=self._gathers_in_order(), limit=FOR_EVER, received=received
             ):
                 await asyncio.to_thread(spool.add, start, run)
             gathering = asyncio.create_task(asyncio.to_thread(self.gather, spool.read(), target))
@@ -205,30 +118,6 @@ class AsyncJob(JobBase):
             found += page
             start = page[-1].index + 1
         return found
-
-    async def acknowledge(self) -> None:
-        """Say that the results are safe: the coordinator drops them."""
-        await self._results.call(ResultQueueApi.acknowledge, self.id)
-
-    async def cancel(self) -> JobStatus:
-        """Stop the job; what is done stays done."""
-        self.status = await self._jobs.call(JobQueueApi.cancel, self.id)
-        return self.status
-
-    async def retry(self) -> JobStatus:
-        """Run its failed and cancelled tasks again."""
-        self.status = await self._jobs.call(JobQueueApi.retry, self.id)
-        return self.status
-
-    async def replay(self, indices: Iterable[int] = ()) -> JobStatus:
-        """Run these dead tasks again, or all of them; the others are left as they are."""
-        for some in split_indices(indices):
-            self.status = await self._jobs.call(JobQueueApi.replay, self.id, some)
-        return self.status
-
-    async def delete(self) -> None:
-        """Forget it."""
-        await self._jobs.call(JobQueueApi.delete, self.id)
 
 
 class _SpoolCancelledError(BaseException):

@@ -8,8 +8,9 @@ coroutine is never suspended, and runs from its beginning to its end like any fu
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 Api = TypeVar("Api")
@@ -38,6 +39,13 @@ def finish(coroutine: Coroutine[Any, Any, T]) -> T:
         return cast("T", end.value)
     coroutine.close()
     raise RuntimeError("a coroutine that was to block was suspended")
+
+
+def finish_each(items: AsyncGenerator[T]) -> Iterator[T]:
+    """The items of an asynchronous generator in which everything that is awaited blocks."""
+    with contextlib.suppress(StopAsyncIteration):
+        while True:
+            yield finish(anext(items))
 
 
 def blocking(

@@ -5,16 +5,18 @@ thread and for those that have an event loop.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
+from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Parameters, Target
-from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
+from headrace_wire.batch import count_batch
 from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import (
@@ -22,11 +24,17 @@ from headrace_wire.errors import (
     JobIncompleteError,
     OutputError,
     TaskFailedError,
+    UnreachableError,
     UsageError,
     WaitTimedOutError,
 )
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
+
+if TYPE_CHECKING:
+    from headrace.blocking import BlockingCaller
+    from headrace_wire.async_caller import AsyncCaller
 
 #: Bytes of values asked for at a time.
 FETCH_BYTES = 4 << 20
@@ -42,9 +50,19 @@ NOTHING_TO_FETCH = (1 << 63) - 1
 
 
 class JobBase:
-    """One job of a cluster. ``status`` is how it stood when it was last looked at."""
+    """One job of a cluster. ``status`` is how it stood when it was last looked at.
 
-    def __init__(self, status: JobStatus) -> None:
+    What asks the coordinator is a coroutine; see ``headrace.blocking``.
+    """
+
+    def __init__(
+        self,
+        jobs: AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi],
+        results: AsyncCaller[ResultQueueApi] | BlockingCaller[ResultQueueApi],
+        status: JobStatus,
+    ) -> None:
+        self._jobs = jobs
+        self._results = results
         self.status = status
 
     @property
@@ -96,31 +114,53 @@ class JobBase:
     def _gathers_in_order(self) -> bool:
         return load_service(self.status.service).is_ordered(self.status.operation)
 
-    def _ask_for_values(
-        self, cursor: int, seen: int, wait_seconds: float, *, ordered: bool
-    ) -> FetchRequest:
-        return FetchRequest(
-            job=self.id,
-            cursor=cursor,
-            ordered=ordered,
-            max_bytes=FETCH_BYTES,
-            wait_seconds=wait_seconds,
-            seen=seen,
-            known=True,
-        )
+    async def _read_runs(
+        self,
+        *,
+        ordered: bool,
+        limit: Limit,
+        received: Received | None,
+        on_progress: Callable[[JobStatus], None] | None = None,
+    ) -> AsyncGenerator[tuple[int, bytes]]:
+        """Batches of values, each with the index of the first one, until the job ends.
 
-    def _ask_for_end(self) -> FetchRequest:
-        return FetchRequest(
-            job=self.id,
-            cursor=NOTHING_TO_FETCH,
-            ordered=False,
-            max_bytes=0,
-            wait_seconds=MAX_WAIT_SECONDS,
-            seen=self.status.done + self.status.failed,
-            known=True,
-        )
+        See ``Job.values``.
+        """
+        cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
+        while True:
+            request = FetchRequest(
+                job=self.id,
+                cursor=cursor,
+                ordered=ordered,
+                max_bytes=FETCH_BYTES,
+                wait_seconds=wait_seconds,
+                seen=seen,
+                known=True,
+            )
+            wait_seconds = MAX_WAIT_SECONDS
+            fetched = await self._fetch(request, limit)
+            seen = fetched.status.done + fetched.status.failed
+            if on_progress:
+                on_progress(self.status)
+            for run in fetched.runs:
+                if received:
+                    received.add(run.start, run.start + count_batch(run.values))
+                yield run.start, run.values
+            cursor = fetched.cursor
+            if fetched.complete:
+                return
+            if limit.is_over and not fetched.runs:
+                raise self._time_out()
 
-    def _take_status(self, fetched: Fetched) -> Fetched:
+    async def _fetch(self, request: FetchRequest, limit: Limit) -> Fetched:
+        """Look at it, waiting for news until the limit. Raises WaitTimedOutError."""
+        try:
+            with limit.applied():
+                fetched = await self._results.call(ResultQueueApi.fetch, request)
+        except UnreachableError as error:
+            if limit.is_over:
+                raise self._time_out(f"; {error.message}") from error
+            raise
         self.status = replace(fetched.status, parameters=self.status.parameters)
         return fetched
 
@@ -137,12 +177,19 @@ class JobBase:
                 f"program: {error}"
             ) from error
 
-    def _explain_gaps(
-        self, missing: str, first: TaskFailure | None
-    ) -> TaskFailedError | JobIncompleteError:
+    async def _find_gaps(
+        self, received: Received, *, all_read: bool = True
+    ) -> TaskFailedError | JobIncompleteError | None:
         """What to raise when values of this job, which is over, are missing."""
-        if first is None:
+        missing = describe_missing(self.status, received, all_read=all_read)
+        if not missing:
+            return None
+        failures: tuple[TaskFailure, ...] = ()
+        if self.status.failed:
+            failures = await self._results.call(ResultQueueApi.failures, self.id, 0, 1)
+        if not failures:
             return JobIncompleteError(missing)
+        first = failures[0]
         return TaskFailedError(
             f"{self.status.failed} of {count(self.status.tasks, 'task')} of job {self.id} "
             f"failed; the first, task {first.index} ({first.summary}): {first.message}"
@@ -160,6 +207,61 @@ class JobBase:
                 "opens them, with headrace.Pool"
             )
         return partial(open_result, "msgpack")
+
+
+class AwaitedJob(JobBase):
+    """What is asked of a job with one call, or a wait; see ``headrace.blocking``."""
+
+    async def refresh(self) -> JobStatus:
+        """Look at the job again."""
+        self.status = await self._jobs.call(JobQueueApi.status, self.id)
+        return self.status
+
+    async def wait(self, timeout: float | None = None) -> JobStatus:  # noqa: ASYNC109 - as in Job
+        """Wait until it has ended. Returns how it stands then.
+
+        Raises WaitTimedOutError after so many seconds, also when the coordinator is away; 0 looks
+        once.
+        """
+        limit = Limit.after(timeout)
+        while not self.is_over:
+            request = FetchRequest(
+                job=self.id,
+                cursor=NOTHING_TO_FETCH,
+                ordered=False,
+                max_bytes=0,
+                wait_seconds=MAX_WAIT_SECONDS,
+                seen=self.status.done + self.status.failed,
+                known=True,
+            )
+            await self._fetch(request, limit)
+            if limit.is_over and not self.is_over:
+                raise self._time_out()
+        return self.status
+
+    async def acknowledge(self) -> None:
+        """Say that the results are safe: the coordinator drops them."""
+        await self._results.call(ResultQueueApi.acknowledge, self.id)
+
+    async def cancel(self) -> JobStatus:
+        """Stop the job; what is done stays done."""
+        self.status = await self._jobs.call(JobQueueApi.cancel, self.id)
+        return self.status
+
+    async def retry(self) -> JobStatus:
+        """Run its failed and cancelled tasks again."""
+        self.status = await self._jobs.call(JobQueueApi.retry, self.id)
+        return self.status
+
+    async def replay(self, indices: Iterable[int] = ()) -> JobStatus:
+        """Run these dead tasks again, or all of them; the others are left as they are."""
+        for some in split_indices(indices):
+            self.status = await self._jobs.call(JobQueueApi.replay, self.id, some)
+        return self.status
+
+    async def delete(self) -> None:
+        """Forget it."""
+        await self._jobs.call(JobQueueApi.delete, self.id)
 
 
 def make_target(path: str | Path | None, file_format: str | None) -> Target:
