@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.blocking import finish
 from headrace.engine import Engine
-from headrace_wire.api import NAMES_PER_PAGE
 from headrace_wire.shared import SharedStatus
 
 if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
@@ -76,12 +75,7 @@ class SharedFactory(ABC):
 
     def shared(self) -> tuple[SharedStatus, ...]:
         """Every shared object there is."""
-        api, found = self.engine.shared(), list[SharedStatus]()
-        while page := api.names(found[-1].name if found else ""):
-            found += page
-            if len(page) < NAMES_PER_PAGE:
-                break
-        return tuple(found)
+        return finish(self._open_shared().list_names())
 
     def delete_shared(self, name: str) -> None:
         """Forget a shared object of any kind. Raises UnknownSharedError."""

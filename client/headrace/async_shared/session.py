@@ -15,10 +15,8 @@ from headrace.async_shared.session_base import (
     SessionBase,
     Working,
 )
-from headrace_wire.api import NAMES_PER_PAGE, SharedApi
 from headrace_wire.errors import HeadraceError
 from headrace_wire.manager import QueueManager
-from headrace_wire.shared import SharedStatus
 from headrace_wire.timeouts import Limit
 
 log = logging.getLogger(__name__)
@@ -40,15 +38,6 @@ class AsyncSession(SessionBase):
         )
         self._wake = asyncio.Event()
         self._heart: asyncio.Task[None] | None = None
-
-    async def list_names(self) -> tuple[SharedStatus, ...]:
-        """Every shared object there is."""
-        found: list[SharedStatus] = []
-        while page := await self._api.call(SharedApi.names, found[-1].name if found else ""):
-            found += page
-            if len(page) < NAMES_PER_PAGE:
-                break
-        return tuple(found)
 
     async def close(self) -> None:
         """Say goodbye, once: locks come free, and items count as done."""

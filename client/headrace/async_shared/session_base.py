@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from headrace_wire.api import MAX_WAIT_SECONDS, SharedApi
+from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE, SharedApi
 from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
 from headrace_wire.shared import (
     SharedAnswer,
@@ -28,6 +28,7 @@ from headrace_wire.shared import (
     SharedCall,
     SharedReceipt,
     SharedSpec,
+    SharedStatus,
     Stamp,
 )
 from headrace_wire.timeouts import Limit
@@ -90,6 +91,15 @@ class SessionBase(ABC):
     async def open(self, spec: SharedSpec) -> None:
         """Make a shared object, or find it."""
         await self._calls.call(SharedApi.open, spec)
+
+    async def list_names(self) -> tuple[SharedStatus, ...]:
+        """Every shared object there is."""
+        found: list[SharedStatus] = []
+        while page := await self._calls.call(SharedApi.names, found[-1].name if found else ""):
+            found += page
+            if len(page) < NAMES_PER_PAGE:
+                break
+        return tuple(found)
 
     async def read(
         self,

@@ -1,0 +1,174 @@
+"""What a cluster is asked for, whether that is awaited or blocks; see ``headrace.blocking``."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from headrace.batches import gather_inputs
+from headrace.data_jobs import make_plan_specs
+from headrace.job_base import JobBase
+from headrace.submission import SubmitOptions, check_job_id, cut_for_slots
+from headrace_services.service import Plan
+from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
+from headrace_wire.batch import pack_batch
+from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
+from headrace_wire.messages import JobStatus, WorkerStatus
+from headrace_wire.timeouts import Limit
+
+if TYPE_CHECKING:
+    from headrace.blocking import BlockingCaller
+    from headrace_services.calls import CallOptions
+    from headrace_services.calls.plan import Function
+    from headrace_wire.async_caller import AsyncCaller
+
+AnyJob = TypeVar("AnyJob", bound=JobBase)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Seconds for telling the coordinator to forget a job whose submission went wrong.
+FORGET_SECONDS = 1.0
+
+
+class ClusterBase(ABC, Generic[AnyJob]):
+    """Submits jobs, and finds jobs and workers."""
+
+    @abstractmethod
+    def _find_jobs(self) -> AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]:
+        """What calls the job queue."""
+
+    @abstractmethod
+    def _open_job(self, status: JobStatus) -> AnyJob: ...
+
+    @abstractmethod
+    async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that may take a while, but waits for nothing."""
+
+    async def _submit(
+        self,
+        service: str,
+        plan: Plan,
+        options: SubmitOptions | None,
+        on_upload: Callable[[int], object],
+        on_held: Callable[[str], object],
+    ) -> AnyJob:
+        jobs = self._find_jobs()
+        if plan.cut:
+            workers = await jobs.call(JobQueueApi.workers)
+            plan = await self._work(cut_for_slots, service, plan, workers)
+        spec, data = make_plan_specs(service, plan, options)
+        try:
+            status = await self._insist(on_held, JobQueueApi.submit, spec)
+            for kept, packed in data:
+                await self._insist(on_held, JobQueueApi.submit, kept)
+                await self._insist(on_held, JobQueueApi.put, kept.id, 0, packed)
+                await jobs.call(JobQueueApi.seal, kept.id, 1)
+            if plan.inputs is not None:
+                status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
+        except UnreachableError:
+            raise  # so it cannot be told to forget the job, either
+        except BaseException:
+            # What went wrong first is told, and soon.
+            with contextlib.suppress(HeadraceError), Limit.after(FORGET_SECONDS).applied():
+                await jobs.call(JobQueueApi.delete, spec.id)
+            raise
+        return self._open_job(status)
+
+    async def _upload(
+        self,
+        job_id: str,
+        inputs: Iterable[bytes],
+        on_upload: Callable[[int], object],
+        on_held: Callable[[str], object],
+    ) -> JobStatus:
+        start = 0
+        batches = gather_inputs(inputs)
+        while batch := await self._work(next, batches, None):
+            start = await self._insist(on_held, JobQueueApi.put, job_id, start, pack_batch(batch))
+            on_upload(start)
+        return await self._find_jobs().call(JobQueueApi.seal, job_id, start)
+
+    async def _insist(
+        self,
+        on_held: Callable[[str], object],
+        method: Callable[Concatenate[JobQueueApi, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        """Repeat a call until the coordinator's spool has room for it; the coordinator waits."""
+        while True:
+            try:
+                return await self._find_jobs().call(method, *arguments, **named)
+            except SpoolFullError as error:
+                on_held(error.message)
+
+
+class AwaitedCluster(ClusterBase[AnyJob]):
+    """What programs ask of a cluster."""
+
+    async def submit(
+        self,
+        service: str,
+        plan: Plan,
+        options: SubmitOptions | None = None,
+        on_upload: Callable[[int], object] | None = None,
+        on_held: Callable[[str], object] | None = None,
+    ) -> AnyJob:
+        """Hand a planned job over; it is there entirely when this returns, or not at all.
+
+        A job that may be cut into tasks in several ways is cut for the slots that there are.
+        ``on_upload`` is told the number of inputs that have arrived. While the coordinator's spool
+        is full this waits, and ``on_held`` is told why.
+        """
+        on_upload, on_held = on_upload or _ignore, on_held or _ignore
+        return await self._submit(service, plan, options, on_upload, on_held)
+
+    async def map(
+        self,
+        function: Function,
+        iterable: Iterable[Any],
+        options: SubmitOptions | None = None,
+        *,
+        call_options: CallOptions | None = None,
+    ) -> AnyJob:
+        """Submit a job that calls a function with each argument, and that outlives this program.
+
+        Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
+        """
+        from headrace_services.calls import plan_map  # noqa: PLC0415 - quick start
+
+        self._find_jobs()
+        plan = await self._work(plan_map, function, iterable, call_options)
+        return await self._submit("calls", plan, options, _ignore, _ignore)
+
+    async def job(self, job_id: str) -> AnyJob:
+        """A job by its id. Raises UnknownJobError."""
+        return self._open_job(
+            await self._find_jobs().call(JobQueueApi.status, check_job_id(job_id))
+        )
+
+    async def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
+        """Every job, the newest first, without its parameters.
+
+        With ``data`` also those that keep large functions and ``initargs`` for others, which nobody
+        runs.
+        """
+        asked = (True,) if data else ()
+        found: list[JobStatus] = []
+        while page := await self._find_jobs().call(
+            JobQueueApi.jobs, found[-1].number if found else 0, *asked
+        ):
+            found += page
+            if len(page) < JOBS_PER_PAGE:
+                break
+        return tuple(found)
+
+    async def workers(self) -> tuple[WorkerStatus, ...]:
+        """Every connected worker."""
+        return await self._find_jobs().call(JobQueueApi.workers)
+
+
+def _ignore(news: object) -> None:
+    """What is told when nobody asked."""
