@@ -20,7 +20,7 @@ from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
 from headrace_coordinator.monitoring.event_log import log_events
-from headrace_coordinator.monitoring.unmeasured import Unmeasured
+from headrace_coordinator.monitoring.no_metrics import NoMetrics
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.result_queue import ResultQueue
@@ -118,10 +118,10 @@ class Coordinator:
         return self._ledger.observe(lambda queue, _: queue.spool.held_because)
 
 
-def _choose_metrics(settings: CoordinatorSettings) -> Unmeasured:
+def _choose_metrics(settings: CoordinatorSettings) -> NoMetrics:
     if settings.http is None:
-        return Unmeasured()
-    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415 - see Unmeasured
+        return NoMetrics()
+    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415 - see NoMetrics
 
     return CoordinatorMetrics()
 

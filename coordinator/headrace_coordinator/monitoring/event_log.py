@@ -1,4 +1,4 @@
-"""The log of what happened to workers and jobs, one line each; tasks are too many for it."""
+"""The log of what happens to workers and jobs, a line each. Tasks are too many for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def log_events(events: Sequence[Event]) -> None:
-    """Write a line for each event that people care for."""
+    """Write a line for each event that people want to know of."""
     for event in events:
         match event:
             case WorkerJoined():

@@ -1,6 +1,6 @@
 """HTTP for monitoring: /metrics, /healthz and /readyz, and nothing that changes anything.
 
-One thread accepts, one more for each request. Started by ``start``, stopped by ``stop``.
+One thread accepts connections, and each request has one more.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from headrace_wire.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a peer to send its request.
+#: Seconds within which a peer has to send its request.
 REQUEST_SECONDS = 10
 
 
 class HttpServer:
-    """Serves a registry and the answer to «is it well?».
+    """Serves a registry, and tells whether the coordinator is well.
 
-    ``find_problem`` gives one line about what is wrong, "" for nothing, and ``find_held`` one about
-    why work waits for room. Raises UsageError when the address is not to be had.
+    ``find_problem`` returns one line about what is wrong, and ``find_held`` one about why work
+    waits for room, each "" for nothing. Raises UsageError when it cannot serve at the address.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class HttpServer:
 
     @property
     def bound(self) -> Address:
-        """The address that is really served, with the port the system chose for port 0."""
+        """The address that is served, with the port that the system chose for port 0."""
         host, port = self._server.server_address[:2]
         return Address(str(host), int(port))
 
@@ -64,7 +64,7 @@ class HttpServer:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """As http.server's, which would look up the name of its address before it serves."""
+    """Unlike http.server's, it does not look up the name of its address before it serves."""
 
     allow_reuse_address = True
     daemon_threads = True

@@ -1,12 +1,11 @@
-"""Prometheus metrics: what the queue's events add up to.
+"""Prometheus metrics of what happens in the queue.
 
-The queue knows nothing of this module. Names have the prefix ``headrace_`` and base units; no job
-or task id is ever a label.
+The queue knows nothing of this module. Names begin with ``headrace_`` and have base units. No id of
+a job or task is ever a label.
 """
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 
 from prometheus_client import (
@@ -21,10 +20,9 @@ from prometheus_client import (
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.monitoring.http import HttpServer
+from headrace_coordinator.monitoring.no_metrics import NoMetrics
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
 from headrace_coordinator.monitoring.series import Series
-from headrace_coordinator.monitoring.shared_metrics import SharedCollector
-from headrace_coordinator.monitoring.unmeasured import Unmeasured
 from headrace_coordinator.monitoring.user_counters import UserCounters
 from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue.events import (
@@ -48,12 +46,12 @@ COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 #: Upper bounds of the time that tasks waited before they were leased, in seconds.
 WAIT_BOUNDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0)
 
-# A time of creation beside each counter is of no use to a Prometheus that scrapes for minutes.
+# Otherwise each counter would have a second series with the time at which it was created.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library's
 
 
-class CoordinatorMetrics(Unmeasured):
-    """Listens to a ledger's events; ``registry`` is what a scrape reads."""
+class CoordinatorMetrics(NoMetrics):
+    """Listens to a ledger's events. A scrape reads ``registry``."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -62,12 +60,12 @@ class CoordinatorMetrics(Unmeasured):
         GCCollector(registry=self.registry)
         self._samples = SampleBook()
         self._user_counters = UserCounters()
-        self._tasks = self._count(
+        self._tasks = self._count_by(
             "headrace_tasks",
             "Tasks with an accepted outcome.",
             ("service", "operation", "outcome"),
         )
-        self._failed_attempts = self._count(
+        self._failed_attempts = self._count_by(
             "headrace_failed_attempts",
             "Attempts that failed, whether tried again or not.",
             ("service", "operation", "reason"),
@@ -81,19 +79,19 @@ class CoordinatorMetrics(Unmeasured):
                 registry=self.registry,
             )
         )
-        self._expirations = self._count(
+        self._expirations = self._count_by(
             "headrace_lease_expirations",
             "Leases taken back from workers that fell silent.",
             ("service",),
         )
-        self._dropped = self._add_up(
+        self._dropped = self._count(
             "headrace_outcomes_dropped", "Outcomes that came for tasks which had one already."
         )
-        self._expired_jobs = self._add_up(
+        self._expired_jobs = self._count(
             "headrace_jobs_expired",
             "Jobs that were forgotten because nobody fetched from them for so long.",
         )
-        self._expired_bytes = self._add_up(
+        self._expired_bytes = self._count(
             "headrace_results_expired_bytes", "Bytes of results that were forgotten with them."
         )
         self._commit_seconds = Histogram(
@@ -102,15 +100,14 @@ class CoordinatorMetrics(Unmeasured):
             buckets=COMMIT_BOUNDS,
             registry=self.registry,
         )
-        self._received = self._add_up(
+        self._received = self._count(
             "headrace_received_bytes", "Bytes received from clients and workers."
         )
-        self._sent = self._add_up("headrace_sent_bytes", "Bytes sent to clients and workers.")
+        self._sent = self._count("headrace_sent_bytes", "Bytes sent to clients and workers.")
 
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
         ledger.listen(self.note_events)
-        self.registry.register(QueueCollector(ledger, self._samples, self._user_counters))
-        self.registry.register(SharedCollector(ledger, shared))
+        self.registry.register(QueueCollector(ledger, shared, self._samples, self._user_counters))
 
     def serve(
         self,
@@ -118,9 +115,7 @@ class CoordinatorMetrics(Unmeasured):
         find_problem: Callable[[], str],
         find_held: Callable[[], str],
     ) -> HttpServer | None:
-        if address is None:
-            return None
-        return HttpServer(address, self.registry, find_problem, find_held)
+        return address and HttpServer(address, self.registry, find_problem, find_held)
 
     def note_commit(self, seconds: float) -> None:
         self._commit_seconds.observe(seconds)
@@ -134,19 +129,17 @@ class CoordinatorMetrics(Unmeasured):
 
     def note_events(self, events: Sequence[Event]) -> None:
         """Count what happened."""
-        done: Tally[tuple[str, str]] = Tally()
         for event in events:
             match event:
-                case RunDone():
-                    done[event.service, event.operation] += event.stop - event.start
-                case TaskDead():
-                    self._tasks.at(event.service, event.operation, "failed").inc()
-                case AttemptFailed():
-                    labels = (event.service, event.operation, event.reason)
-                    self._failed_attempts.at(*labels).inc()
-                case LeaseGranted():
+                case RunDone(service=service, operation=operation):
+                    self._tasks.at(service, operation, "done").inc(event.stop - event.start)
+                case TaskDead(service=service, operation=operation):
+                    self._tasks.at(service, operation, "failed").inc()
+                case AttemptFailed(service=service, operation=operation):
+                    self._failed_attempts.at(service, operation, event.reason).inc()
+                case LeaseGranted(service=service, operation=operation):
                     waited_seconds = max(0.0, event.waited_seconds)
-                    self._queue_wait.at(event.service, event.operation).observe(waited_seconds)
+                    self._queue_wait.at(service, operation).observe(waited_seconds)
                 case LeaseExpired():
                     self._expirations.at(event.service).inc()
                 case JobExpired():
@@ -158,11 +151,9 @@ class CoordinatorMetrics(Unmeasured):
                     self._dropped.inc(event.tasks)
                 case _:
                     pass  # for the store and for waiting calls
-        for (service, operation), tasks in done.items():
-            self._tasks.at(service, operation, "done").inc(tasks)
 
-    def _add_up(self, name: str, text: str) -> Counter:
+    def _count(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self.registry)
 
-    def _count(self, name: str, text: str, labels: Sequence[str]) -> Series[Counter]:
+    def _count_by(self, name: str, text: str, labels: Sequence[str]) -> Series[Counter]:
         return Series(Counter(name, text, labels, registry=self.registry))

@@ -1,9 +1,9 @@
-"""Metrics of the queue, its workers and its store, read at each scrape."""
+"""Metrics of the queue, its workers, its store and shared state, read at each scrape."""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -13,15 +13,20 @@ from headrace_coordinator.monitoring.series import MAX_SERIES, OTHER
 from headrace_coordinator.monitoring.user_counters import UserCounters
 from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_wire.messages import WorkerStatus
+from headrace_wire.shared import KINDS
 from headrace_wire.version import VERSION
 
 
 class QueueCollector:
-    """Reads the queue's state at each scrape, so that what is gone is reported no more."""
+    """Reads the state at each scrape, so that what is gone is no longer reported."""
 
-    def __init__(self, ledger: Ledger, samples: SampleBook, counters: UserCounters) -> None:
+    def __init__(
+        self, ledger: Ledger, shared: SharedObjects, samples: SampleBook, counters: UserCounters
+    ) -> None:
         self._ledger = ledger
+        self._shared = shared
         self._samples = samples
         self._counters = counters
 
@@ -36,17 +41,21 @@ class QueueCollector:
         )
         yield _gauge("headrace_store_ok", "1 if the store takes new work, 0 if not.", good)
         yield _gauges("headrace_build_info", "The version that runs.", "version", {VERSION: 1})
+        yield _gauge(
+            "headrace_lock_waiters",
+            "Calls that wait for a shared lock.",
+            self._shared.count_lock_waiters(),
+        )
         yield from self._samples.collect()
         yield from self._counters.collect()
 
     def _look(self, queue: Queue, now: Now) -> list[Metric]:
-        statuses = queue.leasing.statuses(now)
         self._samples.forget(set(queue.state.members))
         return [
             *_show_jobs(queue, now),
             *_show_spool(queue),
-            *_show_workers(statuses),
-            *_show_slots(statuses),
+            *_show_workers(queue.leasing.statuses(now)),
+            *_show_shared(queue),
         ]
 
 
@@ -101,19 +110,15 @@ def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
     seconds = CounterMetricFamily(
         "headrace_worker_cpu_seconds", "CPU time in slots by worker.", labels=("worker",)
     )
-    done: Tally[str] = Tally()
-    failed: Tally[str] = Tally()
-    spent: dict[str, float] = {}
-    resident: Tally[str] = Tally()
+    resident: dict[str, int] = {}
+    by_name: dict[str, list[WorkerStatus]] = {}
     for status in statuses:  # two workers may have been given one name
-        done[status.name] += status.done
-        failed[status.name] += status.failed
-        spent[status.name] = spent.get(status.name, 0.0) + status.cpu_seconds
-        resident[status.name] += status.rss_bytes
-    for name in done:
-        tasks.add_metric((name, "done"), done[name])
-        tasks.add_metric((name, "failed"), failed[name])
-        seconds.add_metric((name,), spent[name])
+        by_name.setdefault(status.name, []).append(status)
+    for name, known in by_name.items():
+        tasks.add_metric((name, "done"), sum(status.done for status in known))
+        tasks.add_metric((name, "failed"), sum(status.failed for status in known))
+        seconds.add_metric((name,), sum(status.cpu_seconds for status in known))
+        resident[name] = sum(status.rss_bytes for status in known)
     yield _gauge("headrace_workers", "Connected workers.", len(statuses))
     yield tasks
     yield seconds
@@ -123,20 +128,34 @@ def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
         "worker",
         resident,
     )
-
-
-def _show_slots(statuses: list[WorkerStatus]) -> Iterator[Metric]:
     busy = sum(min(status.busy, status.slots) for status in statuses)
-    every = sum(status.slots for status in statuses)
-    counts = {"busy": busy, "idle": every - busy}
-    yield _gauges("headrace_slots", "Slots of all workers by state.", "state", counts)
+    idle = sum(status.slots for status in statuses) - busy
+    slots = {"busy": busy, "idle": idle}
+    yield _gauges("headrace_slots", "Slots of all workers by state.", "state", slots)
+
+
+def _show_shared(queue: Queue) -> Iterator[Metric]:
+    counts = Tally(one.kind for one in queue.shared.objects.values())
+    kinds = {kind: counts[kind] for kind in KINDS}
+    yield _gauges("headrace_shared_objects", "Shared objects.", "kind", kinds)
+    yield _gauge(
+        "headrace_shared_bytes",
+        "Bytes that shared objects take in memory.",
+        queue.shared.context.size_bytes,
+    )
+    if queue.rules.shared_limit_bytes is not None:
+        yield _gauge(
+            "headrace_shared_limit_bytes",
+            "Bytes beyond which shared state takes nothing more.",
+            queue.rules.shared_limit_bytes,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value)
 
 
-def _gauges(name: str, text: str, label: str, values: dict[str, int] | dict[str, float]) -> Metric:
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=(label,))
     for key, value in values.items():
         family.add_metric((key,), value)

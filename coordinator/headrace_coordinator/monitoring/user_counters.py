@@ -1,4 +1,4 @@
-"""Counters of tasks' own, as Prometheus sees them: totals by name over all jobs."""
+"""The counters that tasks have of their own, for Prometheus: totals by name over all jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
 log = logging.getLogger(__name__)
 
-#: Names kept in all; a user's own names could be without end.
+#: Names that are kept in all: users could think of new ones for ever.
 MAX_NAMES = 1000
 
 
@@ -23,7 +23,7 @@ class UserCounters:
         self._full = False
 
     def add(self, service: str, operation: str, growth: Mapping[str, float]) -> None:
-        """Add what an accepted run's counters grew by."""
+        """Add the growth of an accepted run's counters."""
         with self._lock:
             for name, amount in growth.items():
                 key = (service, operation, name)
@@ -37,7 +37,7 @@ class UserCounters:
                     )  # fmt: skip
 
     def collect(self) -> Iterator[Metric]:
-        """The one metric family there is."""
+        """Yield the only metric family."""
         family = CounterMetricFamily(
             "headrace_user_counts",
             "What tasks' own counters grew by.",

@@ -1,4 +1,4 @@
-"""Samples from workers, merged: what each worker's counters grew by, added up."""
+"""Samples from workers: the growth of each worker's counters, added up."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.messages import Sample
 from headrace_wire.samples import KINDS, SampleKind
 
-#: The values of a series' labels, and what it has added up to: the sum, and how often what was
-#: observed lay between which bounds.
+#: The values of a series' labels; and its total: the sum, and the number of observations in each
+#: bucket.
 Labels = tuple[str, ...]
 Total = tuple[float, list[int]]
 
-#: Series kept in all; service and operation names are few.
+#: Series that are kept in all. The names of services and operations are few.
 MAX_SERIES = 2000
 
 
@@ -30,14 +30,14 @@ class SampleBook:
         self._last_report: dict[str, int] = {}
 
     def add(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
-        """Add a report's samples; the same report again changes nothing.
+        """Add a report's samples. The same report again changes nothing.
 
-        A sample of an unknown metric or shape is passed over.
+        A sample of an unknown metric, or with other labels or buckets, is ignored.
         """
         with self._lock:
             if number <= self._last_report.get(worker, 0):
                 return
-            # The one that was heard last is last: reports of workers that nobody scrapes go first.
+            # In the order in which workers were heard of last: the oldest is forgotten first.
             self._last_report.pop(worker, None)
             self._last_report[worker] = number
             if len(self._last_report) > MAX_WORKERS:
@@ -46,13 +46,13 @@ class SampleBook:
                 self._add_sample(sample)
 
     def forget(self, workers: set[str]) -> None:
-        """Keep report numbers of these workers only."""
+        """Forget the report numbers of all workers but these."""
         with self._lock:
             for gone in self._last_report.keys() - workers:
                 del self._last_report[gone]
 
     def collect(self) -> Iterator[Metric]:
-        """One metric family for each kind."""
+        """Yield one metric family for each kind."""
         with self._lock:
             totals = {key: (value, list(buckets)) for key, (value, buckets) in self._totals.items()}
         for kind in KINDS.values():

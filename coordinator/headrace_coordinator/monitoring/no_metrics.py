@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer
 
 
-class Unmeasured:
-    """Is told what metrics are told, and keeps nothing of it.
+class NoMetrics:
+    """Has the methods of the metrics, and keeps nothing.
 
-    A coordinator that serves no HTTP, as the one of an embedded pool, does without
+    A coordinator that serves no HTTP, such as that of an embedded pool, does without
     prometheus-client, which takes about as much memory as the rest of it.
     """
 
@@ -28,7 +28,7 @@ class Unmeasured:
         """Note how long a commit took."""
 
     def note_bytes(self, received: int, sent: int) -> None:
-        """Note what went over the network."""
+        """Note how many bytes went over the network."""
 
     def note_samples(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
         """Note the samples of a worker's report."""
@@ -39,6 +39,6 @@ class Unmeasured:
         find_problem: Callable[[], str],
         find_held: Callable[[], str],
     ) -> HttpServer | None:
-        """Make what serves the metrics, if there is an address for it; see ``HttpServer``."""
+        """Return the server of the metrics, if there is an address for it; see ``HttpServer``."""
         del address, find_problem, find_held
         return None
