@@ -43,8 +43,11 @@ _WIDE_LARGEST_WEIGHT = 4096
 _LUMA = [0.299, 0.587, 0.114]
 
 
-def apply_operation(image: Image, options: Options) -> Image:
-    """Do what the options ask to an upright picture; its metadata stay with it."""
+def apply_operation(image: Image, options: Options, size: tuple[int, int]) -> Image:
+    """Do what the options ask to an upright picture; its metadata stay with it.
+
+    ``size`` is the whole picture's (width, height): for a thumbnail it may come decoded smaller.
+    """
     match options.operation:
         case "blur":
             return blur(image, options.radius)
@@ -56,7 +59,7 @@ def apply_operation(image: Image, options: Options) -> Image:
         case "grayscale":
             return to_grayscale(image)
         case "thumbnail":
-            return shrink_to_fit(image, options.size)
+            return shrink(image, *fit(*size, options.size))
         case _:
             return image
 
@@ -96,8 +99,7 @@ def to_grayscale(image: Image) -> Image:
     return grey if alpha is None else grey.bandjoin(alpha.cast(grey.format))
 
 
-def shrink_to_fit(image: Image, size: tuple[int, int]) -> Image:
-    width, height = fit(image.width, image.height, size)
+def shrink(image: Image, width: int, height: int) -> Image:
     if (width, height) == (image.width, image.height):
         return image
     return _weighed_by_alpha(
@@ -107,9 +109,23 @@ def shrink_to_fit(image: Image, size: tuple[int, int]) -> Image:
 
 
 def fit(width: int, height: int, size: tuple[int, int]) -> tuple[int, int]:
-    """The largest (width, height) of the same shape inside the box ``size``, never larger."""
-    scale = min(size[0] / width, size[1] / height, 1.0)
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    """The (width, height) of a thumbnail in the box ``size``, never larger: Pillow's choice.
+
+    The side that does not fill the box is the whole number, of the two around its true length,
+    that comes nearer to the picture's shape.
+    """
+    if width <= size[0] and height <= size[1]:
+        return width, height
+    shape = width / height
+    if size[0] / size[1] >= shape:
+        return _round(size[1] * shape, lambda side: abs(shape - side / size[1])), size[1]
+    return size[0], _round(size[0] / shape, lambda side: abs(shape - size[0] / side))
+
+
+def _round(length: float, is_off_by: Callable[[int], float]) -> int:
+    """The whole number below or above ``length``, from 1 on, that is off by less."""
+    below = math.floor(length)
+    return min(below, math.ceil(length), key=is_off_by) if below else 1
 
 
 def to_srgb_if_cmyk(image: Image) -> Image:

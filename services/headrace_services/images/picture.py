@@ -9,6 +9,7 @@ from headrace_services.images.filters import apply_operation, fit
 from headrace_services.images.formats import TITLES, sniff_format
 from headrace_services.images.libvips import load_libvips
 from headrace_services.images.previews import drop_previews
+from headrace_services.images.resolution import drop_resolution, states_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +64,14 @@ def process(data: bytes, file_format: str, options: Options) -> bytes:
 
 
 def _process(kind: str, data: bytes, file_format: str, options: Options, fail_on: str) -> bytes:
-    image = _upright(_load(kind, data, options, fail_on))
+    header = _open_checked(kind, data, options, fail_on)
+    image = _upright(_reduce(kind, data, header, options, fail_on))
     image = to_plain_space(drop_previews(image))
-    return _save(fit_to_format(apply_operation(image, options), file_format), file_format, options)
+    image = apply_operation(image, options, _upright_size(header))
+    encoded = _save(fit_to_format(image, file_format), file_format, options)
+    if states_resolution(kind, data, header):
+        return encoded
+    return drop_resolution(file_format, encoded)
 
 
 def recognise(data: bytes) -> str:
@@ -78,7 +84,7 @@ def recognise(data: bytes) -> str:
     return kind
 
 
-def _load(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
+def _open_checked(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
     header = _open(kind, data, fail_on)
     megapixels = header.width * header.height / 1e6
     if megapixels > options.max_megapixels:
@@ -86,6 +92,11 @@ def _load(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
             f"{header.width} x {header.height} pixels are {megapixels:,.0f} megapixels, "
             f"more than the limit of {options.max_megapixels:g}"
         )
+    return header
+
+
+def _reduce(kind: str, data: bytes, header: Image, options: Options, fail_on: str) -> Image:
+    """The picture as small as it can be decoded for its thumbnail."""
     if options.operation == "thumbnail" and kind == "jpeg":
         shrink = _jpeg_shrink(header, options.size)
         if shrink > 1:
@@ -102,8 +113,7 @@ def _open(kind: str, data: bytes, fail_on: str, **how: int) -> Image:
 
 def _jpeg_shrink(header: Image, size: tuple[int, int]) -> int:
     """The factor that leaves at least twice the thumbnail's pixels, for the final filter."""
-    box = (size[1], size[0]) if _orientation(header) in _TURNED else size
-    width, height = fit(header.width, header.height, box)
+    width, height = _turn(header, fit(*_upright_size(header), size))
     for factor in _JPEG_SHRINKS:
         if header.width >= 2 * factor * width and header.height >= 2 * factor * height:
             return factor
@@ -113,6 +123,15 @@ def _jpeg_shrink(header: Image, size: tuple[int, int]) -> int:
 def _orientation(image: Image) -> int:
     value = image.get("orientation") if "orientation" in image.get_fields() else 1
     return value if isinstance(value, int) else 1
+
+
+def _turn(image: Image, size: tuple[int, int]) -> tuple[int, int]:
+    """From a size as stored to that of the upright picture, and back."""
+    return (size[1], size[0]) if _orientation(image) in _TURNED else size
+
+
+def _upright_size(image: Image) -> tuple[int, int]:
+    return _turn(image, (image.width, image.height))
 
 
 def _upright(image: Image) -> Image:
