@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest chaos bench bench-peers redis-server format clean
+.PHONY: help setup lock demo test check quick compose-test newest chaos bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ $(PEERS)/.ready: benchmarks/peers.txt | $(READY) redis-server
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(PEERS)/bin/pip install --quiet --requirement benchmarks/peers.txt
 	@touch $@
+
+api: $(READY) ## write docs/api.md from the docstrings
+	PYTHONPATH=tests $(BIN)/python -m support.api_page
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix --quiet .

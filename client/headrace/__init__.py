@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headrace.pool import Pool
     from headrace.shared import ABSENT
     from headrace.submission import SubmitOptions
-    from headrace_services.calls import RemoteError
+    from headrace_services.calls import CallOptions, RemoteError
     from headrace_services.permits import RefusedError
     from headrace_services.task import current_task
     from headrace_wire.errors import (
@@ -52,6 +52,7 @@ __all__ = [
     "ABSENT",
     "AsyncCluster",
     "BoundsError",
+    "CallOptions",
     "ClosedError",
     "Cluster",
     "EmbeddedClusterError",
@@ -95,6 +96,7 @@ __version__ = VERSION
 _HOMES = {
     "ABSENT": "headrace.shared",
     "AsyncCluster": "headrace.aio",
+    "CallOptions": "headrace_services.calls",
     "Cluster": "headrace.cluster",
     "EmbeddedClusterError": "headrace.embedded",
     "Executor": "headrace.executor",

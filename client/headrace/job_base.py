@@ -67,6 +67,7 @@ class JobBase:
 
     @property
     def id(self) -> str:
+        """The id by which the coordinator knows it."""
         return self.status.id
 
     @property

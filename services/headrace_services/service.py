@@ -14,12 +14,10 @@ the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: What a job is about, in plain values that msgpack carries; it travels to every slot that runs
 #: one of its tasks, and to whoever gathers its results. Where ``prepare`` leaves something behind
