@@ -195,7 +195,7 @@ class Calls:
             if isinstance(what, TaskFailure):
                 call_safely(settle, (False, open_failure(what, self._serializer)))
             else:
-                call_safely(settle, open_outcome(self._serializer, what, index, label))
+                call_safely(settle, *open_outcomes(self._serializer, [what], index, label))
             del settle, what
         if self._on_told:
             self._on_told(others)
@@ -210,11 +210,6 @@ class Calls:
                 call.take_error(error)
             elif call:
                 call_safely(call, (False, error))
-
-
-def open_outcome(serializer: Serializer, value: bytes, index: int, label: str) -> Outcome:
-    """Decode what the function of this label has returned; see ``open_outcomes``."""
-    return open_outcomes(serializer, [value], index, label)[0]
 
 
 def open_outcomes(

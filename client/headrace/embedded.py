@@ -43,7 +43,6 @@ FROZEN_SECONDS = 0.5
 #: The file in the embedded folder in which the children's log lines are.
 LOG_NAME = "log"
 
-
 #: The children that run.
 _CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 
@@ -185,10 +184,11 @@ os.register_at_fork(after_in_child=_let_go_of_all)
 
 def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
     """End those that somebody has stopped: they would not hear that they are to end."""
+    if not hasattr(os, "waitid"):
+        return  # on macOS before Python 3.13: they are killed when their time is over
     for child in children:
-        with contextlib.suppress(OSError, IndexError):  # it has ended
-            # The state follows the name, in which anything may stand.
-            if Path(f"/proc/{child.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in b"Tt":
+        with contextlib.suppress(ChildProcessError):  # it has ended
+            if os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
                 child.kill()
 
 

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import TimeoutError as WaitTimeoutError
+from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from headrace_wire.timeouts import check_timeout
@@ -142,27 +143,26 @@ class MapResult(AsyncResult[list[T]]):
         if not length:
             self.settle((True, self._values))
 
-    def take_values(self, start: int, values: Sequence[Any]) -> None:
-        """Take values in: the feeding side."""
-        self._values[start : start + len(values)] = values
-        self._count(len(values))
-
-    def take_error(self, index: int, error: BaseException) -> None:
-        """Take an exception in: the feeding side."""
-        if self._first_error is None or index < self._first_error[0]:
-            self._first_error = (index, error)
-        self._count(1)
+    def take(self, start: int, outcomes: Sequence[Outcome]) -> None:
+        """Take outcomes in: the feeding side."""
+        self._values[start : start + len(outcomes)] = map(itemgetter(1), outcomes)
+        if not all(map(itemgetter(0), outcomes)):
+            index, error = next(
+                (index, value)
+                for index, (success, value) in enumerate(outcomes, start)
+                if not success
+            )
+            if self._first_error is None or index < self._first_error[0]:
+                self._first_error = (index, error)
+        self._left -= len(outcomes)
+        if not self._left:
+            values, self._values = self._values, []
+            first = self._first_error
+            self.settle((True, values) if first is None else (False, first[1]))
 
     def fail(self, error: BaseException) -> None:
         """End with this exception, whatever is still to come: the feeding side."""
         self.settle((False, error))
-
-    def _count(self, outcomes: int) -> None:
-        self._left -= outcomes
-        if not self._left:
-            values, self._values = self._values, []
-            error = self._first_error
-            self.settle((True, values) if error is None else (False, error[1]))
 
 
 class UnorderedIterator(Iterator[T]):

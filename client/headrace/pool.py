@@ -267,25 +267,7 @@ class Pool:
         parameters = make_parameters(func, self._session.options, chunk)
         result: MapResult[Any] = MapResult(callback, error_callback, self)
         result.begin(len(items))
-        open_all = self._make_opener(func)
-
-        def take_values(start: int, values: Sequence[bytes]) -> None:
-            outcomes = open_all(start, values)
-            if all(success for success, _ in outcomes):
-                result.take_values(start, [value for _, value in outcomes])
-                return
-            for index, (success, value) in enumerate(outcomes, start):
-                if success:
-                    result.take_values(index, [value])
-                else:
-                    result.take_error(index, value)
-
-        def take_failures(failures: Sequence[TaskFailure]) -> None:
-            for failure in failures:
-                result.take_error(
-                    failure.index, open_failure(failure, self._session.options.serializer)
-                )
-
+        take_values, take_failures = self._make_takers(func, result.take)
         if items:
             stream = self._session.open_stream(
                 operation,
@@ -313,18 +295,11 @@ class Pool:
         chunk = read_chunksize(chunksize) or 1
         arguments = iter(iterable)
         parameters = make_parameters(func, self._session.options, chunk)
-        open_all = self._make_opener(func)
+        take_opened, take_failures = self._make_takers(func, iterator.take)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
             window.learn(len(values), sum(map(len, values)))
-            iterator.take(start, open_all(start, values))
-
-        def take_failures(failures: Sequence[TaskFailure]) -> None:
-            for failure in failures:
-                iterator.take(
-                    failure.index,
-                    [(False, open_failure(failure, self._session.options.serializer))],
-                )
+            take_opened(start, values)
 
         def break_off(error: BaseException) -> None:
             window.close()
@@ -357,10 +332,23 @@ class Pool:
                 self._calls = Calls(self._session.options, self._session.open_stream)
             return self._calls
 
-    def _make_opener(self, func: Function) -> Callable[[int, Sequence[bytes]], list[Outcome]]:
-        """What opens values from an index on; it does not keep the pool alive."""
+    def _make_takers(
+        self, func: Function, take: Callable[[int, Sequence[Outcome]], None]
+    ) -> tuple[Callable[[int, Sequence[bytes]], None], Callable[[Sequence[TaskFailure]], None]]:
+        """Make what a stream tells of values and of failures: they are opened, and taken in.
+
+        It does not keep the pool alive.
+        """
         serializer, label = self._session.options.serializer, label_function(func)
-        return lambda start, values: open_outcomes(serializer, values, start, label)
+
+        def take_values(start: int, values: Sequence[bytes]) -> None:
+            take(start, open_outcomes(serializer, values, start, label))
+
+        def take_failures(failures: Sequence[TaskFailure]) -> None:
+            for failure in failures:
+                take(failure.index, [(False, open_failure(failure, serializer))])
+
+        return take_values, take_failures
 
 
 def _feed(

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from headrace.calls import Attended, Calls, open_failure, open_outcome
+from headrace.calls import Attended, Calls, open_failure, open_outcomes
 from headrace.outcomes import Outcome
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
@@ -136,7 +136,7 @@ def test_when_the_stream_breaks_everybody_is_told_once() -> None:
 
 
 def test_a_value_that_ends_its_reader_is_an_error_of_its_call() -> None:
-    success, error = open_outcome("cloudpickle", pickle.dumps(Leaves()), 4, "leave")
+    ((success, error),) = open_outcomes("cloudpickle", [pickle.dumps(Leaves())], 4, "leave")
     assert not success
     assert isinstance(error, TaskFailedError)
     assert "task 4, leave: its result cannot be opened in this program: SystemExit: 3" in str(error)
