@@ -11,12 +11,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.batch import check_batch
-from headrace_wire.bounds import (
-    MAX_ALL_PARAMETER_BYTES,
-    MAX_JOBS,
-    MAX_PARAMETER_BYTES,
-    MAX_TASKS,
-)
+from headrace_wire.bounds import MAX_ALL_PARAMETER_BYTES, MAX_JOBS, MAX_TASKS
 from headrace_wire.errors import (
     JobIncompleteError,
     JobStateError,
@@ -47,13 +42,6 @@ class Intake:
             if known.spec != spec:
                 raise UsageError(f"job id {spec.id!r} is taken by another job")
             return self.status(spec.id, now)
-        if not 0 <= (spec.tasks or 0) <= MAX_TASKS:
-            raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {spec.tasks}")
-        if len(spec.parameters) > MAX_PARAMETER_BYTES:
-            raise UsageError(
-                f"the job's parameters take {len(spec.parameters)} bytes; a job may have "
-                f"{MAX_PARAMETER_BYTES}: carry what is larger in its inputs"
-            )
         self._require_place(spec)
         if spec.service == DATA_SERVICE and spec.operation.startswith(KEEP_FOR):
             self._state.find(spec.operation.removeprefix(KEEP_FOR)).heard = now.monotonic

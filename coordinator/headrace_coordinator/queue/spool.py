@@ -24,20 +24,17 @@ UNKNOWN_SHARE = 1 / 16
 
 
 class Spool:
-    """``limit_bytes`` None sets no limit.
-
-    ``note_disk`` tells it what the disk has room for.
-    """
+    """Decides what there is room for. ``limit_bytes`` None sets no limit but that of the disk."""
 
     def __init__(self, state: QueueState, limit_bytes: int | None) -> None:
         self._state = state
-        self._limit_bytes = limit_bytes
+        self._limit_bytes = inf if limit_bytes is None else limit_bytes
         self.disk_problem = ""
-        self._disk_bytes: int | None = None
+        self._disk_bytes = inf
         self._spool_bytes = 0
 
-    def note_disk(self, free_bytes: int | None, problem: str = "") -> None:
-        """Note what the disk has room for, beyond what is kept now; None where nobody says.
+    def note_disk(self, free_bytes: float, problem: str = "") -> None:
+        """Note what the disk has room for, beyond what is kept now.
 
         ``problem`` says why nothing can be written just now.
         """
@@ -47,28 +44,25 @@ class Spool:
         self.disk_problem = problem
         before, self._disk_bytes = self._disk_bytes, free_bytes
         self._spool_bytes = self._state.spool_bytes
-        if before is not None and (free_bytes is None or free_bytes > before):
+        if free_bytes > before:
             self._state.end_hold()
 
     @property
-    def disk_bytes(self) -> int | None:
+    def disk_bytes(self) -> float:
         """What the disk has room for, as far as is known."""
-        if self._disk_bytes is None:
-            return None
-        grown = self._state.spool_bytes - self._spool_bytes
-        return self._disk_bytes - max(0, grown)
+        return self._disk_bytes - max(0, self._state.spool_bytes - self._spool_bytes)
 
     def fit(self, job: Job, most: int) -> int:
         """How many of ``most`` tasks of a job may be leased now; 0 for none."""
-        if self._limit_bytes is None and self.disk_bytes is None:
-            return most
         growth = self._guess() if job.mean_bytes is None else job.measure_growth()
         if growth <= 0:
             return most
-        room = self._measure_room() - self._measure_expected()
+        room = min(self._limit_bytes - self._state.spool_bytes, self.disk_bytes)
+        room -= self._measure_expected()
         if growth <= room:
-            return min(most, int(room / growth))
-        return 0 if self._state.leases or self._keeps_results() else 1
+            return int(min(most, room / growth))
+        keeps_results = any(kept.result_bytes for kept in self._state.jobs.values())
+        return 0 if self._state.leases or keeps_results else 1
 
     def holds(self, job: Job) -> bool:
         """Tell whether no task of a job may be leased now, for want of room."""
@@ -77,9 +71,8 @@ class Spool:
         held = self._state.held
         if job.spec.id not in held:
             if not self._state.leases:  # nothing that runs will make room
-                self._state.emit(
-                    WorkHeld(job.spec.id, "" if any(held.values()) else self.explain())
-                )
+                why = "" if any(held.values()) else self.explain()
+                self._state.emit(WorkHeld(job.spec.id, why))
             held[job.spec.id] = not self._state.leases
         return True
 
@@ -94,7 +87,7 @@ class Spool:
         Raises JobStateError where waiting would be in vain.
         """
         limit, kept = self._limit_bytes, self._state.spool_bytes
-        if limit is None or kept < limit:
+        if kept < limit:
             return
         if job and self._is_full_of(job, limit):
             raise JobStateError(
@@ -111,7 +104,7 @@ class Spool:
         """Why leasing waits, in words."""
         limit, kept = self._limit_bytes, self._state.spool_bytes
         out = self._measure_expected()
-        if limit is not None and (self.disk_bytes is None or limit - kept <= self.disk_bytes):
+        if limit - kept <= self.disk_bytes:
             expected = f", and {out} expected from what runs" if out else ""
             return (
                 f"the coordinator's spool is full ({kept} of {limit} bytes{expected}): work goes "
@@ -122,7 +115,7 @@ class Spool:
             "there is room, as after `headrace delete` of a job"
         )
 
-    def _is_full_of(self, job: Job, limit: int) -> bool:
+    def _is_full_of(self, job: Job, limit: float) -> bool:
         """Tell whether a job whose inputs still come in has filled the spool by itself."""
         if job.result_bytes >= limit:
             return True
@@ -130,20 +123,11 @@ class Spool:
         stuck = job.waiting > 0 and not job.leases and not self.fit(job, 1)
         return stuck and not job.spec.owned and job.spool_bytes >= limit
 
-    def _measure_room(self) -> float:
-        room = inf
-        if self._limit_bytes is not None:
-            room = self._limit_bytes - self._state.spool_bytes
-        return room if self.disk_bytes is None else min(room, self.disk_bytes)
-
     def _measure_expected(self) -> int:
         """Bytes by which the spool will grow with the outcomes of what is leased."""
         return int(self._state.expected_bytes + self._state.unknown_tasks * self._guess())
 
     def _guess(self) -> float:
-        bounds = (self._limit_bytes, self.disk_bytes)
-        least = min((bound for bound in bounds if bound is not None), default=inf)
+        """Bytes that the value of a task may take of whose job none is known."""
+        least = min(self._limit_bytes, self.disk_bytes)
         return max(1.0, min(UNKNOWN_BYTES, least * UNKNOWN_SHARE))
-
-    def _keeps_results(self) -> bool:
-        return any(job.result_bytes for job in self._state.jobs.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 import pytest
 
@@ -12,9 +13,11 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_PARAMETER_BYTES
-from headrace_wire.errors import JobStateError, SpoolFullError, UsageError
-from headrace_wire.messages import DoneRun, Span
-from support.queue_builders import Rig
+from headrace_wire.encoding import pack
+from headrace_wire.errors import BoundsError, JobStateError, SpoolFullError
+from headrace_wire.message import decode, dump
+from headrace_wire.messages import DoneRun, JobSpec, Span
+from support.queue_builders import Rig, make_spec
 
 
 @pytest.fixture
@@ -204,10 +207,11 @@ def test_a_full_disk_holds_leasing_as_the_limit_does(rig: Rig) -> None:
     rig.queue.spool.note_disk(10)
     assert not rig.lease()
     assert "the coordinator's disk is full" in rig.status().waiting_for
-    rig.queue.spool.note_disk(None)
+    rig.queue.spool.note_disk(inf)
     assert rig.lease()
 
 
-def test_parameters_stay_in_memory_and_are_small(rig: Rig) -> None:
-    with pytest.raises(UsageError, match="carry what is larger in its inputs"):
-        rig.submit(parameters=bytes(MAX_PARAMETER_BYTES + 1))
+def test_parameters_stay_in_memory_and_are_small() -> None:
+    spec = make_spec(parameters=bytes(MAX_PARAMETER_BYTES + 1))
+    with pytest.raises(BoundsError, match="carry what is larger in the inputs"):
+        decode(JobSpec, pack(dump(spec)))
