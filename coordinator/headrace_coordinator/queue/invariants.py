@@ -22,7 +22,7 @@ def check_invariants(state: QueueState) -> None:
         for lease in job.leases.values():
             assert lease.attempt <= most + LOSSES_IN_COMPANY, f"5: {lease}"
             member = state.members[lease.worker]
-            assert not lease.alone or member.leases == {lease.id}, f"5: {lease}"
+            assert not lease.alone or list(member.leases) == [lease.id], f"5: {lease}"
         assert job.spool_bytes >= job.result_bytes >= 0, f"6: {job}"
         if job.spec.owned:
             kept = sum(size_bytes for _, size_bytes in job.undelivered.values())

@@ -159,23 +159,27 @@ class Job(Struct):
         """Tell whether there are tasks to lease to any worker."""
         return bool(self.fresh or self.again)
 
-    def take(self, most: int, max_bytes: int) -> Run:
-        """Take a run of tasks that have work for any worker. There must be some.
+    def take(self, most: int, max_bytes: int, *, alone: bool = False) -> Run:
+        """Take a run of tasks for any worker, or of suspects for one that holds nothing else.
 
-        Tasks that were lost or failed before come first.
+        There must be some. Of the others those come first that were lost or failed before, cut ever
+        smaller, so that a bad task is soon alone.
         """
+
+        def find_cut(start: int, stop: int, attempts: int) -> int:
+            cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
+            return min(cut, self.chunks.fit(start, cut, max_bytes)) if self.spec.carried else cut
+
+        if alone:
+            return self.suspects.take(find_cut)
         if self.again:
-            return self._take_run(self.again, most, max_bytes)
+            return self.again.take(find_cut)
         start, stop = self.fresh.pop_first(most)
         if self.spec.carried:
             cut = self.chunks.fit(start, stop, max_bytes)
             self.fresh.add(cut, stop)
             stop = cut
         return start, stop, 0
-
-    def take_suspects(self, most: int, max_bytes: int) -> Run:
-        """Take a run of suspects, for a worker that holds nothing else. There must be some."""
-        return self._take_run(self.suspects, most, max_bytes)
 
     def give_back(
         self, start: int, stop: int, attempts: int, now: float, *, lost: bool = False
@@ -298,15 +302,6 @@ class Job(Struct):
             counters=dict(self.counters),
             number=self.number,
         )
-
-    def _take_run(self, runs: Runs, most: int, max_bytes: int) -> Run:
-        """Cut a run from the last of some, ever smaller, so that a bad task is soon alone."""
-
-        def find_cut(start: int, stop: int, attempts: int) -> int:
-            cut = start + max(1, min(most, (stop - start) >> (2 * attempts)))
-            return min(cut, self.chunks.fit(start, cut, max_bytes)) if self.spec.carried else cut
-
-        return runs.take(find_cut)
 
 
 def _move_mean(mean: float | None, newest: float) -> float:

@@ -77,9 +77,7 @@ class Leasing:
             raise UnknownWorkerError
         member.heard = now.monotonic
         if request.number == member.request:
-            return [
-                self._state.leases[lease] for lease in member.granted if lease in self._state.leases
-            ]
+            return [lease for lease in member.granted if lease.id in self._state.leases]
         member.refused &= self._state.jobs.keys()
         self.promote_delayed(now)
         granted = self._lease_alone(member, request, now)
@@ -87,7 +85,7 @@ class Leasing:
             granted = self._lease_freely(member, request, now)
         if granted:
             member.request = request.number
-            member.granted = tuple(lease.id for lease in granted)
+            member.granted = tuple(granted)
         return granted
 
     def _lease_alone(
@@ -98,7 +96,7 @@ class Leasing:
         A worker that is busy is kept from other tasks until its own are done, one worker at a
         time; so whatever else runs there is not suspected with them.
         """
-        if any(self._state.leases[lease].alone for lease in member.leases):
+        if any(lease.alone for lease in member.leases.values()):
             return []
         job = self._pick_suspected(member)
         if job is None:
@@ -110,9 +108,8 @@ class Leasing:
             self._state.clearing = member.info.id
             return []
         self._state.clearing = ""
-        most = size_lease(job, request.free_slots, self._state.slots)
-        run = job.take_suspects(self._spool.fit(job, most), MAX_GRANT_BYTES)
-        return [self._grant(job, member, request.number, run, now, alone=True)]
+        tasks = self._take(job, request.free_slots, MAX_GRANT_BYTES, alone=True)
+        return [self._grant(job, member, request, tasks, now, alone=True)]
 
     def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
         granted: list[HeldLease] = []
@@ -121,9 +118,7 @@ class Leasing:
             job = self._state.turns.pick(lambda job: self._may_take(member, job))
             if job is None:
                 break
-            most = size_lease(job, free, self._state.slots)
-            run = job.take(self._spool.fit(job, most), left)
-            lease = self._grant(job, member, request.number, run, now)
+            lease = self._grant(job, member, request, self._take(job, free, left), now)
             granted.append(lease)
             free -= min(lease.held.count, free)
             if job.spec.carried:
@@ -146,9 +141,8 @@ class Leasing:
         member.forget_orders(beat.orders)
         member.progress = beat.progress
         held = set(beat.leases)
-        for lease_id in [lease for lease in member.leases if lease not in held]:
-            lease = self._state.leases[lease_id]
-            if lease.request <= beat.request:
+        for lease in list(member.leases.values()):
+            if lease.id not in held and lease.request <= beat.request:
                 self._take_back(lease, charged=False, now=now)
         return True
 
@@ -211,12 +205,7 @@ class Leasing:
     def statuses(self, now: Now) -> list[WorkerStatus]:
         """Every worker, in the order of their names."""
         members = sorted(self._state.members.values(), key=lambda member: member.info.name)
-        return [
-            member.status(
-                now.monotonic, sum(self._state.leases[lease].held.count for lease in member.leases)
-            )
-            for member in members
-        ]
+        return [member.status(now.monotonic) for member in members]
 
     def progress(self, job_id: str) -> list[TaskProgress]:
         """How far the leased tasks of a job say they are, in index order."""
@@ -269,22 +258,26 @@ class Leasing:
         job.leases[lease.id] = lease
         job.leased += lease.held.count
         self._state.count_expected(job)
-        member.leases.add(lease.id)
+        member.leases[lease.id] = lease
         if job.started_at is None:
             job.started_at = now.at
             self._state.change(job, now)
+
+    def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> Run:
+        most = self._spool.fit(job, size_lease(job, slots, self._state.slots))
+        return job.take(most, max_bytes, alone=alone)
 
     def _grant(
         self,
         job: Job,
         member: Member,
-        request: int,
-        run: Run,
+        request: LeaseRequest,
+        tasks: Run,
         now: Now,
         *,
         alone: bool = False,
     ) -> HeldLease:
-        start, stop, attempts = run
+        start, stop, attempts = tasks
         while self._state.next_lease in self._state.leases:  # a worker said that it holds this
             self._state.next_lease += 1
         lease = HeldLease(
@@ -295,7 +288,7 @@ class Leasing:
             start=start,
             stop=stop,
             held=RangeSet([(start, stop)]),
-            request=request,
+            request=request.number,
             alone=alone,
         )
         self._state.next_lease += 1
@@ -312,9 +305,9 @@ class Leasing:
     def _dismiss(self, worker: str, *, charged: bool, now: Now) -> None:
         member = self._state.members.get(worker)
         if member:
-            tasks = sum(self._state.leases[lease].held.count for lease in member.leases)
-            for lease_id in list(member.leases):
-                self._take_back(self._state.leases[lease_id], charged=charged, now=now)
+            tasks = member.count_leased()
+            for lease in list(member.leases.values()):
+                self._take_back(lease, charged=charged, now=now)
             self._state.remove_member(member)
             self._state.emit(events.WorkerGone(worker, member.info.name, charged, tasks))
 
@@ -339,8 +332,7 @@ class Leasing:
                 )
                 self._state.change(job, now)
                 continue
-            lost = charged or lease.alone
-            job.give_back(start, stop, attempts, now.monotonic, lost=lost)
+            job.give_back(start, stop, attempts, now.monotonic, lost=charged or lease.alone)
             if charged:
                 counted = events.AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
                 self._state.emit(counted)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
+from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES, MAX_NAMED_TASKS
 from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
 
@@ -15,10 +17,10 @@ class Member(Struct):
     connected_at: float
     heard: float
     services: frozenset[str]
-    leases: set[int] = field(default_factory=set[int])
+    leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0
-    granted: tuple[int, ...] = ()
+    granted: tuple[HeldLease, ...] = ()
     #: Jobs and tasks that it is to stop, by the number of the order, until it has heard of it.
     job_orders: dict[str, int] = field(default_factory=dict[str, int])
     task_orders: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
@@ -66,19 +68,15 @@ class Member(Struct):
         if self.hand_back_order <= number:
             self.hand_back_order = 0
 
-    def status(self, now: float, leased: int) -> WorkerStatus:
+    def count_leased(self) -> int:
+        """How many tasks it holds."""
+        return sum(lease.held.count for lease in self.leases.values())
+
+    def status(self, now: float) -> WorkerStatus:
         return WorkerStatus(
-            id=self.info.id,
-            name=self.info.name,
-            host=self.info.host,
-            process=self.info.process,
-            slots=self.info.slots,
-            slots_limit=self.info.slots_limit,
-            start_method=self.info.start_method,
-            version=self.info.version,
-            engines=self.info.engines,
+            **asdict(self.info),
             busy=self.busy,
-            leased=leased,
+            leased=self.count_leased(),
             done=self.done,
             failed=self.failed,
             cpu_seconds=self.cpu_seconds,

@@ -69,40 +69,26 @@ class RangeSet:
 
     def add(self, start: int, stop: int) -> None:
         """Put [start, stop) into the set."""
-        if start >= stop:
-            return
-        block = self._join(start, stop) if self._firsts else 0
-        starts, stops = self._blocks[block]
-        first = bisect_left(stops, start)
-        last = bisect_right(starts, stop)
-        if first < last:
-            start = min(start, starts[first])
-            stop = max(stop, stops[last - 1])
-            self.count -= sum(stops[first:last]) - sum(starts[first:last])
-        starts[first:last] = [start]
-        stops[first:last] = [stop]
-        self.count += stop - start
-        self._mend(block)
+        if start < stop:
+            block = self._join(start, stop)
+            starts, stops = self._blocks[block]
+            first, last = bisect_left(stops, start), bisect_right(starts, stop)
+            if first < last:
+                start, stop = min(start, starts[first]), max(stop, stops[last - 1])
+            self._replace(block, first, last, [(start, stop)])
 
     def remove(self, start: int, stop: int) -> None:
         """Take [start, stop) out of the set; what is not in it is passed over."""
-        if start >= stop:
-            return
-        block = self._join(start, stop) if self._firsts else 0
-        starts, stops = self._blocks[block]
-        first = bisect_right(stops, start)
-        last = bisect_left(starts, stop)
-        if first < last:
+        if start < stop:
+            block = self._join(start, stop)
+            starts, stops = self._blocks[block]
+            first, last = bisect_right(stops, start), bisect_left(starts, stop)
             kept: list[tuple[int, int]] = []
-            if starts[first] < start:
+            if first < last and starts[first] < start:
                 kept.append((starts[first], start))
-            if stops[last - 1] > stop:
+            if first < last and stop < stops[last - 1]:
                 kept.append((stop, stops[last - 1]))
-            self.count -= sum(stops[first:last]) - sum(starts[first:last])
-            self.count += sum(right - left for left, right in kept)
-            starts[first:last] = [left for left, _ in kept]
-            stops[first:last] = [right for _, right in kept]
-        self._mend(block)
+            self._replace(block, first, last, kept)
 
     def overlap(self, start: int, stop: int) -> list[tuple[int, int]]:
         """The parts of [start, stop) that are in the set, in order."""
@@ -165,10 +151,6 @@ class RangeSet:
         self.remove(start, stop)
         return start, stop
 
-    def first(self) -> int:
-        """The smallest integer. The set must not be empty."""
-        return self._blocks[0][0][0]
-
     def _find_block(self, index: int) -> tuple[list[int], list[int]]:
         """The block of the last range that begins at or before an integer, if there is one."""
         return self._blocks[bisect_right(self._firsts, index) if self._firsts else 0]
@@ -192,27 +174,24 @@ class RangeSet:
             del self._blocks[first + 1 : last + 1], self._firsts[first:last]
         return first
 
-    def _mend(self, block: int) -> None:
-        """See that a block that was changed is neither empty nor too long."""
-        starts, _ = self._blocks[block]
+    def _replace(self, block: int, first: int, last: int, ranges: list[tuple[int, int]]) -> None:
+        """Put others in place of some ranges of a block; it stays neither empty nor too long."""
+        starts, stops = self._blocks[block]
+        self.count -= sum(stops[first:last]) - sum(starts[first:last])
+        self.count += sum(stop - start for start, stop in ranges)
+        starts[first:last] = [start for start, _ in ranges]
+        stops[first:last] = [stop for _, stop in ranges]
         if len(starts) > MOST_RANGES:
             self._split(block)
-        elif self._firsts:
-            if not starts:
-                del self._blocks[block], self._firsts[max(0, block - 1)]
-            elif block:
-                self._firsts[block - 1] = starts[0]
+        elif self._firsts and not starts:
+            del self._blocks[block], self._firsts[max(0, block - 1)]
+        elif block:
+            self._firsts[block - 1] = starts[0]
 
     def _split(self, block: int) -> None:
         starts, stops = self._blocks[block]
-        places = range(0, len(starts), BLOCK_RANGES)
-        parts = [
+        self._blocks[block : block + 1] = [
             (starts[place : place + BLOCK_RANGES], stops[place : place + BLOCK_RANGES])
-            for place in places
+            for place in range(0, len(starts), BLOCK_RANGES)
         ]
-        self._blocks[block : block + 1] = parts
-        firsts = [part[0] for part, _ in parts]
-        if block:
-            self._firsts[block - 1 : block] = firsts
-        else:
-            self._firsts[:0] = firsts[1:]
+        self._firsts = [starts[0] for starts, _ in self._blocks[1:]]

@@ -150,10 +150,9 @@ class QueueState(Struct):
     def drop_lease(self, lease: HeldLease) -> None:
         """Forget a lease; what it still holds is the caller's to place."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
-        del self.leases[lease.id], job.leases[lease.id]
+        del self.leases[lease.id], job.leases[lease.id], member.leases[lease.id]
         job.leased -= lease.held.count
         self.count_expected(job)
-        member.leases.remove(lease.id)
         if lease.alone or (self.clearing == lease.worker and not member.leases):
             self.emit(WorkAppeared())  # for this worker, which was kept from it
 
