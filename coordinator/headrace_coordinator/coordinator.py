@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from headrace_coordinator.ledger.checkpointer import Checkpointer
@@ -97,12 +96,7 @@ class Coordinator:
             self._http.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._waiters.close()
         await self._server.stop()
         self._ticker.stop()

@@ -26,7 +26,6 @@ class Clock:
         self._looked = time.monotonic()
 
     def read(self) -> float:
-        """This moment."""
         with self._lock:
             looked = time.monotonic()
             passed = looked - self._looked

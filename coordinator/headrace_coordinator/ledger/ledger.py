@@ -111,7 +111,6 @@ class Ledger:
         return Now(self._clock.read(), time.time())
 
     def listen(self, listener: Listener) -> None:
-        """Tell this listener about events from now on."""
         self._listeners.append(listener)
 
     async def commit(self, transition: Transition[Result], need: Need = OUTCOMES) -> Result:

@@ -49,7 +49,6 @@ class Ticker:
         self.bring_forward(-math.inf)
 
     def stop(self) -> None:
-        """Tick no more."""
         self._loop = None
         if self._timer:
             self._timer.cancel()

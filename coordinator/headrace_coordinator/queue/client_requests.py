@@ -118,7 +118,6 @@ class Intake:
         return self.status(job_id, now)
 
     def status(self, job_id: str, now: Now, *, with_parameters: bool = True) -> JobStatus:
-        """A job as it stands."""
         job = self._state.find(job_id)
         parameters = None if with_parameters else b""
         return job.status(now.at, self._explain_waiting(job), parameters=parameters)

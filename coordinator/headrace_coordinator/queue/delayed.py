@@ -43,7 +43,6 @@ class Delayed:
         return pause
 
     def remove(self, start: int, stop: int) -> None:
-        """Take out tasks [start, stop)."""
         if not self._pauses:
             return
         there = range(start, stop)

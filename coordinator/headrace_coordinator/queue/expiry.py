@@ -24,7 +24,6 @@ class Expiry:
         self._result_ttl_seconds = result_ttl_seconds
 
     def apply(self, now: Now) -> None:
-        """Do all that is due."""
         for job in list(self._state.jobs.values()):
             if self._find_deadline(job) > now.monotonic:
                 continue

@@ -19,12 +19,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from headrace_coordinator.queue.attempted_spans import AttemptedSpan, AttemptedSpans
 from headrace_coordinator.queue.chunks import Chunks
 from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.job_log import JobLog
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
-from headrace_coordinator.queue.runs import Run, Runs
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.messages import (
     DATA_SERVICE,
@@ -47,7 +47,7 @@ MEAN_WEIGHT = 0.3
 class HeldLease(Struct):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
-    ``alone``: they are suspected of killing their worker, which holds nothing else.
+    ``alone`` if they are suspected of killing their worker, which then holds nothing else.
     """
 
     id: int
@@ -77,8 +77,8 @@ class Job(Struct):
     sealed: bool = False
     state: State = QUEUED
     fresh: RangeSet = field(default_factory=RangeSet)
-    again: Runs = field(default_factory=Runs)
-    suspects: Runs = field(default_factory=Runs)
+    again: AttemptedSpans = field(default_factory=AttemptedSpans)
+    suspects: AttemptedSpans = field(default_factory=AttemptedSpans)
     delayed: Delayed = field(default_factory=Delayed)
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     leased: int = 0
@@ -110,24 +110,24 @@ class Job(Struct):
     log: JobLog = field(default_factory=JobLog)
     #: Bytes of inputs and results that the store keeps for it.
     spool_bytes: int = 0
-    #: Bytes that what is leased will add to that, and tasks leased of which that is not known.
+    #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
     expected_bytes: int = 0
     unknown_tasks: int = 0
     #: Bytes of results among them.
     result_bytes: int = 0
-    #: Of an owned job, the runs whose values are kept, by their start: (stop, bytes).
+    #: Of an owned job, the spans whose values are kept, by their start: (stop, bytes).
     undelivered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
-    #: Monotonic times: since when the oldest waiting task waits, the client's last word, when the
-    #: job is to be ended, and when it ended.
+    #: Monotonic times: since when tasks wait, when the client was last heard, when the job is to be
+    #: ended, and when it ended.
     waiting_since: float = 0.0
     heard: float = 0.0
     deadline: float | None = None
     ended: float | None = None
     #: The jobs that hold data for this one alone.
     data: set[str] = field(default_factory=set[str])
-    #: Calls that let its dead tasks wait again, some at a time; until then it has not ended.
+    #: How many calls are reviving tasks of it, some at a time; meanwhile it does not end.
     reviving: int = 0
-    #: Whether all that is not done is just being made to wait again.
+    #: Whether one of them is a retry, which revives all that is not done.
     is_retried: bool = False
 
     @property
@@ -136,7 +136,7 @@ class Job(Struct):
 
     @property
     def keeps_data(self) -> bool:
-        """Whether it holds data for other jobs: nobody runs it, and it waits for nothing."""
+        """Whether it only holds data for other jobs, and is never run."""
         return self.spec.service == DATA_SERVICE
 
     @property
@@ -148,22 +148,21 @@ class Job(Struct):
 
     @property
     def waiting(self) -> int:
-        """Tasks that could be leased now, be it to a worker that holds nothing else."""
+        """The number of tasks that could be leased now, if only to a worker that holds nothing."""
         return self.fresh.count + self.again.count + self.suspects.count
 
     def find_leased(self) -> RangeSet:
-        """All tasks that workers hold."""
         return RangeSet(span for lease in self.leases.values() for span in lease.held)
 
     def has_work(self) -> bool:
-        """Tell whether there are tasks to lease to any worker."""
+        """Return whether there are tasks that any worker may lease."""
         return bool(self.fresh or self.again)
 
-    def take(self, most: int, max_bytes: int, *, alone: bool = False) -> Run:
-        """Take a run of tasks for any worker, or of suspects for one that holds nothing else.
+    def take(self, most: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:
+        """Take a span of tasks for any worker, or of suspects for one that holds nothing else.
 
-        There must be some. Of the others those come first that were lost or failed before, cut ever
-        smaller, so that a bad task is soon alone.
+        There must be some. Tasks that were lost or failed before come first, in spans that become
+        smaller with each attempt, so that a bad task is soon alone.
         """
 
         def find_cut(start: int, stop: int, attempts: int) -> int:
@@ -184,9 +183,9 @@ class Job(Struct):
     def give_back(
         self, start: int, stop: int, attempts: int, now: float, *, lost: bool = False
     ) -> None:
-        """Let tasks wait, from monotonic ``now`` on, that were attempted this many times.
+        """Let tasks wait from ``now`` on that were attempted this many times.
 
-        ``lost``: the last attempt ended with their worker.
+        ``lost`` if the last attempt ended because the worker was lost.
         """
         if not self.waiting:
             self.waiting_since = now
@@ -198,7 +197,7 @@ class Job(Struct):
             self.fresh.add(start, stop)
 
     def claim_waiting(self, start: int, stop: int, attempts: int) -> RangeSet:
-        """Take out those of tasks [start, stop) that wait and were attempted this many times."""
+        """Remove and return those of tasks [start, stop) that wait after this many attempts."""
         if not attempts:
             claimed = RangeSet(self.fresh.overlap(start, stop))
             self.fresh.remove(start, stop)
@@ -206,7 +205,7 @@ class Job(Struct):
         return RangeSet(self.again.remove(start, stop, attempts))
 
     def forget_waiting(self, start: int, stop: int) -> None:
-        """Take tasks out of wherever they wait: their outcome came from elsewhere."""
+        """Remove tasks from wherever they wait: their outcome came from elsewhere."""
         self.fresh.remove(start, stop)
         self.again.remove(start, stop)
         self.suspects.remove(start, stop)
@@ -219,21 +218,21 @@ class Job(Struct):
         self.mean_bytes = _move_mean(self.mean_bytes, size_bytes / tasks)
 
     def measure_growth(self) -> float:
-        """Bytes that a task's outcome adds to what is kept, as far as is known, or takes from it.
+        """Return by how many bytes a task's outcome makes what is kept grow, as far as is known.
 
-        Its input goes when it is done.
+        Its input is dropped when it is done, so that the number may be negative.
         """
         carried = self.bytes_in / max(1, self.tasks) if self.spec.carried else 0.0
         return (self.mean_bytes or 0.0) - carried
 
     def measure_expected(self) -> tuple[int, int]:
-        """Bytes that outcomes of leased tasks will add, and tasks of which that is not known."""
+        """Return how many bytes leased tasks will add, and for how many that is not known."""
         if self.mean_bytes is None:
             return 0, self.leased
         return int(self.leased * max(0.0, self.measure_growth())), 0
 
     def count(self, growth: Mapping[str, float]) -> str:
-        """Let counters grow. Returns a name that was refused, as there are too many; or ""."""
+        """Add to the tasks' counters. Returns a name for which there was no room, or ""."""
         refused = ""
         for name, amount in growth.items():
             if name in self.counters or len(self.counters) < MAX_COUNTERS:
@@ -253,7 +252,7 @@ class Job(Struct):
             self.state = RUNNING
 
     def end(self, state: State, now: float, now_at: float, because: str = "") -> None:
-        """Make it final. Tasks that are neither done nor dead are dropped from where they were."""
+        """Make the job final. Tasks that are neither done nor dead are dropped."""
         self.fresh = RangeSet()
         self.again.clear()
         self.suspects.clear()
@@ -266,7 +265,7 @@ class Job(Struct):
         self.finished_at = now_at
 
     def status(self, now_at: float, waiting_for: str, parameters: bytes | None = None) -> JobStatus:
-        """How it stands; with its own parameters, or with these."""
+        """Return the status, with the job's own parameters or with these."""
         unfinished = self.tasks - self.done.count - self.dead.count
         until = self.finished_at if self.is_final else now_at
         return JobStatus(

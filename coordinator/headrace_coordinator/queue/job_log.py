@@ -36,7 +36,6 @@ class JobLog:
         return part in self._parts
 
     def add(self, part: LogPart, lines: int, size_bytes: int) -> None:
-        """Note that a part is kept."""
         self._parts[part] = (lines, size_bytes)
         self.lines += lines
         self.size_bytes += size_bytes

@@ -7,11 +7,11 @@ from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
+from headrace_coordinator.queue.attempted_spans import AttemptedSpan
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
-from headrace_coordinator.queue.runs import Run
 from headrace_coordinator.queue.schedule import (
     MAX_GRANT_BYTES,
     estimate_seconds,
@@ -28,7 +28,6 @@ from headrace_wire.messages import (
     HeldRun,
     LeaseRequest,
     Orders,
-    TaskName,
     TaskProgress,
     WorkerInfo,
     WorkerStatus,
@@ -45,10 +44,10 @@ class Leasing:
         self._lease_seconds = lease_seconds
 
     def register(self, info: WorkerInfo, held: Iterable[HeldRun], now: Now) -> None:
-        """Note that a worker is there. A repeated introduction keeps what it holds.
+        """Take in a worker. One that registers again keeps what it holds.
 
-        What it ``held`` before this coordinator was started, or before it was given up for lost,
-        is its own again as far as it still waits.
+        What it ``held`` before this coordinator was started, or before it was considered lost, is
+        leased to it again as far as it still waits.
         """
         member = self._state.members.get(info.id)
         if member is None:
@@ -68,7 +67,7 @@ class Leasing:
             self._adopt(member, run, now)
 
     def lease(self, request: LeaseRequest, now: Now) -> list[HeldLease]:
-        """Hand tasks to a worker; a repeated request gets what it got before.
+        """Lease tasks to a worker; a repeated request gets the same leases.
 
         Raises UnknownWorkerError.
         """
@@ -91,7 +90,7 @@ class Leasing:
     def _lease_alone(
         self, member: Member, request: LeaseRequest, now: Now
     ) -> list[HeldLease] | None:
-        """Hand suspects to a worker that holds nothing else. None: it may have other tasks.
+        """Lease suspects to a worker that holds nothing else. None: it may have other tasks.
 
         A worker that is busy is kept from other tasks until its own are done, one worker at a
         time; so whatever else runs there is not suspected with them.
@@ -128,8 +127,8 @@ class Leasing:
     def heartbeat(self, beat: Heartbeat, now: Now) -> bool:
         """Note that a worker lives, and take back what it does not hold. False: it is unknown.
 
-        A lease that was granted in an answer that the worker has had, and that it does not name,
-        is one that it forgot.
+        A lease that the worker does not name is one that it forgot, if it has had the answer in
+        which it was granted.
         """
         member = self._state.members.get(beat.worker)
         if member is None:
@@ -147,24 +146,16 @@ class Leasing:
         return True
 
     def take_orders(self, worker: str) -> Orders:
-        """What a worker is to do, until it has heard of it."""
+        """Return what a worker is to stop or return, until it confirms the order."""
         member = self._state.members.get(worker)
-        if member is None:
-            return Orders(known=False, cancelled_jobs=())
-        return Orders(
-            known=True,
-            cancelled_jobs=tuple(sorted(member.job_orders)),
-            cancelled_tasks=tuple(TaskName(*task) for task in sorted(member.task_orders)),
-            number=member.ordered,
-            hand_back=member.hand_back_order > 0,
-        )
+        return member.list_orders() if member else Orders(known=False, cancelled_jobs=())
 
     def leave(self, worker: str, now: Now) -> None:
-        """Take back all that a worker holds, uncharged: it went in good order."""
+        """Take back all that a worker holds; the attempts do not count, as it left in order."""
         self._dismiss(worker, charged=False, now=now)
 
     def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
-        """Let tasks of a lease wait again, uncharged: they were never started."""
+        """Let tasks of a lease wait again; the attempt does not count, as it never started."""
         lease = self._state.leases.get(lease_id)
         if lease is None:
             return
@@ -179,13 +170,13 @@ class Leasing:
         self._state.offer(job)
 
     def expire(self, now: Now) -> None:
-        """Take back, charged, what is held by workers that fell silent."""
+        """Take back what silent workers hold; the attempts count."""
         for worker, member in list(self._state.members.items()):
             if now.monotonic - member.heard > self._lease_seconds:
                 self._dismiss(worker, charged=True, now=now)
 
     def promote_delayed(self, now: Now) -> None:
-        """Let tasks wait again whose pause is over."""
+        """Let delayed tasks wait again whose pause is over."""
         for job in list(self._state.paused.values()):
             if job.delayed and job.delayed.first()[0] > now.monotonic:
                 continue
@@ -197,18 +188,17 @@ class Leasing:
             self._state.offer(job)
 
     def next_deadline(self) -> float:
-        """The monotonic time at which a lease or a pause ends next; infinity for never."""
+        """Return the monotonic time at which the next lease or pause ends, infinity for never."""
         deadlines = [member.heard + self._lease_seconds for member in self._state.members.values()]
         deadlines += [job.delayed.first()[0] for job in self._state.paused.values() if job.delayed]
         return min(deadlines, default=inf)
 
     def statuses(self, now: Now) -> list[WorkerStatus]:
-        """Every worker, in the order of their names."""
         members = sorted(self._state.members.values(), key=lambda member: member.info.name)
         return [member.status(now.monotonic) for member in members]
 
     def progress(self, job_id: str) -> list[TaskProgress]:
-        """How far the leased tasks of a job say they are, in index order."""
+        """Return how far the leased tasks of a job say they are, in index order."""
         job = self._state.find(job_id)
         found: dict[int, TaskProgress] = {}
         for lease in job.leases.values():
@@ -225,7 +215,7 @@ class Leasing:
         return min(found, key=rank, default=None)
 
     def _may_take(self, member: Member, job: Job) -> bool:
-        """Tell whether a worker may do tasks of a job now: it offers that, and there is room."""
+        """Return whether a worker offers what a job needs and there is room for its results."""
         return (
             job.spec.service in member.services
             and not self._state.is_for_others(job, member)
@@ -235,7 +225,7 @@ class Leasing:
     def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
-            self._state.order_stop(member.info.id, run.job)
+            self._state.order(member.info.id, run.job)
             return
         if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
             return
@@ -263,7 +253,7 @@ class Leasing:
             job.started_at = now.at
             self._state.change(job, now)
 
-    def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> Run:
+    def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:
         most = self._spool.fit(job, size_lease(job, slots, self._state.slots))
         return job.take(most, max_bytes, alone=alone)
 
@@ -272,7 +262,7 @@ class Leasing:
         job: Job,
         member: Member,
         request: LeaseRequest,
-        tasks: Run,
+        tasks: AttemptedSpan,
         now: Now,
         *,
         alone: bool = False,

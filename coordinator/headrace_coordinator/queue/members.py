@@ -6,8 +6,14 @@ from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from headrace_coordinator.queue.job import HeldLease
-from headrace_wire.bounds import MAX_ENTRIES, MAX_NAMED_TASKS
-from headrace_wire.messages import TaskProgress, WorkerInfo, WorkerStatus
+from headrace_wire.bounds import MAX_ENTRIES
+from headrace_wire.messages import Orders, TaskName, TaskProgress, WorkerInfo, WorkerStatus
+
+#: A job, and the index of a task of it if that alone is meant.
+Order = tuple[str, int | None]
+
+#: In place of a job: the worker is to return what has not started.
+HAND_BACK = ""
 
 
 class Member(Struct):
@@ -21,11 +27,8 @@ class Member(Struct):
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0
     granted: tuple[HeldLease, ...] = ()
-    #: Jobs and tasks that it is to stop, by the number of the order, until it has heard of it.
-    job_orders: dict[str, int] = field(default_factory=dict[str, int])
-    task_orders: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
-    #: The number of the order to return what has not started; 0 for none.
-    hand_back_order: int = 0
+    #: Jobs and tasks that it is to stop, with the number of the order, until it has heard of it.
+    orders: dict[Order, int] = field(default_factory=dict[Order, int])
     #: Jobs of which it was not allowed to do a task.
     refused: set[str] = field(default_factory=set[str])
     #: The number of the last order; each coordinator begins somewhere else.
@@ -39,37 +42,33 @@ class Member(Struct):
     failed: int = 0
     cpu_seconds: float = 0.0
 
-    def order_stop(self, job: str, index: int | None = None) -> None:
-        """Have a job stopped, or one task of it."""
+    def order(self, job: str, index: int | None = None) -> None:
+        """Have a job stopped, or one task of it; see ``HAND_BACK``."""
         self.ordered += 1
-        if index is None:
-            self.job_orders[job] = self.ordered
-            if len(self.job_orders) > MAX_ENTRIES:  # it never says that it has heard of any
-                del self.job_orders[next(iter(self.job_orders))]
-        else:
-            self.task_orders[job, index] = self.ordered
-            if len(self.task_orders) > MAX_NAMED_TASKS:
-                del self.task_orders[next(iter(self.task_orders))]
-
-    def order_hand_back(self) -> None:
-        """Have what has not started returned."""
-        self.ordered += 1
-        self.hand_back_order = self.ordered
+        self.orders[job, index] = self.ordered
+        if len(self.orders) > MAX_ENTRIES:  # it never says that it has heard of any
+            del self.orders[next(iter(self.orders))]
 
     def forget_orders(self, number: int) -> None:
         """Forget the orders up to this one: they were heard.
 
         A number beyond the last is one of an earlier coordinator's.
         """
-        if number > self.ordered:
-            return
-        self.job_orders = {job: own for job, own in self.job_orders.items() if own > number}
-        self.task_orders = {task: own for task, own in self.task_orders.items() if own > number}
-        if self.hand_back_order <= number:
-            self.hand_back_order = 0
+        if number <= self.ordered:
+            self.orders = {order: own for order, own in self.orders.items() if own > number}
+
+    def list_orders(self) -> Orders:
+        jobs = [job for job, index in self.orders if index is None and job]
+        tasks = [(job, index) for job, index in self.orders if index is not None]
+        return Orders(
+            known=True,
+            cancelled_jobs=tuple(sorted(jobs)),
+            cancelled_tasks=tuple(TaskName(*task) for task in sorted(tasks)),
+            number=self.ordered,
+            hand_back=(HAND_BACK, None) in self.orders,
+        )
 
     def count_leased(self) -> int:
-        """How many tasks it holds."""
         return sum(lease.held.count for lease in self.leases.values())
 
     def status(self, now: float) -> WorkerStatus:

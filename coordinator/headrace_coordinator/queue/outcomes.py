@@ -12,7 +12,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.job_log import LogPart, measure_lines
 from headrace_coordinator.queue.leasing import Leasing
-from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.members import HAND_BACK, Member
 from headrace_coordinator.queue.retries import compute_pause_seconds, count_allowed
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.batch import check_batch, slice_batch
@@ -92,7 +92,7 @@ class Outcomes:
                     self._recall(job, index, holders)
                     continue
                 for lease in holders:
-                    self._state.order_stop(lease.worker, job_id, index)
+                    self._state.order(lease.worker, job_id, index)
                 self._release(job, 0, index, index + 1)
             self._withdraw_task(job, index)
             withdrawn.append(index)
@@ -101,7 +101,6 @@ class Outcomes:
         return tuple(withdrawn)
 
     def count_recalled(self, job_id: str) -> int:
-        """How many tasks workers are still asked to return."""
         job = self._state.jobs.get(job_id)
         return job.recalled.count if job else 0
 
@@ -158,10 +157,8 @@ class Outcomes:
     def _recall(self, job: Job, index: int, holders: Iterable[HeldLease]) -> None:
         job.recalled.add(index, index + 1)
         for lease in holders:
-            member = self._state.members[lease.worker]
-            if not member.hand_back_order:
-                member.order_hand_back()
-                self._state.emit(events.OrdersGiven(lease.worker))
+            if (HAND_BACK, None) not in self._state.members[lease.worker].orders:
+                self._state.order(lease.worker, HAND_BACK)
 
     def _withdraw_recalled(self, job_id: str, start: int, stop: int, now: Now) -> None:
         job = self._state.jobs.get(job_id)

@@ -68,7 +68,6 @@ class RangeSet:
         return start >= stop or (place >= 0 and stop <= stops[place])
 
     def add(self, start: int, stop: int) -> None:
-        """Put [start, stop) into the set."""
         if start < stop:
             block = self._join(start, stop)
             starts, stops = self._blocks[block]

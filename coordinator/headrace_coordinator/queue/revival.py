@@ -37,7 +37,7 @@ class Revival:
         if start:
             _require_begun(job)
         else:
-            _require_ended_whole(job)
+            _require_retriable(job)
             if job.done.count == job.tasks:
                 return None
             _require_inputs(job, [(0, job.tasks)])
@@ -77,7 +77,11 @@ class Revival:
             if not job.dead:
                 return None
             _require_inputs(job, [] if job.dead.count > job.inputless.count else job.dead)
-            _require_not_cut_short(job)
+            is_whole = job.sealed and job.done.count + job.dead.count == job.tasks
+            if job.is_final and not is_whole:
+                raise JobStateError(
+                    f"job {job_id} was cut short: `headrace retry {job_id}` runs all that is left"
+                )
             self._begin(job, now)
         found = (job.dead if chosen is None else chosen).take_from(start, job.tasks, most)
         for piece in found:
@@ -156,8 +160,7 @@ def _require_begun(job: Job) -> None:
         )
 
 
-def _require_ended_whole(job: Job) -> None:
-    """Raise JobStateError for a job that cannot be retried."""
+def _require_retriable(job: Job) -> None:
     if not job.is_final:
         raise JobStateError(
             f"job {job.spec.id} is {job.state}: only a job that has ended can be retried"
@@ -167,14 +170,6 @@ def _require_ended_whole(job: Job) -> None:
     if not job.sealed:
         raise JobStateError(
             f"job {job.spec.id} was cut off while its inputs came in: submit it again"
-        )
-
-
-def _require_not_cut_short(job: Job) -> None:
-    is_whole = job.sealed and job.done.count + job.dead.count == job.tasks
-    if job.is_final and not is_whole:
-        raise JobStateError(
-            f"job {job.spec.id} was cut short: `headrace retry {job.spec.id}` runs all that is left"
         )
 
 

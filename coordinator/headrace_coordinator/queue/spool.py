@@ -1,11 +1,11 @@
-"""How much more is kept: of inputs that come in, and of results of tasks that are leased.
+"""Whether there is room: for inputs that come in, and for results of tasks to be leased.
 
     put, submit ─► require_room ─► SpoolFullError, and the client waits
-    lease ───────► fit ──────────► fewer tasks, or none; what is leased counts by what it will take
+    lease ───────► fit ──────────► fewer tasks, or none; leased ones count with what they will take
 
-A task whose value takes no more than its input makes room rather than take it: it is always leased.
-Were a limit full of inputs alone, nothing would ever make room: so one task goes on at a time while
-nothing is kept that somebody could fetch.
+A task whose value takes no more than its input makes room, and is always leased. If inputs alone
+filled the spool nothing would ever make room, so one task at a time is leased as long as no results
+are kept that somebody could fetch.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.errors import JobStateError, SpoolFullError
 
-#: Bytes that a value is taken to have while none of its job is known, and the part of the limit
-#: that it has at most.
+#: Bytes that a value is assumed to take while none of its job is known, and the largest part of the
+#: limit that is assumed.
 UNKNOWN_BYTES = 1 << 20
 UNKNOWN_SHARE = 1 / 16
 
@@ -49,11 +49,11 @@ class Spool:
 
     @property
     def disk_bytes(self) -> float:
-        """What the disk has room for, as far as is known."""
+        """Bytes for which the disk has room, as far as is known."""
         return self._disk_bytes - max(0, self._state.spool_bytes - self._spool_bytes)
 
     def fit(self, job: Job, most: int) -> int:
-        """How many of ``most`` tasks of a job may be leased now; 0 for none."""
+        """Return how many of ``most`` tasks of a job may be leased now."""
         growth = self._guess() if job.mean_bytes is None else job.measure_growth()
         if growth <= 0:
             return most
@@ -65,7 +65,7 @@ class Spool:
         return 0 if self._state.leases or keeps_results else 1
 
     def holds(self, job: Job) -> bool:
-        """Tell whether no task of a job may be leased now, for want of room."""
+        """Return whether no task of a job may be leased now, for lack of room."""
         if self.fit(job, 1):
             return False
         held = self._state.held
@@ -78,13 +78,13 @@ class Spool:
 
     @property
     def held_because(self) -> str:
-        """Why tasks wait although a worker asked for them, and nothing runs; "" if they do not."""
+        """Why nothing runs although a worker asked for tasks that wait; "" if that is not so."""
         return self.explain() if self._state.held and not self._state.leases else ""
 
     def require_room(self, job: Job | None = None) -> None:
-        """Raise SpoolFullError where inputs have to wait; ``job`` is the one that they are for.
+        """Raise SpoolFullError if inputs, of this job, have to wait for room.
 
-        Raises JobStateError where waiting would be in vain.
+        Raises JobStateError if waiting would be in vain.
         """
         limit, kept = self._limit_bytes, self._state.spool_bytes
         if kept < limit:
@@ -101,7 +101,7 @@ class Spool:
         )
 
     def explain(self) -> str:
-        """Why leasing waits, in words."""
+        """Say why nothing is leased."""
         limit, kept = self._limit_bytes, self._state.spool_bytes
         out = self._measure_expected()
         if limit - kept <= self.disk_bytes:
@@ -116,7 +116,7 @@ class Spool:
         )
 
     def _is_full_of(self, job: Job, limit: float) -> bool:
-        """Tell whether a job whose inputs still come in has filled the spool by itself."""
+        """Return whether a job whose inputs still come in has filled the spool by itself."""
         if job.result_bytes >= limit:
             return True
         # Its client fetches nothing before all inputs are there, unless the job is owned.
@@ -124,10 +124,10 @@ class Spool:
         return stuck and not job.spec.owned and job.spool_bytes >= limit
 
     def _measure_expected(self) -> int:
-        """Bytes by which the spool will grow with the outcomes of what is leased."""
+        """Return by how many bytes the outcomes of leased tasks will make the spool grow."""
         return int(self._state.expected_bytes + self._state.unknown_tasks * self._guess())
 
     def _guess(self) -> float:
-        """Bytes that the value of a task may take of whose job none is known."""
+        """Return how many bytes a value is assumed to take while none of its job is known."""
         least = min(self._limit_bytes, self.disk_bytes)
         return max(1.0, min(UNKNOWN_BYTES, least * UNKNOWN_SHARE))

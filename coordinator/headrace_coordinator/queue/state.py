@@ -52,8 +52,7 @@ class QueueState(Struct):
     next_lease: int = 1
     #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
-    #: Bytes by which the outcomes of what is leased will make that grow, as far as is known, and
-    #: tasks that are leased of which that is not known.
+    #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
     expected_bytes: int = 0
     unknown_tasks: int = 0
     #: Jobs of which a worker was given nothing for want of room, and whether that was told.
@@ -67,7 +66,6 @@ class QueueState(Struct):
     _last_number: int = 0
 
     def find(self, job_id: str) -> Job:
-        """The job of this id. Raises UnknownJobError."""
         try:
             return self.jobs[job_id]
         except KeyError:
@@ -91,7 +89,7 @@ class QueueState(Struct):
         self.note_waiting(job)
 
     def forget(self, job: Job) -> None:
-        """Forget a job that nobody holds anything of."""
+        """Forget a job of which no worker holds anything."""
         self.count_expected(job)
         del self.jobs[job.spec.id]
         self.data_jobs -= job.keeps_data
@@ -103,7 +101,7 @@ class QueueState(Struct):
         self.paused.pop(job.spec.id, None)
 
     def note_waiting(self, job: Job) -> None:
-        """Have a job's waiting tasks found by those who ask for work."""
+        """Put a job with waiting tasks where leasing looks for work."""
         if job.keeps_data:
             return  # nobody runs it
         self.turns.place(job)
@@ -111,7 +109,7 @@ class QueueState(Struct):
             self.suspected[job.spec.id] = job
 
     def offer(self, job: Job) -> None:
-        """Tell those who ask for work that there are tasks of a job."""
+        """Let workers that ask for work know that tasks of a job wait."""
         self.note_waiting(job)
         self.emit(WorkAppeared())
 
@@ -128,27 +126,26 @@ class QueueState(Struct):
 
     @property
     def may_have_work(self) -> bool:
-        """Whether there may be something to lease."""
+        """Whether there may be tasks to lease."""
         return bool(self.turns or self.suspected)
 
     def emit(self, event: Event) -> None:
-        """Leave an event behind."""
         self.events.append(event)
 
     def is_for_others(self, job: Job, member: Member) -> bool:
-        """Tell whether a worker refused a job which another one may still take."""
+        """Return whether a worker refused a job that another one may still take."""
         return job.spec.id in member.refused and any(
             job.spec.service in other.services and job.spec.id not in other.refused
             for other in self.members.values()
         )
 
     def drain_events(self) -> list[Event]:
-        """Take what the transitions since the last call left behind."""
+        """Return the events since the last call."""
         events, self.events = self.events, []
         return events
 
     def drop_lease(self, lease: HeldLease) -> None:
-        """Forget a lease; what it still holds is the caller's to place."""
+        """Forget a lease. The caller finds a place for the tasks that it still holds."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
         del self.leases[lease.id], job.leases[lease.id], member.leases[lease.id]
         job.leased -= lease.held.count
@@ -162,11 +159,11 @@ class QueueState(Struct):
         for lease in leases:
             self.drop_lease(lease)
         for worker in dict.fromkeys(lease.worker for lease in leases):
-            self.order_stop(worker, job.spec.id)
+            self.order(worker, job.spec.id)
 
-    def order_stop(self, worker: str, job_id: str, index: int | None = None) -> None:
-        """Have a worker stop what it runs of a job, or one task of it."""
-        self.members[worker].order_stop(job_id, index)
+    def order(self, worker: str, job_id: str, index: int | None = None) -> None:
+        """Have a worker stop what it runs of a job, or one task of it; see ``HAND_BACK``."""
+        self.members[worker].order(job_id, index)
         self.emit(OrdersGiven(worker))
 
     def declare_dead(
@@ -180,7 +177,7 @@ class QueueState(Struct):
         lease: int = 0,
         worker: str = "",
     ) -> None:
-        """Let a task be dead for a reason that no worker reported."""
+        """Make a task dead for a reason that no worker reported."""
         failure = TaskFailure(
             lease=lease,
             job=job.spec.id,
@@ -199,7 +196,7 @@ class QueueState(Struct):
         self.accept_death(job, failure)
 
     def accept_death(self, job: Job, failure: TaskFailure) -> None:
-        """Let a task be dead: this was its last attempt."""
+        """Make a task dead, as this was its last attempt."""
         job.dead.add(failure.index, failure.index + 1)
         self.emit(TaskDead(failure, job.spec.service, job.spec.operation))
 
@@ -216,20 +213,20 @@ class QueueState(Struct):
         self.change(job, now)
 
     def set_deadline(self, job: Job, now: Now) -> None:
-        """Have a job end in time that begins now, if it has a deadline."""
+        """If a job has a deadline, let its time begin now."""
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
             self.emit(MomentSet(job.deadline))
 
     def count_kept(self, job: Job, size_bytes: int) -> None:
-        """Count bytes that the store keeps for a job from now on, or, if negative, no more."""
+        """Count bytes that the store keeps for a job from now on; negative: no longer keeps."""
         job.spool_bytes += size_bytes
         self.spool_bytes += size_bytes
         if size_bytes < 0:
             self.end_hold()
 
     def count_expected(self, job: Job) -> None:
-        """Count what is expected of what is leased of a job, after either has changed."""
+        """Update the sums of what leased tasks are expected to add, after a job has changed."""
         before, unknown = job.expected_bytes, job.unknown_tasks
         job.expected_bytes, job.unknown_tasks = job.measure_expected()
         self.expected_bytes += job.expected_bytes - before

@@ -9,35 +9,34 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.shared import events as shared
 
-#: Topic that is rung when tasks can be leased again.
+#: Topic that is notified when tasks can be leased again.
 WORK = "work"
 
-#: Topic that is rung when there may be room in the spool again.
+#: Topic that is notified when there may be room in the spool again.
 SPOOL = "spool"
 
 
+# Topics that are notified when something of what they are named for has changed.
+
+
 def name_orders_topic(worker: str) -> str:
-    """Topic that is rung when there are orders for a worker."""
     return f"orders {worker}"
 
 
 def name_job_topic(job: str) -> str:
-    """Topic that is rung when something of a job changed."""
     return f"job {job}"
 
 
 def name_log_topic(job: str) -> str:
-    """Topic that is rung when something came to a job's log, or may come no more."""
+    """Topic that is notified when something came to a job's log, or may come no more."""
     return f"log {job}"
 
 
 def name_shared_topic(name: str) -> str:
-    """Topic that is rung when something of a shared object changed."""
     return f"shared {name}"
 
 
 def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
-    """Wake the calls that wait for what has happened."""
     topics: dict[str, None] = {}
     forgotten: list[str] = []
     for event in happened:
@@ -78,8 +77,8 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
                 pass  # for the store and for metrics
     for topic in topics:
         if topic == WORK:  # each worker that leases some wakes the next
-            waiters.ring_for_one(topic)
+            waiters.notify_one(topic)
         else:
-            waiters.ring(topic)
+            waiters.notify(topic)
     for topic in forgotten:
         waiters.forget(topic)

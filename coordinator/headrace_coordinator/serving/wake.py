@@ -15,7 +15,7 @@ from headrace_wire.api import MAX_WAIT_SECONDS
 
 Found = TypeVar("Found")
 
-#: A call that waits; its result says whether the topic was rung.
+#: A call that waits; its result says whether the topic was notified.
 Waiter: TypeAlias = "asyncio.Future[bool]"
 
 
@@ -23,7 +23,7 @@ class Waiters:
     """The calls that wait, by topic. All methods are for the event loop's thread."""
 
     def __init__(self) -> None:
-        self._rings = 0
+        self._notices = 0
         self._versions: dict[str, int] = {}
         self._forgotten = 0
         #: The waiters of each topic with the version that they know, the oldest first.
@@ -35,47 +35,47 @@ class Waiters:
         return self._closed
 
     def version(self, topic: str) -> int:
-        """Return a number that changes when a topic is rung: note it, look, then ``wait``.
+        """Return a number that changes when a topic is notified: note it, look, then ``wait``.
 
         An unknown topic has that of the last one which was forgotten. So whoever noted it before a
-        topic was forgotten, and waits afterwards, does not miss its last ring.
+        topic was forgotten, and waits afterwards, does not miss its last notice.
         """
         return self._versions.get(topic, self._forgotten)
 
-    def ring(self, topic: str) -> None:
-        """Wake all who wait for a topic."""
-        self._rings += 1
-        self._versions[topic] = self._rings
+    def notify(self, topic: str) -> None:
+        """Wake all calls that wait for a topic."""
+        self._notices += 1
+        self._versions[topic] = self._notices
         for waiter in self._waiting.pop(topic, ()):
             _wake(waiter, True)
 
-    def ring_for_one(self, topic: str) -> None:
-        """Wake who has waited longest for a topic, and who calls ``pass_on`` if there is more."""
-        self._rings += 1
-        self._versions[topic] = self._rings
+    def notify_one(self, topic: str) -> None:
+        """Wake the call that waits longest for a topic; it calls ``pass_on`` if there is more."""
+        self._notices += 1
+        self._versions[topic] = self._notices
         self.pass_on(topic)
 
     def pass_on(self, topic: str) -> None:
-        """Wake the next one who waited when the topic was rung last, if there is one left."""
+        """Wake the next call that waited when the topic was last notified, if there is one."""
         while waiting := self._waiting.get(topic):
             waiter, version = next(iter(waiting.items()))
             if version == self.version(topic):
                 return
             self._leave(topic, waiter)
-            if not waiter.done():  # else it is on its way out, and its task comes to that later
+            if not waiter.done():  # otherwise its wait has ended, and its task has not run yet
                 waiter.set_result(True)
                 return
 
     def forget(self, topic: str) -> None:
-        """Drop a topic for good, and wake all who wait for it."""
-        self.ring(topic)
+        """Drop a topic for good, and wake all calls that wait for it."""
+        self.notify(topic)
         del self._versions[topic]
-        self._forgotten = self._rings
+        self._forgotten = self._notices
 
     async def wait(self, topic: str, version: int, deadline: float) -> bool:
-        """Wait until a topic has been rung since ``version`` was noted.
+        """Wait until a topic has been notified since ``version`` was noted.
 
-        Returns False when the monotonic ``deadline`` came first or nobody may wait any more.
+        Returns False if the monotonic ``deadline`` came first, or after ``close``.
         """
         if self._closed or self.version(topic) != version:
             return not self._closed
@@ -100,7 +100,7 @@ class Waiters:
         look: Callable[[], Awaitable[Found]],
         is_news: Callable[[Found], bool],
     ) -> Found:
-        """Look until there is news, each time that a topic is rung. Returns what was seen last."""
+        """Look each time that a topic is notified, until there is news. Returns what was seen."""
         while True:
             version = self.version(topic)
             found = await look()
@@ -108,7 +108,7 @@ class Waiters:
                 return found
 
     def close(self) -> None:
-        """Wake everybody; nobody waits here any more."""
+        """Wake all calls; from now on none waits."""
         self._closed = True
         for waiting in self._waiting.values():
             for waiter in waiting:
@@ -116,7 +116,6 @@ class Waiters:
         self._waiting.clear()
 
     def count_waiters(self, topic: str) -> int:
-        """Return how many wait for a topic now."""
         return len(self._waiting.get(topic, ()))
 
     def _leave(self, topic: str, waiter: Waiter) -> None:
@@ -127,10 +126,10 @@ class Waiters:
 
 
 def find_deadline(wait_seconds: float) -> float:
-    """The monotonic time until which a call waits that asks for this long."""
+    """Return the monotonic time at which the wait of a call ends that asks for this long."""
     return time.monotonic() + min(wait_seconds, MAX_WAIT_SECONDS)
 
 
-def _wake(waiter: Waiter, rung: bool) -> None:
+def _wake(waiter: Waiter, notified: bool) -> None:
     if not waiter.done():
-        waiter.set_result(rung)
+        waiter.set_result(notified)

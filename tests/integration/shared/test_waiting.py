@@ -74,11 +74,11 @@ def test_a_waiting_call_looks_once_for_each_ring(rig: Rig) -> None:
         wait_until(lambda: rig.waiters.count_waiters(topic))
         assert rig.ledger.attempts == rings
         assert rig.shared.count_lock_waiters() == 1
-        rig.calls.run(lambda: rig.waiters.ring(topic))
+        rig.calls.run(lambda: rig.waiters.notify(topic))
     release = SharedCall(Stamp("a", 0, 2), "k", LOCK, "release", numbers=(1,))
     rig.calls.answer(rig.shared.change(release))
     wait_until(lambda: rig.waiters.count_waiters(topic) or waiting.done())
-    rig.calls.run(lambda: rig.waiters.ring(topic))
+    rig.calls.run(lambda: rig.waiters.notify(topic))
     assert waiting.result(PATIENCE_SECONDS).numbers == (2,)
     assert rig.ledger.attempts <= 6
     assert rig.shared.count_lock_waiters() == 0

@@ -34,7 +34,7 @@ async def settle() -> None:
 @in_event_loop
 async def test_who_looked_before_a_topic_was_rung_does_not_wait(waiters: Waiters) -> None:
     version = waiters.version("a")
-    waiters.ring("a")
+    waiters.notify("a")
     assert await wait(waiters, "a", version=version)
 
 
@@ -50,7 +50,7 @@ async def test_a_ring_wakes_everyone_who_waits_for_that_topic_alone(waiters: Wai
     waiting = [wait(waiters, topic) for topic in ("a", "a", "b")]
     await settle()
     assert waiters.count_waiters("a") == 2
-    waiters.ring("a")
+    waiters.notify("a")
     assert await waiting[0]
     assert await waiting[1]
     assert not waiting[2].done()
@@ -61,7 +61,7 @@ async def test_a_ring_wakes_everyone_who_waits_for_that_topic_alone(waiters: Wai
 @in_event_loop
 async def test_who_looked_before_a_topic_was_forgotten_does_not_miss_it(waiters: Waiters) -> None:
     version = waiters.version("a")
-    waiters.ring("a")
+    waiters.notify("a")
     waiters.forget("a")
     assert await wait(waiters, "a", version=version)
 
@@ -72,7 +72,7 @@ async def test_who_is_cancelled_waits_no_more(waiters: Waiters) -> None:
     await settle()
     await cancel(waiting)
     assert waiters.count_waiters("a") == 0
-    waiters.ring("a")
+    waiters.notify("a")
 
 
 @in_event_loop
@@ -99,7 +99,7 @@ async def test_a_ring_between_the_end_of_a_wait_and_the_next_is_not_missed(
 
     listening = asyncio.create_task(listen())
     while not listening.done():
-        waiters.ring("a")
+        waiters.notify("a")
         await asyncio.sleep(0)
     assert await listening == 3
 
@@ -114,7 +114,7 @@ async def listen(waiters: Waiters, heard: list[str], name: str, *, pass_on: bool
 
 
 @in_event_loop
-async def test_a_ring_for_one_wakes_who_waited_longest_and_goes_on_as_it_is_passed_on(
+async def test_notify_one_wakes_who_waited_longest_and_goes_on_as_it_is_passed_on(
     waiters: Waiters,
 ) -> None:
     heard: list[str] = []
@@ -123,10 +123,10 @@ async def test_a_ring_for_one_wakes_who_waited_longest_and_goes_on_as_it_is_pass
         for name in ("first", "second", "third")
     ]
     await settle()
-    waiters.ring_for_one("a")
+    waiters.notify_one("a")
     await settle()
     assert heard == ["first", "second"]
-    waiters.ring_for_one("a")
+    waiters.notify_one("a")
     await settle()
     assert heard == ["first", "second", "third", "first", "second"], "each once, the oldest first"
     waiters.close()
@@ -135,18 +135,16 @@ async def test_a_ring_for_one_wakes_who_waited_longest_and_goes_on_as_it_is_pass
 
 @pytest.mark.parametrize("how", ["before it hears of the ring", "after it was woken"])
 @in_event_loop
-async def test_a_ring_for_one_that_goes_away_is_heard_by_the_next(
-    waiters: Waiters, how: str
-) -> None:
+async def test_notify_one_that_goes_away_is_heard_by_the_next(waiters: Waiters, how: str) -> None:
     first, second = wait(waiters, "a"), None
     await settle()
     second = wait(waiters, "a")
     await settle()
     if how == "before it hears of the ring":
         first.cancel()
-        waiters.ring_for_one("a")
+        waiters.notify_one("a")
     else:
-        waiters.ring_for_one("a")
+        waiters.notify_one("a")
         first.cancel()
     assert await second
     await asyncio.wait([first])
@@ -154,7 +152,7 @@ async def test_a_ring_for_one_that_goes_away_is_heard_by_the_next(
 
 
 @in_event_loop
-async def test_a_ring_for_one_passes_over_who_has_just_waited_long_enough(
+async def test_notify_one_passes_over_who_has_just_waited_long_enough(
     waiters: Waiters,
 ) -> None:
     version = waiters.version("a")
@@ -164,6 +162,6 @@ async def test_a_ring_for_one_passes_over_who_has_just_waited_long_enough(
     await settle()
     (expired, *_) = waiters._waiting["a"]
     expired.set_result(False)  # its deadline has come, and its task has not run since
-    waiters.ring_for_one("a")
+    waiters.notify_one("a")
     assert await second
     assert not await late

@@ -1,4 +1,4 @@
-"""Runs of tasks that wait for another attempt, and how often they were attempted."""
+"""Spans of tasks that wait for another attempt, with how often they were attempted."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from collections.abc import Callable, Iterator
 
 from headrace_coordinator.queue.ranges import RangeSet
 
-#: A run of tasks and how often they were attempted: (start, stop, attempts).
-Run = tuple[int, int, int]
+#: A span of tasks and how often they were attempted: (start, stop, attempts).
+AttemptedSpan = tuple[int, int, int]
 
 
-class Runs:
-    """The last one that was added is taken first. ``count`` is that of their tasks.
+class AttemptedSpans:
+    """The span that was added last is taken first. ``count`` is the number of their tasks.
 
-    Tasks are found by their index, too, at the cost of a search and not of a look at every run.
+    To find tasks by their index costs a binary search, not a look at every span.
     """
 
-    __slots__ = ("_runs", "_starts", "count")
+    __slots__ = ("_spans", "_starts", "count")
 
     def __init__(self) -> None:
         #: Stop and attempts by start, in the order in which they were added.
-        self._runs: dict[int, tuple[int, int]] = {}
+        self._spans: dict[int, tuple[int, int]] = {}
         #: The starts once more, to be searched.
         self._starts = RangeSet()
         self.count = 0
 
-    def __iter__(self) -> Iterator[Run]:
-        return iter([(start, stop, attempts) for start, (stop, attempts) in self._runs.items()])
+    def __iter__(self) -> Iterator[AttemptedSpan]:
+        return iter([(start, stop, attempts) for start, (stop, attempts) in self._spans.items()])
 
     def __bool__(self) -> bool:
-        return bool(self._runs)
+        return bool(self._spans)
 
     def __repr__(self) -> str:
-        return f"Runs({list(self)})"
+        return f"AttemptedSpans({list(self)})"
 
     def add(self, start: int, stop: int, attempts: int) -> None:
-        """Add a run of tasks, none of which is here."""
-        self._runs[start] = stop, attempts
+        """Add a span of tasks, none of which is here."""
+        self._spans[start] = stop, attempts
         self._starts.add(start, start + 1)
         self.count += stop - start
 
-    def take(self, find_cut: Callable[[int, int, int], int]) -> Run:
-        """Take the first part of a run, up to where ``find_cut`` says. There must be one."""
-        start, (stop, attempts) = self._runs.popitem()
+    def take(self, find_cut: Callable[[int, int, int], int]) -> AttemptedSpan:
+        """Take the first part of a span, up to where ``find_cut`` says. There must be one."""
+        start, (stop, attempts) = self._spans.popitem()
         self._starts.remove(start, start + 1)
         self.count -= stop - start
         cut = find_cut(start, stop, attempts)
@@ -51,16 +51,16 @@ class Runs:
         return start, cut, attempts
 
     def remove(self, start: int, stop: int, attempts: int | None = None) -> list[tuple[int, int]]:
-        """Take out tasks [start, stop), or those attempted so often; gives those that were here."""
+        """Remove tasks [start, stop), or those with so many attempts. Returns which were here."""
         taken: list[tuple[int, int]] = []
         for left in self._find_starts(start, stop):
-            right, own = self._runs[left]
+            right, own = self._spans[left]
             if right <= start or attempts not in {None, own}:
                 continue
             if left < start:
-                self._runs[left] = start, own
+                self._spans[left] = start, own
             else:
-                del self._runs[left]
+                del self._spans[left]
                 self._starts.remove(left, left + 1)
             self.count -= right - max(left, start)
             if right > stop:
@@ -69,13 +69,13 @@ class Runs:
         return taken
 
     def clear(self) -> None:
-        self._runs.clear()
+        self._spans.clear()
         self._starts = RangeSet()
         self.count = 0
 
     def _find_starts(self, start: int, stop: int) -> list[int]:
-        """Where the runs begin that may hold some of tasks [start, stop)."""
-        if not self._runs:
+        """Return where the spans begin that may contain some of the tasks [start, stop)."""
+        if not self._spans:
             return []
         found = [left for piece in self._starts.overlap(start, stop) for left in range(*piece)]
         before = self._starts.last_before(start)
