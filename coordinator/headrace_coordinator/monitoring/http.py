@@ -27,12 +27,16 @@ log = logging.getLogger(__name__)
 REQUEST_SECONDS = 10
 
 
-class HttpServer:
+class HttpServer(socketserver.ThreadingTCPServer):
     """Serves a registry, and tells whether the coordinator is well.
 
     ``find_problem`` returns one line about what is wrong, and ``find_held`` one about why work
     waits for room, each "" for nothing. Raises UsageError when it cannot serve at the address.
+    Unlike http.server's, it does not look up the name of its address before it serves.
     """
+
+    allow_reuse_address = True
+    daemon_threads = True
 
     def __init__(
         self,
@@ -41,81 +45,65 @@ class HttpServer:
         find_problem: Callable[[], str],
         find_held: Callable[[], str] = str,
     ) -> None:
-        handler = _make_handler(registry, find_problem, find_held)
+        self.registry = registry
+        self.find_problem = find_problem
+        self.find_held = find_held
+        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         try:
-            self._server = _Server(address, handler)
+            super().__init__((address.host, address.port), _Handler)
         except OSError as error:
             raise UsageError(f"cannot serve HTTP at {address}: {error.strerror}") from None
-        self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
 
     @property
     def bound(self) -> Address:
         """The address that is served, with the port that the system chose for port 0."""
-        host, port = self._server.server_address[:2]
+        host, port = self.server_address[:2]
         return Address(str(host), int(port))
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
         self._thread.join(timeout=5)
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    """Unlike http.server's, it does not look up the name of its address before it serves."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, address: Address, handler: type[BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        super().__init__((address.host, address.port), handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         # socketserver's signature; called while the exception is being handled
         log.debug("HTTP request from %s failed: %r", client_address, sys.exception())
 
 
-def _make_handler(
-    registry: CollectorRegistry, find_problem: Callable[[], str], find_held: Callable[[], str]
-) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_SECONDS
-        server_version = "headrace"
-        sys_version = ""
+class _Handler(BaseHTTPRequestHandler):
+    timeout = REQUEST_SECONDS
+    server_version = "headrace"
+    sys_version = ""
+    server: HttpServer  # pyright: ignore[reportIncompatibleVariableOverride] # no other has it
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-                self._answer(HTTPStatus.OK, encode(registry), content_type)
-            elif path == "/healthz":
-                self._answer(HTTPStatus.OK, b"ok\n")
-            elif path == "/readyz":
-                problem = find_problem()
-                status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
-                held = "" if problem else find_held()
-                line = problem or ("ok" + (f"; work waits: {held}" if held else ""))
-                self._answer(status, f"{line}\n".encode())
-            else:
-                text = b"there are /metrics, /healthz and /readyz\n"
-                self._answer(HTTPStatus.NOT_FOUND, text)
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+            self._answer(HTTPStatus.OK, encode(self.server.registry), content_type)
+        elif path == "/healthz":
+            self._answer(HTTPStatus.OK, b"ok\n")
+        elif path == "/readyz":
+            problem = self.server.find_problem()
+            status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+            held = "" if problem else self.server.find_held()
+            line = problem or ("ok" + (f"; work waits: {held}" if held else ""))
+            self._answer(status, f"{line}\n".encode())
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"there are /metrics, /healthz and /readyz\n")
 
-        def _answer(
-            self,
-            status: HTTPStatus,
-            body: bytes,
-            content_type: str = "text/plain; charset=utf-8",
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _answer(
+        self, status: HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8"
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-            log.debug(format, *args)
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        log.debug(format, *args)

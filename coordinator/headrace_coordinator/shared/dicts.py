@@ -79,20 +79,19 @@ class DictObject(SharedObject):
 
     def _set_all(self, pairs: Sequence[bytes]) -> None:
         new = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        growths: list[tuple[Item, bytes, int]] = []
+        self.context.require(sum(self._measure_growth(*pair) for pair in new.items()))
         for key, value in new.items():
-            known = self._items.get(key)
-            item = known or Item(0, value, key)
-            growth = len(value) - len(known.value) if known else item.size_bytes
-            growths.append((item, value, growth))
-        self.context.require(sum(growth for _, _, growth in growths))
-        for item, value, growth in growths:
-            item.value = value
-            if item.key not in self._items:
-                item.number = self.context.next_number()
-                self._items[item.key] = item
+            item = self._items.get(key)
+            if item:
+                self.overwrite(item, value)
+            else:
+                item = self._items[key] = Item(self.context.next_number(), value, key)
                 self._order.append(item)
-            self.keep(item, growth)
+                self.keep(item, item.size_bytes)
+
+    def _measure_growth(self, key: bytes, value: bytes) -> int:
+        item = self._items.get(key)
+        return len(value) - len(item.value) if item else Item(0, value, key).size_bytes
 
     def _set_if(self, call: SharedCall, key: bytes, rest: Sequence[bytes]) -> SharedAnswer:
         """Set or remove a key if it is as expected.

@@ -1,6 +1,6 @@
 """The shared state: all objects, and the sessions that use them. Pure: time is an argument.
 
-Invariants between transitions, which ``check_shared_state`` checks:
+Invariants between transitions, which the tests check:
 
 1. The context's ``size_bytes`` is the sum of what objects and answers take.
 2. The holder of a lock, or of an item of a queue, is a known session that has the object's name in

@@ -156,20 +156,18 @@ class StoreReader:
                 index = stop
         return runs, skipped.next_missing(index) if tasks is None else max(index, tasks)
 
-    def read_failures(
-        self, job: str, start: int, limit: int, max_bytes: int = FAILURE_BYTES
-    ) -> tuple[TaskFailure, ...]:
+    def read_failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
         """Return dead tasks of a job in index order from ``start`` on, at least one if any."""
         query = "SELECT task, failure FROM failures WHERE job = ? AND task >= ? ORDER BY task"
-        packed, _ = self._read_packed(query, job, start, limit, max_bytes)
+        packed, _ = self._read_packed(query, job, start, FAILURE_BYTES, limit)
         return tuple(decode_trusted(TaskFailure, one) for one in packed)
 
     def read_failures_after(
-        self, job: str, number: int, limit: int, max_bytes: int = FAILURE_BYTES
+        self, job: str, number: int, limit: int
     ) -> tuple[tuple[TaskFailure, ...], int]:
         """Return dead tasks as they came after the ``number``-th, and the number of the last."""
         query = "SELECT number, failure FROM failures WHERE job = ? AND number > ? ORDER BY number"
-        packed, last = self._read_packed(query, job, number, limit, max_bytes)
+        packed, last = self._read_packed(query, job, number, FAILURE_BYTES, limit)
         return tuple(decode_trusted(TaskFailure, one) for one in packed), last
 
     def read_lines_after(
@@ -177,12 +175,12 @@ class StoreReader:
     ) -> tuple[tuple[LogLine, ...], int]:
         """Return log lines after the ``number``-th part, and the number of their last part."""
         query = "SELECT number, lines FROM lines WHERE job = ? AND number > ? ORDER BY number"
-        packed, last = self._read_packed(query, job, number, -1, max_bytes)
+        packed, last = self._read_packed(query, job, number, max_bytes)
         lines = (line for one in packed for line in decode_trusted(tuple[LogLine, ...], one))
         return tuple(lines), last
 
     def _read_packed(
-        self, query: str, job: str, number: int, limit: int, max_bytes: int
+        self, query: str, job: str, number: int, max_bytes: int, limit: int = -1
     ) -> tuple[list[bytes], int]:
         """Return the first rows, and the number of the last of them, else the one given."""
         found: list[bytes] = []

@@ -19,7 +19,6 @@ from headrace.cluster import Cluster
 from headrace.submission import make_job_spec
 from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
 from headrace_wire.batch import pack_batch
@@ -29,6 +28,7 @@ from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from headrace_wire.messages import DATA_SERVICE
 from support.coordinators import run_coordinator
+from support.shared_invariants import check_shared_state
 from support.wire_messages import read_methods
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from headrace_coordinator.queue import leasing
 from headrace_coordinator.queue import members as membership
 from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.shared import state
-from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
 from headrace_coordinator.shared.state import SharedState
 from headrace_wire.errors import SharedFullError, UsageError
 from headrace_wire.messages import HeldRun, TaskFailure
 from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
 from support.queue_builders import Rig, at, make_worker
+from support.shared_invariants import check_shared_state
 from support.wire_messages import make_message
 
 

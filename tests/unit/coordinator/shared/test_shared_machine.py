@@ -11,7 +11,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import LockLostError, SharedFullError
 from headrace_wire.shared import (
@@ -25,6 +24,7 @@ from headrace_wire.shared import (
     write_slice,
 )
 from support.shared_builders import SharedRig, read
+from support.shared_invariants import check_shared_state
 
 SESSIONS = st.sampled_from(["a", "b", "c"])
 INDICES = st.integers(-6, 6)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from headrace_coordinator.shared.invariants import check_shared_state
 from headrace_coordinator.shared.objects import ITEM_BYTES
 from headrace_coordinator.shared.state import SESSION_SECONDS
 from headrace_coordinator.store.store import Store
@@ -23,6 +22,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.shared import DICT, EVENT, LIST, LOCK, QUEUE, VALUE, write_slice
 from support.shared_builders import SharedRig, read
+from support.shared_invariants import check_shared_state
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Checks the invariants that ``state`` lists, for tests of every kind."""
+"""Checks the invariants that ``headrace_coordinator.shared.state`` lists."""
 
 from __future__ import annotations
 
