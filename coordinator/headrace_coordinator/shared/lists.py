@@ -11,13 +11,13 @@ from headrace_coordinator.shared.pages import PAGE_ITEMS, take_page
 from headrace_wire.errors import UsageError
 from headrace_wire.shared import LIST, SharedAnswer, SharedCall, read_slice
 
-#: By so many items at most a list may grow at once when it is repeated: everybody waits for that.
+#: Items by which repeating a list may make it grow at once: everybody waits for that.
 MAX_REPEATED = 1 << 20
 
 #: An index within a new order, as clients pack it.
 PLACE = struct.Struct("<I")
 
-#: Once all items are numbered anew, so many fit between two neighbours.
+#: The distance between the numbers of neighbours, once all items are numbered anew.
 GAP = 1 << 20
 
 

@@ -69,7 +69,7 @@ class SharedContext:
         return self._last_number
 
     def require(self, growth_bytes: int) -> None:
-        """Raise SharedFullError unless so many more bytes are within the limit."""
+        """Raise SharedFullError unless this growth stays within the limit."""
         limit = self.limit_bytes
         if limit is not None and growth_bytes > 0 and self.size_bytes + growth_bytes > limit:
             raise SharedFullError(

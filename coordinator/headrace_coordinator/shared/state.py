@@ -168,7 +168,7 @@ class SharedState:
         return answer
 
     def beat(self, beat: SharedBeat, now: Now) -> None:
-        """Take in a session's heartbeat, and what it says that it needs no more.
+        """Note a session's heartbeat, and what it says that it no longer needs.
 
         Raises SharedFullError and ProtocolError.
         """

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from headrace_coordinator.store.files import DataFile
 
-#: A floor is the part of a disk that is left free for outcomes, and once more for what makes room:
-#: this share of the disk, but not fewer than so many bytes, nor more.
+#: A floor is what is left free on a disk for outcomes, and once more for what makes room: this
+#: share of the disk, within these bounds.
 FLOOR_SHARE = 1 / 32
 LEAST_FLOOR_BYTES = 256 << 10
 MOST_FLOOR_BYTES = 16 << 20
@@ -68,7 +68,7 @@ class Disk:
                 raise
             self._kept_bytes = self._wanted_bytes
 
-    def give(self) -> bool:
+    def release_piece(self) -> bool:
         """Give up a piece of the reserve. Returns False when nothing is left of it."""
         if not self._kept_bytes:
             return False

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Contents of so many bytes or more are kept in the payload file, smaller ones in the database,
-#: which writes them twice.
+#: Contents of this size or more are kept in the payload file, smaller ones in the database, which
+#: writes them twice.
 LARGE_BYTES = 16 << 10
 
 
 class Need(NamedTuple):
-    """A change writes ``size_bytes`` and leaves so many ``floors`` free.
-
-    Without floors it may use up the reserve.
-    """
+    """A change writes ``size_bytes``, and leaves ``floors`` free, or else may use the reserve."""
 
     size_bytes: int
     floors: int
@@ -30,11 +27,11 @@ INTAKE = Need(0, 2)
 
 
 def measure_outcomes(size_bytes: int) -> Need:
-    """Return what values of so many bytes need together."""
+    """Return what values need that have this size together."""
     return RELIEF if size_bytes < LARGE_BYTES else Need(size_bytes, OUTCOMES.floors)
 
 
 def measure_intake(size_bytes: int) -> Need:
-    """Return what a batch of inputs of so many bytes needs."""
+    """Return what a batch of inputs of this size needs."""
     times = 2 if size_bytes < LARGE_BYTES else 1
     return Need(times * size_bytes, INTAKE.floors)

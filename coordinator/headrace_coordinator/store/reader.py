@@ -131,9 +131,9 @@ class StoreReader:
     ) -> tuple[list[ResultRun], int]:
         """Return runs in index order from task ``index`` on, as far as no task is missing.
 
-        And the index that comes next. ``skipped`` tasks are passed over: they have no value. Of a
-        job that is final, and has so many ``tasks``, all that are missing are passed over. Damaged
-        runs are treated as by ``read_results_after``.
+        And the index that comes next. ``skipped`` tasks are passed over: they have no value. Where
+        the number of ``tasks`` is given, as for a final job, all missing ones are passed over.
+        Damaged runs are treated as by ``read_results_after``.
         """
         query = f"""
             SELECT {RUN_COLUMNS} FROM results WHERE job = ? AND start >= ? ORDER BY start

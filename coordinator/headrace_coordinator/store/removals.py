@@ -11,7 +11,7 @@ from __future__ import annotations
 from headrace_coordinator.queue.events import InputsDropped, RunsDelivered
 from headrace_coordinator.store.schema import Row
 
-#: So many rows, with so many bytes in them, may wait.
+#: Rows that may wait, and bytes in them.
 MOST_ROWS = 256
 MOST_BYTES = 8 << 20
 

@@ -10,15 +10,15 @@ from headrace_coordinator.store.need import INTAKE, Need
 from headrace_coordinator.store.payload_file import SPARE_BYTES, PayloadFile
 from headrace_coordinator.store.reader import BUSY_SECONDS, LOG_BYTES
 
-#: A database with at least so many free bytes, and at most so many in use, is rewritten without the
-#: free ones: writing what is in use takes a fraction of a second.
+#: A database is rewritten without its free bytes when it has at least FREE_BYTES of them, and at
+#: most LIVE_BYTES in use: to write these takes a fraction of a second.
 FREE_BYTES = 256 << 20
 LIVE_BYTES = 64 << 20
 
-#: A disk with less than so many floors free is nearly full.
+#: With fewer floors free a disk is nearly full.
 NEARLY_FULL_FLOORS = 4
 
-#: The payload file keeps so many floors for later, at most.
+#: Floors that the payload file keeps for later, at most.
 SPARE_FLOORS = 8
 
 
@@ -76,7 +76,7 @@ class Space:
             self._cut_log()
 
     def _cut_log(self) -> None:
-        """Fold the log and give back its room, unless somebody reads from it."""
+        """Fold the log and truncate it, unless somebody reads from it."""
         self._execute("PRAGMA busy_timeout = 0")
         try:
             self._execute("PRAGMA wal_checkpoint(TRUNCATE)")

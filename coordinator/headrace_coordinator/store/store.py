@@ -82,7 +82,7 @@ class Store:
         self._removals = Removals()
         self._clock_seconds = 0.0
         self._folder: sqlite3.Connection | None = None
-        #: Whether the last thing that could not be written failed for want of room.
+        #: Whether the last thing that could not be written failed because the disk was full.
         self.lacks_room = False
         with contextlib.ExitStack() as stack:
             try:
@@ -264,7 +264,7 @@ class Store:
                     folded = True
                     with contextlib.suppress(sqlite3.Error, OSError, AttributeError):
                         self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                elif not self._disk.give():
+                elif not self._disk.release_piece():
                     raise
 
     def leave_log(self) -> None:
