@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -109,3 +110,12 @@ def test_a_service_of_ones_own_runs_on_this_machine_and_on_a_cluster(
 
 def test_the_service_is_as_short_as_it_says() -> None:
     assert len((SERVICE / "wordcount_service.py").read_text().splitlines()) < 40
+
+
+def test_the_page_about_services_shows_the_example() -> None:
+    page = (REPOSITORY / "docs" / "services.md").read_text()
+    source = (SERVICE / "wordcount_service.py").read_text().splitlines()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:3]
+    shown = [line.partition("  # ")[0].rstrip() for block in blocks for line in block.splitlines()]
+    assert len(shown) > 25
+    assert [line for line in shown if line not in source] == []
