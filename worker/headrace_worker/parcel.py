@@ -10,7 +10,6 @@ So what is wrong with one outcome costs that task alone, and neither the others 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,40 +19,27 @@ from headrace_wire.messages import DoneRun, JobLines, ReturnedRun, Sample, TaskF
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Event, make_failure
 
-T = TypeVar("T")
+#: What a report carries: log lines and metrics beside outcomes.
+Item = JobLines | Event | Sample
 
 
 class Parcel(Struct, frozen=True):
-    """Outcomes, log lines and samples that go in one report.
+    """What goes in one report: log lines before outcomes, and samples after them.
 
     ``tried``: it was refused before. ``last``: what is refused of it now is given up.
     """
 
-    events: Sequence[Event] = ()
-    logs: tuple[JobLines, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    items: Sequence[Item]
     tried: bool = False
     last: bool = False
 
-    def name_kind(self) -> str:
-        """Say in a word what it carries."""
-        return "an outcome" if self.events else "log lines" if self.logs else "metrics"
-
     def split(self) -> list[Parcel]:
         """Divide it, in the order in which the parts are to go; nothing where it is one thing."""
-        kinds = [
-            Parcel(logs=self.logs),
-            Parcel(events=self.events),
-            Parcel(samples=self.samples),
-        ]
-        kinds = [one for one in kinds if one.events or one.logs or one.samples]
-        if len(kinds) > 1:
-            return kinds
-        if self.events:
-            return [Parcel(events=half) for half in _halve_events(self.events)]
-        if self.logs:
-            return [Parcel(logs=half) for half in _halve_lines(self.logs)]
-        return [Parcel(samples=tuple(half)) for half in _halve(self.samples)]
+        middle = len(self.items) // 2
+        halves: list[Sequence[Item]] = [self.items[:middle], self.items[middle:]]
+        if not middle:
+            halves = [[half] for half in _divide(self.items[0])]
+        return [Parcel(half) for half in halves]
 
 
 def measure(event: Event) -> int:
@@ -90,52 +76,34 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
             return None
 
 
-def _halve(items: Sequence[T]) -> list[Sequence[T]]:
-    middle = len(items) // 2
-    return [items[:middle], items[middle:]] if middle else []
-
-
-def _halve_events(events: Sequence[Event]) -> list[Sequence[Event]]:
-    if len(events) > 1:
-        return _halve(events)
-    (event,) = events
-    if not isinstance(event, DoneRun) or event.stop - event.start == 1:
-        return []
-    return [[half] for half in _halve_run(event)]
-
-
-def _halve_run(run: DoneRun) -> list[DoneRun]:
-    tasks = run.stop - run.start
-    middle = tasks // 2
-    share = middle / tasks
-    return [
-        replace(
-            run,
-            stop=run.start + middle,
-            values=slice_batch(run.values, 0, middle),
-            cpu_seconds=run.cpu_seconds * share,
-            busy_seconds=run.busy_seconds * share,
-        ),
-        # Counters are of the whole run: nobody knows any more which task they grew in.
-        replace(
-            run,
-            start=run.start + middle,
-            values=slice_batch(run.values, middle, tasks),
-            cpu_seconds=run.cpu_seconds * (1 - share),
-            busy_seconds=run.busy_seconds * (1 - share),
-            counters={},
-        ),
-    ]
-
-
-def _halve_lines(logs: Sequence[JobLines]) -> list[tuple[JobLines, ...]]:
-    if len(logs) > 1:
-        return [tuple(half) for half in _halve(logs)]
-    one = logs[0]
-    middle = len(one.lines) // 2
-    if not middle:
-        return []
-    return [
-        (replace(one, lines=one.lines[:middle]),),
-        (replace(one, lines=one.lines[middle:], dropped=0),),
-    ]
+def _divide(item: Item) -> tuple[Item, ...]:
+    """Divide one thing in two; nothing where it has no parts."""
+    if isinstance(item, JobLines) and len(item.lines) > 1:
+        middle = len(item.lines) // 2
+        return (
+            replace(item, lines=item.lines[:middle]),
+            replace(item, lines=item.lines[middle:], dropped=0),
+        )
+    if isinstance(item, DoneRun) and item.stop - item.start > 1:
+        tasks = item.stop - item.start
+        middle = tasks // 2
+        share = middle / tasks
+        return (
+            replace(
+                item,
+                stop=item.start + middle,
+                values=slice_batch(item.values, 0, middle),
+                cpu_seconds=item.cpu_seconds * share,
+                busy_seconds=item.busy_seconds * share,
+            ),
+            # Counters are of the whole run: nobody knows any more which task they grew in.
+            replace(
+                item,
+                start=item.start + middle,
+                values=slice_batch(item.values, middle, tasks),
+                cpu_seconds=item.cpu_seconds * (1 - share),
+                busy_seconds=item.busy_seconds * (1 - share),
+                counters={},
+            ),
+        )
+    return ()

@@ -22,12 +22,21 @@ from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import StoreError, is_final
-from headrace_wire.messages import REFUSED, DoneRun, Report, ReturnedRun, TaskFailure, WorkerInfo
+from headrace_wire.messages import (
+    REFUSED,
+    DoneRun,
+    JobLines,
+    Report,
+    ReturnedRun,
+    Sample,
+    TaskFailure,
+    WorkerInfo,
+)
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
 from headrace_worker.link.messages import TaskLine
-from headrace_worker.parcel import Parcel, measure, substitute
+from headrace_worker.parcel import Item, Parcel, measure, substitute
 from headrace_worker.pool.batch import Event
 from headrace_worker.pool.tally import Tally
 from headrace_worker.wake import wait_until
@@ -117,16 +126,15 @@ class Reporter:
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
             events = self._take_pending()
-            await self._deliver(Parcel(events, self._lines.take(), self._tally.drain()))
+            await self._deliver([*self._lines.take(), *events, *self._tally.drain()])
             self._sending = False
             self._release(events)
             self._delivered.set()
             self._wanted.set()
 
-    async def _deliver(self, parcel: Parcel) -> None:
+    async def _deliver(self, items: Sequence[Item]) -> None:
         """Deliver all of it, in parts where it is refused as a whole."""
-        heavy = sum(map(measure, parcel.events)) > MAX_REPORT_BYTES
-        waiting = parcel.split()[::-1] if heavy else [parcel]
+        waiting = [Parcel(items)]
         while waiting:
             parcel = waiting.pop()
             error = await self._send(parcel)
@@ -140,13 +148,22 @@ class Reporter:
 
     def _give_up(self, parcel: Parcel, error: Exception) -> list[Parcel]:
         """What goes in place of one thing that was refused by itself, again and again."""
-        for event in parcel.events:
-            attempt = self._holdings.find_attempt(event.lease)
-            failed = None if parcel.last else substitute(event, attempt, error)
-            if failed is not None:
-                log.warning("the outcome of task %d could not be reported: %s", failed.index, error)
-                return [Parcel(events=[failed], last=True)]
-        log.error("given up, as it could not be reported: %s: %s", parcel.name_kind(), error)
+        (item,) = parcel.items
+        match item:
+            case JobLines():
+                kind = "log lines"
+            case Sample():
+                kind = "metrics"
+            case _:
+                kind = "an outcome"
+                attempt = self._holdings.find_attempt(item.lease)
+                failed = None if parcel.last else substitute(item, attempt, error)
+                if failed:
+                    log.warning(
+                        "the outcome of task %d could not be reported: %s", failed.index, error
+                    )
+                    return [Parcel([failed], last=True)]
+        log.error("given up, as it could not be reported: %s: %s", kind, error)
         return []
 
     def _find_moment(self) -> float:
@@ -173,15 +190,15 @@ class Reporter:
         return taken
 
     def _make_report(self, number: int, parcel: Parcel) -> Report:
-        events = parcel.events
+        items = parcel.items
         return Report(
             worker=self._info.id,
             number=number,
-            done=tuple(event for event in events if isinstance(event, DoneRun)),
-            failures=tuple(self._sign(event) for event in events if isinstance(event, TaskFailure)),
-            returned=tuple(event for event in events if isinstance(event, ReturnedRun)),
-            samples=parcel.samples,
-            logs=parcel.logs,
+            done=tuple(event for event in items if isinstance(event, DoneRun)),
+            failures=tuple(self._sign(event) for event in items if isinstance(event, TaskFailure)),
+            returned=tuple(event for event in items if isinstance(event, ReturnedRun)),
+            samples=tuple(item for item in items if isinstance(item, Sample)),
+            logs=tuple(item for item in items if isinstance(item, JobLines)),
         )
 
     def _sign(self, failure: TaskFailure) -> TaskFailure:
@@ -198,7 +215,8 @@ class Reporter:
                 report = self._make_report(number, parcel)
                 receipt = await self._results.call(ResultQueueApi.report, report)
             except StoreError as error:
-                log.warning("kept %s: %s", count(len(parcel.events), "outcome"), error)
+                outcomes = sum(isinstance(item, Event) for item in parcel.items)
+                log.warning("kept %s: %s", count(outcomes, "outcome"), error)
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
             except Exception as error:
                 if is_final(error):

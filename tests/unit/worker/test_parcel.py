@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.messages import DoneRun, JobLines, LogLine, ReturnedRun, Sample, TaskFailure
-from headrace_worker.parcel import Parcel, substitute
+from headrace_worker.parcel import Item, Parcel, substitute
 
 RETURNED = ReturnedRun(1, "job", 0, 5)
 
@@ -20,13 +20,13 @@ def list_parts(parcel: Parcel) -> list[Parcel]:
 
 def test_log_lines_go_before_outcomes_and_metrics_after_them() -> None:
     logs = (JobLines("job", (LogLine(1.0, "info", "w", 0, "text"),), 0),)
-    parcel = Parcel([RETURNED], logs, (Sample("n", (), 1.0),))
-    assert [part.name_kind() for part in parcel.split()] == ["log lines", "an outcome", "metrics"]
+    items: list[Item] = [*logs, RETURNED, Sample("n", (), 1.0)]
+    assert [part.items for part in list_parts(Parcel(items))] == [[item] for item in items]
 
 
 def test_a_run_is_divided_down_to_its_tasks() -> None:
     parts = list_parts(Parcel([RETURNED, make_run(5, {"n": 3.0})]))
-    runs = [event for part in parts for event in part.events if isinstance(event, DoneRun)]
+    runs = [event for part in parts for event in part.items if isinstance(event, DoneRun)]
     assert [(run.start, run.stop) for run in runs] == [(at, at + 1) for at in range(5)]
     assert [unpack_batch(run.values) for run in runs] == [[b"%d" % at] for at in range(5)]
     assert [run.counters for run in runs] == [{"n": 3.0}, {}, {}, {}, {}]
@@ -36,10 +36,12 @@ def test_a_run_is_divided_down_to_its_tasks() -> None:
 def test_lines_and_metrics_are_divided_one_by_one() -> None:
     line = LogLine(1.0, "info", "w", 0, "text")
     logs = (JobLines("one", (line,) * 3, 7), JobLines("two", (line,), 0))
-    parts = list_parts(Parcel(logs=logs, samples=(Sample("a", (), 1.0), Sample("b", (), 1.0))))
-    assert [len(one.lines) for part in parts for one in part.logs] == [1, 1, 1, 1]
-    assert sum(one.dropped for part in parts for one in part.logs) == 7
-    assert [one.name for part in parts for one in part.samples] == ["a", "b"]
+    parts = list_parts(Parcel([*logs, Sample("a", (), 1.0), Sample("b", (), 1.0)]))
+    found = [item for part in parts for item in part.items]
+    lines = [one for one in found if isinstance(one, JobLines)]
+    assert [len(one.lines) for one in lines] == [1, 1, 1, 1]
+    assert sum(one.dropped for one in lines) == 7
+    assert [one.name for one in found if isinstance(one, Sample)] == ["a", "b"]
 
 
 def test_a_value_that_is_refused_is_an_error_of_its_task_that_says_why() -> None:

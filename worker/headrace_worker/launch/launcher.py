@@ -17,7 +17,9 @@ import types
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
+
+import psutil
 
 from headrace_wire.errors import UsageError
 from headrace_worker.launch.exit_watch import Child, JoinWatch
@@ -46,14 +48,8 @@ START_METHODS = ("forkserver", "spawn", "fork")
 ANSWER_SECONDS = 60.0
 
 
-class Server(Protocol):
-    """A fork server's process, in the words of subprocess."""
-
-    def poll(self) -> int | None: ...
-
-    def kill(self) -> None: ...
-
-    def wait(self) -> object: ...
+#: A fork server's process: another interpreter, or a fork of this process.
+Server = subprocess.Popen[bytes] | psutil.Process
 
 
 def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
@@ -130,7 +126,7 @@ class ForkServer:
 
     def ensure_running(self) -> socket.socket:
         """Start the server unless it runs; its imports go on after the return."""
-        if self._control and self._process and self._process.poll() is None:
+        if self._control and self._process and not _has_ended(self._process):
             return self._control
         if self._control:
             self._control.close()
@@ -166,7 +162,7 @@ class ForkServer:
                     _become_server(theirs, self._lifeline)
                 finally:
                     os._exit(1)
-        self._process = ForkedServer(number)
+        self._process = psutil.Process(number)
         control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
         self._control = control
 
@@ -189,7 +185,7 @@ class ForkServer:
     def close(self) -> None:
         """End the server at once, and with it all slots."""
         if self._process:
-            self._process.kill()
+            _kill(self._process)
             self._process.wait()
         if self._control:
             self._control.close()
@@ -198,34 +194,6 @@ class ForkServer:
             os.close(self._lifeline)
             os.close(self._life)
             self._life = -1
-
-
-class ForkedServer:
-    """A fork server that is a fork of this process, in the words of subprocess."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._ended = False
-
-    def poll(self) -> int | None:
-        """0 if it has ended."""
-        self._wait(os.WNOHANG)
-        return 0 if self._ended else None
-
-    def kill(self) -> None:
-        if not self._ended:
-            os.kill(self._number, signal.SIGKILL)
-
-    def wait(self) -> None:
-        self._wait(0)
-
-    def _wait(self, options: int) -> None:
-        if not self._ended:
-            try:
-                number, _ = os.waitpid(self._number, options)
-            except ChildProcessError:  # another thread was told
-                number = self._number
-            self._ended = number != 0
 
 
 class ForkedSlot:
@@ -238,7 +206,7 @@ class ForkedSlot:
     def __init__(self, report: int, server: Server) -> None:
         self._server = server
         if not _wait_for(report, ANSWER_SECONDS):
-            server.kill()
+            _kill(server)
             raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
         word = _read_word(report)
         if word is None:
@@ -273,7 +241,7 @@ class ForkedSlot:
 
     def end_server(self) -> None:
         """End the fork server, which is frozen: this slot is dead, and it does not say how."""
-        self._server.kill()
+        _kill(self._server)
 
     def kill(self) -> None:
         if (self._report >= 0 or self._orphaned) and self.exitcode is None:
@@ -307,6 +275,19 @@ def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
     serve(control.detach(), lifeline)
+
+
+def _has_ended(server: Server) -> bool:
+    try:
+        server.wait(0)
+    except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+        return False
+    return True
+
+
+def _kill(server: Server) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server.kill()
 
 
 def _wait_for(report: int, seconds: float | None) -> bool:

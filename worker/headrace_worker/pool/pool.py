@@ -359,7 +359,7 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - a task has written to its slot's socket: whatever that was
             _log.warning("what a slot sent cannot be read: %r", error)
             found = slot.find_running()
-            slot.end.spoil()
+            slot.end.ended = True
             slot.condemn("garbled", found[2].number if found else 0)
         if slot.end.ended:
             self._crew.note_ended(slot)

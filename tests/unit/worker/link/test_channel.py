@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire.parts import join
+from headrace_wire.framing import FrameTooLargeError, write_frame, write_header
 from headrace_worker.link.channel import PoolEnd, SlotEnd, encode
 from headrace_worker.link.failure import Failure
 from headrace_worker.link.messages import (
@@ -42,6 +42,10 @@ SAID: list[SlotMessage] = [
 ]
 
 
+def make_frame(message: SlotMessage) -> bytes:
+    return b"".join(write_frame(encode(message)))
+
+
 def make_piece(*inputs: bytes) -> RunPiece:
     about = ("calls", "map", b"\x80", (("name", "/proc/1/fd/5", 7),))
     return RunPiece(1, 2, 3, "job", 4, 0, len(inputs), inputs or None, about)
@@ -71,7 +75,7 @@ def test_messages_arrive_in_order_in_both_directions(ends: Ends) -> None:
 
 def test_a_message_in_pieces_is_given_when_it_is_whole(ends: Ends) -> None:
     pool_end, _, theirs = ends
-    frame = join(encode(SAID[2])) * 2
+    frame = make_frame(SAID[2]) * 2
     for place in range(len(frame) - 1):
         theirs.sendall(frame[place : place + 1])
     assert list(pool_end.pull()) == [SAID[2]]
@@ -100,8 +104,15 @@ def test_text_that_is_no_utf_8_is_escaped(ends: Ends) -> None:
 )
 def test_what_is_no_message_is_an_error(ends: Ends, body: bytes) -> None:
     pool_end, _, theirs = ends
-    theirs.sendall(len(body).to_bytes(8) + body)
+    theirs.sendall(write_header(len(body)) + body)
     with pytest.raises((ValueError, RecursionError)):
+        list(pool_end.pull())
+
+
+def test_a_frame_that_nobody_sends_is_an_error(ends: Ends) -> None:
+    pool_end, _, theirs = ends
+    theirs.sendall(b"\xff" * 64)
+    with pytest.raises(FrameTooLargeError):
         list(pool_end.pull())
 
 
@@ -123,7 +134,7 @@ def test_pushing_to_a_slot_that_does_not_read_does_not_block(ends: Ends) -> None
 def test_what_a_dead_slot_had_sent_is_read_to_its_end(ends: Ends) -> None:
     pool_end, slot_end, theirs = ends
     slot_end.send(Retired("memory"))
-    theirs.sendall(join(encode(Retired("never ended")))[:-1])
+    theirs.sendall(make_frame(Retired("never ended"))[:-1])
     theirs.close()
     assert list(pool_end.pull(to_the_end=True)) == [Retired("memory")]
     assert pool_end.ended
