@@ -93,7 +93,7 @@ class Pool(pool.Pool):
         for _ in range(2):
             await asyncio.sleep(0)  # what has come is heard, also where there is no time to wait
         while True:
-            came, events = self._news.came, self.take_events()
-            if events or came or time.monotonic() >= end:
+            events = self.take_events()
+            if events or time.monotonic() >= end:
                 return events
             await wait_until(self._came, min(end, self.due_seconds))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from headrace_wire.messages import DoneRun
 from headrace_worker.pool.batch import Event
+from headrace_worker.pool.dispatch import Pace
 from headrace_worker.pool.pool import Pool
 
 #: Tasks that last less than this many seconds are asked for ahead.
@@ -18,31 +19,27 @@ SHORT_TASK_SECONDS = 0.1
 #: Seconds of work for each slot under which more is asked for ahead.
 AHEAD_SECONDS = 0.25
 
-#: Weight of the newest outcomes in the running mean.
-MEAN_WEIGHT = 0.3
-
 
 class Demand:
     """Learns from outcomes how long tasks take."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._mean_seconds: float | None = None
+        self._pace = Pace()
 
     def learn(self, events: Sequence[Event]) -> None:
         """Note how long tasks took of late."""
         for event in events:
             if isinstance(event, DoneRun):
-                mean = event.busy_seconds / (event.stop - event.start)
-                old = mean if self._mean_seconds is None else self._mean_seconds
-                self._mean_seconds = old + (mean - old) * MEAN_WEIGHT
+                self._pace.observe(event.stop - event.start, event.busy_seconds)
 
     def count_wanted(self, pool: Pool) -> int:
         """For how many slots work is wanted now."""
         waiting = pool.queued_tasks
         if waiting < pool.idle_slots:
             return pool.idle_slots - waiting
-        if self._mean_seconds is None or self._mean_seconds > SHORT_TASK_SECONDS:
+        mean_seconds = self._pace.mean_seconds
+        if mean_seconds is None or mean_seconds > SHORT_TASK_SECONDS:
             return 0
         ahead = pool.pending_seconds
         if ahead is None:  # of something nobody knows how long it takes

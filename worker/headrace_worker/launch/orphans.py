@@ -13,12 +13,16 @@ import contextlib
 import ctypes
 import logging
 import os
+import select
+import time
 from collections.abc import Container
-
-import psutil
+from math import inf
 
 #: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
+
+#: Seconds between looks at an orphan where the system has no pidfds.
+LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +43,40 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
     Returns how it ended, negative for a signal; None where it has not ended, or is somebody else's.
     """
     try:
-        return psutil.Process(number).wait(seconds)
-    except psutil.Error:
+        pidfd = os.pidfd_open(number)
+    except ProcessLookupError:
         return None
+    except (AttributeError, OSError):
+        return _look_for_end(number, seconds)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            return None
+        found, status = os.waitpid(number, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    finally:
+        os.close(pidfd)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def _look_for_end(number: int, seconds: float | None) -> int | None:
+    # Without pidfds there is nothing to wait on: not every orphan becomes a child of this process.
+    end_seconds = inf if seconds is None else time.monotonic() + seconds
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            try:
+                found, status = os.waitpid(number, os.WNOHANG)
+            except ChildProcessError:
+                os.kill(number, 0)
+            else:
+                if found:
+                    return os.waitstatus_to_exitcode(status)
+            if time.monotonic() >= end_seconds:
+                return None
+            time.sleep(LOOK_SECONDS)
+    return None
 
 
 def read_end(number: int) -> int | None:

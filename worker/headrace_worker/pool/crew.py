@@ -79,7 +79,7 @@ class Crew:
     def watch_with(self, loop: AbstractEventLoop | None) -> None:
         """Be called back by this event loop from now on, or by none."""
         for slot in self.slots:
-            self._unwatch(slot)
+            self._unwatch(slot.end.fileno(), slot.exit_fd)
         self._loop = loop
         for slot in self.slots:
             self._watch(slot)
@@ -91,23 +91,22 @@ class Crew:
     def push(self, slot: SlotProcess) -> None:
         """Send what the slot takes now, and the rest as soon as it reads."""
         slot.end.push()
-        if slot.ended_seconds is None and slot.end.is_backed_up != slot.watched_for_room:
-            slot.watched_for_room = slot.end.is_backed_up
-            if self._loop and slot.watched_for_room:
+        if self._loop and slot.ended_seconds is None:
+            if slot.end.is_backed_up:
                 self._loop.add_writer(slot.end.fileno(), self.push, slot)
-            elif self._loop:
+            else:
                 self._loop.remove_writer(slot.end.fileno())
 
     def note_ended(self, slot: SlotProcess) -> None:
         """Stop listening to a slot that has closed its end."""
         if slot.ended_seconds is None:
-            self._unwatch_end(slot)
             slot.ended_seconds = time.monotonic()
+            self._unwatch(slot.end.fileno())
 
     def note_dead(self, slot: SlotProcess) -> None:
         """Stop watching for the end of a slot, which has come."""
-        self._unwatch_exit(slot)
         slot.dead = True
+        self._unwatch(slot.exit_fd)
 
     def bury(self, slot: SlotProcess) -> int | None:
         """Free what a dead slot leaves; gives its exit status as ``SlotProcess.bury`` does."""
@@ -130,7 +129,7 @@ class Crew:
             return []
         self.closed = True
         for slot in self.slots:
-            self._unwatch(slot)
+            self._unwatch(slot.end.fileno(), slot.exit_fd)
             slot.revoke()
             slot.end.close()
             running = slot.cell.read_running() if call_off else None
@@ -155,23 +154,15 @@ class Crew:
             return
         if slot.ended_seconds is None:
             self._loop.add_reader(slot.end.fileno(), self._on_readable, slot)
-            if slot.watched_for_room:
-                self._loop.add_writer(slot.end.fileno(), self.push, slot)
+            self.push(slot)
         if not slot.dead:
             self._loop.add_reader(slot.exit_fd, self._on_dead, slot)
 
-    def _unwatch(self, slot: SlotProcess) -> None:
-        self._unwatch_end(slot)
-        self._unwatch_exit(slot)
-
-    def _unwatch_end(self, slot: SlotProcess) -> None:
-        if self._loop and slot.ended_seconds is None:
-            self._loop.remove_reader(slot.end.fileno())
-            self._loop.remove_writer(slot.end.fileno())
-
-    def _unwatch_exit(self, slot: SlotProcess) -> None:
-        if self._loop and not slot.dead:
-            self._loop.remove_reader(slot.exit_fd)
+    def _unwatch(self, *fds: int) -> None:
+        if self._loop:
+            for fd in fds:
+                self._loop.remove_reader(fd)
+                self._loop.remove_writer(fd)
 
     def _note_failure(self, why: str) -> None:
         self._failures += 1

@@ -31,7 +31,7 @@ KEPT_SHARE = 0.8
 
 
 class Pace:
-    """How long the tasks of one job take: a mean in which recent tasks weigh more."""
+    """How long tasks take: a mean in which recent ones weigh more."""
 
     def __init__(self) -> None:
         self._tasks = 0.0

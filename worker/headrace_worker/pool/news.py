@@ -14,8 +14,6 @@ class News:
     def __init__(self) -> None:
         self._lines: list[TaskLine] = []
         self._progress: dict[int, Progress] = {}
-        #: Whether something came since it was last taken.
-        self.came = False
 
     def hear(self, slot: int, message: Lines | Progress) -> None:
         """Take in what a slot has sent."""
@@ -28,14 +26,12 @@ class News:
             del self._lines[:-KEPT_LINES]
         else:
             self._progress[slot] = message
-        self.came = True
 
     def end_task(self, slot: int, job: str, indices: range) -> None:
         """Forget how far a task of a slot was: it has its outcome, or the slot is dead."""
         progress = self._progress.get(slot)
         if progress and progress.job == job and progress.index in indices:
             del self._progress[slot]
-            self.came = True
 
     def end_slot(self, slot: int) -> None:
         """Forget a slot that is dead."""

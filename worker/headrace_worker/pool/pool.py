@@ -203,7 +203,6 @@ class Pool:
         """
         self._check_open()
         self._bury_dead()
-        self._news.came = False
         # Slots go on while the caller looks at the events.
         self._due_seconds = self._keep_going()
         events, self._events = self._events, []
@@ -226,13 +225,7 @@ class Pool:
                 held.cancelled = True
                 self._forget(held)
         self._line.put_back(self._line.take_all())
-        involved = [
-            slot
-            for slot in self._crew.slots
-            if any(piece.held.cancelled for piece in slot.pieces.values())
-        ]
-        self._recall(involved)
-        for slot in involved:
+        for slot in self._recall_job(job):
             found = slot.find_running()
             if found is not None and found[0].held.cancelled:
                 slot.call_off(found[2].number, time.monotonic() + CANCEL_GRACE_SECONDS)
@@ -241,13 +234,7 @@ class Pool:
     def cancel_task(self, job: str, index: int) -> None:
         """Stop one task: its slot is killed if it runs; if it has not started it is returned."""
         self._check_open()
-        involved = [
-            slot
-            for slot in self._crew.slots
-            if any(piece.held.batch.job == job for piece in slot.pieces.values())
-        ]
-        self._recall(involved)
-        for slot in involved:
+        for slot in self._recall_job(job):
             found = slot.find_running()
             if found is not None and (found[0].held.batch.job, found[1]) == (job, index):
                 slot.condemn("cancel", found[2].number)
@@ -470,6 +457,16 @@ class Pool:
         # way round. After this pause at least one of the two has seen the other's word.
         time.sleep(SETTLE_SECONDS)
         self._line.put_back([stretch for slot in slots for stretch in slot.take_unstarted()])
+
+    def _recall_job(self, job: str) -> list[SlotProcess]:
+        """``_recall`` what slots have of a job and other jobs; returns these slots."""
+        slots = [
+            slot
+            for slot in self._crew.slots
+            if any(piece.held.batch.job == job for piece in slot.pieces.values())
+        ]
+        self._recall(slots)
+        return slots
 
     def _return(self, stretches: Iterable[Stretch]) -> list[ReturnedRun]:
         returned: list[ReturnedRun] = []

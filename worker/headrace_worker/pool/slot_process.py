@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from msgspec import Struct
-
 from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
 from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot, Launcher
 from headrace_worker.link.cell import Cell, Running
@@ -29,20 +27,14 @@ STATUS_SECONDS = 5.0
 Verdict = Literal["timeout", "cancel", "start", "mute", "garbled"]
 
 
-class Piece(Struct):
-    """Tasks that were sent to the slot: [start, stop) have no outcome yet.
+class Piece(Stretch):
+    """Tasks that were sent to the slot, of which [start, stop) have no outcome yet.
 
     ``shift`` turns an index into the number by which the cell knows the task.
     """
 
-    held: Held
-    start: int
-    stop: int
     shift: int
     input_bytes: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
 
 
 class SlotProcess:
@@ -64,8 +56,6 @@ class SlotProcess:
         self.verdict_number = 0
         self.ended_seconds: float | None = None
         self.dead = False
-        #: Whether the pool waits until the slot can be sent more.
-        self.watched_for_room = False
         self.cpu_seconds = 0.0
         self.verdict_cpu_seconds = 0.0
         self.cut_off = False
