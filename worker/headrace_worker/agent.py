@@ -35,7 +35,6 @@ from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
-from headrace_wire.heap import keep_large_blocks
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Registration, WorkerInfo
@@ -247,13 +246,6 @@ class Agent:
         if self._registering:
             self._registering.cancel()
         self._news.set()
-
-
-def run_worker(settings: WorkerSettings, launcher: Launcher) -> None:
-    """Be a worker until told to go. See Agent for what is raised."""
-    keep_large_blocks()
-    launcher.adopt_orphans()
-    Agent(settings, launcher).run()
 
 
 def _make_name() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headrace_services.registry import list_services
+from headrace_wire.heap import keep_large_blocks
 from headrace_wire.printing import start_logging
 from headrace_worker.launch.launcher import make_launcher
 from headrace_worker.link.loader import list_light_modules
@@ -20,8 +21,10 @@ def work(settings: WorkerSettings, log_level: str, on_forked: Callable[[], objec
     list_services()  # so that no slot has to look for them
     # First of all: slots are forked from what this process is now, and share no more with it.
     launcher.prepare()
-    from headrace_worker.agent import run_worker  # noqa: PLC0415 - see above
+    from headrace_worker.agent import Agent  # noqa: PLC0415 - see above
 
     start_logging(log_level)
     on_forked()
-    run_worker(settings, launcher)
+    keep_large_blocks()
+    launcher.adopt_orphans()
+    Agent(settings, launcher).run()

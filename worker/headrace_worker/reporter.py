@@ -83,7 +83,8 @@ class Reporter:
         self._wanted = wanted
         self._number = 0
         self._pending: deque[Event] = deque()
-        self._pending_bytes = 0
+        #: Bytes of values that are not acknowledged yet.
+        self.pending_bytes = 0
         self._lines = LineBox(info.name)
         self._changed = asyncio.Event()
         self._delivered = asyncio.Event()
@@ -92,15 +93,10 @@ class Reporter:
         self._lines_due_seconds = 0.0
         self._sending = False
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes of values that are not acknowledged yet."""
-        return self._pending_bytes
-
     def add(self, events: Sequence[Event], *, more: bool = False) -> None:
         """Have events reported: soon if ``more`` will come, and otherwise at once."""
         self._pending += events
-        self._pending_bytes += _measure(events)
+        self.pending_bytes += sum(map(measure, events))
         self._more = more
         self._changed.set()
 
@@ -169,7 +165,7 @@ class Reporter:
     def _find_moment(self) -> float:
         """When the next report is to be sent, unless more comes to be told."""
         if self._pending:
-            urgent = not self._more or self._pending_bytes >= URGENT_BYTES
+            urgent = not self._more or self.pending_bytes >= URGENT_BYTES
             return 0.0 if urgent else self._next_seconds
         return self._lines_due_seconds if self._lines else inf
 
@@ -177,7 +173,7 @@ class Reporter:
         for event in events:
             tasks = 1 if isinstance(event, TaskFailure) else event.stop - event.start
             self._holdings.release(event.lease, tasks)
-        self._pending_bytes -= _measure(events)
+        self.pending_bytes -= sum(map(measure, events))
 
     def _take_pending(self) -> list[Event]:
         taken: list[Event] = []
@@ -226,7 +222,3 @@ class Reporter:
                 if receipt.dropped:
                     log.debug("%s had an outcome already", count(receipt.dropped, "task"))
                 return None
-
-
-def _measure(events: Sequence[Event]) -> int:
-    return sum(map(measure, events))

@@ -12,19 +12,15 @@ TICK_SECONDS = 0.001
 
 async def wait_until(event: asyncio.Event, moment: float = inf) -> bool:
     """Wait for an event and clear it; returns False if the monotonic ``moment`` came first."""
+    delay = None
+    if moment < inf:
+        # In whole ticks, so that nothing of the time is left afterwards.
+        delay = max(0, ceil((moment - time.monotonic()) / TICK_SECONDS)) * TICK_SECONDS
     if not event.is_set():
-        if moment == inf:
-            await event.wait()
-        else:
-            try:
-                async with asyncio.timeout(measure_delay(moment)):
-                    await event.wait()
-            except TimeoutError:
-                return False
+        try:
+            async with asyncio.timeout(delay):
+                await event.wait()
+        except TimeoutError:
+            return False
     event.clear()
     return True
-
-
-def measure_delay(moment: float) -> float:
-    """Return the seconds until a monotonic moment, in whole ticks, so that none are left after."""
-    return max(0, ceil((moment - time.monotonic()) / TICK_SECONDS)) * TICK_SECONDS

@@ -160,9 +160,9 @@ class Slot:
         indices = range(start, message.stop)
         self._outbox.begin(message.piece, start, number)
         self._outbox.news.begin(job, message.attempt, start, number)
-        self._watch.several = len(indices) > 1
+        self._watch.expect(several=len(indices) > 1)
         self.run_piece(runner, message.generation, number, indices, message.inputs)
-        self._watch.several = False
+        self._watch.expect(several=False)
         self._outbox.flush()
 
     def run_piece(
@@ -286,13 +286,8 @@ class Watch(threading.Thread):
         self._parked = False
         self._several = False
 
-    @property
-    def several(self) -> bool:
-        """Whether a piece of several tasks runs: only then may a result wait for another task."""
-        return self._several
-
-    @several.setter
-    def several(self, several: bool) -> None:
+    def expect(self, *, several: bool) -> None:
+        """Note whether a piece of several tasks runs: a result may wait for the next task then."""
         self._several = several
         if several:
             self.nudge()
