@@ -51,16 +51,7 @@ class LeaseIntake:
     def take(self, leases: Sequence[Lease]) -> None:
         """Take leases up, at once or as soon as the data that they need is here."""
         for lease in leases:
-            try:
-                missing = list_missing(self._holdings.find_parameters(lease.job), self._data)
-            except Exception as error:  # noqa: BLE001 - as in _take_up
-                self._refuse(lease, error)
-                continue
-            if missing:
-                self._incomplete.append(lease)
-                self._changed.set()
-            else:
-                self._take_up(lease)
+            self._take_up(lease)
 
     async def fetch(self) -> None:
         """Fetch the data that leases need, and take them up, until cancelled."""
@@ -105,9 +96,12 @@ class LeaseIntake:
 
     def _take_up(self, lease: Lease) -> None:
         try:
-            self._pool.submit(
-                make_batch(lease, self._holdings.find_parameters(lease.job), self._data)
-            )
+            parameters = self._holdings.find_parameters(lease.job)
+            if list_missing(parameters, self._data):
+                self._incomplete.append(lease)
+                self._changed.set()
+            else:
+                self._pool.submit(make_batch(lease, parameters, self._data))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
             self._refuse(lease, error)
 
