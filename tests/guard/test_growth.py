@@ -18,7 +18,7 @@ import pytest
 from headrace_coordinator.queue.job import HeldLease
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, slice_batch
-from headrace_worker.pool.line import Held, Line, Stretch
+from headrace_worker.pool.backlog import Backlog, Held, Span
 from support.cost_builders import (
     make_opaque_batch,
     make_pool_batch,
@@ -175,15 +175,15 @@ def send_a_piece_of_many_tasks_to_a_slot(amount: int) -> int:
     with ExitStack() as stack:
         slot = make_slot(stack)
         batch = make_pool_batch(MUCH)
-        line = Line()
-        line.append(Stretch(Held(batch, MUCH), 0, MUCH))
-        return count_operations(lambda: slot.send(line.take(amount)))
+        backlog = Backlog()
+        backlog.append(Span(Held(batch, MUCH), 0, MUCH))
+        return count_operations(lambda: slot.send(backlog.take(amount)))
 
 
 def weigh_a_slot_that_holds_many_tasks(amount: int) -> int:
     with ExitStack() as stack:
         slot = make_slot(stack)
-        slot.send(Stretch(Held(make_pool_batch(amount), amount), 0, amount))
+        slot.send(Span(Held(make_pool_batch(amount), amount), 0, amount))
         return count_operations(lambda: slot.weigh({"job": 0.001}.get))
 
 

@@ -80,7 +80,7 @@ class Pool(pool.Pool):
     def stats(self) -> list[SlotStats]:
         return [
             SlotStats(slot.pid, read_rss_bytes(slot.pid), bool(slot.pieces))
-            for slot in self._crew.slots
+            for slot in self._supervisor.slots
         ]
 
     def poll(self, timeout_seconds: float | None = None) -> list[Event]:

@@ -203,7 +203,7 @@ class Reporter:
         return replace(failure, worker=self._info.name, reason=reason)
 
     async def _send(self, parcel: Parcel) -> Exception | None:
-        """Send a report until it is committed; gives why it was refused, if it was."""
+        """Send a report until it is committed; returns why it was refused, if it was."""
         self._number += 1
         number = self._number
         while True:

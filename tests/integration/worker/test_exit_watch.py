@@ -36,7 +36,7 @@ def no_pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("no_pidfds")
 def test_a_pool_without_pidfds_loses_nothing(make_pool: Callable[..., Pool]) -> None:
     pool = make_pool()
-    assert all(isinstance(one.exit, exit_watch.JoinWatch) for one in pool._crew.slots)
+    assert all(isinstance(one.exit, exit_watch.JoinWatch) for one in pool._supervisor.slots)
     batch = make_batch(
         tasks=8, timeout_seconds=0.3, acts={"sleep": ([1], 60), "os._exit": ([2, 5], 3)}
     )
@@ -54,7 +54,7 @@ def test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with Pool(1, "spawn", loader=LOADER) as pool:
-        (slot,) = pool._crew.slots
+        (slot,) = pool._supervisor.slots
         monkeypatch.setattr(os, "pidfd_open", refuse)
         with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
             exit_watch.watch_exit(slot._process)
@@ -64,7 +64,7 @@ def test_a_thread_that_joins_tells_the_end(
     make_pool: Callable[..., Pool],
 ) -> None:
     pool = make_pool(1)
-    (slot,) = pool._crew.slots
+    (slot,) = pool._supervisor.slots
     watch = exit_watch.JoinWatch(slot._process)
     poll = select.poll()
     poll.register(watch.fileno(), select.POLLIN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_wire.messages import INITIALIZER_TIMEOUT
-from headrace_worker.pool import crew, limits, slot_process
+from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.slot import slot
 from support.pool_driver import Outcomes, attend, collect, make_batch
@@ -167,12 +167,12 @@ def test_a_slot_that_is_frozen_before_it_is_ready_is_replaced(
     make_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "START_SECONDS", 0.5)
-    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", stop_at_once)
     pool = make_pool(1)
     monkeypatch.setattr(slot_process, "run_slot", slot.run_slot)
     monkeypatch.setattr(limits, "START_SECONDS", 20)
-    pool._crew.slots[0].started_seconds -= 20
+    pool._supervisor.slots[0].started_seconds -= 20
     assert attend(pool, make_batch()).indices() == [0]
     assert pool.take_restarts() == {"start": 1}
 

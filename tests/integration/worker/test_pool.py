@@ -19,7 +19,7 @@ import pytest
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
 from headrace_worker.machine.oom import OomWatch
-from headrace_worker.pool import crew, limits, slot_process
+from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool.batch import Event
 from support.polled_pool import Pool
 from support.pool_driver import (
@@ -59,7 +59,10 @@ def wait_for_lines(
 
 def warm_up(pool: Pool) -> None:
     """Let every slot be ready: after this, each pid is that of a slot in its main loop."""
-    collect(pool, until=lambda: all(slot.ready for slot in pool._crew.slots) and bool(pool.stats()))
+    collect(
+        pool,
+        until=lambda: all(slot.ready for slot in pool._supervisor.slots) and bool(pool.stats()),
+    )
 
 
 def test_every_task_has_exactly_one_outcome(pool: Pool) -> None:
@@ -559,11 +562,11 @@ def test_nothing_is_due_in_a_pool_that_has_nothing_to_do(pool: Pool) -> None:
 def test_slots_that_cannot_start_are_said_so_in_an_event_loop(
     start_method: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with (
         Pool(2, start_method, loader=LOADER) as pool,
-        pytest.raises(crew.SlotStartError, match="exit status 9"),
+        pytest.raises(supervisor.SlotStartError, match="exit status 9"),
     ):
         runner.run(attend_in_loop(pool, make_batch("noop", 1), outcomes=Outcomes()))
 
@@ -611,27 +614,27 @@ def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def open_late(pid: int) -> int:
-        time.sleep(0.1)  # in which the slot dies: nothing tells this process when it is buried
+        time.sleep(0.1)  # in which the slot dies: nothing tells this process when it is reaped
         return pidfd_open(pid)
 
     pidfd_open = os.pidfd_open
-    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with Pool(1, "forkserver", loader=LOADER) as pool:
         pool.submit(make_batch("noop", 1))
         monkeypatch.setattr(os, "pidfd_open", open_late)
-        with pytest.raises(crew.SlotStartError, match="exit status 9"):
+        with pytest.raises(supervisor.SlotStartError, match="exit status 9"):
             pool.poll(30)
 
 
 def test_slots_that_cannot_start_are_said_so(
     start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "START_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with Pool(2, start_method, loader=LOADER) as pool:
         pool.submit(make_batch("noop", 1))
-        with pytest.raises(crew.SlotStartError, match="exit status 9"):
+        with pytest.raises(supervisor.SlotStartError, match="exit status 9"):
             collect(pool)
 
 

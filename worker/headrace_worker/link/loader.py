@@ -59,7 +59,7 @@ def import_beforehand(names: Iterable[str]) -> None:
 
 
 def resolve_loader(dotted: str) -> Callable[[str], Service]:
-    """Import what ``module:function`` names: it gives the service of a name.
+    """Import what ``module:function`` names; it returns the service of a name.
 
     Raises ValueError for another form, ImportError or AttributeError where it is not there.
     """

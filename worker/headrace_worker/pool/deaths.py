@@ -13,8 +13,8 @@ from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.link.packing import unpack
 from headrace_worker.machine.oom import OomWatch
+from headrace_worker.pool.backlog import Span
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.line import Stretch
 from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 class Charged(Struct, frozen=True):
     """The one task that is charged for a death, and for how long it had run."""
 
-    stretch: Stretch
+    span: Span
     busy_seconds: float
     preparing: bool = False
     initializing: bool = False
@@ -82,12 +82,12 @@ class Deaths:
         found = slot.find_running()
         if found is not None:
             piece, index, running = found
-            if slot.verdict is not None and slot.verdict_number != running.number:
+            if slot.kill_reason is not None and slot.killed_number != running.number:
                 return None
             busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
-            stretch = Stretch(piece.held, index, index + 1)
-            return Charged(stretch, busy_seconds, running.preparing, running.initializing)
-        if not slot.pieces or slot.retired or slot.verdict not in (None, "garbled"):
+            span = Span(piece.held, index, index + 1)
+            return Charged(span, busy_seconds, running.preparing, running.initializing)
+        if not slot.pieces or slot.retired or slot.kill_reason not in (None, "garbled"):
             return None
         piece = next(iter(slot.pieces.values()))
         suspect = (piece.held.batch.key, piece.start)
@@ -95,14 +95,14 @@ class Deaths:
         self._unexplained[suspect] = deaths
         if deaths < UNEXPLAINED_DEATHS:
             return None
-        return Charged(Stretch(piece.held, piece.start, piece.start + 1), 0.0)
+        return Charged(Span(piece.held, piece.start, piece.start + 1), 0.0)
 
     def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> TaskFailure:
         """Put in words why the charged task failed."""
-        batch, index = charged.stretch.held.batch, charged.stretch.start
+        batch, index = charged.span.held.batch, charged.span.start
         reason: Reason = "crash"
         signal_name = error_type = ""
-        if slot.verdict == "timeout":
+        if slot.kill_reason == "timeout":
             reason, signal_name = "timeout", "SIGKILL"
             message = f"ran longer than its limit of {batch.timeout_seconds:g} s"
             if charged.initializing:
@@ -110,9 +110,9 @@ class Deaths:
                 message = f"the initializer {message}"
             elif charged.preparing:
                 message = f"its job was still being prepared after {charged.busy_seconds:.0f} s"
-        elif slot.verdict == "garbled":
+        elif slot.kill_reason == "garbled":
             message = "something else than its slot wrote to the slot's socket"
-        elif slot.cut_off or slot.verdict == "mute":
+        elif slot.cut_off or slot.kill_reason == "mute":
             message = (
                 "it closed file descriptors that are its slot's own: "
                 "close only those that it has opened"
@@ -139,7 +139,7 @@ class Deaths:
             traceback="",
             summary=self._describer.describe(batch, index),
             worker="",
-            cpu_seconds=slot.verdict_cpu_seconds,
+            cpu_seconds=slot.killed_cpu_seconds,
             busy_seconds=charged.busy_seconds,
         )
 

@@ -16,7 +16,7 @@ PIECE_SECONDS = 0.05
 #: How many tasks a piece has at most; a slot holds one that runs and one ahead.
 PIECE_TASKS = 1000
 
-#: How many bytes of inputs wait at most in a busy slot's line.
+#: How many bytes of inputs wait at most before a busy slot.
 AHEAD_BYTES = 16 << 10
 
 #: How many bytes of inputs an idle slot is sent at most at once, unless one task alone has more.
@@ -47,7 +47,7 @@ class Pace:
 
 
 class Load(Struct, frozen=True):
-    """What a slot holds: tasks without an outcome, their estimated seconds, inputs in its line."""
+    """What a slot holds: tasks without an outcome, their estimated seconds, inputs that wait."""
 
     tasks: int = 0
     seconds: float = 0.0
@@ -57,7 +57,7 @@ class Load(Struct, frozen=True):
 def choose_tasks(mean_seconds: float | None, load: Load, waiting_tasks: int, slots: int) -> int:
     """How many more tasks of a job to send to a slot; 0 for none now.
 
-    ``waiting_tasks`` wait for any of ``slots``: toward the end of the line pieces get smaller, so
+    ``waiting_tasks`` wait for any of ``slots``: toward the end pieces get smaller, so
     that all slots end at the same time.
     """
     if mean_seconds is None or mean_seconds > PIECE_SECONDS:

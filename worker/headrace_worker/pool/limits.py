@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from math import inf
 
 from headrace_worker.pool.dispatch import STUCK_SECONDS
-from headrace_worker.pool.slot_process import SlotProcess, Verdict
+from headrace_worker.pool.slot_process import KillReason, SlotProcess
 
 #: How long a slot may take until it is ready, in seconds.
 START_SECONDS = 60.0
@@ -42,13 +42,13 @@ def enforce_limits(
 ) -> tuple[float, list[SlotProcess]]:
     """Kill the slots that are over a limit.
 
-    Gives the moment (monotonic seconds) to look again, and the slots whose running task holds up
+    Returns the moment (monotonic seconds) to look again, and the slots whose running task holds up
     tasks behind it.
     """
     due = inf
     stuck: list[SlotProcess] = []
     for slot in slots:
-        if slot.verdict is not None:
+        if slot.kill_reason is not None:
             continue
         if slot.ended_seconds is not None:
             # A task that still runs has closed the socket: it is charged.
@@ -78,11 +78,11 @@ def enforce_limits(
 
 
 def _enforce(
-    slot: SlotProcess, verdict: Verdict, number: int, due_seconds: float, now_seconds: float
+    slot: SlotProcess, kill_reason: KillReason, number: int, due_seconds: float, now_seconds: float
 ) -> float:
     if due_seconds > now_seconds:
         return due_seconds
-    slot.condemn(verdict, number)
+    slot.kill_for(kill_reason, number)
     return inf
 
 
@@ -111,7 +111,7 @@ def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
 
 
 def _enforce_hearing(slot: SlotProcess, now_seconds: float) -> float:
-    if slot.verdict is not None or slot.find_running() is not None:
+    if slot.kill_reason is not None or slot.find_running() is not None:
         slot.idle_mark = None
         return inf
     # Only what was looked at again and again counts: a pool that was itself stopped for a while

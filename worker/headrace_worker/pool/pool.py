@@ -1,6 +1,6 @@
 """The pool of slots in the agent's process.
 
-    submit ─► Line ──_feed──► SlotProcess ═══ socket ═══► slot
+    submit ─► Backlog ──_feed──► SlotProcess ═══ socket ═══► slot
                 ▲                │ dead, or over a limit    │
                 └── what had ────┤                          │
                   not started    ▼                          ▼
@@ -13,7 +13,7 @@ attached, and everything else happens inside ``take_events`` (and briefly in the
 so a slot can die at any moment without harm to another.
 
 ``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
-exit), those that are left are killed, and all are buried.
+exit), those that are left are killed, and all are reaped.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from headrace_worker.link.messages import (
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
+from headrace_worker.pool.backlog import Backlog, Held, Span
 from headrace_worker.pool.batch import Batch, Event
-from headrace_worker.pool.crew import Crew
 from headrace_worker.pool.deaths import Deaths, Describer
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import enforce_limits
-from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
+from headrace_worker.pool.supervisor import Supervisor
 from headrace_worker.pool.tally import Tally
 from headrace_worker.pool.tenancy import Tenancy
 from headrace_worker.slot.slot import SlotSettings
@@ -80,7 +80,7 @@ class Pool:
         settings = replace(
             settings, preload=launcher.preload, forked=launcher.start_method == "fork"
         )
-        self._line = Line()
+        self._backlog = Backlog()
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
         self._events: list[Event] = []
@@ -97,7 +97,7 @@ class Pool:
         self._due_seconds = 0.0
         self._dead: list[SlotProcess] = []
         self._on_news: Callable[[], object] | None = None
-        self._crew = Crew(
+        self._supervisor = Supervisor(
             slots,
             launcher,
             settings,
@@ -105,18 +105,18 @@ class Pool:
             on_dead=self._note_dead,
         )
         try:
-            self._crew.start_missing(time.monotonic())
+            self._supervisor.start_missing(time.monotonic())
         except BaseException:
             self.close(kill=True)
             raise
 
     @property
     def slots(self) -> int:
-        return self._crew.size
+        return self._supervisor.size
 
     @property
     def busy_slots(self) -> int:
-        return sum(1 for slot in self._crew.slots if slot.pieces)
+        return sum(1 for slot in self._supervisor.slots if slot.pieces)
 
     @property
     def idle_slots(self) -> int:
@@ -135,8 +135,8 @@ class Pool:
     @property
     def queued_tasks(self) -> int:
         """How many tasks wait behind others: each slot's first one runs, or is about to."""
-        behind = sum(max(0, slot.count_tasks() - 1) for slot in self._crew.slots)
-        return self._line.tasks + behind
+        behind = sum(max(0, slot.count_tasks() - 1) for slot in self._supervisor.slots)
+        return self._backlog.tasks + behind
 
     @property
     def pending_seconds(self) -> float | None:
@@ -152,11 +152,11 @@ class Pool:
     def is_stuck(self, seconds: float) -> bool:
         """Tell whether every slot has been in one task for longer than this."""
         now = time.monotonic()
-        for slot in self._crew.slots:
+        for slot in self._supervisor.slots:
             found = slot.find_running()
             if found is None or now - found[2].since_seconds <= seconds:
                 return False
-        return len(self._crew.slots) == self.slots
+        return len(self._supervisor.slots) == self.slots
 
     def take_lines(self) -> list[TaskLine]:
         """What tasks have logged since the last call, up to the events that were taken."""
@@ -168,7 +168,7 @@ class Pool:
 
     def measure_rss_bytes(self) -> int:
         """Resident memory of all slots together; pages that they share count for each."""
-        return sum(read_rss_bytes(slot.pid) for slot in self._crew.slots)
+        return sum(read_rss_bytes(slot.pid) for slot in self._supervisor.slots)
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
@@ -178,7 +178,7 @@ class Pool:
         held = Held(batch, batch.stop - batch.start)
         self._held[batch.key] = held
         self._tenancy.note_work(batch.tenant)
-        self._line.append(Stretch(held, batch.start, batch.stop))
+        self._backlog.append(Span(held, batch.start, batch.stop))
         self._feed()
         self._tell_of_news()
 
@@ -188,12 +188,12 @@ class Pool:
         It is called from the loop, whenever slots have said something, and maybe in vain.
         """
         self._check_open()
-        self._crew.watch_with(loop)
+        self._supervisor.watch_with(loop)
         self._on_news = on_news
 
     def detach(self) -> None:
         """Have no event loop watch the slots any more."""
-        self._crew.watch_with(None)
+        self._supervisor.watch_with(None)
         self._on_news = None
 
     def take_events(self) -> list[Event]:
@@ -202,7 +202,7 @@ class Pool:
         Raises SlotStartError when slots die one after the other before they are ready.
         """
         self._check_open()
-        self._bury_dead()
+        self._reap_dead()
         # Slots go on while the caller looks at the events.
         self._due_seconds = self._keep_going()
         events, self._events = self._events, []
@@ -224,7 +224,7 @@ class Pool:
             if held.batch.job == job:
                 held.cancelled = True
                 self._forget(held)
-        self._line.put_back(self._line.take_all())
+        self._backlog.put_back(self._backlog.take_all())
         for slot in self._recall_job(job):
             found = slot.find_running()
             if found is not None and found[0].held.cancelled:
@@ -237,23 +237,23 @@ class Pool:
         for slot in self._recall_job(job):
             found = slot.find_running()
             if found is not None and (found[0].held.batch.job, found[1]) == (job, index):
-                slot.condemn("cancel", found[2].number)
-        kept: list[Stretch] = []
-        for stretch in self._line.take_all():
-            if stretch.held.batch.job == job and stretch.start <= index < stretch.stop:
-                one = Stretch(stretch.held, index, index + 1)
-                kept += stretch.without(one)
+                slot.kill_for("cancel", found[2].number)
+        kept: list[Span] = []
+        for span in self._backlog.take_all():
+            if span.held.batch.job == job and span.start <= index < span.stop:
+                one = Span(span.held, index, index + 1)
+                kept += span.without(one)
                 self._events += self._return([one])
             else:
-                kept.append(stretch)
-        self._line.put_back(kept)
+                kept.append(span)
+        self._backlog.put_back(kept)
         self._feed()
 
     def hand_back(self) -> list[ReturnedRun]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
-        self._recall([slot for slot in self._crew.slots if slot.pieces])
-        return self._return(self._line.take_all())
+        self._recall([slot for slot in self._supervisor.slots if slot.pieces])
+        return self._return(self._backlog.take_all())
 
     def close(
         self,
@@ -262,13 +262,13 @@ class Pool:
         call_off: bool = False,
         grace_seconds: float = CANCEL_GRACE_SECONDS,
     ) -> list[ReturnedRun]:
-        """End all slots, at once or when their running task is over; gives back what is left.
+        """End all slots, at once or when their running task is over; returns what is left.
 
         ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
         result that was not taken before is lost, so its task is among those given back.
         """
-        unfinished = self._line.take_all()
-        slots = self._crew.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
+        unfinished = self._backlog.take_all()
+        slots = self._supervisor.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
         for slot in slots:
             unfinished += slot.take_all()
         return self._return(unfinished)
@@ -278,7 +278,7 @@ class Pool:
         self._tell_of_news()
 
     def _note_dead(self, slot: SlotProcess) -> None:
-        self._crew.note_dead(slot)
+        self._supervisor.note_dead(slot)
         self._dead.append(slot)
         self._tell_of_news()
 
@@ -286,57 +286,56 @@ class Pool:
         if self._on_news:
             self._on_news()
 
-    def _bury_dead(self) -> None:
+    def _reap_dead(self) -> None:
         dead, self._dead = self._dead, []
         for slot in dead:
-            self._bury(slot)
+            self._reap(slot)
 
     def _check_open(self) -> None:
-        if self._crew.closed:
+        if self._supervisor.closed:
             raise ValueError("the pool is closed")
 
     def _keep_going(self) -> float:
-        """Start, kill and feed slots as is due now; gives the moment when that is due next."""
-        self._crew.start_missing(time.monotonic())
+        """Start, kill and feed slots as is due now; returns the moment when that is due next."""
+        self._supervisor.start_missing(time.monotonic())
         while True:
             # Limits after feeding: what is sent now has limits of its own.
             self._feed()
-            due, stuck = enforce_limits(self._crew.slots, time.monotonic())
+            due, stuck = enforce_limits(self._supervisor.slots, time.monotonic())
             if not stuck:
                 due = min(due, self._tenancy.due_seconds)
-                return min(due, self._crew.next_start_seconds or inf)
+                return min(due, self._supervisor.next_start_seconds or inf)
             self._recall(stuck)
 
     def _feed(self) -> None:
         self._due_seconds = 0.0  # what is fed may have a limit of its own
         now = time.monotonic()
-        hungry = [slot for slot in self._crew.slots if slot.is_hungry(now)]
+        waiting_slots = [slot for slot in self._supervisor.slots if slot.can_take_more(now)]
         # One piece a round for each, the idle ones first: none has two while another has none.
-        while hungry and self._line.head is not None:
-            hungry = [
-                slot for slot in sorted(hungry, key=SlotProcess.count_tasks) if self._feed_one(slot)
-            ]
-        for slot in self._tenancy.vacate(self._line, self._crew.slots, now):
+        while waiting_slots and self._backlog.head is not None:
+            waiting_slots.sort(key=SlotProcess.count_tasks)
+            waiting_slots = [slot for slot in waiting_slots if self._feed_one(slot)]
+        for slot in self._tenancy.vacate(self._backlog, self._supervisor.slots, now):
             slot.dismiss("tenant")
             self._recall([slot])
-        for slot in self._crew.slots:
+        for slot in self._supervisor.slots:
             slot.send_off()
-        for slot in self._crew.slots:
+        for slot in self._supervisor.slots:
             if slot.end.is_backed_up:
-                self._crew.push(slot)
+                self._supervisor.push(slot)
 
     def _feed_one(self, slot: SlotProcess) -> bool:
-        head = self._tenancy.choose(self._line, slot, self._crew.slots)
+        head = self._tenancy.choose(self._backlog, slot, self._supervisor.slots)
         if head is None:
             return False
         batch, load = head.held.batch, slot.weigh(self._mean_of)
         mean = self._mean_of(batch.job)
-        tasks = min(len(head), choose_tasks(mean, load, self._line.tasks, self.slots))
+        tasks = min(len(head), choose_tasks(mean, load, self._backlog.tasks, self.slots))
         if tasks and batch.inputs is not None:
             first = head.start - batch.start
             tasks = fit_inputs([len(one) for one in batch.inputs[first : first + tasks]], load)
         if tasks:
-            slot.send(self._line.take(tasks, head))
+            slot.send(self._backlog.take(tasks, head))
         return bool(tasks)
 
     def _read(self, slot: SlotProcess, *, to_the_end: bool = False) -> None:
@@ -347,9 +346,9 @@ class Pool:
             _log.warning("what a slot sent cannot be read: %r", error)
             found = slot.find_running()
             slot.end.ended = True
-            slot.condemn("garbled", found[2].number if found else 0)
+            slot.kill_for("garbled", found[2].number if found else 0)
         if slot.end.ended:
-            self._crew.note_ended(slot)
+            self._supervisor.note_ended(slot)
 
     def _hear(self, slot: SlotProcess, message: SlotMessage) -> None:
         match message:
@@ -399,14 +398,14 @@ class Pool:
                 self._news.hear(slot.pid, message)
             case PieceStopped():
                 # Mostly of what has been taken back already; else it had just looked started.
-                self._line.put_back(slot.take_stopped(message.piece, message.index))
+                self._backlog.put_back(slot.take_stopped(message.piece, message.index))
             case Loaded():
                 self._describer.trust(message.service)
             case Retired():
                 slot.note_retired(message.why)
             case Ready():
                 slot.cpu_seconds = read_cpu_seconds(slot.pid)
-                self._crew.note_ready(slot)
+                self._supervisor.note_ready(slot)
                 self._warn_of_missing(message.missing)
 
     def _settle(
@@ -426,29 +425,29 @@ class Pool:
         self._count_off(held, len(indices))
         return held.batch
 
-    def _bury(self, slot: SlotProcess) -> None:
+    def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
         self._news.end_slot(slot.pid)
         charged = self._deaths.find_charged(slot)
         unfinished = slot.take_all()
-        status = self._crew.bury(slot)
-        why = slot.retired or slot.verdict or "crash"
+        status = self._supervisor.reap(slot)
+        why = slot.retired or slot.kill_reason or "crash"
         if charged is not None:
-            stretch = charged.stretch
-            unfinished = [rest for one in unfinished for rest in one.without(stretch)]
-            if not stretch.held.cancelled:
+            span = charged.span
+            unfinished = [rest for one in unfinished for rest in one.without(span)]
+            if not span.held.cancelled:
                 failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
-                self.tally.add_failure(stretch.held.batch, failed.cpu_seconds)
+                self.tally.add_failure(span.held.batch, failed.cpu_seconds)
                 self._observe(failed.job, 1, failed.busy_seconds)
                 self._events.append(failed)
-                self._count_off(stretch.held, 1)
-        self._line.put_back(unfinished)
+                self._count_off(span.held, 1)
+        self._backlog.put_back(unfinished)
         self.tally.restarts[why] += 1
 
     def _recall(self, slots: Sequence[SlotProcess]) -> None:
-        """Put what the slots have not started back at the head of the line."""
+        """Put what the slots have not started back at the head of the backlog."""
         if not slots:
             return
         for slot in slots:
@@ -456,30 +455,30 @@ class Pool:
         # A slot writes that it starts a task, then looks whether it still may; here it is the other
         # way round. After this pause at least one of the two has seen the other's word.
         time.sleep(SETTLE_SECONDS)
-        self._line.put_back([stretch for slot in slots for stretch in slot.take_unstarted()])
+        self._backlog.put_back([span for slot in slots for span in slot.take_unstarted()])
 
     def _recall_job(self, job: str) -> list[SlotProcess]:
         """``_recall`` what slots have of a job and other jobs; returns these slots."""
         slots = [
             slot
-            for slot in self._crew.slots
+            for slot in self._supervisor.slots
             if any(piece.held.batch.job == job for piece in slot.pieces.values())
         ]
         self._recall(slots)
         return slots
 
-    def _return(self, stretches: Iterable[Stretch]) -> list[ReturnedRun]:
+    def _return(self, spans: Iterable[Span]) -> list[ReturnedRun]:
         returned: list[ReturnedRun] = []
-        for stretch in sorted(stretches, key=lambda one: (one.held.batch.key, one.start)):
-            if stretch.held.cancelled:
+        for span in sorted(spans, key=lambda one: (one.held.batch.key, one.start)):
+            if span.held.cancelled:
                 continue
-            batch = stretch.held.batch
-            self._count_off(stretch.held, len(stretch))
+            batch = span.held.batch
+            self._count_off(span.held, len(span))
             last = returned[-1] if returned else None
-            if last is not None and (last.lease, last.stop) == (batch.key, stretch.start):
-                returned[-1] = ReturnedRun(batch.key, batch.job, last.start, stretch.stop)
+            if last is not None and (last.lease, last.stop) == (batch.key, span.start):
+                returned[-1] = ReturnedRun(batch.key, batch.job, last.start, span.stop)
             else:
-                returned.append(ReturnedRun(batch.key, batch.job, stretch.start, stretch.stop))
+                returned.append(ReturnedRun(batch.key, batch.job, span.start, span.stop))
         return returned
 
     def _count_off(self, held: Held, tasks: int) -> None:
@@ -502,9 +501,9 @@ class Pool:
         pace = self._paces.touch(job)
         return None if pace is None else pace.mean_seconds
 
-    def _list_pending(self) -> Iterator[Stretch]:
-        yield from self._line
-        for slot in self._crew.slots:
+    def _list_pending(self) -> Iterator[Span]:
+        yield from self._backlog
+        for slot in self._supervisor.slots:
             yield from slot.list_unstarted()
 
     def _warn_of_missing(self, modules: list[str]) -> None:

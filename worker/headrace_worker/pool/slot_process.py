@@ -15,8 +15,8 @@ from headrace_worker.link.channel import PoolEnd
 from headrace_worker.link.messages import JobDescription, Retire, RunPiece
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import read_cpu_seconds
+from headrace_worker.pool.backlog import Held, Span
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
-from headrace_worker.pool.line import Held, Stretch
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
 #: How long, in seconds, the exit status of a process that is dead may take to come, before the fork
@@ -24,10 +24,10 @@ from headrace_worker.slot.slot import SlotSettings, run_slot
 STATUS_SECONDS = 5.0
 
 #: Why the pool itself kills a slot.
-Verdict = Literal["timeout", "cancel", "start", "mute", "garbled"]
+KillReason = Literal["timeout", "cancel", "start", "mute", "garbled"]
 
 
-class Piece(Stretch):
+class Piece(Span):
     """Tasks that were sent to the slot, of which [start, stop) have no outcome yet.
 
     ``shift`` turns an index into the number by which the cell knows the task.
@@ -52,12 +52,12 @@ class SlotProcess:
         self.leaving = ""
         self.retired = ""
         self.retired_seconds = 0.0
-        self.verdict: Verdict | None = None
-        self.verdict_number = 0
+        self.kill_reason: KillReason | None = None
+        self.killed_number = 0
         self.ended_seconds: float | None = None
         self.dead = False
         self.cpu_seconds = 0.0
-        self.verdict_cpu_seconds = 0.0
+        self.killed_cpu_seconds = 0.0
         self.cut_off = False
         self.grace_number = 0
         self.grace_end_seconds: float | None = None
@@ -86,8 +86,8 @@ class SlotProcess:
             self.exit = watch_exit(self._process)
         except OSError as error:
             self._process.kill()
-            status = self.bury()
-            if isinstance(error, ProcessLookupError):  # the fork server has buried it already
+            status = self.reap()
+            if isinstance(error, ProcessLookupError):  # the fork server has reaped it already
                 raise OSError(f"a slot died while it started (exit status {status})") from None
             raise
 
@@ -97,9 +97,9 @@ class SlotProcess:
         assert self.exit, "it has been started"
         return self.exit.fileno()
 
-    def send(self, stretch: Stretch) -> None:
+    def send(self, span: Span) -> None:
         """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
-        batch = stretch.held.batch
+        batch = span.held.batch
         if batch.tenant and not self.tenant:
             self.tenant, self.tenant_seconds = batch.tenant, time.monotonic()
         about = (batch.service, batch.operation, batch.parameters, batch.data)
@@ -108,13 +108,13 @@ class SlotProcess:
             self._jobs.keep(batch.job, about)
         inputs = None
         if batch.inputs is not None:
-            inputs = batch.inputs[stretch.start - batch.start : stretch.stop - batch.start]
+            inputs = batch.inputs[span.start - batch.start : span.stop - batch.start]
         self._piece += 1
         self.pieces[self._piece] = Piece(
-            stretch.held,
-            stretch.start,
-            stretch.stop,
-            self._number + 1 - stretch.start,
+            span.held,
+            span.start,
+            span.stop,
+            self._number + 1 - span.start,
             sum(map(len, inputs)) if inputs else 0,
         )
         message = RunPiece(
@@ -123,16 +123,16 @@ class SlotProcess:
             self._number + 1,
             batch.job,
             batch.attempt,
-            stretch.start,
-            stretch.stop,
+            span.start,
+            span.stop,
             inputs,
             None if known else about,
         )
-        self._number += len(stretch)
+        self._number += len(span)
         self.end.post(message)
 
     def settle(self, number: int, start: int, stop: int) -> Held | None:
-        """Note the outcomes of the tasks [start, stop) of a piece; gives whose they are.
+        """Note the outcomes of the tasks [start, stop) of a piece; returns whose they are.
 
         None where they are no longer this slot's to tell: they were taken back in the meantime.
         """
@@ -144,24 +144,24 @@ class SlotProcess:
             del self.pieces[number]
         return piece.held
 
-    def take_stopped(self, number: int, index: int) -> list[Stretch]:
+    def take_stopped(self, number: int, index: int) -> list[Span]:
         """Take what the slot did not start of a piece, from ``index`` on."""
         piece = self.pieces.get(number)
         if piece is None or not piece.start <= index < piece.stop:
             return []
-        taken = Stretch(piece.held, index, piece.stop)
+        taken = Span(piece.held, index, piece.stop)
         piece.stop = index
         if not len(piece):
             del self.pieces[number]
         return [taken]
 
-    def is_hungry(self, now_seconds: float) -> bool:
+    def can_take_more(self, now_seconds: float) -> bool:
         """Whether the slot may be sent anything: it is well, reads, and is not in a long task."""
         if (
             not self.ready
             or self.retired
             or self.leaving
-            or self.verdict
+            or self.kill_reason
             or self.ended_seconds is not None
         ):
             return False
@@ -218,49 +218,49 @@ class SlotProcess:
         """Note that the slot has said why it exits."""
         self.retired, self.retired_seconds = why, time.monotonic()
 
-    def list_unstarted(self) -> Iterator[Stretch]:
+    def list_unstarted(self) -> Iterator[Span]:
         """List what the slot had not started a moment ago."""
         started = self.cell.started
         for piece in self.pieces.values():
             first = max(piece.start, started - piece.shift + 1)
             if first < piece.stop:
-                yield Stretch(piece.held, first, piece.stop)
+                yield Span(piece.held, first, piece.stop)
 
     def revoke(self) -> None:
         """Forbid the slot to start what it was sent so far."""
         self._generation = self.cell.revoke()
 
-    def take_unstarted(self) -> list[Stretch]:
+    def take_unstarted(self) -> list[Span]:
         """Take what was revoked and has not started; what has stays with the slot."""
         started = self.cell.started
-        taken: list[Stretch] = []
+        taken: list[Span] = []
         for number, piece in list(self.pieces.items()):
             first = max(piece.start, started - piece.shift + 1)
             if first < piece.stop:
-                taken.append(Stretch(piece.held, first, piece.stop))
+                taken.append(Span(piece.held, first, piece.stop))
                 piece.stop = first
                 if not len(piece):
                     del self.pieces[number]
         return taken
 
-    def take_all(self) -> list[Stretch]:
+    def take_all(self) -> list[Span]:
         """Take everything without an outcome; for a slot that is dead."""
-        taken = [Stretch(piece.held, piece.start, piece.stop) for piece in self.pieces.values()]
+        taken = [Span(piece.held, piece.start, piece.stop) for piece in self.pieces.values()]
         self.pieces.clear()
         return taken
 
-    def condemn(self, verdict: Verdict, number: int = 0) -> None:
+    def kill_for(self, kill_reason: KillReason, number: int = 0) -> None:
         """Kill the slot, once, and note why: its end comes as an event like any other's."""
-        if self.verdict is None:
-            self.verdict, self.verdict_number = verdict, number
+        if self.kill_reason is None:
+            self.kill_reason, self.killed_number = kill_reason, number
             # What it used since it last reported; afterwards nobody can tell.
-            self.verdict_cpu_seconds = max(0.0, read_cpu_seconds(self.pid) - self.cpu_seconds)
+            self.killed_cpu_seconds = max(0.0, read_cpu_seconds(self.pid) - self.cpu_seconds)
             self.kill()
 
     def call_off(self, number: int, grace_end_seconds: float) -> None:
         """End the task of this number: it has until then if it asks, else the slot is killed."""
         if not self.cell.ask_to_end(number):
-            self.condemn("cancel", number)
+            self.kill_for("cancel", number)
         elif self.grace_number != number:
             self.grace_number, self.grace_end_seconds = number, grace_end_seconds
 
@@ -268,8 +268,8 @@ class SlotProcess:
         assert self.exit, "it has been started"
         self.exit.kill()
 
-    def bury(self) -> int | None:
-        """Free what a dead slot leaves; gives its exit status, negative for a signal.
+    def reap(self) -> int | None:
+        """Free what a dead slot leaves; returns its exit status, negative for a signal.
 
         None where it is not known, because the fork server that would know has gone, and the kernel
         does not tell this process.

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import inf
 
-from headrace_worker.pool.line import Line, Stretch
+from headrace_worker.link.runners import KeptJobs
+from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.slot_process import SlotProcess
 
 #: Nobody: tasks that leave nothing behind, and slots that have run no others.
@@ -40,7 +41,7 @@ class Tenancy:
     def __init__(self) -> None:
         self._waiting_since: dict[str, float] = {}
         self._idle_since: dict[SlotProcess, float] = {}
-        self._setup_seconds: dict[str, float] = {}
+        self._setup_seconds: KeptJobs[float] = KeptJobs(KEPT_TENANTS)
         self._used = False
         #: When to look again, in monotonic seconds.
         self.due_seconds = inf
@@ -51,30 +52,29 @@ class Tenancy:
 
     def note_setup(self, tenant: str, seconds: float) -> None:
         """Note how long it took until a slot had done the first task of its tenant."""
-        self._setup_seconds.pop(tenant, None)
-        self._setup_seconds[tenant] = seconds
-        while len(self._setup_seconds) > KEPT_TENANTS:
-            del self._setup_seconds[next(iter(self._setup_seconds))]
+        self._setup_seconds.keep(tenant, seconds)
 
-    def choose(self, line: Line, slot: SlotProcess, slots: Sequence[SlotProcess]) -> Stretch | None:
-        """The first tasks in line that a slot may be sent; None where there are none."""
+    def choose(
+        self, backlog: Backlog, slot: SlotProcess, slots: Sequence[SlotProcess]
+    ) -> Span | None:
+        """Choose the first tasks that a slot may be sent; None where there are none."""
         if not self._used:
-            return line.head
+            return backlog.head
         if slot.tenant != NOBODY:
-            return next((one for one in line if one.held.batch.tenant == slot.tenant), None)
+            return next((one for one in backlog if one.held.batch.tenant == slot.tenant), None)
         # A vacant slot is for those who have none, and of these for who has waited longest.
         served = {one.tenant for one in slots if one is not slot and _works(one)}
-        unserved = [one for one in line if one.held.batch.tenant not in served]
-        return min(unserved, key=self._read_waiting_since, default=line.head)
+        unserved = [one for one in backlog if one.held.batch.tenant not in served]
+        return min(unserved, key=self._read_waiting_since, default=backlog.head)
 
     def vacate(
-        self, line: Line, slots: Sequence[SlotProcess], now_seconds: float
+        self, backlog: Backlog, slots: Sequence[SlotProcess], now_seconds: float
     ) -> list[SlotProcess]:
         """Choose slots that are to exit once their running task is over."""
         self.due_seconds = inf
         if not self._used:
             return []
-        waiting = dict.fromkeys(stretch.held.batch.tenant for stretch in line)
+        waiting = dict.fromkeys(span.held.batch.tenant for span in backlog)
         working = [slot for slot in slots if _works(slot)]
         # What is not here is about to come: crews replace what ends.
         vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
@@ -102,8 +102,8 @@ class Tenancy:
                     self._look_again(since + SPARE_SECONDS, now_seconds)
         return chosen
 
-    def _read_waiting_since(self, stretch: Stretch) -> float:
-        return self._waiting_since.get(stretch.held.batch.tenant, inf)
+    def _read_waiting_since(self, span: Span) -> float:
+        return self._waiting_since.get(span.held.batch.tenant, inf)
 
     def _note_idle(
         self, working: Iterable[SlotProcess], waiting: dict[str, None], now_seconds: float
@@ -126,7 +126,7 @@ class Tenancy:
         return min(slots, key=lambda slot: (-counts[slot.tenant], slot.started_seconds))
 
     def _find_hold_seconds(self, slots: Iterable[SlotProcess]) -> float:
-        setups = [self._setup_seconds.get(slot.tenant, 0.0) for slot in slots]
+        setups = [self._setup_seconds.touch(slot.tenant) or 0.0 for slot in slots]
         return max(HOLD_SECONDS, HOLD_SHARE * max(setups, default=0.0))
 
     def _look_again(self, due_seconds: float, now_seconds: float) -> None:
@@ -136,4 +136,4 @@ class Tenancy:
 
 def _works(slot: SlotProcess) -> bool:
     """Whether a slot runs tasks, or will when it has started."""
-    return not (slot.retired or slot.leaving or slot.verdict or slot.ended_seconds is not None)
+    return not (slot.retired or slot.leaving or slot.kill_reason or slot.ended_seconds is not None)

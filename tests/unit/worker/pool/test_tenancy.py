@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from headrace_worker.pool.backlog import Backlog, Held, Span
 from headrace_worker.pool.batch import Batch
-from headrace_worker.pool.line import Held, Line, Stretch
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import HOLD_SECONDS, HOLD_SHARE, SPARE_SECONDS, Tenancy
 
@@ -16,14 +16,14 @@ class FakeSlot:
         self.pieces = [1] if busy else []
         self.started_seconds = 0.0
         self.retired = self.leaving = ""
-        self.verdict = self.ended_seconds = None
+        self.kill_reason = self.ended_seconds = None
 
 
 class Rig:
     def __init__(self, *slots: FakeSlot) -> None:
         self.tenancy = Tenancy()
         self.fakes = list(slots)
-        self.line = Line()
+        self.backlog = Backlog()
 
     @property
     def slots(self) -> list[SlotProcess]:
@@ -33,14 +33,14 @@ class Rig:
         for tenant in tenants:
             batch = Batch(1, f"job-{tenant}", "calls", "map", b"", 0, 10, tenant=tenant)
             self.tenancy.note_work(tenant)
-            self.line.append(Stretch(Held(batch, 10), 0, 10))
+            self.backlog.append(Span(Held(batch, 10), 0, 10))
 
     def choose(self, slot: FakeSlot) -> Any:
-        stretch = self.tenancy.choose(self.line, cast("SlotProcess", slot), self.slots)
-        return stretch and stretch.held.batch.tenant
+        span = self.tenancy.choose(self.backlog, cast("SlotProcess", slot), self.slots)
+        return span and span.held.batch.tenant
 
     def vacate(self, now_seconds: float) -> list[Any]:
-        return list(self.tenancy.vacate(self.line, self.slots, now_seconds))
+        return list(self.tenancy.vacate(self.backlog, self.slots, now_seconds))
 
 
 def test_without_tenants_everything_goes_to_every_slot_in_order() -> None:

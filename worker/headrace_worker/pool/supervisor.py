@@ -28,7 +28,7 @@ class SlotStartError(HeadraceError):
     code = "slot_start"
 
 
-class Crew:
+class Supervisor:
     """Starts, replaces and ends slots. Not thread safe.
 
     ``on_readable`` is called with a slot that has sent something or closed its end, ``on_dead``
@@ -108,12 +108,12 @@ class Crew:
         slot.dead = True
         self._unwatch(slot.exit_fd)
 
-    def bury(self, slot: SlotProcess) -> int | None:
-        """Free what a dead slot leaves; gives its exit status as ``SlotProcess.bury`` does."""
+    def reap(self, slot: SlotProcess) -> int | None:
+        """Free what a dead slot leaves; returns its exit status as ``SlotProcess.reap`` does."""
         self.note_ended(slot)
         self.slots.remove(slot)
-        status = slot.bury()
-        if not slot.ready and slot.verdict in (None, "start"):
+        status = slot.reap()
+        if not slot.ready and slot.kill_reason in (None, "start"):
             self._note_failure(f"a slot died while it started (exit status {status})")
         return status
 
@@ -123,7 +123,7 @@ class Crew:
         """End all slots, at once or when their running task is over, and free everything.
 
         ``call_off``: tell running tasks to end; the slots of those that never ask are killed.
-        Gives the slots that there were, with what they still held.
+        Returns the slots that there were, with what they still held.
         """
         if self.closed:
             return []
@@ -144,7 +144,7 @@ class Crew:
             living.difference_update(fd for fd, _ in ended.poll(rest * 1000))
         for slot in self.slots:
             slot.kill()
-            slot.bury()
+            slot.reap()
         self._launcher.close()
         slots, self.slots = self.slots, []
         return slots

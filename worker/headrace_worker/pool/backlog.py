@@ -1,0 +1,82 @@
+"""The tasks that wait in the pool: runs of indices, in the order in which they are to start."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from headrace_worker.pool.batch import Batch
+
+
+class Held(Struct, eq=False):
+    """A batch that the pool holds, and how many of its tasks have no outcome yet."""
+
+    batch: Batch
+    remaining: int
+    cancelled: bool = False
+
+
+class Span(Struct):
+    """The tasks [start, stop) of a batch."""
+
+    held: Held
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def without(self, other: Span) -> list[Span]:
+        """What is left of this span when ``other`` is taken out of it."""
+        if other.held is not self.held:
+            return [self]
+        before = Span(self.held, self.start, min(self.stop, other.start))
+        after = Span(self.held, max(self.start, other.stop), self.stop)
+        return [rest for rest in (before, after) if rest.start < rest.stop]
+
+
+class Backlog:
+    """Spans that wait, first come first served. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._spans: deque[Span] = deque()
+        self.tasks = 0
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self._spans)
+
+    @property
+    def head(self) -> Span | None:
+        return self._spans[0] if self._spans else None
+
+    def append(self, span: Span) -> None:
+        self._spans.append(span)
+        self.tasks += len(span)
+
+    def put_back(self, spans: Iterable[Span]) -> None:
+        """Put spans at the head, in their order; those of cancelled batches are dropped."""
+        kept = [span for span in spans if len(span) and not span.held.cancelled]
+        self._spans.extendleft(reversed(kept))
+        self.tasks += sum(map(len, kept))
+
+    def take(self, tasks: int, span: Span | None = None) -> Span:
+        """Take the first ``tasks`` of a waiting span, the head if none is given."""
+        head = span or self._spans[0]
+        stop = min(head.stop, head.start + tasks)
+        taken = Span(head.held, head.start, stop)
+        head.start = stop
+        if not len(head):
+            if head is self._spans[0]:
+                self._spans.popleft()
+            else:
+                self._spans = deque(one for one in self._spans if one is not head)
+        self.tasks -= len(taken)
+        return taken
+
+    def take_all(self) -> list[Span]:
+        taken = list(self._spans)
+        self._spans.clear()
+        self.tasks = 0
+        return taken
