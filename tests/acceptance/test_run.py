@@ -49,7 +49,7 @@ def test_primes_print_the_result_alone(
     assert (done.code, done.out) == (0, expected)
     assert len(done.err.splitlines()) == 1, "one summary line for people"
     assert "0 failed" in done.err
-    assert "speed-up" in done.err
+    assert "s CPU in slots" in done.err
 
 
 def test_numbers_to_test_come_from_standard_input(shell: Shell) -> None:
@@ -90,6 +90,16 @@ def test_blurred_pictures_equal_pillows(shell: Shell, tmp_path: Path) -> None:
         want = np.asarray(Image.open(path).filter(ImageFilter.GaussianBlur(3)), dtype=int)
         got = np.asarray(Image.open(tmp_path / "out" / path.name), dtype=int)
         assert np.abs(want - got).mean() < 1.5
+
+
+def test_one_picture_goes_into_one_file_of_the_format_that_its_name_says(
+    shell: Shell, tmp_path: Path
+) -> None:
+    make_pictures(tmp_path / "in")
+    done = shell.run("run", "images", "blur", "in/0.png", "out.JPG")
+    assert done.code == 0, done.err
+    assert Image.open(tmp_path / "out.JPG").format == "JPEG"
+    assert done.err.rstrip().endswith("to out.JPG")
 
 
 def test_shared_paths_give_the_same_pictures(shell: Shell, tmp_path: Path) -> None:

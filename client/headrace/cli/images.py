@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import PathKind
+from headrace.cli.kinds import FormatKind, PathKind
 from headrace.cli.options import Decorator, JobOptions, combine, job_options, option
 from headrace.cli.session import carry_out
-from headrace_services.images.formats import FORMATS
+from headrace_services.images.formats import ALIASES, FORMATS
 from headrace_services.images.options import DEFAULT_MAX_MEGAPIXELS, DEFAULT_RADIUS
 
 #: What each operation does, and the options that only it has.
@@ -53,8 +53,8 @@ picture_options = combine(
         option(
             "--format",
             "file_format",
-            type=click.Choice(list(FORMATS)),
-            help="Format of the output. [default: the input's]",
+            type=FormatKind(FORMATS, ALIASES),
+            help="Format of the output. [default: that of OUTPUT's name, or the input's]",
         ),
         option("--quality", type=click.IntRange(1, 100), help="For JPEG and WebP."),
         option(
@@ -80,8 +80,9 @@ def make_images_group(*, embedded: bool) -> click.Group:
     def images() -> None:
         """Filter and convert batches of pictures.
 
-        INPUT is a file or a folder of JPEG, PNG, WebP, TIFF or GIF pictures. OUTPUT_DIR is made
-        when it does not exist; each picture appears in it whole or not at all.
+        INPUT is a file or a folder of JPEG, PNG, WebP, TIFF or GIF pictures. OUTPUT is a folder,
+        which is made when it does not exist; for one picture it may be a file, such as out.jpg.
+        Each picture appears whole or not at all.
         """
 
     for operation, (text, own_options) in OPERATIONS.items():
@@ -92,12 +93,12 @@ def make_images_group(*, embedded: bool) -> click.Group:
 
 def _make_callback(operation: str) -> Callable[..., None]:
     @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=_path())
-    @click.argument("output_dir", metavar="OUTPUT_DIR", type=_path())
-    def callback(inputs: tuple[Path, ...], output_dir: Path, **rest: Any) -> None:
+    @click.argument("output", metavar="OUTPUT", type=_path())
+    def callback(inputs: tuple[Path, ...], output: Path, **rest: Any) -> None:
         from headrace_services.images import plan  # noqa: PLC0415 - quick start
 
         options = JobOptions.take(rest)
-        carry_out("images", plan(operation, inputs, output_dir, **rest), options, output_dir)
+        carry_out("images", plan(operation, inputs, output, **rest), options, output)
 
     return callback
 

@@ -10,7 +10,7 @@ import click
 from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
-from headrace.cli.printing import say, say_json, tell
+from headrace.cli.printing import refuse_on_terminal, say, say_json, tell
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
@@ -108,6 +108,7 @@ def results(
     as_json: bool,
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
+    refuse_on_terminal(file_format, output)
     found = connect(coordinator, key_file, wait).job(job_id)
     with Progress() as progress, stop_by_signals():
         code = deliver(

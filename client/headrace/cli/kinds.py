@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -159,8 +160,20 @@ class NameKind(BoundedKind):
         return cast("str", self.check(value, value, param, ctx))
 
 
+class FormatKind(click.Choice[str]):
+    """One of these words, in any case; ``aliases`` are others that people use for them."""
+
+    def __init__(self, words: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
+        super().__init__(list(words), case_sensitive=False)
+        self._aliases = aliases or {}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        word = str(value).lower().removeprefix(".")
+        return super().convert(self._aliases.get(word, word), param, ctx)
+
+
 class NumberKind(click.ParamType[Any]):
-    """A whole number: ``1000``, ``1_000``, ``1e9``, ``10**9``, ``2^64``."""
+    """A whole number: ``1000``, ``1_000``, ``1e9``, ``10**9``, ``2^64``, ``1e15+1e6``."""
 
     name = "NUMBER"
 

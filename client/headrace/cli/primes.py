@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import NUMBER
+from headrace.cli.kinds import NUMBER, FormatKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace.cli.standard import open_standard_input
@@ -31,7 +31,7 @@ class NumbersCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for argument in args:
-            if re.fullmatch(r"-\d[\w.*^]*", argument):
+            if re.fullmatch(r"-\d[\w.*^+-]*", argument):
                 raise click.UsageError(f"{argument} is negative: numbers begin at 0", ctx)
         return super().parse_args(ctx, args)
 
@@ -44,8 +44,8 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     def primes() -> None:
         """Find, count and test primes, to 2^64 and beyond.
 
-        START and STOP are whole numbers such as 1000, 1_000, 1e9, 10**9 or 2^64; STOP is not part
-        of the range.
+        START and STOP are whole numbers such as 1000, 1_000, 1e9, 10**9, 2^64 or 1e15+1e6; STOP
+        is not part of the range.
         """
 
     @primes.command(cls=NumbersCommand)
@@ -55,7 +55,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     @option(
         "--format",
         "file_format",
-        type=click.Choice(["text", "npy", "json"]),
+        type=FormatKind(["text", "npy", "json"], {"txt": "text"}),
         default="text",
         show_default=True,
         help="One number a line, a NumPy file, or a JSON array.",

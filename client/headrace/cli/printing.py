@@ -7,8 +7,11 @@ from typing import Protocol
 
 import click
 
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.printing import clean_line, write_json
+
+#: Formats of results that are no text.
+BINARY_FORMATS = frozenset({"npy"})
 
 
 class Bar(Protocol):
@@ -59,6 +62,15 @@ def say_text(text: str) -> None:
 def explain_unwritten(error: OSError) -> OutputError:
     """What to raise where standard output failed so."""
     return OutputError(f"standard output cannot be written: {error.strerror or error}")
+
+
+def refuse_on_terminal(file_format: str | None, output: object) -> None:
+    """Raise UsageError where a terminal would be given what it cannot show."""
+    if file_format in BINARY_FORMATS and output is None and sys.stdout.isatty():
+        raise UsageError(
+            f"--format {file_format} is for programs, and standard output is a terminal: "
+            "name a file with -o, or pipe it"
+        )
 
 
 def tell(line: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.options import JobOptions
-from headrace.cli.printing import say, say_json, say_text, tell
+from headrace.cli.printing import refuse_on_terminal, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
@@ -78,6 +78,8 @@ def carry_out(
 
     An embedded worker looks for a user's modules in ``import_path``.
     """
+    if not options.detach:
+        refuse_on_terminal(file_format, output)
     with (
         stop_by_signals(),
         _open_cluster(options, import_path) as cluster,

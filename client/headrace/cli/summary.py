@@ -12,6 +12,9 @@ from headrace_wire.words import count
 #: Failed tasks that are named; the others are counted.
 FAILURES_SHOWN = 20
 
+#: Seconds of CPU time in slots from which on the speed-up is told.
+LEAST_CPU_SECONDS = 1.0
+
 
 def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
     """Say on standard error which tasks failed, what cut a job short, and how to go on.
@@ -51,16 +54,16 @@ def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
     """The one line after each job.
 
     The speed-up is CPU time in slots over wall time: how many cores' worth of work was done at
-    a time.
+    a time. It is told of a second's work or more: what is less is over before it can show.
     """
-    speed_up = status.cpu_seconds / wall_seconds if wall_seconds > 0 else 0.0
     parts = [
         count(status.tasks, "task"),
         f"{status.failed:,} failed",
         f"{wall_seconds:.2f} s wall",
         f"{status.cpu_seconds:.2f} s CPU in slots",
-        f"speed-up {speed_up:.2f}",
     ]
+    if status.cpu_seconds >= LEAST_CPU_SECONDS and wall_seconds > 0:
+        parts.append(f"speed-up {status.cpu_seconds / wall_seconds:.2f}")
     if status.cancelled:
         parts.insert(
             2, f"{status.cancelled:,} {'cancelled' if status.state == CANCELLED else 'undone'}"

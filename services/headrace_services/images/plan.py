@@ -24,6 +24,7 @@ from headrace_services.images.options import (
     parse_size,
 )
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
+from headrace_services.images.place import choose_format, names_one_picture
 from headrace_services.service import Plan
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
@@ -74,7 +75,7 @@ class PictureInputs(Struct, frozen=True):
 def plan(
     operation: str,
     inputs: Sequence[Path],
-    output_dir: Path,
+    output: Path,
     *,
     recursive: bool = False,
     shared: bool = False,
@@ -88,7 +89,8 @@ def plan(
 
     ``inputs`` are files, taken whatever their names, and folders, of which the pictures are taken
     by suffix: their own, or with ``recursive`` all below, whose sub-folders are kept under
-    ``output_dir``. Hidden files and folders are left out. ``radius`` in pixels is for blur,
+    ``output``, a folder; for one file ``output`` may be a file, whose suffix is the format's.
+    Hidden files and folders are left out. ``radius`` in pixels is for blur,
     ``size`` (``N`` or ``WxH`` pixels) for thumbnail, ``file_format`` a word of ``FORMATS``,
     ``quality`` 1 to 100. With ``shared`` only paths travel. Raises UsageError, in one line, for
     anything that can be known to go wrong before it starts.
@@ -97,24 +99,26 @@ def plan(
         raise UsageError(f"radius is for blur only, not for {operation}")
     if size is not None and operation != "thumbnail":
         raise UsageError(f"size is for thumbnail only, not for {operation}")
-    if operation == "convert" and file_format is None and quality is None:
+    single = names_one_picture(inputs, output)
+    if operation == "convert" and not single and file_format is None and quality is None:
         raise UsageError("convert needs a format (jpeg, png, webp, tiff or gif) or a quality")
     try:
         options = Options(
             operation,
             DEFAULT_RADIUS if radius is None else radius,
             DEFAULT_SIZE if size is None else parse_size(size),
-            None if file_format is None else parse_format(file_format),
+            _choose_format(output if single else None, file_format),
             quality,
             max_megapixels,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+    output_dir = output.parent if single else output
     for path in (*inputs, output_dir):
         if is_lost(path):
             raise UsageError(f"{_show(path)} cannot be found: {NO_PRESENT_FOLDER}")
     pictures = [
-        Picture(path, _output_name(path, relative, options.file_format))
+        Picture(path, output.name if single else _output_name(path, relative, options.file_format))
         for path, relative in _select(inputs, output_dir, recursive=recursive)
     ]
     _refuse_collisions(pictures)
@@ -126,8 +130,14 @@ def plan(
         **options.to_parameters(),
         "output_dir": str(output_dir.absolute()),
         "shared": shared,
+        "single": single,
     }
     return Plan(operation, parameters, len(pictures), PictureInputs(pictures, shared))
+
+
+def _choose_format(file: Path | None, word: str | None) -> str | None:
+    wanted = None if word is None else parse_format(word)
+    return wanted if file is None else choose_format(file, wanted)
 
 
 def _select(

@@ -119,33 +119,45 @@ class ImagesService:
     ) -> Gathered:
         """Write pictures as they come under ``target.path``, or where the plan said.
 
+        One that the plan wanted in a file goes to ``target.path`` itself, unless that is a folder.
+
         Raises OutputError where no picture can be written there (a full disk, no permission); a
         single one that cannot is told in ``problems``. Shared pictures are counted: they are
         where the plan said.
         """
         shared = _is_shared(parameters)
         folder = _output_dir(parameters) if shared or target.path is None else target.path
+        file = None
+        if _is_single(parameters) and folder is target.path and not folder.is_dir():
+            folder, file = folder.parent, folder.name
         _make_folder(folder, shared=shared)
         pictures = bytes_written = 0
         problems: list[str] = []
         for _, encoded in values:
             value = PictureValue.decode(encoded)
+            name = file or value.output
             try:
                 if value.data is not None:
-                    write_whole(place_output(folder, value.output), value.data)
+                    write_whole(place_output(folder, name), value.data)
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
-                line = f"{printable(str(folder / value.output))} was not written: {reason}"
+                line = f"{printable(str(folder / name))} was not written: {reason}"
                 if isinstance(error, OSError) and error.errno in _HOPELESS:
                     raise OutputError(line) from error
                 problems.append(line)
                 continue
             pictures += 1
             bytes_written += value.bytes_out
+        place = folder / file if file else folder
         counted = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
         return Gathered(
-            result={"pictures": pictures, "bytes": bytes_written, "output_dir": str(folder)},
-            written=f"{counted} ({_show_bytes(bytes_written)}) to {printable(str(folder))}",
+            result={
+                "pictures": pictures,
+                "bytes": bytes_written,
+                "output_dir": str(folder),
+                **({"path": str(place)} if file else {}),
+            },
+            written=f"{counted} ({_show_bytes(bytes_written)}) to {printable(str(place))}",
             problems=tuple(problems),
         )
 
@@ -162,6 +174,10 @@ def _output_dir(parameters: Parameters) -> Path:
 
 def _is_shared(parameters: Parameters) -> bool:
     return parameters.get("shared") is True
+
+
+def _is_single(parameters: Parameters) -> bool:
+    return parameters.get("single") is True
 
 
 def _make_folder(folder: Path, *, shared: bool) -> None:

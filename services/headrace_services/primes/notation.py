@@ -1,4 +1,4 @@
-"""How people write whole numbers: ``1000``, ``1_000``, ``1.5e3``, ``10**3``, ``2^64-59``."""
+"""How people write whole numbers: ``1000``, ``1_000``, ``1.5e3``, ``10**3``, ``1e15+1e6``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_EXPONENT_DIGITS = 9
 #: Characters of a number that a message shows.
 _SHOWN_CHARACTERS = 40
 
-_NUMBER = re.compile(
+#: A term of a sum.
+_TERM = re.compile(
     r"(?P<sign>[+-]?)"
     r"(?P<whole>[0-9]+(?:_[0-9]+)*)"
     r"(?:\.(?P<fraction>[0-9]*))?"
     r"(?:[eE](?P<exponent>[+-]?[0-9]+)|(?:\*\*|\^)(?P<power>[0-9]+))?"
-    r"(?P<tail>[+-][0-9]+)?"
 )
 
 
@@ -31,29 +31,18 @@ def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
     """Whole number that the text stands for; one far above 2^max_bits is never computed.
 
     Takes digits with or without ``_`` between them, ``1e9`` and ``1.5e9`` where they are whole,
-    powers as ``10**9`` or ``2^64``, and any of the last three with a number added or taken off.
+    powers as ``10**9`` or ``2^64``, and any of the last three with such numbers added or taken off.
 
     Raises ValueError with one line that quotes the text.
     """
-    match = _NUMBER.fullmatch(text.strip())
-    if (
-        match is None
-        or (match["tail"] and not (match["exponent"] or match["power"]))
-        or (match["power"] and match["fraction"] is not None)
-    ):
+    terms = _split(text.strip())
+    if not terms:
         raise ValueError(
             f"{_quote(text)} is not a whole number: write it like 1000000, 1_000_000, 1e6, 10**6 "
             "or 2^20"
         )
     try:
-        if match["power"]:
-            value = _raise(match["whole"], match["power"], max_bits)
-        else:
-            value = _shift(match["whole"], match["fraction"], match["exponent"], max_bits)
-        value = -value if match["sign"] == "-" else value
-        if match["tail"]:
-            tail = _shift(match["tail"][1:], None, None, max_bits)
-            value += -tail if match["tail"][0] == "-" else tail
+        value = sum(_compute(term, max_bits) for term in terms)
     except OverflowError:
         value = 2 ** (max_bits + 2)
     except ArithmeticError:
@@ -61,6 +50,34 @@ def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
     if value.bit_length() > max_bits + 1:
         raise ValueError(f"{_quote(text)} is too large: numbers here go up to 2^{max_bits}")
     return value
+
+
+def _split(text: str) -> list[re.Match[str]]:
+    """The terms of a sum; none where the text is not one."""
+    terms: list[re.Match[str]] = []
+    place = 0
+    while place < len(text):
+        term = _TERM.match(text, place)
+        # Digits with other digits taken off are rather a range, or a date.
+        plain = terms and not (terms[0]["exponent"] or terms[0]["power"])
+        if (
+            term is None
+            or (term["power"] and term["fraction"] is not None)
+            or (terms and (plain or not term["sign"]))
+        ):
+            return []
+        terms.append(term)
+        place = term.end()
+    return terms
+
+
+def _compute(term: re.Match[str], max_bits: int) -> int:
+    """Value of a term; raises as ``_raise`` and ``_shift`` do."""
+    if term["power"]:
+        value = _raise(term["whole"], term["power"], max_bits)
+    else:
+        value = _shift(term["whole"], term["fraction"], term["exponent"], max_bits)
+    return -value if term["sign"] == "-" else value
 
 
 def _raise(base_text: str, power_text: str, max_bits: int) -> int:

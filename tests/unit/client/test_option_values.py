@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 
@@ -20,6 +22,7 @@ from headrace.cli.kinds import (
 from headrace.cli.map import make_map_command
 from headrace.cli.serving import coordinator, worker
 from headrace.submission import SubmitOptions
+from support.said import say
 
 #: What makes no sense for any number, duration or size.
 NONSENSE = ["", " ", "-1", "-1s", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 20 + "d", "0x10",
@@ -143,3 +146,28 @@ def test_an_empty_address_is_refused_and_an_empty_variable_counts_as_none(
     monkeypatch.setenv(f"HEADRACE_{option[2:].upper()}", "")
     given = command.make_context("headrace", []).params[option[2:]]
     assert given.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("word", ["jpg", "JPEG", "Jpg", ".jpg"])
+def test_formats_are_taken_as_people_name_them(word: str, tmp_path: Path) -> None:
+    blur = make_images_group(embedded=True).commands["blur"]
+    context = blur.make_context("blur", ["--format", word, "in", str(tmp_path)])
+    assert context.params["file_format"] == "jpeg"
+
+
+def test_an_unknown_format_is_refused_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = say(capsys, "run", "images", "blur", "--format", "bmp", "in", "out")
+    assert said.code == 2
+    assert "'bmp' is not one of 'jpeg', 'png', 'webp', 'tiff', 'gif'" in said.err
+
+
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_an_array_file_is_not_written_to_a_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    said = say(capsys, command, "primes", "find", "0", "10", "--format", "NPY")
+    assert (said.code, said.out) == (2, "")
+    assert "name a file with -o, or pipe it" in said.err

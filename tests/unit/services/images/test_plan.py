@@ -220,3 +220,42 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
     add(tmp_path / "in", "a.jpg")
     plan("blur", [tmp_path / "in"], tmp_path / "out" / "deep")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "file_format"),
+    [("out.jpg", None, "jpeg"), ("OUT.TIF", None, "tiff"), ("out.png", "PNG", "png")],
+)
+def test_one_picture_goes_into_a_file_whose_name_says_the_format(
+    tmp_path: Path, name: str, wanted: str | None, file_format: str
+) -> None:
+    add(tmp_path, "a.png")
+    planned = plan("convert", [tmp_path / "a.png"], tmp_path / name, file_format=wanted)
+    assert outputs_of(planned) == [name]
+    assert planned.parameters["format"] == file_format
+    assert planned.parameters["output_dir"] == str(tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_picture_is_a_folder(tmp_path: Path) -> None:
+    add(tmp_path, "a.png", "out.jpg/b.png")
+    planned = plan("blur", [tmp_path / "a.png"], tmp_path / "out.jpg")
+    assert outputs_of(planned) == ["a.png"]
+    assert planned.parameters["output_dir"] == str(tmp_path / "out.jpg")
+
+
+def test_several_pictures_do_not_go_into_a_file(tmp_path: Path) -> None:
+    add(tmp_path / "in", "a.png")
+    files = [tmp_path / "in", tmp_path / "in/a.png"]
+    said = "out.jpg is not a folder but the name of one picture"
+    refuse(said, *files, into=tmp_path / "out.jpg")
+    refuse(said, files[0], into=tmp_path / "out.jpg")
+    assert not (tmp_path / "out.jpg").exists()
+
+
+def test_a_file_is_not_written_over_itself_nor_in_a_format_that_it_does_not_name(
+    tmp_path: Path,
+) -> None:
+    add(tmp_path, "a.png")
+    refuse("would be overwritten", tmp_path / "a.png", into=tmp_path / "a.png")
+    said = "out.jpg is the name of a JPEG picture, and the format asked for is PNG"
+    refuse(said, tmp_path / "a.png", into=tmp_path / "out.jpg", file_format="png")

@@ -12,6 +12,7 @@ import pytest
 
 from headrace_services.images import IMAGES, plan
 from headrace_services.images import service as service_module
+from headrace_services.images.formats import sniff_format
 from headrace_services.images.payload import PictureInput, PictureValue
 from headrace_services.service import Gathered, Service, Target
 from headrace_wire.errors import OutputError, TaskFailedError
@@ -244,3 +245,26 @@ def test_a_job_that_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"operation|output folder|radius"):
             IMAGES.prepare(operation, parameters)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_picture_is_written_into_its_file(album: Path, tmp_path: Path, shared: bool) -> None:
+    output = tmp_path / "new" / "out.webp"
+    planned = plan("blur", [album / "b.png"], output, shared=shared)
+    values, failures = run(planned)
+    gathered = gather(planned, iter(values), output)
+    assert not failures
+    assert files_below(tmp_path / "new") == ["out.webp"]
+    assert sniff_format(output.read_bytes()) == "webp"
+    assert gathered.written.startswith("1 picture ")
+
+
+def test_one_picture_is_fetched_into_another_file_or_folder(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "b.png"], tmp_path / "out.png")
+    values, _ = run(planned)
+    (tmp_path / "folder").mkdir()
+    for place in (None, tmp_path / "other.png", tmp_path / "folder"):
+        gather(planned, iter(values), place)
+    assert (tmp_path / "out.png").is_file()
+    assert files_below(tmp_path / "folder") == ["out.png"]
+    assert (tmp_path / "other.png").is_file()
