@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shlex
 import signal
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image, ImageFilter
 
-from support.commands import HEADRACE, Shell
+from support.commands import HEADRACE, Shell, wait_until
 
 
 def make_pictures(folder: Path, count: int = 3) -> None:
@@ -98,7 +99,8 @@ def test_one_picture_goes_into_one_file_of_the_format_that_its_name_says(
     make_pictures(tmp_path / "in")
     done = shell.run("run", "images", "blur", "in/0.png", "out.JPG")
     assert done.code == 0, done.err
-    assert Image.open(tmp_path / "out.JPG").format == "JPEG"
+    with Image.open(tmp_path / "out.JPG") as picture:
+        assert picture.format == "JPEG"
     assert done.err.rstrip().endswith("to out.JPG")
 
 
@@ -172,6 +174,21 @@ def test_ctrl_c_ends_everything_that_was_started(shell: Shell) -> None:
     gone, alive = psutil.wait_procs(family, timeout=15)
     assert not alive, alive
     assert len(gone) >= 4
+
+
+def test_ctrl_c_says_how_many_pictures_are_written(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.effect_noise((1500, 1500), 40).save(tmp_path / "in" / "0.png")
+    for number in range(1, 100):
+        (tmp_path / "in" / f"{number}.png").hardlink_to(tmp_path / "in" / "0.png")
+    process = shell.start("run", "images", "blur", "in", "out", "--slots", "1")
+    wait_until(lambda: list(tmp_path.glob("out/*.png")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    (said,) = re.findall(r"headrace: interrupted; (\d+) of 100 pictures written", err)
+    # One may be in its place already and not be counted yet.
+    assert len(list(tmp_path.glob("out/*.png"))) - int(said) in (0, 1)
 
 
 def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:

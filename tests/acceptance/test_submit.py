@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import threading
@@ -46,6 +47,8 @@ def drain(job: Job) -> dict[int, bytes]:
 def test_submit_prints_the_result_alone(site: Site) -> None:
     done = site.shell.run("submit", "primes", "count", "0", "1e8")
     assert (done.code, done.out) == (0, "5761455\n")
+    begun, _ = done.err.splitlines()
+    assert re.fullmatch(r"headrace: job [0-9a-f]{12} is submitted", begun)
     assert "s CPU in slots" in done.err
 
 
@@ -72,6 +75,7 @@ def test_pictures_are_fetched_into_another_folder(site: Site, tmp_path: Path) ->
     from PIL import Image  # noqa: PLC0415 - for this test alone
 
     (tmp_path / "in").mkdir()
+    (tmp_path / "file").touch()
     Image.new("RGB", (64, 48), "teal").save(tmp_path / "in" / "teal.png")
     words = ("submit", "images", "thumbnail", tmp_path / "in", tmp_path / "out", "--size", "16")
     job = site.shell.run(*words, "--detach").out.strip()
@@ -79,6 +83,9 @@ def test_pictures_are_fetched_into_another_folder(site: Site, tmp_path: Path) ->
     with Image.open(tmp_path / "elsewhere" / "teal.png") as picture:
         assert picture.size == (16, 12)
     assert list((tmp_path / "out").glob("*")) == []
+    refused = site.shell.run("results", job, "-o", tmp_path / "file" / "below")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'file'} is not a folder" in refused.err
 
 
 def test_jobs_lists_what_was_submitted(site: Site) -> None:
@@ -113,6 +120,31 @@ def test_a_result_that_cannot_be_written_is_kept_and_the_command_says_so(site: S
     job = done.err.split("`headrace results ")[1].split("`")[0]
     fetched = site.shell.run("results", job)
     assert (fetched.code, fetched.out.split()) == (0, ["2", "3", "5", "7", "11", "13", "17", "19"])
+
+
+def test_where_results_cannot_be_written_they_are_not_waited_for(site: Site) -> None:
+    job = site.shell.run("submit", "primes", "count", "0", "1e13", "--detach").out.strip()
+    for place, why in (("nonesuch/out", "there is no folder"), (".", "it is a folder")):
+        refused = site.shell.run("results", job, "-o", place)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert why in refused.err
+    assert site.shell.run("delete", job).code == 0
+
+
+def test_pictures_that_could_not_be_written_are_kept_and_can_be_fetched(
+    site: Site, tmp_path: Path
+) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this test alone
+
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "in" / "teal.png")
+    (tmp_path / "out" / "teal.png").mkdir(parents=True)
+    done = site.shell.run("submit", "images", "blur", tmp_path / "in", tmp_path / "out")
+    assert done.code == 1
+    assert "not written: " in done.err
+    (job,) = re.findall(r"headrace: the results of job (\w+) are kept", done.err)
+    assert site.shell.run("results", job, "-o", tmp_path / "elsewhere").code == 0
+    assert (tmp_path / "elsewhere" / "teal.png").is_file()
 
 
 def test_waiting_has_a_limit_and_the_job_goes_on(site: Site) -> None:

@@ -18,6 +18,9 @@ BAR = re.compile(
     r"[a-z ]+ [━╸╺]+ +[\d,]+/[\d,]+ +\d+:\d\d:\d\d elapsed(, about \d+:\d\d:\d\d left)?"
 )
 
+#: What ``submit`` says when it begins to wait.
+SUBMITTED = r"headrace: job [0-9a-f]{12} is submitted"
+
 FUNCTIONS = """
 import time
 
@@ -125,7 +128,7 @@ def test_a_bar_ends_before_it_is_told_of_a_signal(folder: Path, site: Site) -> N
         terminal.wait_for("1/2")
         find_command(terminal).send_signal(signal.SIGTERM)
         screen = terminal.finish()
-    check(screen, r"headrace: job \w+ goes on\. .*", f"{END} 143", bars=2)
+    check(screen, SUBMITTED, r"headrace: job \w+ goes on\. .*", f"{END} 143", bars=2)
     (job,) = re.findall(r"headrace: job (\w+) goes on", "\n".join(screen))
     site.shell.run("cancel", job)  # else the worker would wait for it
 
@@ -153,9 +156,10 @@ def test_what_a_job_waits_for_is_below_the_bar_and_gone_with_it(folder: Path, si
         settings=site.shell.settings,
     ) as terminal:  # fmt: skip
         screen = terminal.wait_for("waiting: ")
-        assert BAR.fullmatch(screen[0])
-        assert screen[1].startswith("waiting: no worker")
-        check(terminal.finish(), r"headrace: job \w+ is not done after 3 s and .*", f"{END} 124")
+        assert BAR.fullmatch(screen[1])
+        assert screen[2].startswith("waiting: no worker")
+        over = r"headrace: job \w+ is not done after 3 s and .*"
+        check(terminal.finish(), SUBMITTED, over, f"{END} 124")
 
 
 def test_a_coordinator_that_goes_away_is_told_above_the_bar(folder: Path, site: Site) -> None:
@@ -171,6 +175,7 @@ def test_a_coordinator_that_goes_away_is_told_above_the_bar(folder: Path, site: 
         site.restart_coordinator()
         check(
             terminal.finish(),
+            SUBMITTED,
             r"headrace: .*; waiting for it to come back",
             r"calls apply: 2 tasks, 0 failed, .*",
             f"{END} 0",

@@ -10,6 +10,7 @@ import click
 from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
 from headrace.cli.printing import refuse_on_terminal, say, say_json, tell
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
@@ -23,8 +24,11 @@ from headrace.cli.show import (
 )
 from headrace.cli.stopping import stop_by_signals
 from headrace.cli.summary import FAILURES_SHOWN, describe_failure
+from headrace.job import Job
 from headrace_services.service import Target
 from headrace_wire.address import Address
+from headrace_wire.bounds import quote
+from headrace_wire.errors import UsageError
 from headrace_wire.messages import CANCELLED, JobStatus
 
 #: Running tasks whose progress is shown as JSON.
@@ -110,6 +114,8 @@ def results(
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
     refuse_on_terminal(file_format, output)
     found = connect(coordinator, key_file, wait).job(job_id)
+    if output is not None:
+        _refuse_unwritable(found, output)
     with Progress() as progress, stop_by_signals():
         code = deliver(
             found,
@@ -151,6 +157,16 @@ def delete(job_ids: tuple[str, ...], coordinator: Address, key_file: Path) -> No
     for job_id in job_ids:
         cluster.job(job_id).delete()
         tell(f"headrace: job {job_id} is deleted")
+
+
+def _refuse_unwritable(found: Job, output: Path) -> None:
+    """Raise UsageError where the results could not be written, before they are waited for."""
+    into_folder = found.status.service == "images" and not (
+        found.parameters.get("single") and not output.is_dir()
+    )
+    explain = explain_unwritable_folder if into_folder else explain_unwritable_file
+    if why := explain(output):
+        raise UsageError(f"{quote(str(output))} cannot be written: {why}")
 
 
 def _describe(status: JobStatus) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 import click
 from msgspec import Meta
 
+from headrace.cli.outputs import explain_unwritable_file
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
     LeaseTime,
@@ -78,15 +79,8 @@ class OutputFileKind(PathKind):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        place = Path(os.path.realpath(path))
-        if not place.parent.is_dir():
-            self.fail(
-                f"{quote(value)} cannot be written: there is no folder {place.parent}", param, ctx
-            )
-        # What exists and is no regular file is written to in place, all else beside it first.
-        written = place if place.exists() and not place.is_file() else place.parent
-        if not os.access(written, os.W_OK):
-            self.fail(f"{quote(value)} cannot be written: permission denied", param, ctx)
+        if why := explain_unwritable_file(path):
+            self.fail(f"{quote(value)} cannot be written: {why}", param, ctx)
         return path
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -38,6 +38,7 @@ from headrace_wire.errors import (
 from headrace_wire.key import load_key
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
 from headrace_wire.timeouts import Limit
+from headrace_wire.words import count
 
 
 def connect(address: Address, key_file: Path, wait: float | None = None) -> Cluster:
@@ -89,6 +90,9 @@ def carry_out(
         if plan.cut is not None and options.coordinator is None:
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
+        if options.coordinator is not None and not options.detach:
+            progress.close()
+            tell(f"headrace: job {job.id} is submitted")
         if options.detach:
             _say_submitted(job, as_json=options.as_json)
             return
@@ -122,31 +126,30 @@ def deliver(
     ``started`` is the monotonic time from which wall time counts, None for the job's own.
     ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
     """
-    received = Received()
+    received, taken = Received(), _Taken()
     try:
-        gathered = _gather(job, target, progress, wait_seconds, received, embedded=embedded)
+        gathered = _gather(job, target, progress, wait_seconds, received, taken, embedded=embedded)
         progress.close()
         _print_result(job, gathered, as_json=as_json)
     except KeyboardInterrupt as error:
         progress.close()
-        _say_how_to_return(job, embedded=embedded)
+        _say_how_to_return(job, embedded=embedded, written=_describe_written(job, taken))
         return find_exit_code(error)
     except OutputError:
         progress.close()
         if not embedded:
-            tell(
-                f"headrace: the results of job {job.id} are kept: "
-                f"`headrace results {job.id}` fetches them"
-            )
+            _say_kept(job)
         if job.status.finished_at is not None:
             explain_failures(
                 job, describe_missing(job.status, received, all_read=False), embedded=embedded
             )
         raise
-    if drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
-        _acknowledge(job)
     for problem in gathered.problems:
         tell(f"not written: {problem}")
+    if gathered.problems and not embedded:
+        _say_kept(job)
+    elif drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
+        _acknowledge(job)
     explain_failures(job, describe_missing(job.status, received), embedded=embedded)
     wall_seconds = job.status.wall_seconds or 0.0
     if started is not None:
@@ -196,12 +199,24 @@ def _submit(
         click.get_current_context().exit(find_exit_code(error))
 
 
+class _Taken:
+    """Counts the values that have been dealt with: the next one was asked for."""
+
+    count = 0
+
+    def watch(self, values: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for pair in values:
+            yield pair
+            self.count += 1
+
+
 def _gather(
     job: Job,
     target: Target,
     progress: Progress,
     wait_seconds: float | None,
     received: Received,
+    taken: _Taken,
     *,
     embedded: bool,
 ) -> Gathered:
@@ -220,7 +235,7 @@ def _gather(
         received=received,
     )
     try:
-        return job.gather(values, target)
+        return job.gather(taken.watch(values), target)
     except WaitTimedOutError:
         progress.close()
         raise WaitTimedOutError(
@@ -253,11 +268,25 @@ def _say_submitted(job: Job, *, as_json: bool) -> None:
         raise
 
 
-def _say_how_to_return(job: Job, *, embedded: bool) -> None:
+def _say_kept(job: Job) -> None:
+    tell(
+        f"headrace: the results of job {job.id} are kept: `headrace results {job.id}` fetches them"
+    )
+
+
+def _describe_written(job: Job, taken: _Taken) -> str:
+    """What an interrupted command has written: pictures one by one, all else as a whole."""
+    if job.status.service != "images":
+        return ""
+    return f"{taken.count:,} of {count(job.status.tasks, 'picture')} written"
+
+
+def _say_how_to_return(job: Job, *, embedded: bool, written: str = "") -> None:
     if embedded:
-        tell("headrace: interrupted; nothing of this job is left")
+        tell(f"headrace: interrupted; {written or 'nothing of this job is left'}")
     else:
+        done = f", {written}" if written else ""
         tell(
-            f"headrace: job {job.id} goes on. `headrace results {job.id}` waits for it again, "
-            f"`headrace cancel {job.id}` stops it",
+            f"headrace: job {job.id} goes on{done}. "
+            f"`headrace results {job.id}` waits for it again, `headrace cancel {job.id}` stops it",
         )

@@ -1,0 +1,53 @@
+"""Where results are to be written, tried before there is work for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def explain_unwritable_file(path: Path) -> str:
+    """Why a file cannot be written there, "" if it can."""
+    place = Path(os.path.realpath(path))
+    if why := _try_name(place):
+        return why
+    if place.is_dir():
+        return "it is a folder"
+    if not place.parent.is_dir():
+        return f"there is no folder {place.parent}"
+    if place.exists() and not place.is_file():  # such as /dev/null or a pipe, written to in place
+        return "" if os.access(place, os.W_OK) else "permission denied"
+    return _try_folder(place.parent)
+
+
+def explain_unwritable_folder(path: Path) -> str:
+    """Why files cannot be written below there, "" if they can. The folder may have to be made."""
+    nearest = path.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    return _try_folder(nearest) if nearest.is_dir() else f"{nearest} is not a folder"
+
+
+def _try_name(place: Path) -> str:
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:  # such as a name that is too long
+        return _explain(error)
+    return ""
+
+
+def _try_folder(folder: Path) -> str:
+    """Results are written beside their place first: so is this, which has no name or loses it."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return _explain(error)
+
+
+def _explain(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
