@@ -124,4 +124,4 @@ def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:
     """The limit that was asked for, or most of what the disk would have free without the store."""
     if settings.spool_limit_bytes is not None:
         return settings.spool_limit_bytes
-    return int((store.measure_free() + store.measure_bytes()) * SPOOL_SHARE)
+    return int((store.space.measure_free() + store.space.measure_bytes()) * SPOOL_SHARE)

@@ -33,11 +33,11 @@ class QueueCollector:
     def collect(self) -> Iterator[Metric]:
         families: list[Metric] = self._ledger.observe(self._look)
         yield from families
-        store = self._ledger.store
+        space = self._ledger.store.space
         good = 0 if self._ledger.problem else 1
-        yield _gauge("headrace_store_bytes", "Bytes of the store on disk.", store.measure_bytes())
+        yield _gauge("headrace_store_bytes", "Bytes of the store on disk.", space.measure_bytes())
         yield _gauge(
-            "headrace_store_free_bytes", "Bytes free on the store's disk.", store.measure_free()
+            "headrace_store_free_bytes", "Bytes free on the store's disk.", space.measure_free()
         )
         yield _gauge("headrace_store_ok", "1 if the store takes new work, 0 if not.", good)
         yield _gauges("headrace_build_info", "The version that runs.", "version", {VERSION: 1})

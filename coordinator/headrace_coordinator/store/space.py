@@ -50,6 +50,10 @@ class Space:
         taken = INTAKE.floors * self._disk.floor_bytes + self._measure_unfolded()
         return max(0, self._disk.measure_free() - taken)
 
+    def measure_free(self) -> int:
+        """Return the bytes that are free on the disk."""
+        return self._disk.measure_free()
+
     def measure_bytes(self) -> int:
         """Return the bytes of the database, of its write-ahead log, and of the payload file."""
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))

@@ -228,26 +228,14 @@ class Store:
 
     def find_shortage(self, need: Need) -> str:
         """Say that the disk has too little room for something, "" where it has enough."""
-        shortage = self._space.find_shortage(need)
+        shortage = self.space.find_shortage(need)
         self.lacks_room = self.lacks_room or bool(shortage)
         return shortage
-
-    def measure_room(self) -> int:
-        """Return the bytes for which there is room on the disk, beyond what is left free."""
-        return self._space.measure_room()
-
-    def measure_bytes(self) -> int:
-        """Return the bytes that the store takes on disk."""
-        return self._space.measure_bytes()
-
-    def measure_free(self) -> int:
-        """Return the bytes that are free on the store's disk."""
-        return self._disk.measure_free()
 
     def compact(self) -> None:
         """Give the disk back what deleted jobs took. Raises StoreError."""
         try:
-            self._space.compact()
+            self.space.compact()
         except (sqlite3.Error, OSError) as error:
             raise self._explain(error) from None
 
@@ -348,7 +336,7 @@ class Store:
             stack.callback(self._payloads.close)
             self._prepare(version)
             self._rows = EventWriter(self._writer, self._payloads)
-            self._space = Space(self._path, self._disk, self._writer, self._payloads)
+            self.space = Space(self._path, self._disk, self._writer, self._payloads)
             self.reader = StoreReader(self._path, self._payloads)
             if self._durability == "power":  # the folder's own entry, and the file's in it
                 sync(self._path.parent.parent)

@@ -348,10 +348,10 @@ def test_the_disk_gets_back_what_deleted_jobs_took(
         rig.put("a", start, bytes(12 << 10))
         rig.put("a", start + 1, bytes(24 << 10))
     rig.ledger.compact()
-    assert rig.store.measure_bytes() > 8 << 20
+    assert rig.store.space.measure_bytes() > 8 << 20
     rig.ledger.commit_now(lambda queue, _: queue.intake.delete("a"))
     rig.ledger.compact()
-    assert rig.store.measure_bytes() < 1 << 20
+    assert rig.store.space.measure_bytes() < 1 << 20
     assert rig.list_stored() == rig.list_jobs() == ["kept"]
 
 
