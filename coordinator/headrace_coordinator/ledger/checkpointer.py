@@ -1,11 +1,10 @@
 """The checkpointer: one thread that looks after the store beside the commits.
 
-It folds the log into the database's file, and takes out what large jobs leave when they are
-deleted. SQLite would fold it in a commit, every so often, which then waits for the disk: for the
-file, and for whatever else of the same disk is not written yet, large payloads among it. When
-nothing has been committed for a while it gives free memory back to the system, which takes a
-moment, too. Started and stopped by the coordinator, after the ledger and before the store is
-closed.
+It folds the log into the database's file, and removes what large jobs leave when deleted.
+SQLite itself would fold the log during a commit, which then waits for the disk: for the file, and
+for whatever else has not been written yet, large payloads among it. When nothing has been committed
+for a while it returns free memory to the system, which takes a moment, too. The coordinator starts
+it after the ledger, and stops it before the store is closed.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from headrace_wire.heap import give_blocks_back
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks whether there is something to fold.
+#: Seconds between two looks for something to fold.
 LOOK_SECONDS = 1.0
 
-#: Looks without a commit in between after which free memory goes back to the system.
+#: Looks without a commit after which free memory is returned to the system.
 QUIET_LOOKS = 2
 
-#: Seconds between pieces of a job's rows that are taken out: others may commit meanwhile.
+#: Seconds between two removals of some of a job's rows, in which others may commit.
 PAUSE_SECONDS = 0.005
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 import time
 
-#: The ticker looks each second. When nobody has looked for longer than this, in seconds, the
-#: process was stopped and could hear nobody.
+#: The ticker reads the clock each second. If nobody has read it for so many seconds, the process
+#: was stopped and could hear nobody.
 STANDSTILL_SECONDS = 2.0
 
-#: What such a time counts for, in seconds: not nothing, so that time passes where looks are rare.
+#: How many seconds such a time counts: more than none, so that time passes if looks are rare.
 STANDSTILL_COUNTS_SECONDS = 0.25
 
 
 class Clock:
     """Counts seconds from a beginning; never jumps, never goes back. Thread safe.
 
-    So a worker that could not be heard, as the coordinator stood still, is not taken for one that
-    was silent.
+    So a worker that could not be heard, as the coordinator was stopped, does not count as silent.
     """
 
     def __init__(self, beginning: float) -> None:

@@ -4,11 +4,11 @@
                         transaction, tells the listeners, and resumes the calls
 
 Calls come from the event loop's thread. All that are ready at the same time share a commit, and
-while it is under way the next ones arrive. Other threads look: the lock is held until the commit
-is done, so that nobody sees what is not yet safe. When the commit fails, all calls of the group
-are told so and the queue is made anew from the store, exactly as at a restart: memory is never
-ahead of the disk. Until the store can be written again, nothing more is taken in; what there is can
-be looked at and fetched. Where it is only room that the store lacks, what makes room is taken in.
+while it is under way the next ones arrive. Other threads only look: the lock is held until the
+commit is done, so that nobody sees what is not yet safe. When a commit fails, all its calls fail
+and the queue is made anew from the store, exactly as at a restart: memory is never ahead of the
+disk. Until the store can be written again nothing more is accepted, and what there is can be looked
+at and fetched. If the store only lacks room, what makes room is accepted.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from headrace_wire.messages import Span
 
 log = logging.getLogger(__name__)
 
-#: What callers are told of a fault in the coordinator itself.
+#: What callers are told about a fault in the coordinator itself.
 FAILED_LINE = "the coordinator failed; its log says why"
 
 #: The coordinator's own time is stored at least this often, in seconds, while there are jobs.
 CLOCK_SECONDS = 60.0
 
-#: Seconds for which it is a problem that outcomes were refused; workers come again every second.
+#: Seconds for which refused outcomes are shown as a problem; workers repeat them every second.
 REFUSED_SECONDS = 5.0
 
 Result = TypeVar("Result")
@@ -51,12 +51,12 @@ Result = TypeVar("Result")
 #: A change to the queue, or a look at it.
 Transition = Callable[[Queue, Now], Result]
 
-#: Told about events after their commit, under the ledger's lock: it must be quick.
+#: Called with events after their commit, under the ledger's lock: it must be quick.
 Listener = Callable[[Sequence[Event]], None]
 
 
 class _Call(Struct, eq=False):
-    """A transition on its way through the ledger, and who waits for its commit."""
+    """A transition on its way through the ledger, and the caller that waits for its commit."""
 
     transition: Transition[Any]
     need: Need
@@ -65,7 +65,7 @@ class _Call(Struct, eq=False):
     error: HeadraceError | None = None
 
     def finish(self) -> None:
-        """Resume who waits, unless the client has gone meanwhile."""
+        """Resume the caller, unless its client has gone meanwhile."""
         if self.waiter is None or self.waiter.done():
             return
         if self.error:
@@ -75,7 +75,7 @@ class _Call(Struct, eq=False):
 
 
 class Ledger:
-    """The queue and its store, as one. Changes are for one thread, looks for any.
+    """The queue and its store, as one. One thread may change them, all may look.
 
     ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
     store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
@@ -103,7 +103,7 @@ class Ledger:
 
     @property
     def may_lease(self) -> bool:
-        """Whether outcomes could be taken in now; if it is room that lacks, small ones can."""
+        """Whether outcomes could be accepted now, be it only small ones for lack of room."""
         return not self._failure or self.store.lacks_room
 
     def now(self) -> Now:
@@ -135,7 +135,7 @@ class Ledger:
         return answer
 
     def observe(self, transition: Transition[Result]) -> Result:
-        """Run a transition of which nothing has to be safe, such as a lease or a look.
+        """Run a transition that need not be committed at once, such as a lease or a look.
 
         Its events reach the listeners at once and the store with the next commit.
         """
@@ -152,7 +152,7 @@ class Ledger:
         return answer
 
     def mend(self) -> None:
-        """See how the store does: whether it can be written again, and has room."""
+        """Find out whether the store can be written, if it could not, and has room."""
         with self._lock:
             before = self.problem
             try:
@@ -168,10 +168,10 @@ class Ledger:
                 self._queue.spool.note_disk(self.store.space.measure_room(), self.problem)
                 self._tell(self._queue.state.drain_events())
             if before and not self.problem:
-                self._tell([WorkAppeared(), RoomAppeared()])  # for those that were kept waiting
+                self._tell([WorkAppeared(), RoomAppeared()])  # for calls that were kept waiting
 
     def compact(self) -> None:
-        """Let the store, if it can be written, give back to the disk what it needs no more."""
+        """Let the store give space that it no longer needs back to the disk."""
         with self._lock:
             try:
                 self.store.compact()
@@ -179,7 +179,7 @@ class Ledger:
                 log.debug("%s", error)  # a commit fails for the same reason, and says so
 
     def sweep(self) -> bool:
-        """Take out some of what deleted jobs have left. Raises StoreError. False: that was all."""
+        """Remove some of what deleted jobs have left. Returns whether there is more."""
         if not self.store.has_doomed_rows:
             return False
         with self._lock:
@@ -255,7 +255,7 @@ class Ledger:
         self._tell(untold)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:
-        """Why a change is not even tried; "" if it is. It comes with others of so many bytes."""
+        """Say why a change is not even tried that with others takes so many bytes, or ""."""
         if self._failure and (need.floors or not self.store.lacks_room):
             return self._failure
         if not need.floors:
@@ -266,7 +266,7 @@ class Ledger:
         return shortage
 
     def _deliver_again(self, events: Sequence[Event]) -> None:
-        """Note once more what clients have: they say so only once."""
+        """Note once more which values clients have, as they say so only once."""
         jobs = self._queue.state.jobs if self._queue else {}
         for event in events:
             if isinstance(event, RunsDelivered) and self._queue and event.job in jobs:

@@ -1,9 +1,9 @@
-"""The ticker: lets the queue see the time when something is due, or after a second.
+"""The ticker: tells the queue the time when something is due, and at least every second.
 
-    due ─► look after the store ─► commit a tick ─► arm for the next deadline
+    due ─► look after the store ─► commit a tick ─► set the timer to the next deadline
 
-What comes to be due earlier brings the moment forward: see MomentSet. Started by the coordinator in
-its event loop, and stopped before the store is closed.
+What becomes due earlier brings the next tick forward: see MomentSet. The coordinator starts it in
+its event loop, and stops it before the store is closed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CARE_SECONDS = 0.25
 SHORTEST_TICK_SECONDS = 0.005
 LONGEST_TICK_SECONDS = 1.0
 
-#: Seconds until the next look where a timer rang before its moment by the coordinator's clock.
+#: Seconds until the next look if a timer ends before its moment by the coordinator's clock.
 SHORTEST_TIMER_SECONDS = 0.001
 
 
@@ -54,30 +54,30 @@ class Ticker:
             self._timer.cancel()
 
     def note(self, events: Sequence[Event]) -> None:
-        """Listen to the ledger's events: what they bring about may come to be due early."""
+        """Bring the next tick forward if one of the ledger's events says so."""
         for event in events:
             if isinstance(event, MomentSet):
                 self.bring_forward(event.moment)
 
     def bring_forward(self, moment: float) -> None:
-        """Tick at this moment, if it is earlier than that of the next tick."""
+        """Tick at this moment, if the next tick would be later."""
         if moment < self._moment:
             self._moment = moment
-            self._arm()
+            self._set_timer()
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         if self._loop is None:
             return
         if self._timer:
             self._timer.cancel()
         left = max(self._moment, self._earliest) - self._ledger.now().monotonic
-        self._timer = self._loop.call_later(max(left, SHORTEST_TIMER_SECONDS), self._ring)
+        self._timer = self._loop.call_later(max(left, SHORTEST_TIMER_SECONDS), self._tick)
 
-    def _ring(self) -> None:
+    def _tick(self) -> None:
         if max(self._moment, self._earliest) > self._ledger.now().monotonic:
-            self._arm()  # the coordinator's own clock stood still meanwhile
+            self._set_timer()  # the coordinator's own clock stood still meanwhile
             return
-        self._moment = math.inf  # what is due next is said below, or by an event of this tick
+        self._moment = math.inf  # it is set below, or by an event of this tick
         deadline = math.inf
         try:
             if time.monotonic() >= self._next_care:
@@ -93,4 +93,4 @@ class Ticker:
         now = self._ledger.now().monotonic
         self._earliest = now + SHORTEST_TICK_SECONDS
         self._moment = min(self._moment, deadline, now + LONGEST_TICK_SECONDS)
-        self._arm()
+        self._set_timer()

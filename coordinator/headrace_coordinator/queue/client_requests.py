@@ -32,7 +32,7 @@ class Intake:
         self._spool = spool
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
-        """Take a job in; the same id again is the same job.
+        """Accept a job; the same id again is the same job.
 
         Raises UsageError, ServiceMissingError when workers are there but none could do it, and
         SpoolFullError.
@@ -106,7 +106,7 @@ class Intake:
             raise UnknownJobError(f"job {job_id} keeps no data for others")
 
     def seal(self, job_id: str, tasks: int, now: Now) -> JobStatus:
-        """Say that a job is whole. Raises JobStateError when it has another number of tasks."""
+        """Note that a job is whole. Raises JobStateError if it has another number of tasks."""
         job = self._state.find(job_id)
         if job.tasks != tasks:
             raise JobStateError(f"job {job_id} has {count(job.tasks, 'task')}, not {tasks}")
@@ -147,7 +147,7 @@ class Intake:
         return self.status(job_id, now)
 
     def deliver(self, job_id: str, spans: Iterable[Span], now: Now) -> None:
-        """Note that the client of an owned job lives and has the values of these runs."""
+        """Note that the client of an owned job lives and has the values of these spans."""
         job = self._state.find(job_id)
         job.heard = now.monotonic
         starts: list[int] = []
@@ -180,7 +180,7 @@ class Intake:
             self._state.emit(events.JobDeleted(job_id))
 
     def acknowledge(self, job_id: str) -> None:
-        """Drop the results of a final job: they are safe elsewhere. Raises JobStateError."""
+        """Drop the results of a final job, as they are safe elsewhere. Raises JobStateError."""
         job = self._state.find(job_id)
         if not job.is_final:
             raise JobStateError(f"job {job_id} is {job.state}: its results are not complete")
@@ -194,7 +194,7 @@ class Intake:
             self._state.emit(events.ResultsDropped(job_id, tuple(job.dropped)))
 
     def _require_place(self, spec: JobSpec) -> None:
-        """Raise UsageError where there are more jobs than the coordinator keeps in memory."""
+        """Raise UsageError if there are as many jobs as the coordinator keeps in memory."""
         if len(self._state.jobs) >= MAX_JOBS:
             raise UsageError(
                 f"the coordinator keeps {MAX_JOBS} jobs and no more: delete some that have ended"

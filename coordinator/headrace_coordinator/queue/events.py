@@ -1,4 +1,4 @@
-"""What the queue tells the world. The queue emits; store, metrics and waiting calls listen."""
+"""What has happened in the queue: for the store, metrics, the log and calls that wait."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InputsPut(QueueEvent, frozen=True):
 
 
 class InputsDropped(QueueEvent, frozen=True):
-    """The inputs put as the chunk at ``start`` are needed no more. To be stored, some time."""
+    """The inputs put as the chunk at ``start`` are no longer needed. To be stored, some time."""
 
     job: str
     start: int
@@ -49,7 +49,7 @@ class RunDone(QueueEvent, frozen=True):
 
 
 class RunLost(QueueEvent, frozen=True):
-    """The values of the run that begins at ``start`` are damaged: kept no more. To be stored."""
+    """The values of the span at ``start`` are damaged, and no longer kept. To be stored."""
 
     job: str
     start: int
@@ -73,7 +73,7 @@ class TaskRevived(QueueEvent, frozen=True):
 class AttemptsCounted(QueueEvent, frozen=True):
     """Tasks [start, stop) wait again after this many attempts. To be stored.
 
-    ``lost``: the last attempt ended with their worker.
+    ``lost`` if the last attempt ended because the worker was lost.
     """
 
     job: str
@@ -90,16 +90,16 @@ class JobChanged(QueueEvent, frozen=True):
 
 
 class ResultsDropped(QueueEvent, frozen=True):
-    """A job's results are safe elsewhere: those of the tasks ``dropped``. To be stored."""
+    """The results of the tasks ``dropped`` are safe elsewhere. To be stored."""
 
     job: str
     dropped: tuple[tuple[int, int], ...]
 
 
 class RunsDelivered(QueueEvent, frozen=True):
-    """The client has the values of the runs that begin at ``starts``. To be stored, some time.
+    """The client has the values of the spans that begin at ``starts``. To be stored, some time.
 
-    ``dropped`` are all tasks of the job whose values are kept no more.
+    ``dropped`` are all tasks of the job whose values are no longer kept.
     """
 
     job: str
@@ -118,7 +118,7 @@ class LinesLogged(QueueEvent, frozen=True):
 
 
 class LinesDropped(QueueEvent, frozen=True):
-    """Lines of a job are kept no more, as there are newer ones. To be stored."""
+    """Lines of a job are no longer kept, as there are newer ones. To be stored."""
 
     job: str
     part: LogPart
@@ -133,14 +133,14 @@ class Counted(QueueEvent, frozen=True):
 
 
 class CountersRefused(QueueEvent, frozen=True):
-    """A job's tasks count under more names than it may have. For the log."""
+    """A job's tasks use more names of counters than a job may have. For the log."""
 
     job: str
     name: str
 
 
 class JobExpired(QueueEvent, frozen=True):
-    """Nobody fetched from a job for so long that it is forgotten. For metrics and the log."""
+    """A job is forgotten, as nobody fetched its results for long. For metrics and the log."""
 
     job: str
     result_bytes: int
@@ -157,7 +157,7 @@ class WorkAppeared(QueueEvent, frozen=True):
 
 
 class MomentSet(QueueEvent, frozen=True):
-    """Something is due at this monotonic moment. For the ticker, which may wait for a later one."""
+    """Something is due at this monotonic time. For the ticker, which may wait for a later one."""
 
     moment: float
 
@@ -169,7 +169,7 @@ class RoomAppeared(QueueEvent, frozen=True):
 class WorkHeld(QueueEvent, frozen=True):
     """Tasks of a job wait although a worker asked for them, and nothing runs.
 
-    For waiting calls, and for the log unless there is nothing new about it.
+    For waiting calls, and for the log unless ``why`` is empty, as it was said before.
     """
 
     job: str
@@ -177,7 +177,7 @@ class WorkHeld(QueueEvent, frozen=True):
 
 
 class OrdersGiven(QueueEvent, frozen=True):
-    """A worker has orders to hear of."""
+    """There are orders for a worker."""
 
     worker: str
 
@@ -190,7 +190,7 @@ class WorkerJoined(QueueEvent, frozen=True):
 
 
 class WorkerGone(QueueEvent, frozen=True):
-    """A worker took its leave, or fell silent. For the log."""
+    """A worker left, or fell silent. For the log."""
 
     worker: str
     name: str
@@ -223,7 +223,7 @@ class AttemptFailed(QueueEvent, frozen=True):
 
 
 class OutcomesDropped(QueueEvent, frozen=True):
-    """Outcomes arrived for tasks that had one. For metrics."""
+    """Outcomes arrived for tasks that already had one. For metrics."""
 
     tasks: int
 

@@ -1,4 +1,4 @@
-"""What time alone brings about for jobs: deadlines pass, results expire. Pure transitions."""
+"""What happens to jobs as time passes: deadlines end them, results expire. Pure transitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABANDONED_SECONDS = 120.0
 
 
 class Expiry:
-    """Ends jobs whose deadline has passed, and forgets those that nobody will ask for."""
+    """Ends jobs whose deadline has passed, and forgets those that nobody asks for."""
 
     def __init__(self, state: QueueState, intake: Intake, result_ttl_seconds: float) -> None:
         self._state = state
@@ -37,11 +37,11 @@ class Expiry:
                 self._state.end(job, FAILED, now, because)
 
     def next_deadline(self) -> float:
-        """The monotonic time at which something is due next; infinity for never."""
+        """Return the monotonic time at which something is due next, infinity for never."""
         return min(map(self._find_deadline, self._state.jobs.values()), default=inf)
 
     def _find_deadline(self, job: Job) -> float:
-        """When something is due for a job; infinity for never."""
+        """Return when something is due for a job, infinity for never."""
         deadline = inf if job.deadline is None else job.deadline
         if job.ended is not None:
             deadline = max(job.ended, job.heard) + self._result_ttl_seconds
@@ -49,7 +49,7 @@ class Expiry:
 
 
 def _has_owner(job: Job) -> bool:
-    """Tell whether a job is of no use without the client that submitted it."""
+    """Return whether a job is of use only to the client that submitted it."""
     return job.spec.owned or not job.sealed
 
 

@@ -1,4 +1,4 @@
-"""Workers as the coordinator knows them: who is there, what they hold, when they were heard."""
+"""Workers as the coordinator knows them: what they hold, and when they were heard."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Member(Struct):
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0
     granted: tuple[HeldLease, ...] = ()
-    #: Jobs and tasks that it is to stop, with the number of the order, until it has heard of it.
+    #: What it is to stop, with the number of the order, until it confirms that.
     orders: dict[Order, int] = field(default_factory=dict[Order, int])
-    #: Jobs of which it was not allowed to do a task.
+    #: Jobs of which it may not do a task.
     refused: set[str] = field(default_factory=set[str])
     #: The number of the last order; each coordinator begins somewhere else.
     ordered: int = 0
@@ -46,13 +46,13 @@ class Member(Struct):
         """Have a job stopped, or one task of it; see ``HAND_BACK``."""
         self.ordered += 1
         self.orders[job, index] = self.ordered
-        if len(self.orders) > MAX_ENTRIES:  # it never says that it has heard of any
+        if len(self.orders) > MAX_ENTRIES:  # it never confirms any
             del self.orders[next(iter(self.orders))]
 
     def forget_orders(self, number: int) -> None:
-        """Forget the orders up to this one: they were heard.
+        """Forget the orders up to this one, which the worker confirms.
 
-        A number beyond the last is one of an earlier coordinator's.
+        A number beyond the last one comes from an earlier coordinator.
         """
         if number <= self.ordered:
             self.orders = {order: own for order, own in self.orders.items() if own > number}

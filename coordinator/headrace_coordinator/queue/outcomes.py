@@ -1,4 +1,4 @@
-"""Outcomes come in: the first accepted one of each task stands. Pure transitions."""
+"""Outcomes come in; of each task the first that is accepted counts. Pure transitions."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Outcomes:
         self._leasing = leasing
 
     def report(self, report: Report, now: Now) -> Receipt:
-        """Take in what a worker did. Outcomes of tasks that have one already are counted only.
+        """Accept what a worker did. Further outcomes of a task that has one are only counted.
 
-        Raises ProtocolError, and then nothing of the report has been taken in.
+        Raises ProtocolError, and then nothing of the report has been accepted.
         """
         self._check(report)
         member = self._state.members.get(report.worker)
@@ -70,7 +70,7 @@ class Outcomes:
     def withdraw(
         self, job_id: str, indices: Iterable[int], *, kill: bool, now: Now
     ) -> tuple[int, ...]:
-        """Let tasks fail that their client does not want any more, if they may be stopped.
+        """Let tasks fail that their client no longer wants, those that run only with ``kill``.
 
         Returns those that are withdrawn, now or from before. Of the others, those that a worker
         holds are recalled: if it returns them they are withdrawn then.
@@ -105,7 +105,7 @@ class Outcomes:
         return job.recalled.count if job else 0
 
     def forget_recall(self, job_id: str, indices: Iterable[int]) -> tuple[int, ...]:
-        """Leave alone what workers have not returned. Returns what is withdrawn."""
+        """Recall these tasks no longer. Returns those that are withdrawn."""
         job = self._state.jobs.get(job_id)
         if job is None:
             return ()
@@ -147,7 +147,7 @@ class Outcomes:
         self._state.emit(events.RunLost(job_id, lost.start))
 
     def _note_inputless(self, job: Job, start: int, stop: int) -> None:
-        """Note of tasks that are done which of them have no input any more."""
+        """Note which of some tasks that are done no longer have an input."""
         if job.spec.carried:
             job.inputless.add(start, stop)
             for left, right, _ in job.chunks.touching(start, stop):
@@ -197,9 +197,8 @@ class Outcomes:
     def _accept_run(self, run: DoneRun, now: Now) -> int:
         """Accept what is new of a run. Returns how many tasks that is.
 
-        A run that has counters is one with them: where some of its tasks have an outcome already
-        it is not accepted. The others are held or wait elsewhere, or are taken back from this
-        worker as soon as it holds their lease no more, and will be counted when they are done.
+        Counters belong to a run as a whole: one that has any is not accepted if some of its tasks
+        already have an outcome. The other tasks wait or are leased, and count when they are done.
         """
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
@@ -302,7 +301,7 @@ class Outcomes:
     def _pass_to_others(
         self, job: Job, lease: HeldLease, index: int, member: Member, now: Now
     ) -> bool:
-        """Let a task wait that this worker is not allowed to do, uncharged; False: nobody may."""
+        """Let a task wait for workers that may do it; the attempt does not count. False: none may."""
         member.refused.add(job.spec.id)
         if not self._state.is_for_others(job, member):
             return False
@@ -313,7 +312,7 @@ class Outcomes:
         return True
 
     def _release(self, job: Job, lease_id: int, start: int, stop: int) -> None:
-        """Take tasks out of wherever they are: the lease named, another one, or waiting."""
+        """Remove tasks from wherever they are: in the lease named, in others, or waiting."""
         lease = self._state.leases.get(lease_id)
         if lease and lease.job == job.spec.id and lease.held.covers(start, stop):
             holders = [lease]

@@ -62,7 +62,7 @@ class RangeSet:
         return place >= 0 and index < stops[place]
 
     def covers(self, start: int, stop: int) -> bool:
-        """Tell whether all of [start, stop) is in the set."""
+        """Return whether all of [start, stop) is in the set."""
         starts, stops = self._find_block(start)
         place = bisect_right(starts, start) - 1
         return start >= stop or (place >= 0 and stop <= stops[place])

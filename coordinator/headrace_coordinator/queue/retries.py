@@ -1,4 +1,4 @@
-"""How often a task is tried, and how long it rests in between."""
+"""How often a task is tried, and how long it waits in between."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPREAD = 0.6180339887498949
 
 
 def count_allowed(spec: JobSpec, reason: Reason) -> int:
-    """How many attempts a task has in all when they fail for this reason.
+    """Return how many attempts a task has in all when they fail for this reason.
 
-    A worker that is lost says little about the tasks that it held: fewer retries than the default
-    are not meant for that.
+    A lost worker says little about the tasks that it held, so that a job which asks for fewer
+    retries than the default still has those for losses.
     """
     if spec.retries is None:
         return DEFAULT_CRASH_ATTEMPTS if reason in (CRASH, OOM, LOST) else 1
@@ -28,7 +28,7 @@ def count_allowed(spec: JobSpec, reason: Reason) -> int:
 
 
 def compute_pause_seconds(spec: JobSpec, attempt: int, index: int, reason: Reason) -> float:
-    """How long task ``index`` rests after its ``attempt``-th attempt failed.
+    """Return how long task ``index`` waits after its ``attempt``-th attempt failed.
 
     Exponential backoff with jitter: the job's delay, doubled with each attempt, between half of it
     and all. None after a crash: the slot's replacement is pause enough.

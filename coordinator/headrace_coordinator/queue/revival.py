@@ -1,9 +1,8 @@
 """Failed and cancelled tasks run again. Pure transitions.
 
-Many tasks are revived some at a time, so that other calls get their turn between: each transition
-returns the index at which to go on, or None when it was the last one. A job does not end meanwhile,
-even if what ran so far is done. Tasks are taken in index order; those behind the index are left
-alone, whatever becomes of them.
+Many tasks are revived some at a time, in index order, so that other calls get their turn between:
+each transition returns the index at which to go on, or None if it was the last. A job does not end
+meanwhile, even if everything that was revived so far is done.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Revival:
         self._state = state
 
     def retry(self, job_id: str, start: int, now: Now, most: int = REVIVED_AT_ONCE) -> int | None:
-        """Let the tasks of a final job wait that are not done. Begins with ``start`` 0.
+        """Let the tasks of a final job wait that are not done. ``start`` is 0 at first.
 
         Raises JobStateError when the job still runs, or when its inputs are not all there.
         """
@@ -46,7 +45,7 @@ class Revival:
         return self._go_on(job, self._revive_unfinished(job, start, most, now), now)
 
     def require_dead(self, job_id: str, indices: Sequence[int]) -> None:
-        """Raise UsageError where one of these tasks is not dead, JobStateError for lost inputs."""
+        """Raise UsageError if one of these tasks is not dead, JobStateError without its input."""
         job = self._state.find(job_id)
         for index in indices:
             if index not in job.dead:
@@ -64,7 +63,7 @@ class Revival:
         now: Now,
         most: int = REVIVED_AT_ONCE,
     ) -> int | None:
-        """Let dead tasks wait: those chosen, or all. Begins with ``start`` 0.
+        """Let dead tasks wait: those chosen, or all. ``start`` is 0 at first.
 
         The job may still be running. Raises JobStateError for one that was cut short.
         """
@@ -93,7 +92,7 @@ class Revival:
         return self._go_on(job, None if is_last else found[-1][1], now)
 
     def abandon(self, job_id: str, now: Now) -> None:
-        """Let a job end again whose revival was broken off.
+        """Let a job end again after its revival was broken off.
 
         One that was retried is cancelled: the rest of its tasks do not wait.
         """
@@ -125,7 +124,7 @@ class Revival:
         return start
 
     def _end(self, job: Job, now: Now) -> None:
-        """Let a job end again, unless it is being revived otherwise, too."""
+        """Let a job end again, unless another call still revives tasks of it."""
         job.reviving -= 1
         job.is_retried = False
         self._state.change(job, now)
@@ -174,7 +173,7 @@ def _require_retriable(job: Job) -> None:
 
 
 def _require_inputs(job: Job, tasks: Iterable[tuple[int, int]]) -> None:
-    """Raise JobStateError where these tasks cannot be run any more."""
+    """Raise JobStateError if these tasks can no longer be run."""
     if job.broken:
         raise JobStateError(f"job {job.spec.id} cannot be run again: {job.broken}")
     if not job.inputless:

@@ -40,8 +40,8 @@ MAX_LEASE_TASKS = 1 << 17
 class Turns:
     """Jobs that may have tasks to lease, in the order of their turns.
 
-    A job is placed when tasks of it appear and when its virtual time went on; one that turns out to
-    have none is dropped when it is passed over.
+    A job is placed when tasks of it appear and when its virtual time has changed; one that has none
+    any more is dropped when it would be next.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Turns:
             del self._order[bisect_left(self._order, place)]
 
     def pick(self, may_take: Callable[[Job], bool]) -> Job | None:
-        """The next job with work for any worker, of those that ``may_take`` allows."""
+        """Return the next job with work for any worker, of those that ``may_take`` allows."""
         found: Job | None = None
         passed: list[str] = []
         for *_, job in self._order:
@@ -97,12 +97,12 @@ _Place = tuple[int, float, int, Job]
 
 
 def rank(job: Job) -> tuple[int, float]:
-    """Of two jobs the one that ranks lower is next."""
+    """Return what decides between two jobs: the lower one is next."""
     return (-job.spec.priority, job.virtual_seconds)
 
 
 def size_lease(job: Job, free_slots: int, all_slots: int) -> int:
-    """How many tasks to lease to a worker with this many free slots."""
+    """Return how many tasks to lease to a worker with this many free slots."""
     if job.mean_seconds is None:
         return max(1, free_slots)
     by_time = LEASE_SECONDS_PER_SLOT * free_slots / max(job.mean_seconds, 1e-9)
@@ -112,6 +112,6 @@ def size_lease(job: Job, free_slots: int, all_slots: int) -> int:
 
 
 def estimate_seconds(job: Job, tasks: int) -> float:
-    """How long this many tasks of a job take in one slot, as far as is known."""
+    """Return how long so many tasks of a job take in one slot, as far as is known."""
     mean = UNKNOWN_TASK_SECONDS if job.mean_seconds is None else job.mean_seconds
     return mean * tasks

@@ -138,7 +138,7 @@ class ResultQueue:
         )
 
     def _may_gather(self, request: CollectRequest, until: float) -> bool:
-        """Tell whether more results should come before there is an answer."""
+        """Return whether more results should come before there is an answer."""
 
         def look(queue: Queue, _: Now) -> bool:
             job = queue.state.find(request.job)
