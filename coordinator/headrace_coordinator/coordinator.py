@@ -71,7 +71,11 @@ class Coordinator:
             manager = QueueManager(settings.bind, key)
             self._server = manager.get_server(jobs, results, shared, on_bytes=metrics.note_bytes)
             self._stack.callback(self._server.close)
-            self._http = metrics.serve(settings.http, self._find_problem, self._find_held)
+            self._http = metrics.serve(
+                settings.http,
+                lambda: self._ledger.problem,
+                lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
+            )
         except BaseException:
             self._stack.close()
             raise
@@ -104,12 +108,6 @@ class Coordinator:
             self._http.stop()
         self._checkpointer.stop()
         self._stack.close()
-
-    def _find_problem(self) -> str:
-        return self._ledger.problem
-
-    def _find_held(self) -> str:
-        return self._ledger.observe(lambda queue, _: queue.spool.held_because)
 
 
 def _choose_metrics(settings: CoordinatorSettings) -> NoMetrics:

@@ -11,16 +11,12 @@ from msgspec import Struct, field
 FORGOTTEN_AT_ONCE = 4096
 
 
-def _make_array() -> array[int]:
-    return array("q")
-
-
 class Chunks(Struct):
     """In index order. Plain numbers: a client that puts inputs one by one may make a million."""
 
-    starts: array[int] = field(default_factory=_make_array)
-    stops: array[int] = field(default_factory=_make_array)
-    sizes: array[int] = field(default_factory=_make_array)
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    stops: array[int] = field(default_factory=lambda: array("q"))
+    sizes: array[int] = field(default_factory=lambda: array("q"))
 
     def append(self, start: int, stop: int, size_bytes: int) -> None:
         self.starts.append(start)

@@ -124,7 +124,7 @@ class Intake:
 
     def list_jobs(
         self, before: float, most: int, now: Now, *, data: bool = False
-    ) -> list[JobStatus]:
+    ) -> tuple[JobStatus, ...]:
         """Jobs with numbers below ``before``, the newest first, without their parameters.
 
         Those that keep data for others are among them if ``data``.
@@ -134,10 +134,10 @@ class Intake:
             for job in reversed(self._state.jobs.values())
             if job.number < before and (data or not job.keeps_data)
         )
-        return [
+        return tuple(
             job.status(now.at, self._explain_waiting(job), parameters=b"")
             for job in islice(older, most)
-        ]
+        )
 
     def cancel(self, job_id: str, now: Now) -> JobStatus:
         """Stop a job; what is done stays done. A final job stays as it is."""

@@ -301,7 +301,7 @@ class Outcomes:
     def _pass_to_others(
         self, job: Job, lease: HeldLease, index: int, member: Member, now: Now
     ) -> bool:
-        """Let a task wait for workers that may do it; the attempt does not count. False: none may."""
+        """Let a task wait for workers that may do it, the attempt not counted. False: none may."""
         member.refused.add(job.spec.id)
         if not self._state.is_for_others(job, member):
             return False

@@ -60,19 +60,15 @@ class Queue:
         job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
         self.state.spool_bytes += job.spool_bytes
         if not job.is_final:
-            self._restore_waiting(job, attempted, now)
+            known = RangeSet([*job.done, *job.dead])
+            for start, stop, attempts, lost in reversed(attempted):
+                for left, right in known.missing(start, stop):
+                    job.give_back(left, right, attempts, now.monotonic, lost=lost)
+                known.add(start, stop)
+            for start, stop in known.missing(0, job.tasks):
+                job.fresh.add(start, stop)
+            job.settle(now.monotonic, now.at)
         self.state.add(job)
-
-    @staticmethod
-    def _restore_waiting(job: Job, attempted: Sequence[Attempted], now: Now) -> None:
-        known = RangeSet([*job.done, *job.dead])
-        for start, stop, attempts, lost in reversed(attempted):
-            for left, right in known.missing(start, stop):
-                job.give_back(left, right, attempts, now.monotonic, lost=lost)
-            known.add(start, stop)
-        for start, stop in known.missing(0, job.tasks):
-            job.fresh.add(start, stop)
-        job.settle(now.monotonic, now.at)
 
     def tick(self, now: Now) -> None:
         """Let time pass: leases, pauses and jobs come to their end."""

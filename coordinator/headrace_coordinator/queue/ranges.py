@@ -41,10 +41,6 @@ class RangeSet:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter([pair for block in self._blocks for pair in zip(*block, strict=True)])
 
-    def __len__(self) -> int:
-        """How many ranges there are, not how many integers: see ``count``."""
-        return sum(len(starts) for starts, _ in self._blocks)
-
     def __bool__(self) -> bool:
         return bool(self._blocks[0][0])
 

@@ -47,7 +47,6 @@ class Turns:
     def __init__(self) -> None:
         self._order: list[_Place] = []
         self._places: dict[str, _Place] = {}
-        self._count = 0
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._places
@@ -57,19 +56,12 @@ class Turns:
 
     def place(self, job: Job) -> None:
         """Put a job where its turn is now."""
-        priority, virtual_seconds = rank(job)
-        place = self._places.get(job.spec.id)
-        if place and place[:2] == (priority, virtual_seconds):
-            return
-        if place:
+        place = (*rank(job), job.number, job)
+        known = self._places.get(job.spec.id)
+        if known is None or known[:3] != place[:3]:
             self.drop(job.spec.id)
-            number = place[2]
-        else:
-            self._count += 1
-            number = self._count
-        place = (priority, virtual_seconds, number, job)
-        insort(self._order, place)
-        self._places[job.spec.id] = place
+            insort(self._order, place)
+            self._places[job.spec.id] = place
 
     def drop(self, job_id: str) -> None:
         """Forget a job, if it is known."""
@@ -92,7 +84,7 @@ class Turns:
         return found
 
 
-#: Where a job is in the order: by its rank, then by the number under which it came.
+#: Where a job is in the order: by its rank, then by its number.
 _Place = tuple[int, float, int, Job]
 
 

@@ -66,12 +66,11 @@ class QueueState(Struct):
     _last_number: int = 0
 
     def find(self, job_id: str) -> Job:
-        try:
-            return self.jobs[job_id]
-        except KeyError:
+        if job_id not in self.jobs:
             raise UnknownJobError(
                 f"there is no job {job_id!r}: `headrace jobs` lists those there are"
-            ) from None
+            )
+        return self.jobs[job_id]
 
     def add(self, job: Job) -> None:
         """Take in a job that is not known yet, with what waits of it.

@@ -104,10 +104,9 @@ class JobQueue:
         return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
 
     def jobs(self, before: int = 0, data: bool = False) -> tuple[JobStatus, ...]:
-        statuses = self._ledger.observe(
+        return self._ledger.observe(
             lambda queue, now: queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now, data=data)
         )
-        return tuple(statuses)
 
     async def cancel(self, job: str) -> JobStatus:
         return await self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)

@@ -80,7 +80,7 @@ def test_an_endless_job_does_not_grow(rig: Rig) -> None:
         rig.queue.intake.deliver("job", spans, rig.now)
         rig.queue.state.drain_events()
     assert len(job.chunks.starts) <= FORGOTTEN_AT_ONCE
-    assert (len(job.done), len(job.dropped), len(job.undelivered)) == (1, 1, 0)
+    assert (len([*job.done]), len([*job.dropped]), len(job.undelivered)) == (1, 1, 0)
 
 
 def test_a_span_that_was_never_there_is_not_delivered() -> None:

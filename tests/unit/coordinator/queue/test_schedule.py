@@ -44,8 +44,9 @@ def test_turns_go_by_priority_then_by_who_is_behind_then_by_who_came_first() -> 
         make_job("first"),
         make_job("second"),
     ]
-    for job, seconds in zip(jobs, (9.0, 1.0, 50.0, 2.0, 2.0), strict=True):
-        job.virtual_seconds = seconds
+    for number, seconds in enumerate((9.0, 1.0, 50.0, 2.0, 2.0)):
+        job = jobs[number]
+        job.number, job.virtual_seconds = number, seconds
         turns.place(job)
     order: list[str] = []
     while picked := turns.pick(lambda _: True):
@@ -58,6 +59,7 @@ def test_turns_go_by_priority_then_by_who_is_behind_then_by_who_came_first() -> 
 def test_a_job_whose_virtual_time_went_on_is_placed_behind() -> None:
     turns = Turns()
     one, other = make_job("one"), make_job("other")
+    other.number = 1
     turns.place(one)
     turns.place(other)
     one.virtual_seconds = 1.0
