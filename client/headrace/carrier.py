@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from headrace.data_jobs import find_large, make_data_spec, refer
 from headrace.engine import Engine
-from headrace.submission import insist
+from headrace.submission import wait_for_room
 from headrace_services.service import Parameters
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
@@ -84,10 +84,10 @@ class Carrier:
 
     def _send(self, value: bytes, name: str) -> str:
         spec = make_data_spec(name)
-        insist(lambda: self._engine.jobs.submit(spec), log.info)
+        wait_for_room(lambda: self._engine.jobs.submit(spec), log.info)
         self._kept.add(spec.id)
         packed = pack_batch([value])
-        insist(lambda: self._engine.jobs.put(spec.id, 0, packed), log.info)
+        wait_for_room(lambda: self._engine.jobs.put(spec.id, 0, packed), log.info)
         if not self._started:
             self._started = True
             threading.Thread(target=self._beat, name="headrace-carrier", daemon=True).start()

@@ -60,10 +60,10 @@ class ClusterBase(ABC, Generic[AnyJob]):
             plan = await self._work(cut_for_slots, service, plan, workers)
         spec, data = make_plan_specs(service, plan, options)
         try:
-            status = await self._insist(on_held, JobQueueApi.submit, spec)
+            status = await self._wait_for_room(on_held, JobQueueApi.submit, spec)
             for kept, packed in data:
-                await self._insist(on_held, JobQueueApi.submit, kept)
-                await self._insist(on_held, JobQueueApi.put, kept.id, 0, packed)
+                await self._wait_for_room(on_held, JobQueueApi.submit, kept)
+                await self._wait_for_room(on_held, JobQueueApi.put, kept.id, 0, packed)
                 await jobs.call(JobQueueApi.seal, kept.id, 1)
             if plan.inputs is not None:
                 status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
@@ -86,11 +86,13 @@ class ClusterBase(ABC, Generic[AnyJob]):
         start = 0
         batches = gather_inputs(inputs)
         while batch := await self._work(next, batches, None):
-            start = await self._insist(on_held, JobQueueApi.put, job_id, start, pack_batch(batch))
+            start = await self._wait_for_room(
+                on_held, JobQueueApi.put, job_id, start, pack_batch(batch)
+            )
             on_upload(start)
         return await self._find_jobs().call(JobQueueApi.seal, job_id, start)
 
-    async def _insist(
+    async def _wait_for_room(
         self,
         on_held: Callable[[str], object],
         method: Callable[Concatenate[JobQueueApi, P], T],

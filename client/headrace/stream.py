@@ -26,7 +26,7 @@ from typing import Protocol
 from headrace.engine import Engine
 from headrace.job_base import FETCH_BYTES
 from headrace.outbox import Outbox
-from headrace.submission import SubmitOptions, insist, make_job_spec
+from headrace.submission import SubmitOptions, make_job_spec, wait_for_room
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
@@ -280,13 +280,13 @@ class Stream:
         return index
 
     def _put_batch(self, start: int, packed: bytes) -> None:
-        self._insist(lambda: self._jobs.put(self.job_id, start, packed))
+        self._wait_for_room(lambda: self._jobs.put(self.job_id, start, packed))
 
     def _send(self) -> None:
         if not self._sending.acquire(blocking=False):
             return
         try:
-            self._insist(lambda: self._jobs.submit(self._spec))
+            self._wait_for_room(lambda: self._jobs.submit(self._spec))
             self._receiver.start()
             self._receiving = None
             self._nudge.put(None)
@@ -307,10 +307,10 @@ class Stream:
             log.exception("the sender of job %s failed", self.job_id)
             self._break(HeadraceError(f"the calls of job {self.job_id} are lost: {error!r}"))
 
-    def _insist(self, call: Callable[[], object]) -> None:
+    def _wait_for_room(self, call: Callable[[], object]) -> None:
         """Have a call made as soon as the coordinator has room for it, unless this is over."""
         if not self._ended:
-            insist(call, self._wait_on)
+            wait_for_room(call, self._wait_on)
 
     def _wait_on(self, held_because: str) -> None:
         log.info("%s", held_because)

@@ -83,7 +83,7 @@ def check_job_id(job_id: object) -> str:
     return job_id
 
 
-def insist(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
+def wait_for_room(call: Callable[[], T], on_held: Callable[[str], None]) -> T:
     """Repeat a call until the coordinator's spool has room for it; the coordinator waits.
 
     ``on_held`` is told why each time; what it raises ends this.

@@ -1,6 +1,6 @@
 """Where a task is at home: the coordinator that its worker works for.
 
-    worker settings ─► each slot: settle ─► a task's function ─► headrace.current_cluster()
+    worker settings ─► each slot: THIS_SLOT ─► a task's function ─► headrace.current_cluster()
                                    task_ended, slot_ended ─► whoever asked to be told
 
 What a task's function opens there stays open for the slot's next tasks, and is told when one ends.
@@ -22,7 +22,7 @@ class Home(Struct, frozen=True):
     key_file: str
 
 
-class Stay:
+class ThisSlot:
     """This process as a slot of a worker. In all other processes ``home`` is None."""
 
     def __init__(self) -> None:
@@ -51,4 +51,4 @@ class Stay:
 
 
 #: This process's own.
-STAY = Stay()
+THIS_SLOT = ThisSlot()

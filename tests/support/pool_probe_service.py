@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from headrace_services.home import STAY
+from headrace_services.home import THIS_SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class ProbeService:
             case "prepare and act":
                 acts = cast("dict[str, Parameters]", parameters)
                 if "initialize" in acts:
-                    STAY.initializer_begins()
+                    THIS_SLOT.initializer_begins()
                     _act(acts["initialize"], 0)
                 _act(acts.get("prepare", {}), 0)
                 return lambda index, _: _act(acts["act"], index)
@@ -172,7 +172,7 @@ def _fail_slowly(seconds: float, index: int) -> None:
 
 
 def _linger_at_the_end(seconds: float, index: int) -> None:
-    STAY.on_slot_end.append(lambda: time.sleep(seconds))
+    THIS_SLOT.on_slot_end.append(lambda: time.sleep(seconds))
 
 
 def _fork_and_exit(status: int | None, index: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from headrace.coordinator_engine import CoordinatorEngine
 from headrace.engine import Engine
 from headrace.shared.session import SharedSession
-from headrace_services.home import STAY
+from headrace_services.home import THIS_SLOT
 from headrace_wire.errors import UsageError
 from headrace_wire.key import load_key
 
@@ -45,7 +45,7 @@ class TaskConnection:
 
 def open_task_connection() -> TaskConnection:
     """The connection of this slot. Raises UsageError in other processes."""
-    home = STAY.home
+    home = THIS_SLOT.home
     if home is None:
         raise UsageError(
             "current_cluster() is for functions that run on a worker: elsewhere open a "
@@ -54,7 +54,7 @@ def open_task_connection() -> TaskConnection:
     with _opening:
         if not _opened:
             opened = TaskConnection(CoordinatorEngine(home.address, load_key(Path(home.key_file))))
-            STAY.on_task_end.append(opened.end_task)
-            STAY.on_slot_end.append(opened.close)
+            THIS_SLOT.on_task_end.append(opened.end_task)
+            THIS_SLOT.on_slot_end.append(opened.close)
             _opened.append(opened)
         return _opened[0]

@@ -12,7 +12,15 @@ import sys
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
-from headrace_services.calls.encoder import ADVICE, FINDERS, Encoder, Taker, UntravelableError
+from headrace_services.calls.encoder import (
+    ADVICE,
+    FINDERS,
+    Encoder,
+    Taker,
+    UntravelableError,
+    by_items,
+    make_taker,
+)
 from headrace_services.calls.marks import Mark, expect
 
 if TYPE_CHECKING:
@@ -106,15 +114,13 @@ def _build_array(items: list[Any], building: Building) -> Any:
     return np.ndarray(shape, dtype, body, order=order).copy(order)
 
 
-def _take_scalar(scalar: Any, encoder: Encoder) -> list[Any]:
-    del encoder
-    return [_SCALAR.sign, _describe(scalar.dtype, scalar), scalar.tobytes()]
+def _dump_scalar(scalar: Any) -> list[Any]:
+    return [_describe(scalar.dtype, scalar), scalar.tobytes()]
 
 
-def _build_scalar(items: list[Any], building: Building) -> Any:
+def _load_scalar(items: list[Any]) -> Any:
     import numpy as np  # noqa: PLC0415 - see module
 
-    del building
     words, body = expect(items, (str, list), bytes)
     dtype = _read_dtype(words)
     if dtype.itemsize != len(body):
@@ -122,29 +128,20 @@ def _build_scalar(items: list[Any], building: Building) -> Any:
     return np.ndarray((), dtype, body).copy()[()]
 
 
-def _take_text(text: Any, encoder: Encoder) -> list[Any]:
+def _dump_text(text: Any) -> list[Any]:
     # Neither as an item of an array nor by str(), which lose zeros at its end.
-    del encoder
-    if isinstance(text, bytes):
-        return [_TEXT.sign, bytes.__getitem__(text, slice(None))]
-    return [_TEXT.sign, str.__getitem__(text, slice(None))]
+    base: Any = bytes if isinstance(text, bytes) else str
+    return [base.__getitem__(text, slice(None))]
 
 
-def _build_text(items: list[Any], building: Building) -> Any:
+def _load_text(items: list[Any]) -> Any:
     import numpy as np  # noqa: PLC0415 - see module
 
-    del building
     (text,) = expect(items, (str, bytes))
     return np.str_(text) if isinstance(text, str) else np.bytes_(text)
 
 
-def _take_dtype(dtype: Any, encoder: Encoder) -> list[Any]:
-    del encoder
-    return [_DTYPE.sign, _describe(dtype, dtype)]
-
-
-def _build_dtype(items: list[Any], building: Building) -> Any:
-    del building
+def _load_dtype(items: list[Any]) -> Any:
     return _read_dtype(expect(items, (str, list))[0])
 
 
@@ -162,7 +159,7 @@ def _find(kind: type) -> Taker | None:
 
 
 _ARRAY = Mark(32, _build_array)
-_SCALAR = Mark(33, _build_scalar)
-_TEXT = Mark(34, _build_text)
-_DTYPE = Mark(35, _build_dtype)
+_take_scalar = make_taker(33, _dump_scalar, by_items(_load_scalar))
+_take_text = make_taker(34, _dump_text, by_items(_load_text))
+_take_dtype = make_taker(35, lambda dtype: [_describe(dtype, dtype)], by_items(_load_dtype))
 FINDERS.append(_find)

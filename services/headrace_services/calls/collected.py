@@ -12,9 +12,15 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from headrace_services.calls.encoder import TAKERS, Encoder, UntravelableError, secure
+from headrace_services.calls.encoder import (
+    TAKERS,
+    UntravelableError,
+    by_items,
+    make_taker,
+    secure,
+)
 from headrace_services.calls.functions import name_function
-from headrace_services.calls.marks import Mark, expect
+from headrace_services.calls.marks import expect
 from headrace_wire.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,36 +41,31 @@ def _name(owner: object, function: Any, what: str) -> str:
         raise UntravelableError(owner, f"{what}: {error}") from None
 
 
-def _take_counter(counter: Counter[Any], encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_counter(counter: Counter[Any]) -> list[Any]:
     _refuse_attributes(counter)
-    return [_COUNTER.sign, *secure([dict(counter)])]
+    return secure([dict(counter)])
 
 
-def _build_counter(items: list[Any], building: Building) -> Counter[Any]:
-    del building
+def _load_counter(items: list[Any]) -> Counter[Any]:
     made: Counter[Any] = Counter()
     # Not by ``update``, which adds up.
     dict[Any, Any].update(made, expect(items, dict)[0])
     return made
 
 
-def _take_ordered(ordered: OrderedDict[Any, Any], encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_ordered(ordered: OrderedDict[Any, Any]) -> list[Any]:
     _refuse_attributes(ordered)
-    return [_ORDERED.sign, *secure([dict(ordered)])]
+    return secure([dict(ordered)])
 
 
-def _build_ordered(items: list[Any], building: Building) -> OrderedDict[Any, Any]:
-    del building
+def _load_ordered(items: list[Any]) -> OrderedDict[Any, Any]:
     return OrderedDict(expect(items, dict)[0])
 
 
-def _take_default(default: defaultdict[Any, Any], encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_default(default: defaultdict[Any, Any]) -> list[Any]:
     factory: Any = default.default_factory
     name = None if factory is None else _name(default, factory, "its default_factory")
-    return [_DEFAULT.sign, name, *secure([dict(default)])]
+    return [name, *secure([dict(default)])]
 
 
 def _build_default(items: list[Any], building: Building) -> Any:
@@ -72,33 +73,15 @@ def _build_default(items: list[Any], building: Building) -> Any:
     return building.classes.make_default(name, pairs)
 
 
-def _take_deque(items: deque[Any], encoder: Encoder) -> list[Any]:
-    del encoder
-    return [_DEQUE.sign, items.maxlen, *secure(list(items))]
-
-
-def _build_deque(items: list[Any], building: Building) -> deque[Any]:
-    del building
+def _load_deque(items: list[Any]) -> deque[Any]:
     length, *rest = items
     expect([length], (int, type(None)))
     return deque(rest, length)
 
 
-def _take_fraction(fraction: Fraction, encoder: Encoder) -> list[Any]:
-    del encoder
-    return [_FRACTION.sign, fraction.numerator, fraction.denominator]
-
-
-def _build_fraction(items: list[Any], building: Building) -> Fraction:
-    del building
-    return Fraction(*expect(items, int, int))
-
-
-def _take_partial(part: partial[Any], encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_partial(part: partial[Any]) -> list[Any]:
     _refuse_attributes(part)
-    name = _name(part, part.func, "its function")
-    return [_PARTIAL.sign, name, *secure([list(part.args), part.keywords])]
+    return [_name(part, part.func, "its function"), *secure([list(part.args), part.keywords])]
 
 
 def _build_partial(items: list[Any], building: Building) -> Any:
@@ -106,15 +89,15 @@ def _build_partial(items: list[Any], building: Building) -> Any:
     return building.classes.make_partial(name, args, kwds)
 
 
-_COUNTER = Mark(20, _build_counter)
-_ORDERED = Mark(21, _build_ordered)
-_DEFAULT = Mark(22, _build_default)
-_DEQUE = Mark(23, _build_deque)
-_FRACTION = Mark(24, _build_fraction)
-_PARTIAL = Mark(25, _build_partial)
-TAKERS[Counter] = _take_counter
-TAKERS[OrderedDict] = _take_ordered
-TAKERS[defaultdict] = _take_default
-TAKERS[deque] = _take_deque
-TAKERS[Fraction] = _take_fraction
-TAKERS[partial] = _take_partial
+TAKERS[Counter] = make_taker(20, _dump_counter, by_items(_load_counter))
+TAKERS[OrderedDict] = make_taker(21, _dump_ordered, by_items(_load_ordered))
+TAKERS[defaultdict] = make_taker(22, _dump_default, _build_default)
+TAKERS[deque] = make_taker(
+    23, lambda items: [items.maxlen, *secure(list(items))], by_items(_load_deque)
+)
+TAKERS[Fraction] = make_taker(
+    24,
+    lambda fraction: [fraction.numerator, fraction.denominator],
+    by_items(lambda items: Fraction(*expect(items, int, int))),
+)
+TAKERS[partial] = make_taker(25, _dump_partial, _build_partial)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgpack
 
-from headrace_services.calls.marks import Mark, expect
+from headrace_services.calls.marks import Builder, Mark, expect
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -137,6 +137,17 @@ class Asked:
 def secure(values: list[Any]) -> list[Any]:
     """Make the attributes of an object safe to hand to msgpack."""
     return unmistake(values) if find_mistaken(values) else values
+
+
+def make_taker(code: int, dump: Callable[[Any], list[Any]], build: Builder) -> Taker:
+    """Give a kind of values its mark: ``dump`` makes items of one, ``build`` a value of those."""
+    sign = Mark(code, build).sign
+    return lambda value, _: [sign, *dump(value)]
+
+
+def by_items(load: Callable[[list[Any]], Any]) -> Builder:
+    """Make a builder of a function that needs nothing but the items."""
+    return lambda items, _: load(items)
 
 
 def _take_asked(asked: Asked, encoder: Encoder) -> list[Any]:

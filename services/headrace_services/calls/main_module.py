@@ -53,6 +53,12 @@ def describe_main() -> dict[str, object] | None:
     return {key: value for key, value in zip(KEYS, values, strict=True) if value is not None}
 
 
+def shares_main(parameters: Mapping[str, object]) -> bool:
+    """Whether the client's main module is loaded in the slots of its job."""
+    is_pickled = parameters.get("serializer") == "cloudpickle"
+    return is_pickled and isinstance(parameters.get("main"), dict)
+
+
 def load_main(described: Mapping[str, object]) -> None:
     """Load a client's program in this process, once. Raises what it raises."""
     global _loading  # noqa: PLW0603 - there is one main program in a process

@@ -6,8 +6,15 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from headrace_services.calls.encoder import FINDERS, TAKERS, Encoder, Taker, UntravelableError
-from headrace_services.calls.marks import Mark, expect
+from headrace_services.calls.encoder import (
+    FINDERS,
+    TAKERS,
+    Taker,
+    UntravelableError,
+    by_items,
+    make_taker,
+)
+from headrace_services.calls.marks import expect
 
 if TYPE_CHECKING:
     from headrace_services.calls.building import Building
@@ -26,11 +33,10 @@ _ADDRESSES = frozenset({
 })  # fmt: skip
 
 
-def _take_pattern(pattern: re.Pattern[Any], encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_pattern(pattern: re.Pattern[Any]) -> list[Any]:
     if len(pattern.pattern) > LONGEST_PATTERN:
         raise UntravelableError(pattern, f"it is longer than {LONGEST_PATTERN:,} characters")
-    return [_PATTERN.sign, pattern.pattern, pattern.flags & _FLAGS]
+    return [pattern.pattern, pattern.flags & _FLAGS]
 
 
 def _build_pattern(items: list[Any], building: Building) -> Any:
@@ -40,18 +46,16 @@ def _build_pattern(items: list[Any], building: Building) -> Any:
     return building.classes.make_pattern(text, flags)
 
 
-def _take_address(address: Any, encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_address(address: Any) -> list[Any]:
     text = str(address)
     if len(text) > _LONGEST_ADDRESS:
         raise UntravelableError(address, "its scope is too long")
-    return [_ADDRESS.sign, type(address).__name__, text]
+    return [type(address).__name__, text]
 
 
-def _build_address(items: list[Any], building: Building) -> Any:
+def _load_address(items: list[Any]) -> Any:
     import ipaddress  # noqa: PLC0415 - few values have one
 
-    del building
     name, text = expect(items, str, str)
     if name not in _ADDRESSES or len(text) > _LONGEST_ADDRESS:
         raise ValueError("this is no address")
@@ -64,7 +68,6 @@ def _find_address(kind: type) -> Taker | None:
     return _take_address if known and getattr(module, kind.__name__) is kind else None
 
 
-_PATTERN = Mark(26, _build_pattern)
-_ADDRESS = Mark(27, _build_address)
-TAKERS[re.Pattern] = _take_pattern
+TAKERS[re.Pattern] = make_taker(26, _dump_pattern, _build_pattern)
+_take_address = make_taker(27, _dump_address, by_items(_load_address))
 FINDERS.append(_find_address)

@@ -14,26 +14,19 @@ from uuid import UUID
 from headrace_services.calls.encoder import (
     FINDERS,
     TAKERS,
-    Encoder,
     Taker,
     UntravelableError,
+    by_items,
+    make_taker,
     secure,
 )
-from headrace_services.calls.marks import Mark, expect
+from headrace_services.calls.marks import expect
 
 #: Decimals as ``str`` writes them.
 _DECIMAL = re.compile(r"-?(\d+(\.\d*)?(E[+-]?\d{1,20})?|Infinity|s?NaN\d*)", re.ASCII)
 
 #: Names in the tz database, and none that lead out of it.
 _ZONE = re.compile(r"[A-Za-z][\w+-]*(/[A-Za-z][\w+-]*)*", re.ASCII)
-
-
-def _register(
-    code: int, kind: type, dump: Callable[[Any], list[Any]], load: Callable[[list[Any]], Any]
-) -> None:
-    mark = Mark(code, lambda items, _: load(items))
-    sign = mark.sign
-    TAKERS[kind] = lambda value, _: [sign, *dump(value)]
 
 
 def _load_decimal(items: list[Any]) -> Decimal:
@@ -79,16 +72,10 @@ def _load_slice(items: list[Any]) -> slice:
     return slice(*expect(items, object, object, object))
 
 
-def _take_slice(part: slice, encoder: Encoder) -> list[Any]:
-    del encoder
-    return [_SLICE.sign, *secure([part.start, part.stop, part.step])]
-
-
-def _take_zone(zone: Any, encoder: Encoder) -> list[Any]:
-    del encoder
+def _dump_zone(zone: Any) -> list[Any]:
     if zone.key is None:
         raise UntravelableError(zone, "it has no name in the tz database")
-    return [_ZONE_MARK.sign, zone.key]
+    return [zone.key]
 
 
 def _find_zone(kind: type) -> Taker | None:
@@ -102,6 +89,12 @@ def _dump_integer(number: int) -> list[Any]:
 
 def _load_integer(items: list[Any]) -> int:
     return int.from_bytes(expect(items, bytes)[0], signed=True)
+
+
+def _register(
+    code: int, kind: type, dump: Callable[[Any], list[Any]], load: Callable[[list[Any]], Any]
+) -> None:
+    TAKERS[kind] = make_taker(code, dump, by_items(load))
 
 
 _register(3, int, _dump_integer, _load_integer)
@@ -124,7 +117,6 @@ _register(16, PurePosixPath, lambda path: [str(path)],
           lambda items: PurePosixPath(expect(items, str)[0]))  # fmt: skip
 _register(17, PureWindowsPath, lambda path: [str(path)],
           lambda items: PureWindowsPath(expect(items, str)[0]))  # fmt: skip
-_ZONE_MARK = Mark(18, lambda items, _: _load_zone(items))
-_SLICE = Mark(19, lambda items, _: _load_slice(items))
-TAKERS[slice] = _take_slice
+_register(19, slice, lambda part: secure([part.start, part.stop, part.step]), _load_slice)
+_take_zone = make_taker(18, _dump_zone, by_items(_load_zone))
 FINDERS.append(_find_zone)

@@ -33,6 +33,7 @@ CALL_MODULES = (
     "headrace_services.calls.main_names",
     "headrace_services.calls.pickling",
     "headrace_services.calls.rebuilding",
+    "headrace_services.calls.running",
     "headrace_services.calls.service",
     "headrace_services.calls.show",
     "headrace_services.calls.transport",

@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_services.home import STAY, Home
+from headrace_services.home import THIS_SLOT, Home
 from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
 from headrace_services.task import host_tasks
@@ -132,7 +132,7 @@ class Slot:
         self._outbox.send(Ready(missing))
         self._watch.start()
         host_tasks(self._outbox.news)
-        STAY.on_initializer.append(self._note_initializer)
+        THIS_SLOT.on_initializer.append(self._note_initializer)
         heap_used = False
         while True:
             if heap_used and not self._end.wait(QUIET_SECONDS):
@@ -202,7 +202,7 @@ class Slot:
                 finally:
                     if self._original.is_copy:
                         end_copy(sys.exception())
-                    STAY.task_ended()
+                    THIS_SLOT.task_ended()
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()
@@ -373,7 +373,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
-    STAY.home = settings.home
+    THIS_SLOT.home = settings.home
     if os.environ.get("PYTHONSAFEPATH") == SAFE_PATH_MARK:
         del os.environ["PYTHONSAFEPATH"]
     apply_import_path(settings.program, settings.permits)
@@ -413,7 +413,7 @@ def _drop_inherited_files(keep: set[int]) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    STAY.slot_ended()
+    THIS_SLOT.slot_ended()
     # Not sys.exit: a thread that a task left behind would keep the process for ever.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -38,7 +38,8 @@ def calls() -> Iterator[CallsService]:
     service.permit(Permits(ship=True))
     path = list(sys.path)
     yield service
-    service._enter(None)
+    if service._slot:
+        service._slot._enter(None)
     assert sys.path == path
     assert "freight" not in sys.modules
 
