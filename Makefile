@@ -36,10 +36,18 @@ lock: ## lock today's newest versions, with hashes: what `make setup` and the im
 	$(VENV)/lock/bin/pip install --quiet --upgrade uv
 	PATH="$(CURDIR)/$(VENV)/lock/bin:$$PATH" sh $(LOCKED)/lock.sh
 
-demo: $(READY) ## primes and real photographs on this machine, with the speed-up over one process
-	@$(BIN)/python tests/support/photographs.py --debian $(PHOTOGRAPHS) 2>/dev/null \
-		|| $(BIN)/python tests/support/photographs.py $(PHOTOGRAPHS)
-	@$(BIN)/python examples/demo.py $(PHOTOGRAPHS)
+demo: .demo/.ready ## primes and real photographs on this machine, with the speed-up over one process
+	@echo "fetching photographs into $(PHOTOGRAPHS)"
+	@.demo/environment/bin/python tests/support/photographs.py --debian $(PHOTOGRAPHS) 2>/dev/null \
+		|| .demo/environment/bin/python tests/support/photographs.py $(PHOTOGRAPHS)
+	@.demo/environment/bin/python examples/demo.py $(PHOTOGRAPHS)
+
+# What it needs and no more: the development environment is ten times as large.
+.demo/.ready: pyproject.toml requirements/image.txt $(LOCKED)/install.sh
+	@echo "installing headrace into .demo/environment, this once"
+	@mkdir -p .demo
+	@sh $(LOCKED)/install.sh $(PYTHON) .demo/environment image build
+	@touch $@
 
 check: $(READY) ## ruff, mypy, pyright, import layers
 	$(BIN)/ruff check --quiet .

@@ -4,7 +4,8 @@
 
 Every line is one `headrace run`, with one slot and then with one for each core: the same
 coordinator, worker and pool as on a cluster, started for the job and stopped afterwards.
-Primes are counted up to 1e11 or LAST-NUMBER, and found up to a hundredth of it.
+Primes are counted up to 1e11 or LAST-NUMBER, and found up to a hundredth of it. At the end some
+pictures before and after lie side by side in one file.
 """
 
 from __future__ import annotations
@@ -15,31 +16,65 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyvips
+
+#: What is done to the pictures.
+OPERATIONS = ("blur", "edges", "thumbnail")
+
+#: Pictures that are shown before and after, and pixels of each.
+SHOWN, TILE = 4, 320
+
 
 def run(arguments: list[str], slots: str) -> dict[str, Any]:
     """Run one job. Returns what ``--json`` prints."""
     command = [sys.executable, "-m", "headrace", "run", *arguments, "--slots", slots, "--json"]
-    finished = subprocess.run(command, check=True, capture_output=True, text=True)
+    finished = subprocess.run(command, check=False, capture_output=True, text=True)
+    if finished.returncode:
+        sys.exit(f"\n{finished.stderr}")
     result: dict[str, Any] = json.loads(finished.stdout)
     return result
 
 
 def show(title: str, arguments: list[str]) -> None:
-    """Run a job both ways and print a line about it."""
-    alone, together = run(arguments, "1"), run(arguments, "auto")
-    seconds = [job["wall_seconds"] for job in (alone, together)]
-    result = together["result"]
+    """Run a job both ways and print a line about it, each time as soon as it is known."""
+    print(f"{title:<28}", end="", flush=True)
+    seconds: list[float] = []
+    job: dict[str, Any] = {}
+    for slots in ("1", "auto"):
+        job = run(arguments, slots)
+        seconds.append(job["wall_seconds"])
+        print(f"{seconds[-1]:9.2f} s", end="", flush=True)
+    result = job["result"]
     if isinstance(result, int):
         found = f"{result:,} primes"
     else:
         found = next(
             f"{result[what]:,} {what}" for what in ("primes", "pictures") if what in result
         )
-    print(
-        f"{title:<28} {found:>22} {together['tasks']:>6} {seconds[0]:7.2f} s {seconds[1]:9.2f} s "
-        f"{seconds[0] / seconds[1]:9.2f}",
-        flush=True,
+    print(f"{seconds[0] / seconds[1]:10.2f}{job['tasks']:7}  {found}", flush=True)
+
+
+def make_sheet(photographs: Path, sheet: Path) -> None:
+    """Put the middle of some pictures and what became of them into one: a row for each picture."""
+    folders = [photographs, *(photographs.parent / operation for operation in OPERATIONS)]
+    names = [path.name for path in sorted(photographs.iterdir()) if not path.name.startswith(".")]
+    tiles = [
+        cut_middle(folder / name)
+        for name in names[:: max(len(names) // SHOWN, 1)][:SHOWN]
+        for folder in folders
+    ]
+    joined = pyvips.Image.arrayjoin(tiles, across=len(folders), shim=8, background=255)
+    joined.write_to_file(str(sheet), Q=90)
+
+
+def cut_middle(path: Path) -> pyvips.Image:
+    """Read the middle of a picture as it is, one pixel for one; a small one is put on white."""
+    picture = pyvips.Image.new_from_file(str(path)).colourspace("srgb")[:3]
+    width, height = min(picture.width, TILE), min(picture.height, TILE)
+    middle = picture.crop(
+        (picture.width - width) // 2, (picture.height - height) // 2, width, height
     )
+    return middle.gravity("centre", TILE, TILE, extend="white")
 
 
 def main() -> None:
@@ -48,15 +83,20 @@ def main() -> None:
     counted, found = (
         f"{stop:.0e}".replace("e+0", "e").replace("e+", "e") for stop in (last, last / 100)
     )
-    heading = f"{'job':<28} {'result':>22} {'tasks':>6} {'1 slot':>9} {'all cores':>11}"
-    print(f"{heading} {'speed-up':>9}", flush=True)
+    print(
+        f"{'job':<28}{'1 slot':>11}{'all cores':>11}{'speed-up':>10}{'tasks':>7}  result",
+        flush=True,
+    )
     primes = photographs.parent / "primes.txt"
     show(f"primes count 0 {counted}", ["primes", "count", "0", counted])
     show(f"primes find 0 {found}", ["primes", "find", "0", found, "-o", str(primes)])
-    for operation in ("blur", "edges", "thumbnail"):
+    for operation in OPERATIONS:
         output = photographs.parent / operation
         show(f"images {operation}", ["images", operation, str(photographs), str(output)])
+    sheet = photographs.parent / "before-and-after.jpg"
+    make_sheet(photographs, sheet)
     print(f"The primes are in {primes}, the pictures in folders beside it.")
+    print(f"{sheet} shows some of them: as they were, {', '.join(OPERATIONS)}.")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.cli.entry import headrace
@@ -194,6 +195,9 @@ def test_the_demo_runs(tmp_path: Path) -> None:
         [sys.executable, REPOSITORY / "examples" / "demo.py", tmp_path / "photographs", "1e9"],
         check=True, capture_output=True, text=True, timeout=110,
     )  # fmt: skip
-    assert re.search(r"primes count 0 1e9 +50,847,534 primes", done.stdout)
-    assert re.search(r"primes find 0 1e7 +664,579 primes", done.stdout)
+    assert re.search(r"^primes count 0 1e9 .* 50,847,534 primes$", done.stdout, re.MULTILINE)
+    assert re.search(r"^primes find 0 1e7 .* 664,579 primes$", done.stdout, re.MULTILINE)
+    sheet = Image.open(tmp_path / "before-and-after.jpg")
+    assert sheet.width > 4 * 320
+    assert sheet.height > 4 * 320
     assert len(list((tmp_path / "blur").iterdir())) >= 20
