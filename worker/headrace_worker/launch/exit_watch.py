@@ -11,28 +11,15 @@ import os
 import signal
 import threading
 from contextlib import suppress
-from typing import Protocol
+from multiprocessing.process import BaseProcess
+
+from headrace_worker.launch.forked_slot import ForkedSlot
+
+#: A slot's process. Its ``exitcode`` is None while it runs, and where nobody knows how it ended.
+Child = BaseProcess | ForkedSlot
 
 #: What the system answers where there are no pidfds, or where they are forbidden.
 NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
-
-
-class Child(Protocol):
-    """A slot's process, in the words of multiprocessing."""
-
-    @property
-    def pid(self) -> int | None: ...
-
-    @property
-    def exitcode(self) -> int | None:
-        """How it ended, negative for a signal. None while it runs, and where nobody knows."""
-        ...
-
-    def join(self, timeout: float | None = None) -> None: ...
-
-    def kill(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def watch_exit(process: Child) -> PidfdWatch | JoinWatch:

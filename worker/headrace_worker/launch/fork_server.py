@@ -1,5 +1,6 @@
 """The fork server: a process without threads from which slots are forked.
 
+    launcher ── once: what to import, its own arguments and its number ──► serve
     launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
     launcher ◄─ report: the slot's process number, at its end how it ended ┘
 
@@ -49,17 +50,6 @@ SIGNAL_BYTES = 4096
 MESSAGE_BYTES = 1 << 17
 
 
-class Hello(Struct, frozen=True):
-    """The first message: what to import beforehand, and what slots are to know of the launcher."""
-
-    preload: Sequence[str]
-    argv: list[str]
-    process: int
-
-    def encode(self) -> bytes:
-        return pack([self.preload, self.argv, self.process])
-
-
 class Order(Struct, frozen=True):
     """A message that asks for a slot; link, cell and report come with it as descriptors."""
 
@@ -85,14 +75,13 @@ def serve(control_fd: int, lifeline: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
-    hello = Hello(*unpack(control.recv(MESSAGE_BYTES)))
-    sys.argv[:] = hello.argv
+    preload, sys.argv[:], launcher = unpack(control.recv(MESSAGE_BYTES))
     # Garbage that is collected before the fork would leave holes in pages which slots then fill.
     gc.disable()
-    import_beforehand(hello.preload)
+    import_beforehand(preload)
     gc.freeze()
     adopt_orphans()
-    _Server(control, lifeline, hello.process).run()
+    _Server(control, lifeline, launcher).run()
 
 
 class _Server:

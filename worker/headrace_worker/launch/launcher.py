@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import gc
 import multiprocessing
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -23,16 +20,12 @@ import psutil
 
 from headrace_wire.errors import UsageError
 from headrace_worker.launch.exit_watch import Child, JoinWatch
-from headrace_worker.launch.fork_server import (
-    REPORT,
-    Hello,
-    Order,
-    serve,
-    write_program,
-)
-from headrace_worker.launch.orphans import adopt_orphans, wait_for_orphan
+from headrace_worker.launch.fork_server import Order, serve, write_program
+from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
+from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
+from headrace_worker.link.packing import pack
 from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
 from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
 
@@ -41,15 +34,6 @@ Target = Callable[[socket.socket, Cell, SlotSettings], object]
 
 #: What may be asked for; the first is the default.
 START_METHODS = ("forkserver", "spawn", "fork")
-
-
-#: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
-#: imported what slots are to share; one that takes longer is frozen.
-ANSWER_SECONDS = 60.0
-
-
-#: A fork server's process: another interpreter, or a fork of this process.
-Server = subprocess.Popen[bytes] | psutil.Process
 
 
 def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
@@ -128,43 +112,49 @@ class ForkServer:
         """Start the server unless it runs; its imports go on after the return."""
         if self._control and self._process and not _has_ended(self._process):
             return self._control
+        return self._begin(self._spawn)
+
+    def fork(self) -> None:
+        """Start the server as a fork of this process, which has no threads."""
+        import_beforehand(self._preload)
+        gc.freeze()
+        self._begin(self._fork)
+
+    def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> socket.socket:
         if self._control:
             self._control.close()
             self._control = None
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs, _hold_interrupts():
-                fds = (theirs.fileno(), self._lifeline)
-                self._process = subprocess.Popen(  # noqa: S603 - our own command line
-                    [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
-                    stdin=subprocess.DEVNULL,
-                    env=ONE_THREAD_EACH | os.environ,
-                    pass_fds=fds,
-                )
-            control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
+                self._process = start(control, theirs)
+            control.send(pack([self._preload, sys.argv, os.getpid()]))
         except BaseException:
             control.close()
             raise
         self._control = control
         return control
 
-    def fork(self) -> None:
-        """Start the server as a fork of this process, which has no threads."""
-        import_beforehand(self._preload)
-        gc.freeze()
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, _hold_interrupts():
-            number = os.fork()
-            if not number:
-                try:
-                    control.close()
-                    os.close(self._life)
-                    _become_server(theirs, self._lifeline)
-                finally:
-                    os._exit(1)
-        self._process = psutil.Process(number)
-        control.send(Hello(self._preload, sys.argv, os.getpid()).encode())
-        self._control = control
+    def _spawn(self, control: socket.socket, theirs: socket.socket) -> Server:
+        del control  # it is not inherited
+        fds = (theirs.fileno(), self._lifeline)
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
+            stdin=subprocess.DEVNULL,
+            env=ONE_THREAD_EACH | os.environ,
+            pass_fds=fds,
+        )
+
+    def _fork(self, control: socket.socket, theirs: socket.socket) -> Server:
+        number = os.fork()
+        if not number:
+            try:
+                control.close()
+                os.close(self._life)
+                _become_server(theirs, self._lifeline)
+            finally:
+                os._exit(1)
+        return psutil.Process(number)
 
     def start(self, link: socket.socket, cell: Cell, order: Order) -> ForkedSlot:
         """Fork a slot. Raises OSError where that is refused, or the server has died."""
@@ -185,7 +175,7 @@ class ForkServer:
     def close(self) -> None:
         """End the server at once, and with it all slots."""
         if self._process:
-            _kill(self._process)
+            kill_server(self._process)
             self._process.wait()
         if self._control:
             self._control.close()
@@ -194,78 +184,6 @@ class ForkServer:
             os.close(self._lifeline)
             os.close(self._life)
             self._life = -1
-
-
-class ForkedSlot:
-    """A slot that the fork server forked. Raises OSError where it could not.
-
-    How it ended the server tells. If the server dies before that, the slot becomes a child of this
-    process, where that has adopted it (see ``orphans``), and the kernel tells.
-    """
-
-    def __init__(self, report: int, server: Server) -> None:
-        self._server = server
-        if not _wait_for(report, ANSWER_SECONDS):
-            _kill(server)
-            raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
-        word = _read_word(report)
-        if word is None:
-            raise OSError(errno.ECHILD, "the fork server died")
-        if word < 0:
-            raise OSError(-word, os.strerror(-word))
-        self._pid = word
-        self._exitcode: int | None = None
-        self._report = report
-        self._orphaned = False
-        self._lock = threading.Lock()
-
-    @property
-    def pid(self) -> int | None:
-        return self._pid
-
-    @property
-    def exitcode(self) -> int | None:
-        """How it ended; None while it runs, and where nobody can tell any more."""
-        self.join(0.0)
-        return self._exitcode
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for its end, as far as anybody tells of it."""
-        if self._report >= 0 and _wait_for(self._report, timeout):
-            self._read_report()
-        if self._orphaned:
-            exitcode = wait_for_orphan(self._pid, timeout)
-            if exitcode is not None:
-                self._exitcode = exitcode
-                self._orphaned = False
-
-    def end_server(self) -> None:
-        """End the fork server, which is frozen: this slot is dead, and it does not say how."""
-        _kill(self._server)
-
-    def kill(self) -> None:
-        if (self._report >= 0 or self._orphaned) and self.exitcode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._report >= 0:
-            os.close(self._report)
-            self._report = -1
-
-    def _read_report(self) -> None:
-        with self._lock:
-            if self._report < 0:  # another thread was told
-                return
-            self._exitcode = _read_word(self._report)
-            self._close()
-            if self._exitcode is None:
-                self._server.wait()  # until then its children are not handed on
-                self._orphaned = True
 
 
 def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
@@ -283,26 +201,6 @@ def _has_ended(server: Server) -> bool:
     except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
         return False
     return True
-
-
-def _kill(server: Server) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server.kill()
-
-
-def _wait_for(report: int, seconds: float | None) -> bool:
-    """Wait for a word, or for the end of whoever would write it."""
-    poll = select.poll()
-    poll.register(report, select.POLLIN)
-    return bool(poll.poll(None if seconds is None else seconds * 1000))
-
-
-def _read_word(report: int) -> int | None:
-    packed = os.read(report, REPORT.size)
-    if not packed:
-        return None
-    (word,) = REPORT.unpack(packed)
-    return int(word)
 
 
 def _refuse_threads() -> None:

@@ -33,39 +33,18 @@ class Charged(Struct, frozen=True):
     initializing: bool = False
 
 
-class Describer:
-    """Names tasks that took their slot with them, in the agent's own process. Not thread safe.
-
-    Only with services that a slot has loaded unharmed.
-    """
-
-    def __init__(self, loader: str) -> None:
-        self._loader = loader
-        self._loaded: set[str] = set()
-
-    def trust(self, service: str) -> None:
-        self._loaded.add(service)
-
-    def describe(self, batch: Batch, index: int) -> str:
-        if batch.service not in self._loaded:
-            return ""
-        try:
-            service = resolve_loader(self._loader)(batch.service)
-            parameters = unpack(batch.parameters)
-            text = service.describe(batch.operation, parameters, index, batch.input_of(index))
-        except BaseException:  # noqa: BLE001 - a third party's code must not end the worker
-            _log.exception("service %s cannot describe its task %d", batch.service, index)
-            return ""
-        return clip(str(text), SUMMARY_CHARACTERS)
-
-
 class Deaths:
     """Finds the task that is to be charged for a slot's death. Not thread safe."""
 
-    def __init__(self, describer: Describer, oom: OomWatch) -> None:
-        self._describer = describer
+    def __init__(self, loader: str, oom: OomWatch) -> None:
+        self._loader = loader
         self._oom = oom
+        self._loaded: set[str] = set()
         self._unexplained: dict[tuple[int, int], int] = {}
+
+    def trust(self, service: str) -> None:
+        """Note that a slot has loaded a service unharmed: it may name its tasks in this process."""
+        self._loaded.add(service)
 
     def forget(self, key: int) -> None:
         """The batch is no longer held: what is known of its tasks is of no use any more."""
@@ -137,11 +116,23 @@ class Deaths:
             error_type=error_type,
             message=message,
             traceback="",
-            summary=self._describer.describe(batch, index),
+            summary=self._describe(batch, index),
             worker="",
             cpu_seconds=slot.killed_cpu_seconds,
             busy_seconds=charged.busy_seconds,
         )
+
+    def _describe(self, batch: Batch, index: int) -> str:
+        if batch.service not in self._loaded:
+            return ""
+        try:
+            service = resolve_loader(self._loader)(batch.service)
+            parameters = unpack(batch.parameters)
+            text = service.describe(batch.operation, parameters, index, batch.input_of(index))
+        except BaseException:  # noqa: BLE001 - a third party's code must not end the worker
+            _log.exception("service %s cannot describe its task %d", batch.service, index)
+            return ""
+        return clip(str(text), SUMMARY_CHARACTERS)
 
 
 def name_signal(number: int) -> str:

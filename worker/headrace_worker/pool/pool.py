@@ -45,7 +45,7 @@ from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
 from headrace_worker.pool.backlog import Backlog, Held, Span
 from headrace_worker.pool.batch import Batch, Event
-from headrace_worker.pool.deaths import Deaths, Describer
+from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.news import News
@@ -85,8 +85,7 @@ class Pool:
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
         self._events: list[Event] = []
         self._news = News()
-        self._describer = Describer(settings.loader)
-        self._deaths = Deaths(self._describer, OomWatch())
+        self._deaths = Deaths(settings.loader, OomWatch())
         self._warned = False
         #: What to tell of it in numbers. Why slots ended: a failure's reason, ``tasks`` or
         #: ``memory`` for one that was recycled, ``tenant`` for one that made room for another
@@ -400,7 +399,7 @@ class Pool:
                 # Mostly of what has been taken back already; else it had just looked started.
                 self._backlog.put_back(slot.take_stopped(message.piece, message.index))
             case Loaded():
-                self._describer.trust(message.service)
+                self._deaths.trust(message.service)
             case Retired():
                 slot.note_retired(message.why)
             case Ready():

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
-from headrace_worker.launch.launcher import ANSWER_SECONDS, ForkedSlot, Launcher
+from headrace_worker.launch.forked_slot import ANSWER_SECONDS, ForkedSlot
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.cell import Cell, Running
 from headrace_worker.link.channel import PoolEnd
 from headrace_worker.link.messages import JobDescription, Retire, RunPiece

@@ -301,10 +301,9 @@ class Watch(threading.Thread):
                 os.eventfd_write(self._doorbell, 1)
 
     def run(self) -> None:
-        agent = multiprocessing.parent_process()
-        assert agent is not None, "a slot is always a child"
+        sentinel = _find_agent_sentinel()
         poll = select.poll()
-        poll.register(agent.sentinel, select.POLLIN)
+        poll.register(sentinel, select.POLLIN)
         poll.register(self._doorbell, select.POLLIN)
         while True:
             # Parked before looking: a piece that begins in between then rings the bell.
@@ -316,7 +315,7 @@ class Watch(threading.Thread):
             ready = dict(poll.poll(None if wait is None else wait * 1000))
             if any(event & select.POLLNVAL for event in ready.values()):
                 end_cut_off(self._cell)
-            if agent.sentinel in ready:
+            if sentinel in ready:
                 # If anybody is there to read this, another file has the number of the sentinel.
                 self._cell.words[CUT_OFF] = 1
                 os._exit(EXIT_ORPHANED)
@@ -379,7 +378,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     apply_import_path(settings.program, settings.permits)
     if settings.forked:
         signal.set_wakeup_fd(-1)  # the agent's event loop has one
-        _drop_inherited_files(keep={link.fileno(), _parent_sentinel()})
+        _drop_inherited_files(keep={link.fileno(), _find_agent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
         os.dup2(null.fileno(), 0)
     if not settings.task_stdout:
@@ -391,7 +390,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
             stream.reconfigure(line_buffering=True, write_through=False)
 
 
-def _parent_sentinel() -> int:
+def _find_agent_sentinel() -> int:
     agent = multiprocessing.parent_process()
     assert agent is not None, "a slot is always a child"
     sentinel: int = agent.sentinel

@@ -11,9 +11,9 @@ import pytest
 from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
-from headrace_worker.launch import launcher as launch
+from headrace_worker.launch import forked_slot
 from headrace_worker.launch.fork_server import REPORT, Order
-from headrace_worker.launch.launcher import ForkedSlot
+from headrace_worker.launch.forked_slot import ForkedSlot
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
 
@@ -72,7 +72,7 @@ def test_a_slot_that_is_nobodys_child_here_ended_nobody_knows_how() -> None:
 def test_a_fork_server_that_does_not_answer_is_ended_and_said_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(launch, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(forked_slot, "ANSWER_SECONDS", 0.01)
     report, theirs = os.pipe()
     with pytest.raises(OSError, match="does not answer"):
         ForkedSlot(report, cast("Any", GoneServer()))

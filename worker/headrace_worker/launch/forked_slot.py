@@ -1,0 +1,116 @@
+"""A slot that the fork server has forked, in the words of multiprocessing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import subprocess
+import threading
+
+import psutil
+
+from headrace_worker.launch.fork_server import REPORT
+from headrace_worker.launch.orphans import wait_for_orphan
+
+#: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
+#: imported what slots are to share; one that takes longer is frozen.
+ANSWER_SECONDS = 60.0
+
+#: A fork server's process: another interpreter, or a fork of this process.
+Server = subprocess.Popen[bytes] | psutil.Process
+
+
+class ForkedSlot:
+    """A slot that the fork server forked. Raises OSError where it could not.
+
+    How it ended the server tells. If the server dies before that, the slot becomes a child of this
+    process, where that has adopted it (see ``orphans``), and the kernel tells.
+    """
+
+    def __init__(self, report: int, server: Server) -> None:
+        self._server = server
+        if not _wait_for(report, ANSWER_SECONDS):
+            kill_server(server)
+            raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
+        word = _read_word(report)
+        if word is None:
+            raise OSError(errno.ECHILD, "the fork server died")
+        if word < 0:
+            raise OSError(-word, os.strerror(-word))
+        self._pid = word
+        self._exitcode: int | None = None
+        self._report = report
+        self._orphaned = False
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended; None while it runs, and where nobody can tell any more."""
+        self.join(0.0)
+        return self._exitcode
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end, as far as anybody tells of it."""
+        if self._report >= 0 and _wait_for(self._report, timeout):
+            self._read_report()
+        if self._orphaned:
+            exitcode = wait_for_orphan(self._pid, timeout)
+            if exitcode is not None:
+                self._exitcode = exitcode
+                self._orphaned = False
+
+    def end_server(self) -> None:
+        """End the fork server, which is frozen: this slot is dead, and it does not say how."""
+        kill_server(self._server)
+
+    def kill(self) -> None:
+        if (self._report >= 0 or self._orphaned) and self.exitcode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._report >= 0:
+            os.close(self._report)
+            self._report = -1
+
+    def _read_report(self) -> None:
+        with self._lock:
+            if self._report < 0:  # another thread was told
+                return
+            self._exitcode = _read_word(self._report)
+            self._close()
+            if self._exitcode is None:
+                self._server.wait()  # until then its children are not handed on
+                self._orphaned = True
+
+
+def kill_server(server: Server) -> None:
+    """End a fork server, which may be gone already."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server.kill()
+
+
+def _wait_for(report: int, seconds: float | None) -> bool:
+    """Wait for a word, or for the end of whoever would write it."""
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def _read_word(report: int) -> int | None:
+    packed = os.read(report, REPORT.size)
+    if not packed:
+        return None
+    (word,) = REPORT.unpack(packed)
+    return int(word)
