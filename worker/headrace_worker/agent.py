@@ -8,10 +8,9 @@
 All of it is one thread and one event loop, which watches the slots, too. Leaser, reporter,
 heartbeats and the fetching of data are tasks of one group, each with a connection to itself.
 
-Started in the order registration, pool, reporter, heartbeats, leaser. On SIGTERM, SIGINT or SIGHUP
-it drains: the leaser is cancelled, what has not started is handed back, running tasks have
-``drain_seconds`` to finish; then the pool closes, the reporter delivers what is left, and the
-worker takes its leave. A second signal kills the slots at once.
+On SIGTERM, SIGINT or SIGHUP it drains: the leaser is cancelled, what has not started is handed
+back, running tasks have ``drain_seconds`` to finish; then the pool closes, the reporter delivers
+what is left, and the worker takes its leave. A second signal kills the slots at once.
 
 Nothing that arrives or that a task made ends a worker: what is wrong with a lease or an outcome is
 that of its tasks, and an answer that makes no sense is asked for again. What ends it is a

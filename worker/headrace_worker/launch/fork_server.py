@@ -4,9 +4,8 @@
     launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
     launcher ◄─ report: the slot's process number, at its end how it ended ┘
 
-As in multiprocessing, whose children slots look like from within. But there is no resource tracker
-beside it, which would be one more interpreter for nothing: no slot has anything that needs one.
-And what was imported beforehand is frozen, so that slots share it for as long as nobody writes.
+Slots look like children of multiprocessing. But there is no resource tracker, which would be one
+more interpreter for nothing, and what was imported beforehand is frozen, so that slots share it.
 
 It ends when the launcher's end of the socket is closed. Slots go on then; what ends them is the
 lifeline, a pipe of which only the launcher's process has the other end.

@@ -76,12 +76,12 @@ class JobRunner:
         self.run = run
 
     def _open_parameters(self) -> Parameters:
-        if not _begins_a_map(self._packed):  # seen before megabytes of nothing are unpacked
-            raise ValueError("the job's parameters are no map")
         try:
             parameters: object = unpack(self._packed)
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
+        if not isinstance(parameters, dict):
+            raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
         kept = {name: Kept(path, size) for name, path, size in self._data}
         return {**cast("Parameters", parameters), **kept}
 
@@ -96,8 +96,3 @@ class JobRunner:
         if isinstance(self._service, DetailedService):
             return self._service.detail(error, self._parameters)
         return b""
-
-
-def _begins_a_map(packed: bytes) -> bool:
-    # msgpack's specification: fixmap, map 16, map 32.
-    return bool(packed) and (packed[0] & 0xF0 == 0x80 or packed[0] in (0xDE, 0xDF))

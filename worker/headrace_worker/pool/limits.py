@@ -1,8 +1,7 @@
 """Which slots have overrun a time limit, and when one may do so next.
 
-No clock ticks for it: the next moment at which any limit can be over is computed, so a pool whose
-tasks stay within theirs is hardly ever woken. Slots do not tell when a task starts: that moment is
-computed anew after each piece that is sent, and for what has not started as if it started now.
+Nothing ticks: the next moment at which any limit can be over is computed, anew after each piece
+that is sent, as if what has not started did so now.
 """
 
 from __future__ import annotations

@@ -141,8 +141,7 @@ class SlotProcess:
         if piece is None or start != piece.start or stop > piece.stop:
             return None
         piece.start = stop
-        if not len(piece):
-            del self.pieces[number]
+        self._drop_empty(number)
         return piece.held
 
     def take_stopped(self, number: int, index: int) -> list[Span]:
@@ -150,21 +149,17 @@ class SlotProcess:
         piece = self.pieces.get(number)
         if piece is None or not piece.start <= index < piece.stop:
             return []
-        taken = Span(piece.held, index, piece.stop)
-        piece.stop = index
-        if not len(piece):
-            del self.pieces[number]
-        return [taken]
+        return [self._cut(number, index)]
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the slot runs nothing more than it does now."""
+        going = self.retired or self.leaving or self.kill_reason
+        return bool(going) or self.ended_seconds is not None
 
     def can_take_more(self, now_seconds: float) -> bool:
         """Whether the slot may be sent anything: it is well, reads, and is not in a long task."""
-        if (
-            not self.ready
-            or self.retired
-            or self.leaving
-            or self.kill_reason
-            or self.ended_seconds is not None
-        ):
+        if not self.ready or self.is_going:
             return False
         if not self.pieces:
             return True
@@ -238,11 +233,20 @@ class SlotProcess:
         for number, piece in list(self.pieces.items()):
             first = max(piece.start, started - piece.shift + 1)
             if first < piece.stop:
-                taken.append(Span(piece.held, first, piece.stop))
-                piece.stop = first
-                if not len(piece):
-                    del self.pieces[number]
+                taken.append(self._cut(number, first))
         return taken
+
+    def _cut(self, number: int, stop: int) -> Span:
+        """Take the tasks of a piece from ``stop`` on."""
+        piece = self.pieces[number]
+        taken = Span(piece.held, stop, piece.stop)
+        piece.stop = stop
+        self._drop_empty(number)
+        return taken
+
+    def _drop_empty(self, number: int) -> None:
+        if not len(self.pieces[number]):
+            del self.pieces[number]
 
     def take_all(self) -> list[Span]:
         """Take everything without an outcome; for a slot that is dead."""

@@ -1,12 +1,10 @@
 """Whom a slot works for: no slot ever works for two tenants.
 
-A job names its tenant where running it leaves something behind in the slot's process that other
-jobs must not see, such as the variables that the initializer of a pool has set. A slot is vacant
-until it is sent a task of a tenant; from then on it is sent nothing else. Where somebody's tasks
-wait and no slot may run them, a slot is vacated: it exits, and a fresh one takes its place.
-
-That costs the start of a process and whatever the initializer does. So a slot whose tenant still
-has work here is vacated only after a while, and one that has none before all others.
+A job names its tenant where it leaves something behind in the slot's process that other jobs must
+not see, such as variables that an initializer has set. A slot is vacant until it is sent a task of
+a tenant; from then on it is sent nothing else. Where tasks wait that no slot may run, a slot is
+vacated: it exits, and a fresh one takes its place. That costs the start of a process and whatever
+the initializer does, so slots whose tenants have no work go first, and others only after a while.
 """
 
 from __future__ import annotations
@@ -63,7 +61,7 @@ class Tenancy:
         if slot.tenant != NOBODY:
             return next((one for one in backlog if one.held.batch.tenant == slot.tenant), None)
         # A vacant slot is for those who have none, and of these for who has waited longest.
-        served = {one.tenant for one in slots if one is not slot and _works(one)}
+        served = {one.tenant for one in slots if one is not slot and not one.is_going}
         unserved = [one for one in backlog if one.held.batch.tenant not in served]
         return min(unserved, key=self._read_waiting_since, default=backlog.head)
 
@@ -75,7 +73,7 @@ class Tenancy:
         if not self._used:
             return []
         waiting = dict.fromkeys(span.held.batch.tenant for span in backlog)
-        working = [slot for slot in slots if _works(slot)]
+        working = [slot for slot in slots if not slot.is_going]
         # What is not here is about to come: crews replace what ends.
         vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
         served = {slot.tenant for slot in working}
@@ -132,8 +130,3 @@ class Tenancy:
     def _look_again(self, due_seconds: float, now_seconds: float) -> None:
         if due_seconds > now_seconds:
             self.due_seconds = min(self.due_seconds, due_seconds)
-
-
-def _works(slot: SlotProcess) -> bool:
-    """Whether a slot runs tasks, or will when it has started."""
-    return not (slot.retired or slot.leaving or slot.kill_reason or slot.ended_seconds is not None)

@@ -1,8 +1,8 @@
 """A slot's results on their way to the pool, many small ones in one message.
 
-They leave when enough is gathered, when some time has passed, and when a piece ends. A result that
-was gathered just before a long task does not wait for it: the slot's watch (see ``slot``) sends
-what is overdue. The task and the watch are two threads, hence the lock, which is the slot's own.
+They leave when enough is gathered, when some time has passed, and when a piece ends. A result does
+not wait for a long task after it: the slot's watch (see ``slot``), which is another thread, sends
+what is overdue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FLUSH_BYTES = 1 << 16
 class Outbox:
     """Gathers the results of one piece after the other. Thread safe.
 
-    ``news`` is where tasks say what there is to say beside; ``nudge`` has it sent soon.
+    ``news`` takes what tasks say besides; ``nudge`` has it sent soon.
     """
 
     def __init__(self, end: SlotEnd, cell: Cell, nudge: Callable[[], None]) -> None:

@@ -3,12 +3,10 @@
     current_task() ─► TaskNews ─ lines, progress ─► Outbox (before the results) ─► pool
                            └─ counters ──────► Outbox (with the run of their tasks)
 
-A slot runs one task at a time, so which one it is the cell tells: a task that never asks costs
-nothing. Lines and progress leave a few times a second, lines also with every outcome: sent by the
-task's own thread if that is due, else soon by the slot's watch, which is nudged.
-
-Any thread may come here, also one that is interrupted in the midst of sending: nothing here waits
-for the outbox.
+The cell tells which task runs, so a task that says nothing costs nothing. Lines and progress leave
+a few times a second, and lines with every outcome: the task's own thread sends them if that is due,
+else the slot's watch does, soon. Any thread may call this, also one that was interrupted while it
+was sending: nothing here waits for the outbox.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ class FakeSlot:
         self.tenant = tenant
         self.pieces = [1] if busy else []
         self.started_seconds = 0.0
-        self.retired = self.leaving = ""
-        self.kill_reason = self.ended_seconds = None
+        self.is_going = False
 
 
 class Rig:
@@ -69,7 +68,7 @@ def test_a_slot_without_work_makes_room_at_once() -> None:
     rig = Rig(busy, idle)
     rig.put("b")
     assert rig.vacate(0.0) == [idle]
-    idle.leaving = "tenant"
+    idle.is_going = True
     assert rig.vacate(100.0) == []  # a fresh one is on its way
     rig.put("")
     assert rig.vacate(100.0) == []  # has waited for no time yet
