@@ -122,7 +122,7 @@ class Feeder:
         """Have everything that came from the slots reported."""
         events = self._pool.take_events()
         # Before the outcomes, so that a task's lines are there when its outcome is.
-        if lines := self._pool.take_lines():
+        if lines := self._pool.news.take_lines():
             self._reporter.add_lines(lines)
         if events:
             self._reporter.add(events, more=bool(self._pool.outstanding))

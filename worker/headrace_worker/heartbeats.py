@@ -66,7 +66,7 @@ class Heartbeats:
 
     async def _beat(self, wait_seconds: float) -> None:
         request, leases = self._holdings.snapshot()
-        progress = () if self._bare else self._pool.list_progress()
+        progress = () if self._bare else self._pool.news.list_progress()
         beat = Heartbeat(
             worker=self._info.id,
             request=request,

@@ -38,8 +38,10 @@ class News:
         self._progress.pop(slot, None)
 
     def take_lines(self) -> list[TaskLine]:
+        """Take what tasks have logged since the last call."""
         lines, self._lines = self._lines, []
         return lines
 
     def list_progress(self) -> tuple[Progress, ...]:
+        """List how far the running tasks say they are, those that do."""
         return tuple(self._progress.values())

@@ -37,7 +37,6 @@ from headrace_worker.link.messages import (
     Retired,
     SlotMessage,
     TaskFailed,
-    TaskLine,
     TasksDone,
 )
 from headrace_worker.link.runners import KeptJobs
@@ -84,7 +83,8 @@ class Pool:
         self._held: dict[int, Held] = {}
         self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
         self._events: list[Event] = []
-        self._news = News()
+        #: What tasks say besides; their lines are there before the events of their outcomes.
+        self.news = News()
         self._deaths = Deaths(settings.loader, OomWatch())
         self._warned = False
         #: What to tell of it in numbers. Why slots ended: a failure's reason, ``tasks`` or
@@ -93,15 +93,12 @@ class Pool:
         #: with its job, else ``crash``.
         self.tally = Tally()
         self._tenancy = Tenancy()
-        self._due_seconds = 0.0
+        #: The monotonic moment by which to take events, whatever slots say; infinite for never.
+        self.due_seconds = 0.0
         self._dead: list[SlotProcess] = []
         self._on_news: Callable[[], object] | None = None
         self._supervisor = Supervisor(
-            slots,
-            launcher,
-            settings,
-            on_readable=self._hear_slot,
-            on_dead=self._note_dead,
+            slots, launcher, settings, on_readable=self._hear_slot, on_dead=self._note_dead
         )
         try:
             self._supervisor.start_missing(time.monotonic())
@@ -146,7 +143,9 @@ class Pool:
         means = {held.batch.job: self._mean_of(held.batch.job) for held in self._held.values()}
         if None in means.values():
             return None
-        return sum(len(one) * (means[one.held.batch.job] or 0.0) for one in self._list_pending())
+        return sum(
+            len(one) * (means.get(one.held.batch.job) or 0.0) for one in self._list_pending()
+        )
 
     def is_stuck(self, seconds: float) -> bool:
         """Tell whether every slot has been in one task for longer than this."""
@@ -156,14 +155,6 @@ class Pool:
             if found is None or now - found[2].since_seconds <= seconds:
                 return False
         return len(self._supervisor.slots) == self.slots
-
-    def take_lines(self) -> list[TaskLine]:
-        """What tasks have logged since the last call, up to the events that were taken."""
-        return self._news.take_lines()
-
-    def list_progress(self) -> tuple[Progress, ...]:
-        """How far the running tasks say they are, those that do."""
-        return self._news.list_progress()
 
     def measure_rss_bytes(self) -> int:
         """Resident memory of all slots together; pages that they share count for each."""
@@ -201,16 +192,13 @@ class Pool:
         Raises SlotStartError when slots die one after the other before they are ready.
         """
         self._check_open()
-        self._reap_dead()
+        dead, self._dead = self._dead, []
+        for slot in dead:
+            self._reap(slot)
         # Slots go on while the caller looks at the events.
-        self._due_seconds = self._keep_going()
+        self.due_seconds = self._keep_going()
         events, self._events = self._events, []
         return events
-
-    @property
-    def due_seconds(self) -> float:
-        """The monotonic moment by which to take events, whatever slots say; infinite for never."""
-        return self._due_seconds
 
     def cancel(self, job: str) -> None:
         """Forget a job: nothing comes back of it any more but what it logs.
@@ -285,11 +273,6 @@ class Pool:
         if self._on_news:
             self._on_news()
 
-    def _reap_dead(self) -> None:
-        dead, self._dead = self._dead, []
-        for slot in dead:
-            self._reap(slot)
-
     def _check_open(self) -> None:
         if self._supervisor.closed:
             raise ValueError("the pool is closed")
@@ -307,7 +290,7 @@ class Pool:
             self._recall(stuck)
 
     def _feed(self) -> None:
-        self._due_seconds = 0.0  # what is fed may have a limit of its own
+        self.due_seconds = 0.0  # what is fed may have a limit of its own
         now = time.monotonic()
         waiting_slots = [slot for slot in self._supervisor.slots if slot.can_take_more(now)]
         # One piece a round for each, the idle ones first: none has two while another has none.
@@ -394,7 +377,7 @@ class Pool:
                         )
                     )
             case Lines() | Progress():
-                self._news.hear(slot.pid, message)
+                self.news.hear(slot.pid, message)
             case PieceStopped():
                 # Mostly of what has been taken back already; else it had just looked started.
                 self._backlog.put_back(slot.take_stopped(message.piece, message.index))
@@ -413,7 +396,7 @@ class Pool:
         """Note that tasks have their outcome; None where nobody waits for it any more."""
         held = slot.settle(number, indices.start, indices.stop)
         if held is not None:
-            self._news.end_task(slot.pid, held.batch.job, indices)
+            self.news.end_task(slot.pid, held.batch.job, indices)
         if held is None or held.cancelled:
             return None
         if slot.tenant and slot.tenant_seconds:
@@ -427,7 +410,7 @@ class Pool:
     def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
-        self._news.end_slot(slot.pid)
+        self.news.end_slot(slot.pid)
         charged = self._deaths.find_charged(slot)
         unfinished = slot.take_all()
         status = self._supervisor.reap(slot)

@@ -43,7 +43,7 @@ class Outbox:
         self._piece = 0
         self._start = 0
         self._shift = 0
-        self._failed_bytes = 0
+        self._bytes = 0
         self._flushed_seconds = time.monotonic()
         self._cpu_seconds = _read_cpu_seconds()
         self._clear_run()
@@ -56,7 +56,7 @@ class Outbox:
     def add_done(self, value: bytes, seconds: float, now_seconds: float) -> None:
         """Add the value of the piece's next task."""
         with self._lock:
-            if self._values and self._bytes + len(value) > FLUSH_BYTES:
+            if self._bytes and self._bytes + len(value) > FLUSH_BYTES:
                 self._flush(now_seconds)  # a large value travels alone
             self._values.append(value)
             self._bytes += len(value)
@@ -76,11 +76,8 @@ class Outbox:
                 TaskFailed(self._piece, self._start, failure, summary, 0.0, seconds)
             )
             self._start += 1
-            self._failed_bytes += len(failure.detail) + len(failure.traceback)
-            if (
-                self._failed_bytes >= FLUSH_BYTES
-                or now_seconds - self._flushed_seconds >= FLUSH_SECONDS
-            ):
+            self._bytes += len(failure.detail) + len(failure.traceback)
+            if self._bytes >= FLUSH_BYTES or now_seconds - self._flushed_seconds >= FLUSH_SECONDS:
                 self._flush(now_seconds)
 
     def stop(self) -> None:
@@ -121,7 +118,6 @@ class Outbox:
 
     def _clear_run(self) -> None:
         self._values: list[bytes] = []
-        self._bytes = 0
         self._busy_seconds = 0.0
         self._durations = [0] * (len(TASK_SECONDS_BOUNDS) + 1)
 
@@ -146,7 +142,7 @@ class Outbox:
     def _flush(self, now_seconds: float) -> None:
         self._end_run()
         self._flushed_seconds = now_seconds
-        self._failed_bytes = 0
+        self._bytes = 0
         news = self.news.take_news(now_seconds, outcomes=bool(self._messages))
         if self._messages or news:
             self._charge_cpu()
