@@ -1,7 +1,7 @@
-"""Checksums of what the store keeps: of a content, and of whom it belongs to.
+"""Checksums of what the store keeps: of a content, and of the tasks that it belongs to.
 
-So a content that is another's is damaged as much as one of which a bit has changed: a copy of the
-data folder in which a payload's place was used again in between, for example.
+So the content of other tasks is found to be damaged as well as one of which a bit has changed: in a
+copy of the data folder, for example, during which the place of a payload was used again.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class DamagedError(Exception):
 
 
 def compute_checksum(table: str, job: str, start: int, stop: int, content: bytes) -> int:
-    """The checksum of a row of inputs or results, as the database's signed 64 bits."""
+    """Return the checksum of a row of inputs or results, as the database's signed 64 bits."""
     owner = xxhash.xxh3_64_intdigest(f"{table} {start} {stop} {job}".encode())
     checksum = xxhash.xxh3_64_intdigest(content, owner)
     return checksum - (1 << 64) if checksum >> 63 else checksum
 
 
 def compute_spec_checksum(job: str, spec: bytes) -> int:
-    """The checksum of what was asked for with a job."""
+    """Return the checksum of what was asked for with a job."""
     return compute_checksum("jobs", job, 0, 0, spec)

@@ -7,12 +7,12 @@ from bisect import bisect_right
 
 from msgspec import Struct, field
 
-#: Chunks that are forgotten in one go: each time the rest is moved.
+#: Chunks that are forgotten together, as that moves all others.
 FORGOTTEN_AT_ONCE = 4096
 
 
 class Chunks(Struct):
-    """In index order. Plain numbers: a client that puts inputs one by one may make a million."""
+    """In index order, as plain numbers: a client that puts inputs one by one makes many."""
 
     starts: array[int] = field(default_factory=lambda: array("q"))
     stops: array[int] = field(default_factory=lambda: array("q"))
@@ -30,7 +30,7 @@ class Chunks(Struct):
             del self.starts[:gone], self.stops[:gone], self.sizes[:gone]
 
     def touching(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """The chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""
+        """Return the chunks, as (start, stop, bytes), that hold inputs of tasks [start, stop)."""
         first = max(0, bisect_right(self.starts, start) - 1)
         found: list[tuple[int, int, int]] = []
         for place in range(first, len(self.starts)):
@@ -41,9 +41,9 @@ class Chunks(Struct):
         return found
 
     def fit(self, start: int, stop: int, max_bytes: int) -> int:
-        """The largest stop up to which inputs from ``start`` on take ``max_bytes``, at least one.
+        """Return the largest stop so that inputs from ``start`` on take at most ``max_bytes``.
 
-        A chunk's bytes are taken to be spread evenly over its tasks.
+        It is at least one task. The bytes of a chunk are assumed to be the same for all its tasks.
         """
         left = float(max_bytes)
         for chunk_start, chunk_stop, size in self.touching(start, stop):
@@ -55,7 +55,7 @@ class Chunks(Struct):
         return stop
 
     def measure_bytes(self, start: int, stop: int) -> int:
-        """About how many bytes the inputs of tasks [start, stop) take."""
+        """Return about how many bytes the inputs of tasks [start, stop) take."""
         return sum(
             size * (min(right, stop) - max(left, start)) // (right - left)
             for left, right, size in self.touching(start, stop)

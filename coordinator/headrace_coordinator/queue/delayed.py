@@ -1,4 +1,4 @@
-"""Tasks that wait out a pause, by the moment at which it ends and by their index."""
+"""Tasks that wait until a pause is over, by the time at which it ends and by their index."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Pause = tuple[float, int, int]
 
 
 class Delayed:
-    """The one whose pause ends first is first."""
+    """The task whose pause ends first is first."""
 
     __slots__ = ("_heap", "_pauses")
 
     def __init__(self) -> None:
         self._pauses: dict[int, Pause] = {}
-        #: Those once more, and some that are not here any more.
+        #: The same once more, and some that have been removed.
         self._heap: list[Pause] = []
 
     def __iter__(self) -> Iterator[Pause]:
@@ -30,13 +30,13 @@ class Delayed:
         heapq.heappush(self._heap, pause)
 
     def first(self) -> Pause:
-        """The task whose pause ends first. There must be one."""
+        """Return the task whose pause ends first. There must be one."""
         while self._pauses.get(self._heap[0][1]) != self._heap[0]:
             heapq.heappop(self._heap)
         return self._heap[0]
 
     def pop(self) -> Pause:
-        """Take out the task whose pause ends first. There must be one."""
+        """Remove and return the task whose pause ends first. There must be one."""
         pause = self.first()
         heapq.heappop(self._heap)
         del self._pauses[pause[1]]

@@ -1,4 +1,4 @@
-"""What is kept of a job's log: how much of whose reports, never the lines themselves."""
+"""How much of a job's log is kept, by report. The lines themselves are in the store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class JobLog:
         self.size_bytes += size_bytes
 
     def trim(self) -> list[LogPart]:
-        """Drop the oldest parts as long as there is too much. Returns those that were dropped."""
+        """Drop the oldest parts as long as there is too much. Returns the dropped ones."""
         trimmed: list[LogPart] = []
         while self.lines > KEPT_LINES or self.size_bytes > KEPT_BYTES:
             part, (lines, size_bytes) = self._parts.popitem(last=False)
@@ -53,5 +53,5 @@ class JobLog:
 
 
 def measure_lines(lines: Iterable[LogLine]) -> int:
-    """About how many bytes lines take."""
+    """Return about how many bytes lines take."""
     return sum(len(line.text) + len(line.worker) + LINE_BYTES for line in lines)

@@ -28,16 +28,15 @@ from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.shared.state import SharedState
 
-#: Tasks as the store knows that they were tried: (start, stop, attempts, lost with their worker).
+#: A span of tasks as stored: (start, stop, attempts, whether lost with their worker).
 Attempted = tuple[int, int, int, bool]
 
 
 class Queue:
     """The groups of transitions over one state; see ``QueueState`` for the invariants.
 
-    ``shared`` is what tasks and clients have in common beside their jobs.
-
-    ``first_lease`` sets the lease numbers of this incarnation apart from those of earlier ones.
+    ``shared`` is the state that tasks and clients share beside their jobs. ``first_lease`` sets the
+    numbers of leases apart from those that earlier queues over the same store have granted.
     """
 
     def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
@@ -52,9 +51,9 @@ class Queue:
         self.shared = SharedState(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
 
     def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
-        """Put back a job as the store has it: what was leased or delayed is waiting again.
+        """Put back a job as the store has it: what was leased or delayed waits again.
 
-        ``attempted`` tells, oldest first, how often which tasks were tried; the newest holds.
+        ``attempted`` says, oldest first, how often which tasks were tried; the newest entry counts.
         """
         job.waiting_since = now.monotonic
         job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
@@ -71,14 +70,14 @@ class Queue:
         self.state.add(job)
 
     def tick(self, now: Now) -> None:
-        """Let time pass: leases, pauses and jobs come to their end."""
+        """End the leases, pauses, jobs and sessions whose time is over."""
         self.leasing.expire(now)
         self.leasing.promote_delayed(now)
         self.expiry.apply(now)
         self.shared.tick(now)
 
     def next_deadline(self) -> float:
-        """The monotonic time of the next thing that time alone brings about; infinity for none."""
+        """Return the monotonic time at which the next of them ends, infinity for none."""
         shared = self.shared.next_deadline()
         return min(
             self.leasing.next_deadline(),

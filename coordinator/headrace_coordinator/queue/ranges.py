@@ -13,8 +13,8 @@ MOST_RANGES = 2 * BLOCK_RANGES
 class RangeSet:
     """A set of integers, kept as disjoint, sorted, half-open ranges that don't touch.
 
-    Adding or removing a range costs two binary searches and the ranges it touches. The ranges are
-    in blocks: a single list of a million would be moved at each change.
+    To add or remove a range costs two binary searches and the ranges that it touches. The ranges
+    are in blocks: each change to a single list of a million would move half of it.
     """
 
     __slots__ = ("_blocks", "_firsts", "count")
@@ -22,7 +22,7 @@ class RangeSet:
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         starts: list[int] = []
         stops: list[int] = []
-        # In order each one goes to the end, so that many of them cost no more than to be sorted.
+        # In their order each one goes to the end, so that many cost no more than to sort them.
         for start, stop in sorted(ranges):
             if stops and start <= stops[-1]:
                 stops[-1] = max(stops[-1], stop)
@@ -159,7 +159,9 @@ class RangeSet:
                 yield max(start, starts[place]), min(stop, stops[place])
 
     def _join(self, start: int, stop: int) -> int:
-        """Make one block of those that a change to [start, stop) touches. Returns its place."""
+        """Make one block of those that a change to [start, stop) touches. Returns its index."""
+        if not self._firsts:
+            return 0
         first, last = bisect_right(self._firsts, start), bisect_right(self._firsts, stop)
         if first < last:
             starts, stops = self._blocks[first]

@@ -44,13 +44,13 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: Seconds that a client is kept waiting for room before it is told that there is none.
+#: Seconds for which a client waits for room before it is told that there is none.
 ROOM_SECONDS = 5.0
 
-#: Seconds that a client is kept waiting for workers to return what it takes back.
+#: Seconds for which a client waits until workers return what it withdraws.
 RECALL_SECONDS = 0.5
 
-#: Tasks that are taken back in one transition.
+#: Tasks that are withdrawn in one transition.
 WITHDRAWN_AT_ONCE = 500
 
 #: Heartbeats in one lease's time; two may be lost.
@@ -185,7 +185,7 @@ class JobQueue:
                     filled = await self._fill(granted, request)
                     if filled:
                         return Grant(filled)
-                    continue  # what was granted is gone: there may be more
+                    continue  # what was granted is gone, and there may be more
             if not await self._waiters.wait(WORK, version, deadline):
                 return Grant(())
 
@@ -225,7 +225,7 @@ class JobQueue:
     async def _fill(
         self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
     ) -> tuple[Lease, ...]:
-        """Add what a worker needs to know of each lease; inputs are read outside of the lock."""
+        """Add what a worker needs for each lease. Inputs are read outside of the lock."""
         filled: list[Lease] = []
         for lease, spec in granted:
             inputs = await self._read_inputs(lease) if spec.carried else ()

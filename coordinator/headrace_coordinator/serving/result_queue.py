@@ -124,7 +124,7 @@ class ResultQueue:
         await self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
 
     async def _read(self, job: str, look: Callable[[], Found]) -> Found:
-        """Look for results; where the first ones are damaged, let their tasks fail and go on."""
+        """Look for results. If the first ones are damaged let their tasks fail, and look again."""
         while True:
             try:
                 return look()
@@ -181,9 +181,9 @@ class ResultQueue:
         def look(queue: Queue, now: Now) -> tuple[JobStatus, RangeSet]:
             job = _find_results(queue, request.job, now)
             status = queue.intake.status(request.job, now, with_parameters=not request.known)
-            # A copy, because it is read outside of the lock. Who takes values as they come passes
-            # nothing over, nor does who asks for those of a final job: what is missing there will
-            # not come.
+            # A copy, because it is read outside of the lock. Dead tasks are passed over only where
+            # values of a job that still runs are asked for in order; of a final job nothing that is
+            # missing will come.
             if request.ordered and not job.is_final:
                 return status, RangeSet([*job.dead, *job.dropped])
             return status, RangeSet(job.dropped)
@@ -202,7 +202,7 @@ class ResultQueue:
 
 
 def _find_results(queue: Queue, job_id: str, now: Now) -> Job:
-    """The job whose results its client asks for. Raises JobStateError: they are kept no more."""
+    """Return a job, whose client is there. Raises JobStateError if results are no longer kept."""
     job = queue.state.find(job_id)
     job.heard = now.monotonic
     if not job.results_kept:

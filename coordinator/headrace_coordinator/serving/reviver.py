@@ -1,4 +1,4 @@
-"""How failed and cancelled tasks run again when they are many: with others' calls between."""
+"""How many failed and cancelled tasks run again, with other calls in between."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reviver:
         )
 
     async def _revive(self, job: str, revive: Callable[[Queue, int, Now], int | None]) -> None:
-        """Revive some tasks after the other, each time from where the last transition ended."""
+        """Revive some tasks at a time, each time from where the last transition ended."""
         start: int | None = 0
 
         def go_on(queue: Queue, now: Now) -> bool:
@@ -54,7 +54,7 @@ class Reviver:
 
         try:
             while await self._ledger.commit(go_on):
-                pass  # others' calls came between
+                pass  # other calls get their turn with each commit
         except BaseException:  # the client has gone, the job was deleted, or the store failed
             with suppress(StoreError):
                 self._ledger.commit_now(abandon, RELIEF)  # after what is still to be committed
