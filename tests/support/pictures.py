@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from headrace_services.images import picture
+from headrace_services.images.options import Options
+
 #: Tag numbers of EXIF.
 ORIENTATION_TAG = 0x0112
 MAKE_TAG = 0x010F
@@ -49,3 +52,8 @@ def exif_with(**tags: object) -> Image.Exif:
     if "make" in tags:
         exif[MAKE_TAG] = tags["make"]
     return exif
+
+
+def process(data: bytes, file_format: str, options: Options) -> bytes:
+    """What a slot makes of a picture."""
+    return picture.process(data, file_format, options).data

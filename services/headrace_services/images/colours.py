@@ -69,6 +69,12 @@ def fit_to_format(image: Image, file_format: str) -> Image:
     return image
 
 
+def to_colours_with_alpha(image: Image) -> Image:
+    """One kind of samples for pages of several, which become frames of one animation."""
+    coloured = image.colourspace("srgb").cast("uchar")
+    return coloured if coloured.hasalpha() else coloured.addalpha()
+
+
 def _to_8_bits(image: Image) -> Image:
     space = "b-w" if image.bands < 3 else "srgb"
     if image.interpretation == "cmyk":

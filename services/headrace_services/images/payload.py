@@ -1,7 +1,9 @@
 """What travels for one picture, as msgpack arrays.
 
     input   [source, output, kind, content]
-    value   [output, encoded picture or nil, bytes in, bytes out]
+    value   [output, encoded picture or nil, bytes in, bytes out, frames dropped]
+
+The last may be missing in a value: it is 0 then.
 
 ``source`` is the file as the user named it, ``output`` the name under the output folder, with
 ``/`` between parts. Names that are not UTF-8 keep their bytes through surrogate escapes.
@@ -56,9 +58,11 @@ class PictureValue(Struct, frozen=True):
     data: bytes | None
     bytes_in: int
     bytes_out: int
+    frames_dropped: int = 0
 
     def encode(self) -> bytes:
-        return _pack([self.output, self.data, self.bytes_in, self.bytes_out])
+        values: list[object] = [self.output, self.data, self.bytes_in, self.bytes_out]
+        return _pack([*values, self.frames_dropped] if self.frames_dropped else values)
 
     @staticmethod
     def decode(encoded: bytes) -> PictureValue:
@@ -66,6 +70,14 @@ class PictureValue(Struct, frozen=True):
         match _unpack(encoded):
             case [str() as output, (bytes() | None) as data, int() as size_in, int() as size_out]:
                 return PictureValue(output, data, size_in, size_out)
+            case [
+                str() as output,
+                (bytes() | None) as data,
+                int() as size_in,
+                int() as size_out,
+                int() as frames_dropped,
+            ]:
+                return PictureValue(output, data, size_in, size_out, frames_dropped)
             case _:
                 raise ValueError("this is not the value of a picture task")
 

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace_services.images.colours import fit_to_format, to_plain_space
+from msgspec import Struct
+
+from headrace_services.images.colours import (
+    fit_to_format,
+    to_colours_with_alpha,
+    to_plain_space,
+)
+from headrace_services.images.decoding import (
+    BrokenPictureError,
+    decode_frames,
+    open_checked,
+    recognise,
+    reduce,
+    upright,
+    upright_size,
+)
 from headrace_services.images.filters import apply_operation, fit
-from headrace_services.images.formats import TITLES, sniff_format
+from headrace_services.images.formats import TITLES
+from headrace_services.images.frames import (
+    HOLDS_FRAMES,
+    count_frames,
+    find_cut,
+    read_timing,
+    save_animation,
+)
 from headrace_services.images.libvips import load_libvips
 from headrace_services.images.previews import drop_previews
 from headrace_services.images.resolution import drop_resolution, states_resolution
+from headrace_services.images.tiff import join_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pyvips import Image
 
@@ -20,12 +43,6 @@ if TYPE_CHECKING:
 
 #: Quality, 1 to 100, where none is asked for: losses that nobody sees.
 _DEFAULT_QUALITY = {"jpeg": 90, "webp": 85}
-
-#: EXIF orientations in which stored rows are columns of the upright picture.
-_TURNED = frozenset({5, 6, 7, 8})
-
-#: Factors by which a JPEG decodes to a smaller picture at a fraction of the cost.
-_JPEG_SHRINKS = (8, 4, 2)
 
 #: What the messages hold, in lower case, when picture data are missing or wrong.
 _DAMAGE_SIGNS = (
@@ -37,15 +54,19 @@ _DAMAGE_SIGNS = (
 )
 
 
-class BrokenPictureError(ValueError):
-    """The picture cannot be decoded or encoded."""
+class Processed(Struct, frozen=True):
+    """An encoded picture, and how many frames of the one that came in it could not hold."""
+
+    data: bytes
+    frames_dropped: int = 0
 
 
-def process(data: bytes, file_format: str, options: Options) -> bytes:
+def process(data: bytes, file_format: str, options: Options) -> Processed:
     """Decode a picture, do what the options ask and encode it as ``file_format``.
 
     The picture is turned upright by its EXIF orientation; EXIF, XMP, IPTC and colour profile stay
-    (TIFF keeps no EXIF); previews in them are dropped. Of animations and pages the first counts.
+    (TIFF keeps no EXIF); previews in them are dropped. Frames and pages are kept, with their times,
+    where the output's format holds them; where it does not, the first is all that there is.
     Raises BrokenPictureError, saying why, for anything that is not a whole picture.
     """
     kind = recognise(data)
@@ -63,83 +84,61 @@ def process(data: bytes, file_format: str, options: Options) -> bytes:
         raise BrokenPictureError(_explain(kind, file_format, str(error))) from error
 
 
-def _process(kind: str, data: bytes, file_format: str, options: Options, fail_on: str) -> bytes:
-    header = _open_checked(kind, data, options, fail_on)
-    image = _upright(_reduce(kind, data, header, options, fail_on))
-    image = to_plain_space(drop_previews(image))
-    image = apply_operation(image, options, _upright_size(header))
-    encoded = _save(fit_to_format(image, file_format), file_format, options)
-    if states_resolution(kind, data, header):
-        return encoded
-    return drop_resolution(file_format, encoded)
+def _process(kind: str, data: bytes, file_format: str, options: Options, fail_on: str) -> Processed:
+    header = open_checked(kind, data, options, fail_on)
+    has_resolution = states_resolution(kind, data, header)
+    count = count_frames(kind, data, header)
+    cut = find_cut(kind, data)
+    if cut:
+        raise BrokenPictureError(f"truncated or damaged {TITLES[kind]} ({cut})")
+    if count > 1 and {kind, file_format} <= HOLDS_FRAMES:
+        frames = decode_frames(kind, data, header, count, options, fail_on)
+        if file_format == "tiff":
+            return Processed(join_pages([_save_page(frame, options) for frame in frames]))
+        if kind != "tiff" or _are_of_one_size(
+            decode_frames(kind, data, header, count, options, fail_on), options
+        ):
+            worked = (_work(frame, frame, file_format, options) for frame in frames)
+            if kind == "tiff":
+                worked = (to_colours_with_alpha(page) for page in worked)
+            timing = read_timing(kind, data, header, count)
+            how = _how_to_save(file_format, options)
+            return Processed(save_animation(worked, file_format, timing, how))
+    image = reduce(kind, data, header, options, fail_on)
+    encoded = _save(_work(image, header, file_format, options), file_format, options)
+    if not has_resolution:
+        encoded = drop_resolution(file_format, encoded)
+    return Processed(encoded, count - 1)
 
 
-def recognise(data: bytes) -> str:
-    """Tell the picture's format. Raises BrokenPictureError where it is none of ours."""
-    if not data:
-        raise BrokenPictureError("the file is empty")
-    kind = sniff_format(data)
-    if kind is None:
-        raise BrokenPictureError(f"this is not a {', '.join(TITLES.values())} picture")
-    return kind
+def _work(image: Image, header: Image, file_format: str, options: Options) -> Image:
+    """Work on a picture of which ``header`` tells the whole size."""
+    plain = to_plain_space(drop_previews(upright(image)))
+    return fit_to_format(apply_operation(plain, options, upright_size(header)), file_format)
 
 
-def _open_checked(kind: str, data: bytes, options: Options, fail_on: str) -> Image:
-    header = _open(kind, data, fail_on)
-    megapixels = header.width * header.height / 1e6
-    if megapixels > options.max_megapixels:
-        raise BrokenPictureError(
-            f"{header.width} x {header.height} pixels are {megapixels:,.0f} megapixels, "
-            f"more than the limit of {options.max_megapixels:g}"
-        )
-    return header
+def _save_page(page: Image, options: Options) -> bytes:
+    encoded = _save(_work(page, page, "tiff", options), "tiff", options)
+    return encoded if states_resolution("tiff", b"", page) else drop_resolution("tiff", encoded)
 
 
-def _reduce(kind: str, data: bytes, header: Image, options: Options, fail_on: str) -> Image:
-    """The picture as small as it can be decoded for its thumbnail."""
-    if options.operation == "thumbnail" and kind == "jpeg":
-        shrink = _jpeg_shrink(header, options.size)
-        if shrink > 1:
-            return _open(kind, data, fail_on, shrink=shrink)
-    return header
-
-
-def _open(kind: str, data: bytes, fail_on: str, **how: int) -> Image:
-    pyvips = load_libvips()
-    loader = getattr(pyvips.Image, f"{kind}load_buffer")
-    image: Image = loader(data, access="sequential", fail_on=fail_on, **how)
-    return image
-
-
-def _jpeg_shrink(header: Image, size: tuple[int, int]) -> int:
-    """The factor that leaves at least twice the thumbnail's pixels, for the final filter."""
-    width, height = _turn(header, fit(*_upright_size(header), size))
-    for factor in _JPEG_SHRINKS:
-        if header.width >= 2 * factor * width and header.height >= 2 * factor * height:
-            return factor
-    return 1
-
-
-def _orientation(image: Image) -> int:
-    value = image.get("orientation") if "orientation" in image.get_fields() else 1
-    return value if isinstance(value, int) else 1
-
-
-def _turn(image: Image, size: tuple[int, int]) -> tuple[int, int]:
-    """From a size as stored to that of the upright picture, and back."""
-    return (size[1], size[0]) if _orientation(image) in _TURNED else size
-
-
-def _upright_size(image: Image) -> tuple[int, int]:
-    return _turn(image, (image.width, image.height))
-
-
-def _upright(image: Image) -> Image:
-    # Turning and flipping need all rows at once; decoding hands them out from the top only.
-    return image if _orientation(image) == 1 else image.copy_memory().autorot()
+def _are_of_one_size(pages: Iterable[Image], options: Options) -> bool:
+    """Tell whether pages can be the frames of one animation when they are worked on."""
+    sizes = {upright_size(page) for page in pages}
+    if options.operation == "thumbnail":
+        sizes = {fit(*size, options.size) for size in sizes}
+    return len(sizes) == 1
 
 
 def _save(image: Image, file_format: str, options: Options) -> bytes:
+    how = _how_to_save(file_format, options)
+    if file_format == "tiff":
+        how["predictor"] = "float" if image.format in ("float", "double") else "horizontal"
+    encode: Callable[..., bytes] = getattr(image, f"{file_format}save_buffer")
+    return encode(**how)
+
+
+def _how_to_save(file_format: str, options: Options) -> dict[str, int | str]:
     how: dict[str, int | str] = {}
     if file_format in _DEFAULT_QUALITY:
         how["Q"] = options.quality or _DEFAULT_QUALITY[file_format]
@@ -148,9 +147,7 @@ def _save(image: Image, file_format: str, options: Options) -> bytes:
         how["filter"] = "all"
     if file_format == "tiff":
         how["compression"] = "deflate"
-        how["predictor"] = "float" if image.format in ("float", "double") else "horizontal"
-    encode: Callable[..., bytes] = getattr(image, f"{file_format}save_buffer")
-    return encode(**how)
+    return how
 
 
 def _is_damage(message: str) -> bool:

@@ -52,19 +52,21 @@ class PictureRunner(Struct, frozen=True):
             raise TaskFailedError(f"{printable(picture.source)}: {reason}") from error
 
     def _run(self, picture: PictureInput) -> PictureValue:
-        from headrace_services.images.picture import process, recognise  # noqa: PLC0415 -- slots only
+        from headrace_services.images.decoding import recognise  # noqa: PLC0415 -- slots only
+        from headrace_services.images.picture import process  # noqa: PLC0415 -- slots only
 
         data = self._read(picture)
         file_format = self.options.file_format or format_of_name(picture.output) or recognise(data)
-        encoded = process(data, file_format, self.options)
+        processed = process(data, file_format, self.options)
+        encoded, dropped = processed.data, processed.frames_dropped
         if self.shared:
             write_whole(place_output(self.output_dir, picture.output), encoded)
-            return PictureValue(picture.output, None, len(data), len(encoded))
+            return PictureValue(picture.output, None, len(data), len(encoded), dropped)
         if len(encoded) > MAX_CARRIED_BYTES:
             raise ValueError(
                 f"its result of {len(encoded) >> 20} MiB is too large for the queue: use --shared"
             )
-        return PictureValue(picture.output, encoded, len(data), len(encoded))
+        return PictureValue(picture.output, encoded, len(data), len(encoded), dropped)
 
     def _read(self, picture: PictureInput) -> bytes:
         match picture.kind, picture.content:
@@ -131,7 +133,7 @@ class ImagesService:
         if _is_single(parameters) and folder is target.path and not folder.is_dir():
             folder, file = folder.parent, folder.name
         _make_folder(folder, shared=shared)
-        pictures = bytes_written = 0
+        pictures = bytes_written = cut = dropped = 0
         problems: list[str] = []
         for _, encoded in values:
             value = PictureValue.decode(encoded)
@@ -148,6 +150,8 @@ class ImagesService:
                 continue
             pictures += 1
             bytes_written += value.bytes_out
+            cut += value.frames_dropped > 0
+            dropped += value.frames_dropped
         place = folder / file if file else folder
         counted = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
         return Gathered(
@@ -155,9 +159,11 @@ class ImagesService:
                 "pictures": pictures,
                 "bytes": bytes_written,
                 "output_dir": str(folder),
+                "frames_dropped": dropped,
                 **({"path": str(place)} if file else {}),
             },
-            written=f"{counted} ({_show_bytes(bytes_written)}) to {printable(str(place))}",
+            written=f"{counted} ({_show_bytes(bytes_written)}) to {printable(str(place))}"
+            + _tell_dropped(dropped, cut),
             problems=tuple(problems),
         )
 
@@ -189,6 +195,15 @@ def _make_folder(folder: Path, *, shared: bool) -> None:
         raise OutputError(
             f"the folder {printable(str(folder))} cannot be made: {error.strerror}"
         ) from error
+
+
+def _tell_dropped(frames: int, pictures: int) -> str:
+    """Say how many frames or pages are lost, where any are."""
+    if not frames:
+        return ""
+    lost = "1 frame was" if frames == 1 else f"{frames:,} frames were"
+    whose = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
+    return f"; {lost} dropped, of {whose}: only the first is kept where the format holds one"
 
 
 def _show_bytes(count: int) -> str:

@@ -82,6 +82,19 @@ def join_pages(pages: Sequence[bytes]) -> bytes:
     return bytes(joined)
 
 
+def check_pages(data: bytes) -> None:
+    """Raises EOFError where a page that a page before it tells of lies beyond the end."""
+    layout = _read_layout(data)
+    seen: set[int] = set()
+    try:
+        for directory in _walk(data, layout):
+            if directory.start in seen:
+                return
+            seen.add(directory.start)
+    except struct.error as error:
+        raise EOFError from error
+
+
 def _move(page: bytes, base: int) -> bytes:
     """A file's bytes with offsets that are right when they begin at ``base``."""
     moved = bytearray(page)

@@ -12,8 +12,7 @@ from PIL import Image, ImageFilter
 
 from headrace_services.images.filters import fit
 from headrace_services.images.options import Options
-from headrace_services.images.picture import process
-from support.pictures import Pixels, decode, encode, exif_with, make_picture, pixels
+from support.pictures import Pixels, decode, encode, exif_with, make_picture, pixels, process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,9 @@ def test_inputs_and_values_come_back_as_they_left(source: str, output: str, data
     ):
         assert PictureInput.decode(picture.encode()) == picture
         assert read_source(picture.encode()) == source
-    value = PictureValue(output, data, 7, len(data))
-    assert PictureValue.decode(value.encode()) == value
+    for dropped in (0, 3):
+        value = PictureValue(output, data, 7, len(data), dropped)
+        assert PictureValue.decode(value.encode()) == value
 
 
 def test_the_source_is_read_without_the_picture() -> None:

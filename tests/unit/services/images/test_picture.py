@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps, ImageSequence
+from PIL import Image, ImageCms, ImageOps
 
+from headrace_services.images.decoding import BrokenPictureError
 from headrace_services.images.formats import FORMATS, TITLES
 from headrace_services.images.options import OPERATIONS, Options
-from headrace_services.images.picture import BrokenPictureError, process
 from support.pictures import (
     MAKE_TAG,
     ORIENTATION_TAG,
@@ -21,6 +21,7 @@ from support.pictures import (
     exif_with,
     make_picture,
     pixels,
+    process,
 )
 
 if TYPE_CHECKING:
@@ -188,16 +189,6 @@ def test_a_palette_becomes_its_colours() -> None:
     image = make_picture().quantize(16)
     result = decode(process(encode(image, "PNG"), "png", CONVERT))
     assert (pixels(result.convert("RGB")) == pixels(image.convert("RGB"))).all()
-
-
-def test_of_an_animation_the_first_frame_counts() -> None:
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue", "green")]
-    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert len(list(ImageSequence.Iterator(decode(data)))) == 3
-    result = decode(process(data, "gif", Options("blur")))
-    assert getattr(result, "n_frames", 1) == 1
-    assert result.size == (20, 20)
-    assert result.convert("RGB").getpixel((10, 10)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

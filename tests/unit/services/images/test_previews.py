@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_services.images.options import Options
-from headrace_services.images.picture import process
 from headrace_services.images.previews import drop_preview_resources
-from support.pictures import decode, encode, make_picture
+from support.pictures import decode, encode, make_picture, process
 
 HEAD = b"Photoshop 3.0\0"
 

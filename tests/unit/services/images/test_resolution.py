@@ -8,8 +8,7 @@ import pytest
 
 from headrace_services.images.formats import FORMATS
 from headrace_services.images.options import OPERATIONS, Options
-from headrace_services.images.picture import process
-from support.pictures import decode, encode, exif_with, make_picture
+from support.pictures import decode, encode, exif_with, make_picture, process
 
 HOLD_A_RESOLUTION = ("jpeg", "png", "tiff")
 

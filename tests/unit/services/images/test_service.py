@@ -104,10 +104,34 @@ def test_broken_pictures_fail_alone(album: Path, tmp_path: Path, *, shared: bool
         "pictures": 3,
         "bytes": size,
         "output_dir": str(tmp_path / "out"),
+        "frames_dropped": 0,
     }
     assert gathered.written.startswith("3 pictures (")
     assert gathered.written.endswith(f") to {tmp_path / 'out'}")
     assert gathered.problems == ()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_frames_that_the_format_cannot_hold_are_counted_in_the_summary(
+    tmp_path: Path, *, shared: bool
+) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    frames = [make_picture(seed=seed) for seed in range(4)]
+    for name, file_format in (("a.gif", "GIF"), ("b.webp", "WEBP"), ("c.tif", "TIFF")):
+        moving = encode(frames[0], file_format, save_all=True, append_images=frames[1:])
+        (album / name).write_bytes(moving)
+    (album / "d.png").write_bytes(encode(frames[0], "PNG"))
+    kept = plan("blur", [album], tmp_path / "kept", shared=shared)
+    assert "dropped" not in gather(kept, iter(run(kept)[0])).written
+    lost = plan("blur", [album], tmp_path / "lost", shared=shared, file_format="png")
+    gathered = gather(lost, iter(run(lost)[0]))
+    assert gathered.written.endswith(
+        f"to {tmp_path / 'lost'}; 9 frames were dropped, of 3 pictures: "
+        "only the first is kept where the format holds one"
+    )
+    assert isinstance(gathered.result, dict)
+    assert gathered.result["frames_dropped"] == 9
 
 
 def test_shared_values_carry_no_pictures(album: Path, tmp_path: Path) -> None:
@@ -188,7 +212,12 @@ def test_a_name_that_is_taken_by_a_folder_loses_only_itself(album: Path, tmp_pat
     gathered = gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
     assert files_below(tmp_path / "out") == ["a.jpg", "c.jpg"]
     assert gathered.problems == (f"{tmp_path / 'out' / 'b.jpg'} was not written: Is a directory",)
-    assert gathered.result == {"pictures": 2, "bytes": 14, "output_dir": str(tmp_path / "out")}
+    assert gathered.result == {
+        "pictures": 2,
+        "bytes": 14,
+        "output_dir": str(tmp_path / "out"),
+        "frames_dropped": 0,
+    }
 
 
 def test_a_full_disk_ends_it_in_one_line_with_no_partial_file(
@@ -218,7 +247,12 @@ def test_an_output_folder_that_cannot_be_made_is_said(album: Path, tmp_path: Pat
 def test_a_job_with_every_picture_failed_writes_nothing(album: Path, tmp_path: Path) -> None:
     planned = plan("blur", [album / "empty.png"], tmp_path / "out")
     gathered = gather(planned, iter(run(planned)[0]))
-    assert gathered.result == {"pictures": 0, "bytes": 0, "output_dir": str(tmp_path / "out")}
+    assert gathered.result == {
+        "pictures": 0,
+        "bytes": 0,
+        "output_dir": str(tmp_path / "out"),
+        "frames_dropped": 0,
+    }
 
 
 def test_a_task_is_named_by_its_file(album: Path, tmp_path: Path) -> None:

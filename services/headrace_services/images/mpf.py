@@ -1,0 +1,51 @@
+"""JPEGs with further pictures behind the first, as stereo cameras and telephones write them.
+
+A segment of the first picture has an index of all, in the form of a TIFF's directory (CIPA DC-007,
+"Multi-Picture Format").
+"""
+
+from __future__ import annotations
+
+import struct
+
+#: The tags of how many pictures there are, and of the list of them, and the kinds of previews.
+_COUNT_TAG = 0xB001
+_LIST_TAG = 0xB002
+_PREVIEWS = frozenset({0x010001, 0x010002})
+
+
+def count_pictures(data: bytes) -> int:
+    """How many pictures a JPEG holds, previews left out."""
+    at = data.find(b"MPF\0", 0, _find_pixels(data))
+    if at < 0:
+        return 1
+    try:
+        return _count_in_index(data[at + 4 : at + 4 + 65_535])
+    except (struct.error, KeyError):
+        return 1
+
+
+def _find_pixels(data: bytes) -> int:
+    """Where a JPEG's segments end and its pixels begin."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return at
+
+
+def _count_in_index(index: bytes) -> int:
+    order = "<" if index[:2] == b"II" else ">"
+    (start,) = struct.unpack_from(order + "I", index, 4)
+    (entries,) = struct.unpack_from(order + "H", index, start)
+    values = {
+        tag: value
+        for tag, _, _, value in (
+            struct.unpack_from(order + "HHII", index, start + 2 + 12 * number)
+            for number in range(entries)
+        )
+    }
+    kinds = [
+        struct.unpack_from(order + "I", index, values[_LIST_TAG] + 16 * number)[0] & 0xFFFFFF
+        for number in range(min(values[_COUNT_TAG], 65_535 // 16))
+    ]
+    return max(1, sum(kind not in _PREVIEWS for kind in kinds))
