@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace.batches import gather_inputs
@@ -15,7 +16,7 @@ from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
-from headrace_wire.messages import JobStatus, WorkerStatus
+from headrace_wire.messages import JobFilter, JobStatus, State, WorkerStatus
 from headrace_wire.timeouts import Limit
 
 if TYPE_CHECKING:
@@ -151,21 +152,30 @@ class AwaitedCluster(ClusterBase[AnyJob]):
             await self._find_jobs().call(JobQueueApi.status, check_job_id(job_id))
         )
 
-    async def jobs(self, *, data: bool = False) -> tuple[JobStatus, ...]:
+    async def jobs(
+        self,
+        *,
+        data: bool = False,
+        limit: int | None = None,
+        states: Iterable[State] = (),
+        service: str = "",
+        since: float = 0.0,
+    ) -> tuple[JobStatus, ...]:
         """Every job, the newest first, without its parameters.
 
-        With ``data`` also those that keep large functions and ``initargs`` for others, which nobody
-        runs.
+        ``limit`` of them at most, of these ``states`` (of any, if none is named), of this
+        ``service``, and submitted at the Unix time ``since`` or after it. With ``data`` also those
+        that keep large functions and ``initargs`` for others, which nobody runs.
         """
-        asked = (True,) if data else ()
+        chosen = JobFilter(tuple(states), service, since, limit or 0)
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
-            JobQueueApi.jobs, found[-1].number if found else 0, *asked
+            JobQueueApi.jobs, found[-1].number if found else 0, data, chosen
         ):
             found += page
-            if len(page) < JOBS_PER_PAGE:
+            if len(page) < JOBS_PER_PAGE or len(found) >= (limit or inf):
                 break
-        return tuple(found)
+        return tuple(found[:limit])
 
     async def workers(self) -> tuple[WorkerStatus, ...]:
         """Every connected worker."""

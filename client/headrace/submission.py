@@ -9,7 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from headrace_services.service import Parameters, Plan
-from headrace_wire.bounds import check_fields
+from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
 from headrace_wire.encoding import pack
 from headrace_wire.errors import SpoolFullError
 from headrace_wire.messages import JobSpec, WorkerStatus
@@ -67,7 +67,16 @@ def make_job_spec(
         retry_delay_seconds=options.retry_delay_seconds,
         deadline_seconds=options.deadline_seconds,
         owned=owned,
+        function=_name_function(parameters) if service == "calls" else "",
     )
+
+
+def _name_function(parameters: Parameters) -> str:
+    """What people call the function that tasks call: its whole name, if it travels by name."""
+    for name in (parameters.get("function"), parameters.get("label")):
+        if isinstance(name, str) and name.isprintable():
+            return name[:MAX_NAME_CHARACTERS]
+    return ""
 
 
 def cut_for_slots(service: str, plan: Plan, workers: Iterable[WorkerStatus]) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,12 +53,17 @@ def test_a_poison_task_is_quarantined_and_everything_else_is_done(
     assert count_starts(tmp_path, 7) == 3, "each attempt in a slot of its own"
     for index in set(range(TASKS)) - {7}:  # a value that died with its slot is made again
         assert 1 <= count_starts(tmp_path, index) <= 3
-    listed = site.shell.run("dead", "list", job.id)
+    short = site.shell.run("dead", "list", job.id[:8])
+    assert re.fullmatch(
+        r"task 7 \(worker-0, \d+\.\d\d s\): act 7: crash \(SIGSEGV\).*\n", short.out
+    )
+    listed = site.shell.run("dead", "list", job.id, "--traceback")
     assert listed.code == 0
-    title, summary, reason, attempts, worker = listed.out.splitlines()
+    title, summary, reason, attempts, worker, took = listed.out.splitlines()
     assert (title, summary) == ("task 7", "  input     act 7")
     assert reason.startswith("  reason    crash (SIGSEGV)")
     assert (attempts, worker) == ("  attempts  3", "  worker    worker-0")
+    assert took.startswith("  took      ")
     (shown,) = site.shell.run("dead", "list", job.id, "--json").json()
     assert (shown["index"], shown["reason"], shown["signal"]) == (7, "crash", "SIGSEGV")
     assert (shown["attempt"], shown["worker"], shown["summary"]) == (3, "worker-0", "act 7")
@@ -65,7 +71,8 @@ def test_a_poison_task_is_quarantined_and_everything_else_is_done(
 
 def test_an_error_is_shown_with_its_traceback(site: Site, cluster: Cluster, tmp_path: Path) -> None:
     job = run(cluster, tmp_path, fail=[3])
-    listed = site.shell.run("dead", "list", job.id).out
+    assert site.shell.run("dead", "list", job.id).out.count("\n") == 1
+    listed = site.shell.run("dead", "list", job.id, "--traceback").out
     assert "  reason    error: " in listed
     assert "task 3 was told to fail" in listed
     assert "Traceback (most recent call last)" in listed

@@ -29,6 +29,7 @@ from headrace_wire.messages import (
     Grant,
     Heartbeat,
     HeldRun,
+    JobFilter,
     JobSpec,
     JobStatus,
     LeaseRequest,
@@ -40,6 +41,7 @@ from headrace_wire.messages import (
     Report,
     TaskFailure,
     TaskProgress,
+    TaskTime,
     WorkerInfo,
     WorkerStatus,
 )
@@ -57,6 +59,12 @@ MAX_WAIT_SECONDS = 20.0
 
 #: Jobs in one answer.
 JOBS_PER_PAGE = 500
+
+#: Jobs whose ids begin alike that are told of.
+IDS_MATCHED = 10
+
+#: The slowest tasks of a job of which is kept how long they took.
+TIMES_KEPT = 20
 
 #: Shared objects in one answer.
 NAMES_PER_PAGE = 1000
@@ -95,12 +103,18 @@ class JobQueueApi(Protocol):
         """A job as it stands. Raises UnknownJobError."""
         ...
 
-    def jobs(self, before: Count = 0, data: bool = False) -> tuple[JobStatus, ...]:
+    def jobs(
+        self, before: Count = 0, data: bool = False, chosen: JobFilter | None = None
+    ) -> tuple[JobStatus, ...]:
         """Up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
 
         With ``before``, of those whose ``number`` is lower. Those that keep data for others are
-        left out, unless ``data`` is to be told of.
+        left out, unless ``data`` is to be told of. With ``chosen``, only those.
         """
+        ...
+
+    def match(self, start: JobId) -> tuple[JobId, ...]:
+        """The ids of the newest IDS_MATCHED jobs that begin so; just that one that is so."""
         ...
 
     def cancel(self, job: JobId) -> JobStatus:
@@ -129,6 +143,13 @@ class JobQueueApi(Protocol):
 
     def progress(self, job: JobId, limit: Count) -> tuple[TaskProgress, ...]:
         """How far running tasks of a job say they are, the first ``limit`` in index order."""
+        ...
+
+    def slowest(self, job: JobId, limit: Count) -> tuple[TaskTime, ...]:
+        """Those of a job's tasks that took longest, the slowest first, TIMES_KEPT at most.
+
+        Of those alone that were done since the coordinator was started.
+        """
         ...
 
     def workers(self) -> tuple[WorkerStatus, ...]:

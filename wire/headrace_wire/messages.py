@@ -100,7 +100,8 @@ class JobSpec(Message):
     tried three times in all. ``retry_delay_seconds`` is the pause before the first retry; it
     doubles with each further one. ``deadline_seconds`` after its submission the job is ended; None
     for never. An ``owned`` job belongs to the client that submitted it: it is forgotten when that
-    client falls silent, and its results as soon as the client has them.
+    client falls silent, and its results as soon as the client has them. ``function`` names for
+    people what its tasks call, "" where they call none.
     """
 
     id: JobId
@@ -116,6 +117,7 @@ class JobSpec(Message):
     retry_delay_seconds: Seconds = 0.5
     deadline_seconds: TimeLimit | None = None
     owned: bool = False
+    function: Name = ""
 
 
 class JobStatus(Message):
@@ -157,6 +159,18 @@ class JobStatus(Message):
     ended_because: Text
     counters: Counters = field(default_factory=dict[str, float])
     number: Count = 0
+    function: Name = ""
+
+
+class JobFilter(Message):
+    """Which jobs to list: of these states (of any, if none is named), of this service ("" for any),
+    submitted at or after ``since``; so many at most, 0 for as many as an answer has room for.
+    """
+
+    states: Annotated[tuple[State, ...], Meta(max_length=5)] = ()
+    service: OptionalIdentifier = ""
+    since: Moment = 0.0
+    limit: Count = 0
 
 
 class WorkerInfo(Message):
@@ -251,6 +265,16 @@ class TaskProgress(Message):
     worker: OptionalLabel
     done: Amount
     of: Amount | None
+
+
+class TaskTime(Message):
+    """How long tasks [start, stop), done one after another, took in all, and on which worker."""
+
+    start: Index
+    stop: Index
+    worker: OptionalLabel
+    cpu_seconds: Seconds
+    busy_seconds: Seconds
 
 
 class Heartbeat(Message):

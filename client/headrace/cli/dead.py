@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.finding import JOB, find_job
 from headrace.cli.groups import Group
-from headrace.cli.options import connection_options, json_option
+from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
+from headrace.cli.summary import describe_failure
 from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.messages import TaskFailure
@@ -23,25 +25,30 @@ def dead() -> None:
 
 
 @dead.command("list")
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="ID", type=JOB)
+@option("--traceback", is_flag=True, help="Show the whole of each: input, reason, traceback.")
 @connection_options
 @json_option
-def list_dead(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
-    """Show the dead tasks of a job: what failed, why, how often it was tried, and where."""
-    failures = connect(coordinator, key_file).job(job_id).failures()
+def list_dead(
+    job_id: str, traceback: bool, coordinator: Address, key_file: Path, as_json: bool
+) -> None:
+    """Show the dead tasks of a job, one a line: where it ran, how long, what failed, and why."""
+    found = find_job(connect(coordinator, key_file), job_id)
+    failures = found.failures()
     if as_json:
         say_json([show_failure(failure) for failure in failures])
         return
-    found = False
+    seen = False
     for failure in failures:
-        found = True
-        say_text("".join(f"{line}\n" for line in _describe(failure)))  # cleaned there
-    if not found:
-        tell(f"headrace: job {job_id} has no dead tasks")
+        seen = True
+        lines = _describe(failure) if traceback else [_describe_shortly(failure)]
+        say_text("".join(f"{line}\n" for line in lines))  # cleaned there
+    if not seen:
+        tell(f"headrace: job {found.id} has no dead tasks")
 
 
 @dead.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="ID", type=JOB)
 @click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(0, MAX_TASKS))
 @connection_options
 @json_option
@@ -50,10 +57,17 @@ def replay(
 ) -> None:
     """Run dead tasks of a job again, with fresh attempts: these, or all of them.
 
-    `headrace results JOB` waits for them and fetches all of the job's results.
+    Take this while the job runs, for some tasks alone, or where nothing was cancelled. `headrace
+    retry` runs those that were cancelled or out of time, too, once the job has ended. `headrace
+    results ID` waits for them and fetches all of the job's results.
     """
-    found = connect(coordinator, key_file).job(job_id)
+    found = find_job(connect(coordinator, key_file), job_id)
     show_change(found.replay(indices), as_json=as_json)
+
+
+def _describe_shortly(failure: TaskFailure) -> str:
+    where = f"{failure.worker or '-'}, {failure.busy_seconds:.2f} s"
+    return clean_line(f"task {failure.index} ({where}): {describe_failure(failure)}")
 
 
 def _describe(failure: TaskFailure) -> list[str]:
@@ -64,6 +78,7 @@ def _describe(failure: TaskFailure) -> list[str]:
         f"  reason    {cause}" + (f": {failure.message}" if failure.message else ""),
         f"  attempts  {failure.attempt}",
         f"  worker    {failure.worker}",
+        f"  took      {failure.busy_seconds:.2f} s",
     ]
     trace = clean_text(failure.traceback).rstrip("\n").split("\n")
     return [*map(clean_line, lines), *(f"  {line}".rstrip() for line in trace if trace != [""])]

@@ -1,4 +1,4 @@
-"""Commands about jobs that are there: list, inspect, fetch, stop, try again, forget."""
+"""Commands about one job that is there: inspect, fetch, stop, try again."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
-from headrace.cli.printing import refuse_on_terminal, say, say_json, tell
+from headrace.cli.printing import refuse_on_terminal, say, say_json
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
+    describe_time,
     format_bytes,
     format_time,
-    say_table,
     show_change,
     show_failure,
     show_status,
+    show_time,
 )
 from headrace.cli.stopping import stop_by_signals
 from headrace.cli.summary import FAILURES_SHOWN, describe_failure
 from headrace.job import Job
 from headrace_services.service import Target
 from headrace_wire.address import Address
+from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import CANCELLED, JobStatus
@@ -36,52 +39,40 @@ MAX_PROGRESS = 10_000
 
 
 @click.command()
-@option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
+@click.argument("job_id", metavar="ID", type=JOB)
+@option(
+    "--slowest",
+    type=click.IntRange(1, TIMES_KEPT),
+    metavar="N",
+    help="Show the N tasks that took longest, too, and who ran them.",
+)
 @connection_options
 @json_option
-def jobs(data_jobs: bool, coordinator: Address, key_file: Path, as_json: bool) -> None:
-    """List jobs, the newest first."""
-    statuses = connect(coordinator, key_file).jobs(data=data_jobs)
-    if as_json:
-        say_json([show_status(status) for status in statuses])
-        return
-    if not statuses:
-        tell("headrace: there are no jobs")
-        return
-    rows = [
-        [
-            status.id,
-            status.state,
-            f"{status.service} {status.operation}",
-            f"{status.done:,}/{status.tasks:,}",
-            f"{status.failed:,}",
-            format_time(status.submitted_at) or "",
-            status.name,
-        ]
-        for status in statuses
-    ]
-    headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
-    say_table(headings, rows, {"DONE", "FAILED"})
-
-
-@click.command()
-@click.argument("job_id", metavar="ID")
-@connection_options
-@json_option
-def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+def job(
+    job_id: str, slowest: int | None, coordinator: Address, key_file: Path, as_json: bool
+) -> None:
     """Show one job: its counts, how far its running tasks are, and what failed in it."""
     cluster = connect(coordinator, key_file)
-    found = cluster.job(job_id)
-    progress = cluster.engine.jobs.progress(job_id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
+    found = find_job(cluster, job_id)
+    queue = cluster.engine.jobs
+    progress = queue.progress(found.id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
+    times = queue.slowest(found.id, slowest) if slowest else ()
     if as_json:
-        failures = [show_failure(failure) for failure in found.failures()]
-        told = [show_progress(one) for one in progress]
-        say_json({**show_status(found.status), "progress": told, "failures": failures})
+        shown = {
+            **show_status(found.status),
+            "progress": [show_progress(one) for one in progress],
+            "failures": [show_failure(failure) for failure in found.failures()],
+        }
+        if slowest:
+            shown["slowest"] = [show_time(time) for time in times]
+        say_json(shown)
         return
     for word, value in _describe(found.status):
         say(f"{word:<12}{value}")
     for word, value in describe_running(found.status.counters, progress):
         say(f"{word:<12}{value}")
+    for time in times:
+        say(f"slow        {describe_time(time)}")
     for failure in islice(found.failures(), FAILURES_SHOWN):
         say(f"failure     task {failure.index}: {describe_failure(failure)}")
     if found.status.failed > FAILURES_SHOWN:
@@ -89,7 +80,7 @@ def job(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> Non
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", type=JOB)
 @option(
     "-o",
     "--output",
@@ -113,7 +104,7 @@ def results(
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
     refuse_on_terminal(file_format, output)
-    found = connect(coordinator, key_file, wait).job(job_id)
+    found = find_job(connect(coordinator, key_file, wait), job_id)
     if output is not None:
         _refuse_unwritable(found, output)
     with Progress() as progress, stop_by_signals():
@@ -131,32 +122,24 @@ def results(
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", type=JOB)
 @connection_options
 @json_option
 def cancel(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """Stop a job, running tasks too; what is done stays done."""
-    show_change(connect(coordinator, key_file).job(job_id).cancel(), as_json=as_json)
+    show_change(find_job(connect(coordinator, key_file), job_id).cancel(), as_json=as_json)
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", type=JOB)
 @connection_options
 @json_option
 def retry(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
-    """Run the failed and cancelled tasks of a job again."""
-    show_change(connect(coordinator, key_file).job(job_id).retry(), as_json=as_json)
+    """Run the failed and cancelled tasks of a job that has ended again.
 
-
-@click.command()
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
-@connection_options
-def delete(job_ids: tuple[str, ...], coordinator: Address, key_file: Path) -> None:
-    """Forget jobs and their results, stopping them first."""
-    cluster = connect(coordinator, key_file)
-    for job_id in job_ids:
-        cluster.job(job_id).delete()
-        tell(f"headrace: job {job_id} is deleted")
+    `headrace dead replay` runs failed tasks alone, also some of them, and while the job still runs.
+    """
+    show_change(find_job(connect(coordinator, key_file), job_id).retry(), as_json=as_json)
 
 
 def _refuse_unwritable(found: Job, output: Path) -> None:
@@ -184,6 +167,7 @@ def _describe(status: JobStatus) -> list[tuple[str, str]]:
         ("name", status.name),
         ("state", status.state + (f": {why}" if why else "")),
         ("work", f"{status.service} {status.operation}"),
+        ("function", status.function),
         ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
         ("submitted", format_time(status.submitted_at) or ""),
         ("finished", format_time(status.finished_at) or ""),

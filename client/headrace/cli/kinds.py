@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -17,10 +19,12 @@ from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
     LeaseTime,
     Name,
+    OptionalIdentifier,
     OptionalLabel,
     Seconds,
     SizeLimit,
     TimeLimit,
+    check_value,
     describe,
     find_range,
     is_within,
@@ -126,6 +130,24 @@ class DurationKind(BoundedKind):
         return f"{least} to {high / SECONDS['d']:g}d"
 
 
+class SinceKind(click.ParamType[Any]):
+    """A time of the past: so long ago, or an ISO 8601 time. Converted to Unix seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", value):
+            try:
+                return max(0.0, dt.datetime.fromisoformat(value).timestamp())
+            except (ValueError, OverflowError):
+                self.fail(f"{quote(value)} is no time: write 2026-11-20T08:00", param, ctx)
+        return max(0.0, time.time() - DURATION.convert(value, param, ctx))
+
+
 class SizeKind(BoundedKind):
     """``512MiB``, ``2GB``; a bare number is bytes. Converted to bytes."""
 
@@ -166,6 +188,18 @@ class FormatKind(click.Choice[str]):
         return super().convert(self._aliases.get(word, word), param, ctx)
 
 
+class IdentifierKind(click.ParamType[Any]):
+    """The name of a service."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(check_value(OptionalIdentifier, value, "a service's name"))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class NumberKind(click.ParamType[Any]):
     """A whole number: ``1000``, ``1_000``, ``1e9``, ``10**9``, ``2^64``, ``1e15+1e6``."""
 
@@ -201,3 +235,5 @@ SIZE = SizeKind(SizeLimit)
 NAME = NameKind(Name)
 LABEL = NameKind(OptionalLabel)
 NUMBER = NumberKind()
+SINCE = SinceKind()
+SERVICE = IdentifierKind()

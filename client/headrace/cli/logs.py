@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.finding import JOB, find_job
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
@@ -23,14 +24,16 @@ PROGRESS_SHOWN = 20
 
 
 @click.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="ID", type=JOB)
 @option("-f", "--follow", is_flag=True, help="Go on until the job ends, showing what comes.")
 @connection_options
 @json_option
 def logs(job_id: str, follow: bool, coordinator: Address, key_file: Path, as_json: bool) -> None:
     """Show what a job's tasks have logged with `headrace.current_task().log`."""
     dropped = 0
-    for page in read_log(connect(coordinator, key_file).engine, job_id, follow=follow):
+    cluster = connect(coordinator, key_file)
+    found = find_job(cluster, job_id)
+    for page in read_log(cluster.engine, found.id, follow=follow):
         if page.dropped > dropped:
             lines = page.dropped - dropped
             tell(f"headrace: {count(lines, 'line is', 'lines are')} not kept: there were too many")

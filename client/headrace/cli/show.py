@@ -10,9 +10,14 @@ from typing import Any
 from msgspec.structs import asdict
 
 from headrace.cli.printing import say_json, say_text, tell
-from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.messages import JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
+
+
+def describe_work(status: JobStatus) -> str:
+    """What a job does: the function that its tasks call, or else the service's operation."""
+    return f"{status.service} {status.function or status.operation}"
 
 
 def show_status(status: JobStatus) -> dict[str, Any]:
@@ -23,6 +28,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "state": status.state,
         "service": status.service,
         "operation": status.operation,
+        "function": status.function,
         "priority": status.priority,
         "tasks": status.tasks,
         "done": status.done,
@@ -69,7 +75,24 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
         "traceback": failure.traceback,
         "attempt": failure.attempt,
         "worker": failure.worker,
+        "busy_seconds": failure.busy_seconds,
+        "cpu_seconds": failure.cpu_seconds,
     }
+
+
+def show_time(time: TaskTime) -> dict[str, Any]:
+    """How long tasks took, as a JSON object."""
+    return asdict(time)
+
+
+def describe_time(time: TaskTime) -> str:
+    """How long tasks took, for people."""
+    tasks = time.stop - time.start
+    which = f"task {time.start}" if tasks == 1 else f"tasks {time.start} to {time.stop - 1}"
+    took = f"{time.busy_seconds:.2f} s" + (
+        f" ({time.busy_seconds / tasks:.2g} s each)" if tasks > 1 else ""
+    )
+    return f"{which}: {took}, {time.cpu_seconds:.2f} s CPU, on {time.worker or 'an unknown worker'}"
 
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:

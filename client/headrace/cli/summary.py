@@ -26,13 +26,17 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
         tell(f"headrace: {missing}{again}")
     if not job.status.failed:
         return
-    for failure in islice(job.failures(), FAILURES_SHOWN):
+    shown = list(islice(job.failures(), FAILURES_SHOWN))
+    for failure in shown:
         tell(f"failed: {describe_failure(failure)}")
     more = job.status.failed - FAILURES_SHOWN
     if more > 0:
-        shown = "" if embedded else f"; `headrace dead list {job.id}` shows them all"
-        tell(f"failed: {more} more{shown}")
-    if not embedded:
+        where = "" if embedded else f"; `headrace dead list {job.id}` shows them all"
+        tell(f"failed: {more} more{where}")
+    if job.status.service == "images" and any(failure.reason == ERROR for failure in shown):
+        again = "" if embedded else f"; what is done is kept: `headrace results {job.id}`"
+        tell(f"headrace: mend what is wrong with the files and submit those again{again}")
+    elif not embedded:
         tell(
             f"headrace: the results are kept; `headrace dead replay {job.id}` runs what failed "
             f"again, `headrace results {job.id}` fetches all of it",

@@ -10,6 +10,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
+from headrace_wire.api import IDS_MATCHED
 from headrace_wire.batch import check_batch
 from headrace_wire.bounds import MAX_ALL_PARAMETER_BYTES, MAX_JOBS, MAX_TASKS
 from headrace_wire.errors import (
@@ -20,8 +21,19 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.messages import CANCELLED, DATA_SERVICE, KEEP_FOR, JobSpec, JobStatus, Span
+from headrace_wire.messages import (
+    CANCELLED,
+    DATA_SERVICE,
+    KEEP_FOR,
+    JobFilter,
+    JobSpec,
+    JobStatus,
+    Span,
+)
 from headrace_wire.words import count
+
+#: Chooses all jobs.
+EVERY_JOB = JobFilter()
 
 
 class Intake:
@@ -123,21 +135,42 @@ class Intake:
         return job.status(now.at, self._explain_waiting(job), parameters=parameters)
 
     def list_jobs(
-        self, before: float, most: int, now: Now, *, data: bool = False
+        self,
+        before: float,
+        most: int,
+        now: Now,
+        *,
+        data: bool = False,
+        chosen: JobFilter = EVERY_JOB,
     ) -> tuple[JobStatus, ...]:
         """Jobs with numbers below ``before``, the newest first, without their parameters.
 
         Those that keep data for others are among them if ``data``.
         """
+        most = min(most, chosen.limit or most)
         older = (
             job
             for job in reversed(self._state.jobs.values())
-            if job.number < before and (data or not job.keeps_data)
+            if job.number < before
+            and (data or not job.keeps_data)
+            and job.state in (chosen.states or (job.state,))
+            and chosen.service in ("", job.spec.service)
+            and chosen.since <= job.submitted_at
         )
         return tuple(
             job.status(now.at, self._explain_waiting(job), parameters=b"")
             for job in islice(older, most)
         )
+
+    def match(self, start: str) -> list[str]:
+        """The ids of the newest jobs that begin so; just that one that is so."""
+        jobs = self._state.jobs
+        if start in jobs:
+            return [start]
+        alike = (
+            id_ for id_ in reversed(jobs) if id_.startswith(start) and not jobs[id_].keeps_data
+        )
+        return list(islice(alike, IDS_MATCHED))
 
     def cancel(self, job_id: str, now: Now) -> JobStatus:
         """Stop a job; what is done stays done. A final job stays as it is."""

@@ -15,7 +15,9 @@ tasks are nowhere until a retry.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
+from operator import itemgetter
 
 from msgspec import Struct, field
 
@@ -25,6 +27,7 @@ from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.job_log import JobLog
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
+from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.messages import (
     DATA_SERVICE,
@@ -35,9 +38,11 @@ from headrace_wire.messages import (
     QUEUED,
     RUNNING,
     SUCCEEDED,
+    DoneRun,
     JobSpec,
     JobStatus,
     State,
+    TaskTime,
 )
 
 #: Weight of the newest report in the running mean of a job's seconds per task.
@@ -92,6 +97,8 @@ class Job(Struct):
     #: Tasks without a result whose inputs are not kept any more.
     inputless: RangeSet = field(default_factory=RangeSet)
     mean_seconds: float | None = None
+    #: The runs whose tasks took longest, the fastest first, each after its seconds for a task.
+    slowest: list[tuple[float, TaskTime]] = field(default_factory=list[tuple[float, TaskTime]])
     #: The running mean of bytes that the value of a task takes.
     mean_bytes: float | None = None
     cpu_seconds: float = 0.0
@@ -211,8 +218,13 @@ class Job(Struct):
         self.suspects.remove(start, stop)
         self.delayed.remove(start, stop)
 
-    def learn_seconds(self, tasks: int, busy_seconds: float) -> None:
-        self.mean_seconds = _move_mean(self.mean_seconds, busy_seconds / tasks)
+    def learn_seconds(self, run: DoneRun, worker: str) -> None:
+        seconds = run.busy_seconds / (run.stop - run.start)
+        self.mean_seconds = _move_mean(self.mean_seconds, seconds)
+        if len(self.slowest) < TIMES_KEPT or seconds > self.slowest[0][0]:
+            time = TaskTime(run.start, run.stop, worker, run.cpu_seconds, run.busy_seconds)
+            insort(self.slowest, (seconds, time), key=itemgetter(0))
+            del self.slowest[:-TIMES_KEPT]
 
     def learn_bytes(self, tasks: int, size_bytes: int) -> None:
         self.mean_bytes = _move_mean(self.mean_bytes, size_bytes / tasks)
@@ -300,6 +312,7 @@ class Job(Struct):
             ended_because=self.ended_because,
             counters=dict(self.counters),
             number=self.number,
+            function=self.spec.function,
         )
 
 

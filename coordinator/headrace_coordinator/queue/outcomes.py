@@ -52,7 +52,7 @@ class Outcomes:
         accepted, arrived = 0, len(report.failures)
         for run in report.done:
             arrived += run.stop - run.start
-            taken = self._accept_run(run, now)
+            taken = self._accept_run(run, member.info.name if member else "", now)
             accepted += taken
             if member:
                 member.done += taken
@@ -194,7 +194,7 @@ class Outcomes:
             if job and failure.index >= job.tasks:
                 raise ProtocolError(f"job {failure.job} has no task {failure.index}")
 
-    def _accept_run(self, run: DoneRun, now: Now) -> int:
+    def _accept_run(self, run: DoneRun, worker: str, now: Now) -> int:
         """Accept what is new of a run. Returns how many tasks that is.
 
         Counters belong to a run as a whole: one that has any is not accepted if some of its tasks
@@ -232,7 +232,7 @@ class Outcomes:
             self._drop_inputs(job, start, stop)
         tasks = sum(stop - start for start, stop in pieces)
         if tasks:
-            job.learn_seconds(run.stop - run.start, run.busy_seconds)
+            job.learn_seconds(run, worker)
             job.cpu_seconds += run.cpu_seconds
             job.busy_seconds += run.busy_seconds
             self._state.change(job, now)

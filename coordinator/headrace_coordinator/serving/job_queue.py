@@ -14,6 +14,7 @@ from typing import TypeVar
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.client_requests import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.reviver import Reviver
@@ -28,6 +29,7 @@ from headrace_wire.messages import (
     Grant,
     Heartbeat,
     HeldRun,
+    JobFilter,
     JobSpec,
     JobStatus,
     Lease,
@@ -35,6 +37,7 @@ from headrace_wire.messages import (
     Orders,
     Registration,
     TaskProgress,
+    TaskTime,
     WorkerInfo,
     WorkerStatus,
 )
@@ -103,10 +106,17 @@ class JobQueue:
     def status(self, job: str) -> JobStatus:
         return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
 
-    def jobs(self, before: int = 0, data: bool = False) -> tuple[JobStatus, ...]:
+    def jobs(
+        self, before: int = 0, data: bool = False, chosen: JobFilter | None = None
+    ) -> tuple[JobStatus, ...]:
         return self._ledger.observe(
-            lambda queue, now: queue.intake.list_jobs(before or inf, JOBS_PER_PAGE, now, data=data)
+            lambda queue, now: queue.intake.list_jobs(
+                before or inf, JOBS_PER_PAGE, now, data=data, chosen=chosen or EVERY_JOB
+            )
         )
+
+    def match(self, start: str) -> tuple[str, ...]:
+        return tuple(self._ledger.observe(lambda queue, _: queue.intake.match(start)))
 
     async def cancel(self, job: str) -> JobStatus:
         return await self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
@@ -141,6 +151,10 @@ class JobQueue:
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         found = self._ledger.observe(lambda queue, _: queue.leasing.progress(job))
         return tuple(found[: max(0, limit)])
+
+    def slowest(self, job: str, limit: int) -> tuple[TaskTime, ...]:
+        found = self._ledger.observe(lambda queue, _: queue.state.find(job).slowest)
+        return tuple(time for _, time in reversed(found))[:limit]
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
+from headrace_coordinator.queue.job import Job
+from headrace_wire.api import TIMES_KEPT
+from headrace_wire.messages import CANCELLED, QUEUED, DoneRun, JobFilter, JobSpec, TaskTime
 from support.queue_builders import Rig
 
 
@@ -43,3 +47,47 @@ def test_a_list_has_no_parameters() -> None:
     (listed,) = rig.queue.intake.list_jobs(inf, 10, rig.now)
     assert listed.parameters == b""
     assert rig.status().parameters == bytes(1000)
+
+
+def test_only_those_that_are_chosen_are_listed() -> None:
+    rig = Rig()
+    for number in range(4):
+        rig.submit(f"job {number}")
+        rig.seconds += 10
+    rig.queue.intake.cancel("job 1", rig.now)
+    rig.queue.intake.cancel("job 2", rig.now)
+
+    def choose(**chosen: Any) -> list[str]:
+        found = rig.queue.intake.list_jobs(inf, 10, rig.now, chosen=JobFilter(**chosen))
+        return [status.id for status in found]
+
+    assert choose(states=(CANCELLED,)) == ["job 2", "job 1"]
+    assert choose(states=(CANCELLED, QUEUED), limit=3) == ["job 3", "job 2", "job 1"]
+    assert choose(service="nonesuch") == []
+    assert choose(service=rig.status("job 0").service, limit=1) == ["job 3"]
+    times = {name: rig.status(name).submitted_at for name in choose()}
+    middle = sorted(times.values())[2]
+    assert choose(since=middle) == [name for name in times if times[name] >= middle]
+    assert choose(since=max(times.values()) + 1) == []
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id() -> None:
+    rig = Rig()
+    for job in ("abc1", "abd2", "abd"):
+        rig.submit(job)
+    match = rig.queue.intake.match
+    assert match("abc") == ["abc1"]
+    assert match("ab") == ["abd", "abd2", "abc1"]
+    assert match("abd") == ["abd"], "the one that is so"
+    assert match("x") == []
+
+
+def test_the_tasks_that_took_longest_are_remembered() -> None:
+    job = Job(JobSpec("j", "s", "o", b"", 100), 0.0)
+    for index in range(3 * TIMES_KEPT):
+        seconds = float(index * 7 % 60)
+        job.learn_seconds(DoneRun(1, "j", index, index + 1, b"", 0.1, seconds), "w")
+    assert [seconds for seconds, _ in job.slowest] == [float(n) for n in range(40, 60)]
+    assert {time.worker for _, time in job.slowest} == {"w"}
+    job.learn_seconds(DoneRun(1, "j", 60, 62, b"", 0.1, 200.0), "w")
+    assert job.slowest[-1][1] == TaskTime(60, 62, "w", 0.1, 200.0)

@@ -1,0 +1,82 @@
+"""Jobs on the command line: named by their ids, or by as much of one as is unique."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.cli.show import describe_work
+from headrace.place import find_key_file
+from headrace_wire.address import DEFAULT_PORT, Address
+from headrace_wire.bounds import quote
+from headrace_wire.errors import HeadraceError, UsageError
+from headrace_wire.words import count
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from headrace.cluster import Cluster
+    from headrace.job import Job
+
+#: Characters of a whole id; what is shorter may be the beginning of one.
+ID_CHARACTERS = 12
+
+#: Seconds that somebody who has pressed the tab key waits for a coordinator.
+COMPLETION_SECONDS = 2.0
+
+#: Jobs that are offered then.
+JOBS_OFFERED = 50
+
+
+class JobKind(click.ParamType[Any]):
+    """A job's id, whole or not; a shell completes it with those of the newest jobs."""
+
+    name = "JOB"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells alone
+
+        del param
+        try:
+            found = _list_newest(ctx.params)
+        except (HeadraceError, OSError):  # a line that is being typed is no place to say so
+            return []
+        return [
+            CompletionItem(id_, help=about) for id_, about in found if id_.startswith(incomplete)
+        ]
+
+
+JOB = JobKind()
+
+
+def find_job(cluster: Cluster, text: str) -> Job:
+    """The job that has this id, or whose id alone begins so. Raises UnknownJobError, UsageError."""
+    if len(text) < ID_CHARACTERS:
+        alike = cluster.engine.jobs.match(text)
+        if len(alike) > 1:
+            raise UsageError(
+                f"{quote(text)} may be any of {count(len(alike), 'job')}: {', '.join(alike)}"
+            )
+        text = alike[0] if alike else text
+    return cluster.job(text)
+
+
+def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:
+    from headrace.cluster import Cluster  # noqa: PLC0415 - as above
+    from headrace_wire.key import load_key  # noqa: PLC0415 - as above
+    from headrace_wire.timeouts import Limit  # noqa: PLC0415 - as above
+
+    address = params.get("coordinator") or Address("127.0.0.1", DEFAULT_PORT)
+    key = load_key(Path(params.get("key_file") or find_key_file()))
+    with (
+        Limit.after(COMPLETION_SECONDS).applied(),
+        Cluster(address, key, patience_seconds=COMPLETION_SECONDS) as cluster,
+    ):
+        return [
+            (status.id, " ".join(filter(None, (status.state, describe_work(status), status.name))))
+            for status in cluster.jobs(limit=JOBS_OFFERED)
+        ]

@@ -1,0 +1,142 @@
+"""Commands about many jobs: list them, and forget them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from headrace.cli.finding import JOB, find_job
+from headrace.cli.kinds import SERVICE, SINCE
+from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.printing import say_json, tell
+from headrace.cli.session import connect
+from headrace.cli.show import describe_work, format_time, say_table, show_status
+from headrace_wire.address import Address
+from headrace_wire.errors import UsageError
+from headrace_wire.messages import JobStatus, State
+from headrace_wire.words import count
+
+STATES: tuple[State, ...] = get_args(State)
+
+#: Jobs that are listed unless more are asked for.
+JOBS_SHOWN = 20
+
+
+@click.command()
+@option("--all", "all_jobs", is_flag=True, help="All jobs, however many.")
+@option(
+    "--limit",
+    type=click.IntRange(1),
+    default=JOBS_SHOWN,
+    show_default=True,
+    help="So many jobs at most.",
+)
+@option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Those in this state. Repeatable.",
+)
+@option("--service", type=SERVICE, default="", help="Those of this service, such as primes.")
+@option(
+    "--since", type=SINCE, help="Those submitted since: 2h for two hours ago, or 2026-11-20T08:00."
+)
+@option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
+@connection_options
+@json_option
+def jobs(
+    all_jobs: bool,
+    limit: int,
+    states: tuple[State, ...],
+    service: str,
+    since: float | None,
+    data_jobs: bool,
+    coordinator: Address,
+    key_file: Path,
+    as_json: bool,
+) -> None:
+    """List jobs, the newest first."""
+    statuses = connect(coordinator, key_file).jobs(
+        data=data_jobs,
+        limit=None if all_jobs else limit + 1,  # one more tells that there are more
+        states=states,
+        service=service,
+        since=since or 0.0,
+    )
+    shown = statuses if all_jobs else statuses[:limit]
+    if as_json:
+        say_json([show_status(status) for status in shown])
+    elif shown:
+        _say_jobs(shown)
+    else:
+        narrowed = states or service or since
+        tell(f"headrace: there are no {'such ' if narrowed else ''}jobs")
+    if len(statuses) > len(shown):
+        tell(f"headrace: the newest {count(len(shown), 'job')}; --all or --limit N shows more")
+
+
+@click.command()
+@click.argument("job_ids", metavar="[ID]...", nargs=-1, type=JOB)
+@option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES, case_sensitive=False),
+    envvar="HEADRACE_DELETE_STATE",
+    help="All jobs in this state, once you have said yes. Repeatable.",
+)
+@option("-y", "--yes", is_flag=True, help="Do not ask.")
+@connection_options
+def delete(
+    job_ids: tuple[str, ...],
+    states: tuple[State, ...],
+    yes: bool,
+    coordinator: Address,
+    key_file: Path,
+) -> None:
+    """Forget jobs and their results, stopping them first: these, or all in a state."""
+    if bool(job_ids) == bool(states):
+        raise UsageError("name the jobs to delete, or give --state and no job")
+    cluster = connect(coordinator, key_file)
+    if states:
+        job_ids = tuple(status.id for status in cluster.jobs(states=states))
+        kind = f"{' or '.join(states)} job"
+        if not job_ids:
+            tell(f"headrace: there is no {kind}")
+            return
+        if not yes:
+            _ask(f"{count(len(job_ids), kind)} and the results")
+    for job_id in job_ids:
+        found = find_job(cluster, job_id)
+        found.delete()
+        tell(f"headrace: job {found.id} is deleted")
+
+
+def _ask(what: str) -> None:
+    """Go on if the answer is yes; else the command ends. Raises UsageError without a terminal."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"this would delete {what}, and nobody can be asked: --yes says so")
+    if not click.confirm(f"Delete {what}?", err=True):
+        tell("headrace: nothing is deleted")
+        click.get_current_context().exit(1)
+
+
+def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
+    rows = [
+        [
+            status.id,
+            status.state,
+            describe_work(status),
+            f"{status.done:,}/{status.tasks:,}",
+            f"{status.failed:,}",
+            format_time(status.submitted_at) or "",
+            status.name,
+        ]
+        for status in statuses
+    ]
+    headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
+    say_table(headings, rows, {"DONE", "FAILED"})
