@@ -82,6 +82,40 @@ def test_json_speaks_the_words_of_the_glossary(shell: Shell) -> None:
     assert {"id", "service", "operation", "tasks", "done", "wall_seconds"} <= shown.keys()
 
 
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        (("primes", "find", "0", "20"), [2, 3, 5, 7, 11, 13, 17, 19]),
+        (("primes", "find", "24", "26"), []),
+        (("primes", "test", "97"), [{"number": 97, "prime": True}]),
+        (("map", "math:sqrt", "4.jsonl"), [{"index": 0, "value": 2.0}, {"index": 1, "value": 2.0}]),
+    ],
+    ids=["find", "none", "test", "map"],
+)  # fmt: skip
+def test_json_is_the_job_with_its_result_whatever_is_run(
+    shell: Shell, words: tuple[str, ...], result: object
+) -> None:
+    (shell.home / "4.jsonl").write_text("4\n4\n")
+    shown = shell.run("run", *words, "--json").json()
+    assert (shown["state"], shown["service"]) == (
+        "succeeded",
+        "calls" if words[0] == "map" else words[0],
+    )
+    assert shown["result"] == result
+
+
+def test_with_json_the_results_go_to_the_file_in_the_format_asked_for(
+    shell: Shell, tmp_path: Path
+) -> None:
+    words = ("run", "primes", "find", "0", "20", "--json", "--format", "npy")
+    shown = shell.run(*words, "-o", "primes.npy").json()
+    assert shown["result"] == {"primes": 8, "path": "primes.npy"}
+    assert np.load(tmp_path / "primes.npy").tolist() == [2, 3, 5, 7, 11, 13, 17, 19]
+    refused = shell.run(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert "name a file for them with -o" in refused.err
+
+
 def test_blurred_pictures_equal_pillows(shell: Shell, tmp_path: Path) -> None:
     make_pictures(tmp_path / "in")
     done = shell.run("run", "images", "blur", tmp_path / "in", tmp_path / "out", "--radius", "3")

@@ -12,7 +12,7 @@ from headrace.cli.kinds import DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
-from headrace.cli.printing import refuse_on_terminal, say, say_json
+from headrace.cli.printing import refuse_format, say, say_json
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
@@ -103,7 +103,7 @@ def results(
     as_json: bool,
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
-    refuse_on_terminal(file_format, output)
+    refuse_format(file_format, output, as_json=as_json)
     found = find_job(connect(coordinator, key_file, wait), job_id)
     if output is not None:
         _refuse_unwritable(found, output)

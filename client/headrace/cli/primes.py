@@ -68,10 +68,8 @@ def make_primes_group(*, embedded: bool) -> click.Group:
         """The primes in [START, STOP)."""
         from headrace_services.primes import plan_find  # noqa: PLC0415 - quick start
 
-        options = JobOptions.take(rest)
-        if options.as_json and output is None:
-            file_format = "json"
-        carry_out("primes", _plan(plan_find, start, stop, span), options, output, file_format)
+        plan = _plan(plan_find, start, stop, span)
+        carry_out("primes", plan, JobOptions.take(rest), output, file_format)
 
     @primes.command(cls=NumbersCommand)
     @click.argument("start", type=NUMBER)

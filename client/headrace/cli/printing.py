@@ -64,9 +64,16 @@ def explain_unwritten(error: OSError) -> OutputError:
     return OutputError(f"standard output cannot be written: {error.strerror or error}")
 
 
-def refuse_on_terminal(file_format: str | None, output: object) -> None:
-    """Raise UsageError where a terminal would be given what it cannot show."""
-    if file_format in BINARY_FORMATS and output is None and sys.stdout.isatty():
+def refuse_format(file_format: str | None, output: object, *, as_json: bool) -> None:
+    """Raise UsageError where a terminal, or JSON, would be given what it cannot show."""
+    if file_format not in BINARY_FORMATS or output is not None:
+        return
+    if as_json:
+        raise UsageError(
+            f"--json prints the results as JSON: with --format {file_format}, too, name a file for "
+            "them with -o"
+        )
+    if sys.stdout.isatty():
         raise UsageError(
             f"--format {file_format} is for programs, and standard output is a terminal: "
             "name a file with -o, or pipe it"

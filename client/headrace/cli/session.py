@@ -14,8 +14,9 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.job_object import JobObject
 from headrace.cli.options import JobOptions
-from headrace.cli.printing import refuse_on_terminal, say, say_json, say_text, tell
+from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
@@ -80,7 +81,7 @@ def carry_out(
     An embedded worker looks for a user's modules in ``import_path``.
     """
     if not options.detach:
-        refuse_on_terminal(file_format, output)
+        refuse_format(file_format, output, as_json=options.as_json)
     with (
         stop_by_signals(),
         _open_cluster(options, import_path) as cluster,
@@ -127,10 +128,20 @@ def deliver(
     ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
     """
     received, taken = Received(), _Taken()
+    shown = JobObject() if as_json else None
+    if shown:
+        target = shown.aim(job.status.service, target)
     try:
         gathered = _gather(job, target, progress, wait_seconds, received, taken, embedded=embedded)
         progress.close()
-        _print_result(job, gathered, as_json=as_json)
+        if shown:
+            shown.finish(job.status, gathered.result)
+        elif gathered.text:
+            say_text(gathered.text)
+    except WaitTimedOutError:
+        if shown and not shown.is_begun:
+            shown.finish(job.status, None)
+        raise
     except KeyboardInterrupt as error:
         progress.close()
         _say_how_to_return(job, embedded=embedded, written=_describe_written(job, taken))
@@ -249,15 +260,6 @@ def _acknowledge(job: Job) -> None:
         job.acknowledge()
     except HeadraceError as error:
         tell(f"headrace: the results are all here; they stay there, too: {error}")
-
-
-def _print_result(job: Job, gathered: Gathered, *, as_json: bool) -> None:
-    if as_json:
-        if gathered.result is not None:  # else it went to standard output as it came
-            shown = {**show_status(job.status), "result": gathered.result}
-            say_json(shown)
-    elif gathered.text:
-        say_text(gathered.text)
 
 
 def _say_submitted(job: Job, *, as_json: bool) -> None:

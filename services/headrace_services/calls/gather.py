@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from headrace_services.calls.json_lines import write_lines
+from headrace_services.calls.json_lines import write_array, write_lines
 from headrace_services.destination import open_destination
 from headrace_services.service import Gathered
 from headrace_wire.errors import OutputError
@@ -14,21 +14,27 @@ if TYPE_CHECKING:
     from headrace_services.service import Parameters, Target
 
 
+#: Formats that values can be written in.
+FORMATS = ("jsonl", "json")
+
+
 def gather_lines(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
 ) -> Gathered:
-    """Write one JSON line a value.
+    """Write one JSON line a value, or one JSON array of them all.
 
     Raises OutputError where the target cannot be written, and for pickled values: they may be
     opened only by the program that asked for them.
     """
-    if target.format not in (None, "jsonl"):
-        raise OutputError(f"values cannot be written as {target.format}: use jsonl")
+    if target.format not in (None, *FORMATS):
+        raise OutputError(
+            f"values cannot be written as {target.format}: use {' or '.join(FORMATS)}"
+        )
     if parameters.get("serializer") != "msgpack":
         raise OutputError("the values are pickled: only the program that submitted it opens them")
     with open_destination(target) as file:
         try:
-            written = write_lines(values, file)
+            written = (write_array if target.format == "json" else write_lines)(values, file)
         except ValueError as error:
             raise OutputError(f"a value cannot be read: {error}") from error
     counted = f"{written:,} value" if written == 1 else f"{written:,} values"

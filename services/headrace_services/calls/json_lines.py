@@ -30,13 +30,29 @@ _INTEGER_END = 2**64
 def write_lines(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
     """Write one line a value; returns how many. Raises ValueError for a malformed value."""
     written = 0
+    for written, text in enumerate(_write_each(values), 1):  # noqa: B007 - it is how many
+        file.write(text + b"\n")
+    return written
+
+
+def write_array(values: Iterator[tuple[int, bytes]], file: BinaryIO) -> int:
+    """Write one JSON array of what the lines would be; returns how many values it has.
+
+    Raises ValueError for a malformed value.
+    """
+    written = 0
+    for written, text in enumerate(_write_each(values), 1):
+        file.write((b"[" if written == 1 else b",\n ") + text)
+    file.write(b"]\n" if written else b"[]\n")
+    return written
+
+
+def _write_each(values: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
     for index, value in values:
         line = {"index": index, "value": make_plain(unpack_value(value, OUTLINES))}
         # Half a surrogate pair is written as \udcff, as JSON itself has it.
         text = json.dumps(line, ensure_ascii=False, allow_nan=False)
-        file.write(text.encode(errors="backslashreplace") + b"\n")
-        written += 1
-    return written
+        yield text.encode(errors="backslashreplace")
 
 
 def make_plain(value: Any) -> Any:
