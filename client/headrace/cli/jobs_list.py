@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,7 @@ from headrace.cli.kinds import SERVICE, SINCE
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
-from headrace.cli.show import describe_work, format_time, say_table, show_status
+from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import JobStatus, State
@@ -126,6 +127,8 @@ def _ask(what: str) -> None:
 
 
 def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
+    now = time.time()
+    on_terminal = sys.stdout.isatty()
     rows = [
         [
             status.id,
@@ -133,7 +136,9 @@ def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
             describe_work(status),
             f"{status.done:,}/{status.tasks:,}",
             f"{status.failed:,}",
-            format_time(status.submitted_at) or "",
+            format_age(status.submitted_at, now)
+            if on_terminal
+            else format_time(status.submitted_at) or "",
             status.name,
         ]
         for status in statuses

@@ -108,6 +108,15 @@ def format_time(unix_seconds: float | None) -> str | None:
     return moment.isoformat(timespec="seconds")
 
 
+def format_age(unix_seconds: float, now: float) -> str:
+    """How long ago that was, for a terminal, where an ISO time takes much of the line."""
+    seconds = max(0.0, now - unix_seconds)
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
 def format_bytes(count: float) -> str:
     """Such as ``31.2 MB``: powers of 1000, as file managers show them."""
     for unit in ("B", "kB", "MB", "GB"):
