@@ -91,11 +91,8 @@ class Supervisor:
     def push(self, slot: SlotProcess) -> None:
         """Send what the slot takes now, and the rest as soon as it reads."""
         slot.end.push()
-        if self._loop and slot.ended_seconds is None:
-            if slot.end.is_backed_up:
-                self._loop.add_writer(slot.end.fileno(), self.push, slot)
-            else:
-                self._loop.remove_writer(slot.end.fileno())
+        if self._loop and slot.end.is_backed_up and slot.ended_seconds is None:
+            self._loop.add_writer(slot.end.fileno(), self._push_rest, slot)
 
     def note_ended(self, slot: SlotProcess) -> None:
         """Stop listening to a slot that has closed its end."""
@@ -148,6 +145,11 @@ class Supervisor:
         self._launcher.close()
         slots, self.slots = self.slots, []
         return slots
+
+    def _push_rest(self, slot: SlotProcess) -> None:
+        slot.end.push()
+        if self._loop and not slot.end.is_backed_up:
+            self._loop.remove_writer(slot.end.fileno())
 
     def _watch(self, slot: SlotProcess) -> None:
         if not self._loop:
