@@ -3,10 +3,6 @@
     caller = QueueManager(address, key).async_jobs()
     grant = await caller.call(JobQueueApi.lease, request)
 
-    call ─► a connection that no other call uses, opened if there is none ─► request ─► answer
-      ▲                                                                        │ lost
-      └─────────────────────────────── pause ◄─────────────────────────────────┘
-
 What ``Proxy``, ``Patience`` and ``Caller`` of the manager are for threads, this is for tasks of an
 event loop. No thread waits for it.
 """
@@ -126,12 +122,12 @@ class AsyncCaller(Generic[Api]):
                 stream.stall_seconds = self.answer_seconds
                 await stream.send(request)
                 frame = await stream.receive()
-        except (EOFError, OSError) as error:
-            self._drop(stream)
-            self._drop_idle()  # they have gone the same way, or will have
-            raise explain_loss(self._address, error) from None
-        except BaseException:
-            self._drop(stream)
+        except BaseException as error:
+            if stream:
+                self._drop(stream)
+            if isinstance(error, EOFError | OSError):
+                self._drop_idle()  # they have gone the same way, or will have
+                raise explain_loss(self._address, error) from None
             raise
         self._leave(stream)
         return frame
@@ -170,10 +166,9 @@ class AsyncCaller(Generic[Api]):
             self._busy.discard(stream)
             self._idle.append(stream)
 
-    def _drop(self, stream: FrameStream | None) -> None:
-        if stream is not None:
-            self._busy.discard(stream)
-            stream.abort()
+    def _drop(self, stream: FrameStream) -> None:
+        self._busy.discard(stream)
+        stream.abort()
 
     def _drop_idle(self) -> None:
         while self._idle:

@@ -13,8 +13,7 @@ from msgspec import DecodeError
 from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.bounds import MAX_BATCH_TASKS
-
-_FIXARRAY, _ARRAY16, _ARRAY32 = 0x90, 0xDC, 0xDD
+from headrace_wire.refusal import count_entries
 
 #: Items of this size in bytes, on average, cost less to refer to than to copy.
 LARGE_BYTES = 4096
@@ -39,14 +38,10 @@ def count_batch(batch: bytes) -> int:
 
     Raises ValueError for what does not begin as a batch.
     """
-    head = batch[:5]
-    if head and head[0] & 0xF0 == _FIXARRAY:
-        return head[0] & 0x0F
-    if len(head) >= 3 and head[0] == _ARRAY16:
-        return int.from_bytes(head[1:3])
-    if len(head) == 5 and head[0] == _ARRAY32:
-        return int.from_bytes(head[1:5])
-    raise ValueError("not a batch: no msgpack array begins here")
+    count = count_entries(batch)
+    if count < 0:
+        raise ValueError("not a batch: no msgpack array begins here")
+    return count
 
 
 def check_batch(batch: bytes) -> int:

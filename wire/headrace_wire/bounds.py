@@ -17,6 +17,7 @@ import re
 import sys
 from functools import cache, partial
 from numbers import Real
+from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
@@ -182,13 +183,12 @@ def check_value(hint: Any, value: Any, what: str) -> Any:
     What has no bounds and is no plain value is left as it is. Raises TypeError, and BoundsError,
     which is a ValueError too.
     """
-    if get_origin(hint) is not Annotated:
-        return _check_plain(hint, value, what)
-    kind, *metas = get_args(hint)
+    kind, meta, is_optional = split_hint(hint)
+    if kind not in KIND_WORDS or (is_optional and value is None):
+        return value
     value = _convert(kind, value, what)
-    for meta in metas:
-        if not is_within(meta, value):
-            raise BoundsError(f"{what} must be {describe(meta, kind)}, not {quote(value)}")
+    if meta and not is_within(meta, value):
+        raise BoundsError(f"{what} must be {describe(meta, kind)}, not {quote(value)}")
     return value
 
 
@@ -209,6 +209,16 @@ def read_hints(kind: Any) -> dict[str, Any]:
     return {name: hints[name] for name in kind.__struct_fields__}
 
 
+@cache
+def split_hint(hint: Any) -> tuple[Any, Meta | None, bool]:
+    """The type in an annotation, its bounds, and whether None is allowed instead."""
+    is_optional = NoneType in get_args(hint)
+    if is_optional:
+        (hint,) = [one for one in get_args(hint) if one is not NoneType]
+    kind, meta = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
+    return kind, meta, is_optional
+
+
 def is_within(meta: Meta, value: Any) -> bool:
     """Tell whether a value of the right type is within its bounds."""
     if isinstance(value, int | float):
@@ -216,23 +226,12 @@ def is_within(meta: Meta, value: Any) -> bool:
         return low <= value <= high  # what is not a number is neither
     if not (meta.min_length or 0) <= len(value) <= (meta.max_length or sys.maxsize):
         return False
-    return meta.pattern is None or find_pattern(meta.pattern).search(value) is not None
+    return meta.pattern is None or re.search(meta.pattern, value) is not None
 
 
 def find_range(meta: Meta) -> tuple[float, float]:
     """The smallest and the largest number of a range."""
-    low = -math.inf if meta.ge is None else meta.ge
-    high = math.inf if meta.le is None else meta.le
-    if meta.gt is not None:
-        low = max(low, math.nextafter(meta.gt, math.inf))
-    if meta.lt is not None:
-        high = min(high, math.nextafter(meta.lt, -math.inf))
-    return low, high
-
-
-@cache
-def find_pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return -math.inf if meta.ge is None else meta.ge, math.inf if meta.le is None else meta.le
 
 
 def describe(meta: Meta, kind: Any) -> str:
@@ -256,7 +255,7 @@ def cut_text(text: str) -> str:
 
 def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
     """A text as ``Name`` allows it: what is unprintable is replaced, what is too much is cut."""
-    return find_pattern(f"[{UNPRINTABLE}]").sub("?", text[:most])
+    return re.sub(f"[{UNPRINTABLE}]", "?", text[:most])
 
 
 def quote(value: object) -> str:
@@ -271,14 +270,6 @@ def quote(value: object) -> str:
 
 def _write(number: float) -> str:
     return f"{number:.15g}" if abs(number) < 1e15 else f"{number:.3g}"
-
-
-def _check_plain(hint: Any, value: Any, what: str) -> Any:
-    arguments = get_args(hint)
-    if type(None) in arguments:
-        (inner,) = [one for one in arguments if one is not type(None)]
-        return None if value is None else check_value(inner, value, what)
-    return _convert(hint, value, what) if hint in KIND_WORDS else value
 
 
 def _is_number(value: object) -> bool:

@@ -28,7 +28,6 @@ from headrace_wire.greeting import NO_ANSWER, read_answer
 from headrace_wire.message import REFUSALS, Message, Packed, decode, decode_trusted
 from headrace_wire.parts import Parts
 from headrace_wire.payloads import MAX_STRUCTURE_BYTES, encode, split
-from headrace_wire.refusal import is_array
 from headrace_wire.signature import Signature
 
 RETURNED, RAISED = "#RETURN", "#ERROR"
@@ -88,10 +87,7 @@ def decode_call(frame: Packed) -> Call:
         call = decode_msgpack(structure, type=_Call)
     except (*REFUSALS, ValueError):
         raise EOFError("a malformed call arrived") from None
-    arguments = memoryview(call.arguments)
-    if not is_array(arguments):
-        raise EOFError("a malformed call arrived")
-    return Call(call.method, arguments, payloads)
+    return Call(call.method, memoryview(call.arguments), payloads)
 
 
 def decode_arguments(signature: Signature, call: Call) -> tuple[Any, ...]:

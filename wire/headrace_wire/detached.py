@@ -17,7 +17,7 @@ from msgspec import NODEFAULT, Meta, Struct, defstruct, field
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as list_fields
 
-from headrace_wire.bounds import describe, read_hints
+from headrace_wire.bounds import describe, read_hints, split_hint
 
 
 @cache
@@ -73,7 +73,7 @@ def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
         nonlocal at
         if value is None or not may_carry(hint):
             return value
-        plain = _strip(hint)
+        plain, _, _ = split_hint(hint)
         if plain is bytes:
             at += value
             return bytes(payloads[at - value : at])
@@ -86,14 +86,3 @@ def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
     if at != len(payloads):
         raise ValueError(f"{len(payloads)} bytes of payloads where {at} were expected")
     return whole
-
-
-@cache
-def _strip(hint: Any) -> Any:
-    """A type that may have bounds, or stand in a union with None, without these."""
-    if typing.get_origin(hint) is Annotated:
-        return _strip(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        (inner,) = [one for one in typing.get_args(hint) if one is not type(None)]
-        return _strip(inner)
-    return hint

@@ -28,18 +28,16 @@ MAX_EXTENSION_BYTES = 1 << 14
 MAX_MESSAGE_CHARACTERS = 2000
 
 
-def pack(value: object) -> bytes:
-    """Encode one frame. Raises TypeError and OverflowError for what has no plain form."""
+def pack(value: object, unicode_errors: str = "surrogateescape") -> bytes:
+    """Encode one frame. Raises TypeError and OverflowError for what has no plain form.
+
+    File names that are no UTF-8 keep their bytes, or are escaped where that is asked for.
+    """
     try:
-        # File names that are no UTF-8 keep their bytes.
-        return _pack(value, "surrogateescape")
+        packed: bytes = _msgpack.packb(value, default=_pack_error, unicode_errors=unicode_errors)
     except UnicodeEncodeError:
         # Half a surrogate pair stands for no byte; only text for people can hold one.
-        return _pack(value, "backslashreplace")
-
-
-def _pack(value: object, unicode_errors: str) -> bytes:
-    packed: bytes = _msgpack.packb(value, default=_pack_error, unicode_errors=unicode_errors)
+        return pack(value, "backslashreplace")
     return packed
 
 

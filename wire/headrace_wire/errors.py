@@ -1,11 +1,13 @@
 """What can go wrong, as data: every error has a code that crosses the wire and an exit code.
 
-An error's docstring is its default message. Errors cross the network as a code and a message and
-are raised again on the other side as the same class; nothing else about them travels.
+An error's docstring is its default message, and its code the words of its name: UnknownJobError has
+``unknown_job``. Errors cross the network as a code and a message and are raised again on the other
+side as the same class; nothing else about them travels.
 """
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 #: Exit codes of the command line, as sysexits.h and timeout(1) use them.
@@ -30,6 +32,9 @@ class HeadraceError(Exception):
         super().__init__(self.message)
 
     def __init_subclass__(cls) -> None:
+        if "code" not in vars(cls):
+            words = re.findall("[A-Z][a-z]*", cls.__name__.removesuffix("Error"))
+            cls.code = "_".join(words).lower()
         HeadraceError.by_code[cls.code] = cls
 
     @staticmethod
@@ -41,147 +46,117 @@ class HeadraceError(Exception):
 class UsageError(HeadraceError):
     """The request cannot be carried out as it was written."""
 
-    code = "usage"
     exit_code = EXIT_USAGE
 
 
 class BoundsError(UsageError, ValueError):
     """A value is not within its bounds."""
 
-    code = "bounds"
-
 
 class ClosedError(UsageError, ValueError):
     """The cluster is closed: open another one."""
-
-    code = "closed"
 
 
 class UnreachableError(HeadraceError):
     """The coordinator cannot be reached."""
 
-    code = "unreachable"
     exit_code = EXIT_UNAVAILABLE
 
 
 class ServiceMissingError(HeadraceError):
     """No connected worker offers the service that this job needs."""
 
-    code = "service_missing"
     exit_code = EXIT_UNAVAILABLE
 
 
 class KeyRefusedError(HeadraceError):
     """The key was refused: both sides must hold the same key file."""
 
-    code = "key_refused"
     exit_code = EXIT_KEY_REFUSED
 
 
 class ProtocolError(HeadraceError):
     """The other side speaks another version of the protocol, or does not speak it at all."""
 
-    code = "protocol"
     exit_code = EXIT_UNAVAILABLE
 
 
 class UnexpectedAnswerError(ProtocolError):
     """The other side speaks this protocol, and answered with something that is no answer."""
 
-    code = "unexpected_answer"
-
 
 class UnknownJobError(HeadraceError):
     """There is no such job."""
 
-    code = "unknown_job"
     exit_code = EXIT_USAGE
 
 
 class UnknownWorkerError(HeadraceError):
     """The coordinator does not know this worker: it registers again."""
 
-    code = "unknown_worker"
-
 
 class JobStateError(HeadraceError):
     """The job is in a state in which this cannot be done."""
 
-    code = "job_state"
     exit_code = EXIT_USAGE
 
 
 class JobIncompleteError(JobStateError):
     """Values of the job are missing: it was cancelled, or ended by its deadline."""
 
-    code = "job_incomplete"
     exit_code = EXIT_TASKS_FAILED
 
 
 class StoreError(HeadraceError):
     """The coordinator's store cannot be written; nothing was acknowledged."""
 
-    code = "store"
     exit_code = EXIT_UNAVAILABLE
 
 
 class SpoolFullError(HeadraceError):
     """The coordinator's spool is full; there is room when results are fetched or deleted."""
 
-    code = "spool_full"
     exit_code = EXIT_UNAVAILABLE
 
 
 class UnknownSharedError(HeadraceError):
     """There is no such shared object."""
 
-    code = "unknown_shared"
     exit_code = EXIT_USAGE
 
 
 class SharedKindError(HeadraceError, TypeError):
     """The shared object is of another kind."""
 
-    code = "shared_kind"
     exit_code = EXIT_USAGE
 
 
 class SharedFullError(HeadraceError):
     """The coordinator's shared state is full; there is room when something is deleted."""
 
-    code = "shared_full"
     exit_code = EXIT_UNAVAILABLE
 
 
 class LockLostError(HeadraceError):
     """The lock is no longer held: its holder was silent for too long."""
 
-    code = "lock_lost"
-
 
 class QueueClosedError(HeadraceError, ValueError):
     """The shared queue is closed."""
-
-    code = "queue_closed"
 
 
 class WaitTimedOutError(HeadraceError):
     """The wait was over before the job was."""
 
-    code = "wait_timed_out"
     exit_code = EXIT_TIMED_OUT
 
 
 class TaskFailedError(HeadraceError):
     """A task failed."""
 
-    code = "task_failed"
-
 
 class OutputError(HeadraceError):
     """The result cannot be written."""
-
-    code = "output"
 
 
 def is_final(error: BaseException) -> bool:

@@ -93,8 +93,9 @@ def read_answer(answer: Any) -> Any:
             raise ProtocolError(NO_ANSWER)
 
 
-def explain_silence(address: tuple[str, int], why: str) -> UnreachableError:
+def explain_silence(address: tuple[str, int], error: Exception) -> UnreachableError:
     """What it means to the caller that nothing accepts connections at an address."""
+    why = getattr(error, "strerror", None) or str(error) or "timed out"
     return UnreachableError(f"no coordinator answers at {Address(*address)} ({why})")
 
 

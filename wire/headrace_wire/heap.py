@@ -14,17 +14,13 @@ import logging
 
 log = logging.getLogger(__name__)
 
-#: mallopt's numbers, from malloc.h.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
-
-#: Blocks from this many bytes on come from the system, and go back when they are freed.
-MMAP_THRESHOLD_BYTES = 64 << 20
-
-#: Free bytes at the heap's end beyond which it shrinks at once.
-TRIM_THRESHOLD_BYTES = 128 << 20
-
-#: Bytes by which the heap grows at least.
-TOP_PAD_BYTES = 1 << 20
+#: Parameters of mallopt(3), by the numbers that malloc.h has for them.
+PARAMETERS = {
+    -8: 1,  # M_ARENA_MAX: all threads have one heap
+    -3: 64 << 20,  # M_MMAP_THRESHOLD: larger blocks go back to the system when they are freed
+    -1: 128 << 20,  # M_TRIM_THRESHOLD: the heap shrinks when more than this is free at its end
+    -2: 1 << 20,  # M_TOP_PAD: the heap grows by this at least
+}
 
 
 def keep_large_blocks() -> None:
@@ -37,12 +33,7 @@ def keep_large_blocks() -> None:
     except (AttributeError, OSError):
         log.debug("no mallopt here: large messages cost more than they have to")
         return
-    for parameter, value in (
-        (M_ARENA_MAX, 1),
-        (M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES),
-        (M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES),
-        (M_TOP_PAD, TOP_PAD_BYTES),
-    ):
+    for parameter, value in PARAMETERS.items():
         mallopt(parameter, value)
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 #: Seconds that a lookup may take. The system asks a second name server after five.
@@ -36,12 +37,9 @@ def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]
 
     Raises TimeoutError, and what the system's lookup does: OSError, UnicodeError.
     """
-    found = begin(host, port)
     try:
-        return found.result(measure_lookup(until))
+        return begin(host, port).result(measure_lookup(until))
     except TimeoutError:
-        if found.done():
-            raise  # the system's own
         raise TimeoutError(TAKES_TOO_LONG) from None
 
 
@@ -77,17 +75,12 @@ def begin(host: str, port: int) -> Future[Sequence[Found]]:
 
 
 def _run(lookup: Future[Sequence[Found]], host: str, port: int) -> None:
-    found: Sequence[Found] = ()
-    problem: Exception | None = None
     try:
-        found = _ask(host, port)
+        settle = partial(lookup.set_result, _ask(host, port))
     except Exception as error:  # noqa: BLE001 - told to whoever waits
-        problem = error
+        settle = partial(lookup.set_exception, error)
     _under_way.pop((host, port), None)
-    if problem:
-        lookup.set_exception(problem)
-    else:
-        lookup.set_result(found)
+    settle()
 
 
 def _ask(host: str, port: int, flags: int = 0) -> Sequence[Found]:

@@ -86,12 +86,12 @@ class Proxy(managers.BaseProxy):
             link.set_stall_limit(self._answer_seconds, until)
             link.send_parts(encode_call(self._token.id, method, arguments))
             frame = link.receive()
-        except (EOFError, OSError) as error:
-            self._drop(link)
-            self._drop_idle()  # they have gone the same way, or will have
-            raise explain_loss(self._token.address, error) from None
-        except BaseException:  # a signal's handler may raise anything
-            self._drop(link)
+        except BaseException as error:  # a signal's handler may raise anything
+            if link:
+                link.close()
+            if isinstance(error, EOFError | OSError):
+                self._drop_idle()  # they have gone the same way, or will have
+                raise explain_loss(self._token.address, error) from None
             raise
         self._leave(link)
         return decode_answer(self._signatures[method], frame)
@@ -129,16 +129,12 @@ class Proxy(managers.BaseProxy):
         if len(self._idle) < IDLE_CONNECTIONS:
             self._idle.append(link)
         else:
-            self._drop(link)
-
-    def _drop(self, link: MsgpackConnection | None) -> None:
-        if link is not None:
             link.close()
 
     def _drop_idle(self) -> None:
         while self._idle:
             with contextlib.suppress(IndexError):
-                self._drop(self._idle.pop())
+                self._idle.pop().close()
 
     def _connect(self, until: float | None) -> MsgpackConnection:
         link = self._Client(self._token.address, authkey=self._authkey, until=until)
@@ -257,13 +253,8 @@ class QueueManager(managers.BaseManager):
         """
         from headrace_wire.server import Server  # noqa: PLC0415 - asyncio takes a while
 
-        objects = {
-            "jobs": (jobs, APIS["jobs"]),
-            "results": (results, APIS["results"]),
-            "shared": (shared, APIS["shared"]),
-        }
-        address = cast("Address", self.address)
-        return Server(objects, address, self._key, limits, on_bytes)
+        objects = {"jobs": jobs, "results": results, "shared": shared}
+        return Server(objects, cast("Address", self.address), self._key, limits, on_bytes)
 
     def jobs(self, answer_seconds: float = ANSWER_SECONDS) -> JobQueueApi:
         """The job queue of the coordinator.
@@ -288,21 +279,21 @@ class QueueManager(managers.BaseManager):
     ) -> AsyncCaller[JobQueueApi]:
         """The job queue of the coordinator, for tasks of an event loop; see ``jobs``.
 
-        Not ``patient``: tried just once. ``stop`` and ``close`` have no say in it: calls are
-        cancelled, and connections closed, in the loop.
+        Not ``patient``: tried just once. ``interrupt`` and ``close`` have no effect on it: calls
+        are cancelled, and connections closed, in the loop.
         """
         return self._async_caller("jobs", answer_seconds, patient=patient)
 
     def async_results(
         self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
     ) -> AsyncCaller[ResultQueueApi]:
-        """The result queue of the coordinator, for tasks of an event loop; see ``async_jobs``."""
+        """The result queue of the coordinator; see ``async_jobs``."""
         return self._async_caller("results", answer_seconds, patient=patient)
 
     def async_shared(
         self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
     ) -> AsyncCaller[SharedApi]:
-        """The shared state of the coordinator, for tasks of an event loop; see ``async_jobs``."""
+        """The shared state of the coordinator; see ``async_jobs``."""
         return self._async_caller("shared", answer_seconds, patient=patient)
 
     def _async_caller(self, name: str, answer_seconds: float, *, patient: bool) -> AsyncCaller[Any]:

@@ -7,14 +7,13 @@ further in.
 
 from __future__ import annotations
 
-import types
 import typing
-from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
+from typing import Any, Literal, TypeVar, cast, dataclass_transform
 
 from msgspec import DecodeError, Struct, ValidationError, convert, field, to_builtins
 from msgspec.msgpack import decode as decode_msgpack
 
-from headrace_wire.bounds import read_hints
+from headrace_wire.bounds import read_hints, split_hint
 from headrace_wire.detached import attach, detach
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import ProtocolError
@@ -42,8 +41,8 @@ def dump(value: object) -> Any:
 def decode(kind: type[T], packed: Packed, payloads: memoryview | None = None) -> T:
     """Decode what a client or a worker sent. Raises ProtocolError and BoundsError.
 
-    ``payloads`` are those that stand behind the message, if they do. Of the last fields those may
-    be missing that have defaults.
+    ``payloads`` are those behind the message, if there are any. Fields that have defaults may be
+    missing at its end.
     """
     expected: Any = kind if payloads is None else detach(cast("Any", kind))
     try:
@@ -80,25 +79,22 @@ def _complete(kind: type[T], found: Any, payloads: memoryview | None) -> T:
 
 def _build(hint: Any, value: Any) -> Any:
     """A value of a type from plain values, without a look at its bounds. Raises ValidationError."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return _build(arguments[0], value)
+    kind, _, is_optional = split_hint(hint)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if is_optional and value is None:
+        return None
     if origin is Literal:
         return convert(value, str)
-    if origin in (types.UnionType, typing.Union):
-        (inner,) = [one for one in arguments if one is not type(None)]
-        return None if value is None else _build(inner, value)
     if origin is dict:
         found = convert(value, dict[Any, Any])
         return {_build(arguments[0], key): _build(arguments[1], found[key]) for key in found}
     if origin is tuple:
         return tuple([_build(arguments[0], one) for one in convert(value, list[Any])])
-    if isinstance(hint, type) and issubclass(hint, Struct):
+    if isinstance(kind, type) and issubclass(kind, Struct):
         values = convert(value, list[Any])
-        hints = read_hints(hint)
-        required = len(hints) - len(hint.__struct_defaults__)
+        hints = read_hints(kind)
+        required = len(hints) - len(kind.__struct_defaults__)
         if not required <= len(values) <= len(hints):
             raise ValidationError("another number of fields")
-        kind: Any = hint
-        return kind(*map(_build, hints.values(), values))
-    return convert(value, cast("Any", hint), builtin_types=(bytes,))
+        return cast("Any", kind)(*map(_build, hints.values(), values))
+    return convert(value, cast("Any", kind), builtin_types=(bytes,))

@@ -187,16 +187,21 @@ class WorkerInfo(Message):
     engines: Engines
 
 
-class HeldRun(Message):
-    """A lease that a worker holds when it introduces itself again, as it was granted.
-
-    ``request`` is the number of the request that it answered.
-    """
+class LeasedSpan(Message):
+    """Tasks [start, stop) of a job, which a worker holds by a lease."""
 
     lease: Count
     job: JobId
     start: Index
     stop: Index
+
+
+class HeldRun(LeasedSpan):
+    """A lease that a worker holds when it introduces itself again, as it was granted.
+
+    ``request`` is the number of the request that it answered.
+    """
+
     attempt: Count
     request: Count = 0
 
@@ -315,17 +320,13 @@ class Orders(Message):
     hand_back: bool = False
 
 
-class DoneRun(Message):
+class DoneRun(LeasedSpan):
     """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
 
     ``counters`` is what the tasks' own counters grew by in all of the run. A run that has any is
     accepted whole or not at all.
     """
 
-    lease: Count
-    job: JobId
-    start: Index
-    stop: Index
     values: Payload
     cpu_seconds: Seconds
     busy_seconds: Seconds
@@ -354,13 +355,8 @@ class TaskFailure(Message):
     detail: Payload = b""
 
 
-class ReturnedRun(Message):
+class ReturnedRun(LeasedSpan):
     """Tasks [start, stop) are handed back without having been started."""
-
-    lease: Count
-    job: JobId
-    start: Index
-    stop: Index
 
 
 class Sample(Message):
@@ -436,11 +432,9 @@ class FetchRequest(Message):
     known: bool = False
 
 
-class ResultRun(Message):
+class ResultRun(Span):
     """Values of tasks [start, stop), as a batch."""
 
-    start: Index
-    stop: Index
     values: Payload
 
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 from msgspec.msgpack import Encoder
 from msgspec.structs import replace
 
 from headrace_wire.detached import list_carriers
+from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
+from headrace_wire.message import dump
 from headrace_wire.parts import Parts
 
 #: Bytes in the structure of a call: two for each of as many payloads as a call may have.
@@ -48,7 +50,7 @@ def encode(
     try:
         structure = _encode(values)
     except UnicodeEncodeError:
-        structure = _encode(_escape(to_builtins(values, builtin_types=(bytes,))))
+        structure = pack(dump(values), "backslashreplace")
     if len(structure) > most:
         raise UsageError(
             f"a message of {len(structure)} bytes without its payloads is too large for the "
@@ -99,15 +101,4 @@ def _take_out(value: Any, payloads: list[bytes]) -> Any:
         return replace(value, **{one: _take_out(getattr(value, one), payloads) for one in names})
     if kind is tuple:
         return tuple([_take_out(one, payloads) for one in value])
-    return value
-
-
-def _escape(value: Any) -> Any:
-    kind = cast("object", type(value))
-    if kind is str:
-        return value.encode("utf-8", "backslashreplace").decode()
-    if kind is dict:
-        return {_escape(key): _escape(one) for key, one in value.items()}
-    if kind is list or kind is tuple:
-        return [_escape(one) for one in value]
     return value

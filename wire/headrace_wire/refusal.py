@@ -7,9 +7,8 @@ counted.
 
 from __future__ import annotations
 
-import types
 import typing
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 from msgspec.msgpack import decode
@@ -21,12 +20,13 @@ from headrace_wire.bounds import (
     is_within,
     quote,
     read_hints,
+    split_hint,
 )
 from headrace_wire.errors import BoundsError, HeadraceError, ProtocolError
 
 #: The first bytes of arrays and of maps: with up to 15 entries, and with a count of 16 or 32 bits.
-_ARRAY = (0x90, 0xDC, 0xDD)
-_MAP = (0x80, 0xDE, 0xDF)
+ARRAY = (0x90, 0xDC, 0xDD)
+MAP = (0x80, 0xDE, 0xDF)
 
 #: None, packed.
 _NIL = b"\xc0"
@@ -43,29 +43,20 @@ def explain_refusal(kind: Any, packed: bytes | bytearray | memoryview) -> Headra
     return ProtocolError(f"a malformed {kind.__name__} arrived")
 
 
-def is_array(packed: memoryview) -> bool:
-    """Whether a packed value is an array."""
-    return _count(packed, _ARRAY) >= 0
-
-
 def _check(hint: Any, packed: memoryview, name: str) -> None:
     """Raise what is to be said of a value of this name, if anything is."""
-    meta: Meta | None = None
-    if typing.get_origin(hint) is Annotated:
-        hint, meta = typing.get_args(hint)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, type) and issubclass(hint, Struct):
-        _check_message(hint, packed)
-    elif origin in (types.UnionType, typing.Union):
-        (inner,) = [one for one in arguments if one is not type(None)]
-        if bytes(packed[:1]) != _NIL:
-            _check(inner, packed, name)
+    kind, meta, is_optional = split_hint(hint)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if is_optional and bytes(packed[:1]) == _NIL:
+        return
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        _check_message(kind, packed)
     elif origin is tuple:
-        _check_count(tuple, meta, _count(packed, _ARRAY), name)
+        _check_count(tuple, meta, count_entries(packed), name)
         for one in decode(packed, type=list[Raw]):
             _check(arguments[0], memoryview(one), name)
     elif origin is dict:
-        _check_count(dict, meta, _count(packed, _MAP), name)
+        _check_count(dict, meta, count_entries(packed, MAP), name)
         for key, value in _decode(dict[str, Raw], packed, name).items():
             check_value(arguments[0], key, name)
             _check(arguments[1], memoryview(value), name)
@@ -73,13 +64,15 @@ def _check(hint: Any, packed: memoryview, name: str) -> None:
         if (word := _decode(str, packed, name)) not in arguments:
             raise BoundsError(f"{name} must be one of {', '.join(arguments)}, not {quote(word)}")
     else:
-        _check_bounds(hint, meta, _decode(hint, packed, name), name)
+        value = _decode(kind, packed, name)
+        if meta and not is_within(meta, value):
+            raise BoundsError(f"{name} must be {describe(meta, kind)}, not {quote(value)}")
 
 
 def _check_message(kind: Any, packed: memoryview) -> None:
     hints = read_hints(kind)
     required = len(hints) - len(kind.__struct_defaults__)
-    if not required <= _count(packed, _ARRAY) <= len(hints):
+    if not required <= count_entries(packed) <= len(hints):
         raise ProtocolError(f"a malformed {kind.__name__} arrived")
     for (name, hint), value in zip(hints.items(), decode(packed, type=list[Raw]), strict=False):
         _check(hint, memoryview(value), name)
@@ -94,11 +87,6 @@ def _check_count(kind: Any, meta: Meta | None, count: int, name: str) -> None:
         raise ProtocolError(f"{name} is malformed")
 
 
-def _check_bounds(hint: Any, meta: Meta | None, value: Any, name: str) -> None:
-    if meta and not is_within(meta, value):
-        raise BoundsError(f"{name} must be {describe(meta, hint)}, not {quote(value)}")
-
-
 def _decode(kind: Any, packed: memoryview, name: str) -> Any:
     try:
         return decode(packed, type=kind)
@@ -108,11 +96,11 @@ def _decode(kind: Any, packed: memoryview, name: str) -> Any:
         raise ProtocolError(f"{name} is malformed: text that is not UTF-8") from None
 
 
-def _count(packed: memoryview, marks: tuple[int, int, int]) -> int:
+def count_entries(packed: bytes | memoryview, marks: tuple[int, int, int] = ARRAY) -> int:
     """The number of entries in an array or a map, from its header; -1 for anything else."""
     short, middle, long = marks
     first = packed[0] if packed else 0
     if first & 0xF0 == short:
         return first & 0x0F
     width = {middle: 2, long: 4}.get(first, 0)
-    return int.from_bytes(packed[1 : 1 + width]) if width else -1
+    return int.from_bytes(packed[1 : 1 + width]) if 0 < width < len(packed) else -1

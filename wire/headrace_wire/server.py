@@ -25,6 +25,7 @@ from multiprocessing import AuthenticationError
 from msgspec import Struct
 
 from headrace_wire.address import Address
+from headrace_wire.api import APIS
 from headrace_wire.connection import HANDSHAKE_SECONDS
 from headrace_wire.errors import ProtocolError, UsageError
 from headrace_wire.greeting import admit
@@ -62,7 +63,7 @@ class ServerLimits(Struct, frozen=True):
 
 
 class Server:
-    """Serves objects by name, each through the methods of an API class.
+    """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
     ``on_bytes(received, sent)`` is told after every call. Raises UsageError when the address is
@@ -71,7 +72,7 @@ class Server:
 
     def __init__(
         self,
-        objects: Mapping[str, tuple[object, type]],
+        objects: Mapping[str, object],
         address: Address,
         key: bytes,
         limits: ServerLimits | None = None,
@@ -83,9 +84,9 @@ class Server:
         self.bound = Address(*self._listener.getsockname()[:2])
         self._key = key
         self._objects = {
-            name: (target, read_signatures(api)) for name, (target, api) in objects.items()
+            name: (target, read_signatures(APIS[name])) for name, target in objects.items()
         }
-        self._on_bytes = on_bytes or _ignore_bytes
+        self._on_bytes = on_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pause: asyncio.TimerHandle | None = None
         #: The task of each connection, with its session once the handshake is done; and those
@@ -128,7 +129,7 @@ class Server:
         assert self._loop, "only a server that was started accepts"
         for _ in range(BACKLOG):
             try:
-                sock, _ = self._listener.accept()
+                sock, place = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -141,7 +142,8 @@ class Server:
             if len(self._greeting) >= self.limits.max_pending:
                 sock.close()
             elif len(self._connections) >= self.limits.max_connections:
-                log.warning("refused %s: %d are connected", _name(sock), len(self._connections))
+                peer = Address(*place[:2])
+                log.warning("refused %s: %d are connected", peer, len(self._connections))
                 sock.close()
             else:
                 task = self._loop.create_task(self._serve(sock))
@@ -198,15 +200,3 @@ def _listen(address: Address) -> socket.socket:
         raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
     listener.setblocking(False)
     return listener
-
-
-def _name(sock: socket.socket) -> str:
-    """Who is at the other end, for the log."""
-    try:
-        return str(Address(*sock.getpeername()[:2]))
-    except OSError:
-        return "somebody"
-
-
-def _ignore_bytes(received: int, sent: int) -> None:
-    """What is told of bytes when nobody counts them."""

@@ -35,7 +35,7 @@ class Session:
         stream: FrameStream,
         target: object,
         signatures: dict[str, Signature],
-        on_bytes: Callable[[int, int], None],
+        on_bytes: Callable[[int, int], None] | None,
     ) -> None:
         self._stream = stream
         self._target = target
@@ -63,7 +63,8 @@ class Session:
             if answer is None:
                 return
             await stream.send(answer)
-            self._on_bytes(stream.bytes_in - received, stream.bytes_out - sent)
+            if self._on_bytes:
+                self._on_bytes(stream.bytes_in - received, stream.bytes_out - sent)
             received, sent = stream.bytes_in, stream.bytes_out
             self.is_idle = True
 

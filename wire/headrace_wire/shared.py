@@ -12,7 +12,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from headrace_wire.bounds import (
-    MAX_ENTRIES,
     Count,
     Identifier,
     Name,
@@ -23,6 +22,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.errors import ProtocolError
 from headrace_wire.message import Message
+from headrace_wire.messages import Entries
 
 #: Kinds of shared objects.
 VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event", "queue"
@@ -30,9 +30,6 @@ KINDS = (VALUE, LIST, DICT, LOCK, EVENT, QUEUE)
 
 #: Beyond the end of any list.
 _FAR = 1 << 62
-
-#: Bounds of lists.
-Entries = Meta(max_length=MAX_ENTRIES)
 
 #: Keys and values of one call.
 SharedValues = Annotated[tuple[Payload, ...], Meta(max_length=1 << 20)]

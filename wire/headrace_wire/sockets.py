@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Protocol
+from typing import Any
 
 #: A host that vanished without a word is noticed after about two minutes, not the system's two
 #: hours: probes after this many idle seconds, this many seconds apart, so many of them. What was
@@ -20,13 +20,7 @@ TCP_OPTIONS = {
 }
 
 
-class HasOptions(Protocol):
-    """A socket, or what an event loop shows of one."""
-
-    def setsockopt(self, level: int, option: int, value: int, /) -> Any: ...
-
-
-def tune(sock: HasOptions) -> None:
+def tune(sock: Any) -> None:
     """Have small frames leave at once, and a host that vanished noticed."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in TCP_OPTIONS.items():

@@ -1,10 +1,5 @@
 """A connection of an event loop that carries frames, for clients and servers alike.
 
-    stream = await open_stream(address)
-    await stream.follow(greeting)
-    await stream.send(parts)
-    frame = await stream.receive()
-
 What arrives is read to where it stays, large parts are written as they are, and a sender waits for
 a peer that does not read. While nobody receives, the connection is watched all the same, so that
 its end is noticed; a peer that sends ahead fills one small buffer and no more.
@@ -276,7 +271,7 @@ async def open_stream(address: Address, until: float | None = None) -> FrameStre
             sock.close()
             raise
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        raise explain_silence(address, _explain(error)) from None
+        raise explain_silence(address, error) from None
     return stream
 
 
@@ -289,12 +284,11 @@ async def _connect(address: Address, until: float | None) -> socket.socket:
             sock.setblocking(False)
             async with asyncio.timeout(measure_handshake(until)):
                 await _open(sock, place)
-        except OSError as error:
+        except BaseException as error:
             sock.close()
+            if not isinstance(error, OSError):
+                raise
             failure = failure or error  # of the address that the system prefers
-        except BaseException:
-            sock.close()
-            raise
         else:
             return sock
     raise failure or OSError("the name has no address")
@@ -325,17 +319,7 @@ async def _look_up(address: Address, until: float | None) -> Sequence[Found]:
         async with asyncio.timeout(measure_lookup(until)):
             return await asyncio.wrap_future(lookup)
     except TimeoutError:
-        if lookup.done():
-            raise  # the system's own
         raise TimeoutError(TAKES_TOO_LONG) from None
-
-
-def _explain(error: OSError | UnicodeError) -> str:
-    """The system's own words for an error: event loops have others."""
-    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
-        return os.strerror(error.errno)
-    silent = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
-    return getattr(error, "strerror", None) or str(error) or silent
 
 
 def _wake(news: asyncio.Future[None] | None) -> None:

@@ -231,9 +231,10 @@ def test_options_are_checked_where_they_are_made() -> None:
 
 
 def test_ends_may_be_left_out_of_a_range() -> None:
-    assert is_within(Meta(gt=0), 5e-324)
-    assert not is_within(Meta(gt=0), 0)
-    assert not is_within(Meta(lt=1), 1)
+    assert is_within(Meta(ge=0), math.inf)
+    assert not is_within(Meta(ge=0), -5e-324)
+    assert is_within(Meta(le=1), -math.inf)
+    assert not is_within(Meta(le=1), 1.1)
 
 
 def test_text_is_made_to_fit() -> None:
