@@ -108,8 +108,8 @@ class JobQueueApi(Protocol):
     ) -> tuple[JobStatus, ...]:
         """Up to JOBS_PER_PAGE jobs, the newest first, without their parameters.
 
-        With ``before``, of those whose ``number`` is lower. Those that keep data for others are
-        left out, unless ``data`` is to be told of. With ``chosen``, only those.
+        With ``before``, those whose ``number`` is lower. With ``data``, also those that keep data
+        for other jobs. With ``chosen``, only those.
         """
         ...
 
@@ -153,11 +153,11 @@ class JobQueueApi(Protocol):
         ...
 
     def workers(self) -> tuple[WorkerStatus, ...]:
-        """Who is there."""
+        """The workers that are connected."""
         ...
 
     def info(self) -> CoordinatorInfo:
-        """How the coordinator does."""
+        """The state of the coordinator."""
         ...
 
     def register(self, worker: WorkerInfo, held: HeldRuns) -> Registration:
@@ -176,7 +176,7 @@ class JobQueueApi(Protocol):
         ...
 
     def leave(self, worker: Identifier) -> None:
-        """Say goodbye: what is still leased waits again, uncharged."""
+        """Sign off: what is still leased waits again, and is not charged with an attempt."""
         ...
 
 
@@ -188,11 +188,11 @@ class ResultQueueApi(Protocol):
         ...
 
     def fetch(self, request: FetchRequest) -> Fetched:
-        """Give out results, waiting up to ``wait_seconds`` for news."""
+        """Return results, waiting up to ``wait_seconds`` for news."""
         ...
 
     def collect(self, request: CollectRequest) -> Collected:
-        """Give out what came of an owned job, waiting up to ``wait_seconds`` for something."""
+        """Return outcomes of an owned job, waiting up to ``wait_seconds`` for some."""
         ...
 
     def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
@@ -200,7 +200,7 @@ class ResultQueueApi(Protocol):
         ...
 
     def logs(self, request: LogRequest) -> LogPage:
-        """Give out what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
+        """Return what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
         ...
 
     def acknowledge(self, job: JobId) -> None:
@@ -209,7 +209,7 @@ class ResultQueueApi(Protocol):
 
 
 class SharedApi(Protocol):
-    """Shared state: what tasks and clients have in common, by name."""
+    """Shared state: named objects that tasks and clients have in common."""
 
     def open(self, spec: SharedSpec) -> SharedStatus:
         """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
@@ -227,11 +227,11 @@ class SharedApi(Protocol):
         ...
 
     def beat(self, beat: SharedBeat) -> SharedOrders:
-        """Say that a session is there, and what it needs no more."""
+        """Say that a session is there, and what it no longer needs."""
         ...
 
     def leave(self, session: Identifier) -> None:
-        """Say goodbye: what the session still holds comes free."""
+        """Sign off: what the session still holds is released."""
         ...
 
     def names(self, after: Name = "") -> tuple[SharedStatus, ...]:

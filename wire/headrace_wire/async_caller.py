@@ -38,9 +38,9 @@ class AsyncCaller(Generic[Api]):
 
     Each call under way has a connection to itself, which is kept for a later one. An answer of
     which not a byte comes for ``answer_seconds``, which may be set between calls, counts as lost.
-    A call goes on trying for ``patience_seconds`` when the coordinator is away; ``on_lost`` is told
-    at each failed attempt that will be repeated. A call that is cancelled drops its connection:
-    otherwise the next one would read its answer.
+    A call goes on trying for ``patience_seconds`` when the coordinator is away; ``on_lost`` is
+    called with the error of each attempt that will be repeated. A call that is cancelled drops its
+    connection: otherwise the next one would read its answer.
     """
 
     def __init__(

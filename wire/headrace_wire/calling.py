@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 from msgspec.msgpack import decode as decode_msgpack
 from msgspec.structs import astuple
 
@@ -33,8 +33,8 @@ from headrace_wire.signature import Signature
 RETURNED, RAISED = "#RETURN", "#ERROR"
 
 
-class _Call(Message):
-    """A call as it arrives."""
+class Call(Message):
+    """A call as it arrives: its arguments are decoded once it is known whose they are."""
 
     name: Raw
     method: str
@@ -47,14 +47,6 @@ class _Answer(Message):
 
     kind: str
     value: Raw
-
-
-class Call(Struct, frozen=True):
-    """A call whose arguments are decoded once it is known whose they are."""
-
-    method: str
-    arguments: memoryview
-    payloads: memoryview | None
 
 
 #: Nothing is called with named arguments.
@@ -80,19 +72,20 @@ def encode_call(name: str, method: str, arguments: object) -> Parts:
     return check_frame(encode((name, method), arguments, MAX_STRUCTURE_BYTES, _NOTHING_NAMED))
 
 
-def decode_call(frame: Packed) -> Call:
-    """The call in a frame. Raises EOFError for what is no call."""
+def decode_call(frame: Packed) -> tuple[Call, memoryview | None]:
+    """The call in a frame, and the payloads behind it. Raises EOFError for what is no call."""
     try:
         structure, payloads = split(frame, MAX_STRUCTURE_BYTES)
-        call = decode_msgpack(structure, type=_Call)
+        return decode_msgpack(structure, type=Call), payloads
     except (*REFUSALS, ValueError):
         raise EOFError("a malformed call arrived") from None
-    return Call(call.method, memoryview(call.arguments), payloads)
 
 
-def decode_arguments(signature: Signature, call: Call) -> tuple[Any, ...]:
+def decode_arguments(
+    signature: Signature, call: Call, payloads: memoryview | None
+) -> tuple[Any, ...]:
     """The arguments of a call of this method. Raises ProtocolError and BoundsError."""
-    return astuple(decode(signature.arguments, call.arguments, call.payloads))
+    return astuple(decode(signature.arguments, memoryview(call.arguments), payloads))
 
 
 def encode_value(value: object) -> Parts:

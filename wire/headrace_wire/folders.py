@@ -1,4 +1,4 @@
-"""The present folder, which may have been removed since this process entered it."""
+"""The present folder, which may have been removed since the process entered it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NO_PRESENT_FOLDER = "the present folder was removed: go to another one, or give 
 
 
 def find_present_folder() -> str | None:
-    """The present folder; None where it is no more."""
+    """The present folder; None if it was removed."""
     try:
         return os.getcwd()  # noqa: PTH109 - it may hold what is no valid text
     except FileNotFoundError:
@@ -17,5 +17,5 @@ def find_present_folder() -> str | None:
 
 
 def is_lost(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path starts from a present folder that is no more."""
+    """Tell whether a path starts from a present folder that was removed."""
     return not os.path.isabs(path) and find_present_folder() is None  # noqa: PTH117 - as given

@@ -19,7 +19,7 @@ from typing import Any
 #: Seconds that a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0
 
-#: What is said of one that takes longer.
+#: The message about one that takes longer.
 TAKES_TOO_LONG = "the lookup of its name takes too long"
 
 #: What is found: family, kind, protocol, canonical name and address, as a socket takes them.
@@ -77,7 +77,7 @@ def begin(host: str, port: int) -> Future[Sequence[Found]]:
 def _run(lookup: Future[Sequence[Found]], host: str, port: int) -> None:
     try:
         settle = partial(lookup.set_result, _ask(host, port))
-    except Exception as error:  # noqa: BLE001 - told to whoever waits
+    except Exception as error:  # noqa: BLE001 - raised where it is waited for
         settle = partial(lookup.set_exception, error)
     _under_way.pop((host, port), None)
     settle()

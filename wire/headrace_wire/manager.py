@@ -207,8 +207,8 @@ class QueueManager(managers.BaseManager):
     """The coordinator's two queues and its shared state, as served and as called.
 
     ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
-    is told at each failed attempt that will be repeated. After ``close`` each call raises
-    ClosedError.
+    is called with the error of each attempt that will be repeated. After ``close`` each call
+    raises ClosedError.
     """
 
     def __init__(
@@ -317,4 +317,4 @@ class QueueManager(managers.BaseManager):
 
 
 def _ignore_loss(error: UnreachableError) -> None:
-    """What is told of a lost connection when nobody asked."""
+    """Take no notice of a lost connection: nobody asked for it."""

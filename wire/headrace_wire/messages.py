@@ -67,7 +67,7 @@ CRASH: Final = "crash"
 OOM: Final = "oom"
 LOST: Final = "lost"
 
-#: The reason for which a worker gives back a task that it is not allowed to do; others may be.
+#: The reason for which a worker returns a task that it is not allowed to do; others may be.
 REFUSED: Final = "refused"
 
 #: The reason of a task that its client took back.

@@ -38,7 +38,7 @@ Parts = list[bytes]
 
 
 def pack_parts(value: object, **how: Any) -> Parts:
-    """Encode a value; ``how`` is what msgpack is told. Raises what msgpack raises."""
+    """Encode a value; ``how`` are options of msgpack. Raises what msgpack raises."""
     if not _has_large(value):
         return [_msgpack.packb(value, **how)]
     packer = _msgpack.Packer(autoreset=False, **how)
@@ -60,7 +60,7 @@ def measure(parts: Iterable[bytes | memoryview]) -> int:
 
 
 def send_some(sock: socket.socket, parts: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """Send what a socket takes at once; gives what is left. Raises OSError."""
+    """Send what a socket takes at once. Returns what is left. Raises OSError."""
     return drop_sent(parts, sock.sendmsg(parts[:MOST_AT_ONCE]))
 
 

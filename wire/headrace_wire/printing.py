@@ -19,9 +19,6 @@ from headrace_wire.version import VERSION
 _LINE = re.compile(f"[{UNPRINTABLE}]")
 _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
 
-#: What begins the further lines of one log record, so that none looks like a record of its own.
-CONTINUATION = "\n    "
-
 
 def clean_line(text: str) -> str:
     """A text as one line without control characters."""
@@ -59,13 +56,12 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    log = logging.getLogger(__name__)
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug("headrace %s", VERSION)
+    logging.getLogger(__name__).debug("headrace %s", VERSION)
 
 
 def _indent(text: str) -> str:
-    return "    " + clean_text(text).replace("\n", CONTINUATION)
+    """Lines of which none looks like a record of its own."""
+    return "    " + clean_text(text).replace("\n", "\n    ")
 
 
 def _escape(found: re.Match[str]) -> str:

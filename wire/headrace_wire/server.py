@@ -4,13 +4,11 @@ the API.
     accept ─► a task for each connection: handshake ─► Session: calls until it ends
 
 Started by ``start`` in an event loop and stopped by ``stop``: first no new connection is accepted,
-then calls under way are answered, then the connections are closed. Calls that wait are the served
-objects' to wake, before ``stop``.
+then calls under way are answered, then the connections are closed. The served objects
+wake the calls that wait, before ``stop``.
 
-BaseManager's own server runs what a pickle says, keeps silent connections for ever, answers garbage
-with a traceback, and offers ``shutdown``, ``create`` and ``debug_info`` to whoever connects. This
-one speaks the same protocol with msgpack. A connection has a deadline for the handshake, their
-number is limited before and after it, frames are limited, and only what api.py lists can be called.
+A connection has a deadline for the handshake, their number is limited before and after it, frames
+are limited, and only what api.py lists can be called. BaseManager's own server has none of that.
 """
 
 from __future__ import annotations
@@ -35,12 +33,6 @@ from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
-#: Connections served at a time.
-MAX_CONNECTIONS = 4096
-
-#: Connections that may be in their handshake at a time.
-MAX_PENDING = 64
-
 #: Connections that the system accepts for us before we do.
 BACKLOG = 128
 
@@ -55,18 +47,20 @@ EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ServerLimits(Struct, frozen=True):
-    """How much of itself the server gives to peers that it does not know yet."""
+    """What strangers may have of the server."""
 
     handshake_seconds: float = HANDSHAKE_SECONDS
-    max_connections: int = MAX_CONNECTIONS
-    max_pending: int = MAX_PENDING
+    #: Connections served at a time.
+    max_connections: int = 4096
+    #: Connections that may be in their handshake at a time.
+    max_pending: int = 64
 
 
 class Server:
     """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
-    ``on_bytes(received, sent)`` is told after every call. Raises UsageError when the address is
+    ``on_bytes(received, sent)`` is called after every call. Raises UsageError when the address is
     not to be had.
     """
 

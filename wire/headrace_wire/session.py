@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class Session:
     """Serves the calls of one connection.
 
-    ``on_bytes(received, sent)`` is told after every call. ``is_idle``: no call is under way.
+    ``on_bytes(received, sent)`` is called after every call. ``is_idle``: no call is under way.
     """
 
     def __init__(
@@ -70,14 +70,15 @@ class Session:
 
     async def _answer(self, frame: Body) -> Parts | None:
         """Return the answer to a call, or None to one that cannot be answered."""
-        call = decode_call(frame)
+        call, payloads = decode_call(frame)
         signature = self._signatures.get(call.method)
         if signature is None:
             peer = self._stream.peer
             log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
             return None
         try:
-            answer = getattr(self._target, call.method)(*decode_arguments(signature, call))
+            arguments = decode_arguments(signature, call, payloads)
+            answer = getattr(self._target, call.method)(*arguments)
             if iscoroutine(answer):
                 answer = await self._wait(answer)
             return encode_value(answer)

@@ -1,7 +1,7 @@
 """Messages about shared state: named values, lists, dicts, locks, events and queues.
 
-What is kept are opaque bytes to the coordinator, encoded by who puts them and decoded by who gets
-them; numbers that something is added to are the one exception.
+Contents are opaque bytes to the coordinator, encoded and decoded by its clients; numbers that
+something is added to are the one exception.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from msgspec import NODEFAULT, Struct, defstruct
 
@@ -26,25 +24,16 @@ class Signature(Struct, frozen=True):
 def read_signatures(api: type) -> dict[str, Signature]:
     """Signatures of all public methods of an API class, by method name."""
     signatures: dict[str, Signature] = {}
-    for name in dir(api):
-        function = getattr(api, name)
-        if name.startswith("_") or not isinstance(function, types.FunctionType):
+    for name, function in vars(api).items():
+        if name.startswith("_"):
             continue
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = get_type_hints(function, include_extras=True)
         answer = hints.pop("return")
         defaults = function.__defaults__ or ()
         required = [NODEFAULT] * (len(hints) - len(defaults))
+        arguments = zip(hints, hints.values(), [*required, *defaults], strict=True)
         signatures[name] = Signature(
-            defstruct(
-                name,
-                [
-                    (one, hint, default)
-                    for (one, hint), default in zip(
-                        hints.items(), [*required, *defaults], strict=True
-                    )
-                ],
-                bases=(Message,),
-            ),
+            defstruct(name, arguments, bases=(Message,)),
             defstruct(name, [("kind", str), ("value", answer)], bases=(Message,)),
         )
     return signatures

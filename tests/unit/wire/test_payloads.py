@@ -34,7 +34,7 @@ LARGE = bytes(range(256)) * (INLINE_BYTES // 256 + 1)
 def travel(signature: Any, *arguments: Any) -> tuple[Any, ...]:
     """The arguments of a call, as they arrive."""
     frame = join(encode_call("name", "method", signature.arguments(*arguments)))
-    return decode_arguments(signature, decode_call(frame))
+    return decode_arguments(signature, *decode_call(frame))
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([LARGE, LARGE[1:]]), max_size=5))
@@ -94,7 +94,7 @@ def test_lists_that_are_not_wanted_are_counted_and_not_built(method: str) -> Non
     tracemalloc.start()
     try:
         with pytest.raises(ProtocolError):
-            decode_arguments(RESULTS[method], call)
+            decode_arguments(RESULTS[method], *call)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -139,19 +139,19 @@ def test_payloads_that_are_not_as_long_as_was_said_are_a_protocol_error(
 ) -> None:
     call = decode_call(mark([None, "put", arguments, {}], payloads))
     with pytest.raises(ProtocolError):
-        decode_arguments(JOBS["put"], call)
+        decode_arguments(JOBS["put"], *call)
 
 
 def test_a_length_where_no_payload_follows_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError):
-        decode_arguments(JOBS["put"], decode_call(msgpack.packb([None, "put", ["job", 0, 3], {}])))
+        decode_arguments(JOBS["put"], *decode_call(msgpack.packb([None, "put", ["job", 0, 3], {}])))
 
 
 @pytest.mark.parametrize("length", [-1, 2**40, 2**64 - 1])
 def test_a_length_out_of_bounds_is_refused(length: int) -> None:
     call = decode_call(mark([None, "put", ["job", 0, length], {}], b"abc"))
     with pytest.raises(BoundsError, match=r"^inputs must be at most \d+ bytes, not "):
-        decode_arguments(JOBS["put"], call)
+        decode_arguments(JOBS["put"], *call)
 
 
 def test_parameters_beyond_their_bounds_are_refused_wherever_they_stand() -> None:
