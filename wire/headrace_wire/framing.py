@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from headrace_wire.parts import measure
+from headrace_wire.parts import LARGE_BYTES, measure
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -25,9 +25,6 @@ READ_BYTES = 16 << 10
 
 #: Bytes for which memory is taken at once; the buffer of a longer frame grows as it arrives.
 EAGER_BYTES = 4 << 20
-
-#: Parts from this size on are written as they are; smaller ones are joined with their neighbours.
-LARGE_BYTES = 64 << 10
 
 #: Bytes of a large part that are written at a time.
 WRITE_BYTES = 1 << 20
@@ -135,7 +132,7 @@ def write_header(length: int) -> bytes:
 def write_frame(body: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """Yield a frame, whose body comes in parts, in pieces that are worth a write each.
 
-    Large parts are not copied.
+    Large parts are not copied, small ones are joined with their neighbours.
     """
     small: list[bytes | memoryview] = [write_header(measure(body))]
     size = len(small[0])

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Byte strings from this size on are parts of their own; their header has 32 bits for the size.
+#: Byte strings from this size on are parts of their own, and are written as they are. Their header
+#: has 32 bits for the size.
 LARGE_BYTES = 1 << 16
-
-#: So many values of a frame are looked at for a large one, which comes among few others.
-MOST_LOOKED_AT = 1000
 
 #: Parts that are sent in one call: the system takes 1024 (IOV_MAX).
 MOST_AT_ONCE = 512
@@ -39,8 +37,6 @@ Parts = list[bytes]
 
 def pack_parts(value: object, **how: Any) -> Parts:
     """Encode a value; ``how`` are options of msgpack. Raises what msgpack raises."""
-    if not _has_large(value):
-        return [_msgpack.packb(value, **how)]
     packer = _msgpack.Packer(autoreset=False, **how)
     parts: Parts = []
     _add(value, packer, parts)
@@ -71,21 +67,6 @@ def drop_sent(parts: Sequence[bytes | memoryview], sent: int) -> list[bytes | me
             return [memoryview(part)[sent:], *parts[place + 1 :]]
         sent -= len(part)
     return []
-
-
-def _has_large(value: object) -> bool:
-    left = MOST_LOOKED_AT
-    waiting: list[object] = [value]
-    while waiting and left > 0:
-        found = waiting.pop()
-        if isinstance(found, bytes):
-            if len(found) >= LARGE_BYTES:
-                return True
-        elif isinstance(found, list | tuple):
-            inner = cast("Sequence[object]", found)
-            left -= len(inner)
-            waiting += inner
-    return False
 
 
 def _add(value: object, packer: Any, parts: Parts) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from headrace_wire.framing import (
     EAGER_BYTES,
-    LARGE_BYTES,
     MAX_FRAME_BYTES,
     READ_BYTES,
     WRITE_BYTES,
@@ -22,6 +21,7 @@ from headrace_wire.framing import (
     write_frame,
     write_header,
 )
+from headrace_wire.parts import LARGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,9 +19,9 @@ from headrace_wire.calling import (
     encode_value,
 )
 from headrace_wire.errors import BoundsError, ProtocolError, UsageError
-from headrace_wire.framing import LARGE_BYTES, write_frame
+from headrace_wire.framing import write_frame
 from headrace_wire.messages import DoneRun, Fetched, JobSpec, Report, ResultRun, TaskFailure
-from headrace_wire.parts import join
+from headrace_wire.parts import LARGE_BYTES, join
 from headrace_wire.payloads import INLINE_BYTES, MAX_STRUCTURE_BYTES
 from headrace_wire.shared import SharedAnswer, SharedCall
 from headrace_wire.signature import read_signatures

@@ -12,12 +12,12 @@ import pytest
 from headrace_wire import stream as streams
 from headrace_wire.address import Address
 from headrace_wire.framing import (
-    LARGE_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
     READ_BYTES,
     FrameTooLargeError,
     write_header,
 )
+from headrace_wire.parts import LARGE_BYTES
 from headrace_wire.stream import FrameStream, open_stream
 from support.event_loops import cancel, in_event_loop, until
 
