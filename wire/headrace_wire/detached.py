@@ -8,10 +8,9 @@ type ``bytes`` is a payload.
 
 from __future__ import annotations
 
-import types
-import typing
 from functools import cache
-from typing import Annotated, Any
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin
 
 from msgspec import NODEFAULT, Meta, Struct, defstruct, field
 from msgspec.structs import FieldInfo
@@ -31,29 +30,28 @@ def may_carry(hint: Any) -> bool:
     """Whether there may be payloads in a value of a type."""
     if isinstance(hint, type) and issubclass(hint, Struct):
         return bool(list_carriers(hint))
-    return hint is bytes or any(map(may_carry, typing.get_args(hint)))
+    return hint is bytes or any(map(may_carry, get_args(hint)))
 
 
 @cache
 def detach(hint: Any) -> Any:
     """The type with lengths in place of the payloads."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if not may_carry(hint):
         return hint
-    if hint is bytes:
-        return int
-    if origin is Annotated:
-        inner, meta = arguments
-        if inner is bytes:
-            meta = Meta(ge=0, le=meta.max_length, description=describe(meta, bytes))
-        return Annotated[detach(inner), meta]
-    if origin in (types.UnionType, typing.Union):
-        return typing.Union[tuple(map(detach, arguments))]  # noqa: UP007 - made at run time
-    if origin is tuple:
-        return types.GenericAlias(tuple, (detach(arguments[0]), ...))
-    hints = read_hints(hint)
-    fields = [(one.name, detach(hints[one.name]), _find_default(one)) for one in list_fields(hint)]
-    return defstruct(hint.__name__, fields, bases=(hint,))
+    kind, meta, is_optional = split_hint(hint)
+    if kind is bytes:
+        kind = int
+        meta = meta and Meta(ge=0, le=meta.max_length, description=describe(meta, bytes))
+    elif get_origin(kind) is tuple:
+        kind = GenericAlias(tuple, (detach(get_args(kind)[0]), ...))
+    else:
+        hints = read_hints(kind)
+        fields = [
+            (one.name, detach(hints[one.name]), _find_default(one)) for one in list_fields(kind)
+        ]
+        kind = defstruct(kind.__name__, fields, bases=(kind,))
+    detached = Annotated[kind, meta] if meta else kind
+    return detached | None if is_optional else detached
 
 
 def _find_default(one: FieldInfo) -> Any:
@@ -79,7 +77,7 @@ def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
             return bytes(payloads[at - value : at])
         if isinstance(value, Struct):
             return plain(*[rebuild(one, getattr(value, n)) for n, one in read_hints(plain).items()])
-        item = typing.get_args(plain)[0]
+        item = get_args(plain)[0]
         return tuple([rebuild(item, one) for one in value])
 
     whole = rebuild(hint, value)
