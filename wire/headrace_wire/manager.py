@@ -256,39 +256,35 @@ class QueueManager(managers.BaseManager):
         objects = {"jobs": jobs, "results": results, "shared": shared}
         return Server(objects, cast("Address", self.address), self._key, limits, on_bytes)
 
-    def jobs(self, answer_seconds: float = ANSWER_SECONDS) -> JobQueueApi:
-        """The job queue of the coordinator.
+    def jobs(self) -> JobQueueApi:
+        """The job queue of the coordinator."""
+        return cast("JobQueueApi", self._caller("jobs"))
 
-        A call that hears nothing for ``answer_seconds`` counts as lost and is repeated; that must
-        be longer than the waits it asks for.
-        """
-        return cast("JobQueueApi", self._caller("jobs", answer_seconds))
-
-    def results(
-        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
-    ) -> ResultQueueApi:
-        """The result queue of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
-        return cast("ResultQueueApi", self._caller("results", answer_seconds, patient=patient))
+    def results(self) -> ResultQueueApi:
+        """The result queue of the coordinator."""
+        return cast("ResultQueueApi", self._caller("results"))
 
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
-        """The shared state of the coordinator; see ``jobs``. Not ``patient``: tried just once."""
+        """The shared state of the coordinator.
+
+        A call that hears nothing for ``answer_seconds`` counts as lost and is repeated; that must
+        be longer than the waits it asks for. Not ``patient``: it is tried just once.
+        """
         return cast("SharedApi", self._caller("shared", answer_seconds, patient=patient))
 
     def async_jobs(
         self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
     ) -> AsyncCaller[JobQueueApi]:
-        """The job queue of the coordinator, for tasks of an event loop; see ``jobs``.
+        """The job queue of the coordinator, for tasks of an event loop; options as for ``shared``.
 
-        Not ``patient``: tried just once. ``interrupt`` and ``close`` have no effect on it: calls
-        are cancelled, and connections closed, in the loop.
+        ``interrupt`` and ``close`` have no effect on it: calls are cancelled, and connections
+        closed, in the loop.
         """
         return self._async_caller("jobs", answer_seconds, patient=patient)
 
-    def async_results(
-        self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
-    ) -> AsyncCaller[ResultQueueApi]:
+    def async_results(self) -> AsyncCaller[ResultQueueApi]:
         """The result queue of the coordinator; see ``async_jobs``."""
-        return self._async_caller("results", answer_seconds, patient=patient)
+        return self._async_caller("results")
 
     def async_shared(
         self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
@@ -296,7 +292,9 @@ class QueueManager(managers.BaseManager):
         """The shared state of the coordinator; see ``async_jobs``."""
         return self._async_caller("shared", answer_seconds, patient=patient)
 
-    def _async_caller(self, name: str, answer_seconds: float, *, patient: bool) -> AsyncCaller[Any]:
+    def _async_caller(
+        self, name: str, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> AsyncCaller[Any]:
         from headrace_wire.async_caller import AsyncCaller  # noqa: PLC0415 - asyncio takes a while
 
         return AsyncCaller(
@@ -308,7 +306,9 @@ class QueueManager(managers.BaseManager):
             on_lost=self._on_lost,
         )
 
-    def _caller(self, name: str, answer_seconds: float, *, patient: bool = True) -> Caller:
+    def _caller(
+        self, name: str, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
+    ) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self._closed)
         self._proxies.add(proxy)
         patience_seconds = self._patience_seconds if patient else 0.0
