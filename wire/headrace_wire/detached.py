@@ -50,7 +50,7 @@ def detach(hint: Any) -> Any:
             (one.name, detach(hints[one.name]), _find_default(one)) for one in list_fields(kind)
         ]
         kind = defstruct(kind.__name__, fields, bases=(kind,))
-    detached = Annotated[kind, meta] if meta else kind
+    detached: Any = Annotated[kind, meta] if meta else kind
     return detached | None if is_optional else detached
 
 
