@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from io import BytesIO
 from multiprocessing import AuthenticationError, connection, managers
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
@@ -108,8 +108,7 @@ class MsgpackConnection(connection.Connection):
             try:
                 wanted = steps.send(frame)
             except StopIteration as end:
-                given: Given = end.value
-                return given
+                return cast("Given", end.value)
             if wanted is None:
                 frame = self.receive()
             else:

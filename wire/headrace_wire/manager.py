@@ -1,11 +1,7 @@
-"""The manager: BaseManager speaking msgpack, three well-known objects, reconnecting proxies.
+"""The manager: BaseManager speaking msgpack, with three objects and proxies that reconnect.
 
-    QueueManager(address, key).jobs()    ─► JobQueueApi    a connection for each call
-    QueueManager(address, key).results() ─► ResultQueueApi opened at the first call
-    QueueManager(address, key).shared()  ─► SharedApi
-
-``async_jobs``, ``async_results`` and ``async_shared`` are for tasks of an event loop instead of
-threads.
+    QueueManager(address, key).jobs()      ─► JobQueueApi, called by threads
+    QueueManager(address, key).async_jobs() ─► the same, called by tasks of an event loop
 
 Server side: ``QueueManager(address, key).get_server(job_queue, result_queue, shared_state)``.
 """
@@ -29,6 +25,7 @@ from headrace_wire.connection import (
     IDLE_CONNECTIONS,
     SERIALIZER,
     MsgpackConnection,
+    dial,
     register_serializer,
 )
 from headrace_wire.errors import ClosedError, UnreachableError
@@ -54,7 +51,6 @@ class Proxy(managers.BaseProxy):
     #: Set by the stock class; typeshed does not know them.
     _token: Any
     _authkey: bytes
-    _Client: Callable[..., MsgpackConnection]
 
     def __init__(
         self,
@@ -137,7 +133,7 @@ class Proxy(managers.BaseProxy):
                 self._idle.pop().close()
 
     def _connect(self, until: float | None) -> MsgpackConnection:
-        link = self._Client(self._token.address, authkey=self._authkey, until=until)
+        link = dial(self._token.address, authkey=self._authkey, until=until)
         greet(link, self._token.id, until)
         with self._opening:
             self._open.add(link)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-#: A host that vanished without a word is noticed after about two minutes, not the system's two
-#: hours: probes after this many idle seconds, this many seconds apart, so many of them. What was
-#: sent and is not confirmed by the other host within so many milliseconds ends a connection as
-#: well; without that a link that was cut holds a sender for a quarter of an hour (RFC 5482).
-#: macOS calls the first one TCP_KEEPALIVE, and not every system has all of them.
+#: A host that vanished is noticed after about two minutes, not the system's two hours: by probes
+#: after this many idle seconds, this many seconds apart, so many of them. Data that is not
+#: confirmed within the user timeout in milliseconds ends a connection too; without that, a link
+#: that was cut holds a sender for a quarter of an hour (RFC 5482). macOS calls the first one
+#: TCP_KEEPALIVE, and not every system has all of them.
 TCP_OPTIONS = {
     "TCP_NODELAY": 1,
     "TCP_KEEPIDLE": 60,

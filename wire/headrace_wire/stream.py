@@ -132,8 +132,7 @@ class FrameStream(asyncio.BufferedProtocol):
             try:
                 wanted = steps.send(frame)
             except StopIteration as end:
-                given: Given = end.value
-                return given
+                return cast("Given", end.value)
             if wanted is None:
                 frame = await self.receive()
             else:
