@@ -28,6 +28,7 @@ from headrace_wire.greeting import NO_ANSWER, read_answer
 from headrace_wire.message import REFUSALS, Message, Packed, decode, decode_trusted
 from headrace_wire.parts import Parts
 from headrace_wire.payloads import MAX_STRUCTURE_BYTES, encode, split
+from headrace_wire.refusal import count_entries
 from headrace_wire.signature import Signature
 
 RETURNED, RAISED = "#RETURN", "#ERROR"
@@ -76,9 +77,12 @@ def decode_call(frame: Packed) -> tuple[Call, memoryview | None]:
     """The call in a frame, and the payloads behind it. Raises EOFError for what is no call."""
     try:
         structure, payloads = split(frame, MAX_STRUCTURE_BYTES)
-        return decode_msgpack(structure, type=Call), payloads
+        call = decode_msgpack(structure, type=Call)
     except (*REFUSALS, ValueError):
         raise EOFError("a malformed call arrived") from None
+    if count_entries(memoryview(call.arguments)) < 0:
+        raise EOFError("a malformed call arrived")
+    return call, payloads
 
 
 def decode_arguments(
