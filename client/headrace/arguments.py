@@ -1,6 +1,6 @@
-"""What pools and executors are told when they are made, and with their calls: checked at once.
+"""Checks of the arguments of pools, executors and their calls.
 
-The words are those of the standard library where it has some.
+Messages are those of the standard library where it has some.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 def check_count(count: object, too_small: str) -> int | None:
     """Read a whole number from 1 on. Raises TypeError, and ValueError with ``too_small``.
 
-    What is None or a text is left to others, and gives None.
+    Returns None for None and for a text, which others check.
     """
     if count is None or isinstance(count, str):
         return None
@@ -58,7 +58,7 @@ def read_max_tasks_per_child(count: object) -> int | None:
 def make_submit_options(
     *, name: Any, priority: Any, timeout_seconds: Any, retries: Any
 ) -> SubmitOptions:
-    """Read what each call is told. Raises TypeError and ValueError."""
+    """Read the options that hold for each call. Raises TypeError and ValueError."""
     if timeout_seconds is not None:  # which is called so here
         timeout_seconds = check_value(TimeLimit, timeout_seconds, "task_timeout")
     return SubmitOptions(

@@ -1,7 +1,7 @@
 """Calls of an executor that wait in this program, where they can be cancelled at once.
 
-submit ─► held ─► handed over, as many as ``pace`` lets ─► outcome
-            └─► cancelled: nobody but this program has heard of it
+submit ─► held ─► handed over, as many as ``pace`` permits ─► outcome
+            └─► cancelled: nobody but this program knew of it
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Backlog:
             self._pace.note_out(now)
 
     def _take_room(self, told: int) -> None:
-        """Hand over what there is room for: told of outcomes, in the thread that receives them."""
+        """Hand over what there is room for; called by the receiver thread after outcomes."""
         del told
         with self._lock:
             self._pace.measure(time.monotonic())

@@ -76,7 +76,7 @@ class Calls:
     """Calls that are on their way, by the index of their task. Thread safe.
 
     ``on_told`` is told of how many calls the outcomes were told, in the thread that receives them.
-    ``on_broken`` is told what ends them all, and gives what they raise.
+    ``on_broken`` is told what ends them all, and returns what they raise.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Calls:
         )
 
     def seal(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> bytes:
-        """A call as it travels.
+        """Encode a call.
 
         Raises UsageError for a function that cannot, TypeError and ValueError for arguments.
         """

@@ -1,8 +1,8 @@
 """The embedded cluster: a coordinator and a worker on this machine, for as long as they are needed.
 
-They do what those do that people start by hand, on ports that the system chooses and in a folder
+They work like those that people start by hand, on ports that the system chooses and in a folder
 that is removed afterwards; see ``child``. Both are children of this process and in a session of
-their own, so that Ctrl-C reaches them through here; each ends by itself when this process dies.
+their own, so that Ctrl-C does not reach them directly; each ends by itself when this process dies.
 
 Started in the order coordinator, worker; stopped in the order worker, coordinator.
 """
@@ -40,7 +40,7 @@ STOP_SECONDS = 10.0
 #: How often, in seconds, it is looked whether one that is to end has been stopped.
 FROZEN_SECONDS = 0.5
 
-#: The file in the embedded folder in which the children's log lines are.
+#: The file in the embedded folder that the children write their log to.
 LOG_NAME = "log"
 
 #: The children that run.
@@ -65,9 +65,8 @@ def open_embedded_cluster(
 ) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
-    ``permits`` is what jobs may use in the worker: nothing when not given. ``program`` is
-    what slots resemble: they look for modules where it does. ``show_output`` lets tasks print where
-    this process does.
+    ``permits`` is what jobs may use in the worker: nothing when not given. Slots look for modules
+    where ``program`` does. ``show_output`` lets tasks print where this process does.
 
     Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
     of the children's log when one of them ends too soon.
@@ -79,17 +78,17 @@ def open_embedded_cluster(
     folder = Path(tempfile.mkdtemp(prefix="headrace-"))
     here = Ownership("embedded cluster")
 
-    def in_the_end(call: Callable[[], object]) -> None:
+    def at_the_end(call: Callable[[], object]) -> None:
         # A process that is forked from this one has a copy of this, and leaves it alone.
         stack.callback(lambda: call() if here.is_here else None)
 
     with contextlib.ExitStack() as stack:
-        in_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
+        at_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
         order = Order(str(folder))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)
-        in_the_end(partial(_stop, coordinator))
+        at_the_end(partial(_stop, coordinator))
         assert coordinator.stdout is not None
         line = coordinator.stdout.readline()
         if not line:
@@ -111,20 +110,20 @@ def open_embedded_cluster(
             _inherit(2) if show_output else log,
             _inherit(1) if show_output else subprocess.DEVNULL,
         )
-        in_the_end(partial(_stop, worker, coordinator))
-        _tie(worker, coordinator)
+        at_the_end(partial(_stop, worker, coordinator))
+        _end_together(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
         try:
             cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0))
             cluster.explain_end = explain_end
             # Before any goodbye: one that is frozen would let everybody wait.
-            in_the_end(partial(_kill_frozen, coordinator, worker))
+            at_the_end(partial(_kill_frozen, coordinator, worker))
             yield cluster
         except UnreachableError:
             raise EmbeddedClusterError(explain_end()) from None
 
 
-def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
+def _end_together(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
     """End the coordinator when the worker ends, so that nobody waits for a result in vain."""
 
     def wait() -> None:
@@ -137,7 +136,7 @@ def _tie(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) 
 def _inherit(number: int) -> int | None:
     """Standard output or error of this process for a child; nowhere if it was started without.
 
-    What was opened first has its number then, and would be printed to.
+    In that case the number may be that of another file, which a child must not print to.
     """
     stream = sys.__stdout__ if number == 1 else sys.__stderr__
     return subprocess.DEVNULL if stream is None else None

@@ -1,6 +1,4 @@
-"""What a job's status says, and what is made of its values: the same for programs that wait in a
-thread and for those that have an event loop.
-"""
+"""A job's status and values, for programs that wait in a thread or have an event loop."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ FAILURES_PER_PAGE = 1000
 #: Seconds after which a new job is looked at for the first time even if there is no news.
 FIRST_LOOK_SECONDS = 1.0
 
-#: A place behind all results, for who wants to know how a job stands and no more.
+#: A cursor behind all results, for requests that only ask how a job stands.
 NOTHING_TO_FETCH = (1 << 63) - 1
 
 

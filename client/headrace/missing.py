@@ -34,7 +34,7 @@ class Received:
         return list(islice(indices, INDICES_NAMED))
 
     def find_passed_over(self) -> list[int]:
-        """The same below the last one that arrived, for who has not read them all."""
+        """The same below the last one that arrived, where not all have been read."""
         return self.find_missing(self._indices.end())
 
 

@@ -60,7 +60,7 @@ class Outbox:
         return index
 
     def ring(self) -> None:
-        """Wake the sending thread, unless it is about to look anyway."""
+        """Wake the sending thread, unless that has been done already."""
         if not self._rung:
             self._rung = True
             self.bell.put(None)

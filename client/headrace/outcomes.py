@@ -34,7 +34,7 @@ Outcome = tuple[bool, Any]
 
 
 class Home(Protocol):
-    """What outcomes come from; whoever still waits for one keeps it alive."""
+    """The pool that outcomes come from; whoever still waits for one keeps it alive."""
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
         """Raise what makes it vain to wait here, and receive where nobody else would."""
@@ -166,7 +166,7 @@ class MapResult(AsyncResult[list[T]]):
 
 
 class UnorderedIterator(Iterator[T]):
-    """What ``imap_unordered`` gives: values as they come, exceptions where they fell.
+    """The iterator that ``imap_unordered`` returns: values and exceptions as they come.
 
     ``on_taken(total)`` is told how many outcomes have left, so that as many can come in.
     """
@@ -256,7 +256,7 @@ class UnorderedIterator(Iterator[T]):
 
 
 class OrderedIterator(UnorderedIterator[T]):
-    """What ``imap`` gives: the same in the order of the arguments."""
+    """The iterator that ``imap`` returns: the same in the order of the arguments."""
 
     def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
         super().__init__(on_taken, home)

@@ -1,7 +1,7 @@
-"""How many calls of an executor may be out of its hands, where they cannot be cancelled any more.
+"""How many calls of an executor are handed over, after which they cannot be cancelled any more.
 
-As in ``ProcessPoolExecutor`` that is one for each process and one that waits in line. Calls that
-take no time need more, or the processes wait for the next ones: as many as are over in a moment.
+As in ``ProcessPoolExecutor`` that is one for each process and one that waits. Quick calls need
+more, or the processes would wait for the next ones: as many as end in a moment.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-#: Seconds of work that may wait in line, beyond one call.
+#: Seconds of work that may wait at the processes, beyond one call.
 AHEAD_SECONDS = 0.2
 
 #: Seconds over which calls are counted, at least, to say how many are over in a second.
@@ -18,7 +18,7 @@ MEASURE_SECONDS = 0.005
 #: Seconds without calls after which their speed is forgotten.
 FORGET_SECONDS = 0.5
 
-#: What is left of a speed after a measurement in which it was not needed, or not reached.
+#: By how much a speed falls at most in a measurement in which it was not needed, or not reached.
 FADE = 0.9
 LEAST_LEFT = 0.5
 

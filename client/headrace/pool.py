@@ -120,7 +120,7 @@ class Pool:
         return f"<{kind} state={self._state} at {id(self):#x}>"
 
     def prepare_to_wait(self, is_over: Callable[[], bool]) -> None:
-        """See ``Home``: for those who wait for an outcome."""
+        """Prepare a thread that waits for an outcome; see ``Home``."""
         self._session.prepare_to_wait(is_over)
 
     @property
@@ -205,7 +205,7 @@ class Pool:
     ) -> OrderedIterator[Any]:
         """Call a function with each argument of what may be endless; the results in their order.
 
-        The iterable is read no further ahead than what its results' consumer can take.
+        The iterable is read only a limited distance ahead of whoever takes the results.
         """
         window = Window()
         iterator: OrderedIterator[Any] = OrderedIterator(window.leave, self)
@@ -358,7 +358,7 @@ def _feed(
     iterator: UnorderedIterator[Any],
     window: Window,
 ) -> None:
-    """Pack what the generator gives, as long as the window lets it."""
+    """Encode what the generator returns and put it into the stream, as the window permits."""
     count = 0
     try:
         for argument in arguments:

@@ -5,13 +5,14 @@
 
     put, push, attend: the same in the thread of a caller who waits for the outcome anyway
 
-What was received is said to be here with the next request, so that neither the coordinator nor its
-store grows with a stream that never ends. Both threads are started by the first ``put`` and end
+Each request acknowledges what the one before it has brought, so that neither the coordinator nor
+its store grows with a stream that never ends. Both threads are started by the first ``put`` and end
 when the job is over: after ``close``, when every outcome is there, or after ``cancel``. When one of
 them ends for any other reason, all who wait are told.
 
-Callers who attend may be interrupted by a signal handler's exception at any point; see ``outbox``
-for how the state stays whole. What they have received for others is told by the receiver thread.
+A caller that attends may be interrupted by a signal handler's exception at any point; see
+``outbox`` for how the state stays whole. What it has received for others is handed to them by the
+receiver thread.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ class Attendee(Protocol):
 class Stream:
     """Calls of one service's operation, put one by one. Thread safe.
 
-    ``on_values(start, values)`` is told of the values of tasks from ``start`` on, and
-    ``on_failures`` of tasks that failed, in any order and in the receiver thread; only those of
-    attended tasks may be told in the thread of a caller who attends, and if that is interrupted
-    they are told again. ``on_broken`` is told once when the stream cannot go on: no further
-    outcome comes. With ``gather_seconds`` outcomes may be told of that much later, and then many at
-    a time. ``plan_wait`` says, in the receiver thread, how many seconds to wait for the next ones.
-    ``on_silence`` is told why none comes, after some seconds. ``explain`` makes what breaks the
-    stream clearer. ``on_end`` is told when there is no more to be told.
+    ``on_values(start, values)`` is called with the values of tasks from ``start`` on, and
+    ``on_failures`` with tasks that failed, in any order and in the receiver thread. Only outcomes
+    of attended tasks may be passed on in the thread of a caller that attends, and they are passed
+    on again if that is interrupted. ``on_broken`` is called once when the stream cannot go on: no
+    further outcome comes. With ``gather_seconds`` outcomes may come that much later, and then many
+    at a time. ``plan_wait`` returns, in the receiver thread, how many seconds to wait for the next
+    ones. ``on_silence`` is told why none comes, after some seconds. ``explain`` turns what breaks
+    the stream into a clearer error. ``on_end`` is called after everything else.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class Stream:
 
     @property
     def is_told_here(self) -> bool:
-        """Whether this is the thread that tells of the outcomes: it cannot wait for them."""
+        """Whether this is the thread that passes outcomes on: it cannot wait for them."""
         return threading.current_thread() is self._receiver
 
     def put(self, item: bytes, *, attended: bool = False) -> int:
@@ -171,7 +172,7 @@ class Stream:
         return self._add(items, attended=False)
 
     def push(self) -> None:
-        """Send what was put in this thread, unless another one does so: for who waits anyway."""
+        """Send in this thread what was put, unless another one does so: for callers that wait."""
         try:
             self._outbox.push()
         except HeadraceError as error:
@@ -187,7 +188,7 @@ class Stream:
         self._attendees.pop(attendee, None)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
-        """In a callback: go on receiving until something is over, for nobody else would."""
+        """In a callback, go on receiving until something is over: nobody else would do it."""
         while self.is_told_here and not (is_over() or self._ended):
             self._receive_next(MAX_WAIT_SECONDS)
 
@@ -473,7 +474,7 @@ class Stream:
         return True
 
     def _let_go(self) -> None:
-        """Keep nobody's outcomes alive: there is no more to be told."""
+        """Let go of those who were told of outcomes: there are no more."""
         self._on_values = self._on_failures = self._on_broken = _ignore
         if self._on_end:
             self._on_end()
@@ -509,4 +510,4 @@ def _wait_long() -> float:
 
 
 def _ignore(*told: object) -> None:
-    """What is told when this is over."""
+    """Stand in for those who were told, when this is over."""

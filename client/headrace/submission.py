@@ -1,4 +1,4 @@
-"""How a job is handed over, whole or as a stream: what it is told, and the patience it takes."""
+"""How a job is described to the coordinator, whole or as a stream, and submitted with patience."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def make_job_spec(
     owned: bool = False,
     job_id: str = "",
 ) -> JobSpec:
-    """What the coordinator is told of a new job, which has a new id if none is given."""
+    """Describe a new job to the coordinator; it has a new id if none is given."""
     options = options or SubmitOptions()
     return JobSpec(
         id=job_id or make_job_id(),

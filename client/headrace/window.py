@@ -1,4 +1,4 @@
-"""How far a generator may be ahead of who consumes its results."""
+"""How far a generator may be ahead of the consumer of its results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Window:
         self._limit = int(min(WINDOW_TASKS, max(LEAST_TASKS, WINDOW_BYTES / max(mean, 1.0))))
 
     def lift(self) -> None:
-        """Let everything in: its end is waited for, whether or not anybody takes outcomes."""
+        """Let everything in: somebody waits for the end, even if nobody takes outcomes."""
         self._lifted = True
         self._bell.put(None)
 

@@ -1,6 +1,6 @@
-"""Where a task is at home: the coordinator that its worker works for.
+"""What a task's function can know of its slot: the coordinator, and when a task or the slot ends.
 
-    worker settings ─► each slot: THIS_SLOT ─► a task's function ─► headrace.current_cluster()
+    worker settings ─► each slot: THIS_SLOT.home ─► a task's function ─► headrace.current_cluster()
                                    task_ended, slot_ended ─► whoever asked to be told
 
 What a task's function opens there stays open for the slot's next tasks, and is told when one ends.

@@ -65,7 +65,7 @@ class CallOptions:
         return sha256(pack(about)).hexdigest()[:32]
 
     def seal_function(self, function: Function) -> str | bytes:
-        """A function as it travels. Raises UsageError for one that cannot."""
+        """Encode a function. Raises UsageError for one that cannot travel."""
         if isinstance(function, str):
             return check_name(function)
         if self.serializer == "cloudpickle":
@@ -77,11 +77,11 @@ class CallOptions:
         return name_called(function)
 
     def seal_call(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
-        """A call's arguments as they travel. Raises TypeError and ValueError."""
+        """Encode a call's arguments. Raises TypeError and ValueError."""
         return seal_call(self.serializer, args, kwds, by_reference=self._by_reference)
 
     def seal_value(self, value: object, label: str) -> bytes:
-        """One argument as it travels. Raises TypeError and ValueError, which call it ``label``."""
+        """Encode one argument. Raises TypeError and ValueError, which call it ``label``."""
         return seal_value(self.serializer, value, label, by_reference=self._by_reference)
 
 
@@ -143,7 +143,7 @@ def _count(arguments: Iterable[Any]) -> int:
 def make_parameters(function: Function, options: CallOptions, chunk: int = 1) -> dict[str, object]:
     """The parameters of a job whose tasks all call one function. Raises UsageError.
 
-    So many calls in a row may share one copy of it, where it travels by value.
+    ``chunk`` calls in a row share one copy of the function, where it travels by value.
     """
     sealed = options.seal_function(function)
     about = {"function": sealed, "label": label_function(function), "chunk": chunk}
