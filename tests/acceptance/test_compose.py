@@ -90,6 +90,18 @@ def test_up_waits_until_four_workers_are_connected(project: ComposeProject) -> N
         assert worker["engines"]["images"].startswith("libvips ")
 
 
+def test_a_setting_for_one_command_leaves_the_coordinator_alone(project: ComposeProject) -> None:
+    before = project.list_containers("coordinator")
+    project.compose("run", "--rm", "-T", "cli", "workers", settings={"HEADRACE_LEASE": "20s"})
+    assert project.list_containers("coordinator") == before
+
+
+def test_logs_are_rotated(project: ComposeProject) -> None:
+    for service in ("coordinator", "worker", "prometheus"):
+        for container in project.list_containers(service):
+            assert inspect(container)["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m"
+
+
 def test_primes_are_counted_from_the_host(project: ComposeProject) -> None:
     assert project.headrace("submit", "primes", "count", "0", "1e9") == f"{PRIMES_BELOW_1E9}\n"
 

@@ -1,28 +1,42 @@
-"""The log of what happens to workers and jobs, a line each. Tasks are too many for it."""
+"""The log of what happens to workers and jobs, and of tasks that fail for good, a line each.
+
+Other tasks are too many for it.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from headrace_coordinator.queue.events import (
     CountersRefused,
     Event,
     JobDeleted,
+    JobEnded,
     JobExpired,
     JobSubmitted,
+    TaskDead,
     WorkerGone,
     WorkerJoined,
     WorkHeld,
 )
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.messages import FAILED, JobStatus, TaskFailure
 from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
+#: Tasks of one job that are told one by one when many fail at the same time.
+MOST_DEATHS_AT_ONCE = 5
+
+#: Characters of what a task says of its failure.
+MOST_MESSAGE_CHARACTERS = 300
+
 
 def log_events(events: Sequence[Event]) -> None:
     """Write a line for each event that people want to know of."""
+    deaths: Counter[str] = Counter()
     for event in events:
         match event:
             case WorkerJoined():
@@ -37,6 +51,12 @@ def log_events(events: Sequence[Event]) -> None:
             case JobSubmitted():
                 spec = event.spec
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+            case TaskDead():
+                deaths[event.failure.job] += 1
+                if deaths[event.failure.job] <= MOST_DEATHS_AT_ONCE:
+                    _log_death(event.failure)
+            case JobEnded():
+                _log_end(event.status)
             case CountersRefused():
                 log.warning(
                     "job %s counts under more than %d names: %r and later ones are dropped",
@@ -49,3 +69,28 @@ def log_events(events: Sequence[Event]) -> None:
                 log.info("job %s is deleted", event.job)
             case _:
                 pass  # for store, metrics and waiting calls
+    for job, dead in deaths.items():
+        if dead > MOST_DEATHS_AT_ONCE:
+            more = count(dead - MOST_DEATHS_AT_ONCE, "more task has", "more tasks have")
+            log.warning("job %s: %s failed for good", job, more)
+
+
+def _log_death(failure: TaskFailure) -> None:
+    said = f"{failure.error_type}: {failure.message}".removeprefix(": ")
+    # One line, without what terminals obey, whatever a task has said.
+    line = "".join(letter if letter.isprintable() else " " for letter in said)
+    log.warning(
+        "job %s: task %d failed for good at attempt %d on worker %s (%s): %s",
+        failure.job, failure.index, failure.attempt, failure.worker or "-",
+        failure.signal or failure.reason, line[:MOST_MESSAGE_CHARACTERS],
+    )  # fmt: skip
+
+
+def _log_end(status: JobStatus) -> None:
+    because = f"; {status.ended_because}" if status.ended_because else ""
+    log.log(
+        logging.WARNING if status.state == FAILED else logging.INFO,
+        "job %s %s after %.3f s: %d done, %d failed, %d cancelled; %.3f s CPU in slots%s",
+        status.id, status.state, status.wall_seconds or 0.0, status.done, status.failed,
+        status.cancelled, status.cpu_seconds, because,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.messages import JobSpec, LogLine, Reason, TaskFailure
+from headrace_wire.messages import JobSpec, JobStatus, LogLine, Reason, TaskFailure
 
 
 class QueueEvent(Struct, frozen=True):
@@ -137,6 +137,12 @@ class CountersRefused(QueueEvent, frozen=True):
 
     job: str
     name: str
+
+
+class JobEnded(QueueEvent, frozen=True):
+    """A job is final, without its parameters in the status. For the log."""
+
+    status: JobStatus
 
 
 class JobExpired(QueueEvent, frozen=True):

@@ -8,6 +8,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import (
     Event,
     JobChanged,
+    JobEnded,
     MomentSet,
     OrdersGiven,
     TaskDead,
@@ -201,15 +202,21 @@ class QueueState(Struct):
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
+        was_final = job.is_final
         job.settle(now.monotonic, now.at)
-        self.count_expected(job)
-        self.emit(JobChanged(job.spec.id))
+        self._note_change(job, now, ended=job.is_final and not was_final)
 
     def end(self, job: Job, state: State, now: Now, because: str = "") -> None:
         """Cut a job short; what is done and dead stays so."""
         self.stop_leases(job)
         job.end(state, now.monotonic, now.at, because)
-        self.change(job, now)
+        self._note_change(job, now, ended=True)
+
+    def _note_change(self, job: Job, now: Now, *, ended: bool) -> None:
+        self.count_expected(job)
+        self.emit(JobChanged(job.spec.id))
+        if ended:
+            self.emit(JobEnded(job.status(now.at, "", b"")))
 
     def set_deadline(self, job: Job, now: Now) -> None:
         """If a job has a deadline, let its time begin now."""

@@ -1,0 +1,92 @@
+"""What the coordinator's log says of tasks that fail for good and of jobs that end."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from headrace_coordinator.monitoring.event_log import log_events
+from headrace_coordinator.queue.events import TaskDead
+from headrace_wire.messages import TaskFailure
+from support.queue_builders import Rig
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.join()
+    rig.submit(tasks=4, retries=0)
+    rig.queue.state.drain_events()
+    return rig
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "headrace_coordinator.monitoring.event_log")
+    return caplog
+
+
+def make_failure(index: int = 0, message: str = "no") -> TaskFailure:
+    return TaskFailure(
+        1, "job", index, 3, "crash", "SIGSEGV", "", message, "", "", "w", 0.0, 0.0
+    )  # fmt: skip
+
+
+def test_a_task_that_fails_for_good_and_the_job_that_ends_are_a_line_each(
+    rig: Rig, log: pytest.LogCaptureFixture
+) -> None:
+    (lease,) = rig.lease(slots=4)
+    rig.finish(lease, 0, 3)
+    rig.seconds = 2.5
+    rig.fail(lease, 3)
+    log_events(rig.queue.state.drain_events())
+    death, end = log.messages
+    assert (
+        death == "job job: task 3 failed for good at attempt 1 on worker w (error): ValueError: no"
+    )
+    assert end.startswith("job job failed after ")
+    assert "3 done, 1 failed, 0 cancelled; 0.300 s CPU in slots" in end
+
+
+def test_a_job_ends_once_and_again_after_it_was_revived(
+    rig: Rig, log: pytest.LogCaptureFixture
+) -> None:
+    (lease,) = rig.lease(slots=4)
+    rig.finish(lease, 0, 3)
+    rig.fail(lease, 3)
+    rig.retry()
+    (again,) = rig.lease(slots=4)
+    rig.finish(again)
+    rig.finish(again)
+    log_events(rig.queue.state.drain_events())
+    ends = [line for line in log.messages if "CPU in slots" in line]
+    assert [line.split()[2] for line in ends] == ["failed", "succeeded"]
+
+
+def test_a_job_that_is_cancelled_or_cut_short_ends_too(
+    rig: Rig, log: pytest.LogCaptureFixture
+) -> None:
+    rig.queue.intake.cancel("job", rig.now)
+    rig.submit("late", tasks=1, deadline_seconds=1.0)
+    rig.seconds = 5.0
+    rig.queue.tick(rig.now)
+    log_events(rig.queue.state.drain_events())
+    ends = [line for line in log.messages if "CPU in slots" in line]
+    assert ends[0].startswith("job job cancelled after ")
+    assert ends[1].startswith("job late failed after ")
+    assert ends[1].endswith(rig.status("late").ended_because)
+
+
+def test_many_deaths_at_once_are_told_in_few_lines(log: pytest.LogCaptureFixture) -> None:
+    log_events([TaskDead(make_failure(index), "primes", "count") for index in range(1000)])
+    assert len(log.messages) == 6
+    assert log.messages[-1] == "job job: 995 more tasks have failed for good"
+
+
+def test_a_line_stays_a_line_whatever_a_task_says(log: pytest.LogCaptureFixture) -> None:
+    log_events([TaskDead(make_failure(message="a\nb\x1b[31m" + "c" * 5000), "primes", "count")])
+    (line,) = log.messages
+    assert line.isprintable()
+    assert "(SIGSEGV): a b [31mccc" in line
+    assert len(line) < 500
