@@ -21,6 +21,9 @@ INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 #: Longest text in a cell of CSV: no record could carry more.
 _MAX_CELL_CHARACTERS = 2**28
 
+#: Arrays and objects within one another in a record.
+_MAX_DEPTH = 300
+
 #: Other numbers.
 REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
@@ -64,7 +67,24 @@ def _read_json_lines(file: IO[str], name: str) -> Iterator[Any]:
                 raise UsageError(f"{name}, line {number}: not JSON ({error})") from None
             except RecursionError:
                 raise UsageError(f"{name}, line {number}: nested too deep") from None
+            if _is_too_deep(line, record):
+                raise UsageError(f"{name}, line {number}: nested too deep")
             yield record
+
+
+def _is_too_deep(line: str, record: Any) -> bool:
+    """Tell whether a record is deeper than what could be written as a result again."""
+    if line.count("[") + line.count("{") <= _MAX_DEPTH:
+        return False
+    level: list[Any] = [record]
+    for _ in range(_MAX_DEPTH + 1):
+        nested: list[Any] = [part for part in level if isinstance(part, list | dict)]
+        if not nested:
+            return False
+        level = []
+        for one in nested:
+            level += one.values() if isinstance(one, dict) else one
+    return True
 
 
 def _read_json(line: str) -> Any:

@@ -37,6 +37,8 @@ def gather_lines(
             written = (write_array if target.format == "json" else write_lines)(values, file)
         except ValueError as error:
             raise OutputError(f"a value cannot be read: {error}") from error
+        except RecursionError as error:
+            raise OutputError("a value is nested too deep to be written as JSON") from error
     counted = f"{written:,} value" if written == 1 else f"{written:,} values"
     if target.path is None:
         return Gathered(written=f"{counted} to standard output")

@@ -273,6 +273,14 @@ def test_text_that_is_no_utf8_is_written_as_json_has_it() -> None:
     assert json.loads(stream.getvalue())["value"] == "\udcff"
 
 
+def test_a_value_that_is_nested_too_deep_for_json_is_refused_in_one_line() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    with pytest.raises(OutputError, match="nested too deep to be written as JSON"):
+        gather([(0, deep)], Target(io.BytesIO()))
+
+
 def test_what_cannot_be_gathered_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="use jsonl"):
         gather([], Target(io.BytesIO(), format="npy"))
