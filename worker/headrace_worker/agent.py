@@ -163,8 +163,9 @@ class Agent:
                     pool, intake, reporter, stop=self._stop, news=self._news, wanted=wanted
                 )
                 heartbeats = Heartbeats(
-                    self._beats, info, pool, feeder, holdings=holdings, register=register
-                )
+                    self._beats, info, pool, feeder,
+                    holdings=holdings, register=register, answered=self._note_answer,
+                )  # fmt: skip
                 leaser = Leaser(
                     self._jobs, info.id, feeder, intake, holdings=holdings, register=register
                 )
@@ -231,10 +232,14 @@ class Agent:
     async def _register(self, jobs: AsyncCaller[JobQueueApi]) -> Registration:
         """Introduce the worker."""
         registration = await jobs.call(JobQueueApi.register, self._info, self._holdings.runs())
-        if self._lost_logged:
-            log.info("the coordinator answers again")
-        self._lost_logged = False
+        self._note_answer()
         return registration
+
+    def _note_answer(self) -> None:
+        """Say once that a coordinator that was lost is back, whether it knows the worker or not."""
+        if self._lost_logged:
+            self._lost_logged = False
+            log.info("the coordinator answers again")
 
     def _note_lost(self, error: UnreachableError) -> None:
         if not self._lost_logged and not self._stop.requests:

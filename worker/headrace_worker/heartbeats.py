@@ -27,7 +27,10 @@ LONGEST_BEAT_SECONDS = 1.0
 
 
 class Heartbeats:
-    """``register`` is called when the coordinator does not know the worker any more."""
+    """``register`` is called when the coordinator does not know the worker any more.
+
+    ``answered`` is called whenever it has answered.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Heartbeats:
         *,
         holdings: Holdings,
         register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
+        answered: Callable[[], None],
     ) -> None:
         self._jobs = jobs
         self._info = info
@@ -45,6 +49,7 @@ class Heartbeats:
         self._feeder = feeder
         self._holdings = holdings
         self._register = register
+        self._answered = answered
         self._orders = 0
         self._bare = False
 
@@ -82,6 +87,7 @@ class Heartbeats:
             ),
         )
         orders = await self._jobs.call(JobQueueApi.heartbeat, beat)
+        self._answered()
         self._orders = orders.number
         if not orders.known:
             await self._register(self._jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -202,6 +203,31 @@ def test_a_worker_that_may_report_nothing_at_all_goes_on_all_the_same(
     work()
     assert set(coordinator.done) == {("honest", index) for index in range(3)}
     assert refused
+
+
+def test_each_loss_of_the_coordinator_is_told_once_and_so_is_its_end(
+    served: Served, work: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The network was away, and the coordinator knows the worker all the time."""
+    caplog.set_level(logging.INFO, "headrace_worker.agent")
+    coordinator = Coordinator(served, [], 1)
+
+    def heartbeat(beat: Heartbeat) -> Orders:
+        coordinator.beats.append(beat)
+        if len(coordinator.beats) in {3, 6}:
+            served.loop.call_soon_threadsafe(cut)
+        elif len(coordinator.beats) == 9:
+            signal.raise_signal(signal.SIGTERM)
+        return Orders(known=True, cancelled_jobs=())
+
+    def cut() -> None:
+        for connection in list(served.server._connections):
+            connection.cancel()
+
+    served.jobs.answers["heartbeat"] = heartbeat
+    work()
+    told = [line for line in caplog.messages if "trying for" in line or "answers again" in line]
+    assert [line == "the coordinator answers again" for line in told] == [False, True] * 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
