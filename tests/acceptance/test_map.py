@@ -103,7 +103,7 @@ def test_what_fails_is_named_as_a_call_and_kept_as_dead(site: Site) -> None:
     assert (done.code, done.out) == (1, "")
     assert "fail({'name': 'tea'}): sold out" in done.err
     job = site.shell.run("jobs", "--json").json()[0]["id"]
-    listed = site.shell.run("dead", "list", job).out
+    listed = site.shell.run("dead", "list", job, "--traceback").out
     assert "LookupError: sold out" in listed
     assert "headrace_services" not in listed, "the traceback is the user's own"
 
