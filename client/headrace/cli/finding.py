@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headrace.cli.kinds import ValueKind
 from headrace.cli.show import describe_work
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
@@ -30,7 +31,7 @@ COMPLETION_SECONDS = 2.0
 JOBS_OFFERED = 50
 
 
-class JobKind(click.ParamType[Any]):
+class JobKind(ValueKind):
     """A job's id, whole or not; a shell completes it with those of the newest jobs."""
 
     name = "JOB"

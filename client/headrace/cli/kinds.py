@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 from msgspec import Meta
@@ -33,6 +33,13 @@ from headrace_wire.bounds import (
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 
+# Generic since click 8.4, and needed by type checkers alone.
+if TYPE_CHECKING:
+    ValueKind = click.ParamType[Any]
+    ChoiceKind = click.Choice[str]
+else:
+    ValueKind, ChoiceKind = click.ParamType, click.Choice
+
 #: Seconds in each unit of a duration.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -42,7 +49,7 @@ BYTES = {
 }  # fmt: skip
 
 
-class AddressKind(click.ParamType[Any]):
+class AddressKind(ValueKind):
     """HOST:PORT; the port may be left out."""
 
     name = "HOST:PORT"
@@ -88,7 +95,7 @@ class OutputFileKind(PathKind):
         return path
 
 
-class BoundedKind(click.ParamType[Any]):
+class BoundedKind(ValueKind):
     """A kind of values for which there are bounds, as ``headrace_wire.bounds`` has them."""
 
     def __init__(self, bounds: Any) -> None:
@@ -130,7 +137,7 @@ class DurationKind(BoundedKind):
         return f"{least} to {high / SECONDS['d']:g}d"
 
 
-class SinceKind(click.ParamType[Any]):
+class SinceKind(ValueKind):
     """A time of the past: so long ago, or an ISO 8601 time. Converted to Unix seconds."""
 
     name = "TIME"
@@ -176,7 +183,7 @@ class NameKind(BoundedKind):
         return cast("str", self.check(value, value, param, ctx))
 
 
-class FormatKind(click.Choice[str]):
+class FormatKind(ChoiceKind):
     """One of these words, in any case; ``aliases`` are others that people use for them."""
 
     def __init__(self, words: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
@@ -188,7 +195,7 @@ class FormatKind(click.Choice[str]):
         return super().convert(self._aliases.get(word, word), param, ctx)
 
 
-class IdentifierKind(click.ParamType[Any]):
+class IdentifierKind(ValueKind):
     """The name of a service."""
 
     name = "NAME"
@@ -200,7 +207,7 @@ class IdentifierKind(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-class NumberKind(click.ParamType[Any]):
+class NumberKind(ValueKind):
     """A whole number: ``1000``, ``1_000``, ``1e9``, ``10**9``, ``2^64``, ``1e15+1e6``."""
 
     name = "NUMBER"

@@ -147,6 +147,9 @@ def _how_to_save(file_format: str, options: Options) -> dict[str, int | str]:
         how["filter"] = "all"
     if file_format == "tiff":
         how["compression"] = "deflate"
+    if file_format == "gif":
+        # libvips' own choice, 7, takes several times as long for files that are a little smaller.
+        how["effort"] = 3
     return how
 
 
