@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BATCH = pack_batch([b"value"])
-SPEC = ["new", "images", "blur", b"\x80", 5, False, "name", 0, 1.0, 1, 0.5, 60.0, False]
+SPEC = ["new", "images", "blur", b"\x80", 5, False, "name", 0, 1.0, 1, 0.5, 60.0, False, "f"]
 RUN = [0, "job", 0, 1, BATCH, 0.1, 0.1, {"counter": 1.0}]
 FAILURE = [0, "job", 1, 1, "error", "", "E", "m", "t", "s", "w", 0.1, 0.1, b""]
 SAMPLE = ["headrace_cpu_seconds", ["service", "images", "operation", "blur"], 1.0, []]
@@ -50,13 +50,15 @@ CALLS: dict[str, list[Any]] = {
     "jobs.read": ["data"],
     "jobs.seal": ["streamed", 0],
     "jobs.status": ["job"],
-    "jobs.jobs": [0],
+    "jobs.jobs": [0, True, [["queued"], "images", 0.0, 5]],
+    "jobs.match": ["job"],
     "jobs.cancel": ["other"],
     "jobs.retry": ["other"],
     "jobs.replay": ["other", [0]],
     "jobs.withdraw": ["other", [0, 1], False],
     "jobs.delete": ["gone"],
     "jobs.progress": ["job", 10],
+    "jobs.slowest": ["job", 10],
     "jobs.workers": [],
     "jobs.info": [],
     "jobs.register": [

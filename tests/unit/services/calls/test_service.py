@@ -273,6 +273,7 @@ def test_text_that_is_no_utf8_is_written_as_json_has_it() -> None:
     assert json.loads(stream.getvalue())["value"] == "\udcff"
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="its json writes whatever can travel")
 def test_a_value_that_is_nested_too_deep_for_json_is_refused_in_one_line() -> None:
     deep: list[Any] = []
     for _ in range(900):
