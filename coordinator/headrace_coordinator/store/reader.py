@@ -14,6 +14,7 @@ from typing import Any
 from headrace_coordinator.checksums import DamagedError, compute_checksum
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
+from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
 from headrace_wire.errors import StoreError
 from headrace_wire.message import decode_trusted
@@ -64,6 +65,7 @@ class StoreReader:
     def __init__(self, path: Path, payloads: PayloadFile) -> None:
         self._path = path
         self._payloads = payloads
+        self.recent = Recent()
         self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -77,6 +79,9 @@ class StoreReader:
         None where some are gone: the job was deleted meanwhile, or its tasks are done. Raises
         DamagedError.
         """
+        recent = self.recent.inputs.find(job, start, stop)
+        if recent is not None:
+            return recent
         query = f"""
             SELECT {RUN_COLUMNS} FROM inputs
             WHERE job = ? AND start < ? AND start >= coalesce(
@@ -108,6 +113,9 @@ class StoreReader:
 
         They end before a damaged one. Raises DamagedError where that is the first one.
         """
+        recent = self.recent.results.find(job, number, max_bytes)
+        if recent is not None:
+            return recent
         query = f"""
             SELECT {RUN_COLUMNS}, number FROM results
             WHERE job = ? AND number > ? ORDER BY number

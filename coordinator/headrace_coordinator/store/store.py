@@ -164,6 +164,7 @@ class Store:
             rows.sweep.load()
             raise
         self._payloads.free(rows.forgotten)
+        self.reader.recent.note(events, rows.run_numbers)
         if remove:
             self._removals.clear()
         if tick:

@@ -36,8 +36,8 @@ _read_columns = attrgetter(*JOB_COLUMNS)
 class EventWriter:
     """Writes with one connection. Raises sqlite3.Error and OSError.
 
-    Of the transaction under way, ``taken`` are places of payloads that come into use with it, and
-    ``forgotten`` those that come free with it.
+    Of the transaction under way, ``taken`` are places of payloads that come into use with it,
+    ``forgotten`` those that come free with it, and ``run_numbers`` the numbers of accepted runs.
     """
 
     def __init__(self, connection: sqlite3.Connection, payloads: PayloadFile) -> None:
@@ -49,12 +49,14 @@ class EventWriter:
     def begin(self) -> None:
         self.taken: list[Payload] = []
         self.forgotten: list[Payload] = []
+        self.run_numbers: list[int] = []
 
     def write_event(self, event: Event) -> None:
         execute = self._connection.execute
         match event:
             case RunDone():
-                self._insert_batch("results", event, event.values)
+                number = self._insert_batch("results", event, event.values)
+                self.run_numbers.append(number)
             case InputsPut():
                 self._insert_batch("inputs", event, event.inputs)
             case JobSubmitted():
@@ -118,8 +120,8 @@ class EventWriter:
             query = "UPDATE jobs SET dropped = ? WHERE id = ?"
             self._connection.execute(query, (_pack_spans(dropped), job))
 
-    def _insert_batch(self, table: str, event: InputsPut | RunDone, batch: bytes) -> None:
-        """Insert a batch of inputs or results."""
+    def _insert_batch(self, table: str, event: InputsPut | RunDone, batch: bytes) -> int:
+        """Insert a batch of inputs or results. Returns the row's number."""
         checksum = compute_checksum(table, event.job, event.start, event.stop, batch)
         content: bytes | None = batch
         place: int | None = None
@@ -127,11 +129,12 @@ class EventWriter:
             payload = self._payloads.put(batch)
             self.taken.append(payload)
             content, place = None, payload.place
-        self._connection.execute(
+        inserted = self._connection.execute(
             f"INSERT INTO {table} (job, start, stop, size_bytes, batch, place, checksum) "  # noqa: S608 - our own names
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (event.job, event.start, event.stop, len(batch), content, place, checksum),
         )
+        return inserted.lastrowid or 0
 
     def _delete_batch(self, table: str, job: str, start: int) -> None:
         """Delete a batch, and remember the place of its payload."""

@@ -91,9 +91,11 @@ def rig(tmp_path: Path) -> Iterator[DamagedRig]:
 def test_a_changed_bit_of_an_input_is_found_and_nothing_of_the_input_is_told(
     rig: DamagedRig, size: int
 ) -> None:
+    rig.store.reader.recent.inputs.drop_job("job")
     rig.submit(tasks=None)
     rig.put("job", 0, [b"secret" * size])
     rig.write()
+    rig.store.reader.recent.inputs.drop_job("job")
     rig.damage(b"secret" * size)
     with pytest.raises(DamagedError, match="its checksum does not match") as caught:
         rig.store.reader.read_inputs("job", 0, 1)

@@ -1,0 +1,174 @@
+"""What was committed a moment ago, for those who ask for it at once.
+
+The inputs of a call that somebody waits for are leased as soon as they are put, and its result is
+fetched as soon as it is reported. To read both from the database would take about 50 µs, a fifth of
+what the coordinator does for a call. What is not here is in the store.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from headrace_coordinator.queue.events import (
+    Event,
+    InputsDropped,
+    InputsPut,
+    JobDeleted,
+    JobSubmitted,
+    RunDone,
+)
+from headrace_wire.batch import slice_batch
+from headrace_wire.messages import ResultRun
+
+#: Bytes of inputs, and bytes of results, that are kept here at most.
+MOST_BYTES = 1 << 18
+
+#: Larger batches are left to the store, so that they do not take the room of many small ones.
+LARGEST_BYTES = 16 << 10
+
+#: Bytes that a batch takes beside its own.
+ENTRY_BYTES = 256
+
+
+class Recent:
+    """What the last commits brought."""
+
+    def __init__(self) -> None:
+        self.inputs = RecentInputs()
+        self.results = RecentResults()
+
+    def note(self, events: Sequence[Event], run_numbers: Iterable[int]) -> None:
+        """Take in what was committed. ``run_numbers`` are those of the runs in it, in order."""
+        numbers = iter(run_numbers)
+        for event in events:
+            match event:
+                case InputsPut():
+                    self.inputs.add(event.job, event.start, event.stop, event.inputs)
+                case InputsDropped():
+                    self.inputs.drop(event.job, event.start)
+                case RunDone():
+                    run = ResultRun(event.start, event.stop, event.values)
+                    self.results.add(event.job, next(numbers), run)
+                case JobSubmitted(spec) if spec.owned:
+                    self.results.begin(spec.id)
+                case JobDeleted():
+                    self.inputs.drop_job(event.job)
+                    self.results.drop_job(event.job)
+                case _:
+                    pass
+
+
+class _Budget:
+    """Counts the bytes of the batches that are kept."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    def take(self, batch: bytes) -> bool:
+        """Count a batch if there is room for it. Returns whether there is."""
+        size_bytes = len(batch) + ENTRY_BYTES
+        if len(batch) > LARGEST_BYTES or self._bytes + size_bytes > MOST_BYTES:
+            return False
+        self._bytes += size_bytes
+        return True
+
+    def give_back(self, batches: Iterable[bytes]) -> None:
+        self._bytes -= sum(len(batch) + ENTRY_BYTES for batch in batches)
+
+
+class RecentInputs:
+    """Batches of inputs until their tasks are done."""
+
+    def __init__(self) -> None:
+        self._budget = _Budget()
+        #: By job and first task, the last task's successor and the batch.
+        self._jobs: dict[str, dict[int, tuple[int, bytes]]] = {}
+
+    def add(self, job: str, start: int, stop: int, batch: bytes) -> None:
+        """Keep a batch, if there is room for it."""
+        if self._budget.take(batch):
+            self._jobs.setdefault(job, {})[start] = stop, batch
+
+    def drop(self, job: str, start: int) -> None:
+        """Forget the batch that begins at ``start``."""
+        batches = self._jobs.get(job, {})
+        if start in batches:
+            _, batch = batches.pop(start)
+            self._budget.give_back([batch])
+
+    def drop_job(self, job: str) -> None:
+        self._budget.give_back(batch for _, batch in self._jobs.pop(job, {}).values())
+
+    def find(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
+        """Return batches that together hold the inputs of tasks [start, stop).
+
+        None unless all of them are here and a batch begins at ``start``.
+        """
+        batches = self._jobs.get(job, {})
+        found: list[bytes] = []
+        while start < stop:
+            if start not in batches:
+                return None
+            end, batch = batches[start]
+            found.append(slice_batch(batch, 0, min(stop, end) - start))
+            start = end
+        return tuple(found)
+
+
+class RecentResults:
+    """The newest results of owned jobs until they are delivered."""
+
+    def __init__(self) -> None:
+        self._budget = _Budget()
+        self._tails: dict[str, _Tail] = {}
+
+    def begin(self, job: str) -> None:
+        """Keep what is done of a new job from now on."""
+        self._tails[job] = _Tail()
+
+    def add(self, job: str, number: int, run: ResultRun) -> None:
+        """Keep a run, the ``number``-th of all, if its job is new and there is room for it."""
+        tail = self._tails.get(job)
+        if tail is None:
+            return
+        if self._budget.take(run.values):
+            tail.runs.append((number, run))
+        else:  # this run and those before it are left to the store
+            self._budget.give_back(kept.values for _, kept in tail.runs)
+            tail.runs.clear()
+            tail.after = number
+
+    def drop_job(self, job: str) -> None:
+        tail = self._tails.pop(job, None)
+        if tail:
+            self._budget.give_back(run.values for _, run in tail.runs)
+
+    def find(self, job: str, number: int, max_bytes: int) -> tuple[list[ResultRun], int] | None:
+        """Return what ``StoreReader.read_results_after`` does, None where the store may have more.
+
+        Those up to the ``number``-th count as delivered.
+        """
+        tail = self._tails.get(job)
+        if tail is None or number < tail.after:
+            return None
+        while tail.runs and tail.runs[0][0] <= number:
+            tail.after, run = tail.runs.popleft()
+            self._budget.give_back([run.values])
+        found: list[ResultRun] = []
+        size = 0
+        for last, run in tail.runs:
+            if found and size >= max_bytes:
+                break
+            found.append(run)
+            size += len(run.values)
+            number = last
+        return found, number
+
+
+class _Tail:
+    """All runs of a job after the ``after``-th of all, in order."""
+
+    def __init__(self) -> None:
+        self.after = 0
+        self.runs: deque[tuple[int, ResultRun]] = deque()
