@@ -14,7 +14,6 @@ from typing import Any
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
@@ -23,6 +22,7 @@ from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.messages import CANCELLED, ERROR, FAILED, SUCCEEDED
 from support.crash_program import TASK_SECONDS, Fact, make_input, make_value
 from support.queue_builders import make_spec
+from support.queue_invariants import check_invariants
 
 #: A job that can go on; whether something of it was leased before is nobody's to remember.
 UNFINISHED = "unfinished"

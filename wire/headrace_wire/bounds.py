@@ -245,14 +245,6 @@ def describe(meta: Meta, kind: Any) -> str:
     return f"at most {meta.max_length} {unit}"
 
 
-def cut_text(text: str) -> str:
-    """A text as ``Text`` allows it: of one that is too long the beginning and the end."""
-    if len(text) <= MAX_TEXT_CHARACTERS:
-        return text
-    half = MAX_TEXT_CHARACTERS // 2 - 1
-    return f"{text[:half]}…{text[-half:]}"
-
-
 def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
     """A text as ``Name`` allows it: what is unprintable is replaced, what is too much is cut."""
     return re.sub(f"[{UNPRINTABLE}]", "?", text[:most])

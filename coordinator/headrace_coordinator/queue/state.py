@@ -24,7 +24,7 @@ from headrace_wire.messages import Reason, State, TaskFailure
 class QueueState(Struct):
     """Everything that the transitions read and change.
 
-    Invariants, between transitions (``headrace_coordinator.queue.invariants`` checks them):
+    Invariants, between transitions (the tests check them: ``tests/support/queue_invariants.py``):
 
     1. Each task of a job that is not final is in exactly one place: fresh, again, delayed, one
        lease, done or dead; together they are all of [0, tasks).

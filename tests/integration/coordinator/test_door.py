@@ -17,7 +17,6 @@ import pytest
 
 from headrace.cluster import Cluster
 from headrace.submission import make_job_spec
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
@@ -28,6 +27,7 @@ from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from headrace_wire.messages import DATA_SERVICE
 from support.coordinators import run_coordinator
+from support.queue_invariants import check_invariants
 from support.shared_invariants import check_shared_state
 from support.wire_messages import read_methods
 

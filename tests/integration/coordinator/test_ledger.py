@@ -16,7 +16,6 @@ import pytest
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, JobSubmitted
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
@@ -27,6 +26,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
 from headrace_wire.messages import LeaseRequest, Report, TaskFailure
 from support.queue_builders import make_spec, make_worker
+from support.queue_invariants import check_invariants
 
 
 class Rig:

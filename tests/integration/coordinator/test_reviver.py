@@ -11,7 +11,6 @@ import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.revival import REVIVED_AT_ONCE
 from headrace_coordinator.queue.rules import Rules
@@ -19,6 +18,7 @@ from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.store.store import Store
 from headrace_wire.messages import CANCELLED, FAILED, QUEUED, JobStatus
 from support.queue_builders import make_spec
+from support.queue_invariants import check_invariants
 
 TASKS = 8 * REVIVED_AT_ONCE
 

@@ -32,10 +32,11 @@ def submit(address: str, table: bytes) -> None:
     with Cluster(address) as cluster:
         job = cluster.submit("calls", plan_map(deeds_large.use, range(300), options))
         assert list(job.results()) == [n % 256 for n in range(300)]
-        (kept,) = [status for status in cluster.jobs(data=True) if status.service == "data"]
-        assert kept.name == f"initargs of job {job.id}"
+        # Those of a pool that was closed just before may still be there.
+        name = f"initargs of job {job.id}"
+        assert [status.name for status in cluster.jobs(data=True)].count(name) == 1
         job.delete()
-        assert cluster.jobs(data=True) == ()
+        assert name not in [status.name for status in cluster.jobs(data=True)]
 
 
 if __name__ == "__main__":
@@ -53,7 +54,7 @@ if __name__ == "__main__":
             assert pool.apply(look, (5,)) == 5
             if serializer != "msgpack":
                 assert pool.map(lambda index: table[index], range(3)) == [0, 1, 2]
-            statuses = pool.cluster.jobs()
+            statuses = pool.cluster.jobs(data=True)
             assert all(len(status.parameters) < 100_000 for status in statuses)
             # What was one map's alone has gone with it; what is the pool's is there once.
             kept = [status for status in statuses if status.service == "data"]

@@ -7,10 +7,10 @@ import pytest
 from headrace_coordinator.queue.chunks import FORGOTTEN_AT_ONCE
 from headrace_coordinator.queue.events import RunsDelivered
 from headrace_coordinator.queue.expiry import ABANDONED_SECONDS
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import SUCCEEDED, Span
 from support.queue_builders import Rig
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

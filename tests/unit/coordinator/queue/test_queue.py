@@ -6,7 +6,6 @@ import pytest
 
 from headrace_coordinator.queue.events import InputsDropped, OrdersGiven, RunDone, TaskDead
 from headrace_coordinator.queue.expiry import ABANDONED_SECONDS
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import (
     JobStateError,
@@ -28,6 +27,7 @@ from headrace_wire.messages import (
     DoneRun,
 )
 from support.queue_builders import Rig, make_spec
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
@@ -28,6 +27,7 @@ from headrace_wire.messages import (
     Span,
 )
 from support.queue_builders import Rig, make_worker
+from support.queue_invariants import check_invariants
 
 WORKERS = ("a", "b", "c")
 REASONS: tuple[Reason, ...] = ("error", "timeout", "crash", "oom", "refused")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import TaskDead
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.messages import ERROR, FAILED, REFUSED, SUCCEEDED
 from support.queue_builders import Rig
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

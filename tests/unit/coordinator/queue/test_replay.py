@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import MomentSet
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.retries import compute_pause_seconds
 from headrace_wire.errors import JobStateError, UsageError
 from headrace_wire.messages import CRASH, ERROR, FAILED, OOM, RUNNING, SUCCEEDED
 from support.queue_builders import Rig, make_spec
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

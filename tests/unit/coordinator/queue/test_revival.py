@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_coordinator.queue.delayed import Delayed
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.errors import JobStateError, UsageError
 from headrace_wire.messages import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from support.queue_builders import Rig
+from support.queue_invariants import check_invariants
 
 TASKS = 40
 

@@ -8,7 +8,6 @@ from math import inf
 import pytest
 
 from headrace_coordinator.queue.events import WorkAppeared
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
@@ -18,6 +17,7 @@ from headrace_wire.errors import BoundsError, JobStateError, SpoolFullError
 from headrace_wire.message import decode, dump
 from headrace_wire.messages import DoneRun, JobSpec, Span
 from support.queue_builders import Rig, make_spec
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

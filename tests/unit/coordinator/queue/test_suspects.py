@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import TaskDead, WorkAppeared
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldRun
 from support.queue_builders import Rig, make_worker
+from support.queue_invariants import check_invariants
 
 POISON = 7
 

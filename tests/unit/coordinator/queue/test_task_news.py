@@ -9,7 +9,6 @@ import pytest
 from headrace_coordinator.monitoring.user_counters import MAX_NAMES, UserCounters
 from headrace_coordinator.queue import job_log
 from headrace_coordinator.queue.events import Counted, CountersRefused, LinesDropped, LinesLogged
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_wire.batch import pack_batch
@@ -26,6 +25,7 @@ from headrace_wire.messages import (
     TaskProgress,
 )
 from support.queue_builders import Rig
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import OrdersGiven, TaskDead
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import CANCELLED, FAILED, WITHDRAWN, Report, ReturnedRun
 from support.queue_builders import Rig
+from support.queue_invariants import check_invariants
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from headrace_coordinator.checksums import DamagedError
-from headrace_coordinator.queue.invariants import check_invariants
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
 from headrace_coordinator.store.store import Store
@@ -19,6 +18,7 @@ from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import JobStateError
 from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneRun, Span
 from support.queue_builders import make_spec
+from support.queue_invariants import check_invariants
 from support.stored_rig import StoredRig
 
 LARGE = 2 * LARGE_BYTES
