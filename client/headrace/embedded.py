@@ -4,7 +4,8 @@ They work like those that people start by hand, on ports that the system chooses
 that is removed afterwards; see ``child``. Both are children of this process and in a session of
 their own, so that Ctrl-C does not reach them directly; each ends by itself when this process dies.
 
-Started in the order coordinator, worker; stopped in the order worker, coordinator.
+Both start at the same time, and the worker is told where the coordinator is; stopped in the order
+worker, coordinator.
 """
 
 from __future__ import annotations
@@ -85,18 +86,8 @@ def open_embedded_cluster(
     with contextlib.ExitStack() as stack:
         at_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
-        order = Order(str(folder))
-        key = ensure_key(order.key_file)
-        coordinator = _start("coordinator", order, log, subprocess.PIPE)
-        at_the_end(partial(_stop, coordinator))
-        assert coordinator.stdout is not None
-        line = coordinator.stdout.readline()
-        if not line:
-            raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
-        address = parse_address(line.decode().strip())
         order = Order(
             str(folder),
-            coordinator=address,
             slots=slots,
             start_method=start_method,
             max_tasks=max_tasks,
@@ -104,6 +95,10 @@ def open_embedded_cluster(
             program=program,
             show_output=show_output,
         )
+        key = ensure_key(order.key_file)
+        coordinator = _start("coordinator", order, log, subprocess.PIPE)
+        at_the_end(partial(_stop, coordinator))
+        # Both get ready at the same time: that is most of a start.
         worker = _start(
             "worker",
             order,
@@ -111,6 +106,12 @@ def open_embedded_cluster(
             _inherit(1) if show_output else subprocess.DEVNULL,
         )
         at_the_end(partial(_stop, worker, coordinator))
+        assert coordinator.stdout
+        line = coordinator.stdout.readline()
+        if not line:
+            raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
+        _tell(worker, line)
+        address = parse_address(line.decode().strip())
         _end_together(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
         try:
@@ -166,6 +167,13 @@ def _start(
     )
     _CHILDREN.add(child)
     return child
+
+
+def _tell(worker: subprocess.Popen[bytes], line: bytes) -> None:
+    assert worker.stdin
+    with contextlib.suppress(BrokenPipeError):  # it has ended, which its watch says
+        worker.stdin.write(line)
+        worker.stdin.flush()
 
 
 def _let_go_of_all() -> None:

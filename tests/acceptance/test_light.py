@@ -103,7 +103,7 @@ def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
         done = site.shell.run("submit", "map", "shop:double", "-", stdin="1\n2\n")
         assert done.code == 0, done.err
         assert read_imports(site.coordinator) >= OF_METRICS
-        assert {"headrace_worker.agent", "shelf"} <= read_imports(worker)
+        assert {"headrace_worker.leaser", "shelf"} <= read_imports(worker)
         for process in (site.coordinator, worker):
             assert not read_imports(process) & (HEAVY | OF_CLIENTS)
         assert not read_imports(worker) & OF_METRICS

@@ -9,18 +9,17 @@ from typing import Any
 import msgspec
 
 from headrace_services.permits import Permits
-from headrace_wire.address import Address
 from headrace_worker.link.program import Program
 
 
 class Order(msgspec.Struct, frozen=True):
     """The cluster's folder, in which the key lies; the rest is for the worker alone.
 
-    See ``WorkerSettings`` for its words.
+    See ``WorkerSettings`` for its words. The worker starts before it is known where the
+    coordinator is: it reads that from standard input, as one line.
     """
 
     folder: str
-    coordinator: Address | None = None
     slots: str = "auto"
     start_method: str = "forkserver"
     max_tasks: int | None = None

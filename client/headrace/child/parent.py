@@ -7,6 +7,17 @@ import signal
 import threading
 
 
+def read_line() -> str:
+    """Read what the parent writes first. Returns "" when it is gone."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(0, 1024)
+        if not more:
+            return ""
+        line += more
+    return line.decode().strip()
+
+
 def end_with_parent() -> threading.Event:
     """Send this process SIGTERM when the parent is gone. Returns what is set by then."""
     gone = threading.Event()

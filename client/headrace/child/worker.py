@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import threading
 
 from headrace.child.orders import Order
-from headrace.child.parent import end_with_parent
-from headrace_worker.process import work
+from headrace.child.parent import end_with_parent, read_line
+from headrace_wire.address import parse_address
+from headrace_worker.process import prepare, work
 from headrace_worker.settings import WorkerSettings
 
 
 def work_for_program(order: Order) -> None:
     """Work until the program ends."""
-    assert order.coordinator is not None
-    parents: list[threading.Event] = []
+    launcher = prepare(order.start_method, order.permits)
+    address = read_line()
+    if not address:
+        return  # the program ended, or there is no coordinator
+    gone = end_with_parent()
     settings = WorkerSettings(
-        coordinator=order.coordinator,
+        coordinator=parse_address(address),
         key_file=order.key_file,
         slots=order.slots,
         start_method=order.start_method,
@@ -28,13 +31,9 @@ def work_for_program(order: Order) -> None:
         program=order.program,
     )
     try:
-        work(
-            settings,
-            "error" if order.show_output else "info",
-            lambda: parents.append(end_with_parent()),
-        )
+        work(settings, launcher, "error" if order.show_output else "info")
     finally:
         # The coordinator does so, too, unless it was killed. What a program that lives does with
         # the folder is its own affair.
-        if parents and parents[0].is_set():
+        if gone.is_set():
             shutil.rmtree(order.folder, ignore_errors=True)

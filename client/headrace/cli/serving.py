@@ -230,7 +230,7 @@ def worker(
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
-    from headrace_worker.process import work  # noqa: PLC0415 - quick start
+    from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
     settings = WorkerSettings(
@@ -245,4 +245,4 @@ def worker(
         max_rss_bytes=max_rss,
         permits=Permits(allow, allow_pickle, path, allow_ship),
     )
-    work(settings, log_level)
+    work(settings, prepare(settings.start_method, settings.permits), log_level)

@@ -6,7 +6,6 @@ import pytest
 
 from headrace.child.orders import Order
 from headrace_services.permits import Permits
-from headrace_wire.address import Address
 from headrace_worker.link.program import Program
 
 
@@ -16,7 +15,6 @@ from headrace_worker.link.program import Program
         Order("/tmp/headrace-x"),
         Order(
             "/tmp/ä \udcff\n'",
-            coordinator=Address("127.0.0.1", 7333),
             slots="2x",
             start_method="spawn",
             max_tasks=3,
