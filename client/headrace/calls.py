@@ -15,6 +15,7 @@ from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError
+from headrace_wire.failures import describe_error
 from headrace_wire.messages import WITHDRAWN, TaskFailure
 
 #: The operation whose inputs name the function, too.
@@ -247,7 +248,7 @@ def open_failure(failure: TaskFailure, serializer: Serializer) -> Exception:
     try:
         return rebuild_failure(failure, serializer)
     except BaseException as error:  # noqa: BLE001 - the class is the user's own, and others wait
-        what = f"task {failure.index}: {failure.error_type}: {failure.message}"
+        what = f"task {failure.index}: {describe_error(failure)}"
         return _wrap(f"{what} (it cannot be rebuilt here: {type(error).__name__})", error)
 
 

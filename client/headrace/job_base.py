@@ -26,6 +26,7 @@ from headrace_wire.errors import (
     UsageError,
     WaitTimedOutError,
 )
+from headrace_wire.failures import describe_error
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
@@ -191,7 +192,7 @@ class JobBase:
         first = failures[0]
         return TaskFailedError(
             f"{self.status.failed} of {count(self.status.tasks, 'task')} of job {self.id} "
-            f"failed; the first, task {first.index} ({first.summary}): {first.message}"
+            f"failed; the first, task {first.index} ({first.summary}): {describe_error(first)}"
             + (f"; {missing}" if self.status.cancelled else "")
         )
 

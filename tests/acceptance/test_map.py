@@ -15,8 +15,10 @@ from support.commands import Shell, Site, open_site
 pytestmark = pytest.mark.xdist_group("map")
 
 SHOP = """
+import sys
 def weigh(record): return {"name": record["name"], "grams": record["count"] * 10}
 def add(a, b=1): return a + b
+def leave(status): sys.exit(status)
 def fail(record): raise LookupError("sold out")
 """
 
@@ -101,11 +103,27 @@ def test_the_present_folder_is_enough_to_run_it_here(shell: Shell) -> None:
 def test_what_fails_is_named_as_a_call_and_kept_as_dead(site: Site) -> None:
     done = site.shell.run("submit", "map", "shop:fail", "-", stdin='{"name": "tea"}\n')
     assert (done.code, done.out) == (1, "")
-    assert "fail({'name': 'tea'}): sold out" in done.err
+    assert "failed: fail({'name': 'tea'}): LookupError: sold out\n" in done.err
     job = site.shell.run("jobs", "--json").json()[0]["id"]
     listed = site.shell.run("dead", "list", job, "--traceback").out
     assert "LookupError: sold out" in listed
     assert "headrace_services" not in listed, "the traceback is the user's own"
+
+
+def test_a_function_that_calls_sys_exit_is_told_of_in_the_same_words_everywhere(
+    site: Site,
+) -> None:
+    what = "leave(0): SystemExit: 0 (the function called sys.exit)\n"
+    done = site.shell.run("submit", "map", "shop:leave", "-", stdin="0\n")
+    assert done.code == 1
+    assert f"failed: {what}" in done.err
+    job = site.shell.run("jobs", "--json").json()[0]["id"]
+    assert what in site.shell.run("job", job).out
+    assert what in site.shell.run("dead", "list", job).out
+    here = site.shell.run(
+        "run", "map", "shop:leave", "-", "--path", site.shell.home / "code", stdin="0\n"
+    )
+    assert f"failed: {what}" in here.err
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -22,9 +22,14 @@ ESTIMATED_FROM_SECONDS = 300
 
 
 class Bar:
-    """A bar on standard error, from its making until it is closed; both from the same thread."""
+    """A bar on standard error, from its making until it is closed; both from the same thread.
 
-    def __init__(self, label: str, length: int) -> None:
+    What it is moved to first was done before, and tells nothing of how long the rest will take.
+    """
+
+    def __init__(
+        self, label: str, length: int, get_time: Callable[[], float] | None = None
+    ) -> None:
         self._drawing = _Drawing(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None, table_column=Column(max_width=WIDTH)),
@@ -33,6 +38,7 @@ class Bar:
             console=_TerminalConsole(stderr=True, force_terminal=True, force_jupyter=False),
             refresh_per_second=DRAWN_PER_SECOND,
             speed_estimate_period=ESTIMATED_FROM_SECONDS,
+            get_time=get_time,
             redirect_stdout=False,  # results are bytes, and are none of its business
         )
         self._task = self._drawing.add_task(label, total=max(length, 1))

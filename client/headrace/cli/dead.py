@@ -15,6 +15,7 @@ from headrace.cli.show import show_change, show_failure
 from headrace.cli.summary import describe_failure
 from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_TASKS
+from headrace_wire.failures import describe_error
 from headrace_wire.messages import TaskFailure
 from headrace_wire.printing import clean_line, clean_text
 
@@ -75,7 +76,7 @@ def _describe(failure: TaskFailure) -> list[str]:
     lines = [
         f"task {failure.index}",
         f"  input     {failure.summary}",
-        f"  reason    {cause}" + (f": {failure.message}" if failure.message else ""),
+        f"  reason    {cause}" + (f": {said}" if (said := describe_error(failure)) else ""),
         f"  attempts  {failure.attempt}",
         f"  worker    {failure.worker}",
         f"  took      {failure.busy_seconds:.2f} s",

@@ -10,7 +10,7 @@ from typing import get_args
 import click
 
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import SERVICE, SINCE
+from headrace.cli.kinds import SERVICE, SINCE, WordKind
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
@@ -39,7 +39,7 @@ JOBS_SHOWN = 20
     "--state",
     "states",
     multiple=True,
-    type=click.Choice(STATES, case_sensitive=False),
+    type=WordKind(STATES),
     help="Those in this state. Repeatable.",
 )
 @option("--service", type=SERVICE, default="", help="Those of this service, such as primes.")
@@ -86,7 +86,7 @@ def jobs(
     "--state",
     "states",
     multiple=True,
-    type=click.Choice(STATES, case_sensitive=False),
+    type=WordKind(STATES),
     envvar="HEADRACE_DELETE_STATE",
     help="All jobs in this state, once you have said yes. Repeatable.",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import DURATION, PathKind
+from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
@@ -87,7 +87,12 @@ def job(
     type=PathKind(path_type=Path),
     help="Write to this file or folder. [default: as the job was submitted]",
 )
-@option("--format", "file_format", help="As the job's service knows it, such as text or npy.")
+@option(
+    "--format",
+    "file_format",
+    type=ANY_FORMAT,
+    help="As the job's service knows it, such as text or npy.",
+)
 @option("--wait", type=DURATION, help="Wait this long at most (exit code 124).")
 @option("--drop", is_flag=True, help="Let the coordinator drop the results afterwards.")
 @connection_options

@@ -43,10 +43,17 @@ else:
 #: Seconds in each unit of a duration.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
+#: What people also call the format of lines of text.
+TEXT_ALIASES = {"txt": "text"}
+
 #: Bytes in each unit of a size.
 BYTES = {
     "": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
 }  # fmt: skip
+
+
+#: The same, by units in lower case: nobody means bits.
+_BYTES_BY_WORD = {unit.lower(): count for unit, count in BYTES.items()}
 
 
 class AddressKind(ValueKind):
@@ -125,7 +132,7 @@ class DurationKind(BoundedKind):
     ) -> float:
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", value.strip())
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", value.strip().lower())
         if not match:
             self.fail(f"{quote(value)} is not a duration: write 30s, 500ms or 2m", param, ctx)
         seconds = float(match[1]) * SECONDS[match[2] or "s"]
@@ -163,10 +170,11 @@ class SizeKind(BoundedKind):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)?", value.strip())
-        if not match:
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", value.strip().lower())
+        unit = match and _BYTES_BY_WORD.get(match[2])
+        if not match or not unit:
             self.fail(f"{quote(value)} is not a size: write 512MiB or 2GB", param, ctx)
-        size = min(float(match[1]) * BYTES[match[2] or ""], sys.float_info.max)
+        size = min(float(match[1]) * unit, sys.float_info.max)
         return cast("int", self.check(int(size), value, param, ctx))
 
     def describe(self, meta: Meta) -> str:
@@ -183,16 +191,34 @@ class NameKind(BoundedKind):
         return cast("str", self.check(value, value, param, ctx))
 
 
-class FormatKind(ChoiceKind):
-    """One of these words, in any case; ``aliases`` are others that people use for them."""
+class WordKind(ChoiceKind):
+    """One of these words, in any case."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        super().__init__(list(words), case_sensitive=False)
+
+
+class FormatKind(WordKind):
+    """The word for a format, in any case; ``aliases`` are others that people use for it."""
 
     def __init__(self, words: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
-        super().__init__(list(words), case_sensitive=False)
+        super().__init__(words)
         self._aliases = aliases or {}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        word = str(value).lower().removeprefix(".")
+        word = read_format(str(value))
         return super().convert(self._aliases.get(word, word), param, ctx)
+
+
+class AnyFormatKind(ValueKind):
+    """The word for a format, in any case, where the service is not known yet."""
+
+    name = "FORMAT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del param, ctx
+        word = read_format(str(value))
+        return TEXT_ALIASES.get(word, word)
 
 
 class IdentifierKind(ValueKind):
@@ -223,6 +249,11 @@ class NumberKind(ValueKind):
             self.fail(str(error), param, ctx)
 
 
+def read_format(text: str) -> str:
+    """The word for a format, which may be written as the suffix of a file."""
+    return text.strip().lower().removeprefix(".")
+
+
 def write_duration(seconds: float) -> str:
     """A whole number of seconds as ``DURATION`` reads it, in the largest unit that fits."""
     unit = next(unit for unit in ("d", "h", "m", "s") if not seconds % SECONDS[unit])
@@ -244,3 +275,4 @@ LABEL = NameKind(OptionalLabel)
 NUMBER = NumberKind()
 SINCE = SinceKind()
 SERVICE = IdentifierKind()
+ANY_FORMAT = AnyFormatKind()

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 from msgspec import Struct
 
-from headrace.cli.kinds import DURATION, NAME, TIME_LIMIT, AddressKind, OutputFileKind, PathKind
+from headrace.cli.kinds import (
+    DURATION,
+    NAME,
+    TIME_LIMIT,
+    AddressKind,
+    OutputFileKind,
+    PathKind,
+    WordKind,
+)
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
@@ -75,7 +83,7 @@ json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 log_option = option(
     "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
+    type=WordKind(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
     help="How much to log, on standard error.",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import NUMBER, FormatKind
+from headrace.cli.kinds import NUMBER, TEXT_ALIASES, FormatKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace.cli.standard import open_standard_input
@@ -55,7 +55,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     @option(
         "--format",
         "file_format",
-        type=FormatKind(["text", "npy", "json"], {"txt": "text"}),
+        type=FormatKind(["text", "npy", "json"], TEXT_ALIASES),
         default="text",
         show_default=True,
         help="One number a line, a NumPy file, or a JSON array.",

@@ -16,6 +16,7 @@ from headrace.cli.kinds import (
     TIME_LIMIT,
     AddressKind,
     PathKind,
+    WordKind,
     write_duration,
     write_size,
 )
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
 )
 @option(
     "--durability",
-    type=click.Choice(["process", "power"]),
+    type=WordKind(["process", "power"]),
     default="process",
     show_default=True,
     help="What is acknowledged survives a kill of any process, or a power cut as well.",
@@ -155,7 +156,7 @@ def coordinator(
 )
 @option(
     "--start-method",
-    type=click.Choice(["forkserver", "spawn"]),
+    type=WordKind(["forkserver", "spawn"]),
     default="forkserver",
     show_default=True,
     help="How slots are started; plain fork is not safe in a process with threads.",

@@ -6,6 +6,7 @@ from itertools import islice
 
 from headrace.cli.printing import tell
 from headrace.job import Job
+from headrace_wire.failures import describe_error
 from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
 from headrace_wire.words import count
 
@@ -45,7 +46,7 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
 
 def describe_failure(failure: TaskFailure) -> str:
     """One line that says what happened to which task."""
-    message = " ".join(failure.message.split())
+    message = " ".join(describe_error(failure).split())
     if failure.reason != ERROR:
         cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
         message = f"{cause}: {message}" if message else cause

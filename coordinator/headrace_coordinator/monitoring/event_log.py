@@ -22,6 +22,7 @@ from headrace_coordinator.queue.events import (
     WorkHeld,
 )
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.failures import describe_error
 from headrace_wire.messages import FAILED, JobStatus, TaskFailure
 from headrace_wire.words import count
 
@@ -76,7 +77,7 @@ def log_events(events: Sequence[Event]) -> None:
 
 
 def _log_death(failure: TaskFailure) -> None:
-    said = f"{failure.error_type}: {failure.message}".removeprefix(": ")
+    said = describe_error(failure)
     # One line, without what terminals obey, whatever a task has said.
     line = "".join(letter if letter.isprintable() else " " for letter in said)
     log.warning(

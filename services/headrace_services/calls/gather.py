@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headrace_services.calls.json_lines import write_array, write_lines
 from headrace_services.destination import open_destination
 from headrace_services.service import Gathered
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from headrace_services.service import Parameters, Target
@@ -27,9 +27,7 @@ def gather_lines(
     opened only by the program that asked for them.
     """
     if target.format not in (None, *FORMATS):
-        raise OutputError(
-            f"values cannot be written as {target.format}: use {' or '.join(FORMATS)}"
-        )
+        raise UsageError(f"values cannot be written as {target.format}: use {' or '.join(FORMATS)}")
     if parameters.get("serializer") != "msgpack":
         raise OutputError("the values are pickled: only the program that submitted it opens them")
     with open_destination(target) as file:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from headrace_wire.errors import TaskFailedError
+from headrace_wire.failures import explain_exit
 
 #: Classes that are kept by their remote name, so that one name is one class.
 _KEPT_CLASSES = 256
@@ -36,7 +37,7 @@ def make_traceback(text: str) -> Exception:
 
 def make_remote_error(name: str, text: str) -> RemoteError:
     """Make an error of an exception's name, ``module:qualname``, and text."""
-    return _make_class(name[:200])(text)
+    return _make_class(name[:200])(explain_exit(text) if name == "builtins:SystemExit" else text)
 
 
 @lru_cache(_KEPT_CLASSES)

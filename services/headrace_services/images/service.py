@@ -20,7 +20,7 @@ from headrace_services.images.payload import (
     read_source,
 )
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
-from headrace_wire.errors import OutputError, TaskFailedError
+from headrace_wire.errors import OutputError, TaskFailedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +127,8 @@ class ImagesService:
         single one that cannot is told in ``problems``. Shared pictures are counted: they are
         where the plan said.
         """
+        if target.format is not None:
+            raise UsageError("pictures are in the format that their job was submitted with")
         shared = _is_shared(parameters)
         folder = _output_dir(parameters) if shared or target.path is None else target.path
         file = None

@@ -10,7 +10,7 @@ from headrace_services.gmp import to_decimal
 from headrace_services.primes.coverage import Coverage
 from headrace_services.primes.partition import RANGE_END, Partition
 from headrace_services.service import Gathered
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def gather_sum(
     With a path, the number is written there as a line.
     """
     if target.format not in (None, "text", "json"):
-        raise OutputError(f"a count cannot be written as {target.format}: use text or json")
+        raise UsageError(f"a count cannot be written as {target.format}: use text or json")
     partition = Partition.from_parameters(parameters)
     total, seen = 0, Coverage()
     for index, value in values:
@@ -55,7 +55,7 @@ def gather_primes(
 
     writer = WRITERS.get(target.format or "text")
     if writer is None:
-        raise OutputError(f"primes cannot be written as {target.format}: use {', '.join(WRITERS)}")
+        raise UsageError(f"primes cannot be written as {target.format}: use {', '.join(WRITERS)}")
     partition = Partition.from_parameters(parameters)
     with open_destination(target) as file:
         # Standard output may be a file that is only ever appended to.
@@ -91,7 +91,7 @@ def gather_verdicts(
             text="".join(_make_line(number, prime=prime) for number, prime in listed),
         )
     if target.format not in (None, *TEST_FORMATS):
-        raise OutputError(
+        raise UsageError(
             f"verdicts cannot be written as {target.format}: use {', '.join(TEST_FORMATS)}"
         )
     with open_destination(target) as file:

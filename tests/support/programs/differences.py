@@ -64,7 +64,10 @@ def check_functions(pool: Any) -> None:
 def check_errors(pool: Any) -> None:
     assert "exit status 3" in fall_from(TaskFailedError, lambda: pool.map(die, range(4)))
     assert pool.map(die, [0, 2]) == [0, 2]
-    assert fall_from(RemoteError, lambda: pool.apply(sys.exit, (3,))) == "SystemExit: 3"
+    assert (
+        fall_from(RemoteError, lambda: pool.apply(sys.exit, (3,)))
+        == "SystemExit: 3 (the function called sys.exit)"
+    )
     assert fall_from(deeds.TooDeepError, lambda: pool.map(deeds.dig, [1, 9, 4])).endswith("9)")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from headrace.cli.backing import backup
+from headrace.cli.entry import headrace
 from headrace.cli.images import make_images_group
 from headrace.cli.jobs_out import results
 from headrace.cli.kinds import (
+    ANY_FORMAT,
     DURATION,
     LABEL,
     LEASE_TIME,
@@ -171,3 +175,39 @@ def test_an_array_file_is_not_written_to_a_terminal(
     said = say(capsys, command, "primes", "find", "0", "10", "--format", "NPY")
     assert (said.code, said.out) == (2, "")
     assert "name a file with -o, or pipe it" in said.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (DURATION, "500MS", 0.5),
+        (DURATION, "2H", 7200.0),
+        (SIZE, "1.5mib", 3 << 19),
+        (SIZE, "2gb", 2 * 10**9),
+        (SIZE, "3KB", 3000),
+        (ANY_FORMAT, "JSON", "json"),
+        (ANY_FORMAT, ".Npy", "npy"),
+        (ANY_FORMAT, "TXT", "text"),
+    ],
+)
+def test_units_and_formats_are_taken_in_any_case(kind: Any, text: str, value: object) -> None:
+    assert kind.convert(text, None, None) == value
+
+
+def list_choices(command: click.Command, context: click.Context) -> Iterator[click.Choice[str]]:
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Choice):
+            yield parameter.type
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from list_choices(inner, context)
+
+
+def test_every_choice_is_taken_in_any_case() -> None:
+    choices = list(list_choices(headrace, click.Context(headrace)))
+    assert len(choices) > 8
+    for choice in choices:
+        for word in choice.choices:
+            assert choice.convert(word.upper(), None, None) == word

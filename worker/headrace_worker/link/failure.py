@@ -48,12 +48,9 @@ def explain(error: BaseException) -> Failure:
 
 
 def _describe(error: BaseException, name: str) -> str:
-    """The text of an exception, with its class where the text says little without it."""
+    """The text of an exception, or its class where it has none."""
     text = str(error)
-    if not text.strip():
-        return name  # such as MemoryError, or an assert without words
-    # Its text is the key and nothing else.
-    return f"{name}: {text}" if type(error) is KeyError else text
+    return text if text.strip() else name  # such as MemoryError, or an assert without words
 
 
 def clip(text: str, characters: int) -> str:

@@ -283,7 +283,7 @@ def test_a_value_that_is_nested_too_deep_for_json_is_refused_in_one_line() -> No
 
 
 def test_what_cannot_be_gathered_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="use jsonl"):
+    with pytest.raises(UsageError, match="use jsonl"):
         gather([], Target(io.BytesIO(), format="npy"))
     with pytest.raises(OutputError, match="pickled"):
         gather([], Target(io.BytesIO()), serializer="cloudpickle")

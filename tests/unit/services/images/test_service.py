@@ -15,7 +15,7 @@ from headrace_services.images import service as service_module
 from headrace_services.images.formats import sniff_format
 from headrace_services.images.payload import PictureInput, PictureValue
 from headrace_services.service import Gathered, Service, Target
-from headrace_wire.errors import OutputError, TaskFailedError
+from headrace_wire.errors import OutputError, TaskFailedError, UsageError
 from support.pictures import decode, encode, make_picture
 
 if TYPE_CHECKING:
@@ -235,6 +235,15 @@ def test_a_full_disk_ends_it_in_one_line_with_no_partial_file(
     with pytest.raises(OutputError, match=r"b\.jpg was not written: No space left on device"):
         gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
     assert files_below(tmp_path / "out") == ["a.jpg"]
+
+
+def test_a_format_is_chosen_when_the_job_is_submitted_and_not_later(
+    album: Path, tmp_path: Path
+) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+    target = Target(io.BytesIO(), None, "png")
+    with pytest.raises(UsageError, match="the format that their job was submitted with"):
+        IMAGES.gather(planned.operation, planned.parameters, iter(()), target)
 
 
 def test_an_output_folder_that_cannot_be_made_is_said(album: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from headrace_services.primes import PRIMES, plan_count, plan_find, plan_test, tasks
 from headrace_services.primes.sieve import NumpySieve
 from headrace_services.service import Target
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,7 +182,7 @@ def test_a_missing_verdict_is_named(run: Run) -> None:
 
 @pytest.mark.parametrize("plan", [plan_find(0, 10), plan_test([5])])
 def test_an_unknown_format_is_refused(plan: Plan) -> None:
-    with pytest.raises(OutputError, match="cannot be written as xml: use text"):
+    with pytest.raises(UsageError, match="cannot be written as xml: use text"):
         PRIMES.gather(plan.operation, plan.parameters, iter([]), Target(io.BytesIO(), format="xml"))
 
 

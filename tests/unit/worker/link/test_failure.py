@@ -48,12 +48,13 @@ def test_an_exception_that_cannot_tell_its_text_is_explained_all_the_same() -> N
         (MemoryError(), "MemoryError"),
         (AssertionError(" "), "AssertionError"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
-        (KeyError("grams"), "KeyError: 'grams'"),
+        (KeyError("grams"), "'grams'"),
         (LookupError("grams"), "grams"),
+        (SystemExit(0), "0"),
     ],
     ids=repr,
 )
-def test_the_class_stands_where_the_text_says_little_without_it(
+def test_the_message_is_the_text_of_an_exception_or_else_its_class(
     error: BaseException, message: str
 ) -> None:
     assert raise_and_explain(error).message == message
