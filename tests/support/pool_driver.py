@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace_wire.batch import unpack_batch
+from headrace_wire.encoding import pack
 from headrace_wire.messages import DoneRun, TaskFailure
-from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Batch, Event
 
 if TYPE_CHECKING:

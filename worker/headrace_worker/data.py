@@ -55,12 +55,17 @@ def read_needs(parameters: bytes) -> Needs:
     return Needs(tenant if isinstance(tenant, str) else "", pieces)
 
 
+class _File(Struct):
+    number: int
+    size: int
+    used_seconds: float
+
+
 class DataStore:
     """Files in memory by the job whose input they are. Not thread safe."""
 
     def __init__(self) -> None:
-        self._files: dict[str, tuple[int, int]] = {}
-        self._used_seconds: dict[str, float] = {}
+        self._files: dict[str, _File] = {}
 
     def __contains__(self, source: str) -> bool:
         return source in self._files
@@ -74,27 +79,24 @@ class DataStore:
         except BaseException:
             os.close(file)
             raise
-        self._files[source] = file, len(content)
-        self._used_seconds[source] = time.monotonic()
+        self._files[source] = _File(file, len(content), time.monotonic())
 
     def locate(self, source: str) -> tuple[str, int]:
         """Where slots find it, and how many bytes it has."""
-        self._used_seconds[source] = time.monotonic()
-        file, size = self._files[source]
-        return f"/proc/{os.getpid()}/fd/{file}", size
+        file = self._files[source]
+        file.used_seconds = time.monotonic()
+        return f"/proc/{os.getpid()}/fd/{file.number}", file.size
 
     def expire(self, needed: Collection[str]) -> None:
         """Let go of what has not been needed for a while."""
         before = time.monotonic() - KEPT_SECONDS
-        for source in [one for one, used in self._used_seconds.items() if used < before]:
-            if source not in needed:
-                file, _ = self._files.pop(source)
-                del self._used_seconds[source]
-                os.close(file)
+        for source, file in list(self._files.items()):
+            if file.used_seconds < before and source not in needed:
+                del self._files[source]
+                os.close(file.number)
 
     def close(self) -> None:
         """Let go of everything."""
-        for file, _ in self._files.values():
-            os.close(file)
+        for file in self._files.values():
+            os.close(file.number)
         self._files.clear()
-        self._used_seconds.clear()

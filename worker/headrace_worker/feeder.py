@@ -13,7 +13,6 @@ import time
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
-from headrace_worker.demand import Demand
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool.pool import Pool
@@ -26,6 +25,11 @@ LOOK_SECONDS = 2.0
 
 #: When every slot has been in one task for longer than this, what waits here goes to others.
 STUCK_SECONDS = 0.25
+
+#: Tasks that last less than this many seconds are asked for ahead, while there is less than so many
+#: seconds of work for each slot.
+SHORT_TASK_SECONDS = 0.1
+AHEAD_SECONDS = 0.25
 
 #: Bytes of values waiting to be reported beyond which no more work is asked for.
 MAX_PENDING_BYTES = 16 << 20
@@ -55,7 +59,6 @@ class Feeder:
         #: Resident memory of slots and agent, when it was last looked at.
         self.rss_bytes = 0
         self.draining = False
-        self._demand = Demand(pool.slots)
         self._heap_used = False
         self._closing = False
 
@@ -100,10 +103,25 @@ class Feeder:
             await asyncio.sleep(LOOK_SECONDS)
 
     def count_wanted(self) -> int:
-        """Return for how many slots work is wanted now."""
-        if self._reporter.pending_bytes > MAX_PENDING_BYTES or self._pool.is_stuck(STUCK_SECONDS):
+        """Count for how many slots work is wanted now.
+
+        Long tasks are asked for only when a slot is free: one that waited behind another here could
+        have run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a
+        round trip.
+        """
+        pool = self._pool
+        if self._reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(STUCK_SECONDS):
             return 0
-        return self._demand.count_wanted(self._pool)
+        waiting = pool.queued_tasks
+        if waiting < pool.idle_slots:
+            return pool.idle_slots - waiting
+        mean_seconds = pool.mean_seconds
+        if mean_seconds is None or mean_seconds > SHORT_TASK_SECONDS:
+            return 0
+        ahead_seconds = pool.pending_seconds
+        if ahead_seconds is None or ahead_seconds >= AHEAD_SECONDS * pool.slots:
+            return 0
+        return pool.slots
 
     def obey(self, orders: Orders) -> None:
         """Do what the coordinator has answered a heartbeat with."""
@@ -126,7 +144,6 @@ class Feeder:
             self._reporter.add_lines(lines)
         if events:
             self._reporter.add(events, more=bool(self._pool.outstanding))
-            self._demand.learn(events)
 
     def _hand_back(self) -> None:
         """Give back every task that has not started."""

@@ -110,4 +110,12 @@ def _read_count(batch: bytes) -> int:
 def _fail(lease: Lease, index: int, error: Exception) -> TaskFailure:
     message = clip(f"the worker could not take it up: {error}", MESSAGE_CHARACTERS)
     kind = clip(type(error).__qualname__, SUMMARY_CHARACTERS)
-    return make_failure(lease.id, lease.job, index, lease.attempt, message, error_type=kind)
+    return make_failure(
+        lease=lease.id,
+        job=lease.job,
+        index=index,
+        attempt=lease.attempt,
+        reason="error",
+        error_type=kind,
+        message=message,
+    )

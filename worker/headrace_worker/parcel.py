@@ -56,22 +56,27 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
     message = clip(f"its outcome could not be reported: {error}", MESSAGE_CHARACTERS)
     match event:
         case DoneRun():
-            kind = type(error).__qualname__
             return make_failure(
-                event.lease, event.job, event.start, attempt, message, error_type=kind
+                lease=event.lease,
+                job=event.job,
+                index=event.start,
+                attempt=attempt,
+                reason="error",
+                error_type=type(error).__qualname__,
+                message=message,
             )
         case TaskFailure():
             kind = clip(event.error_type, SUMMARY_CHARACTERS).encode("ascii", "replace").decode()
-            failed = make_failure(
-                event.lease,
-                event.job,
-                event.index,
-                event.attempt,
-                message,
+            return make_failure(
+                lease=event.lease,
+                job=event.job,
+                index=event.index,
+                attempt=event.attempt,
                 reason=event.reason,
+                signal=event.signal,
                 error_type=kind,
+                message=message,
             )
-            return replace(failed, signal=event.signal)
         case ReturnedRun():
             return None
 

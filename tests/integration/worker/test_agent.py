@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace_wire.batch import pack_batch
+from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
 from headrace_wire.messages import (
     Grant,
@@ -24,7 +25,6 @@ from headrace_wire.messages import (
 from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.launcher import make_launcher
-from headrace_worker.link.packing import pack
 from headrace_worker.settings import WorkerSettings
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 

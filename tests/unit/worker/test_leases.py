@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from headrace_wire.batch import pack_batch
+from headrace_wire.encoding import pack
 from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
 from headrace_worker.data import DataStore
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
-from headrace_worker.link.packing import pack
 from headrace_worker.pool.batch import Event
 
 PARAMETERS = pack({})

@@ -30,10 +30,10 @@ from typing import Any, NoReturn
 
 from msgspec import Struct, convert, to_builtins
 
+from headrace_wire.encoding import pack, unpack
 from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import import_beforehand
-from headrace_worker.link.packing import pack, unpack
 from headrace_worker.slot.slot import SlotSettings
 
 #: A word of a report: a process number, or the system's error with a minus; then the exit status.

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
 from headrace_worker.launch.exit_watch import Child, JoinWatch
 from headrace_worker.launch.fork_server import Order, serve, write_program
@@ -25,7 +26,6 @@ from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
 from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
-from headrace_worker.link.packing import pack
 from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
 from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
 
@@ -87,7 +87,7 @@ class Launcher:
         context: Any = multiprocessing.get_context(self.start_method)
         args = (link, cell, settings)
         process: BaseProcess = context.Process(target=target, args=args, name=name, daemon=True)
-        with _hide_main(), _hold_interrupts(), _keep_present_folder_out():
+        with _hide_from_child(), _hold_interrupts():
             process.start()
         return process
 
@@ -108,19 +108,13 @@ class ForkServer:
         # well live longer than the server that forked them.
         self._lifeline, self._life = os.pipe()
 
-    def ensure_running(self) -> socket.socket:
-        """Start the server unless it runs; its imports go on after the return."""
-        if self._control and self._process and not _has_ended(self._process):
-            return self._control
-        return self._begin(self._spawn)
-
     def fork(self) -> None:
         """Start the server as a fork of this process, which has no threads."""
         import_beforehand(self._preload)
         gc.freeze()
         self._begin(self._fork)
 
-    def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> socket.socket:
+    def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
         if self._control:
             self._control.close()
             self._control = None
@@ -133,7 +127,6 @@ class ForkServer:
             control.close()
             raise
         self._control = control
-        return control
 
     def _spawn(self, control: socket.socket, theirs: socket.socket) -> Server:
         del control  # it is not inherited
@@ -158,15 +151,17 @@ class ForkServer:
 
     def start(self, link: socket.socket, cell: Cell, order: Order) -> ForkedSlot:
         """Fork a slot. Raises OSError where that is refused, or the server has died."""
-        control = self.ensure_running()
+        if not (self._control and self._process) or _has_ended(self._process):
+            self._begin(self._spawn)  # its imports go on after the return
+        assert self._control, "it has just been started"
+        assert self._process, "it has just been started"
         report, theirs = os.pipe()
         try:
             try:
                 message = order.encode()
-                socket.send_fds(control, [message], [link.fileno(), cell.fd, theirs])
+                socket.send_fds(self._control, [message], [link.fileno(), cell.fd, theirs])
             finally:
                 os.close(theirs)
-            assert self._process, "it has just been started"
             return ForkedSlot(report, self._process)
         except BaseException:
             os.close(report)
@@ -218,24 +213,18 @@ def _refuse_threads() -> None:
 
 
 @contextmanager
-def _hide_main() -> Generator[None]:
+def _hide_from_child() -> Generator[None]:
+    """Keep the program, and the folder in which it was started, out of a child's way."""
     main = sys.modules["__main__"]
+    safe_path = os.environ.get("PYTHONSAFEPATH")
     sys.modules["__main__"] = types.ModuleType("__main__")
+    # An interpreter that is started with -c looks for modules in the present folder first.
+    os.environ["PYTHONSAFEPATH"] = safe_path or SAFE_PATH_MARK
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-@contextmanager
-def _keep_present_folder_out() -> Generator[None]:
-    # An interpreter that is started with -c looks for modules there first.
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = before or SAFE_PATH_MARK
-    try:
-        yield
-    finally:
-        if not before:
+        if not safe_path:
             del os.environ["PYTHONSAFEPATH"]
 
 

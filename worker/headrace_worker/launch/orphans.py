@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import logging
 import os
-import select
 import time
 from collections.abc import Container
 from math import inf
@@ -21,7 +20,7 @@ from math import inf
 #: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
 
-#: Seconds between looks at an orphan where the system has no pidfds.
+#: Seconds between looks at an orphan.
 LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
@@ -42,27 +41,7 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
 
     Returns how it ended, negative for a signal; None where it has not ended, or is somebody else's.
     """
-    try:
-        pidfd = os.pidfd_open(number)
-    except ProcessLookupError:
-        return None
-    except (AttributeError, OSError):
-        return _look_for_end(number, seconds)
-    try:
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        if not poll.poll(None if seconds is None else seconds * 1000):
-            return None
-        found, status = os.waitpid(number, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    finally:
-        os.close(pidfd)
-    return os.waitstatus_to_exitcode(status) if found else None
-
-
-def _look_for_end(number: int, seconds: float | None) -> int | None:
-    # Without pidfds there is nothing to wait on: not every orphan becomes a child of this process.
+    # There is nothing to wait on: not every orphan becomes a child of this process.
     end_seconds = inf if seconds is None else time.monotonic() + seconds
     with contextlib.suppress(ProcessLookupError):
         while True:

@@ -70,6 +70,10 @@ class TasksDone(Struct, array_like=True, tag=4):
     busy_seconds: float
     durations: tuple[int, ...]
 
+    @property
+    def indices(self) -> range:
+        return range(self.start, self.stop)
+
 
 class TaskFailed(Struct, array_like=True, tag=5):
     """The task ``index`` of a piece has failed."""
@@ -80,6 +84,10 @@ class TaskFailed(Struct, array_like=True, tag=5):
     summary: str
     cpu_seconds: float
     busy_seconds: float
+
+    @property
+    def indices(self) -> range:
+        return range(self.index, self.index + 1)
 
 
 class PieceStopped(Struct, frozen=True, array_like=True, tag=6):

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, cast
 
 from headrace_services.permits import Permits, PermittedService
 from headrace_services.service import DetailedService, Kept, Parameters, Service, TaskRunner
-from headrace_worker.link.packing import unpack
+from headrace_wire.encoding import unpack
 
 #: How many jobs a slot keeps ready.
 KEPT_JOBS = 8

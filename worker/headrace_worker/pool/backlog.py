@@ -37,6 +37,17 @@ class Span(Struct):
         return [rest for rest in (before, after) if rest.start < rest.stop]
 
 
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Sort spans, and make one of those that follow on each other."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.held.batch.key, one.start)):
+        if joined and joined[-1].held is span.held and joined[-1].stop == span.start:
+            joined[-1].stop = span.stop
+        else:
+            joined.append(span)
+    return joined
+
+
 class Backlog:
     """Spans that wait, first come first served. Not thread safe."""
 

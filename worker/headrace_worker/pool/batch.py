@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import Struct
 
-from headrace_wire.messages import DoneRun, Reason, ReturnedRun, TaskFailure
+from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
+from headrace_worker.link.messages import TaskFailed, TasksDone
 
 
 class Batch(Struct, frozen=True):
@@ -45,34 +48,47 @@ class Batch(Struct, frozen=True):
         return None if self.inputs is None else self.inputs[index - self.start]
 
 
-def make_failure(
-    lease: int,
-    job: str,
-    index: int,
-    attempt: int,
-    message: str,
-    *,
-    reason: Reason = "error",
-    error_type: str = "",
-) -> TaskFailure:
-    """Make the event that a task failed, of which there is no more to say than this."""
-    return TaskFailure(
-        lease=lease,
-        job=job,
-        index=index,
-        attempt=attempt,
-        reason=reason,
-        signal="",
-        error_type=error_type,
-        message=message,
-        traceback="",
-        summary="",
-        worker="",
-        cpu_seconds=0.0,
-        busy_seconds=0.0,
-    )
-
-
 #: What comes of a batch: tasks that are done, one that failed, or tasks that were not run to an end
 #: here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
 Event = DoneRun | TaskFailure | ReturnedRun
+
+#: Makes the event that a task failed; what is not known of it need not be given.
+make_failure = partial(
+    TaskFailure,
+    signal="",
+    error_type="",
+    traceback="",
+    summary="",
+    worker="",
+    cpu_seconds=0.0,
+    busy_seconds=0.0,
+)
+
+
+def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneRun | TaskFailure:
+    """Make the event that says what a slot has said of tasks of a batch."""
+    if isinstance(message, TasksDone):
+        return DoneRun(
+            lease=batch.key,
+            job=batch.job,
+            start=message.start,
+            stop=message.stop,
+            values=message.values,
+            cpu_seconds=message.cpu_seconds,
+            busy_seconds=message.busy_seconds,
+            counters=message.counters,
+        )
+    return make_failure(
+        lease=batch.key,
+        job=batch.job,
+        index=message.index,
+        attempt=batch.attempt,
+        reason="error",
+        error_type=message.failure.error_type,
+        message=message.failure.message,
+        traceback=message.failure.traceback,
+        summary=message.summary,
+        cpu_seconds=message.cpu_seconds,
+        busy_seconds=message.busy_seconds,
+        detail=message.failure.detail,
+    )

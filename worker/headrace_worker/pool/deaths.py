@@ -8,13 +8,13 @@ import time
 
 from msgspec import Struct
 
+from headrace_wire.encoding import unpack
 from headrace_wire.messages import INITIALIZER_TIMEOUT, Reason, TaskFailure
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
-from headrace_worker.link.packing import unpack
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool.backlog import Span
-from headrace_worker.pool.batch import Batch
+from headrace_worker.pool.batch import Batch, make_failure
 from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,
@@ -106,7 +106,7 @@ class Deaths:
             if signal_name == "SIGKILL" and self._oom.claim():
                 reason = "oom"
                 message = "the kernel killed the slot: the memory limit of its cgroup was reached"
-        return TaskFailure(
+        return make_failure(
             lease=batch.key,
             job=batch.job,
             index=index,
@@ -115,9 +115,7 @@ class Deaths:
             signal=signal_name,
             error_type=error_type,
             message=message,
-            traceback="",
             summary=self._describe(batch, index),
-            worker="",
             cpu_seconds=slot.killed_cpu_seconds,
             busy_seconds=charged.busy_seconds,
         )

@@ -10,6 +10,8 @@ import math
 
 from msgspec import Struct
 
+from headrace_worker.link.runners import KeptJobs
+
 #: How many seconds of work a slot holds at most, and the longest task that is called short.
 PIECE_SECONDS = 0.05
 
@@ -25,6 +27,9 @@ PIECE_BYTES = 1 << 20
 #: A task that runs so many seconds is no longer short, whatever its job's mean: what waits behind
 #: it is taken back.
 STUCK_SECONDS = 0.1
+
+#: Of how many jobs it is remembered how long their tasks take.
+KEPT_PACES = 256
 
 #: How much of the past each new observation leaves, so that the mean follows a job that changes.
 KEPT_SHARE = 0.8
@@ -44,6 +49,26 @@ class Pace:
     @property
     def mean_seconds(self) -> float | None:
         return self._seconds / self._tasks if self._tasks else None
+
+
+class Paces:
+    """How long the tasks of each job take, and all tasks together."""
+
+    def __init__(self) -> None:
+        self.overall = Pace()
+        self._by_job: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
+
+    def observe(self, job: str, tasks: int, seconds: float) -> None:
+        pace = self._by_job.touch(job)
+        if pace is None:
+            pace = Pace()
+            self._by_job.keep(job, pace)
+        pace.observe(tasks, seconds)
+        self.overall.observe(tasks, seconds)
+
+    def mean_of(self, job: str) -> float | None:
+        pace = self._by_job.touch(job)
+        return None if pace is None else pace.mean_seconds
 
 
 class Load(Struct, frozen=True):

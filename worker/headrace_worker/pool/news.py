@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from headrace_worker.link.messages import Lines, Progress, TaskLine
 
-#: Lines that are kept until they are taken; the oldest are dropped.
-KEPT_LINES = 10_000
-
 
 class News:
     """Lines until they are taken, and the latest word of the task that each slot runs."""
@@ -23,7 +20,6 @@ class News:
                 text = f"({message.dropped} lines came too fast)"
                 self._lines.append(TaskLine(first.job, first.index, first.at, "warning", text))
             self._lines += message.lines
-            del self._lines[:-KEPT_LINES]
         else:
             self._progress[slot] = message
 

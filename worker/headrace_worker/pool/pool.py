@@ -6,14 +6,11 @@
                   not started    ▼                          ▼
     take_events ◄─ Failed ◄── Deaths        Done, Failed ◄── its messages
 
-There is no thread. What slots say is read when the event loop calls back to which the pool is
-attached, and everything else happens inside ``take_events`` (and briefly in the other calls).
-``on_news`` is called when there may be events to take; whoever runs the loop also takes them at
-``due_seconds``, the next moment at which a time limit may be over. No lock is shared with a slot,
-so a slot can die at any moment without harm to another.
-
-``close`` goes the other way round: nothing new is started, the sockets are closed (idle slots
-exit), those that are left are killed, and all are reaped.
+There is no thread. An event loop calls the pool when slots have said something or have ended, and
+everything else happens inside ``take_events`` (and briefly in the other calls). Whoever runs the
+loop takes events when ``on_news`` is called, and at ``due_seconds``, the next moment at which a
+time limit may be over. No lock is shared with a slot, so a slot can die at any moment without harm
+to another.
 """
 
 from __future__ import annotations
@@ -39,13 +36,12 @@ from headrace_worker.link.messages import (
     TaskFailed,
     TasksDone,
 )
-from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
-from headrace_worker.pool.backlog import Backlog, Held, Span
-from headrace_worker.pool.batch import Batch, Event
+from headrace_worker.pool.backlog import Backlog, Held, Span, join_spans
+from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
-from headrace_worker.pool.dispatch import Pace, choose_tasks, fit_inputs
+from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
@@ -59,9 +55,6 @@ SETTLE_SECONDS = 0.001
 
 #: How long, in seconds, a cancelled task has to end in, if it asks whether it is cancelled.
 CANCEL_GRACE_SECONDS = 5.0
-
-#: Of how many jobs it is remembered how long their tasks take.
-KEPT_PACES = 256
 
 _log = logging.getLogger(__name__)
 
@@ -81,22 +74,18 @@ class Pool:
         )
         self._backlog = Backlog()
         self._held: dict[int, Held] = {}
-        self._paces: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
+        self._paces = Paces()
         self._events: list[Event] = []
         #: What tasks say besides; their lines are there before the events of their outcomes.
         self.news = News()
         self._deaths = Deaths(settings.loader, OomWatch())
-        self._warned = False
-        #: What to tell of it in numbers. Why slots ended: a failure's reason, ``tasks`` or
-        #: ``memory`` for one that was recycled, ``tenant`` for one that made room for another
-        #: tenant's, ``code`` for one whose modules had changed, ``cancel`` for one that was killed
-        #: with its job, else ``crash``.
+        #: What to tell of it in numbers.
         self.tally = Tally()
         self._tenancy = Tenancy()
         #: The monotonic moment by which to take events, whatever slots say; infinite for never.
         self.due_seconds = 0.0
         self._dead: list[SlotProcess] = []
-        self._on_news: Callable[[], object] | None = None
+        self._on_news: Callable[[], object] = lambda: None
         self._supervisor = Supervisor(
             slots, launcher, settings, on_readable=self._hear_slot, on_dead=self._note_dead
         )
@@ -135,12 +124,19 @@ class Pool:
         return self._backlog.tasks + behind
 
     @property
+    def mean_seconds(self) -> float | None:
+        """How long tasks took of late; None before any has ended."""
+        return self._paces.overall.mean_seconds
+
+    @property
     def pending_seconds(self) -> float | None:
         """How long one slot would take for what has not started.
 
         None while there is a job, be it one that runs, of which no task has ended.
         """
-        means = {held.batch.job: self._mean_of(held.batch.job) for held in self._held.values()}
+        means = {
+            held.batch.job: self._paces.mean_of(held.batch.job) for held in self._held.values()
+        }
         if None in means.values():
             return None
         return sum(
@@ -170,7 +166,7 @@ class Pool:
         self._tenancy.note_work(batch.tenant)
         self._backlog.append(Span(held, batch.start, batch.stop))
         self._feed()
-        self._tell_of_news()
+        self._on_news()
 
     def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
         """Have an event loop watch the slots; ``on_news`` tells that there are events to take.
@@ -184,7 +180,7 @@ class Pool:
     def detach(self) -> None:
         """Have no event loop watch the slots any more."""
         self._supervisor.watch_with(None)
-        self._on_news = None
+        self._on_news = lambda: None
 
     def take_events(self) -> list[Event]:
         """Take what has come, without waiting, and have slots go on.
@@ -225,21 +221,21 @@ class Pool:
             found = slot.find_running()
             if found is not None and (found[0].held.batch.job, found[1]) == (job, index):
                 slot.kill_for("cancel", found[2].number)
-        kept: list[Span] = []
-        for span in self._backlog.take_all():
-            if span.held.batch.job == job and span.start <= index < span.stop:
-                one = Span(span.held, index, index + 1)
-                kept += span.without(one)
-                self._events += self._return([one])
-            else:
-                kept.append(span)
-        self._backlog.put_back(kept)
+        waiting = [
+            Span(span.held, index, index + 1)
+            for span in self._backlog
+            if span.held.batch.job == job and span.start <= index < span.stop
+        ]
+        for task in waiting:
+            spans = self._backlog.take_all()
+            self._backlog.put_back(rest for span in spans for rest in span.without(task))
+        self._events += self._return(waiting)
         self._feed()
 
     def hand_back(self) -> list[ReturnedRun]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
-        self._recall([slot for slot in self._supervisor.slots if slot.pieces])
+        self._recall(self._supervisor.slots)
         return self._return(self._backlog.take_all())
 
     def close(
@@ -251,6 +247,7 @@ class Pool:
     ) -> list[ReturnedRun]:
         """End all slots, at once or when their running task is over; returns what is left.
 
+        Nothing new is started, idle slots exit, and those that are left after the grace are killed.
         ``call_off``: only tasks that ask whether they are cancelled have the grace to end in. A
         result that was not taken before is lost, so its task is among those given back.
         """
@@ -262,16 +259,12 @@ class Pool:
 
     def _hear_slot(self, slot: SlotProcess) -> None:
         self._read(slot)
-        self._tell_of_news()
+        self._on_news()
 
     def _note_dead(self, slot: SlotProcess) -> None:
         self._supervisor.note_dead(slot)
         self._dead.append(slot)
-        self._tell_of_news()
-
-    def _tell_of_news(self) -> None:
-        if self._on_news:
-            self._on_news()
+        self._on_news()
 
     def _check_open(self) -> None:
         if self._supervisor.closed:
@@ -310,8 +303,8 @@ class Pool:
         head = self._tenancy.choose(self._backlog, slot, self._supervisor.slots)
         if head is None:
             return False
-        batch, load = head.held.batch, slot.weigh(self._mean_of)
-        mean = self._mean_of(batch.job)
+        batch, load = head.held.batch, slot.weigh(self._paces.mean_of)
+        mean = self._paces.mean_of(batch.job)
         tasks = min(len(head), choose_tasks(mean, load, self._backlog.tasks, self.slots))
         if tasks and batch.inputs is not None:
             first = head.start - batch.start
@@ -334,48 +327,8 @@ class Pool:
 
     def _hear(self, slot: SlotProcess, message: SlotMessage) -> None:
         match message:
-            case TasksDone():
-                slot.cpu_seconds += message.cpu_seconds
-                indices = range(message.start, message.stop)
-                batch = self._settle(slot, message.piece, indices, message.busy_seconds)
-                if batch is not None:
-                    self.tally.add_done(batch, message)
-                    self._events.append(
-                        DoneRun(
-                            lease=batch.key,
-                            job=batch.job,
-                            start=message.start,
-                            stop=message.stop,
-                            values=message.values,
-                            cpu_seconds=message.cpu_seconds,
-                            busy_seconds=message.busy_seconds,
-                            counters=message.counters,
-                        )
-                    )
-            case TaskFailed():
-                slot.cpu_seconds += message.cpu_seconds
-                indices = range(message.index, message.index + 1)
-                batch = self._settle(slot, message.piece, indices, message.busy_seconds)
-                if batch is not None:
-                    self.tally.add_failure(batch, message.cpu_seconds)
-                    self._events.append(
-                        TaskFailure(
-                            lease=batch.key,
-                            job=batch.job,
-                            index=message.index,
-                            attempt=batch.attempt,
-                            reason="error",
-                            signal="",
-                            error_type=message.failure.error_type,
-                            message=message.failure.message,
-                            traceback=message.failure.traceback,
-                            summary=message.summary,
-                            worker="",
-                            cpu_seconds=message.cpu_seconds,
-                            busy_seconds=message.busy_seconds,
-                            detail=message.failure.detail,
-                        )
-                    )
+            case TasksDone() | TaskFailed():
+                self._take_outcome(slot, message)
             case Lines() | Progress():
                 self.news.hear(slot.pid, message)
             case PieceStopped():
@@ -387,25 +340,32 @@ class Pool:
                 slot.note_retired(message.why)
             case Ready():
                 slot.cpu_seconds = read_cpu_seconds(slot.pid)
-                self._supervisor.note_ready(slot)
-                self._warn_of_missing(message.missing)
+                self._supervisor.note_ready(slot, message.missing)
 
-    def _settle(
-        self, slot: SlotProcess, number: int, indices: range, busy_seconds: float
-    ) -> Batch | None:
-        """Note that tasks have their outcome; None where nobody waits for it any more."""
-        held = slot.settle(number, indices.start, indices.stop)
-        if held is not None:
-            self.news.end_task(slot.pid, held.batch.job, indices)
-        if held is None or held.cancelled:
-            return None
+    def _take_outcome(self, slot: SlotProcess, message: TasksDone | TaskFailed) -> None:
+        slot.cpu_seconds += message.cpu_seconds
+        indices, busy_seconds = message.indices, message.busy_seconds
+        held = slot.settle(message.piece, indices.start, indices.stop)
+        if held is None:
+            return  # taken back in the meantime: another slot will tell
+        batch = held.batch
+        self.news.end_task(slot.pid, batch.job, indices)
+        if held.cancelled:
+            return
         if slot.tenant and slot.tenant_seconds:
             setup = time.monotonic() - slot.tenant_seconds - busy_seconds
             self._tenancy.note_setup(slot.tenant, max(0.0, setup))
             slot.tenant_seconds = 0.0
-        self._observe(held.batch.job, len(indices), busy_seconds)
-        self._count_off(held, len(indices))
-        return held.batch
+        if isinstance(message, TasksDone):
+            self.tally.add_done(batch, message)
+        self._settle(held, make_event(batch, message), len(indices))
+
+    def _settle(self, held: Held, event: DoneRun | TaskFailure, tasks: int) -> None:
+        """Note that tasks have their outcome."""
+        self.tally.add_cpu(held.batch, event.cpu_seconds)
+        self._paces.observe(event.job, tasks, event.busy_seconds)
+        self._events.append(event)
+        self._count_off(held, tasks)
 
     def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
@@ -421,10 +381,7 @@ class Pool:
             if not span.held.cancelled:
                 failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
-                self.tally.add_failure(span.held.batch, failed.cpu_seconds)
-                self._observe(failed.job, 1, failed.busy_seconds)
-                self._events.append(failed)
-                self._count_off(span.held, 1)
+                self._settle(span.held, failed, 1)
         self._backlog.put_back(unfinished)
         self.tally.restarts[why] += 1
 
@@ -451,15 +408,10 @@ class Pool:
 
     def _return(self, spans: Iterable[Span]) -> list[ReturnedRun]:
         returned: list[ReturnedRun] = []
-        for span in sorted(spans, key=lambda one: (one.held.batch.key, one.start)):
-            if span.held.cancelled:
-                continue
-            batch = span.held.batch
-            self._count_off(span.held, len(span))
-            last = returned[-1] if returned else None
-            if last is not None and (last.lease, last.stop) == (batch.key, span.start):
-                returned[-1] = ReturnedRun(batch.key, batch.job, last.start, span.stop)
-            else:
+        for span in join_spans(spans):
+            if not span.held.cancelled:
+                self._count_off(span.held, len(span))
+                batch = span.held.batch
                 returned.append(ReturnedRun(batch.key, batch.job, span.start, span.stop))
         return returned
 
@@ -472,26 +424,7 @@ class Pool:
         del self._held[held.batch.key]
         self._deaths.forget(held.batch.key)
 
-    def _observe(self, job: str, tasks: int, seconds: float) -> None:
-        pace = self._paces.touch(job)
-        if pace is None:
-            pace = Pace()
-            self._paces.keep(job, pace)
-        pace.observe(tasks, seconds)
-
-    def _mean_of(self, job: str) -> float | None:
-        pace = self._paces.touch(job)
-        return None if pace is None else pace.mean_seconds
-
     def _list_pending(self) -> Iterator[Span]:
         yield from self._backlog
         for slot in self._supervisor.slots:
             yield from slot.list_unstarted()
-
-    def _warn_of_missing(self, modules: list[str]) -> None:
-        if modules and not self._warned:
-            self._warned = True
-            _log.warning(
-                "the fork server could not preload %s: slots import them one by one",
-                ", ".join(modules),
-            )

@@ -51,6 +51,7 @@ class Supervisor:
         self._settings = settings
         self._started = 0
         self._failures = 0
+        self._warned = False
         self._pause_end_seconds = 0.0
         self._loop: AbstractEventLoop | None = None
         self._on_readable = on_readable
@@ -84,9 +85,16 @@ class Supervisor:
         for slot in self.slots:
             self._watch(slot)
 
-    def note_ready(self, slot: SlotProcess) -> None:
+    def note_ready(self, slot: SlotProcess, missing: list[str]) -> None:
+        """Note that a slot may be sent tasks, and had to do without these modules."""
         slot.ready = True
         self._failures = 0
+        if missing and not self._warned:
+            self._warned = True
+            _log.warning(
+                "the fork server could not preload %s: slots import them one by one",
+                ", ".join(missing),
+            )
 
     def push(self, slot: SlotProcess) -> None:
         """Send what the slot takes now, and the rest as soon as it reads."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_services.permits import Permits
-from headrace_worker.link.packing import pack
+from headrace_wire.encoding import pack
 from headrace_worker.link.runners import KEPT_JOBS, JobRunner, KeptJobs
 from support.pool_probe_service import ProbeService, load_probe
 
