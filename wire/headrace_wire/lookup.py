@@ -43,6 +43,16 @@ def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]
         raise TimeoutError(TAKES_TOO_LONG) from None
 
 
+def find_listening(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    """The family and the address with which to listen at a host: IPv4 where a name has both.
+
+    Raises OSError and UnicodeError, with a message that is fit for users.
+    """
+    found = sorted(look_up(host, port), key=lambda one: one[0] != socket.AF_INET)
+    family, _, _, _, place = found[0]
+    return family, place
+
+
 def measure_lookup(until: float | None) -> float:
     """Seconds for a lookup: as long as it may take, or what is left."""
     left = LOOKUP_SECONDS if until is None else until - time.monotonic()

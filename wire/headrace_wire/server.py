@@ -27,6 +27,7 @@ from headrace_wire.api import APIS
 from headrace_wire.connection import HANDSHAKE_SECONDS
 from headrace_wire.errors import ProtocolError, UsageError
 from headrace_wire.greeting import admit
+from headrace_wire.lookup import find_listening
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream
@@ -186,11 +187,11 @@ class Server:
 
 
 def _listen(address: Address) -> socket.socket:
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise UsageError(f"cannot serve at {address}: {error.strerror or error}") from None
+        family, place = find_listening(*address)
+        listener = socket.create_server(place, family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot serve at {address}: {why}") from None
     listener.setblocking(False)
     return listener

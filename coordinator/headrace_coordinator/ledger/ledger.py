@@ -207,16 +207,15 @@ class Ledger:
             call = self._pending.popleft()
             group.append(call)
             size_bytes += call.need.size_bytes
-            refusal = self._refuse(call.need, size_bytes)
-            if refusal or queue is None:
-                call.error = StoreError(refusal or self.problem)
-                continue
             try:
+                refusal = self._refuse(call.need, size_bytes)
+                if refusal or queue is None:
+                    raise StoreError(refusal or self.problem)
                 call.answer = call.transition(queue, now)
             except HeadraceError as error:
                 call.error = error
             except Exception:
-                # The transition may have stopped half-way: nothing of this group may be written.
+                # A transition may have stopped half-way: nothing of this group may be written.
                 log.exception("a transition failed")
                 calls += group
                 self._start_over(group, HeadraceError(FAILED_LINE))

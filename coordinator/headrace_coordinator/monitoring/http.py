@@ -6,7 +6,6 @@ One thread accepts connections, and each request has one more.
 from __future__ import annotations
 
 import logging
-import socket
 import socketserver
 import sys
 import threading
@@ -20,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
+from headrace_wire.lookup import find_listening
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,12 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self.registry = registry
         self.find_problem = find_problem
         self.find_held = find_held
-        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         try:
-            super().__init__((address.host, address.port), _Handler)
-        except OSError as error:
-            raise UsageError(f"cannot serve HTTP at {address}: {error.strerror}") from None
+            self.address_family, place = find_listening(*address)
+            super().__init__(place, _Handler)
+        except (OSError, UnicodeError) as error:  # a label of a host name may be too long
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"cannot serve HTTP at {address}: {why}") from None
         self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
 
     @property

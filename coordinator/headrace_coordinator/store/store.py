@@ -229,7 +229,10 @@ class Store:
 
     def find_shortage(self, need: Need) -> str:
         """Say that the disk has too little room for something, "" where it has enough."""
-        shortage = self.space.find_shortage(need)
+        try:
+            shortage = self.space.find_shortage(need)
+        except (sqlite3.Error, OSError) as error:
+            return self._explain(error).message
         self.lacks_room = self.lacks_room or bool(shortage)
         return shortage
 

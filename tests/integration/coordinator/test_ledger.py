@@ -133,6 +133,31 @@ def test_an_error_of_one_call_is_its_own(rig: Rig) -> None:
     assert rig.list_stored() == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (OSError(5, "Input/output error"), r"cannot be written \(.*Input/output error"),
+        (RuntimeError("a mistake"), "its log says why"),
+    ],
+)
+def test_a_call_is_answered_even_if_its_room_cannot_be_measured(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: str
+) -> None:
+    def fail(_: object) -> None:
+        raise fault
+
+    async def submit() -> None:
+        async with asyncio.timeout(60):
+            await rig.ledger.commit(lambda queue, now: queue.intake.submit(make_spec("a"), now))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.store.space, "find_shortage", fail)
+        with pytest.raises(HeadraceError, match=told):
+            asyncio.run(submit())
+    rig.submit("b")
+    assert rig.list_stored() == ["b"]
+
+
 def test_a_full_disk_refuses_clearly_and_forgets_what_was_not_acknowledged(rig: Rig) -> None:
     rig.submit("a", None)
     rig.fill_disk()

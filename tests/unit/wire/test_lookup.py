@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from headrace_coordinator.monitoring.http import HttpServer
 from headrace_wire import lookup
+from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
-from headrace_wire.errors import UnreachableError
-from headrace_wire.lookup import look_up
+from headrace_wire.errors import UnreachableError, UsageError
+from headrace_wire.lookup import find_listening, look_up
+from headrace_wire.manager import QueueManager
 from support.commands import wait_until
 
 #: A name server that does not answer, until it is let.
@@ -45,6 +49,25 @@ def test_a_lookup_that_hangs_ends_with_the_time_limit(
     with pytest.raises(UnreachableError, match=r"^no coordinator answers at far:7333 \(the lookup"):
         check_listening(("far", 7333))
     assert stuck[1] == ["far"]
+
+
+@pytest.mark.usefixtures("stuck")
+def test_so_does_that_of_a_name_at_which_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "LOOKUP_SECONDS", 0.05)
+    there = Address("far", 7333)
+    with pytest.raises(UsageError, match=r"^cannot serve at far:7333: the lookup of its name takes"):
+        QueueManager(there, bytes(32)).get_server(None, None, None)
+    with pytest.raises(UsageError, match=r"^cannot serve HTTP at far:7333: the lookup of its name"):
+        HttpServer(there, CollectorRegistry(), str)
+
+
+def test_a_name_of_both_families_is_served_by_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 7333, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 7333)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert find_listening("both", 7333) == (socket.AF_INET, ("127.0.0.1", 7333))
 
 
 @pytest.mark.usefixtures("stuck")
