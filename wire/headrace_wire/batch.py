@@ -13,6 +13,7 @@ from msgspec import DecodeError
 from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.bounds import MAX_BATCH_TASKS
+from headrace_wire.errors import ProtocolError
 from headrace_wire.refusal import count_entries
 
 #: Items of this size in bytes, on average, cost less to refer to than to copy.
@@ -47,18 +48,16 @@ def count_batch(batch: bytes) -> int:
 def check_batch(batch: bytes) -> int:
     """Count the items of a batch that came over the network, after a check of its whole structure.
 
-    Raises ValueError for anything that is not a batch, or has more items than a batch may have.
+    Raises ProtocolError for anything that is not a batch, or has more items than a batch may have.
     """
-    count = count_batch(batch)
+    count = count_entries(batch)
     if count > MAX_BATCH_TASKS:
-        raise ValueError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
+        raise ProtocolError(f"a batch has at most {MAX_BATCH_TASKS} items, not {count}")
+    decode = _decode_views if count * LARGE_BYTES < len(batch) else _decode
     try:
-        if count * LARGE_BYTES < len(batch):
-            _decode_views(batch)
-        else:
-            _decode(batch)
+        decode(batch)
     except DecodeError as error:
-        raise ValueError(f"not a batch: {error}") from None
+        raise ProtocolError(f"not a batch: {error}") from None
     return count
 
 

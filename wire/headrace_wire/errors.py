@@ -31,10 +31,12 @@ class HeadraceError(Exception):
         self.message = message or (type(self).__doc__ or "").strip()
         super().__init__(self.message)
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, exit_code: int | None = None) -> None:
         if "code" not in vars(cls):
             words = re.findall("[A-Z][a-z]*", cls.__name__.removesuffix("Error"))
             cls.code = "_".join(words).lower()
+        if exit_code is not None:
+            cls.exit_code = exit_code
         HeadraceError.by_code[cls.code] = cls
 
     @staticmethod
@@ -43,10 +45,8 @@ class HeadraceError(Exception):
         return HeadraceError.by_code.get(code, HeadraceError)(message)
 
 
-class UsageError(HeadraceError):
+class UsageError(HeadraceError, exit_code=EXIT_USAGE):
     """The request cannot be carried out as it was written."""
-
-    exit_code = EXIT_USAGE
 
 
 class BoundsError(UsageError, ValueError):
@@ -57,84 +57,60 @@ class ClosedError(UsageError, ValueError):
     """The cluster is closed: open another one."""
 
 
-class UnreachableError(HeadraceError):
+class UnreachableError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator cannot be reached."""
 
-    exit_code = EXIT_UNAVAILABLE
 
-
-class ServiceMissingError(HeadraceError):
+class ServiceMissingError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """No connected worker offers the service that this job needs."""
 
-    exit_code = EXIT_UNAVAILABLE
 
-
-class KeyRefusedError(HeadraceError):
+class KeyRefusedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
     """The key was refused: both sides must hold the same key file."""
 
-    exit_code = EXIT_KEY_REFUSED
 
-
-class ProtocolError(HeadraceError):
+class ProtocolError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The other side speaks another version of the protocol, or does not speak it at all."""
-
-    exit_code = EXIT_UNAVAILABLE
 
 
 class UnexpectedAnswerError(ProtocolError):
     """The other side speaks this protocol, and answered with something that is no answer."""
 
 
-class UnknownJobError(HeadraceError):
+class UnknownJobError(HeadraceError, exit_code=EXIT_USAGE):
     """There is no such job."""
-
-    exit_code = EXIT_USAGE
 
 
 class UnknownWorkerError(HeadraceError):
     """The coordinator does not know this worker: it registers again."""
 
 
-class JobStateError(HeadraceError):
+class JobStateError(HeadraceError, exit_code=EXIT_USAGE):
     """The job is in a state in which this cannot be done."""
 
-    exit_code = EXIT_USAGE
 
-
-class JobIncompleteError(JobStateError):
+class JobIncompleteError(JobStateError, exit_code=EXIT_TASKS_FAILED):
     """Values of the job are missing: it was cancelled, or ended by its deadline."""
 
-    exit_code = EXIT_TASKS_FAILED
 
-
-class StoreError(HeadraceError):
+class StoreError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator's store cannot be written; nothing was acknowledged."""
 
-    exit_code = EXIT_UNAVAILABLE
 
-
-class SpoolFullError(HeadraceError):
+class SpoolFullError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator's spool is full; there is room when results are fetched or deleted."""
 
-    exit_code = EXIT_UNAVAILABLE
 
-
-class UnknownSharedError(HeadraceError):
+class UnknownSharedError(HeadraceError, exit_code=EXIT_USAGE):
     """There is no such shared object."""
 
-    exit_code = EXIT_USAGE
 
-
-class SharedKindError(HeadraceError, TypeError):
+class SharedKindError(HeadraceError, TypeError, exit_code=EXIT_USAGE):
     """The shared object is of another kind."""
 
-    exit_code = EXIT_USAGE
 
-
-class SharedFullError(HeadraceError):
+class SharedFullError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator's shared state is full; there is room when something is deleted."""
-
-    exit_code = EXIT_UNAVAILABLE
 
 
 class LockLostError(HeadraceError):
@@ -145,10 +121,8 @@ class QueueClosedError(HeadraceError, ValueError):
     """The shared queue is closed."""
 
 
-class WaitTimedOutError(HeadraceError):
+class WaitTimedOutError(HeadraceError, exit_code=EXIT_TIMED_OUT):
     """The wait was over before the job was."""
-
-    exit_code = EXIT_TIMED_OUT
 
 
 class TaskFailedError(HeadraceError):

@@ -344,14 +344,14 @@ class TaskFailure(Message):
     index: Index
     attempt: Count
     reason: Reason
-    signal: OptionalIdentifier
-    error_type: Text
-    message: Text
-    traceback: Text
-    summary: Text
-    worker: OptionalLabel
-    cpu_seconds: Seconds
-    busy_seconds: Seconds
+    signal: OptionalIdentifier = ""
+    error_type: Text = ""
+    message: Text = ""
+    traceback: Text = ""
+    summary: Text = ""
+    worker: OptionalLabel = ""
+    cpu_seconds: Seconds = 0.0
+    busy_seconds: Seconds = 0.0
     detail: Payload = b""
 
 

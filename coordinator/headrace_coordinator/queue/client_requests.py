@@ -1,9 +1,10 @@
-"""Jobs come in, are looked at, stopped and forgotten. Pure transitions."""
+"""Jobs come in, are looked at, stopped, forgotten, and expire. Pure transitions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
@@ -16,7 +17,6 @@ from headrace_wire.bounds import MAX_ALL_PARAMETER_BYTES, MAX_JOBS, MAX_TASKS
 from headrace_wire.errors import (
     JobIncompleteError,
     JobStateError,
-    ProtocolError,
     ServiceMissingError,
     UnknownJobError,
     UsageError,
@@ -24,6 +24,7 @@ from headrace_wire.errors import (
 from headrace_wire.messages import (
     CANCELLED,
     DATA_SERVICE,
+    FAILED,
     KEEP_FOR,
     JobFilter,
     JobSpec,
@@ -32,16 +33,20 @@ from headrace_wire.messages import (
 )
 from headrace_wire.words import count
 
+#: Seconds without a word from its client after which an unsealed or owned job is forgotten.
+ABANDONED_SECONDS = 120.0
+
 #: Chooses all jobs.
 EVERY_JOB = JobFilter()
 
 
 class Intake:
-    """Transitions that clients ask for."""
+    """Transitions that clients ask for, or that follow when they ask for nothing."""
 
-    def __init__(self, state: QueueState, spool: Spool) -> None:
+    def __init__(self, state: QueueState, spool: Spool, result_ttl_seconds: float) -> None:
         self._state = state
         self._spool = spool
+        self._result_ttl_seconds = result_ttl_seconds
 
     def submit(self, spec: JobSpec, now: Now) -> JobStatus:
         """Accept a job; the same id again is the same job.
@@ -83,10 +88,7 @@ class Intake:
         A repeated batch changes nothing. Raises JobStateError, ProtocolError, SpoolFullError.
         """
         job = self._state.find(job_id)
-        try:
-            stop = start + check_batch(inputs)
-        except ValueError as error:
-            raise ProtocolError(str(error)) from None
+        stop = start + check_batch(inputs)
         job.heard = now.monotonic
         if owner := self._state.jobs.get(job.owner):
             owner.heard = now.monotonic
@@ -225,6 +227,31 @@ class Intake:
             job.result_bytes = 0
             job.undelivered.clear()
             self._state.emit(events.ResultsDropped(job_id, tuple(job.dropped)))
+
+    def expire(self, now: Now) -> None:
+        """End jobs whose deadline has passed, and forget those that nobody asks for."""
+        for job in list(self._state.jobs.values()):
+            if self._find_deadline(job) > now.monotonic:
+                continue
+            is_abandoned = job.has_owner and job.heard + ABANDONED_SECONDS <= now.monotonic
+            if not (is_abandoned or job.is_final):
+                because = f"its deadline of {job.spec.deadline_seconds:g} s passed"
+                self._state.end(job, FAILED, now, because)
+                continue
+            if not is_abandoned:
+                self._state.emit(events.JobExpired(job.spec.id, job.result_bytes))
+            self.delete(job.spec.id)
+
+    def next_deadline(self) -> float:
+        """Return the monotonic time at which something is due next, infinity for never."""
+        return min(map(self._find_deadline, self._state.jobs.values()), default=inf)
+
+    def _find_deadline(self, job: Job) -> float:
+        """Return when something is due for a job, infinity for never."""
+        deadline = inf if job.deadline is None else job.deadline
+        if job.ended is not None:
+            deadline = max(job.ended, job.heard) + self._result_ttl_seconds
+        return min(deadline, job.heard + ABANDONED_SECONDS) if job.has_owner else deadline
 
     def _require_place(self, spec: JobSpec) -> None:
         """Raise UsageError if there are as many jobs as the coordinator keeps in memory."""

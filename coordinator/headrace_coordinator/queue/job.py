@@ -147,6 +147,11 @@ class Job(Struct):
         return self.spec.service == DATA_SERVICE
 
     @property
+    def has_owner(self) -> bool:
+        """Whether it is of use only to the client that submitted it."""
+        return self.spec.owned or not self.sealed
+
+    @property
     def owner(self) -> str:
         """The job with which this one goes, whose data it holds; "" for none."""
         operation = self.spec.operation

@@ -181,10 +181,7 @@ class Outcomes:
     def _check(self, report: Report) -> None:
         for run in report.done:
             job = self._state.jobs.get(run.job)
-            try:
-                count = check_batch(run.values)
-            except ValueError as error:
-                raise ProtocolError(str(error)) from None
+            count = check_batch(run.values)
             if count != run.stop - run.start or count < 1:
                 raise ProtocolError(f"{count} values arrived for tasks {run.start} to {run.stop}")
             if job and run.stop > job.tasks:

@@ -4,7 +4,7 @@
                revival ─┤
     workers ─► leasing ─┼─► state ─► events ─► store, metrics, waiting calls
     reports ─► outcomes ┤
-    time ────► expiry ──┤
+    time ────► all ─────┤
     tasks ───► shared ──┘  (a state of its own: see ``headrace_coordinator.shared``)
 
 Not thread safe: the ledger calls it under its lock.
@@ -13,11 +13,9 @@ Not thread safe: the ledger calls it under its lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import Intake
-from headrace_coordinator.queue.expiry import Expiry
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.outcomes import Outcomes
@@ -43,11 +41,10 @@ class Queue:
         self.rules = rules = rules or Rules()
         self.state = QueueState(next_lease=first_lease)
         self.spool = Spool(self.state, rules.spool_limit_bytes)
-        self.intake = Intake(self.state, self.spool)
+        self.intake = Intake(self.state, self.spool, rules.result_ttl_seconds)
         self.revival = Revival(self.state)
         self.leasing = Leasing(self.state, self.spool, rules.lease_seconds)
         self.outcomes = Outcomes(self.state, self.leasing)
-        self.expiry = Expiry(self.state, self.intake, rules.result_ttl_seconds)
         self.shared = SharedState(self.state.emit, rules.lease_seconds, rules.shared_limit_bytes)
 
     def restore(self, job: Job, attempted: Sequence[Attempted], now: Now) -> None:
@@ -73,14 +70,13 @@ class Queue:
         """End the leases, pauses, jobs and sessions whose time is over."""
         self.leasing.expire(now)
         self.leasing.promote_delayed(now)
-        self.expiry.apply(now)
+        self.intake.expire(now)
         self.shared.tick(now)
 
     def next_deadline(self) -> float:
         """Return the monotonic time at which the next of them ends, infinity for none."""
-        shared = self.shared.next_deadline()
         return min(
             self.leasing.next_deadline(),
-            self.expiry.next_deadline(),
-            inf if shared is None else shared,
+            self.intake.next_deadline(),
+            self.shared.next_deadline(),
         )

@@ -184,14 +184,9 @@ class QueueState(Struct):
             index=index,
             attempt=attempt,
             reason=reason,
-            signal="",
-            error_type="",
             message=message,
-            traceback="",
             summary=f"task {index}",
             worker=worker,
-            cpu_seconds=0.0,
-            busy_seconds=0.0,
         )
         self.accept_death(job, failure)
 

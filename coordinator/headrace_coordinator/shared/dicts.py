@@ -8,8 +8,14 @@ from itertools import islice
 from operator import attrgetter
 
 from headrace_coordinator.shared.numbers import add_numbers
-from headrace_coordinator.shared.objects import DONE, Item, SharedContext, SharedObject, tell
-from headrace_coordinator.shared.pages import take_page
+from headrace_coordinator.shared.objects import (
+    DONE,
+    Item,
+    SharedContext,
+    SharedObject,
+    take_page,
+    tell,
+)
 from headrace_wire.shared import DICT, SharedAnswer, SharedCall
 
 #: So many removed items may stay in the order before it is written anew.

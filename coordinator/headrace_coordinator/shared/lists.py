@@ -6,8 +6,15 @@ import struct
 from collections.abc import Iterable
 
 from headrace_coordinator.shared.numbers import add_numbers
-from headrace_coordinator.shared.objects import DONE, Item, SharedContext, SharedObject, tell
-from headrace_coordinator.shared.pages import PAGE_ITEMS, take_page
+from headrace_coordinator.shared.objects import (
+    DONE,
+    PAGE_ITEMS,
+    Item,
+    SharedContext,
+    SharedObject,
+    take_page,
+    tell,
+)
 from headrace_wire.errors import UsageError
 from headrace_wire.shared import LIST, SharedAnswer, SharedCall, read_slice
 

@@ -25,6 +25,10 @@ ITEM_BYTES = 100
 #: whenever the coordinator was restarted.
 NUMBERS_PER_SECOND = 1 << 20
 
+#: Items and bytes in one page. A single item may be larger.
+PAGE_ITEMS = 5000
+PAGE_BYTES = 4 << 20
+
 #: The answer to what cannot be done yet.
 NOT_YET = SharedAnswer(done=False)
 
@@ -178,3 +182,15 @@ def measure_empty(name: str) -> int:
 def tell(yes: bool) -> SharedAnswer:
     """Return the answer to a question, as 1 or 0."""
     return SharedAnswer(numbers=(int(yes),))
+
+
+def take_page(items: Iterable[Item]) -> list[Item]:
+    """Return the first items, as many as fit into a page, and at least one if there is one."""
+    page: list[Item] = []
+    size_bytes = 0
+    for item in items:
+        size_bytes += item.size_bytes
+        if page and (size_bytes > PAGE_BYTES or len(page) == PAGE_ITEMS):
+            break
+        page.append(item)
+    return page

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from math import inf
 
 from msgspec import Struct
 
@@ -211,14 +212,14 @@ class SharedState:
             if session.heard + SESSION_SECONDS <= now.monotonic:
                 self.leave(session.id)
 
-    def next_deadline(self) -> float | None:
-        """Return the monotonic time at which a session becomes silent next, None for never."""
+    def next_deadline(self) -> float:
+        """Return the monotonic time at which a session becomes silent next, infinity for never."""
         return min(
             (
                 session.heard + (self.lease_seconds if session.holding else SESSION_SECONDS)
                 for session in self.sessions.values()
             ),
-            default=None,
+            default=inf,
         )
 
     def restore(self, stored: StoredState, now: Now) -> None:

@@ -31,6 +31,6 @@ def shift_clock(path: Path) -> None:
 if clock := os.environ.get("CHAOS_CLOCK"):
     shift_clock(Path(clock))
 if unsealed := os.environ.get("CHAOS_UNSEALED_SECONDS"):
-    from headrace_coordinator.queue import expiry
+    from headrace_coordinator.queue import client_requests
 
-    expiry.ABANDONED_SECONDS = float(unsealed)
+    client_requests.ABANDONED_SECONDS = float(unsealed)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from headrace_wire.batch import check_batch, count_batch, pack_batch, slice_batch, unpack_batch
 from headrace_wire.bounds import MAX_BATCH_TASKS
+from headrace_wire.errors import ProtocolError
 
 
 @given(st.lists(st.binary(max_size=300), max_size=40))
@@ -116,5 +117,5 @@ def test_a_whole_batch_is_counted(sizes: list[int]) -> None:
     ],
 )
 def test_what_is_no_whole_batch_is_refused(batch: bytes) -> None:
-    with pytest.raises(ValueError, match="batch"):
+    with pytest.raises(ProtocolError, match="batch"):
         check_batch(batch)

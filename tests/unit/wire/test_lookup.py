@@ -55,7 +55,7 @@ def test_a_lookup_that_hangs_ends_with_the_time_limit(
 def test_so_does_that_of_a_name_at_which_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "LOOKUP_SECONDS", 0.05)
     there = Address("far", 7333)
-    with pytest.raises(UsageError, match=r"^cannot serve at far:7333: the lookup of its name takes"):
+    with pytest.raises(UsageError, match=r"^cannot serve at far:7333: the lookup of its name"):
         QueueManager(there, bytes(32)).get_server(None, None, None)
     with pytest.raises(UsageError, match=r"^cannot serve HTTP at far:7333: the lookup of its name"):
         HttpServer(there, CollectorRegistry(), str)

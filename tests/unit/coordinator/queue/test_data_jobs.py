@@ -61,7 +61,7 @@ def test_what_one_job_needs_is_kept_as_long_as_that_job() -> None:
     keep_for_a_job(rig)
     rig.queue.intake.seal("kept", 1, rig.now)
     rig.queue.intake.seal("job", 0, rig.now)
-    rig.queue.expiry.apply(at(1000.0))
+    rig.queue.intake.expire(at(1000.0))
     assert list_ids(rig, data=True) == ["kept", "job"]
     rig.queue.intake.delete("job")
     assert list_ids(rig, data=True) == []
@@ -76,7 +76,7 @@ def test_it_goes_too_when_that_job_is_given_up_or_expires() -> None:
         if sealed:
             rig.queue.intake.seal("kept", 1, rig.now)
             rig.queue.intake.seal("job", 0, rig.now)
-        rig.queue.expiry.apply(at(seconds))
+        rig.queue.intake.expire(at(seconds))
         assert list_ids(rig, data=True) == []
 
 
@@ -85,11 +85,11 @@ def test_a_job_is_not_given_up_while_its_data_arrives() -> None:
     keep_for_a_job(rig)
     rig.seconds = 100.0
     rig.put("kept", 1, [b"more"])
-    rig.queue.expiry.apply(at(150.0))
+    rig.queue.intake.expire(at(150.0))
     assert list_ids(rig) == ["job"]
     rig.seconds = 200.0
     rig.submit("more", tasks=None, service=DATA_SERVICE, operation=f"{KEEP_FOR}job")
-    rig.queue.expiry.apply(at(300.0))
+    rig.queue.intake.expire(at(300.0))
     assert list_ids(rig) == ["job"]
 
 

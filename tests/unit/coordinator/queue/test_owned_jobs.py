@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.chunks import FORGOTTEN_AT_ONCE
+from headrace_coordinator.queue.client_requests import ABANDONED_SECONDS
 from headrace_coordinator.queue.events import RunsDelivered
-from headrace_coordinator.queue.expiry import ABANDONED_SECONDS
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import SUCCEEDED, Span
 from support.queue_builders import Rig

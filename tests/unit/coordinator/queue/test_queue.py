@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from headrace_coordinator.queue.client_requests import ABANDONED_SECONDS
 from headrace_coordinator.queue.events import InputsDropped, OrdersGiven, RunDone, TaskDead
-from headrace_coordinator.queue.expiry import ABANDONED_SECONDS
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import (
     JobStateError,
