@@ -9,7 +9,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from headrace_worker.launch.launcher import make_launcher
+from headrace_worker.launch.launcher import Launcher, make_launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool import pool
@@ -32,21 +32,24 @@ class SlotStats(NamedTuple):
 
 
 class Pool(pool.Pool):
-    """``loader`` finds services; ``preload`` are modules that the fork server imports beforehand.
+    """Slots are started by a method, or by a launcher that others use, too.
 
+    ``loader`` finds services; ``preload`` are modules that the fork server imports beforehand.
     All else is as in ``SlotSettings``. What attaches it to another event loop detaches it again.
     """
 
     def __init__(
         self,
         slots: int,
-        start_method: str = "forkserver",
+        start: str | Launcher = "forkserver",
         *,
         loader: str = DEFAULT_LOADER,
         preload: Sequence[str] = (),
         **settings: Any,
     ) -> None:
-        launcher = make_launcher(start_method, (loader.partition(":")[0], *preload))
+        launcher = start
+        if isinstance(launcher, str):
+            launcher = make_launcher(launcher, (loader.partition(":")[0], *preload))
         with contextlib.ExitStack() as stack:
             self._loop = asyncio.new_event_loop()
             stack.callback(self._loop.close)

@@ -9,9 +9,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.messages import DoneRun, TaskFailure
+from headrace_worker.launch.launcher import START_METHODS
 from headrace_worker.pool.batch import Batch, Event
 
 if TYPE_CHECKING:
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 
 #: Nothing in these tests takes longer, in seconds; a pool that is stuck fails the test.
 PATIENCE_SECONDS = 90.0
+
+#: Runs a test with each start method, and with a fork server of its own: for what depends on how a
+#: slot is started, what it inherits, how it ends, and how that is learnt.
+every_start_method = pytest.mark.parametrize("start_method", START_METHODS, indirect=True)
 
 _keys = itertools.count(1)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pool_driver import make_batch, run
+from support.pool_driver import every_start_method, make_batch, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
+@every_start_method
 def test_a_task_that_forks_has_one_outcome_and_disturbs_no_other(
     make_pool: Callable[..., Pool], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -33,7 +34,11 @@ def test_a_task_that_forks_has_one_outcome_and_disturbs_no_other(
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("status", [None, 0, 3])
+@pytest.mark.parametrize(
+    ("start_method", "status"),
+    [("forkserver", None), ("spawn", 0), ("fork", 3)],
+    indirect=["start_method"],
+)
 def test_a_child_that_exits_ends_with_its_status_and_the_slot_goes_on(
     make_pool: Callable[..., Pool], status: int | None
 ) -> None:

@@ -111,7 +111,13 @@ def test_what_a_task_leaves_behind_does_not_stay_as_a_zombie(pool: Pool) -> None
 
 
 @pytest.mark.parametrize(
-    "noise", [b"\x00" * 8 + b"noise" * 9, b"\xff" * 64, b"\x00" * 7 + b"\x01\x07"]
+    ("noise", "watching"),
+    [
+        (b"\x00" * 8 + b"noise" * 9, "pidfds"),
+        (b"\xff" * 64, "threads"),
+        (b"\x00" * 7 + b"\x01\x07", "pidfds"),
+    ],
+    indirect=["watching"],
 )
 def test_a_task_that_writes_to_its_slots_socket_is_charged_alone(pool: Pool, noise: bytes) -> None:
     batch = make_batch(tasks=3, acts={"write to every socket": ([1], noise), "sleep": ([1], 60)})
@@ -122,14 +128,16 @@ def test_a_task_that_writes_to_its_slots_socket_is_charged_alone(pool: Pool, noi
 
 
 @pytest.mark.parametrize(
-    "acts",
+    ("acts", "watching"),
     [
-        {"close descriptors": ([2], 3)},
-        {"close descriptors": ([2], 0)},
-        {"close descriptors": ([2], 3), "raise": ([2], "and more")},
-        {"close descriptors": ([2], 3), "sleep": ([2], 3600)},
-        {"take descriptors": ([2], None), "sleep": ([2], 0.1)},
+        ({"close descriptors": ([2], 3)}, "pidfds"),
+        ({"close descriptors": ([2], 0)}, "threads"),
+        ({"close descriptors": ([2], 3), "raise": ([2], "and more")}, "pidfds"),
+        ({"close descriptors": ([2], 3), "sleep": ([2], 3600)}, "pidfds"),
+        ({"close descriptors": ([2], 3), "sleep": ([2], 3600)}, "threads"),
+        ({"take descriptors": ([2], None), "sleep": ([2], 0.1)}, "pidfds"),
     ],
+    indirect=["watching"],
 )
 def test_a_task_that_closes_its_slots_descriptors_is_charged_alone_and_at_once(
     capfd: pytest.CaptureFixture[str], pool: Pool, acts: dict[str, Any], tmp_path: Path
@@ -144,13 +152,16 @@ def test_a_task_that_closes_its_slots_descriptors_is_charged_alone_and_at_once(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("act", ["hold", "hold and raise"])
+@pytest.mark.parametrize(
+    ("act", "watching"), [("hold", "pidfds"), ("hold and raise", "threads")], indirect=["watching"]
+)
 def test_a_slot_keeps_nothing_of_a_task_that_is_over(pool: Pool, tmp_path: Path, act: str) -> None:
     let_go = tmp_path / "let go"
     run(pool, make_batch(acts={act: ([], str(let_go))}))
     collect(pool, until=let_go.exists)
 
 
+@pytest.mark.parametrize("watching", ["pidfds"], indirect=True)
 def test_the_end_of_a_terminal_is_for_the_agent_to_judge(pool: Pool) -> None:
     outcomes = run(pool, make_batch(tasks=2, kill=([0], int(signal.SIGHUP))))
     assert outcomes.indices() == [0, 1]

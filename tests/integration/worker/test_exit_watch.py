@@ -11,7 +11,7 @@ import pytest
 
 from headrace_worker.launch import exit_watch
 from support.polled_pool import Pool
-from support.pool_driver import attend, make_batch, run
+from support.pool_driver import attend, every_start_method, make_batch, run
 from support.pool_probe_service import LOADER
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
-@pytest.fixture(params=["unknown to Python", "unknown to the kernel", "forbidden"])
+@pytest.fixture
 def no_pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     number = errno.EPERM if request.param == "forbidden" else errno.ENOSYS
 
@@ -33,6 +33,16 @@ def no_pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(os, "pidfd_open", refuse)
 
 
+# Once it is known that there are none, it does not matter why.
+@pytest.mark.parametrize(
+    ("no_pidfds", "start_method"),
+    [
+        ("unknown to Python", "forkserver"),
+        ("unknown to the kernel", "fork"),
+        ("forbidden", "spawn"),
+    ],
+    indirect=True,
+)
 @pytest.mark.usefixtures("no_pidfds")
 def test_a_pool_without_pidfds_loses_nothing(make_pool: Callable[..., Pool]) -> None:
     pool = make_pool()
@@ -60,6 +70,7 @@ def test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same(
             exit_watch.watch_exit(slot._process)
 
 
+@every_start_method
 def test_a_thread_that_joins_tells_the_end(
     make_pool: Callable[..., Pool],
 ) -> None:

@@ -1,4 +1,4 @@
-"""Every time limit, in every state that a slot can be in; the same for every start method."""
+"""Every time limit, in every state that a slot can be in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headrace_wire.messages import INITIALIZER_TIMEOUT
 from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.slot import slot
-from support.pool_driver import Outcomes, attend, collect, make_batch
+from support.pool_driver import Outcomes, attend, collect, every_start_method, make_batch
 from support.pool_probe_service import stop_at_once
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def freeze(pool: Pool) -> None:
     os.kill(stats.pid, signal.SIGSTOP)
 
 
+@every_start_method
 def test_the_first_task_of_a_fresh_slot_is_held_to_its_limit(pool: Pool) -> None:
     assert_timed_out(attend(pool, overrunning()), 0)
 
@@ -83,11 +84,13 @@ def test_a_task_that_was_sent_with_others_is_held_to_its_limit(warm: Pool) -> No
     assert outcomes.indices() == list(range(50))
 
 
+@every_start_method
 def test_tasks_in_slots_that_have_just_been_replaced_are_held_to_their_limit(pool: Pool) -> None:
     batch = make_batch(tasks=3, timeout_seconds=0.2, sleep=([], FOR_EVER))
     assert_timed_out(attend(pool, batch), 0, 1, 2)
 
 
+@every_start_method
 def test_a_task_that_freezes_its_slot_is_held_to_its_limit(pool: Pool) -> None:
     batch = make_batch(timeout_seconds=0.2, kill=([], int(signal.SIGSTOP)))
     assert_timed_out(attend(pool, batch), 0)
@@ -163,6 +166,7 @@ def test_a_slot_that_is_frozen_between_tasks_is_replaced_and_its_task_runs_elsew
     assert warm.take_restarts() == {"mute": 1}
 
 
+@every_start_method
 def test_a_slot_that_is_frozen_before_it_is_ready_is_replaced(
     make_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +181,7 @@ def test_a_slot_that_is_frozen_before_it_is_ready_is_replaced(
     assert pool.take_restarts() == {"start": 1}
 
 
+@every_start_method
 def test_a_slot_that_says_that_it_exits_and_does_not_is_ended(
     make_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from headrace_services.service import MAX_DETAIL_BYTES, Plan
 from headrace_wire.encoding import pack
 from headrace_wire.message import decode, dump
 from headrace_wire.messages import TaskFailure
+from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.pool.batch import Batch
 from support import calls_shop
 from support.calls_shop import OutOfStockError, Point
@@ -36,22 +37,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarn
 
 SHOP = Permits(("support.calls_shop",))
 
+#: What slots that share no modules with others find for themselves.
+also_spawned = pytest.mark.parametrize("start_method", ["forkserver", "spawn"], indirect=True)
+
 _keys = itertools.count(1)
 
 MakePool = Callable[..., Pool]
 
 
-@pytest.fixture(params=["forkserver", "spawn"])
-def make_pool(request: pytest.FixtureRequest) -> Iterator[MakePool]:
-    pools: list[Pool] = []
-
+@pytest.fixture
+def make_pool(make_pool: MakePool) -> MakePool:
     def make(permits: Permits = SHOP, slots: int = 1) -> Pool:
-        pools.append(Pool(slots, str(request.param), permits=permits))
-        return pools[-1]
+        return make_pool(slots, loader=DEFAULT_LOADER, permits=permits)
 
-    yield make
-    for pool in pools:
-        pool.close(kill=True)
+    return make
 
 
 def make_batch(plan: Plan) -> Batch:
@@ -77,6 +76,7 @@ def rebuild(failed: TaskFailure) -> Exception:
     return rebuild_failure(decode(TaskFailure, pack(dump(failure))))
 
 
+@also_spawned
 def test_values_go_to_a_slot_and_back_as_they_are(make_pool: MakePool) -> None:
     pool = make_pool(slots=2)
     sent = [(1, 2**80), {Point(1, 2).x: bytearray(b"x")}, Point([1], "y"), None]
@@ -88,6 +88,7 @@ def test_values_go_to_a_slot_and_back_as_they_are(make_pool: MakePool) -> None:
     assert run_plan(pool, plan_apply(calls_shop.add, (1,), {"right": 5})) == ([6], [])
 
 
+@also_spawned
 def test_an_exception_is_raised_again_with_its_class_and_traceback(make_pool: MakePool) -> None:
     pool = make_pool()
     _, (failed,) = run_plan(pool, plan_starmap(calls_shop.order, [("bolt", 3)]))
@@ -149,6 +150,7 @@ def test_what_the_worker_does_not_allow_is_refused_in_the_slot(
     assert isinstance(rebuild(failed), RefusedError)
 
 
+@also_spawned
 def test_an_initializer_runs_once_in_each_slot(make_pool: MakePool) -> None:
     pool = make_pool(slots=2)
     options = CallOptions(initializer=calls_shop.configure, initargs=({"a": (1,)},))
@@ -166,6 +168,7 @@ def test_an_initializer_that_fails_fails_every_task(make_pool: MakePool) -> None
     assert [type(rebuild(failed)) for failed in failures] == [ZeroDivisionError] * 2
 
 
+@also_spawned
 def test_modules_are_found_in_the_folders_that_the_worker_was_given(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
@@ -177,6 +180,7 @@ def test_modules_are_found_in_the_folders_that_the_worker_was_given(
     assert run_plan(pool, plan_map(plan, [1, 2])) == ([2, 3], [])
 
 
+@also_spawned
 def test_pickled_functions_run_where_that_is_allowed(make_pool: MakePool) -> None:
     factor = 3
     options = CallOptions(serializer="cloudpickle")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from headrace_services.calls import CallOptions, open_result, plan_map
 from headrace_services.permits import Permits
 from headrace_services.service import Plan
 from headrace_wire.encoding import pack
+from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.pool.batch import Batch
@@ -28,22 +29,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarn
 
 PERMITS = Permits(("support.calls_tasks",))
 
+#: What slots that share no modules with others find for themselves.
+also_spawned = pytest.mark.parametrize("start_method", ["forkserver", "spawn"], indirect=True)
+
 _keys = itertools.count(1)
 
 MakePool = Callable[..., Pool]
 
 
-@pytest.fixture(params=["forkserver", "spawn"])
-def make_pool(request: pytest.FixtureRequest) -> Iterator[MakePool]:
-    pools: list[Pool] = []
+@pytest.fixture
+def make_pool(make_pool: MakePool) -> MakePool:
+    def make(slots: int = 1) -> Pool:
+        return make_pool(slots, loader=DEFAULT_LOADER, permits=PERMITS)
 
-    def make(slots: int = 1, permits: Permits = PERMITS, **options: Any) -> Pool:
-        pools.append(Pool(slots, str(request.param), permits=permits, **options))
-        return pools[-1]
-
-    yield make
-    for pool in pools:
-        pool.close(kill=True)
+    return make
 
 
 def make_batch(plan: Plan, *, attempt: int = 1, job: str = "", start: int = 0) -> Batch:
@@ -86,6 +85,7 @@ def gather_lines(pool: Pool, count: int, outcomes: Outcomes | None = None) -> li
     return lines
 
 
+@also_spawned
 def test_a_task_knows_its_job_its_index_and_its_attempt(make_pool: MakePool) -> None:
     plan = plan_map(calls_tasks.tell, range(200))
     outcomes = run(make_pool(2), make_batch(plan, attempt=3, job="mine", start=1000))
@@ -149,6 +149,7 @@ def test_many_lines_all_arrive_in_their_order(make_pool: MakePool) -> None:
     assert [line.text for line in lines] == [f"line {number}" for number in range(5000)]
 
 
+@also_spawned
 def test_the_lines_of_a_task_that_dies_are_there(make_pool: MakePool) -> None:
     pool = make_pool()
     batch = make_batch(plan_map(calls_tasks.log_and_die, ["last words"]))
@@ -233,6 +234,7 @@ def test_a_pool_that_is_called_off_gives_those_who_ask_their_time(
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
+@also_spawned
 def test_a_forked_child_of_a_task_does_not_speak_for_it(make_pool: MakePool) -> None:
     pool = make_pool()
     outcomes = run(pool, make_batch(plan_map(calls_tasks.fork_and_speak, [1])))
