@@ -81,9 +81,10 @@ class Gathered(Struct, frozen=True):
     """A job's results, put together.
 
     ``result`` is what JSON output shows (None where the result went to the stream), ``text`` what
-    plain output shows on standard output, ``written`` what people are told was written where (""
-    for nothing), ``problems`` one line for each output that could not be written although its task
-    was done.
+    plain output shows on standard output or writes to the target's file (the result as JSON if that
+    is ""), ``written`` what people are told that the service has written, and where ("" for
+    nothing), ``problems`` one line for each output that could not be written although its task was
+    done.
     """
 
     result: object = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,22 +45,15 @@ def run(shell: Shell, name: str, *words: str | Path, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A search path on which the service's package is installed: its module, and its metadata."""
+    """A folder with the service's package, installed as anybody would: with pip."""
     folder = tmp_path_factory.mktemp("installed")
-    project = tomllib.loads((SERVICE / "pyproject.toml").read_text())["project"]
-    metadata = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    groups = project["entry-points"].items()
-    lines = [
-        line
-        for group, entries in groups
-        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(lines))
-    return os.pathsep.join([str(folder), str(SERVICE)])
+    package = shutil.copytree(SERVICE, folder / "package")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--no-index", "--no-deps", "--no-build-isolation", "--target", folder / "site", package],
+        check=True, capture_output=True, timeout=EXAMPLE_SECONDS,
+    )  # fmt: skip
+    return str(folder / "site")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +100,28 @@ def test_a_service_of_ones_own_runs_on_this_machine_and_on_a_cluster(
     assert run(site.shell, "count_words", site.address, *files) == here
 
 
+def test_a_service_has_commands_of_its_own_here_and_on_a_cluster(
+    shell: Shell, site: Site, service: str, tmp_path: Path
+) -> None:
+    file, counted = tmp_path / "one.txt", tmp_path / "counted.txt"
+    file.write_text("Water wheels turn, and the water turns the wheels.\n" * 3)
+    shell.settings["PYTHONPATH"] = service
+    here = shell.run("run", "wordcount", "count", "--least-letters", "5", file)
+    assert (here.code, here.out) == (0, "6 water\n6 wheels\n3 turns\n")
+    assert here.err.startswith("wordcount count: 1 task, 0 failed, ")
+    there = site.shell.run(
+        "submit", "wordcount", "count", "--least-letters", "5", file, "-o", counted
+    )
+    assert (there.code, there.out) == (0, "")
+    assert there.err.rstrip().endswith(f"; the result to {counted}")
+    assert counted.read_text() == here.out
+    job = site.shell.run("submit", "wordcount", "count", file, "--detach").out.strip()
+    assert site.shell.run("results", job, "--json").json()["result"]["the"] == 6
+    assert "\n  wordcount  Count words.\n" in shell.run("run", "--help").out
+    missing = shell.run("run", "wordcount", "count", tmp_path / "missing.txt")
+    assert (missing.code, missing.err.count("\n")) == (2, 1)
+
+
 def test_the_service_is_as_short_as_it_says() -> None:
     assert len((SERVICE / "wordcount_service.py").read_text().splitlines()) < 40
 
@@ -119,3 +133,7 @@ def test_the_page_about_services_shows_the_example() -> None:
     shown = [line.partition("  # ")[0].rstrip() for block in blocks for line in block.splitlines()]
     assert len(shown) > 25
     assert [line for line in shown if line not in source] == []
+    commands = (SERVICE / "wordcount_commands.py").read_text()
+    assert commands.partition("\n\n")[2] in page
+    announced = (SERVICE / "pyproject.toml").read_text().partition("[project.entry-points")[2]
+    assert f"```toml\n[project.entry-points{announced.partition('[tool')[0].rstrip()}\n```" in page

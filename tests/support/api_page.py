@@ -19,6 +19,7 @@ from headrace.async_job import AsyncJob
 from headrace.async_shared.collections import AsyncDict, AsyncList
 from headrace.async_shared.primitives import AsyncEvent, AsyncLock, AsyncQueue, AsyncValue
 from headrace.backlog import CallFuture
+from headrace.commands import JobCommand, carry_out
 from headrace.job import Job
 from headrace.outcomes import AsyncResult
 from headrace.shared.dicts import SharedDict
@@ -47,15 +48,16 @@ _MADE_BY_PROGRAMS = (
 _HEAD = (
     "# Programming interface\n\n"
     "Everything public, made from the docstrings by `make api`. What stands under Services is "
-    "imported from\n`headrace_services.service`, whatever else a program makes itself from "
-    "`headrace`. What is different from\nthe standard library is told in "
+    "imported from\n`headrace_services.service`, the commands of services from "
+    "`headrace.commands`, whatever else a program makes\nitself from `headrace`. What is different "
+    "from the standard library is told in "
     "[differences.md](differences.md).\n"
 )
 
 #: Methods that other parts of the package call, and no program.
 _INTERNAL = {
     "end_with_program", "prepare_to_wait", "settle", "note_withdrawn", "seal_function", "seal_call",
-    "seal_value",
+    "seal_value", "get_params", "invoke",
 }  # fmt: skip
 
 #: Titles of the sections, with what stands in each.
@@ -69,6 +71,7 @@ _SECTIONS: dict[str, tuple[Any, ...]] = {
     "Shared state": (SharedValue, SharedList, SharedDict, SharedQueue, SharedLock, SharedEvent),
     "Shared state, awaited": (AsyncValue, AsyncList, AsyncDict, AsyncQueue, AsyncLock, AsyncEvent),
     "Services": (Service, Plan, Target, Gathered),
+    "Commands of services": (JobCommand, carry_out),
 }  # fmt: skip
 
 

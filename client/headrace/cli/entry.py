@@ -9,6 +9,7 @@ import click
 
 from headrace.cli.groups import LazyGroup
 from headrace.cli.jobs_in import SERVICES
+from headrace.cli.plugins import list_plugins
 from headrace.cli.printing import explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
@@ -19,6 +20,11 @@ EXIT_BROKEN_PIPE = 141
 
 #: Options that show how a command is used.
 HELP = {"--help", "-h"}
+
+#: Raised by groups of click's own that are called alone, since click 8.2: their text is the help.
+_HELP_IS_SHOWN: tuple[type[click.ClickException], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
+)
 
 COMMANDS = {
     "run": ("headrace.cli.jobs_in:run", "Run a job on this machine, with nothing to set up."),
@@ -53,7 +59,7 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
 class _Headrace(LazyGroup):
     def suggest(self, name: str, known: Iterable[str]) -> str:
         """The services lie one step deeper, for there are two ways to run them."""
-        if name in SERVICES:
+        if name in SERVICES or name in list_plugins():
             return f" Did you mean 'run {name}' or 'submit {name}'?"
         return super().suggest(name, known)
 
@@ -102,6 +108,9 @@ def _run(arguments: list[str] | None) -> int:
     try:
         return _carry_out(arguments)
     except click.ClickException as error:
+        if isinstance(error, _HELP_IS_SHOWN):
+            error.show()
+            return error.exit_code
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
         hint = f" (see {path} --help)" if isinstance(error, click.UsageError) else ""

@@ -62,9 +62,13 @@ class LazyGroup(Group):
         del ctx
         return list(self._commands_at)
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether there is a command of this name, of those that were given."""
+        return name in self._commands_at
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in self._commands_at:
+        if not self.is_built_in(cmd_name):
             return None
         module, _, attribute = self._commands_at[cmd_name][0].partition(":")
         found = getattr(import_module(module), attribute)
@@ -72,7 +76,10 @@ class LazyGroup(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the short helps without importing anything."""
-        del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self._commands_at.items()])
+            formatter.write_dl(self.list_rows(ctx))
+
+    def list_rows(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Each command and its short help. Imports nothing."""
+        del ctx
+        return [(name, text) for name, (_, text) in self._commands_at.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.groups import LazyGroup
+from headrace.cli.plugins import ServicesGroup
 
 #: Where the makers of each service's commands are, and the short helps.
 SERVICES = {
@@ -20,7 +20,7 @@ SERVICES = {
 }
 
 
-@click.group(cls=LazyGroup, commands_at=SERVICES, made_with={"embedded": False})
+@click.group(cls=ServicesGroup, commands_at=SERVICES, embedded=False)
 def submit() -> None:
     """Submit a job to a coordinator.
 
@@ -29,7 +29,7 @@ def submit() -> None:
     """
 
 
-@click.group(cls=LazyGroup, commands_at=SERVICES, made_with={"embedded": True})
+@click.group(cls=ServicesGroup, commands_at=SERVICES, embedded=True)
 def run() -> None:
     """Run a job on this machine, with nothing to set up.
 

@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from headrace.cli.job_object import JobObject
 from headrace.cli.options import JobOptions
@@ -24,6 +25,7 @@ from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
 from headrace.job import Job
 from headrace.missing import Received, describe_missing
+from headrace_services.destination import open_destination
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Plan, Target
 from headrace_wire.address import Address
@@ -38,6 +40,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.key import load_key
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
+from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 
@@ -134,10 +137,15 @@ def deliver(
     try:
         gathered = _gather(job, target, progress, wait_seconds, received, taken, embedded=embedded)
         progress.close()
+        text = _make_text(gathered)
+        if text and target.path is not None:
+            with open_destination(target) as file:
+                file.write(text.encode())
+            gathered = replace(gathered, written=f"the result to {target.path}")
         if shown:
             shown.finish(job.status, gathered.result)
-        elif gathered.text:
-            say_text(gathered.text)
+        elif text and target.path is None:
+            say_text(text)
     except WaitTimedOutError:
         if shown and not shown.is_begun:
             shown.finish(job.status, None)
@@ -253,6 +261,13 @@ def _gather(
             f"job {job.id} is not done after {wait_seconds:g} s and goes on: "
             f"`headrace results {job.id}` waits for it"
         ) from None
+
+
+def _make_text(gathered: Gathered) -> str:
+    """The result for people, of a service that has written it nowhere."""
+    if gathered.written or gathered.text or gathered.result is None:
+        return gathered.text
+    return f"{write_json(gathered.result)}\n"
 
 
 def _acknowledge(job: Job) -> None:
