@@ -9,18 +9,8 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from headrace_coordinator.queue.events import (
-    CountersRefused,
-    Event,
-    JobDeleted,
-    JobEnded,
-    JobExpired,
-    JobSubmitted,
-    TaskDead,
-    WorkerGone,
-    WorkerJoined,
-    WorkHeld,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.failures import describe_error
 from headrace_wire.messages import FAILED, JobStatus, TaskFailure
@@ -35,38 +25,38 @@ MOST_DEATHS_AT_ONCE = 5
 MOST_MESSAGE_CHARACTERS = 300
 
 
-def log_events(events: Sequence[Event]) -> None:
+def log_events(happened: Sequence[Event]) -> None:
     """Write a line for each event that people want to know of."""
     deaths: Counter[str] = Counter()
-    for event in events:
+    for event in happened:
         match event:
-            case WorkerJoined():
+            case events.WorkerJoined():
                 log.info("worker %s is here with %s", event.name, count(event.slots, "slot"))
-            case WorkHeld() if event.why:
+            case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
-            case WorkerGone():
+            case events.WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO
                 how = "fell silent" if event.silent else "left"
                 tasks = count(event.tasks, "task goes", "tasks go")
                 log.log(level, "worker %s %s; %s to others", event.name, how, tasks)
-            case JobSubmitted():
+            case events.JobSubmitted():
                 spec = event.spec
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
-            case TaskDead():
+            case events.TaskDead():
                 deaths[event.failure.job] += 1
                 if deaths[event.failure.job] <= MOST_DEATHS_AT_ONCE:
                     _log_death(event.failure)
-            case JobEnded():
+            case events.JobEnded():
                 _log_end(event.status)
-            case CountersRefused():
+            case events.CountersRefused():
                 log.warning(
                     "job %s counts under more than %d names: %r and later ones are dropped",
                     event.job, MAX_COUNTERS, event.name,
                 )  # fmt: skip
-            case JobExpired():
+            case events.JobExpired():
                 size = count(event.result_bytes, "byte")
                 log.info("job %s expires with %s of results", event.job, size)
-            case JobDeleted():
+            case events.JobDeleted():
                 log.info("job %s is deleted", event.job)
             case _:
                 pass  # for store, metrics and waiting calls

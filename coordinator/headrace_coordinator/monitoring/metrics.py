@@ -6,6 +6,7 @@ a job or task is ever a label.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from prometheus_client import (
@@ -22,23 +23,15 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.monitoring.http import HttpServer
 from headrace_coordinator.monitoring.no_metrics import NoMetrics
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
-from headrace_coordinator.monitoring.series import Series
-from headrace_coordinator.monitoring.user_counters import UserCounters
+from headrace_coordinator.monitoring.series import MAX_SERIES, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
-from headrace_coordinator.queue.events import (
-    AttemptFailed,
-    Counted,
-    Event,
-    JobExpired,
-    LeaseExpired,
-    LeaseGranted,
-    OutcomesDropped,
-    RunDone,
-    TaskDead,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_wire.address import Address
 from headrace_wire.messages import Sample
+
+log = logging.getLogger(__name__)
 
 #: Upper bounds of the store's commit times, in seconds.
 COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -59,7 +52,6 @@ class CoordinatorMetrics(NoMetrics):
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._samples = SampleBook()
-        self._user_counters = UserCounters()
         self._tasks = self._count_by(
             "headrace_tasks",
             "Tasks with an accepted outcome.",
@@ -79,6 +71,12 @@ class CoordinatorMetrics(NoMetrics):
                 registry=self.registry,
             )
         )
+        self._user_counts = self._count_by(
+            "headrace_user_counts",
+            "What tasks' own counters grew by.",
+            ("service", "operation", "name"),
+        )
+        self._has_left_out = False
         self._expirations = self._count_by(
             "headrace_lease_expirations",
             "Leases taken back from workers that fell silent.",
@@ -107,7 +105,7 @@ class CoordinatorMetrics(NoMetrics):
 
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
         ledger.listen(self.note_events)
-        self.registry.register(QueueCollector(ledger, shared, self._samples, self._user_counters))
+        self.registry.register(QueueCollector(ledger, shared, self._samples))
 
     def serve(
         self,
@@ -127,30 +125,42 @@ class CoordinatorMetrics(NoMetrics):
     def note_samples(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
         self._samples.add(worker, number, samples)
 
-    def note_events(self, events: Sequence[Event]) -> None:
+    def note_events(self, happened: Sequence[Event]) -> None:
         """Count what happened."""
-        for event in events:
+        for event in happened:
             match event:
-                case RunDone(service=service, operation=operation):
+                case events.RunDone(service=service, operation=operation):
                     self._tasks.at(service, operation, "done").inc(event.stop - event.start)
-                case TaskDead(service=service, operation=operation):
+                case events.TaskDead(service=service, operation=operation):
                     self._tasks.at(service, operation, "failed").inc()
-                case AttemptFailed(service=service, operation=operation):
+                case events.AttemptFailed(service=service, operation=operation):
                     self._failed_attempts.at(service, operation, event.reason).inc()
-                case LeaseGranted(service=service, operation=operation):
+                case events.LeaseGranted(service=service, operation=operation):
                     waited_seconds = max(0.0, event.waited_seconds)
                     self._queue_wait.at(service, operation).observe(waited_seconds)
-                case LeaseExpired():
+                case events.LeaseExpired():
                     self._expirations.at(event.service).inc()
-                case JobExpired():
+                case events.JobExpired():
                     self._expired_jobs.inc()
                     self._expired_bytes.inc(event.result_bytes)
-                case Counted():
-                    self._user_counters.add(event.service, event.operation, event.growth)
-                case OutcomesDropped():
+                case events.Counted():
+                    self._add_user_counts(event)
+                case events.OutcomesDropped():
                     self._dropped.inc(event.tasks)
                 case _:
                     pass  # for the store and for waiting calls
+
+    def _add_user_counts(self, event: events.Counted) -> None:
+        for name, amount in event.growth.items():
+            counter = self._user_counts.find(event.service, event.operation, name)
+            if counter:
+                counter.inc(amount)
+            elif not self._has_left_out:
+                self._has_left_out = True
+                log.warning(
+                    "tasks count under more than %d names: %r and later ones are not exported",
+                    MAX_SERIES, name,
+                )  # fmt: skip
 
     def _count(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self.registry)

@@ -10,7 +10,6 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.monitoring.series import MAX_SERIES, OTHER
-from headrace_coordinator.monitoring.user_counters import UserCounters
 from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.shared_objects import SharedObjects
@@ -22,13 +21,10 @@ from headrace_wire.version import VERSION
 class QueueCollector:
     """Reads the state at each scrape, so that what is gone is no longer reported."""
 
-    def __init__(
-        self, ledger: Ledger, shared: SharedObjects, samples: SampleBook, counters: UserCounters
-    ) -> None:
+    def __init__(self, ledger: Ledger, shared: SharedObjects, samples: SampleBook) -> None:
         self._ledger = ledger
         self._shared = shared
         self._samples = samples
-        self._counters = counters
 
     def collect(self) -> Iterator[Metric]:
         families: list[Metric] = self._ledger.observe(self._look)
@@ -47,7 +43,6 @@ class QueueCollector:
             self._shared.count_lock_waiters(),
         )
         yield from self._samples.collect()
-        yield from self._counters.collect()
 
     def _look(self, queue: Queue, now: Now) -> list[Metric]:
         self._samples.forget(set(queue.state.members))

@@ -22,11 +22,13 @@ class Series(Generic[Metric]):
         self._metric = metric
         self._children: dict[tuple[str, ...], Metric] = {}
 
-    def at(self, *values: str) -> Metric:
-        """Return the series with these values of the labels."""
+    def find(self, *values: str) -> Metric | None:
+        """Return the series with these values of the labels, None if it is one too many."""
         child = self._children.get(values)
-        if child is None:
-            if len(self._children) >= MAX_SERIES:
-                return self._metric.labels(*(OTHER,) * len(values))
+        if child is None and len(self._children) < MAX_SERIES:
             child = self._children[values] = self._metric.labels(*values)
         return child
+
+    def at(self, *values: str) -> Metric:
+        """The same, but return the series OTHER in place of one too many."""
+        return self.find(*values) or self._metric.labels(*(OTHER,) * len(values))

@@ -5,15 +5,8 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import (
-    Event,
-    JobChanged,
-    JobEnded,
-    MomentSet,
-    OrdersGiven,
-    TaskDead,
-    WorkAppeared,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.schedule import Turns
@@ -111,7 +104,7 @@ class QueueState(Struct):
     def offer(self, job: Job) -> None:
         """Let workers that ask for work know that tasks of a job wait."""
         self.note_waiting(job)
-        self.emit(WorkAppeared())
+        self.emit(events.WorkAppeared())
 
     def add_member(self, member: Member) -> None:
         self.members[member.info.id] = member
@@ -151,7 +144,7 @@ class QueueState(Struct):
         job.leased -= lease.held.count
         self.count_expected(job)
         if lease.alone or (self.clearing == lease.worker and not member.leases):
-            self.emit(WorkAppeared())  # for this worker, which was kept from it
+            self.emit(events.WorkAppeared())  # for this worker, which was kept from it
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""
@@ -164,7 +157,7 @@ class QueueState(Struct):
     def order(self, worker: str, job_id: str, index: int | None = None) -> None:
         """Have a worker stop what it runs of a job, or one task of it; see ``HAND_BACK``."""
         self.members[worker].order(job_id, index)
-        self.emit(OrdersGiven(worker))
+        self.emit(events.OrdersGiven(worker))
 
     def declare_dead(
         self,
@@ -193,7 +186,7 @@ class QueueState(Struct):
     def accept_death(self, job: Job, failure: TaskFailure) -> None:
         """Make a task dead, as this was its last attempt."""
         job.dead.add(failure.index, failure.index + 1)
-        self.emit(TaskDead(failure, job.spec.service, job.spec.operation))
+        self.emit(events.TaskDead(failure, job.spec.service, job.spec.operation))
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""
@@ -209,15 +202,15 @@ class QueueState(Struct):
 
     def _note_change(self, job: Job, now: Now, *, ended: bool) -> None:
         self.count_expected(job)
-        self.emit(JobChanged(job.spec.id))
+        self.emit(events.JobChanged(job.spec.id))
         if ended:
-            self.emit(JobEnded(job.status(now.at, "", b"")))
+            self.emit(events.JobEnded(job.status(now.at, "", b"")))
 
     def set_deadline(self, job: Job, now: Now) -> None:
         """If a job has a deadline, let its time begin now."""
         if job.spec.deadline_seconds is not None:
             job.deadline = now.monotonic + job.spec.deadline_seconds
-            self.emit(MomentSet(job.deadline))
+            self.emit(events.MomentSet(job.deadline))
 
     def count_kept(self, job: Job, size_bytes: int) -> None:
         """Count bytes that the store keeps for a job from now on; negative: no longer keeps."""
@@ -239,4 +232,4 @@ class QueueState(Struct):
         """Let workers ask again that were given less work than there is."""
         if self.held:
             self.held.clear()
-            self.emit(WorkAppeared())
+            self.emit(events.WorkAppeared())

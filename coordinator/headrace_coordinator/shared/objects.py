@@ -8,12 +8,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from headrace_coordinator.shared.events import (
-    SharedItemKept,
-    SharedItemsDropped,
-    SharedKept,
-    SharedStateEvent,
-)
+from headrace_coordinator.shared import events
+from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_wire.errors import ProtocolError, SharedFullError
 from headrace_wire.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
 
@@ -139,12 +135,12 @@ class SharedObject(ABC):
         del session, numbers
 
     def keep_head(self) -> None:
-        self.context.emit(SharedKept(self.name, self.kind, self.head()))
+        self.context.emit(events.SharedKept(self.name, self.kind, self.head()))
 
     def keep(self, item: Item, growth_bytes: int) -> None:
         """Store an item that is new or has changed. ``require`` has been called for its growth."""
         self.grow(growth_bytes)
-        self.context.emit(SharedItemKept(self.name, item.number, item.key, item.value))
+        self.context.emit(events.SharedItemKept(self.name, item.number, item.key, item.value))
 
     def replace(self, item: Item, value: bytes) -> None:
         """Give an item another value. Raises SharedFullError."""
@@ -163,7 +159,7 @@ class SharedObject(ABC):
         if gone:
             self.grow(-sum(item.size_bytes for item in gone))
             numbers = tuple(item.number for item in gone)
-            self.context.emit(SharedItemsDropped(self.name, numbers))
+            self.context.emit(events.SharedItemsDropped(self.name, numbers))
 
     def grow(self, growth_bytes: int) -> None:
         self.size_bytes += growth_bytes

@@ -19,13 +19,9 @@ from math import inf
 from msgspec import Struct
 
 from headrace_coordinator.moment import Now
+from headrace_coordinator.shared import events
 from headrace_coordinator.shared.dicts import DictObject
-from headrace_coordinator.shared.events import (
-    SharedAnswered,
-    SharedDeleted,
-    SharedSessionGone,
-    SharedStateEvent,
-)
+from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_coordinator.shared.lists import ListObject
 from headrace_coordinator.shared.locks import EventObject, LockObject
 from headrace_coordinator.shared.objects import (
@@ -196,7 +192,7 @@ class SharedState:
             self.context.size_bytes -= session.answer_bytes
             del self.sessions[session_id]
             self.session_bytes -= session.size_bytes
-            self.context.emit(SharedSessionGone(session_id))
+            self.context.emit(events.SharedSessionGone(session_id))
 
     def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
         """Return the first objects, by name, that come after a name."""
@@ -271,7 +267,7 @@ class SharedState:
         found = self._find(call)
         found.grow(-found.size_bytes)
         del self.objects[call.name]
-        self.context.emit(SharedDeleted(call.name))
+        self.context.emit(events.SharedDeleted(call.name))
         for session in self.sessions.values():
             session.holding.discard(call.name)
 
@@ -316,7 +312,7 @@ class SharedState:
 
     def _answer(self, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
         self._remember(lane, answer)
-        self.context.emit(SharedAnswered(stamp, answer))
+        self.context.emit(events.SharedAnswered(stamp, answer))
 
     def _remember(self, lane: Lane, answer: SharedAnswer | None) -> None:
         """Keep a lane's answer, or none, and count its bytes."""

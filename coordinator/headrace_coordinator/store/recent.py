@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from headrace_coordinator.queue.events import (
-    Event,
-    InputsDropped,
-    InputsPut,
-    JobDeleted,
-    JobSubmitted,
-    RunDone,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_wire.batch import slice_batch
 from headrace_wire.messages import ResultRun
 
@@ -38,21 +32,21 @@ class Recent:
         self.inputs = RecentInputs()
         self.results = RecentResults()
 
-    def note(self, events: Sequence[Event], run_numbers: Iterable[int]) -> None:
+    def note(self, happened: Sequence[Event], run_numbers: Iterable[int]) -> None:
         """Take in what was committed. ``run_numbers`` are those of the runs in it, in order."""
         numbers = iter(run_numbers)
-        for event in events:
+        for event in happened:
             match event:
-                case InputsPut():
+                case events.InputsPut():
                     self.inputs.add(event.job, event.start, event.stop, event.inputs)
-                case InputsDropped():
+                case events.InputsDropped():
                     self.inputs.drop(event.job, event.start)
-                case RunDone():
+                case events.RunDone():
                     run = ResultRun(event.start, event.stop, event.values)
                     self.results.add(event.job, next(numbers), run)
-                case JobSubmitted(spec) if spec.owned:
+                case events.JobSubmitted(spec) if spec.owned:
                     self.results.begin(spec.id)
-                case JobDeleted():
+                case events.JobDeleted():
                     self.inputs.drop_job(event.job)
                     self.results.drop_job(event.job)
                 case _:

@@ -9,15 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from headrace_coordinator.shared.events import (
-    SharedAnswered,
-    SharedDeleted,
-    SharedItemHeld,
-    SharedItemKept,
-    SharedItemsDropped,
-    SharedKept,
-    SharedSessionGone,
-)
+from headrace_coordinator.shared import events
 from headrace_coordinator.shared.objects import Item
 from headrace_coordinator.shared.state import StoredObject, StoredState
 from headrace_wire.encoding import pack
@@ -52,37 +44,37 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
     """Write what an event says of shared state. Other events are left alone."""
     execute = connection.execute
     match event:
-        case SharedItemKept():
+        case events.SharedItemKept():
             execute(
                 "INSERT OR REPLACE INTO shared_items VALUES (?, ?, ?, ?, NULL)",
                 (event.name, event.number, event.key, event.value),
             )
-        case SharedItemHeld():
+        case events.SharedItemHeld():
             holder = None if event.holder is None else pack(dump(event.holder))
             execute(
                 "UPDATE shared_items SET holder = ? WHERE name = ? AND number = ?",
                 (holder, event.name, event.number),
             )
-        case SharedItemsDropped():
+        case events.SharedItemsDropped():
             connection.executemany(
                 "DELETE FROM shared_items WHERE name = ? AND number = ?",
                 [(event.name, number) for number in event.numbers],
             )
-        case SharedAnswered():
+        case events.SharedAnswered():
             stamp = event.stamp
             execute(
                 "INSERT OR REPLACE INTO shared_answers VALUES (?, ?, ?, ?)",
                 (stamp.session, stamp.lane, stamp.number, pack(dump(event.answer))),
             )
-        case SharedKept():
+        case events.SharedKept():
             execute(
                 "INSERT OR REPLACE INTO shared VALUES (?, ?, ?)",
                 (event.name, event.kind, event.head),
             )
-        case SharedDeleted():
+        case events.SharedDeleted():
             execute("DELETE FROM shared WHERE name = ?", (event.name,))
             execute("DELETE FROM shared_items WHERE name = ?", (event.name,))
-        case SharedSessionGone():
+        case events.SharedSessionGone():
             execute("DELETE FROM shared_answers WHERE session = ?", (event.session,))
         case _:
             pass  # for others

@@ -6,20 +6,8 @@ import sqlite3
 from operator import attrgetter
 
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
-from headrace_coordinator.queue.events import (
-    AttemptsCounted,
-    Event,
-    InputsPut,
-    JobDeleted,
-    JobSubmitted,
-    LinesDropped,
-    LinesLogged,
-    ResultsDropped,
-    RunDone,
-    RunLost,
-    TaskDead,
-    TaskRevived,
-)
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.store import need
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
@@ -54,12 +42,12 @@ class EventWriter:
     def write_event(self, event: Event) -> None:
         execute = self._connection.execute
         match event:
-            case RunDone():
+            case events.RunDone():
                 number = self._insert_batch("results", event, event.values)
                 self.run_numbers.append(number)
-            case InputsPut():
+            case events.InputsPut():
                 self._insert_batch("inputs", event, event.inputs)
-            case JobSubmitted():
+            case events.JobSubmitted():
                 self.sweep.finish(event.spec.id)
                 spec = pack(dump(event.spec))
                 checksum = compute_spec_checksum(event.spec.id, spec)
@@ -68,37 +56,37 @@ class EventWriter:
                     " '', NULL, NULL, NULL, NULL, 0, ?)",
                     (event.spec.id, spec, event.submitted_at, checksum),
                 )
-            case RunLost():
+            case events.RunLost():
                 self._delete_batch("results", event.job, event.start)
-            case TaskDead():
+            case events.TaskDead():
                 failure = event.failure
                 execute(INSERT_FAILURE, (failure.job, failure.index, pack(dump(failure))))
-            case TaskRevived():
+            case events.TaskRevived():
                 execute("DELETE FROM failures WHERE job = ? AND task = ?", (event.job, event.index))
                 self._count_attempts(event.job, event.index, event.index + 1, 0, lost=False)
-            case AttemptsCounted():
+            case events.AttemptsCounted():
                 self._count_attempts(
                     event.job, event.start, event.stop, event.attempts, lost=event.lost
                 )
-            case ResultsDropped():
+            case events.ResultsDropped():
                 self.sweep.begin(event.job, results_only=True)
                 execute(
                     "UPDATE jobs SET results_kept = 0, dropped = ? WHERE id = ?",
                     (_pack_spans(event.dropped), event.job),
                 )
-            case LinesLogged():
+            case events.LinesLogged():
                 lines = pack(dump(event.lines))
                 execute(
                     "INSERT INTO lines (job, worker, report, count, size_bytes, lines) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (event.job, *event.part, len(event.lines), event.size_bytes, lines),
                 )
-            case LinesDropped():
+            case events.LinesDropped():
                 execute(
                     "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
                     (event.job, *event.part),
                 )
-            case JobDeleted():
+            case events.JobDeleted():
                 self.sweep.begin(event.job)
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
             case _:
@@ -120,7 +108,9 @@ class EventWriter:
             query = "UPDATE jobs SET dropped = ? WHERE id = ?"
             self._connection.execute(query, (_pack_spans(dropped), job))
 
-    def _insert_batch(self, table: str, event: InputsPut | RunDone, batch: bytes) -> int:
+    def _insert_batch(
+        self, table: str, event: events.InputsPut | events.RunDone, batch: bytes
+    ) -> int:
         """Insert a batch of inputs or results. Returns the row's number."""
         checksum = compute_checksum(table, event.job, event.start, event.stop, batch)
         content: bytes | None = batch

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from headrace_coordinator.monitoring.user_counters import MAX_NAMES, UserCounters
+from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+from headrace_coordinator.monitoring.series import MAX_SERIES
 from headrace_coordinator.queue import job_log
 from headrace_coordinator.queue.events import Counted, CountersRefused, LinesDropped, LinesLogged
 from headrace_coordinator.queue.job import HeldLease
@@ -108,17 +109,17 @@ def test_a_job_counts_under_so_many_names_and_its_log_says_so_once(rig: Rig) -> 
 
 
 def test_prometheus_is_told_so_many_names_in_all(caplog: pytest.LogCaptureFixture) -> None:
-    book = UserCounters()
+    known = CoordinatorMetrics()
     with caplog.at_level(logging.WARNING):
-        for number in range(MAX_NAMES + 3):
-            book.add("calls", "map", {f"name {number}": 1.0})
-        book.add("calls", "map", {"name 0": 2.5})
-    (family,) = book.collect()
+        for number in range(MAX_SERIES + 3):
+            known.note_events([Counted("calls", "map", {f"name {number}": 1.0})])
+        known.note_events([Counted("calls", "map", {"name 0": 2.5})])
+    (family,) = [one for one in known.registry.collect() if one.name == "headrace_user_counts"]
     values = {one.labels["name"]: one.value for one in family.samples}
-    assert len(values) == MAX_NAMES
+    assert len(values) == MAX_SERIES
     assert values["name 0"] == 3.5
     (record,) = caplog.records
-    assert f"more than {MAX_NAMES} names" in record.message
+    assert f"more than {MAX_SERIES} names" in record.message
 
 
 def test_a_report_that_comes_again_logs_nothing_twice(rig: Rig) -> None:
