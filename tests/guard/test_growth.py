@@ -176,8 +176,9 @@ def send_a_piece_of_many_tasks_to_a_slot(amount: int) -> int:
         slot = make_slot(stack)
         batch = make_pool_batch(MUCH)
         backlog = Backlog()
-        backlog.append(Span(Held(batch, MUCH), 0, MUCH))
-        return count_operations(lambda: slot.send(backlog.take(amount)))
+        span = Span(Held(batch, MUCH), 0, MUCH)
+        backlog.append(span)
+        return count_operations(lambda: slot.send(backlog.take(amount, span)))
 
 
 def weigh_a_slot_that_holds_many_tasks(amount: int) -> int:

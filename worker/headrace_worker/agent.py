@@ -155,20 +155,13 @@ class Agent:
                 data = stack.enter_context(closing(DataStore()))
                 pool = Pool(info.slots, self._launcher, self._make_slot_settings())
                 stack.callback(pool.close, kill=True)
-                reporter = Reporter(
-                    self._results, info, holdings=holdings, tally=pool.tally, wanted=wanted
-                )
-                intake = LeaseIntake(self._fetches, pool, reporter, holdings=holdings, data=data)
-                feeder = Feeder(
-                    pool, intake, reporter, stop=self._stop, news=self._news, wanted=wanted
-                )
+                reporter = Reporter(self._results, info, holdings, pool.tally, wanted)
+                intake = LeaseIntake(self._fetches, pool, reporter, holdings, data)
+                feeder = Feeder(pool, intake, reporter, self._stop, self._news, wanted)
                 heartbeats = Heartbeats(
-                    self._beats, info, pool, feeder,
-                    holdings=holdings, register=register, answered=self._note_answer,
-                )  # fmt: skip
-                leaser = Leaser(
-                    self._jobs, info.id, feeder, intake, holdings=holdings, register=register
+                    self._beats, info, pool, feeder, holdings, register, self._note_answer
                 )
+                leaser = Leaser(self._jobs, info.id, feeder, intake, holdings, register)
                 looks = self._begin(group, "looks", feeder.look())
                 reports = self._begin(group, "reporter", reporter.run())
                 beats = self._begin(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import dataclass
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
@@ -35,45 +36,36 @@ AHEAD_SECONDS = 0.25
 MAX_PENDING_BYTES = 16 << 20
 
 
+@dataclass
 class Feeder:
     """``news`` is set when slots or others have something for the pool; ``wanted`` is set when more
     work may be wanted than before.
     """
 
-    def __init__(
-        self,
-        pool: Pool,
-        intake: LeaseIntake,
-        reporter: Reporter,
-        *,
-        stop: StopSignals,
-        news: asyncio.Event,
-        wanted: asyncio.Event,
-    ) -> None:
-        self._pool = pool
-        self._intake = intake
-        self._reporter = reporter
-        self._stop = stop
-        self._news = news
-        self.wanted = wanted
-        #: Resident memory of slots and agent, when it was last looked at.
-        self.rss_bytes = 0
-        self.draining = False
-        self._heap_used = False
-        self._closing = False
+    pool: Pool
+    intake: LeaseIntake
+    reporter: Reporter
+    stop: StopSignals
+    news: asyncio.Event
+    wanted: asyncio.Event
+    #: Resident memory of slots and agent, when it was last looked at.
+    rss_bytes: int = 0
+    draining: bool = False
+    _heap_used: bool = False
+    _closing: bool = False
 
     async def feed(self) -> None:
         """Run the pool until the worker is told to go."""
-        self._pool.attach(asyncio.get_running_loop(), self._news.set)
-        while not self._stop.requests:
+        self.pool.attach(asyncio.get_running_loop(), self.news.set)
+        while not self.stop.requests:
             self._pass_on()
             self.wanted.set()
-            moment = self._pool.due_seconds
-            if self._pool.pending_tasks:
-                if self._pool.is_stuck(STUCK_SECONDS):
-                    self._reporter.add(self._pool.hand_back())
+            moment = self.pool.due_seconds
+            if self.pool.pending_tasks:
+                if self.pool.is_stuck(STUCK_SECONDS):
+                    self.reporter.add(self.pool.hand_back())
                 moment = min(moment, time.monotonic() + STUCK_SECONDS)
-            await wait_until(self._news, moment)
+            await wait_until(self.news, moment)
 
     async def drain(self, seconds: float) -> bool:
         """Hand back what has not started, and let running tasks finish.
@@ -83,23 +75,23 @@ class Feeder:
         self.draining = True
         deadline = time.monotonic() + seconds
         self._hand_back()
-        while self._pool.outstanding and self._stop.requests < 2 and time.monotonic() < deadline:
-            await wait_until(self._news, min(deadline, self._pool.due_seconds))
+        while self.pool.outstanding and self.stop.requests < 2 and time.monotonic() < deadline:
+            await wait_until(self.news, min(deadline, self.pool.due_seconds))
             self._pass_on()
         self._closing = True
-        self._pool.detach()
-        return not self._pool.outstanding or self._stop.requests > 1
+        self.pool.detach()
+        return not self.pool.outstanding or self.stop.requests > 1
 
     async def look(self) -> None:
         """Look at the memory of slots and agent, and at the data kept, until cancelled."""
         while True:
-            if self._pool.outstanding:
+            if self.pool.outstanding:
                 self._heap_used = True
             elif self._heap_used:
                 self._heap_used = False
                 give_blocks_back()
-            self.rss_bytes = self._pool.measure_rss_bytes() + read_rss_bytes(os.getpid())
-            self._intake.expire_data()
+            self.rss_bytes = self.pool.measure_rss_bytes() + read_rss_bytes(os.getpid())
+            self.intake.expire_data()
             await asyncio.sleep(LOOK_SECONDS)
 
     def count_wanted(self) -> int:
@@ -109,8 +101,8 @@ class Feeder:
         have run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a
         round trip.
         """
-        pool = self._pool
-        if self._reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(STUCK_SECONDS):
+        pool = self.pool
+        if self.reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(STUCK_SECONDS):
             return 0
         waiting = pool.queued_tasks
         if waiting < pool.idle_slots:
@@ -128,24 +120,24 @@ class Feeder:
         if self._closing:
             return
         for job in orders.cancelled_jobs:
-            self._pool.cancel(job)
-            self._intake.cancel(job)
+            self.pool.cancel(job)
+            self.intake.cancel(job)
         for task in orders.cancelled_tasks:
-            self._pool.cancel_task(task.job, task.index)
+            self.pool.cancel_task(task.job, task.index)
         if orders.hand_back:
             self._hand_back()
-        self._news.set()
+        self.news.set()
 
     def _pass_on(self) -> None:
         """Have everything that came from the slots reported."""
-        events = self._pool.take_events()
+        events = self.pool.take_events()
         # Before the outcomes, so that a task's lines are there when its outcome is.
-        if lines := self._pool.news.take_lines():
-            self._reporter.add_lines(lines)
+        if lines := self.pool.news.take_lines():
+            self.reporter.add_lines(lines)
         if events:
-            self._reporter.add(events, more=bool(self._pool.outstanding))
+            self.reporter.add(events, more=bool(self.pool.outstanding))
 
     def _hand_back(self) -> None:
         """Give back every task that has not started."""
-        self._reporter.add(self._pool.hand_back())
-        self._reporter.add(self._intake.hand_back())
+        self.reporter.add(self.pool.hand_back())
+        self.reporter.add(self.intake.hand_back())

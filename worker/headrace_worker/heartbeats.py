@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
@@ -26,32 +27,22 @@ log = logging.getLogger(__name__)
 LONGEST_BEAT_SECONDS = 1.0
 
 
+@dataclass
 class Heartbeats:
     """``register`` is called when the coordinator does not know the worker any more.
 
     ``answered`` is called whenever it has answered.
     """
 
-    def __init__(
-        self,
-        jobs: AsyncCaller[JobQueueApi],
-        info: WorkerInfo,
-        pool: Pool,
-        feeder: Feeder,
-        *,
-        holdings: Holdings,
-        register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
-        answered: Callable[[], None],
-    ) -> None:
-        self._jobs = jobs
-        self._info = info
-        self._pool = pool
-        self._feeder = feeder
-        self._holdings = holdings
-        self._register = register
-        self._answered = answered
-        self._orders = 0
-        self._bare = False
+    jobs: AsyncCaller[JobQueueApi]
+    info: WorkerInfo
+    pool: Pool
+    feeder: Feeder
+    holdings: Holdings
+    register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]
+    answered: Callable[[], None]
+    _orders: int = 0
+    _bare: bool = False
 
     async def run(self, interval_seconds: float) -> None:
         """Send them until cancelled. Raises HeadraceError where there is no use in going on."""
@@ -70,26 +61,26 @@ class Heartbeats:
                 self._bare = False
 
     async def _beat(self, wait_seconds: float) -> None:
-        request, leases = self._holdings.snapshot()
-        progress = () if self._bare else self._pool.news.list_progress()
+        request, leases = self.holdings.snapshot()
+        progress = () if self._bare else self.pool.news.list_progress()
         beat = Heartbeat(
-            worker=self._info.id,
+            worker=self.info.id,
             request=request,
             leases=leases,
-            busy=self._pool.busy_slots,
-            rss_bytes=self._feeder.rss_bytes,
-            draining=self._feeder.draining,
+            busy=self.pool.busy_slots,
+            rss_bytes=self.feeder.rss_bytes,
+            draining=self.feeder.draining,
             wait_seconds=wait_seconds,
             orders=self._orders,
             progress=tuple(
-                TaskProgress(one.job, one.index, self._info.name, one.done, one.of)
+                TaskProgress(one.job, one.index, self.info.name, one.done, one.of)
                 for one in progress
             ),
         )
-        orders = await self._jobs.call(JobQueueApi.heartbeat, beat)
-        self._answered()
+        orders = await self.jobs.call(JobQueueApi.heartbeat, beat)
+        self.answered()
         self._orders = orders.number
         if not orders.known:
-            await self._register(self._jobs)
+            await self.register(self.jobs)
         if orders.cancelled_jobs or orders.cancelled_tasks or orders.hand_back:
-            self._feeder.obey(orders)
+            self.feeder.obey(orders)

@@ -51,9 +51,11 @@ class Holdings:
         for lease in [lease for lease, run in self._runs.items() if run.job == job]:
             self._drop(lease)
 
-    def find_parameters(self, job: str) -> bytes | None:
-        """The parameters of a job; None where they never came, or too long ago."""
-        return self._parameters.get(job)
+    def find_parameters(self, job: str) -> bytes:
+        """The parameters of a job. Raises ValueError where they never came, or too long ago."""
+        if job not in self._parameters:
+            raise ValueError("the lease came without the parameters of its job")
+        return self._parameters[job]
 
     def find_attempt(self, lease: int) -> int:
         """Which attempt a lease is; 1 where it is not held any more."""

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
@@ -27,26 +28,18 @@ from headrace_worker.reporter import Reporter
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class LeaseIntake:
     """Passes on to the pool what leases ask for. ``jobs`` is where data is fetched."""
 
-    def __init__(
-        self,
-        jobs: AsyncCaller[JobQueueApi],
-        pool: Pool,
-        reporter: Reporter,
-        *,
-        holdings: Holdings,
-        data: DataStore,
-    ) -> None:
-        self._jobs = jobs
-        self._pool = pool
-        self._reporter = reporter
-        self._holdings = holdings
-        self._data = data
-        #: Leases that wait for data.
-        self._incomplete: deque[Lease] = deque()
-        self._changed = asyncio.Event()
+    jobs: AsyncCaller[JobQueueApi]
+    pool: Pool
+    reporter: Reporter
+    holdings: Holdings
+    data: DataStore
+    #: Leases that wait for data.
+    _incomplete: deque[Lease] = field(default_factory=deque)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, leases: Sequence[Lease]) -> None:
         """Take leases up, at once or as soon as the data that they need is here."""
@@ -63,7 +56,7 @@ class LeaseIntake:
 
     def cancel(self, job: str) -> None:
         """Forget the leases of a job."""
-        self._holdings.forget_job(job)
+        self.holdings.forget_job(job)
         self._incomplete = deque(lease for lease in self._incomplete if lease.job != job)
 
     def hand_back(self) -> list[ReturnedRun]:
@@ -76,14 +69,19 @@ class LeaseIntake:
 
     def expire_data(self) -> None:
         """Let go of the data that no lease has needed for a while."""
-        self._data.expire(self._list_needed())
+        needed: set[str] = set()
+        for job in {run.job for run in self.holdings.runs()}:
+            with suppress(ValueError):
+                needs = read_needs(self.holdings.find_parameters(job))
+                needed.update(source for _, source in needs.data)
+        self.data.expire(needed)
 
     async def _complete(self, lease: Lease) -> None:
         problem: Exception | None = None
         try:
-            for source in list_missing(self._holdings.find_parameters(lease.job), self._data):
-                content = await self._jobs.call(JobQueueApi.read, source)
-                self._data.put(source, content)
+            for source in list_missing(self.holdings.find_parameters(lease.job), self.data):
+                content = await self.jobs.call(JobQueueApi.read, source)
+                self.data.put(source, content)
         except (HeadraceError, OSError, ValueError) as error:
             problem = error
         if not self._incomplete or self._incomplete[0] is not lease:
@@ -96,28 +94,18 @@ class LeaseIntake:
 
     def _take_up(self, lease: Lease) -> None:
         try:
-            parameters = self._holdings.find_parameters(lease.job)
-            if list_missing(parameters, self._data):
+            parameters = self.holdings.find_parameters(lease.job)
+            if list_missing(parameters, self.data):
                 self._incomplete.append(lease)
                 self._changed.set()
             else:
-                self._pool.submit(make_batch(lease, parameters, self._data))
+                self.pool.submit(make_batch(lease, parameters, self.data))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a lease is its tasks' outcome
             self._refuse(lease, error)
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
         """Have the tasks of a lease fail that could not be taken up, and hand back the others."""
         log.warning("job %s: %s", lease.job, error)
-        self._reporter.add(refuse_lease(lease, error))
+        self.reporter.add(refuse_lease(lease, error))
         if not is_tellable(lease):
-            self._holdings.release(lease.id, lease.stop - lease.start)
-
-    def _list_needed(self) -> set[str]:
-        """List the jobs whose data is needed for what is held."""
-        needed: set[str] = set()
-        for job in {run.job for run in self._holdings.runs()}:
-            parameters = self._holdings.find_parameters(job)
-            if parameters is not None:
-                with suppress(ValueError):
-                    needed.update(source for _, source in read_needs(parameters).data)
-        return needed
+            self.holdings.release(lease.id, lease.stop - lease.start)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
@@ -31,33 +32,24 @@ LEASE_WAIT_SECONDS = 5.0
 ERROR_PAUSE_SECONDS = 1.0
 
 
+@dataclass
 class Leaser:
     """``register`` is called when the coordinator does not know the worker any more."""
 
-    def __init__(
-        self,
-        jobs: AsyncCaller[JobQueueApi],
-        worker: str,
-        feeder: Feeder,
-        intake: LeaseIntake,
-        *,
-        holdings: Holdings,
-        register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]],
-    ) -> None:
-        self._jobs = jobs
-        self._worker = worker
-        self._feeder = feeder
-        self._intake = intake
-        self._holdings = holdings
-        self._register = register
+    jobs: AsyncCaller[JobQueueApi]
+    worker: str
+    feeder: Feeder
+    intake: LeaseIntake
+    holdings: Holdings
+    register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]
 
     async def run(self) -> None:
         """Ask for work until cancelled. Raises HeadraceError where there is no use in going on."""
         number = 0
         try:
             while True:
-                while not (slots := self._feeder.count_wanted()):
-                    await wait_until(self._feeder.wanted)
+                while not (slots := self.feeder.count_wanted()):
+                    await wait_until(self.feeder.wanted)
                 number += 1
                 try:
                     await self._ask(number, slots)
@@ -66,24 +58,24 @@ class Leaser:
                         raise
                     log.warning("no work for now: %s", error)
                     # Whatever it was granted, nothing of it is held here.
-                    self._holdings.take((), number)
+                    self.holdings.take((), number)
                     await asyncio.sleep(ERROR_PAUSE_SECONDS)
         finally:
             # The next heartbeat says that what it may be granted is not held.
-            self._holdings.take((), number)
+            self.holdings.take((), number)
 
     async def _ask(self, number: int, slots: int) -> None:
         request = LeaseRequest(
-            worker=self._worker,
+            worker=self.worker,
             number=number,
             free_slots=slots,
             wait_seconds=LEASE_WAIT_SECONDS,
-            known_jobs=self._holdings.known_jobs(),
+            known_jobs=self.holdings.known_jobs(),
         )
         try:
-            grant = await self._jobs.call(JobQueueApi.lease, request)
+            grant = await self.jobs.call(JobQueueApi.lease, request)
         except UnknownWorkerError:  # the coordinator was restarted
-            await self._register(self._jobs)
+            await self.register(self.jobs)
         else:
-            self._holdings.take(grant.leases, number)
-            self._intake.take(grant.leases)
+            self.holdings.take(grant.leases, number)
+            self.intake.take(grant.leases)

@@ -26,15 +26,13 @@ class DamagedInputsError(ValueError):
         self.indices = indices
 
 
-def list_missing(parameters: bytes | None, data: DataStore) -> list[str]:
+def list_missing(parameters: bytes, data: DataStore) -> list[str]:
     """List the jobs whose data a job needs that is not here. Raises ValueError."""
-    needs = read_needs(_require(parameters))
-    return [source for _, source in needs.data if source not in data]
+    return [source for _, source in read_needs(parameters).data if source not in data]
 
 
-def make_batch(lease: Lease, parameters: bytes | None, data: DataStore) -> Batch:
+def make_batch(lease: Lease, parameters: bytes, data: DataStore) -> Batch:
     """Open a lease. Raises ValueError, DamagedInputsError among them."""
-    parameters = _require(parameters)
     needs = read_needs(parameters)
     return Batch(
         key=lease.id,
@@ -50,12 +48,6 @@ def make_batch(lease: Lease, parameters: bytes | None, data: DataStore) -> Batch
         tenant=needs.tenant,
         data=tuple((name, *data.locate(source)) for name, source in needs.data),
     )
-
-
-def _require(parameters: bytes | None) -> bytes:
-    if parameters is None:
-        raise ValueError("the lease came without the parameters of its job")
-    return parameters
 
 
 def is_tellable(lease: Lease) -> bool:

@@ -14,6 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 
 from msgspec.structs import replace
@@ -64,28 +65,22 @@ URGENT_BYTES = 256 << 10
 LINES_SECONDS = 0.1
 
 
+@dataclass
 class Reporter:
     """``wanted`` is set whenever a report has been acknowledged: more work may be wanted then."""
 
-    def __init__(
-        self,
-        results: AsyncCaller[ResultQueueApi],
-        info: WorkerInfo,
-        *,
-        holdings: Holdings,
-        tally: Tally,
-        wanted: asyncio.Event,
-    ) -> None:
-        self._results = results
-        self._info = info
-        self._holdings = holdings
-        self._tally = tally
-        self._wanted = wanted
+    results: AsyncCaller[ResultQueueApi]
+    info: WorkerInfo
+    holdings: Holdings
+    tally: Tally
+    wanted: asyncio.Event
+    #: Bytes of values that are not acknowledged yet.
+    pending_bytes: int = 0
+
+    def __post_init__(self) -> None:
         self._number = 0
         self._pending: deque[Event] = deque()
-        #: Bytes of values that are not acknowledged yet.
-        self.pending_bytes = 0
-        self._lines = LineBox(info.name)
+        self._lines = LineBox(self.info.name)
         self._changed = asyncio.Event()
         self._delivered = asyncio.Event()
         self._more = False
@@ -122,11 +117,11 @@ class Reporter:
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
             events = self._take_pending()
-            await self._deliver([*self._lines.take(), *events, *self._tally.drain()])
+            await self._deliver([*self._lines.take(), *events, *self.tally.drain()])
             self._sending = False
             self._release(events)
             self._delivered.set()
-            self._wanted.set()
+            self.wanted.set()
 
     async def _deliver(self, items: Sequence[Item]) -> None:
         """Deliver all of it, in parts where it is refused as a whole."""
@@ -152,7 +147,7 @@ class Reporter:
                 kind = "metrics"
             case _:
                 kind = "an outcome"
-                attempt = self._holdings.find_attempt(item.lease)
+                attempt = self.holdings.find_attempt(item.lease)
                 failed = None if parcel.last else substitute(item, attempt, error)
                 if failed:
                     log.warning(
@@ -172,7 +167,7 @@ class Reporter:
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:
             tasks = 1 if isinstance(event, TaskFailure) else event.stop - event.start
-            self._holdings.release(event.lease, tasks)
+            self.holdings.release(event.lease, tasks)
         self.pending_bytes -= sum(map(measure, events))
 
     def _take_pending(self) -> list[Event]:
@@ -188,7 +183,7 @@ class Reporter:
     def _make_report(self, number: int, parcel: Parcel) -> Report:
         items = parcel.items
         return Report(
-            worker=self._info.id,
+            worker=self.info.id,
             number=number,
             done=tuple(event for event in items if isinstance(event, DoneRun)),
             failures=tuple(self._sign(event) for event in items if isinstance(event, TaskFailure)),
@@ -200,7 +195,7 @@ class Reporter:
     def _sign(self, failure: TaskFailure) -> TaskFailure:
         """Say where a task failed, and whether it was refused."""
         reason = REFUSED if failure.error_type == REFUSAL else failure.reason
-        return replace(failure, worker=self._info.name, reason=reason)
+        return replace(failure, worker=self.info.name, reason=reason)
 
     async def _send(self, parcel: Parcel) -> Exception | None:
         """Send a report until it is committed; returns why it was refused, if it was."""
@@ -209,7 +204,7 @@ class Reporter:
         while True:
             try:
                 report = self._make_report(number, parcel)
-                receipt = await self._results.call(ResultQueueApi.report, report)
+                receipt = await self.results.call(ResultQueueApi.report, report)
             except StoreError as error:
                 outcomes = sum(isinstance(item, Event) for item in parcel.items)
                 log.warning("kept %s: %s", count(outcomes, "outcome"), error)

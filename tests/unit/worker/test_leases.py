@@ -6,6 +6,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
 from headrace_worker.data import DataStore
+from headrace_worker.holdings import Holdings
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
 from headrace_worker.pool.batch import Event
 
@@ -78,7 +79,7 @@ def test_a_time_limit_that_is_none_fails_every_task(seconds: float) -> None:
 def test_a_lease_without_the_parameters_of_its_job_fails_every_task() -> None:
     lease = make_lease()
     with pytest.raises(ValueError, match="without the parameters") as caught:
-        make_batch(lease, None, STORE)
+        Holdings().find_parameters(lease.job)
     assert list_failed(refuse_lease(lease, caught.value)) == [10, 11, 12, 13]
 
 

@@ -29,10 +29,8 @@ def watch_exit(process: Child) -> PidfdWatch | JoinWatch:
     """
     try:
         return PidfdWatch(process)
-    except AttributeError:
-        return JoinWatch(process)
-    except OSError as error:
-        if error.errno not in NO_PIDFDS:
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_PIDFDS:
             raise
         return JoinWatch(process)
 

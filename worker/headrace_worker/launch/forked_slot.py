@@ -44,7 +44,7 @@ class ForkedSlot:
         self._exitcode: int | None = None
         self._report = report
         self._orphaned = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def pid(self) -> int | None:
@@ -77,19 +77,16 @@ class ForkedSlot:
 
     def close(self) -> None:
         with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._report >= 0:
-            os.close(self._report)
-            self._report = -1
+            if self._report >= 0:
+                os.close(self._report)
+                self._report = -1
 
     def _read_report(self) -> None:
         with self._lock:
             if self._report < 0:  # another thread was told
                 return
             self._exitcode = _read_word(self._report)
-            self._close()
+            self.close()
             if self._exitcode is None:
                 self._server.wait()  # until then its children are not handed on
                 self._orphaned = True

@@ -41,7 +41,11 @@ def explain(error: BaseException) -> Failure:
         message = clip(f"its text cannot be made: {_name(type(second))}", MESSAGE_CHARACTERS)
     try:
         own = _skip_machinery(error.__traceback__)
-        text = _clip_head("".join(traceback.format_exception(type(error), error, own)))
+        trace = "".join(traceback.format_exception(type(error), error, own))
+        # The last frames and the exception itself say most, and they stand at the end.
+        text = clip(trace[-TRACEBACK_CHARACTERS:], TRACEBACK_CHARACTERS)
+        if len(trace) > TRACEBACK_CHARACTERS:
+            text = "…" + text[1:]
     except BaseException as second:  # noqa: BLE001 - see above
         text = f"{name}: {message}\n(no traceback: {_name(type(second))})\n"
     return Failure(name, message, text)
@@ -78,9 +82,3 @@ def _skip_machinery(trace: TracebackType | None) -> TracebackType | None:
             break
         own = own.tb_next
     return own
-
-
-def _clip_head(text: str) -> str:
-    # The last frames and the exception itself say most, and they stand at the end.
-    cut = text if len(text) <= TRACEBACK_CHARACTERS else "…" + text[1 - TRACEBACK_CHARACTERS :]
-    return cut.encode("utf-8", "replace").decode()

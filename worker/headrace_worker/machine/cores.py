@@ -62,33 +62,18 @@ def parse_slots(text: str, cores: Cores) -> int:
 def _read_quota(root: Path) -> tuple[float, int] | None:
     quotas: list[tuple[float, int]] = []
     for version, folder in cgroup.find_folders("cpu", root):
-        cpus = _read_quota_v2(folder) if version == 2 else _read_quota_v1(folder)
-        if cpus is not None:
-            quotas.append((cpus, version))
+        if version == 2:
+            words = _read_words(folder / "cpu.max")
+        else:
+            words = _read_words(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+        # "max", -1, 0 and a file that is not there all mean: no limit at this level.
+        if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):
+            quotas.append((int(words[0]) / int(words[1]), version))
     return min(quotas, default=None)
 
 
-def _read_quota_v1(folder: Path) -> float | None:
-    quota_us = _read_words(folder / "cpu.cfs_quota_us")
-    period_us = _read_words(folder / "cpu.cfs_period_us")
-    return _divide(*quota_us[:1], *period_us[:1])
-
-
-def _read_quota_v2(folder: Path) -> float | None:
-    return _divide(*_read_words(folder / "cpu.max")[:2])
-
-
-def _divide(*words: str) -> float | None:
-    # "max", -1 and a file that is not there all mean: no limit at this level.
-    match words:
-        case (quota_us, period_us) if quota_us.isdecimal() and period_us.isdecimal():
-            return int(quota_us) / int(period_us) if int(quota_us) and int(period_us) else None
-        case _:
-            return None
-
-
-def _read_words(path: Path) -> list[str]:
+def _read_words(*files: Path) -> list[str]:
     try:
-        return path.read_text().split()
+        return [word for file in files for word in file.read_text().split()]
     except OSError:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from headrace_worker.machine import cgroup
@@ -36,13 +37,7 @@ class OomWatch:
 
 def _read_kills(file: Path) -> int | None:
     try:
-        lines = file.read_text().splitlines()
+        found = re.search(r"^oom_kill ([0-9]+)$", file.read_text(), re.MULTILINE)
     except OSError:
         return None
-    for line in lines:
-        match line.split():
-            case ["oom_kill", count] if count.isdecimal():
-                return int(count)
-            case _:
-                continue
-    return None
+    return int(found[1]) if found else None

@@ -72,17 +72,13 @@ class Backlog:
         self._spans.extendleft(reversed(kept))
         self.tasks += sum(map(len, kept))
 
-    def take(self, tasks: int, span: Span | None = None) -> Span:
-        """Take the first ``tasks`` of a waiting span, the head if none is given."""
-        head = span or self._spans[0]
-        stop = min(head.stop, head.start + tasks)
-        taken = Span(head.held, head.start, stop)
-        head.start = stop
-        if not len(head):
-            if head is self._spans[0]:
-                self._spans.popleft()
-            else:
-                self._spans = deque(one for one in self._spans if one is not head)
+    def take(self, tasks: int, span: Span) -> Span:
+        """Take the first ``tasks`` of a span that waits."""
+        stop = min(span.stop, span.start + tasks)
+        taken = Span(span.held, span.start, stop)
+        span.start = stop
+        if not len(span):
+            self._spans.remove(span)
         self.tasks -= len(taken)
         return taken
 

@@ -14,9 +14,10 @@ def read(backlog: Backlog) -> list[tuple[int, int]]:
 
 def test_the_head_is_taken_piece_by_piece() -> None:
     backlog = Backlog()
-    backlog.append(Span(make_held(10), 0, 10))
-    assert (backlog.take(4).stop, backlog.tasks) == (4, 6)
-    assert (len(backlog.take(100)), backlog.tasks, backlog.head) == (6, 0, None)
+    span = Span(make_held(10), 0, 10)
+    backlog.append(span)
+    assert (backlog.take(4, span).stop, backlog.tasks) == (4, 6)
+    assert (len(backlog.take(100, span)), backlog.tasks, backlog.head) == (6, 0, None)
 
 
 def test_what_is_put_back_comes_first_and_in_its_order() -> None:
