@@ -37,6 +37,7 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Lease, LeaseRequest
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.channel import SlotEnd
+from headrace_worker.link.messages import RunPiece
 from headrace_worker.link.runners import JobRunner
 from headrace_worker.pool.dispatch import Load, choose_tasks
 from headrace_worker.slot import outbox
@@ -121,7 +122,7 @@ def test_running_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [pack_value(index) for index in range(TASKS)]
     sent, cell = SentMessages(), Cell()
     slot = Slot(cast("SlotEnd", sent), cell, SlotSettings("none", permits=permits))
-    slot._outbox.begin(1, 0, 1)
+    slot._outbox.begin(RunPiece(1, 0, 1, "job", 1, 0, TASKS, None, None))
     cost = count_operations(lambda: slot.run_piece(job, 0, 1, range(TASKS), inputs))
     slot._outbox.flush()
     cell.close()

@@ -132,7 +132,7 @@ class Feeder:
         """Have everything that came from the slots reported."""
         events = self.pool.take_events()
         # Before the outcomes, so that a task's lines are there when its outcome is.
-        if lines := self.pool.news.take_lines():
+        if lines := self.pool.take_lines():
             self.reporter.add_lines(lines)
         if events:
             self.reporter.add(events, more=bool(self.pool.outstanding))

@@ -36,5 +36,4 @@ def work(settings: WorkerSettings, launcher: Launcher, log_level: str) -> None:
 
     start_logging(log_level)
     keep_large_blocks()
-    launcher.adopt_orphans()
     Agent(settings, launcher).run()

@@ -40,7 +40,7 @@ def pool(watching: str) -> Iterator[Pool]:
 
 def find_server(pool: Pool) -> psutil.Process:
     launcher = cast("Any", pool._supervisor)._launcher
-    return psutil.Process(launcher._fork_server._process.pid)
+    return psutil.Process(launcher._process.pid)
 
 
 def begin_to_die(pool: Pool, tmp_path: Path) -> Path:

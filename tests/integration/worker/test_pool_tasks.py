@@ -78,7 +78,7 @@ def gather_lines(pool: Pool, count: int, outcomes: Outcomes | None = None) -> li
     lines: list[TaskLine] = []
 
     def enough() -> bool:
-        lines.extend(pool.news.take_lines())
+        lines.extend(pool.take_lines())
         return len(lines) >= count
 
     poll_until(pool, enough, outcomes or Outcomes())
@@ -123,7 +123,7 @@ def test_lines_are_there_before_the_outcome_of_their_task(make_pool: MakePool) -
     outcomes, seen = Outcomes(), set[int]()
     while pool.outstanding:
         outcomes.add(pool.poll(1.0))
-        for line in pool.news.take_lines():
+        for line in pool.take_lines():
             assert (line.job, line.level, line.text) == (batch.job, "info", f"text {line.index}")
             assert line.index not in seen
             seen.add(line.index)
@@ -155,7 +155,7 @@ def test_the_lines_of_a_task_that_dies_are_there(make_pool: MakePool) -> None:
     batch = make_batch(plan_map(calls_tasks.log_and_die, ["last words"]))
     (failed,) = run(pool, batch).failed(batch.job)
     assert failed.reason == "crash"
-    (line,) = pool.news.take_lines()
+    (line,) = pool.take_lines()
     assert (line.level, line.text, line.index) == ("error", "last words", 0)
 
 
@@ -164,10 +164,10 @@ def test_progress_is_the_latest_word_of_tasks_that_run(make_pool: MakePool, tmp_
     batch = make_batch(plan_map(calls_tasks.report_until, [str(end)] * 2))
     pool.submit(batch)
     expected = {Progress(batch.job, index, 4000.0, 10_000.0) for index in (0, 1)}
-    poll_until(pool, lambda: set(pool.news.list_progress()) == expected, Outcomes())
+    poll_until(pool, lambda: set(pool.list_progress()) == expected, Outcomes())
     end.touch()
     collect(pool)
-    assert pool.news.list_progress() == ()
+    assert pool.list_progress() == []
 
 
 def test_a_cancelled_task_that_asks_may_end_by_itself(make_pool: MakePool, tmp_path: Path) -> None:

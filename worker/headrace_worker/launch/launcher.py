@@ -37,50 +37,38 @@ START_METHODS = ("forkserver", "spawn", "fork")
 
 
 def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
-    """Make a launcher of slots, which need these modules beside their own."""
+    """Make a launcher of slots, which need these modules beside their own.
+
+    The fork server imports them once for all slots; they help nothing with the other methods.
+    """
+    if start_method not in START_METHODS:
+        raise UsageError(
+            f"the start method is {start_method!r}: choose one of {', '.join(START_METHODS)}"
+        )
+    if start_method != "forkserver":
+        return Launcher(start_method)
     loader = DEFAULT_LOADER.partition(":")[0]
-    modules = ("headrace_worker.slot.slot", "multiprocessing.util", loader, *preload)
-    return Launcher(start_method, modules)
+    return ForkServer(("headrace_worker.slot.slot", "multiprocessing.util", loader, *preload))
 
 
 class Launcher:
     """Starts child processes by one start method. Not thread safe.
 
     Children do not import the caller's ``__main__``: a slot needs nothing of it, and a script
-    without the usual guard would start a pool of its own in each. ``preload`` are modules that the
-    fork server imports once for all slots; they help nothing with the other methods.
+    without the usual guard would start a pool of its own in each.
     """
 
     def __init__(self, start_method: str, preload: Sequence[str] = ()) -> None:
-        if start_method not in START_METHODS:
-            raise UsageError(
-                f"the start method is {start_method!r}: choose one of {', '.join(START_METHODS)}"
-            )
         self.start_method = start_method
-        self.preload = tuple(preload) if start_method == "forkserver" else ()
-        self._fork_server = ForkServer(self.preload) if start_method == "forkserver" else None
+        self.preload = tuple(preload)
 
     def prepare(self) -> None:
-        """Start the fork server, if there is one, as a fork of this very process.
-
-        It then shares with this process what is imported now, and slots can be forked from it at
-        once. For a process that has no threads yet; in one that has, nothing happens, and the
-        server is another interpreter, as it is when it has to be started again.
-        """
-        if self._fork_server and threading.active_count() == 1:
-            self._fork_server.fork()
-
-    def adopt_orphans(self) -> None:
-        """Let slots become children of this process when their fork server dies."""
-        if self._fork_server:
-            adopt_orphans()
+        """Start what helps to start slots, in a process that has no threads yet."""
 
     def start(
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> Child:
         """Start a process; raises OSError where the system refuses one more."""
-        if self._fork_server:
-            return self._fork_server.start(link, cell, Order(target, settings, name))
         if self.start_method == "fork":
             _refuse_threads()
         # Typed as the union of all platforms' contexts, of which some have no processes.
@@ -93,26 +81,31 @@ class Launcher:
 
     def close(self) -> None:
         """End what helped to start processes. Slots that run go on until their end."""
-        if self._fork_server:
-            self._fork_server.close()
 
 
-class ForkServer:
+class ForkServer(Launcher):
     """The fork server as its launcher sees it: started when first needed, and when it has died."""
 
     def __init__(self, preload: Sequence[str]) -> None:
-        self._preload = tuple(preload)
+        super().__init__("forkserver", preload)
         self._process: Server | None = None
         self._control: socket.socket | None = None
         # Slots live as long as the other end is open, which is never given to anybody; they may
         # well live longer than the server that forked them.
         self._lifeline, self._life = os.pipe()
 
-    def fork(self) -> None:
-        """Start the server as a fork of this process, which has no threads."""
-        import_beforehand(self._preload)
-        gc.freeze()
-        self._begin(self._fork)
+    def prepare(self) -> None:
+        """Start the server as a fork of this very process.
+
+        It then shares with this process what is imported now, and slots can be forked from it at
+        once. In a process that has threads nothing happens, and the server is another interpreter,
+        as it is when it has to be started again.
+        """
+        if threading.active_count() == 1:
+            import_beforehand(self.preload)
+            gc.freeze()
+            self._begin(self._fork)
+        adopt_orphans()  # slots become children of this process when their fork server dies
 
     def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
         if self._control:
@@ -122,7 +115,7 @@ class ForkServer:
         try:
             with theirs, _hold_interrupts():
                 self._process = start(control, theirs)
-            control.send(pack([self._preload, sys.argv, os.getpid()]))
+            control.send(pack([self.preload, sys.argv, os.getpid()]))
         except BaseException:
             control.close()
             raise
@@ -149,7 +142,9 @@ class ForkServer:
                 os._exit(1)
         return psutil.Process(number)
 
-    def start(self, link: socket.socket, cell: Cell, order: Order) -> ForkedSlot:
+    def start(
+        self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
+    ) -> ForkedSlot:
         """Fork a slot. Raises OSError where that is refused, or the server has died."""
         if not (self._control and self._process) or _has_ended(self._process):
             self._begin(self._spawn)  # its imports go on after the return
@@ -158,7 +153,7 @@ class ForkServer:
         report, theirs = os.pipe()
         try:
             try:
-                message = order.encode()
+                message = Order(target, settings, name).encode()
                 socket.send_fds(self._control, [message], [link.fileno(), cell.fd, theirs])
             finally:
                 os.close(theirs)

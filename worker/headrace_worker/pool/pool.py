@@ -34,6 +34,7 @@ from headrace_worker.link.messages import (
     Retired,
     SlotMessage,
     TaskFailed,
+    TaskLine,
     TasksDone,
 )
 from headrace_worker.machine.oom import OomWatch
@@ -43,7 +44,6 @@ from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
 from headrace_worker.pool.limits import enforce_limits
-from headrace_worker.pool.news import News
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.supervisor import Supervisor
 from headrace_worker.pool.tally import Tally
@@ -76,8 +76,7 @@ class Pool:
         self._held: dict[int, Held] = {}
         self._paces = Paces()
         self._events: list[Event] = []
-        #: What tasks say besides; their lines are there before the events of their outcomes.
-        self.news = News()
+        self._lines: list[TaskLine] = []
         self._deaths = Deaths(settings.loader, OomWatch())
         #: What to tell of it in numbers.
         self.tally = Tally()
@@ -195,6 +194,15 @@ class Pool:
         self.due_seconds = self._keep_going()
         events, self._events = self._events, []
         return events
+
+    def take_lines(self) -> list[TaskLine]:
+        """Take what tasks have logged; it is there before the events of their outcomes."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def list_progress(self) -> list[Progress]:
+        """List how far the running tasks say they are, those that do."""
+        return [slot.progress for slot in self._supervisor.slots if slot.progress]
 
     def cancel(self, job: str) -> None:
         """Forget a job: nothing comes back of it any more but what it logs.
@@ -329,8 +337,14 @@ class Pool:
         match message:
             case TasksDone() | TaskFailed():
                 self._take_outcome(slot, message)
-            case Lines() | Progress():
-                self.news.hear(slot.pid, message)
+            case Lines():
+                if message.dropped:
+                    first = message.lines[0]
+                    text = f"({message.dropped} lines came too fast)"
+                    self._lines.append(TaskLine(first.job, first.index, first.at, "warning", text))
+                self._lines += message.lines
+            case Progress():
+                slot.progress = message
             case PieceStopped():
                 # Mostly of what has been taken back already; else it had just looked started.
                 self._backlog.put_back(slot.take_stopped(message.piece, message.index))
@@ -349,7 +363,9 @@ class Pool:
         if held is None:
             return  # taken back in the meantime: another slot will tell
         batch = held.batch
-        self.news.end_task(slot.pid, batch.job, indices)
+        said = slot.progress
+        if said and said.job == batch.job and said.index in indices:
+            slot.progress = None
         if held.cancelled:
             return
         if slot.tenant and slot.tenant_seconds:
@@ -370,7 +386,6 @@ class Pool:
     def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
-        self.news.end_slot(slot.pid)
         charged = self._deaths.find_charged(slot)
         unfinished = slot.take_all()
         status = self._supervisor.reap(slot)

@@ -13,7 +13,7 @@ from headrace_worker.launch.forked_slot import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.cell import Cell, Running
 from headrace_worker.link.channel import PoolEnd
-from headrace_worker.link.messages import JobDescription, Retire, RunPiece
+from headrace_worker.link.messages import JobDescription, Progress, Retire, RunPiece
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.backlog import Held, Span
@@ -65,6 +65,8 @@ class SlotProcess:
         self.idle_mark: tuple[int, ...] | None = None
         self.idle_since_seconds = 0.0
         self.idle_seen_seconds = 0.0
+        #: The latest word of the task that runs.
+        self.progress: Progress | None = None
         self.pieces: OrderedDict[int, Piece] = OrderedDict()
         self._generation = 0
         self._number = 0

@@ -19,7 +19,7 @@ from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import Failure
-from headrace_worker.link.messages import PieceStopped, SlotMessage, TaskFailed, TasksDone
+from headrace_worker.link.messages import PieceStopped, RunPiece, SlotMessage, TaskFailed, TasksDone
 from headrace_worker.slot.task_news import TaskNews
 
 #: Results leave when so many seconds have passed since others left.
@@ -48,10 +48,12 @@ class Outbox:
         self._cpu_seconds = _read_cpu_seconds()
         self._clear_run()
 
-    def begin(self, piece: int, start: int, number: int) -> None:
-        """Begin a piece, whose first task has this index and this number in the cell."""
+    def begin(self, message: RunPiece) -> None:
+        """Begin a piece."""
         with self._lock:
-            self._piece, self._start, self._shift = piece, start, number - start
+            self._piece, self._start = message.piece, message.start
+            self._shift = message.number - message.start
+            self.news.begin(message)
 
     def add_done(self, value: bytes, seconds: float, now_seconds: float) -> None:
         """Add the value of the piece's next task."""

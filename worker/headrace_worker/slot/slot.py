@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
 import os
-import select
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -33,7 +30,6 @@ from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_worker.link.cell import (
-    CUT_OFF,
     FINISHED,
     GENERATION,
     INITIALIZING,
@@ -51,8 +47,7 @@ from headrace_worker.link.runners import JobRunner, KeptJobs
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
-from headrace_worker.slot.outbox import Outbox
-from headrace_worker.slot.task_news import NEWS_SECONDS
+from headrace_worker.slot.watch import Watch, end_cut_off, find_agent_sentinel
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
 ONE_THREAD_EACH = {
@@ -64,20 +59,11 @@ ONE_THREAD_EACH = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 
-#: How often, in seconds, the watch looks for overdue results while a piece of several tasks runs.
-WATCH_SECONDS = 0.02
-
 #: Seconds without a task after which free memory goes back to the system.
 QUIET_SECONDS = 1.0
 
 #: How often, in seconds, resident memory is read at most.
 MEMORY_SECONDS = 0.005
-
-#: Exit status of a slot whose agent is gone.
-EXIT_ORPHANED = 70
-
-#: Exit status of a slot that can speak to its pool no more.
-EXIT_CUT_OFF = 71
 
 
 class SlotSettings(Struct, frozen=True):
@@ -117,8 +103,8 @@ class Slot:
         self._end = end
         self._cell = cell
         self._settings = settings
-        self._outbox = Outbox(end, cell, self._nudge)
-        self._watch = Watch(self._outbox, cell)
+        self._watch = Watch(end, cell)
+        self._outbox = self._watch.outbox
         self._jobs: KeptJobs[JobRunner] = KeptJobs()
         self._load: Callable[[str], Service] | None = None
         self._loaded: set[str] = set()
@@ -151,17 +137,15 @@ class Slot:
                 self._retire("memory")
 
     def _take_up(self, message: RunPiece) -> None:
-        job, number, start = message.job, message.number, message.start
-        runner = self._jobs.touch(job)
+        runner = self._jobs.touch(message.job)
         if message.about is not None:
             runner = JobRunner(*message.about)
-            self._jobs.keep(job, runner)
-        assert runner is not None, f"job {job} is not known here"
-        indices = range(start, message.stop)
-        self._outbox.begin(message.piece, start, number)
-        self._outbox.news.begin(job, message.attempt, start, number)
+            self._jobs.keep(message.job, runner)
+        assert runner is not None, f"job {message.job} is not known here"
+        indices = range(message.start, message.stop)
+        self._outbox.begin(message)
         self._watch.expect(several=len(indices) > 1)
-        self.run_piece(runner, message.generation, number, indices, message.inputs)
+        self.run_piece(runner, message.generation, message.number, indices, message.inputs)
         self._watch.expect(several=False)
         self._outbox.flush()
 
@@ -257,9 +241,6 @@ class Slot:
         self._cell.times[SINCE] = time.monotonic()
         self._cell.words[PREPARING] = INITIALIZING
 
-    def _nudge(self) -> None:
-        self._watch.nudge()
-
     def _is_too_big(self, now_seconds: float) -> bool:
         limit = self._settings.max_rss_bytes
         if limit is None or now_seconds - self._memory_seconds < MEMORY_SECONDS:
@@ -273,65 +254,6 @@ class Slot:
     def _retire(self, why: str) -> NoReturn:
         self._outbox.send(Retired(why))
         _leave(0)
-
-
-class Watch(threading.Thread):
-    """Ends the slot when its agent is gone, and sends what a long task would hold up."""
-
-    def __init__(self, outbox: Outbox, cell: Cell) -> None:
-        super().__init__(name="headrace-watch", daemon=True)
-        self._outbox = outbox
-        self._cell = cell
-        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._parked = False
-        self._several = False
-
-    def expect(self, *, several: bool) -> None:
-        """Note whether a piece of several tasks runs: a result may wait for the next task then."""
-        self._several = several
-        if several:
-            self.nudge()
-
-    def nudge(self) -> None:
-        """Have the watch look again: there is, or may soon be, something to send."""
-        if self._parked:
-            self._parked = False
-            # A task may have closed it, and then the slot ends where its outcome is told.
-            with contextlib.suppress(OSError, ValueError):
-                os.eventfd_write(self._doorbell, 1)
-
-    def run(self) -> None:
-        sentinel = _find_agent_sentinel()
-        poll = select.poll()
-        poll.register(sentinel, select.POLLIN)
-        poll.register(self._doorbell, select.POLLIN)
-        while True:
-            # Parked before looking: a piece that begins in between then rings the bell.
-            self._parked = True
-            wait = None
-            if self._several or self._outbox.news.has_news:
-                self._parked = False
-                wait = WATCH_SECONDS if self._several else NEWS_SECONDS
-            ready = dict(poll.poll(None if wait is None else wait * 1000))
-            if any(event & select.POLLNVAL for event in ready.values()):
-                end_cut_off(self._cell)
-            if sentinel in ready:
-                # If anybody is there to read this, another file has the number of the sentinel.
-                self._cell.words[CUT_OFF] = 1
-                os._exit(EXIT_ORPHANED)
-            if self._doorbell in ready:
-                os.eventfd_read(self._doorbell)
-            try:
-                self._outbox.flush_overdue()
-            except OSError:
-                # The pool has closed its end. The running task may finish; then its thread notices.
-                self._several = False
-
-
-def end_cut_off(cell: Cell) -> NoReturn:
-    """End the slot, whose own descriptors a task has closed. Nothing can be written any more."""
-    cell.words[CUT_OFF] = 1
-    os._exit(EXIT_CUT_OFF)
 
 
 def _check_value(value: object) -> None:
@@ -378,7 +300,7 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     apply_import_path(settings.program, settings.permits)
     if settings.forked:
         signal.set_wakeup_fd(-1)  # the agent's event loop has one
-        _drop_inherited_files(keep={link.fileno(), _find_agent_sentinel()})
+        _drop_inherited_files(keep={link.fileno(), find_agent_sentinel()})
     with open(os.devnull, "rb") as null:  # noqa: PTH123 - a device
         os.dup2(null.fileno(), 0)
     if not settings.task_stdout:
@@ -388,13 +310,6 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.
             stream.reconfigure(line_buffering=True, write_through=False)
-
-
-def _find_agent_sentinel() -> int:
-    agent = multiprocessing.parent_process()
-    assert agent is not None, "a slot is always a child"
-    sentinel: int = agent.sentinel
-    return sentinel
 
 
 def _drop_inherited_files(keep: set[int]) -> None:

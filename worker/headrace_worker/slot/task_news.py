@@ -20,7 +20,7 @@ from collections.abc import Callable
 from headrace_services.task import Task
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
-from headrace_worker.link.messages import Lines, Progress, TaskLine
+from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 
 #: How often, in seconds, progress leaves the slot at most, and lines while a task runs.
 NEWS_SECONDS = 0.2
@@ -56,9 +56,10 @@ class TaskNews:
         self._progress: tuple[Task, float, float | None] | None = None
         self._progress_seconds = 0.0
 
-    def begin(self, job: str, attempt: int, start: int, number: int) -> None:
-        """Say whose tasks run from now on; that of index ``start`` has this number in the cell."""
-        self._job, self._attempt, self._shift = job, attempt, start - number
+    def begin(self, message: RunPiece) -> None:
+        """Note whose tasks run from now on."""
+        self._job, self._attempt = message.job, message.attempt
+        self._shift = message.start - message.number
 
     @property
     def has_news(self) -> bool:
