@@ -38,7 +38,7 @@ class LeaseIntake:
     holdings: Holdings
     data: DataStore
     #: Leases that wait for data.
-    _incomplete: deque[Lease] = field(default_factory=deque)
+    _incomplete: deque[Lease] = field(default_factory=deque[Lease])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, leases: Sequence[Lease]) -> None:
