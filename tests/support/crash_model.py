@@ -189,9 +189,8 @@ def _read_job(store: Store, name: str, job: Job) -> JobModel:
     return found
 
 
-def check_goes_on(path: Path) -> None:
+def check_goes_on(path: Path, before: State) -> None:
     """Write to a store that was opened again, and find that with all that was there before."""
-    before = read_state(path)
     store = Store(path)
     try:
         ledger = Ledger(store, Rules(), lambda _: None)

@@ -96,6 +96,12 @@ class Place:
         return self.data / "store"
 
     @property
+    def files(self) -> list[Path]:
+        """Those of a store's files that are there."""
+        paths = [self.store.with_name(self.store.name + suffix) for suffix in SUFFIXES]
+        return [path for path in paths if path.exists()]
+
+    @property
     def acknowledgements(self) -> Path:
         return self.folder / "acknowledgements"
 
@@ -125,32 +131,37 @@ def find_hindrance() -> str:
 
 def record(place: Place, durability: str, what: str = "run") -> Run:
     """Let the program do what it is told to its end, and keep every byte that it writes."""
-    return _run(place, durability, what, ["--string-limit=1048576"])
+    return _run(place, durability, what)
 
 
 def kill_at(place: Place, call: Call, durability: str, what: str = "run") -> Run:
     """Let the program do what it is told up to this call, and kill it before it is made."""
     injection = f"inject={call.name}:signal=KILL:when={call.number}"
-    return _run(place, durability, what, ["--string-limit=0", "-e", injection])
+    return _run(place, durability, what, "-e", injection)
 
 
 def spread(calls: Sequence[Call], most: int) -> list[Call]:
     """Choose up to ``most`` calls: one of each kind on each file, the rest spread over the run."""
-    kinds: dict[tuple[str, str], list[Call]] = {}
-    for call in calls:
-        kinds.setdefault((call.name, call.file), []).append(call)
-    chosen = dict.fromkeys(group[len(group) // 2] for group in kinds.values())
+    chosen = dict.fromkeys(list_kinds(calls))
     rest = [call for call in calls if call not in chosen]
     step = max(1, -(-len(rest) // max(1, most - len(chosen))))
     chosen |= dict.fromkeys(rest[step // 2 :: step])
     return list(chosen)[:most]
 
 
-def _run(place: Place, durability: str, what: str, options: list[str]) -> Run:
+def list_kinds(calls: Sequence[Call]) -> list[Call]:
+    """List one call of each kind on each file: that in the middle of the run's."""
+    kinds: dict[tuple[str, str], list[Call]] = {}
+    for call in calls:
+        kinds.setdefault((call.name, call.file), []).append(call)
+    return [group[len(group) // 2] for group in kinds.values()]
+
+
+def _run(place: Place, durability: str, what: str, *options: str) -> Run:
     paths = [place.data, place.acknowledgements]
     paths += [place.store.with_name(place.store.name + suffix) for suffix in SUFFIXES]
     command = ["strace", "-f", "-qq", "-y", "-xx", "-o", str(place.trace)]
-    command += ["-e", f"trace={CALLS}", *options]
+    command += ["--string-limit=1048576", "-e", f"trace={CALLS}", *options]
     for path in paths:
         command += ["-P", str(path)]
     command += [sys.executable, "-m", "support.crash_program"]

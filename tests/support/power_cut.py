@@ -1,7 +1,9 @@
-"""Rebuilds a store's folder as a power cut could leave it, from the recorded calls of a run.
+"""Rebuilds a store's folder as a power cut or a kill leaves it, from the recorded calls of a run.
 
     calls before the cut ─► what was synced: is there
                        └──► what was not: any part of it, each write whole, torn, or not at all
+
+A kill takes nothing of what was written: it is a cut with no loss.
 
 Stricter than the usual file systems: a new name, or a removed one, is safe only once its folder was
 synced; syncing the file is not enough.
@@ -21,6 +23,7 @@ SECTOR_BYTES = 512
 
 #: How likely an unsynced change is lost: one of these for each cut, so that all and nothing occur.
 LOSSES = (0.0, 0.1, 0.5, 0.9, 1.0)
+NO_LOSS = (0.0,)
 
 #: The store's folder, as calls name it; and the file that carries nothing over a power cut, which
 #: is mapped into memory: it may hold anything.
@@ -48,11 +51,19 @@ _Naming = tuple[str, "_File | None"]
 
 
 class Disk:
-    """A disk under the recorded calls, of which the power may be cut at any moment."""
+    """A disk under the recorded calls, of which the power may be cut at any moment.
 
-    def __init__(self) -> None:
-        self._names: dict[str, _File] = {}
-        self._safe_names: dict[str, _File] = {}
+    In the beginning it has the files of a store's folder, if one is given, and they are safe.
+    """
+
+    def __init__(self, before: Path | None = None) -> None:
+        files = sorted(before.iterdir()) if before else []
+        self._names = {
+            f"{FOLDER}/{file.name}": _File(bytearray(file.read_bytes()))
+            for file in files
+            if f"{FOLDER}/{file.name}" != SHARED_MEMORY
+        }
+        self._safe_names = dict(self._names)
         self._namings: list[_Naming] = []
 
     def apply(self, call: Call) -> None:
@@ -78,9 +89,9 @@ class Disk:
         """The calls on a file that a power cut could take."""
         return list(self._names[file].unsafe) if file in self._names else []
 
-    def leave(self, folder: Path, random: Random) -> None:
+    def leave(self, folder: Path, random: Random, losses: Sequence[float] = LOSSES) -> None:
         """Write down what a power cut at this moment leaves."""
-        loss = random.choice(LOSSES)
+        loss = random.choice(losses)
         names = dict(self._safe_names)
         self._name(names, [it for it in self._namings if random.random() >= loss])
         for name, file in names.items():

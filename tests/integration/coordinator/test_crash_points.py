@@ -1,6 +1,8 @@
 """The store keeps what was acknowledged: cut off by a kill between any two writes, or by the power.
 
-A spread of the points is tried; ``HEADRACE_EVERY_CRASH_POINT=1`` tries every one, in some minutes.
+What a kill leaves is all that was written before it: that is seen where a program is killed indeed,
+and all other kills are taken from one recorded run. A spread of the points is tried;
+``HEADRACE_EVERY_CRASH_POINT=1`` kills a program at every one, in some minutes.
 """
 
 from __future__ import annotations
@@ -24,14 +26,26 @@ from support.crash_model import (
     describe_inventions,
     read_state,
 )
-from support.crash_points import Call, Place, Run, find_hindrance, kill_at, record, spread
-from support.power_cut import SYNCS, Disk
+from support.crash_points import (
+    Call,
+    Place,
+    Run,
+    find_hindrance,
+    kill_at,
+    list_kinds,
+    record,
+    spread,
+)
+from support.power_cut import LOSSES, NO_LOSS, SHARED_MEMORY, SYNCS, Disk
 
 #: Asks for every point rather than a spread of them.
 EVERY = os.environ.get("HEADRACE_EVERY_CRASH_POINT") == "1"
 
-#: Points of a spread, and of one while a store recovers.
-KILLS, CUTS, SECOND_KILLS = 40, 150, 16
+#: Points of a spread at which a program is killed, and of one while a store recovers.
+KILLS, SECOND_KILLS = 8, 3
+
+#: Points of a spread that are taken from a recorded run.
+RECORDED_KILLS, CUTS = 80, 150
 
 #: Power cuts at one moment when every moment is tried.
 CUTS_EACH = 3
@@ -102,11 +116,16 @@ def test_killed_between_any_two_writes_it_holds_what_was_acknowledged(
         _expect_same_run(killed, killable, call)
         known = len(killed.lines)
         assert killed.lines == killable.lines[:known]
+        _expect_nothing_else(place, killed, tmp_path / f"rebuilt-{call.number}")
         fault = _find_fault(place, states[known : known + 2])
         place.remove()
         return f"killed at {call}, {known} acknowledged: {fault}" if fault else ""
 
-    _expect_no_fault(try_point, points if EVERY else spread(points, KILLS))
+    _expect_no_fault(try_point, points if EVERY else _spread_kinds(points, KILLS))
+    _expect_no_fault(
+        lambda call: _cut(tmp_path, killable, (killable.calls.index(call), 0), states, NO_LOSS),
+        spread(points, RECORDED_KILLS),
+    )
 
 
 def test_killed_once_more_while_it_recovers_it_still_holds_that(
@@ -127,11 +146,23 @@ def test_killed_once_more_while_it_recovers_it_still_holds_that(
             place = left.copy(tmp_path / f"{left.folder.name}-{call.name}-{call.number}")
             killed = kill_at(place, call, "process", "reopen")
             _expect_same_run(killed, recovered, call)
+            _expect_nothing_else(place, killed, tmp_path / f"rebuilt-{call.number}", left.data)
             fault = _find_fault(place, states[known : known + 2])
             place.remove()
             return f"{left.folder.name}, then killed at {call}: {fault}" if fault else ""
 
-        _expect_no_fault(try_point, points if EVERY else spread(points, SECOND_KILLS))
+        def take_point(
+            call: Call, left: Place = left, known: int = known, recovered: Run = recovered
+        ) -> str:
+            place = Place(tmp_path / f"{left.folder.name}-{call.name}-{call.number}-recorded")
+            made = recovered.calls[: recovered.calls.index(call)]
+            _leave(made, place, Random(call.number), NO_LOSS, left.data)
+            fault = _find_fault(place, states[known : known + 2])
+            place.remove()
+            return f"{left.folder.name}, then killed at {call}: {fault}" if fault else ""
+
+        _expect_no_fault(try_point, points if EVERY else _spread_kinds(points, SECOND_KILLS))
+        _expect_no_fault(take_point, points)
 
 
 def test_it_waits_for_the_disk_before_it_acknowledges(powerproof: Run) -> None:
@@ -149,7 +180,7 @@ def test_it_waits_for_the_disk_before_it_acknowledges(powerproof: Run) -> None:
 def test_after_a_power_cut_it_holds_what_was_acknowledged(tmp_path: Path, powerproof: Run) -> None:
     states = derive_states(powerproof.lines)
     _expect_no_fault(
-        lambda cut: _cut(tmp_path, powerproof, cut, states, all_kept=True),
+        lambda cut: _cut(tmp_path, powerproof, cut, states),
         _choose_cuts(powerproof),
     )
 
@@ -173,8 +204,7 @@ def test_without_waiting_for_the_disk_a_power_cut_does_take_what_was_acknowledge
     states = derive_states(killable.lines)
     cuts = spread([call for call in killable.calls if call.changes], CUTS)
     faults = [
-        _cut(tmp_path, killable, (killable.calls.index(call), 0), states, all_kept=True)
-        for call in cuts[:40]
+        _cut(tmp_path, killable, (killable.calls.index(call), 0), states) for call in cuts[:40]
     ]
     assert any("is not there" in fault for fault in faults)
 
@@ -193,6 +223,44 @@ def _expect_same_run(killed: Run, undisturbed: Run, call: Call) -> None:
     assert made[-1] == call.place
 
 
+def _expect_nothing_else(
+    place: Place, killed: Run, folder: Path, before: Path | None = None
+) -> None:
+    """See that a kill left just what was written before it: so others need no program."""
+    rebuilt = Place(folder)
+    _leave(killed.calls[:-1], rebuilt, Random(0), NO_LOSS, before)
+    left, expected = (
+        {
+            file.name: file.read_bytes()
+            for file in each.files
+            if not SHARED_MEMORY.endswith(file.name)
+        }
+        for each in (place, rebuilt)
+    )
+    assert left == expected
+    rebuilt.remove()
+
+
+def _leave(
+    calls: Sequence[Call],
+    place: Place,
+    random: Random,
+    losses: Sequence[float],
+    before: Path | None = None,
+) -> None:
+    """Make these calls on a disk, and write down what a cut leaves of it."""
+    disk = Disk(before)
+    for call in calls:
+        disk.apply(call)
+    disk.leave(place.folder, random, losses)
+
+
+def _spread_kinds(calls: Sequence[Call], most: int) -> list[Call]:
+    """Choose up to ``most`` calls, each of another kind."""
+    kinds = list_kinds(calls)
+    return kinds[:: -(-len(kinds) // most)]
+
+
 def _choose_cuts(run: Run) -> list[tuple[int, int]]:
     """Moments, each as the index of the call that is not made any more, and seeds."""
     if EVERY:
@@ -202,15 +270,18 @@ def _choose_cuts(run: Run) -> list[tuple[int, int]]:
 
 
 def _cut(
-    folder: Path, run: Run, cut: tuple[int, int], states: list[State], *, all_kept: bool
+    folder: Path,
+    run: Run,
+    cut: tuple[int, int],
+    states: list[State],
+    losses: Sequence[float] = LOSSES,
+    *,
+    all_kept: bool = True,
 ) -> str:
     """Cut the power, open what is left, and say what is wrong with it, or ""."""
     index, seed = cut
-    disk = Disk()
-    for call in run.calls[:index]:
-        disk.apply(call)
     place = Place(folder / f"{index}-{seed}")
-    disk.leave(place.folder, Random(f"{index} {seed}"))
+    _leave(run.calls[:index], place, Random(f"{index} {seed}"), losses)
     known = sum(call.name == "write" for call in run.calls[:index])
     if all_kept:
         fault = _find_fault(place, states[known : known + 2])
@@ -226,7 +297,7 @@ def _find_fault(place: Place, allowed: Sequence[State]) -> str:
         found = read_state(place.store)
         if found not in allowed:
             return "it holds something else:\n" + describe_difference(found, allowed[0])
-        check_goes_on(place.store)
+        check_goes_on(place.store, found)
     except Exception as error:  # noqa: BLE001 - whatever stops it is what the test looks for
         return repr(error)
     return ""
@@ -238,7 +309,7 @@ def _find_wrong(place: Place, earlier: Sequence[State]) -> str:
         found = read_state(place.store)
         if wrong := describe_inventions(found, earlier):
             return "it holds what never was:\n" + wrong
-        check_goes_on(place.store)
+        check_goes_on(place.store, found)
     except Exception as error:  # noqa: BLE001 - whatever stops it is what the test looks for
         return repr(error)
     return ""
