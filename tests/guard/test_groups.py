@@ -1,0 +1,12 @@
+"""Tests that share a site run in one process: else each process would start a site of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.xdist_group("kept_together")
+def test_tests_of_a_group_are_kept_together(request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("groups are for tests in parallel, with --dist loadgroup")
+    assert request.node.nodeid.endswith("@kept_together"), "pytest-xdist tells them apart by this"
