@@ -14,7 +14,7 @@ import sys
 from headrace import Pool
 
 #: Darts in one call, and calls.
-DARTS, CALLS = 250_000, 40
+DARTS, CALLS = 100_000, 40
 
 
 def throw(seed: int) -> int:

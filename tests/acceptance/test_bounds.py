@@ -125,8 +125,9 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
     try:
         job = shell.run("submit", "primes", "find", "0", "1000", "--detach").out.strip()
         assert shell.run("results", job).out.endswith("997\n")
-        ballast = fill(small_disk, shell)
-        with Cluster(Address("127.0.0.1", port), load_key(data / "key")) as cluster:
+        with open_cluster(small_disk, port) as cluster:
+            ballast = fill(small_disk, cluster)
+            assert shell.run("health").code == 69
             with pytest.raises(StoreError, match=r"cannot be written .*make room on the disk"):
                 cluster.submit("images", Plan("blur", {}, 3, (bytes(1 << 20) for _ in range(3))))
             refused = shell.run("submit", "primes", "count", "0", "100")
@@ -135,7 +136,8 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
             assert shell.run("results", job).out.endswith("997\n")
             assert shell.run("health").code == 69
             ballast.unlink()
-            wait_until(lambda: shell.run("health").code == 0)
+            wait_until(lambda: not cluster.engine.jobs.info().problem)
+            assert shell.run("health").code == 0
             with urllib.request.urlopen(ready) as answer:
                 assert answer.status == 200
             done = shell.run("submit", "primes", "count", "0", "100")
@@ -146,7 +148,12 @@ def test_a_full_disk_refuses_work_serves_what_there_is_and_recovers(
         coordinator.stop()
 
 
-def fill(folder: Path, shell: Shell) -> Path:
+def open_cluster(folder: Path, port: int) -> Cluster:
+    """The coordinator on the small disk."""
+    return Cluster(Address("127.0.0.1", port), load_key(folder / "data" / "key"))
+
+
+def fill(folder: Path, cluster: Cluster) -> Path:
     """Take every byte of a disk that is left, until the coordinator has no more to give back."""
     ballast = folder / "ballast"
 
@@ -157,7 +164,7 @@ def fill(folder: Path, shell: Shell) -> Path:
                     pass
             except OSError:
                 pass
-        return shell.run("health").code == 69
+        return bool(cluster.engine.jobs.info().problem)
 
     wait_until(is_full)
     return ballast
@@ -181,7 +188,9 @@ def test_a_store_that_fills_stops_handing_out_work_and_can_be_emptied(
         waiting = Process(shell, "results", large, "-o", tmp_path / "primes")
         waiting.wait_for("is full")
         assert "is full" in shell.run("health").err
-        fill(small_disk, shell)
+        with open_cluster(small_disk, port) as cluster:
+            fill(small_disk, cluster)
+        assert shell.run("health").code == 69
         kept = shell.run("job", large).out.splitlines()[3]
         coordinator.kill()
         coordinator = start_coordinator(shell, data, port, "--no-http", *limit)
@@ -193,7 +202,9 @@ def test_a_store_that_fills_stops_handing_out_work_and_can_be_emptied(
         cancelled = shell.run("cancel", large)
         assert cancelled.code == 0, cancelled.err
         assert shell.run("delete", large).code == 0
-        wait_until(lambda: shell.run("health").code == 0)
+        with open_cluster(small_disk, port) as cluster:
+            wait_until(lambda: not cluster.engine.jobs.info().problem)
+        assert shell.run("health").code == 0
         assert waiting.wait() in (1, 2)
         done = shell.run("submit", "primes", "count", "0", "100")
         assert (done.code, done.out) == (0, "25\n")

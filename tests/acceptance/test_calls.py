@@ -10,7 +10,7 @@ import pytest
 from headrace.cluster import Cluster
 from headrace_services.calls import open_result, plan_map, rebuild_failure
 from headrace_services.permits import RefusedError
-from support.commands import Site, open_site
+from support.commands import Shell, Site, open_site
 
 MODULE = """
 class TooOddError(Exception):
@@ -67,10 +67,10 @@ def test_permits_are_read_from_the_environment_and_shown(site: Site, cluster: Cl
     assert failure.summary == "TooOddError(1)"
 
 
-def test_a_permit_that_makes_no_sense_ends_the_worker_with_one_line(site: Site) -> None:
-    refused = site.shell.run("worker", "--allow", "halving.py:halve()")
+def test_a_permit_that_makes_no_sense_ends_the_worker_with_one_line(shell: Shell) -> None:
+    refused = shell.run("worker", "--allow", "halving.py:halve()")
     assert refused.code == 2
     assert "cannot be allowed: write 'package'" in refused.err
-    missing = site.shell.run("worker", "--path", "nowhere")
+    missing = shell.run("worker", "--path", "nowhere")
     assert missing.code == 2
     assert "nowhere" in missing.err

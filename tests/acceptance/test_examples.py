@@ -25,7 +25,7 @@ EXAMPLE_SECONDS = 90
 
 #: What each example prints. In empty space a ball flies v² sin(2 angle) / g.
 PRINTED = {
-    "monte_carlo": "pi is about 3.141",
+    "monte_carlo": "pi is about 3.142",
     "parameter_sweep": "45.0,40.0,0.0,163.1\n",
     "map_reduce": "the digits below 1,000,000 add up to 27,000,000\n",
 }

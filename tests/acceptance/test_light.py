@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from support.commands import Process, Shell, open_site, wait_until
+from support.commands import Process, Shell, Site, open_site, wait_until
+
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("light")
 
 #: Python tells of what import statements import, and of nothing that functions do.
 SHOP = "import shelf\ndef double(number): return 2 * number\n"
+
+#: Has a process tell on standard error what it imports.
+TELLING = {"PYTHONPROFILEIMPORTTIME": "1"}
 
 #: What only tasks of some services need, and what only people look at: no idle process has it.
 HEAVY = {
@@ -58,8 +65,19 @@ def measure_mib(pid: int) -> float:
 
 @pytest.fixture
 def shell(shell: Shell) -> Shell:
-    shell.settings["PYTHONPROFILEIMPORTTIME"] = "1"
+    shell.settings |= TELLING
     return shell
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A coordinator and a worker with two slots, for tests that leave them as they are."""
+    folder = tmp_path_factory.mktemp("light")
+    (folder / "shop.py").write_text(SHOP)
+    (folder / "shelf.py").touch()
+    with open_site(folder, workers=0) as opened:
+        opened.add_worker("--slots", "2", "--allow", "shop", "--path", str(folder))
+        yield opened
 
 
 #: A client that ran a task, and what it has in memory then, of the standard library and ours.
@@ -94,12 +112,9 @@ def test_help_imports_no_more_than_it_shows(shell: Shell) -> None:
 def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "shelf.py").touch()
-    with open_site(tmp_path, "--http", "127.0.0.1:0", workers=0) as site:
-        site.shell.settings["PYTHONPROFILEIMPORTTIME"] = "1"
-        site.coordinator.stop()
-        site.restart_coordinator()
+    with open_site(tmp_path, "--http", "127.0.0.1:0", workers=0, settings=TELLING) as site:
         worker = site.add_worker("--slots", "2", "--allow", "shop", "--path", str(tmp_path))
-        del site.shell.settings["PYTHONPROFILEIMPORTTIME"]
+        site.shell.settings.pop(*TELLING)
         done = site.shell.run("submit", "map", "shop:double", "-", stdin="1\n2\n")
         assert done.code == 0, done.err
         assert read_imports(site.coordinator) >= OF_METRICS
@@ -110,28 +125,21 @@ def test_idle_processes_have_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_a_coordinator_that_nobody_scrapes_has_no_metrics(tmp_path: Path) -> None:
-    with open_site(tmp_path, "--no-http", workers=0) as site:
-        site.shell.settings["PYTHONPROFILEIMPORTTIME"] = "1"
-        site.coordinator.stop()
-        site.restart_coordinator()
+    with open_site(tmp_path, "--no-http", workers=0, settings=TELLING) as site:
         site.add_worker("--slots", "1")
         assert site.shell.run("submit", "primes", "count", "0", "100").out == "25\n"
         assert "headrace_coordinator.coordinator" in read_imports(site.coordinator)
         assert not read_imports(site.coordinator) & OF_METRICS
 
 
-def test_a_client_has_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(SHOP)
-    (tmp_path / "shelf.py").touch()
-    with open_site(tmp_path, workers=0) as site:
-        site.add_worker("--slots", "1", "--allow", "shop", "--path", str(tmp_path))
-        done = subprocess.run(
-            [sys.executable, "-c", CLIENT, site.address, site.data / "key"],
-            check=True, stdout=subprocess.PIPE, text=True, timeout=60,
-        )  # fmt: skip
-        value, modules = json.loads(done.stdout)
-        assert value == 42
-        assert not (HEAVY | OF_METRICS | {"click", "importlib.metadata", "psutil"}) & set(modules)
+def test_a_client_has_nothing_that_it_does_not_need(site: Site) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, site.address, site.data / "key"],
+        check=True, stdout=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    value, modules = json.loads(done.stdout)
+    assert value == 42
+    assert not (HEAVY | OF_METRICS | {"click", "importlib.metadata", "psutil"}) & set(modules)
 
 
 def test_coordinator_worker_and_two_slots_take_little_memory(tmp_path: Path) -> None:
@@ -153,21 +161,18 @@ def test_an_embedded_pool_takes_little_memory() -> None:
         program.communicate("")
 
 
-def test_a_worker_is_an_agent_a_fork_server_and_slots(tmp_path: Path) -> None:
-    with open_site(tmp_path, workers=0) as site:
-        worker = site.add_worker("--slots", "2")
-        (server,) = psutil.Process(worker.pid).children()
-        assert server.name() == "headrace-forks"
-        slots = {"headrace-slot-1", "headrace-slot-2"}
-        wait_until(lambda: {slot.name() for slot in server.children()} == slots)
+def test_a_worker_is_an_agent_a_fork_server_and_slots(site: Site) -> None:
+    (server,) = psutil.Process(site.workers[0].pid).children()
+    assert server.name() == "headrace-forks"
+    slots = {"headrace-slot-1", "headrace-slot-2"}
+    wait_until(lambda: {slot.name() for slot in server.children()} == slots)
 
 
-def test_slots_share_what_the_worker_had_imported(tmp_path: Path) -> None:
+def test_slots_share_what_the_worker_had_imported(site: Site) -> None:
     """The fork server is a fork; another interpreter would have a copy of everything."""
-    with open_site(tmp_path, workers=0) as site:
-        worker = site.add_worker("--slots", "1")
-        (server,) = psutil.Process(worker.pid).children()
-        assert server.cmdline() == psutil.Process(worker.pid).cmdline()
+    worker = psutil.Process(site.workers[0].pid)
+    (server,) = worker.children()
+    assert server.cmdline() == worker.cmdline()
 
 
 def test_a_worker_whose_fork_server_was_killed_starts_another(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ def weigh(record): return {"name": record["name"], "grams": record["count"] * 10
 def add(a, b=1): return a + b
 def leave(status): sys.exit(status)
 def fail(record): raise LookupError("sold out")
+def measure(row): return len(row["a"])
+def same(record): return record
 """
 
 
@@ -72,10 +74,10 @@ def test_whole_numbers_of_any_size_go_in_and_come_out(site: Site) -> None:
     assert (done.code, read(done.out)) == (0, [f"{digits[1:]}8"])
 
 
-def test_standard_input_is_utf_8_with_or_without_a_mark(shell: Shell) -> None:
-    (shell.home / "shop.py").write_text("def same(record): return record\n")
-    plain = replace(shell, settings={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
-    done = plain.run("run", "map", "shop:same", "-", stdin='\ufeff"\u00e9"\n')
+def test_standard_input_is_utf_8_with_or_without_a_mark(site: Site, shell: Shell) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    there = replace(site.shell, settings={**site.shell.settings, **plain})
+    done = there.run("submit", "map", "shop:same", "-", stdin='\ufeff"\u00e9"\n')
     assert (done.code, read(done.out)) == (0, ["\u00e9"])
     bad = shell.home / "bad"
     bad.write_bytes(b'"\xff"\n')
@@ -87,10 +89,10 @@ def test_standard_input_is_utf_8_with_or_without_a_mark(shell: Shell) -> None:
         assert err == "headrace: standard input is not UTF-8: invalid start byte\n"
 
 
-def test_rows_of_csv_may_be_blank_and_their_cells_long(shell: Shell) -> None:
-    (shell.home / "shop.py").write_text("def weigh(row): return len(row['a'])\n")
-    (shell.home / "rows.csv").write_text(f"a,b\n\nx,1\n{'x' * 200_000},2\n\n")
-    done = shell.run("run", "map", "shop:weigh", "rows.csv")
+def test_rows_of_csv_may_be_blank_and_their_cells_long(site: Site, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"a,b\n\nx,1\n{'x' * 200_000},2\n\n")
+    done = site.shell.run("submit", "map", "shop:measure", rows)
     assert (done.code, read(done.out)) == (0, [1, 200_000])
 
 
@@ -139,11 +141,12 @@ def test_a_function_that_calls_sys_exit_is_told_of_in_the_same_words_everywhere(
 def test_bad_input_gets_one_line_and_leaves_no_job(
     site: Site, words: list[str], stdin: str, line: str
 ) -> None:
-    before = site.shell.run("jobs", "--json").json()
-    done = site.shell.run("submit", "map", *words, stdin=stdin)
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert line in done.err
-    assert site.shell.run("jobs", "--json").json() == before
+    with site.open_cluster() as cluster:
+        before = cluster.jobs()
+        done = site.shell.run("submit", "map", *words, stdin=stdin)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert line in done.err
+        assert cluster.jobs() == before
 
 
 def test_a_function_that_is_not_allowed_is_refused_with_the_remedy(site: Site) -> None:

@@ -15,6 +15,9 @@ from headrace_services.primes import plan_count, plan_find
 from headrace_wire.messages import CANCELLED, FAILED
 from support.commands import Site, open_site, wait_until
 
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("partial_results")
+
 #: A module of a user's own. What is not to end does not.
 SHOP = """
 import threading

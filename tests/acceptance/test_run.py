@@ -27,27 +27,9 @@ def make_pictures(folder: Path, count: int = 3) -> None:
         Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("count", "0", "1e8"), "5761455\n"),
-        (("count", "2^64-100", "2^64"), "3\n"),
-        (("count", "7", "7"), "0\n"),
-        (("tuplets", "0", "1e7", "--size", "2"), "58980\n"),
-        (("test", "2^127-1", "561", "10**18+9"), None),
-        (("find", "10**12", "1_000_000_000_100"), None),
-    ],
-)
-def test_primes_print_the_result_alone(
-    shell: Shell, words: tuple[str, ...], expected: str | None
-) -> None:
-    done = shell.run("run", "primes", *words)
-    if expected is None:
-        expected = {
-            "test": f"{2**127 - 1} prime\n561 composite\n{10**18 + 9} prime\n",
-            "find": "1000000000039\n1000000000061\n1000000000063\n1000000000091\n",
-        }[words[0]]
-    assert (done.code, done.out) == (0, expected)
+def test_the_result_is_printed_alone(shell: Shell) -> None:
+    done = shell.run("run", "primes", "count", "0", "1e8")
+    assert (done.code, done.out) == (0, "5761455\n")
     assert len(done.err.splitlines()) == 1, "one summary line for people"
     assert "0 failed" in done.err
     assert "s CPU in slots" in done.err
@@ -58,50 +40,11 @@ def test_numbers_to_test_come_from_standard_input(shell: Shell) -> None:
     assert done.out == "97 prime\n91 composite\n1000003 prime\n"
 
 
-def test_find_writes_each_format(shell: Shell, tmp_path: Path) -> None:
-    expected = [2, 3, 5, 7, 11, 13, 17, 19]
-    for name, words in {
-        "text": (),
-        "npy": ("--format", "npy"),
-        "json": ("--format", "json"),
-    }.items():
-        target = tmp_path / f"primes.{name}"
-        done = shell.run("run", "primes", "find", "0", "20", "-o", target, *words)
-        assert (done.code, done.out) == (0, "")
-        assert "8 primes" in done.err
-    assert [int(line) for line in (tmp_path / "primes.text").read_text().split()] == expected
-    assert np.load(tmp_path / "primes.npy").tolist() == expected
-    assert (tmp_path / "primes.json").read_text().replace(" ", "").strip() == str(expected).replace(
-        " ", ""
-    )
-
-
-def test_json_speaks_the_words_of_the_glossary(shell: Shell) -> None:
-    shown = shell.run("run", "primes", "count", "0", "1e6", "--json").json()
-    assert (shown["result"], shown["state"], shown["failed"]) == (78498, "succeeded", 0)
-    assert {"id", "service", "operation", "tasks", "done", "wall_seconds"} <= shown.keys()
-
-
-@pytest.mark.parametrize(
-    ("words", "result"),
-    [
-        (("primes", "find", "0", "20"), [2, 3, 5, 7, 11, 13, 17, 19]),
-        (("primes", "find", "24", "26"), []),
-        (("primes", "test", "97"), [{"number": 97, "prime": True}]),
-        (("map", "math:sqrt", "4.jsonl"), [{"index": 0, "value": 2.0}, {"index": 1, "value": 2.0}]),
-    ],
-    ids=["find", "none", "test", "map"],
-)  # fmt: skip
-def test_json_is_the_job_with_its_result_whatever_is_run(
-    shell: Shell, words: tuple[str, ...], result: object
-) -> None:
+def test_json_is_the_job_with_its_result(shell: Shell) -> None:
     (shell.home / "4.jsonl").write_text("4\n4\n")
-    shown = shell.run("run", *words, "--json").json()
-    assert (shown["state"], shown["service"]) == (
-        "succeeded",
-        "calls" if words[0] == "map" else words[0],
-    )
-    assert shown["result"] == result
+    shown = shell.run("run", "map", "math:sqrt", "4.jsonl", "--json").json()
+    assert (shown["state"], shown["service"], shown["failed"]) == ("succeeded", "calls", 0)
+    assert shown["result"] == [{"index": 0, "value": 2.0}, {"index": 1, "value": 2.0}]
 
 
 def test_with_json_the_results_go_to_the_file_in_the_format_asked_for(
@@ -116,15 +59,22 @@ def test_with_json_the_results_go_to_the_file_in_the_format_asked_for(
     assert "name a file for them with -o" in refused.err
 
 
-def test_blurred_pictures_equal_pillows(shell: Shell, tmp_path: Path) -> None:
+def test_blurred_pictures_equal_pillows_whether_they_are_sent_or_shared(
+    shell: Shell, tmp_path: Path
+) -> None:
     make_pictures(tmp_path / "in")
-    done = shell.run("run", "images", "blur", tmp_path / "in", tmp_path / "out", "--radius", "3")
-    assert (done.code, done.out) == (0, "")
-    assert "3 pictures" in done.err
+    for folder, words in (("sent", ()), ("shared", ("--shared",))):
+        done = shell.run(
+            "run", "images", "blur", tmp_path / "in", tmp_path / folder, "--radius", "3", *words
+        )
+        assert (done.code, done.out) == (0, "")
+        assert "3 pictures" in done.err
     for path in sorted((tmp_path / "in").iterdir()):
         want = np.asarray(Image.open(path).filter(ImageFilter.GaussianBlur(3)), dtype=int)
-        got = np.asarray(Image.open(tmp_path / "out" / path.name), dtype=int)
+        got = np.asarray(Image.open(tmp_path / "sent" / path.name), dtype=int)
         assert np.abs(want - got).mean() < 1.5
+        sent, shared = (tmp_path / folder / path.name for folder in ("sent", "shared"))
+        assert sent.read_bytes() == shared.read_bytes()
 
 
 def test_one_picture_goes_into_one_file_of_the_format_that_its_name_says(
@@ -136,15 +86,6 @@ def test_one_picture_goes_into_one_file_of_the_format_that_its_name_says(
     with Image.open(tmp_path / "out.JPG") as picture:
         assert picture.format == "JPEG"
     assert done.err.rstrip().endswith("to out.JPG")
-
-
-def test_shared_paths_give_the_same_pictures(shell: Shell, tmp_path: Path) -> None:
-    make_pictures(tmp_path / "in")
-    for folder, words in (("sent", ()), ("shared", ("--shared",))):
-        done = shell.run("run", "images", "edges", tmp_path / "in", tmp_path / folder, *words)
-        assert done.code == 0, done.err
-    for path in (tmp_path / "sent").iterdir():
-        assert path.read_bytes() == (tmp_path / "shared" / path.name).read_bytes()
 
 
 def test_a_broken_picture_fails_alone(shell: Shell, tmp_path: Path) -> None:
@@ -193,14 +134,16 @@ def test_bad_input_gets_one_line_and_leaves_nothing(
     assert sorted(path for path in tmp_path.rglob("*") if path not in before) == []
 
 
+def wait_for_family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """What a run has started, as soon as it is all there: coordinator, worker, forks and slots."""
+    run = psutil.Process(process.pid)
+    wait_until(lambda: len(run.children(recursive=True)) >= 4)
+    return run.children(recursive=True)
+
+
 def test_ctrl_c_ends_everything_that_was_started(shell: Shell) -> None:
     process = shell.start("run", "primes", "count", "0", "1e14", start_new_session=True)
-    family: list[psutil.Process] = []
-    parent = psutil.Process(process.pid)
-    while (
-        len(family) < 4
-    ):  # coordinator, worker, fork server and slots; bounded by the test's limit
-        family = parent.children(recursive=True)
+    family = wait_for_family(process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
@@ -227,10 +170,7 @@ def test_ctrl_c_says_how_many_pictures_are_written(shell: Shell, tmp_path: Path)
 
 def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
     process = shell.start("run", "primes", "count", "0", "1e14")
-    family: list[psutil.Process] = []
-    parent = psutil.Process(process.pid)
-    while len(family) < 4:
-        family = parent.children(recursive=True)
+    family = wait_for_family(process)
     process.kill()
     process.communicate(timeout=30)
     _, alive = psutil.wait_procs(family, timeout=20)
@@ -238,7 +178,7 @@ def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Path) -> None:
-    command = f"{shlex.quote(HEADRACE)} run primes find 0 1e8 | head -n 2"
+    command = f"{shlex.quote(HEADRACE)} run primes find 0 3e7 | head -n 2"
     done = subprocess.run(
         command, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path,
         env=shell.environment, timeout=60,
@@ -263,11 +203,11 @@ def peak_of_run(shell: Shell, *words: str) -> int:
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_range(shell: Shell, tmp_path: Path) -> None:
     small = peak_of_run(shell, "primes", "find", "0", "1e8", "-o", str(tmp_path / "small"))
-    large = peak_of_run(shell, "primes", "find", "0", "1e9", "-o", str(tmp_path / "large"))
-    assert large < small + (64 << 20), "502 MB of text went through"
+    large = peak_of_run(shell, "primes", "find", "0", "5e8", "-o", str(tmp_path / "large"))
+    assert large < small + (48 << 20), "256 MB of text went through"
     with (tmp_path / "large").open("rb") as file:
         assert (
-            sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) == 50847534
+            sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) == 26355867
         )
 
 
@@ -279,7 +219,6 @@ UNWRITABLE = "standard output cannot be written: Bad file descriptor"
     [
         (0, ["primes", "test", "-"], 2, "standard input cannot be read: Bad file descriptor"),
         (1, ["primes", "count", "0", "9"], 1, UNWRITABLE),
-        (1, ["primes", "find", "0", "9"], 1, UNWRITABLE),
         (2, ["primes", "count", "0", "9"], 0, ""),
     ],
     ids=str,
@@ -294,10 +233,9 @@ def test_a_standard_stream_that_is_closed_is_no_fault_of_the_work(
     assert said == ([f"headrace: {line}"] if line else [])
 
 
-@pytest.mark.parametrize("words", [["count", "0", "9"], ["find", "0", "9"]], ids=str)
-def test_a_full_device_gets_one_line_and_its_exit_code(shell: Shell, words: list[str]) -> None:
+def test_a_full_device_gets_one_line_and_its_exit_code(shell: Shell) -> None:
     with Path("/dev/full").open("wb") as full:
-        process = shell.start("run", "primes", *words, stdout=full)
+        process = shell.start("run", "primes", "find", "0", "9", stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "headrace: standard output cannot be written: No space left on device\n" in err
@@ -332,10 +270,12 @@ def test_a_full_disk_leaves_no_partial_file(shell: Shell, tmp_path: Path) -> Non
 def test_an_embedded_worker_that_dies_is_told_of_at_once(shell: Shell) -> None:
     process = shell.start("run", "primes", "count", "0", "1e14")
     parent = psutil.Process(process.pid)
-    worker: list[psutil.Process] = []
-    while not worker:
-        worker = [child for child in parent.children() if "worker" in child.cmdline()]
-    worker[0].kill()
+
+    def find_worker() -> list[psutil.Process]:
+        return [child for child in parent.children() if "worker" in child.cmdline()]
+
+    wait_until(find_worker)
+    find_worker()[0].kill()
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err == "headrace: the embedded worker was killed (SIGKILL): run it again\n"

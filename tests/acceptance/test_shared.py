@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from headrace import Pool
-from headrace.cluster import Cluster
 from support.commands import Site, open_site, wait_until
 from support.places import REPOSITORY
+
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("shared")
 
 #: Seconds for what must come.
 PATIENCE_SECONDS = 60
@@ -65,29 +67,38 @@ def consume(who):
 """
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A coordinator and two workers with a slot each that may call the module above."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "shared_work.py").write_text(MODULE)
-    with open_site(tmp_path, "--lease", "3s", workers=0) as site:
-        sys.path.insert(0, str(tmp_path / "code"))
+@pytest.fixture(scope="module")
+def module_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A coordinator, and two workers with a slot each that may call the module and the examples."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "code").mkdir()
+    (folder / "code" / "shared_work.py").write_text(MODULE)
+    with open_site(folder, "--lease", "3s", workers=0) as site:
+        for number in range(2):
+            site.add_worker(
+                "--name", f"worker-{number}", "--slots", "1", "--path", "code",
+                "--path", str(REPOSITORY / "examples"), "--allow", "shared_work",
+                "--allow", "lock_and_race", "--allow", "producer_consumer",
+            )  # fmt: skip
+        sys.path.insert(0, str(folder / "code"))
         try:
             yield site
         finally:
-            sys.path.remove(str(tmp_path / "code"))
+            sys.path.remove(str(folder / "code"))
             sys.modules.pop("shared_work", None)
 
 
-def add_workers(site: Site, *options: str) -> None:
-    for number in range(2):
-        name = ("--name", f"worker-{number}")
-        site.add_worker(*name, "--slots", "1", "--path", "code", "--allow", "shared_work", *options)
+@pytest.fixture
+def site(module_site: Site) -> Iterator[Site]:
+    """The same for each test, with nothing that another has left there."""
+    yield module_site
+    with module_site.open_cluster() as cluster:
+        for status in cluster.shared():
+            cluster.delete_shared(status.name)
 
 
 @pytest.fixture
 def pool(site: Site) -> Iterator[Pool]:
-    add_workers(site)
     with Pool(site.address, key_file=site.data / "key", retries=0) as pool:
         yield pool
 
@@ -132,7 +143,6 @@ def test_a_task_that_ends_gives_back_its_lock_and_is_done_with_its_item(pool: Po
 def test_an_item_of_a_consumer_that_is_killed_goes_to_another(site: Site) -> None:
     import shared_work as work  # noqa: PLC0415 - it has just been written
 
-    add_workers(site)
     with Pool(site.address, key_file=site.data / "key", retries=1) as pool:
         consumers = pool.map_async(work.consume, ["one", "other"], chunksize=1)
         line = pool.cluster.queue("items", maxsize=4)
@@ -145,8 +155,8 @@ def test_an_item_of_a_consumer_that_is_killed_goes_to_another(site: Site) -> Non
         assert dict(pool.cluster.dict("found")) == dict.fromkeys(items, 1)
 
 
-def test_shared_state_survives_the_coordinator(site: Site) -> None:
-    with site.open_cluster() as cluster:
+def test_shared_state_survives_the_coordinator(tmp_path: Path) -> None:
+    with open_site(tmp_path, "--lease", "3s", workers=0) as site, site.open_cluster() as cluster:
         lock, line = cluster.lock("lock"), cluster.queue("items", maxsize=9)
         lock.acquire()
         cluster.value("number", 1.5).add(1)
@@ -215,18 +225,6 @@ def run_example(name: str, *arguments: str, key: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def cluster_for_examples(tmp_path: Path) -> Iterator[tuple[Site, Cluster]]:
-    with open_site(tmp_path, workers=0) as site, site.open_cluster() as cluster:
-        for number in range(2):
-            site.add_worker(
-                "--name", f"worker-{number}", "--slots", "1",
-                "--path", str(REPOSITORY / "examples"),
-                "--allow", "lock_and_race", "--allow", "producer_consumer",
-            )  # fmt: skip
-        yield site, cluster
-
-
 def test_the_examples_run_on_this_machine() -> None:
     race = run_example("lock_and_race").splitlines()
     assert [line.split()[-3:] for line in race[1:]] == [["40", "of", "40"]] * 2
@@ -234,11 +232,11 @@ def test_the_examples_run_on_this_machine() -> None:
 
 
 def test_the_examples_run_on_a_cluster_and_leave_nothing_behind(
-    cluster_for_examples: tuple[Site, Cluster],
+    site: Site,
 ) -> None:
-    site, cluster = cluster_for_examples
     race = run_example("lock_and_race", site.address, key=site.data / "key").splitlines()
     assert [line.split()[-3:] for line in race[1:]] == [["40", "of", "40"]] * 2
     found = run_example("producer_consumer", site.address, key=site.data / "key")
     assert "perfect numbers up to 40: [6, 28]" in found
-    assert cluster.shared() == ()
+    with site.open_cluster() as cluster:
+        assert cluster.shared() == ()

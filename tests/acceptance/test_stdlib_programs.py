@@ -11,12 +11,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.commands import Site, open_site
 from support.places import REPOSITORY
+
+# They share a site, and what the originals print: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("stdlib_programs")
 
 PROGRAMS = REPOSITORY / "tests" / "support" / "programs"
 
@@ -81,11 +83,6 @@ BY_PICKLE = (
 
 #: Programs about what only one's own processes do.
 HERE_ALONE = ("pool_maxtasks",)
-
-
-def group(*names: str) -> list[Any]:
-    """Parameters for whose tests one process runs the original, once."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
 
 
 def change(source: str, changes: dict[str, str]) -> str:
@@ -153,24 +150,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "programs"
 
 
-@pytest.mark.parametrize("name", group(*BY_NAME, *BY_PICKLE, *HERE_ALONE))
+@pytest.mark.parametrize("name", [*BY_NAME, *BY_PICKLE, *HERE_ALONE])
 def test_a_program_prints_the_same_on_this_machine(folder: Path, name: str) -> None:
     assert run(folder, name, CHANGES) == run_original(name) != ""
 
 
-@pytest.mark.parametrize("name", group(*BY_NAME))
+@pytest.mark.parametrize("name", BY_NAME)
 def test_a_program_prints_the_same_on_a_cluster(folder: Path, site: Site, name: str) -> None:
     assert run(folder, name, CHANGES, site) == run_original(name)
 
 
-@pytest.mark.xdist_group("futures_waiting")
 @pytest.mark.parametrize("place", ["here", "cluster"])
 def test_calls_that_wait_can_be_cancelled(folder: Path, site: Site, place: str) -> None:
     where = site if place == "cluster" else None
     assert run(folder, "futures_waiting", CHANGES, where) == run_original("futures_waiting")
 
 
-@pytest.mark.parametrize("name", group(*BY_PICKLE))
+@pytest.mark.parametrize("name", BY_PICKLE)
 def test_a_program_prints_the_same_on_a_cluster_that_opens_pickles(
     folder: Path, site: Site, name: str
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import socket
@@ -9,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -44,12 +47,62 @@ def drain(job: Job) -> dict[int, bytes]:
     return dict(job.values(ordered=False))
 
 
-def test_submit_prints_the_result_alone(site: Site) -> None:
-    done = site.shell.run("submit", "primes", "count", "0", "1e8")
-    assert (done.code, done.out) == (0, "5761455\n")
-    begun, _ = done.err.splitlines()
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("count", "0", "1e8"), "5761455\n"),
+        (("count", "2^64-100", "2^64"), "3\n"),
+        (("count", "7", "7"), "0\n"),
+        (("tuplets", "0", "1e7", "--size", "2"), "58980\n"),
+        (
+            ("test", "2^127-1", "561", "10**18+9"),
+            f"{2**127 - 1} prime\n561 composite\n{10**18 + 9} prime\n",
+        ),
+        (
+            ("find", "10**12", "1_000_000_000_100"),
+            "1000000000039\n1000000000061\n1000000000063\n1000000000091\n",
+        ),
+    ],
+)
+def test_submit_prints_the_result_alone(site: Site, words: tuple[str, ...], expected: str) -> None:
+    done = site.shell.run("submit", "primes", *words)
+    assert (done.code, done.out) == (0, expected)
+    begun, summary = done.err.splitlines()
     assert re.fullmatch(r"headrace: job [0-9a-f]{12} is submitted", begun)
-    assert "s CPU in slots" in done.err
+    assert "0 failed" in summary
+    assert "s CPU in slots" in summary
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        (("count", "0", "1e6"), 78498),
+        (("find", "0", "20"), [2, 3, 5, 7, 11, 13, 17, 19]),
+        (("find", "24", "26"), []),
+        (("test", "97"), [{"number": 97, "prime": True}]),
+    ],
+    ids=["count", "find", "none", "test"],
+)
+def test_json_is_the_job_with_its_result_in_the_words_of_the_glossary(
+    site: Site, words: tuple[str, ...], result: object
+) -> None:
+    shown = site.shell.run("submit", "primes", *words, "--json").json()
+    assert (shown["state"], shown["service"], shown["failed"]) == (SUCCEEDED, "primes", 0)
+    assert {"id", "service", "operation", "tasks", "done", "wall_seconds"} <= shown.keys()
+    assert shown["result"] == result
+
+
+def test_results_are_written_in_each_format(site: Site, tmp_path: Path) -> None:
+    job = site.shell.run("submit", "primes", "find", "0", "20", "--detach").out.strip()
+    for file_format in ("text", "npy", "json"):
+        target = tmp_path / f"primes.{file_format}"
+        done = site.shell.run("results", job, "-o", target, "--format", file_format)
+        assert (done.code, done.out) == (0, "")
+        assert "8 primes" in done.err
+    expected = [2, 3, 5, 7, 11, 13, 17, 19]
+    assert [int(line) for line in (tmp_path / "primes.text").read_text().split()] == expected
+    assert np.load(tmp_path / "primes.npy").tolist() == expected
+    assert json.loads((tmp_path / "primes.json").read_text()) == expected
 
 
 def test_a_detached_job_is_fetched_later_as_often_as_one_likes(site: Site) -> None:
@@ -349,6 +402,17 @@ def test_the_id_of_a_detached_job_is_told_even_if_it_cannot_be_written(site: Sit
     assert code == 1
     assert "headrace: standard output cannot be written: No space left on device\n" in err
     assert f"`headrace results {job}` waits for it" in err
+
+
+def test_a_standard_output_that_is_closed_is_told_in_one_line(site: Site) -> None:
+    words = ("submit", "primes", "find", "0", "30")
+    process = site.shell.start(*words, preexec_fn=lambda: os.close(1))
+    out, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, out) == (1, "")
+    begun, kept, told = err.splitlines()
+    assert begun.endswith("is submitted")
+    assert "fetches them" in kept
+    assert told == "headrace: standard output cannot be written: Bad file descriptor"
 
 
 def run_with_full_output(shell: Shell, *words: str) -> tuple[int, str]:

@@ -11,8 +11,8 @@ from headrace import Pool
 from support.commands import Site
 
 #: What each of the pool's users does before it stops.
-CALLS = 400
-STREAMED = 20_000
+CALLS = 200
+STREAMED = 10_000
 
 
 class Users:
@@ -63,14 +63,14 @@ def users(own_site: Site) -> Iterator[Users]:
 
 def test_calls_outlive_the_coordinator(own_site: Site, users: Users) -> None:
     for _ in range(3):
-        users.wait_for_some(100)
+        users.wait_for_some(60)
         own_site.coordinator.kill()
         own_site.restart_coordinator()
     users.finish()
 
 
 def test_calls_outlive_their_worker(own_site: Site, users: Users) -> None:
-    users.wait_for_some(100)
+    users.wait_for_some(60)
     own_site.workers[-1].kill()
     own_site.add_worker("--slots", "2", "--name", "next", "--allow", "operator:neg")
     users.finish()

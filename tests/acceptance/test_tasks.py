@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.logs import read_log
 from headrace.pool import Pool
 from headrace_services.calls import plan_map
 from support.commands import COMMAND_SECONDS, Site, open_site, wait_until
@@ -66,16 +68,34 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("tasks")
+
+
+@contextlib.contextmanager
+def open_searching_site(folder: Path) -> Iterator[Site]:
     """A coordinator, and a worker that allows a user's module, with a drain of a second."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "searching.py").write_text(MODULE)
-    with open_site(tmp_path, "--http", "127.0.0.1:0", workers=0) as site:
+    (folder / "code").mkdir()
+    (folder / "code" / "searching.py").write_text(MODULE)
+    with open_site(folder, "--http", "127.0.0.1:0", workers=0) as site:
         site.add_worker(
             "--slots", "1", "--path", "code", "--allow", "searching", "--name", "w",
             "--drain", "1s",
         )  # fmt: skip
+        yield site
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For tests that leave coordinator and worker as they are."""
+    with open_searching_site(tmp_path_factory.mktemp("tasks")) as site:
+        yield site
+
+
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """For tests that do them harm."""
+    with open_searching_site(tmp_path) as site:
         yield site
 
 
@@ -90,7 +110,45 @@ def read_texts(site: Site, job: str) -> list[tuple[int, str]]:
     return [(int(one[1]), one[2]) for one in found if one]
 
 
+def wait_for_text(site: Site, job: str, index: int, text: str) -> None:
+    """Wait until a task has said this."""
+    with site.open_cluster() as cluster:
+        wait_until(
+            lambda: any(
+                (line.index, line.text) == (index, text)
+                for page in read_log(cluster.engine, job, follow=False)
+                for line in page.lines
+            )
+        )
+
+
+def wait_for_progress(site: Site, job: str, done: float) -> None:
+    """Wait until the only task of a job that runs has got so far."""
+    with site.open_cluster() as cluster:
+        wait_until(lambda: [one.done for one in cluster.engine.jobs.progress(job, 9)] == [done])
+
+
+def wait_for_running_job(site: Site) -> str:
+    """The id of the one job that runs, as soon as there is one, which the command lists."""
+    with site.open_cluster() as cluster:
+        wait_until(lambda: any(status.state == "running" for status in cluster.jobs()))
+    listed = site.shell.run("jobs", "--json").json()
+    (job,) = [one["id"] for one in listed if one["state"] == "running"]
+    return str(job)
+
+
+def read_found(site: Site) -> float:
+    """What all tasks have counted as found, as Prometheus reads it."""
+    url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
+    with urllib.request.urlopen(url) as answer:
+        metrics = answer.read().decode()
+    line = 'headrace_user_counts_total{name="found",operation="map",service="calls"} '
+    found = [text.removeprefix(line) for text in metrics.splitlines() if text.startswith(line)]
+    return float(found[0]) if found else 0.0
+
+
 def test_lines_and_counters_of_a_job(site: Site) -> None:
+    before = read_found(site)
     with site.open_cluster() as cluster:
         job = cluster.submit("calls", plan_map("searching:search", [1, 2, 3, 4])).id
     assert site.shell.run("results", job).code == 1
@@ -111,19 +169,15 @@ def test_lines_and_counters_of_a_job(site: Site) -> None:
     site.shell.run("retry", job)
     site.shell.run("results", job)
     assert show(site, job)["counters"] == {"seen": 3, "found": 3.5}, "it failed again"
-    url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
-    with urllib.request.urlopen(url) as answer:
-        metrics = answer.read().decode()
-    line = 'headrace_user_counts_total{name="found",operation="map",service="calls"} 3.5'
-    assert line in metrics.splitlines()
+    assert read_found(site) - before == 3.5
 
     gone = site.shell.run("logs", "nosuchjob")
     assert gone.code != 0
     assert "there is no job 'nosuchjob'" in gone.err
 
 
-def test_a_task_can_be_followed_while_it_runs(site: Site) -> None:
-    folder = site.shell.home
+def test_a_task_can_be_followed_while_it_runs(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path
     with site.open_cluster() as cluster:
         job = cluster.submit("calls", plan_map("searching:follow", [str(folder)])).id
     with site.shell.start("logs", job, "-f") as follower:
@@ -131,10 +185,12 @@ def test_a_task_can_be_followed_while_it_runs(site: Site) -> None:
         for step in (1, 2):
             assert follower.stdout.readline().endswith(f"warning w task 0: step {step}\n")
             shown = {"task": 0, "worker": "w", "done": 1000.0 * step, "of": 4000.0}
-            wait_until(lambda shown=shown: show(site, job)["progress"] == [shown])  # type: ignore[misc] # of this round
+            wait_for_progress(site, job, 1000 * step)
+            assert show(site, job)["progress"] == [shown]
             (folder / f"go {step}").touch()
         assert follower.stdout.readline().endswith("step 3\n")
-        wait_until(lambda: "task 0: 75 % (3,000 of 4,000)" in site.shell.run("job", job).out)
+        wait_for_progress(site, job, 3000)
+        assert "task 0: 75 % (3,000 of 4,000)" in site.shell.run("job", job).out
         assert follower.poll() is None, "it goes on as long as the job"
         (folder / "go 3").touch()
         assert follower.stdout.read() == ""
@@ -142,61 +198,62 @@ def test_a_task_can_be_followed_while_it_runs(site: Site) -> None:
     assert show(site, job)["progress"] == []
 
 
-def test_a_cancelled_task_that_asks_can_tidy_up(site: Site) -> None:
-    folder = site.shell.home
+def test_a_cancelled_task_that_asks_can_tidy_up(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path
     with site.open_cluster() as cluster:
         job = cluster.submit("calls", plan_map("searching:follow", [str(folder)])).id
-    wait_until(lambda: read_texts(site, job))
+    wait_for_text(site, job, 0, "step 1")
     site.shell.run("cancel", job)
     wait_until((folder / "tidied").exists)
-    wait_until(lambda: read_texts(site, job)[-1] == (0, "cancelled"))
+    wait_for_text(site, job, 0, "cancelled")
+    assert read_texts(site, job)[-1] == (0, "cancelled")
     assert show(site, job)["state"] == "cancelled"
 
 
-def test_a_task_that_asks_is_told_when_its_worker_can_wait_no_longer(site: Site) -> None:
-    folder = site.shell.home
-    with site.open_cluster() as cluster:
+def test_a_task_that_asks_is_told_when_its_worker_can_wait_no_longer(own_site: Site) -> None:
+    folder = own_site.shell.home
+    with own_site.open_cluster() as cluster:
         job = cluster.submit("calls", plan_map("searching:follow", [str(folder)])).id
-    wait_until(lambda: read_texts(site, job))
-    site.workers[0].send(signal.SIGTERM)
-    site.workers[0].wait_for("tasks still run after 1 s")
+    wait_for_text(own_site, job, 0, "step 1")
+    own_site.workers[0].send(signal.SIGTERM)
+    own_site.workers[0].wait_for("tasks still run after 1 s")
     wait_until((folder / "tidied").exists)
-    assert site.workers[0].wait() == 0
-    status = show(site, job)
+    assert own_site.workers[0].wait() == 0
+    status = show(own_site, job)
     assert (status["waiting"], status["done"], status["failed"]) == (1, 0, 0), "it goes back"
 
 
-def test_lines_and_counters_outlive_a_killed_coordinator(site: Site) -> None:
-    folder = site.shell.home
-    with site.open_cluster() as cluster:
+def test_lines_and_counters_outlive_a_killed_coordinator(own_site: Site) -> None:
+    folder = own_site.shell.home
+    with own_site.open_cluster() as cluster:
         job = cluster.submit("calls", plan_map("searching:search", [2])).id
-    site.shell.run("results", job)
-    with site.open_cluster() as cluster:
+    own_site.shell.run("results", job)
+    with own_site.open_cluster() as cluster:
         running = cluster.submit("calls", plan_map("searching:follow", [str(folder)])).id
-    wait_until(lambda: read_texts(site, running))
-    site.coordinator.kill()
+    wait_for_text(own_site, running, 0, "step 1")
+    own_site.coordinator.kill()
     (folder / "go 1").touch()
-    site.restart_coordinator()
-    assert read_texts(site, job) == [(0, "searching 2")]
-    assert show(site, job)["counters"] == {"seen": 1, "found": 1}
+    own_site.restart_coordinator()
+    assert read_texts(own_site, job) == [(0, "searching 2")]
+    assert show(own_site, job)["counters"] == {"seen": 1, "found": 1}
     for step in (2, 3):
         (folder / f"go {step}").touch()
-    assert site.shell.run("results", running).code == 0
-    lines = list(dict.fromkeys(read_texts(site, running)))  # a task may run twice
+    assert own_site.shell.run("results", running).code == 0
+    lines = list(dict.fromkeys(read_texts(own_site, running)))  # a task may run twice
     assert lines == [(0, f"step {step}") for step in (1, 2, 3)]
 
 
 def test_functions_called_through_a_pool_on_the_cluster_speak_too(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = site.shell.home
+    folder = tmp_path
     monkeypatch.setenv("HEADRACE_KEY_FILE", str(site.data / "key"))
     with Pool(site.address) as pool:
         assert pool.map("searching:search", [2, 4]) == [(0, 1), (1, 1)]
         result = pool.apply_async("searching:follow", [str(folder)])
-        wait_until(lambda: "running" in site.shell.run("jobs").out)
-        (listed,) = site.shell.run("jobs", "--json").json()
-        wait_until(lambda: read_texts(site, listed["id"]) == [(0, "step 1")])
+        job = wait_for_running_job(site)
+        wait_for_text(site, job, 0, "step 1")
+        assert read_texts(site, job) == [(0, "step 1")]
         for step in (1, 2, 3):
             (folder / f"go {step}").touch()
         assert result.get(30) == "all"

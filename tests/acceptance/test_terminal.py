@@ -217,18 +217,16 @@ def test_a_table_fits_into_its_terminal(folder: Path, site: Site) -> None:
     assert end == f"{END} 0"
 
 
-@pytest.mark.parametrize("table", ["jobs", "workers"])
-def test_what_is_piped_has_no_escapes_whatever_is_forced(
-    folder: Path, site: Site, table: str
-) -> None:
+def test_what_is_piped_has_no_escapes_whatever_is_forced(folder: Path, site: Site) -> None:
     add_worker(site)
     forced = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1", "TERM": "xterm"}
     shell = Shell(folder, {**site.shell.settings, **forced})
     done = shell.run("submit", "map", "shop:halve", "numbers.jsonl")
     assert done.code == 1
-    shown = shell.run(table)
-    heading, line = shown.out.splitlines()
-    assert heading.startswith("ID  " if table == "jobs" else "NAME  ")
-    assert line == line.rstrip()
-    assert "\x1b" not in done.out + done.err + shown.out + shown.err
     assert "elapsed" not in done.err
+    for table, first in (("jobs", "ID  "), ("workers", "NAME  ")):
+        shown = shell.run(table)
+        heading, line = shown.out.splitlines()
+        assert heading.startswith(first)
+        assert line == line.rstrip()
+        assert "\x1b" not in done.out + done.err + shown.out + shown.err

@@ -21,7 +21,7 @@ def test_a_worker_works_drains_and_leaves(tmp_path: Path, start_method: str) -> 
             "--coordinator", f"localhost:{site.port}", "--max-tasks", "2",
         )  # fmt: skip
         site.workers.append(worker)
-        done = site.shell.run("submit", "primes", "count", "0", "1000000", "--span", "100000")
+        done = site.shell.run("submit", "primes", "count", "0", "1000000", "--span", "250000")
         assert (done.code, done.out) == (0, "78498\n"), done.err
         assert worker.stop() == 0, worker.lines
         assert any("finishing what runs" in line for line in worker.lines)

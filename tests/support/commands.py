@@ -186,10 +186,15 @@ def start_coordinator(shell: Shell, data: Path, port: int, *options: str) -> Pro
 
 
 @contextlib.contextmanager
-def open_site(folder: Path, *options: str, workers: int = 1) -> Iterator[Site]:
+def open_site(
+    folder: Path, *options: str, workers: int = 1, settings: dict[str, str] | None = None
+) -> Iterator[Site]:
     """A coordinator on a port of its own, and workers with one slot each."""
     data = folder / "data"
-    shell = Shell(folder, {"HEADRACE_KEY_FILE": str(data / "key"), "PYTHONPATH": str(PROBE)})
+    shell = Shell(
+        folder,
+        {"HEADRACE_KEY_FILE": str(data / "key"), "PYTHONPATH": str(PROBE), **(settings or {})},
+    )
     chosen = options if "--http" in options else (*options, "--no-http")
     coordinator = start_coordinator(shell, data, 0, *chosen)
     port = int(coordinator.wait_for("queues at").rpartition(":")[2])

@@ -42,7 +42,7 @@ def submit(address: str, table: bytes) -> None:
 if __name__ == "__main__":
     place = sys.argv[1] if len(sys.argv) > 1 else 2
     serializers: list[Any] = ["msgpack", "cloudpickle"] if len(sys.argv) > 1 else [None]
-    table = bytes(range(256)) * 40_000
+    table = bytes(range(256)) * 4_000
     look = functools.partial(deeds_large.look, table)
     for serializer in serializers:
         with Pool(place, deeds_large.init, (table,), serializer=serializer) as pool:
@@ -62,7 +62,7 @@ if __name__ == "__main__":
         with Executor(place, deeds_large.init, (table,), serializer=serializer) as executor:
             assert list(executor.map(deeds_large.use, range(5))) == list(range(5))
     with (
-        Pool(place, deeds_large.init, (bytes(300 << 20),)) as pool,
+        Pool(place, deeds_large.init, (bytes(257 << 20),)) as pool,
         pytest.raises(UsageError, match="initargs is too large to travel"),
     ):
         pool.map(deeds_large.use, range(3))

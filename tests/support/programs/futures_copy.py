@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-#: Where it runs: on four threads of this machine, or on the cluster at an address.
-WHERE: Any = sys.argv[1] if sys.argv[1:] else 4
+#: Where it runs: on two threads of this machine, or on the cluster at an address.
+WHERE: Any = sys.argv[1] if sys.argv[1:] else 2
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:

@@ -8,8 +8,8 @@ from typing import Any
 
 from deeds import recall, remember
 
-#: Where it runs: on four processes of this machine, or on the cluster at an address.
-WHERE: Any = sys.argv[1] if sys.argv[1:] else 4
+#: Where it runs: on two processes of this machine, or on the cluster at an address.
+WHERE: Any = sys.argv[1] if sys.argv[1:] else 2
 
 if __name__ == "__main__":
     for word in ("first", "second"):

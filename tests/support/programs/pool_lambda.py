@@ -7,8 +7,8 @@ import sys
 from multiprocessing import Pool
 from typing import Any
 
-#: Where it runs: on four processes of this machine, or on the cluster at an address.
-WHERE: Any = sys.argv[1] if sys.argv[1:] else 4
+#: Where it runs: on two processes of this machine, or on the cluster at an address.
+WHERE: Any = sys.argv[1] if sys.argv[1:] else 2
 
 if __name__ == "__main__":
     offset = 7

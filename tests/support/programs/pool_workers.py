@@ -9,8 +9,8 @@ from multiprocessing import Pool
 from multiprocessing import TimeoutError as LateError
 from typing import Any
 
-#: Where it runs: on four processes of this machine, or on the cluster at an address.
-WHERE: Any = sys.argv[1] if sys.argv[1:] else 4
+#: Where it runs: on two processes of this machine, or on the cluster at an address.
+WHERE: Any = sys.argv[1] if sys.argv[1:] else 2
 
 
 def f(x: int) -> int:
