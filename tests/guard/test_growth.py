@@ -73,6 +73,20 @@ def lease_beside_many_jobs(amount: int) -> int:
     return count_operations(lambda: rig.lease("w0"))
 
 
+def lease_among_many_jobs(amount: int) -> int:
+    rig = make_rig()
+    for number in range(amount):
+        rig.submit(f"new{number}", 10)
+    return count_operations(lambda: [rig.lease("w0", 1) for _ in range(4)])
+
+
+def submit_among_many_jobs(amount: int) -> int:
+    rig = make_rig()
+    for number in range(amount):
+        rig.submit(f"new{number}", 10)
+    return count_operations(lambda: rig.submit("one more", 1))
+
+
 def lease_among_many_workers(amount: int) -> int:
     rig = make_rig(workers=amount)
     for worker in range(1, amount):
@@ -191,6 +205,8 @@ def weigh_a_slot_that_holds_many_tasks(amount: int) -> int:
 CASES: tuple[Callable[[int], int], ...] = (
     lease_a_run_of_many_tasks,
     lease_beside_many_jobs,
+    lease_among_many_jobs,
+    submit_among_many_jobs,
     lease_among_many_workers,
     lease_of_a_job_with_many_retries,
     report_a_run_of_many_tasks,

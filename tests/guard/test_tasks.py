@@ -320,9 +320,10 @@ def test_waiting_tasks_take_little_memory() -> None:
     def put(batches: int, tasks: int) -> float:
         rig = Rig()
         rig.submit("job", None)
+        rig.put("job", 0, [bytes(8)] * tasks)  # now it has its place among those that wait
 
         def put_all() -> None:
-            for number in range(batches):
+            for number in range(1, batches + 1):
                 rig.put("job", number * tasks, [bytes(8)] * tasks)
                 rig.queue.state.drain_events()  # the store has them
 

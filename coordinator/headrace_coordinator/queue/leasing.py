@@ -254,7 +254,9 @@ class Leasing:
             self._state.change(job, now)
 
     def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:
-        most = self._spool.fit(job, size_lease(job, slots, self._state.slots))
+        state = self._state
+        size = size_lease(job, slots, state.slots, len(state.turns))
+        most = self._spool.fit(job, size)
         return job.take(most, max_bytes, alone=alone)
 
     def _grant(
