@@ -10,10 +10,11 @@ from collections.abc import (
     MutableMapping,
     ValuesView,
 )
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self
 
-from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, seal_number
-from headrace.batches import gather_values
+from headrace.async_shared.collections import AsyncDict
+from headrace.async_shared.sealing import ABSENT, open_sealed, seal_key
+from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import DICT
 
@@ -30,21 +31,24 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
     kind = DICT
 
+    setdefault = blocking(AsyncDict.setdefault)
+    update_if = blocking(AsyncDict.update_if)
+    add = blocking(AsyncDict.add)
+    _pop = blocking(AsyncDict.pop)
+    _popitem = blocking(AsyncDict.popitem)
+    _update = blocking(AsyncDict.update)
+    __setitem__ = blocking(AsyncDict.set)
+    __contains__ = blocking(AsyncDict.contains)
+
     def __getitem__(self, key: Any) -> Any:
         found = self._read_now("get", seal_key(key)).values
         if not found:
             raise KeyError(key)
         return open_sealed(found[0])
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._change_now("set", seal_key(key), seal(value))
-
     def __delitem__(self, key: Any) -> None:
         if not self._change_now("pop", seal_key(key)).values:
             raise KeyError(key)
-
-    def __contains__(self, key: object) -> bool:
-        return bool(self._read_now("get", seal_key(key)).values)
 
     def __len__(self) -> int:
         return self._read_now("len").numbers[0]
@@ -83,60 +87,19 @@ class SharedDict(SharedHandle, MutableMapping[Any, Any]):
 
     def pop(self, key: Any, default: Any = ABSENT) -> Any:
         """Take a key out. Returns its value, or ``default``. Raises KeyError."""
-        found = self._change_now("pop", seal_key(key)).values
-        if found:
-            return open_sealed(found[0])
-        if default is ABSENT:
-            raise KeyError(key)
-        return default
+        return self._pop(key, default)
 
     def popitem(self) -> tuple[Any, Any]:
         """Take out what was inserted last. Raises KeyError."""
-        found = self._change_now("popitem").values
-        if not found:
-            raise KeyError("popitem(): dictionary is empty")
-        return open_sealed(found[0]), open_sealed(found[1])
+        return self._popitem()
 
     def clear(self) -> None:
         """Take all out."""
         self._change_now("clear")
 
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The value of a key, which is put there if there is none."""
-        return open_sealed(self._change_now("setdefault", seal_key(key), seal(default)).values[0])
-
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Put many, together as long as they take less than 4 MiB."""
-        pairs = _take_pairs(other)
-        pairs.update(named)
-        groups = ((seal_key(key), seal(value)) for key, value in pairs.items())
-        for batch in gather_values(groups):
-            self._change_now("set", *batch)
-
-    def update_if(self, key: Any, expected: Any, new: Any) -> bool:
-        """Put ``new`` under a key whose value equals ``expected``. Returns whether it did.
-
-        ``ABSENT`` as ``expected`` stands for a key that is not there; as ``new`` it takes it out.
-        """
-        sealed_key = seal_key(key)
-        values = () if new is ABSENT else (seal(new),)
-        while True:
-            found = self._read_now("get", sealed_key).values
-            if expected is ABSENT:
-                if found:
-                    return False
-            elif not found or open_sealed(found[0]) != expected:
-                return False
-            told = (len(found), len(values))
-            if self._change_now("set_if", sealed_key, *found, *values, numbers=told).numbers[0]:
-                return True
-
-    def add(self, key: Any, amount: float | SupportsIndex = 1) -> Any:
-        """Add to the number under a key, which counts as 0 if there is none.
-
-        Returns what it is now. Raises UsageError for what is no number.
-        """
-        return open_sealed(self._change_now("add", seal_key(key), seal_number(amount)).values[0])
+        self._update(_take_pairs(other), **named)
 
     def _read_pairs(self) -> Iterator[tuple[bytes, bytes]]:
         cursor = -1

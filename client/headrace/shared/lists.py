@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from itertools import islice
 from typing import Any, Self, SupportsIndex, overload
 
-from headrace.async_shared.collections import BEYOND_END, find_place, fit_place
-from headrace.async_shared.sealing import open_sealed, seal, seal_number
-from headrace.batches import gather_values
+from headrace.async_shared.collections import BEYOND_END, AsyncList, find_place
+from headrace.async_shared.sealing import open_sealed, seal
+from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace_wire.shared import LIST, write_slice
 
@@ -33,29 +33,17 @@ class SharedList(SharedHandle, MutableSequence[Any]):
     #: As of a list, whose equality is that of its items.
     __hash__ = None  # type: ignore[assignment] # object's is no longer right
 
-    def append(self, value: Any) -> None:
-        """Put a value at the end."""
-        self._change_now("append", seal(value))
+    append = blocking(AsyncList.append)
+    insert = blocking(AsyncList.insert)
+    pop = blocking(AsyncList.pop)
+    add = blocking(AsyncList.add)
+    _extend = blocking(AsyncList.extend)
 
     def extend(self, values: Iterable[Any]) -> None:
         """Put values at the end, together as long as they take less than 4 MiB."""
-        if isinstance(values, SharedList):
-            values = values.copy()  # it may be this one, which has no end while it grows
-        for batch in gather_values((seal(value),) for value in values):
-            self._change_now("append", *batch)
-
-    def insert(self, index: SupportsIndex, value: Any) -> None:
-        """Put a value before the one at ``index``."""
-        place = min(max(operator.index(index), -sys.maxsize), sys.maxsize)
-        self._change_now("insert", seal(value), numbers=(place,))
-
-    def pop(self, index: SupportsIndex = -1) -> Any:
-        """Take one out. Raises IndexError."""
-        answer = self._change_now("pop", numbers=(fit_place(operator.index(index)),))
-        if not answer.values:
-            empty = answer.numbers == (0,)
-            raise IndexError("pop from empty list" if empty else "pop index out of range")
-        return open_sealed(answer.values[0])
+        # A shared list may be this one, which has no end while it grows.
+        items = values.copy() if isinstance(values, SharedList) else values
+        self._extend(items)
 
     def remove(self, value: Any) -> None:
         """Take out the first that equals ``value``. Raises ValueError."""
@@ -66,14 +54,6 @@ class SharedList(SharedHandle, MutableSequence[Any]):
                 raise ValueError("list.remove(x): x not in list")
             if self._change_now("pop", first[1], numbers=(first[0],)).numbers[0]:
                 return
-
-    def add(self, index: SupportsIndex, amount: float | SupportsIndex = 1) -> Any:
-        """Add to a number in place. Returns what it is now. Raises IndexError and UsageError."""
-        place = fit_place(operator.index(index))
-        found = self._change_now("add", seal_number(amount), numbers=(place,)).values
-        if not found:
-            raise IndexError("list index out of range")
-        return open_sealed(found[0])
 
     def clear(self) -> None:
         """Take all out."""
