@@ -5,10 +5,9 @@
 
     put, push, attend: the same in the thread of a caller who waits for the outcome anyway
 
-Each request acknowledges what the one before it has brought, so that neither the coordinator nor
-its store grows with a stream that never ends. Both threads are started by the first ``put`` and end
-when the job is over: after ``close``, when every outcome is there, or after ``cancel``. When one of
-them ends for any other reason, all who wait are told.
+Both threads are started by the first ``put`` and end when the job is over: after ``close``, when
+every outcome is there, or after ``cancel``. When one of them ends for any other reason, all who
+wait are told.
 
 A caller that attends may be interrupted by a signal handler's exception at any point; see
 ``outbox`` for how the state stays whole. What it has received for others is handed to them by the
@@ -19,13 +18,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from headrace.engine import Engine
-from headrace.job_base import FETCH_BYTES
+from headrace.inbox import Inbox
 from headrace.outbox import Outbox
 from headrace.submission import SubmitOptions, make_job_spec, wait_for_room
 from headrace_services.service import Parameters
@@ -44,8 +42,6 @@ from headrace_wire.messages import (
     INITIALIZER_TIMEOUT,
     TIMEOUT,
     Collected,
-    CollectRequest,
-    Span,
     TaskFailure,
 )
 
@@ -53,9 +49,6 @@ log = logging.getLogger(__name__)
 
 #: Bytes of one input: it travels in one frame, with some words around it.
 MAX_ITEM_BYTES = MAX_FRAME_BYTES - (1 << 16)
-
-#: Seconds without an outcome after which somebody may want to know why.
-SILENCE_SECONDS = 3.0
 
 #: Seconds between requests by which the coordinator hears that the client lives, while nobody
 #: waits.
@@ -102,23 +95,20 @@ class Stream:
         on_end: Callable[[], None] | None = None,
     ) -> None:
         self._jobs = engine.jobs
-        self._results = engine.results
         self._on_values = on_values
         self._on_failures = on_failures
         self._on_broken = on_broken
         self._spec = make_job_spec(
             service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
-        self._gather_seconds = gather_seconds
         self._plan_wait = plan_wait or _wait_long
-        self._on_silence = on_silence
         self._explain = explain
         self._on_end = on_end
-        self._silent = on_silence is not None
         self._lock = threading.Lock()
         #: For those who take tasks back, and they alone: the sending of a task, and the end.
         self._changed = threading.Condition()
         self._outbox = Outbox(self._put_batch)
+        self._inbox = Inbox(engine, self._spec.id, gather_seconds, on_silence)
         self._watchers = 0
         #: Whether there are tasks that no caller attends to.
         self._unattended = False
@@ -128,8 +118,6 @@ class Stream:
         #: Who receives; nobody does until the job is there.
         self._receiving: object | None = self
         self._nudge: SimpleQueue[None] = SimpleQueue()
-        self._untold: deque[Collected] = deque()
-        self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
         self._fault: HeadraceError | None = None
         self._started = False
         self._closed = False
@@ -328,11 +316,12 @@ class Stream:
                     return False
                 self._receiving = mine
             self._attendees.pop(attendee, None)
-            if not self._untold:
-                self._collect(MAX_WAIT_SECONDS)
-            while self._untold and self._is_attended(self._untold[0]):
-                self._tell(self._untold[0])
-                self._untold.popleft()
+            untold = self._inbox.untold
+            if not untold:
+                self._inbox.collect(MAX_WAIT_SECONDS)
+            while untold and self._is_attended(untold[0]):
+                self._tell(untold[0])
+                untold.popleft()
             with self._lock:
                 self._receiving = None
             if self._is_wanted():
@@ -359,7 +348,7 @@ class Stream:
     def _is_wanted(self) -> bool:
         """Whether there is something for the receiver thread to do."""
         return bool(
-            self._unattended or self._closed or self._attendees or self._untold or self._fault
+            self._unattended or self._closed or self._attendees or self._inbox.untold or self._fault
         )
 
     def _receive(self) -> None:
@@ -394,35 +383,11 @@ class Stream:
 
     def _receive_next(self, wait_seconds: float) -> None:
         """Collect once and tell of everything: the receiver thread's."""
-        if not self._untold:
-            self._collect(wait_seconds)
-        while self._untold and not self._ended:
-            self._tell(self._untold.popleft())
-
-    def _collect(self, wait_seconds: float) -> None:
-        cursor, failure_cursor, delivered = self._place
-        if self._silent:
-            wait_seconds = min(wait_seconds, SILENCE_SECONDS)
-        request = CollectRequest(
-            job=self.job_id,
-            cursor=cursor,
-            failure_cursor=failure_cursor,
-            max_bytes=FETCH_BYTES,
-            wait_seconds=wait_seconds,
-            gather_seconds=self._gather_seconds,
-            delivered=delivered,
-        )
-        collected = self._results.collect(request)
-        spans = tuple(Span(run.start, run.stop) for run in collected.runs)
-        with self._lock:
-            # Neither can be interrupted without the other: no outcome is lost or comes twice.
-            self._place = (collected.cursor, collected.failure_cursor, spans)
-            self._untold.append(collected)
-        self._silent = self._silent and not (spans or collected.failures)
-        if wait_seconds and self._on_silence and not (spans or collected.failures):
-            self._silent = False  # from now on it is looked as seldom as there is nothing
-            if why := self._jobs.status(self.job_id).waiting_for:
-                self._on_silence(why)
+        untold = self._inbox.untold
+        if not untold:
+            self._inbox.collect(wait_seconds)
+        while untold and not self._ended:
+            self._tell(untold.popleft())
 
     def _is_attended(self, collected: Collected) -> bool:
         return (

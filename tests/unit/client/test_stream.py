@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headrace import calls as calls_module
-from headrace import outbox, outcomes, stream
+from headrace import inbox, outbox, outcomes, stream
 from headrace.calls import Calls
 from headrace.outcomes import AsyncResult
 from headrace.stream import Stream
@@ -23,7 +23,7 @@ from headrace_wire.errors import HeadraceError, JobStateError
 from headrace_wire.messages import Collected, CollectRequest, ResultRun
 
 #: Where places are in which a signal's handler may run.
-FILES = {module.__file__ for module in (calls_module, outbox, outcomes, stream)}
+FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream)}
 
 SECONDS = 20.0
 
