@@ -56,7 +56,7 @@ RUNS_AT_ONCE = 2
 Point = TypeVar("Point")
 
 pytestmark = [
-    pytest.mark.compiled,  # SQLite decides what is written, and when
+    pytest.mark.any_python,  # SQLite decides what is written, and when
     pytest.mark.timeout(3600 if EVERY else 120),
     pytest.mark.skipif(bool(HINDRANCE := find_hindrance()), reason=HINDRANCE),
 ]

@@ -211,6 +211,7 @@ def test_a_call_as_it_should_be_is_served(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.any_python
 @pytest.mark.parametrize("place", [place for place, arguments in CALLS.items() if arguments])
 def test_values_that_nobody_should_send_harm_nobody(
     door: Door, place: str, caplog: pytest.LogCaptureFixture

@@ -104,6 +104,7 @@ def test_every_value_that_arrives_has_bounds(api: type, method: str) -> None:
                 assert meta.max_length is not None, path
 
 
+@pytest.mark.any_python
 @pytest.mark.parametrize(("api", "method"), METHODS)
 def test_what_nobody_should_send_is_refused_in_one_line_or_within_bounds(
     api: type, method: str

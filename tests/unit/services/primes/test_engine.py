@@ -37,25 +37,21 @@ starts = st.one_of(
 )
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("power", range(1, 10))
 def test_primes_below_a_power_of_ten_are_as_many_as_known(engine: Engine, power: int) -> None:
     assert engine.count(0, 10**power) == PI[power - 1]
 
 
-@pytest.mark.compiled
 def test_primesieve_counts_primes_beyond_32_bits(primesieve: Engine) -> None:
     assert primesieve.count(0, 10**10) == PI[9]
     assert primesieve.count(10**11 - 10**9, 10**11) == LAST_BILLION_BELOW_1E11
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("power", range(1, 9))
 def test_twins_below_a_power_of_ten_are_as_many_as_known(engine: Engine, power: int) -> None:
     assert engine.count_tuplets(0, 10**power, 2) == TWINS[power - 1]
 
 
-@pytest.mark.compiled
 def test_primesieve_counts_the_known_twins_below_a_billion(primesieve: Engine) -> None:
     assert primesieve.count_tuplets(0, 10**9, 2) == TWINS[8]
 
@@ -81,7 +77,6 @@ def test_primesieve_finds_what_the_oracle_finds(
     assert primesieve.count(start, start + length) == len(expected)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize(
     ("start", "length"),
     [
@@ -99,7 +94,6 @@ def test_both_engines_find_the_same_primes(primesieve: Engine, start: int, lengt
     assert found.tolist() == expected.tolist()
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("size", range(2, 7))
 @pytest.mark.parametrize("start", [0, 10**12])
 def test_both_engines_count_the_same_tuplets(primesieve: Engine, start: int, size: int) -> None:
@@ -119,7 +113,6 @@ def test_both_engines_agree_on_the_smallest_tuplets(primesieve: Engine, size: in
             ), (start, stop)
 
 
-@pytest.mark.compiled
 def test_the_primes_just_under_2_64_are_found(engine: Engine) -> None:
     found = engine.generate(2**64 - 364, 2**64)
     assert [2**64 - prime for prime in reversed(found.tolist())] == BELOW_2_64

@@ -42,7 +42,6 @@ def test_a_composite_that_fools_weaker_tests_is_composite(number: int) -> None:
     assert not is_prime(number)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("exponent", [61, 89, 127, 521, 607, 1279, 2203, 3217, 4423])
 def test_a_mersenne_prime_is_prime(exponent: int) -> None:
     assert is_prime(2**exponent - 1)
@@ -53,7 +52,6 @@ def test_a_mersenne_prime_of_2917_digits_is_prime() -> None:
     assert is_prime(2**9689 - 1)
 
 
-@pytest.mark.compiled
 @pytest.mark.parametrize("exponent", [67, 257, 1277, 4409, 9697])
 def test_a_mersenne_number_that_is_composite_is_composite(exponent: int) -> None:
     assert not is_prime(2**exponent - 1)
