@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from headrace_coordinator.shared.objects import measure_empty
+from headrace_coordinator.shared.dicts import DictObject
+from headrace_coordinator.shared.lists import ListObject
+from headrace_coordinator.shared.objects import Item, SharedObject, measure_empty
+from headrace_coordinator.shared.queues import QueueObject
 from headrace_coordinator.shared.state import SharedState
+from headrace_coordinator.shared.values import ValueObject
+
+
+def list_items(one: SharedObject) -> list[Item]:
+    """All items of an object, those that wait in their order."""
+    match one:
+        case ValueObject():
+            return [one._item]
+        case ListObject():
+            return one._items
+        case DictObject():
+            return list(one._items.values())
+        case QueueObject():
+            return [*one._held.values(), *one._waiting]
+        case _:
+            return []
 
 
 def check_shared_state(state: SharedState) -> None:
@@ -16,7 +35,7 @@ def check_shared_state(state: SharedState) -> None:
     sizes = sum(session.size_bytes for session in state.sessions.values())
     assert state.session_bytes == sizes, "1"
     for name, one in state.objects.items():
-        items = list(one.items())
+        items = list_items(one)
         assert one.size_bytes == measure_empty(name) + sum(item.size_bytes for item in items), "1"
         for session in state.sessions.values():
             assert (name in session.holding) == one.holds(session.id), f"2: {name}"

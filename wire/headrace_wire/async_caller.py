@@ -3,8 +3,8 @@
     caller = QueueManager(address, key).async_jobs()
     grant = await caller.call(JobQueueApi.lease, request)
 
-What ``Proxy``, ``Patience`` and ``Caller`` of the manager are for threads, this is for tasks of an
-event loop. No thread waits for it.
+What ``Proxy``, ``RetryingProxy`` and ``Caller`` of the manager are for threads, this is for tasks
+of an event loop. No thread waits for it.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def deliver_challenge(key: bytes) -> Handshake[None]:
     message = DIGEST + os.urandom(CHALLENGE_BYTES)
     yield CHALLENGE + message
     response: Body = yield None
-    if not _is_response(key, message, response):
+    if not hmac.compare_digest(_answer(key, message), response):
         yield FAILURE
         raise AuthenticationError("the other side does not hold the key")
     yield WELCOME
@@ -66,7 +66,7 @@ def answer_challenge(key: bytes) -> Handshake[None]:
         raise StrangerError("what came is no challenge")
     if len(message) < len(DIGEST) + LEAST_CHALLENGE_BYTES:
         raise StrangerError("the challenge is too short")
-    yield DIGEST + _sign(key, message)
+    yield _answer(key, message)
     verdict: Body = yield None
     if verdict == FAILURE:
         raise AuthenticationError("the other side holds another key")
@@ -80,9 +80,5 @@ def prove_both(key: bytes) -> Handshake[None]:
     yield from deliver_challenge(key)
 
 
-def _sign(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, "sha256")
-
-
-def _is_response(key: bytes, message: bytes, response: Body) -> bool:
-    return hmac.compare_digest(DIGEST + _sign(key, message), response)
+def _answer(key: bytes, message: bytes) -> bytes:
+    return DIGEST + hmac.digest(key, message, "sha256")

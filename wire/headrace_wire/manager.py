@@ -17,6 +17,8 @@ from functools import partial
 from multiprocessing import managers
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import Struct
+
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.attempts import Attempts
@@ -133,7 +135,7 @@ class Proxy(managers.BaseProxy):
                 self._idle.pop().close()
 
     def _connect(self, until: float | None) -> MsgpackConnection:
-        link = dial(self._token.address, authkey=self._authkey, until=until)
+        link = dial(self._token.address, self._authkey, until)
         greet(link, self._token.id, until)
         with self._opening:
             self._open.add(link)
@@ -143,26 +145,18 @@ class Proxy(managers.BaseProxy):
         return link
 
 
-class Patience:
+class RetryingProxy(Struct, frozen=True):
     """Repeats a call whose connection is lost, with backoff and jitter, for ``patience_seconds``,
     or until the caller's limit: see ``timeouts``.
 
     Every method may be repeated. A refused key or another protocol is final at once.
     """
 
-    def __init__(
-        self,
-        proxy: Proxy,
-        patience_seconds: float,
-        on_lost: Callable[[UnreachableError], None],
-        stop: threading.Event,
-        closed: threading.Event,
-    ) -> None:
-        self._proxy = proxy
-        self._patience_seconds = patience_seconds
-        self._on_lost = on_lost
-        self._stop = stop
-        self._closed = closed
+    proxy: Proxy
+    patience_seconds: float
+    on_lost: Callable[[UnreachableError], None]
+    stop: threading.Event
+    closed: threading.Event
 
     def call(self, method: str, prepare: Callable[..., object], *arguments: Any) -> Any:
         """Return the answer, however many attempts it takes. Raises UnreachableError.
@@ -170,21 +164,21 @@ class Patience:
         ``prepare`` makes a message of the arguments, whose waits end by the caller's limit. Raises
         ClosedError when the manager is closed, before or meanwhile.
         """
-        attempts = Attempts(self._patience_seconds)
+        attempts = Attempts(self.patience_seconds)
         while True:
-            if self._closed.is_set():
+            if self.closed.is_set():
                 raise ClosedError
             try:
                 message = prepare(*attempts.shorten(arguments))
-                return self._proxy.call(method, message, attempts.until)
+                return self.proxy.call(method, message, attempts.until)
             except UnreachableError as error:
                 pause = attempts.find_pause()
-                if self._closed.is_set():
+                if self.closed.is_set():
                     raise ClosedError from None
-                if pause is None or self._stop.is_set():
+                if pause is None or self.stop.is_set():
                     raise
-                self._on_lost(error)
-            self._stop.wait(pause)
+                self.on_lost(error)
+            self.stop.wait(pause)
 
 
 class Caller:
@@ -194,9 +188,9 @@ class Caller:
     closed there and then, without waiting for the garbage collector.
     """
 
-    def __init__(self, api: type, patience: Patience) -> None:
+    def __init__(self, api: type, proxy: RetryingProxy) -> None:
         for method, signature in read_signatures(api).items():
-            setattr(self, method, partial(patience.call, method, signature.arguments))
+            setattr(self, method, partial(proxy.call, method, signature.arguments))
 
 
 class QueueManager(managers.BaseManager):
@@ -307,9 +301,9 @@ class QueueManager(managers.BaseManager):
     ) -> Caller:
         proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self._closed)
         self._proxies.add(proxy)
-        patience_seconds = self._patience_seconds if patient else 0.0
-        patience = Patience(proxy, patience_seconds, self._on_lost, self._stop, self._closed)
-        return Caller(APIS[name], patience)
+        seconds = self._patience_seconds if patient else 0.0
+        retrying = RetryingProxy(proxy, seconds, self._on_lost, self._stop, self._closed)
+        return Caller(APIS[name], retrying)
 
 
 def _ignore_loss(error: UnreachableError) -> None:

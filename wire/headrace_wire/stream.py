@@ -153,18 +153,17 @@ class FrameStream(asyncio.BufferedProtocol):
         self.on_lost = None
         self._lose(EOFError())
 
+    # What the event loop calls:
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
         with contextlib.suppress(OSError):  # it may have ended already
             tune(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Called by the event loop."""
         return self._frames.get_buffer(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Called by the event loop."""
         self._frames.buffer_updated(nbytes)
         self._moved = self._loop.time()
         # A loop may read several times before whoever has been woken goes on.
@@ -177,19 +176,15 @@ class FrameStream(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
-        """Called by the event loop."""
         self._lose(EOFError())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
         self._end(exc or EOFError())
 
     def pause_writing(self) -> None:
-        """Called by the event loop."""
         self._is_full = True
 
     def resume_writing(self) -> None:
-        """Called by the event loop."""
         self._is_full = False
         self._moved = self._loop.time()
         _wake(self._sending)

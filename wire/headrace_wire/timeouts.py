@@ -1,6 +1,6 @@
 """How long a caller waits: one limit for a call and for everything below it, dialling included.
 
-    limit = Limit.after(timeout) ─► with limit.applied(): the methods of an API ─► Patience ─► Proxy
+    limit = Limit.after(timeout) ─► with limit.applied(): methods of an API ─► attempts ─► Proxy
 
 A limit is a moment, so that nothing which is tried again begins anew. Whoever has no time at all
 still gets one look, for which the network has ``LOOK_SECONDS``.
@@ -85,11 +85,10 @@ def check_timeout(timeout: Any) -> float:
 
 def shorten_waits(arguments: tuple[T, ...], limit: Limit) -> tuple[T, ...]:
     """Arguments of a call, whose long-polls end by the limit; however often it is repeated."""
-    return tuple([_shorten(one, limit) for one in arguments])
 
+    def shorten(argument: Any) -> Any:
+        if not hasattr(argument, "wait_seconds"):
+            return argument
+        return replace(argument, wait_seconds=limit.measure_left(argument.wait_seconds))
 
-def _shorten(argument: Any, limit: Limit) -> Any:
-    wait_seconds = getattr(argument, "wait_seconds", None)
-    if wait_seconds is None:
-        return argument
-    return replace(argument, wait_seconds=limit.measure_left(wait_seconds))
+    return tuple([shorten(one) for one in arguments])

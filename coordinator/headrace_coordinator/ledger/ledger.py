@@ -180,11 +180,8 @@ class Ledger:
 
     def sweep(self) -> bool:
         """Remove some of what deleted jobs have left. Returns whether there is more."""
-        if not self.store.has_doomed_rows:
-            return False
         with self._lock:
-            self.store.sweep()
-            return self.store.has_doomed_rows
+            return self.store.sweep()
 
     def _run_pending(self) -> None:
         """Run and commit what waits, and resume the calls."""

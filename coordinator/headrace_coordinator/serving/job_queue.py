@@ -18,7 +18,7 @@ from headrace_coordinator.queue.client_requests import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.reviver import Reviver
-from headrace_coordinator.serving.topics import SPOOL, WORK, name_job_topic, name_orders_topic
+from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE
@@ -130,7 +130,7 @@ class JobQueue:
         return self.status(job)
 
     async def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
-        topic = name_job_topic(job)
+        topic = name_topic("job", job)
         deadline = time.monotonic() + RECALL_SECONDS
         version = self._waiters.version(topic)
         withdrawn: list[int] = []
@@ -209,7 +209,7 @@ class JobQueue:
 
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
         return await self._waiters.poll(
-            name_orders_topic(beat.worker),
+            name_topic("orders", beat.worker),
             find_deadline(beat.wait_seconds),
             look,
             lambda orders: orders.number > beat.orders or not orders.known,

@@ -17,7 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.serving.topics import name_job_topic, name_log_topic
+from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
 from headrace_wire.errors import JobStateError
@@ -84,14 +84,14 @@ class ResultQueue:
             return bool(fetched.runs) or fetched.complete or has_moved or has_stopped
 
         return await self._waiters.poll(
-            name_job_topic(request.job),
+            name_topic("job", request.job),
             find_deadline(request.wait_seconds),
             partial(self._read, request.job, partial(self._look, request)),
             is_news,
         )
 
     async def collect(self, request: CollectRequest) -> Collected:
-        topic = name_job_topic(request.job)
+        topic = name_topic("job", request.job)
         deadline = find_deadline(request.wait_seconds)
         gathered = min(deadline, time.monotonic() + request.gather_seconds)
         self._ledger.observe(
@@ -114,7 +114,7 @@ class ResultQueue:
 
     async def logs(self, request: LogRequest) -> LogPage:
         return await self._waiters.poll(
-            name_log_topic(request.job),
+            name_topic("log", request.job),
             find_deadline(request.wait_seconds),
             partial(self._look_at_log, request),
             lambda page: bool(page.lines or page.complete),

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.serving.topics import name_shared_topic
+from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.api import NAMES_PER_PAGE
@@ -70,7 +70,7 @@ class SharedObjects:
         self, call: SharedCall, attempt: Callable[[], Awaitable[SharedAnswer]]
     ) -> SharedAnswer:
         """Try until it is done or the wait is over."""
-        topic, deadline = name_shared_topic(call.name), find_deadline(call.wait_seconds)
+        topic, deadline = name_topic("shared", call.name), find_deadline(call.wait_seconds)
         version = self._waiters.version(topic)
         answer = await attempt()
         if answer.done or call.wait_seconds <= 0:

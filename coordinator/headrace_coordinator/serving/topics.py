@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
@@ -16,24 +17,13 @@ WORK = "work"
 SPOOL = "spool"
 
 
-# Topics that are notified when something of what they are named for has changed.
+#: What a topic is about. Of a log it says that lines came, or may come no more.
+Kind = Literal["job", "log", "orders", "shared"]
 
 
-def name_orders_topic(worker: str) -> str:
-    return f"orders {worker}"
-
-
-def name_job_topic(job: str) -> str:
-    return f"job {job}"
-
-
-def name_log_topic(job: str) -> str:
-    """Topic that is notified when something came to a job's log, or may come no more."""
-    return f"log {job}"
-
-
-def name_shared_topic(name: str) -> str:
-    return f"shared {name}"
+def name_topic(kind: Kind, name: str) -> str:
+    """Topic that is notified when something of this name has changed."""
+    return f"{kind} {name}"
 
 
 def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
@@ -44,23 +34,23 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
             case events.WorkAppeared():
                 topics[WORK] = None
             case events.OrdersGiven():
-                topics[name_orders_topic(event.worker)] = None
+                topics[name_topic("orders", event.worker)] = None
             case events.JobChanged():
-                topics[name_job_topic(event.job)] = None
-                topics[name_log_topic(event.job)] = None  # it may have ended
+                topics[name_topic("job", event.job)] = None
+                topics[name_topic("log", event.job)] = None  # it may have ended
             case events.RunDone() | events.WorkHeld():
-                topics[name_job_topic(event.job)] = None
+                topics[name_topic("job", event.job)] = None
             case events.LinesLogged():
-                topics[name_log_topic(event.job)] = None
+                topics[name_topic("log", event.job)] = None
             case (
                 shared.SharedKept()
                 | shared.SharedItemKept()
                 | shared.SharedItemHeld()
                 | shared.SharedItemsDropped()
             ):
-                topics[name_shared_topic(event.name)] = None
+                topics[name_topic("shared", event.name)] = None
             case shared.SharedDeleted():
-                forgotten.append(name_shared_topic(event.name))
+                forgotten.append(name_topic("shared", event.name))
             case (
                 events.InputsDropped()
                 | events.ResultsDropped()
@@ -70,9 +60,9 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
                 topics[SPOOL] = None
             case events.JobDeleted():
                 topics[SPOOL] = None
-                forgotten += [name_job_topic(event.job), name_log_topic(event.job)]
+                forgotten += [name_topic("job", event.job), name_topic("log", event.job)]
             case events.WorkerGone():
-                forgotten.append(name_orders_topic(event.worker))
+                forgotten.append(name_topic("orders", event.worker))
             case _:
                 pass  # for the store and for metrics
     for topic in topics:

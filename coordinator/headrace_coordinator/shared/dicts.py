@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
 
@@ -34,9 +34,6 @@ class DictObject(SharedObject):
 
     def __len__(self) -> int:
         return len(self._items)
-
-    def items(self) -> Iterable[Item]:
-        return self._items.values()
 
     def restore(self, head: bytes, items: list[Item]) -> None:
         del head

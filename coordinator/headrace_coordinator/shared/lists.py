@@ -42,9 +42,6 @@ class ListObject(SharedObject):
     def __len__(self) -> int:
         return len(self._items)
 
-    def items(self) -> list[Item]:
-        return self._items
-
     def restore(self, head: bytes, items: list[Item]) -> None:
         del head
         self._items = items

@@ -114,10 +114,6 @@ class SharedObject(ABC):
         """Return what is to be stored of the object beside its items."""
         return b""
 
-    def items(self) -> Iterable[Item]:
-        """Return all items in order."""
-        return ()
-
     def holders(self) -> Iterable[Stamp]:
         """Return the requests by which the lock, or items of the queue, are held."""
         return ()

@@ -40,9 +40,6 @@ class QueueObject(SharedObject):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def items(self) -> Iterable[Item]:
-        return [*self._held.values(), *self._waiting]
-
     def holders(self) -> Iterable[Stamp]:
         return [item.holder for item in self._held.values() if item.holder]
 

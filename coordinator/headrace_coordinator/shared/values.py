@@ -19,9 +19,6 @@ class ValueObject(SharedObject):
     def __len__(self) -> int:
         return 1
 
-    def items(self) -> list[Item]:
-        return [self._item]
-
     def begin(self, spec: SharedSpec) -> None:
         self.keep_head()
         self._item.value = spec.initial

@@ -170,18 +170,15 @@ class Store:
         if tick:
             self._clock_seconds = clock_seconds
 
-    @property
-    def has_doomed_rows(self) -> bool:
-        """Whether rows of deleted jobs are still to be removed: see ``sweep``."""
+    def sweep(self) -> bool:
+        """Remove some rows of deleted jobs. Returns whether there are more. Raises StoreError."""
+        if self._rows.sweep:
+            try:
+                self._with_reserve(self._sweep_some)
+            except (sqlite3.Error, OSError) as error:
+                self._rows.sweep.load()
+                raise self._explain(error) from None
         return bool(self._rows.sweep)
-
-    def sweep(self) -> None:
-        """Remove some of them. Raises StoreError."""
-        try:
-            self._with_reserve(self._sweep_some)
-        except (sqlite3.Error, OSError) as error:
-            self._rows.sweep.load()
-            raise self._explain(error) from None
 
     def _sweep_some(self) -> None:
         self._rows.begin()

@@ -15,7 +15,7 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue import job_log
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.result_queue import ResultQueue
-from headrace_coordinator.serving.topics import name_log_topic
+from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.store import Store
@@ -165,7 +165,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         for number in (1, 2):
-            wait_until(lambda: coordinator._waiters.count_waiters(name_log_topic(job)))
+            wait_until(lambda: coordinator._waiters.count_waiters(name_topic("log", job)))
             sent = time.monotonic()
             lines = (LogLine(1.0, "info", "w", 0, f"text {number}"),)
             results.report(Report("w", number, (), (), (), (), (JobLines(job, lines, 0),)))
@@ -174,7 +174,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
             at, page = pages[-1]
             assert [line.text for line in page.lines] == [f"text {number}"]
             assert at - sent < 5.0, "long before the long-poll was over"
-        wait_until(lambda: coordinator._waiters.count_waiters(name_log_topic(job)))
+        wait_until(lambda: coordinator._waiters.count_waiters(name_topic("log", job)))
         jobs.cancel(job)
         follower.join(10)
         assert not follower.is_alive()

@@ -14,7 +14,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.shared_objects import SharedObjects
-from headrace_coordinator.serving.topics import name_shared_topic
+from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.store import Store
@@ -69,7 +69,7 @@ def take_lock(rig: Rig) -> Future[SharedAnswer]:
 
 def test_a_waiting_call_looks_once_for_each_ring(rig: Rig) -> None:
     waiting = take_lock(rig)
-    topic = name_shared_topic("k")
+    topic = name_topic("shared", "k")
     for rings in range(1, 4):
         wait_until(lambda: rig.waiters.count_waiters(topic))
         assert rig.ledger.attempts == rings

@@ -20,8 +20,9 @@ from headrace_wire import connection as wire
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import HeadraceError, UnknownJobError, UnreachableError, UsageError
-from headrace_wire.manager import Caller, Patience, Proxy
+from headrace_wire.manager import Caller, Proxy, RetryingProxy
 from headrace_wire.messages import Fetched, FetchRequest, ResultRun
+from support.commands import wait_until
 from support.wire_messages import make_example, make_message, read_methods
 from support.wire_server import ANYWHERE, KEY, Served, ignore_arguments, serve
 
@@ -262,14 +263,14 @@ def test_stopping_twice_is_no_trouble() -> None:
 
 def test_a_client_that_is_let_go_closes_its_connection_there_and_then(served: Served) -> None:
     proxy = Proxy("jobs", served.address, KEY)
-    patience = Patience(proxy, 0.0, lambda _: None, threading.Event(), threading.Event())
+    patience = RetryingProxy(proxy, 0.0, lambda _: None, threading.Event(), threading.Event())
     caller: Any = Caller(JobQueueApi, patience)
     caller.info()
-    sock = proxy._idle[-1]._socket
+    assert served.count_connections() == 1
     gc.disable()
     try:
         del proxy, patience, caller
-        assert sock.fileno() == -1
+        wait_until(lambda: served.count_connections() == 0)
     finally:
         gc.enable()
 

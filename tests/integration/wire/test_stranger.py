@@ -137,10 +137,10 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_at_the_deadline() -> None:
 
 def test_a_key_holder_who_then_says_nothing_is_cut_off_too() -> None:
     with serve(ServerLimits(handshake_seconds=SHORT_SECONDS)) as served:
-        waiting = dial(served.address, authkey=KEY)
+        waiting = dial(served.address, KEY)
         waiting.set_deadline(20)
         with pytest.raises(EOFError):
-            waiting.recv()
+            waiting.receive()
         waiting.close()
 
 

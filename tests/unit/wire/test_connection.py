@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace_wire import connection as wire
-from headrace_wire.connection import MsgpackConnection, OwnedSocket
+from headrace_wire.connection import MsgpackConnection, OwnedSocket, check_frame
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
 from headrace_wire.framing import EAGER_BYTES, MAX_FRAME_BYTES, FrameTooLargeError
+from headrace_wire.greeting import unpack_frame
 from support.wire_server import make_tcp_pair
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_nagles_algorithm_is_off(ends: Ends) -> None:
 @pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 20_000, 40_000, 100_000])
 def test_header_and_body_go_in_one_write(ends: Ends, size: int) -> None:
     link, far = ends
-    link.send_bytes(b"x" * size)
+    link.send_parts([b"x" * size])
     assert link._socket.writes == 1  # type: ignore[attr-defined] # a CountingSocket
     assert read_frame(far) == b"x" * size
 
@@ -78,7 +79,7 @@ def test_a_write_that_takes_only_a_part_is_finished(ends: Ends, most: int) -> No
     link, far = ends
     link._socket.most = most  # type: ignore[attr-defined] # a CountingSocket
     body = bytes(range(256)) * 100
-    link.send_bytes(body)
+    link.send_parts([body])
     assert read_frame(far) == body
 
 
@@ -98,7 +99,7 @@ def test_a_frame_over_the_cap_is_refused_at_its_header(ends: Ends, header: bytes
     tracemalloc.start()
     try:
         with pytest.raises(FrameTooLargeError):
-            link.recv_bytes()
+            link.receive()
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -109,17 +110,10 @@ def test_the_cap_rises_with_trust_and_has_an_end(ends: Ends) -> None:
     link, far = ends
     link.trust()
     far.sendall(struct.pack("!i", 4097) + bytes(4097))
-    assert len(link.recv_bytes()) == 4097
+    assert len(link.receive()) == 4097
     far.sendall(struct.pack("!i", MAX_FRAME_BYTES + 1))
     with pytest.raises(FrameTooLargeError):
-        link.recv_bytes()
-
-
-def test_a_callers_own_cap_holds_too(ends: Ends) -> None:
-    link, far = ends
-    far.sendall(struct.pack("!i", 300) + bytes(300))
-    with pytest.raises(FrameTooLargeError):
-        link.recv_bytes(256)
+        link.receive()
 
 
 def test_memory_grows_with_what_arrives_and_not_with_what_is_announced(ends: Ends) -> None:
@@ -130,7 +124,7 @@ def test_memory_grows_with_what_arrives_and_not_with_what_is_announced(ends: End
     tracemalloc.start()
     try:
         with pytest.raises(EOFError):
-            link.recv_bytes()
+            link.receive()
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -145,7 +139,7 @@ def test_an_end_in_the_middle_of_a_frame_is_an_end_of_file(ends: Ends, sent: byt
     far.sendall(sent)
     far.shutdown(socket.SHUT_WR)
     with pytest.raises(EOFError):
-        link.recv()
+        link.receive()
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x81\x90\x01", b"\x92\x01", b"(lp0\n."])
@@ -153,7 +147,7 @@ def test_a_frame_that_is_no_msgpack_is_an_end_of_file(ends: Ends, body: bytes) -
     link, far = ends
     far.sendall(struct.pack("!i", len(body)) + body)
     with pytest.raises(EOFError, match="malformed"):
-        link.recv()
+        unpack_frame(link.receive())
 
 
 def test_a_read_ends_at_the_deadline(ends: Ends) -> None:
@@ -161,26 +155,26 @@ def test_a_read_ends_at_the_deadline(ends: Ends) -> None:
     link.set_deadline(0.05)
     far.sendall(b"\x00")
     with pytest.raises(TimeoutError):
-        link.recv()
+        link.receive()
     with pytest.raises(TimeoutError):  # the deadline is one moment, not a time for each read
-        link.recv()
+        link.receive()
 
 
 def test_a_write_ends_at_the_deadline(ends: Ends) -> None:
     link, _ = ends
     link.set_deadline(0.05)
     with pytest.raises(TimeoutError):
-        link.send_bytes(bytes(64 << 20))
+        link.send_parts([bytes(64 << 20)])
 
 
 def test_a_deadline_can_be_lifted(ends: Ends) -> None:
     link, far = ends
     link.set_deadline(0.0)
     with pytest.raises(TimeoutError):
-        link.recv()
+        link.receive()
     link.set_deadline(None)
     far.sendall(struct.pack("!i", 1) + b"\x07")
-    assert link.recv() == 7
+    assert link.receive() == b"\x07"
 
 
 def test_a_slow_frame_arrives_however_long_it_takes_as_long_as_it_moves(ends: Ends) -> None:
@@ -197,7 +191,7 @@ def test_a_slow_frame_arrives_however_long_it_takes_as_long_as_it_moves(ends: En
     dripping = threading.Thread(target=drip)
     started = time.monotonic()
     dripping.start()
-    assert link.recv() == b"x" * 98
+    assert unpack_frame(link.receive()) == b"x" * 98
     assert time.monotonic() - started > 0.5
     dripping.join()
 
@@ -208,14 +202,14 @@ def test_a_read_ends_when_nothing_moves(ends: Ends) -> None:
     far.sendall(b"\x00")
     for _ in range(2):
         with pytest.raises(TimeoutError):
-            link.recv()
+            link.receive()
 
 
 def test_a_write_ends_when_nothing_moves(ends: Ends) -> None:
     link, _ = ends
     link.set_stall_limit(0.05)
     with pytest.raises(TimeoutError):
-        link.send_bytes(bytes(64 << 20))
+        link.send_parts([bytes(64 << 20)])
 
 
 def test_a_reader_is_woken_from_another_thread(ends: Ends) -> None:
@@ -223,7 +217,7 @@ def test_a_reader_is_woken_from_another_thread(ends: Ends) -> None:
     timer = threading.Timer(0.01, link.interrupt)
     timer.start()
     with pytest.raises(EOFError):
-        link.recv()
+        link.receive()
     timer.join()
 
 
@@ -233,7 +227,7 @@ def test_a_message_over_the_cap_is_refused_before_a_byte_of_it_goes(
     link, far = ends
     monkeypatch.setattr(wire, "MAX_FRAME_BYTES", 1000)
     with pytest.raises(UsageError, match=r"a message of 1003 bytes .* takes 1000"):
-        link.send(b"x" * 1000)
+        link.send_parts(check_frame([pack(b"x" * 1000)]))
     link.close()
     assert far.recv(1) == b""
 

@@ -20,7 +20,7 @@ from headrace_wire.errors import (
     UnknownJobError,
     UnreachableError,
 )
-from headrace_wire.manager import Patience
+from headrace_wire.manager import RetryingProxy
 from headrace_wire.timeouts import LOOK_SECONDS, Limit
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def pack(*arguments: Any) -> list[Any]:
 
 def make_patience(
     proxy: AwayProxy, clock: Clock, seconds: float, lost: list[UnreachableError] | None = None
-) -> Patience:
+) -> RetryingProxy:
     on_lost = (list[UnreachableError]() if lost is None else lost).append
-    return Patience(
+    return RetryingProxy(
         cast("Proxy", proxy), seconds, on_lost, cast("threading.Event", clock), clock.closed
     )
 

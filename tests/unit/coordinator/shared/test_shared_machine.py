@@ -24,7 +24,7 @@ from headrace_wire.shared import (
     write_slice,
 )
 from support.shared_builders import SharedRig, read
-from support.shared_invariants import check_shared_state
+from support.shared_invariants import check_shared_state, list_items
 
 SESSIONS = st.sampled_from(["a", "b", "c"])
 INDICES = st.integers(-6, 6)
@@ -273,7 +273,7 @@ class SharedMachine(RuleBasedStateMachine):
     def describe(self) -> Any:
         """What a restart must not change."""
         return {
-            name: (one.kind, one.head(), one.size_bytes, list(one.items()))
+            name: (one.kind, one.head(), one.size_bytes, list_items(one))
             for name, one in self.rig.state.objects.items()
         }
 
