@@ -28,11 +28,12 @@ from typing import IO
 from headrace.child.orders import Order
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
+from headrace.program import clean_pythonpath
 from headrace_services.permits import Permits
 from headrace_wire.address import parse_address
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
-from headrace_worker.link.program import Program, clean_pythonpath, list_safe_flags
+from headrace_worker.link.program import Program, list_safe_flags
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
 #: Seconds that a child has to end in when it is told to.

@@ -75,8 +75,8 @@ def open_session(
             yield cluster
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed
+    from headrace.program import describe_program  # noqa: PLC0415 - only where needed
     from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only where needed
-    from headrace_worker.link.program import describe_program  # noqa: PLC0415 - only where needed
 
     permits = Permits(allow=(EVERYTHING,), pickle=True)
     with open_embedded_cluster(

@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import signal
-import subprocess
 import threading
 
 import psutil
@@ -19,9 +18,6 @@ from headrace_worker.launch.orphans import wait_for_orphan
 #: imported what slots are to share; one that takes longer is frozen.
 ANSWER_SECONDS = 60.0
 
-#: A fork server's process: another interpreter, or a fork of this process.
-Server = subprocess.Popen[bytes] | psutil.Process
-
 
 class ForkedSlot:
     """A slot that the fork server forked. Raises OSError where it could not.
@@ -30,7 +26,7 @@ class ForkedSlot:
     process, where that has adopted it (see ``orphans``), and the kernel tells.
     """
 
-    def __init__(self, report: int, server: Server) -> None:
+    def __init__(self, report: int, server: psutil.Process) -> None:
         self._server = server
         if not _wait_for(report, ANSWER_SECONDS):
             kill_server(server)
@@ -92,7 +88,7 @@ class ForkedSlot:
                 self._orphaned = True
 
 
-def kill_server(server: Server) -> None:
+def kill_server(server: psutil.Process) -> None:
     """End a fork server, which may be gone already."""
     with contextlib.suppress(psutil.NoSuchProcess):
         server.kill()

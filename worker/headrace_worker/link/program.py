@@ -13,18 +13,12 @@ import importlib
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Struct
 
 from headrace_services.permits import Permits
-from headrace_wire.folders import find_present_folder, is_lost
 from headrace_worker.link.loader import import_beforehand, list_light_modules
-
-#: Where our own modules and what they need are found.
-_OWN_MODULES = ("headrace", "headrace_worker", "headrace_services", "headrace_wire", "msgpack")
-
 
 #: What PYTHONSAFEPATH is set to for a slot alone, which takes it away again.
 SAFE_PATH_MARK = "headrace-slot"
@@ -46,40 +40,12 @@ class Program(Struct, frozen=True):
             os.environ["PYTHONPATH"] = self.pythonpath
 
 
-def describe_program() -> Program:
-    """This process as a program."""
-    entries = cast("list[object]", sys.path)
-    path = tuple(
-        os.path.abspath(entry)  # noqa: PTH100 - "" is here
-        for entry in entries
-        if isinstance(entry, str) and not is_lost(entry)
-    )
-    return Program(path, os.environ.get("PYTHONPATH"))
-
-
 def list_safe_flags() -> list[str]:
     """The flags of this interpreter for another one, which does not look in the present folder."""
     # What multiprocessing itself uses: there is no public way to pass -X, -W, -O and -B on.
     own: Any = subprocess
     flags: list[str] = own._args_from_interpreter_flags()  # noqa: SLF001 - see above
     return flags if "-P" in flags or "-I" in flags else [*flags, "-P"]
-
-
-def clean_pythonpath(value: str | None) -> str | None:
-    """Leave the present folder out of a ``PYTHONPATH``, unless our own modules are there."""
-    if value is None:
-        return None
-    here = find_present_folder()
-    specs = [find_spec(name) for name in _OWN_MODULES]
-    origins = [spec.origin for spec in specs if spec is not None and spec.origin]
-    ours = {os.path.realpath(os.path.join(origin, "..", "..")) for origin in origins}  # noqa: PTH118 - as elsewhere here
-    kept = [
-        entry
-        for entry in value.split(os.pathsep)
-        if not is_lost(entry)
-        and ((place := os.path.realpath(entry or ".")) != here or place in ours)
-    ]
-    return os.pathsep.join(kept) or None
 
 
 def apply_import_path(program: Program | None, permits: Permits) -> None:

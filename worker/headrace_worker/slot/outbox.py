@@ -86,15 +86,17 @@ class Outbox:
         """Say that the piece ends before its next task, and send everything."""
         with self._lock:
             self._end_run()
-            self._messages.append(PieceStopped(self._piece, self._start))
-            self._flush(time.monotonic())
+            self._send(PieceStopped(self._piece, self._start))
 
     def send(self, message: SlotMessage) -> None:
         """Send a message at once, after everything that was gathered."""
         with self._lock:
             self._end_run()
-            self._messages.append(message)
-            self._flush(time.monotonic())
+            self._send(message)
+
+    def _send(self, message: SlotMessage) -> None:
+        self._messages.append(message)
+        self._flush(time.monotonic())
 
     def flush(self) -> None:
         with self._lock:
