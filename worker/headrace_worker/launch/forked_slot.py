@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import signal
+import subprocess
 import threading
+from multiprocessing.connection import wait
 
 import psutil
 
@@ -19,6 +20,10 @@ from headrace_worker.launch.orphans import wait_for_orphan
 ANSWER_SECONDS = 60.0
 
 
+#: A fork server's process: another interpreter, or a fork of this process.
+Server = subprocess.Popen[bytes] | psutil.Process
+
+
 class ForkedSlot:
     """A slot that the fork server forked. Raises OSError where it could not.
 
@@ -26,9 +31,9 @@ class ForkedSlot:
     process, where that has adopted it (see ``orphans``), and the kernel tells.
     """
 
-    def __init__(self, report: int, server: psutil.Process) -> None:
+    def __init__(self, report: int, server: Server) -> None:
         self._server = server
-        if not _wait_for(report, ANSWER_SECONDS):
+        if not wait([report], ANSWER_SECONDS):
             kill_server(server)
             raise OSError(errno.ETIMEDOUT, "the fork server does not answer")
         word = _read_word(report)
@@ -54,7 +59,7 @@ class ForkedSlot:
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, as far as anybody tells of it."""
-        if self._report >= 0 and _wait_for(self._report, timeout):
+        if self._report >= 0 and wait([self._report], timeout):
             self._read_report()
         if self._orphaned:
             exitcode = wait_for_orphan(self._pid, timeout)
@@ -88,17 +93,10 @@ class ForkedSlot:
                 self._orphaned = True
 
 
-def kill_server(server: psutil.Process) -> None:
+def kill_server(server: Server) -> None:
     """End a fork server, which may be gone already."""
     with contextlib.suppress(psutil.NoSuchProcess):
         server.kill()
-
-
-def _wait_for(report: int, seconds: float | None) -> bool:
-    """Wait for a word, or for the end of whoever would write it."""
-    poll = select.poll()
-    poll.register(report, select.POLLIN)
-    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _read_word(report: int) -> int | None:

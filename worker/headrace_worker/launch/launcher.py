@@ -22,7 +22,7 @@ from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
 from headrace_worker.launch.exit_watch import Child, JoinWatch
 from headrace_worker.launch.fork_server import Order, serve, write_program
-from headrace_worker.launch.forked_slot import ForkedSlot, kill_server
+from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
 from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
@@ -88,7 +88,7 @@ class ForkServer(Launcher):
 
     def __init__(self, preload: Sequence[str]) -> None:
         super().__init__("forkserver", preload)
-        self._process: psutil.Process | None = None
+        self._process: Server | None = None
         self._control: socket.socket | None = None
         # Slots live as long as the other end is open, which is never given to anybody; they may
         # well live longer than the server that forked them.
@@ -107,7 +107,7 @@ class ForkServer(Launcher):
             self._begin(self._fork)
         adopt_orphans()  # slots become children of this process when their fork server dies
 
-    def _begin(self, start: Callable[[socket.socket, socket.socket], psutil.Process]) -> None:
+    def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
         if self._control:
             self._control.close()
             self._control = None
@@ -121,17 +121,17 @@ class ForkServer(Launcher):
             raise
         self._control = control
 
-    def _spawn(self, control: socket.socket, theirs: socket.socket) -> psutil.Process:
+    def _spawn(self, control: socket.socket, theirs: socket.socket) -> Server:
         del control  # it is not inherited
         fds = (theirs.fileno(), self._lifeline)
-        return psutil.Popen(
+        return subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
             stdin=subprocess.DEVNULL,
             env=ONE_THREAD_EACH | os.environ,
             pass_fds=fds,
         )
 
-    def _fork(self, control: socket.socket, theirs: socket.socket) -> psutil.Process:
+    def _fork(self, control: socket.socket, theirs: socket.socket) -> Server:
         number = os.fork()
         if not number:
             try:
@@ -185,10 +185,10 @@ def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
     serve(control.detach(), lifeline)
 
 
-def _has_ended(server: psutil.Process) -> bool:
+def _has_ended(server: Server) -> bool:
     try:
         server.wait(0)
-    except psutil.TimeoutExpired:
+    except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
         return False
     return True
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import select
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from multiprocessing.connection import wait
 
 from headrace_wire.errors import HeadraceError
 from headrace_worker.launch.launcher import Launcher
@@ -140,13 +140,9 @@ class Supervisor:
             running = slot.cell.read_running() if call_off else None
             if kill or (running and not slot.cell.ask_to_end(running.number)):
                 slot.kill()
-        living = {slot.exit_fd for slot in self.slots}
         end = time.monotonic() + grace_seconds
-        while living and (rest := end - time.monotonic()) > 0:
-            ended = select.poll()
-            for exit_fd in living:
-                ended.register(exit_fd, select.POLLIN)
-            living.difference_update(fd for fd, _ in ended.poll(rest * 1000))
+        for slot in self.slots:
+            wait([slot.exit_fd], max(0.0, end - time.monotonic()))
         for slot in self.slots:
             slot.kill()
             slot.reap()
