@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest chaos bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test newest oldest chaos bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,17 @@ newest: $(READY) ## the same tests with today's newest versions instead of those
 	$(VENV)/newest/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
 	$(VENV)/newest/bin/pip list
 	$(VENV)/newest/bin/pytest -ra $(PARALLEL) -m "not compose" tests/guard tests/unit tests/integration tests/acceptance
+
+oldest: $(VENV)/oldest/.ready ## the same tests with the oldest versions that the package promises to run with
+	@# The charts of the benchmarks are drawn with one version, which is locked.
+	$(VENV)/oldest/bin/pytest -ra $(PARALLEL) -m "not compose" --ignore tests/unit/benchmarks \
+		tests/guard tests/unit tests/integration tests/acceptance
+
+$(VENV)/oldest/.ready: pyproject.toml $(LOCKED)/oldest.txt $(LOCKED)/install.sh | $(READY)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "the oldest versions are for Python 3.11: make clean; make PYTHON=python3.11 oldest" >&2; exit 1; }
+	sh $(LOCKED)/install.sh $(BIN)/python $(VENV)/oldest oldest
+	@touch $@
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests

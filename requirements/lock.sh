@@ -1,9 +1,11 @@
 #!/bin/sh
 # Choose today's newest versions within the ranges of pyproject.toml, for every supported Python,
-# and write them down with their hashes: `make lock`. Three lists, which agree with each other:
+# and write them down with their hashes: `make lock`. Three lists, which agree with each other, and
+# one for Python 3.11 that is of the other end of the ranges:
 #   build.txt         what builds the package
 #   image.txt         what the image of the Dockerfile runs with
 #   development.txt   both of them, and what develops and tests with
+#   oldest.txt        the oldest versions that the package promises to run with, and what tests it
 set -eu
 cd "$(dirname "$0")"
 wanted=$(mktemp -d)
@@ -23,3 +25,20 @@ compile() {
 compile --extra dev ../pyproject.toml "$wanted/build.in" --output-file development.txt
 compile ../pyproject.toml --constraint development.txt --output-file image.txt
 compile "$wanted/build.in" --constraint development.txt --output-file build.txt
+
+# What people use beside it is old, too; what runs the tests is new. Checkers are left out: they look
+# at the code, whatever it runs with, and ask for newer libraries.
+python3 -c 'import re, tomllib
+with open("../pyproject.toml", "rb") as file:
+    wanted = tomllib.load(file)["project"]["optional-dependencies"]
+checkers = "headrace|import-linter|mypy|pre-commit|pyright|ruff|types-.*"
+tests = [one for one in wanted["dev"] if not re.match(rf"({checkers})\b", one)]
+print(*tests, sep="\n")' >"$wanted/test.in"
+grep -E "^(joblib|pandas|polars|pyarrow|scikit-learn)\b" "$wanted/test.in" >"$wanted/beside.in"
+uv pip compile --quiet --python-version 3.11 --resolution lowest-direct \
+    ../pyproject.toml "$wanted/beside.in" --output-file "$wanted/lowest.txt"
+grep "==" "$wanted/lowest.txt" >"$wanted/oldest.txt"
+uv pip compile --quiet --python-version 3.11 --generate-hashes --upgrade \
+    --constraint "$wanted/oldest.txt" --no-annotate --no-emit-index-url --no-emit-find-links \
+    --custom-compile-command "make lock" \
+    ../pyproject.toml "$wanted/test.in" "$wanted/build.in" --output-file oldest.txt

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from support.places import REPOSITORY
 
@@ -64,13 +65,20 @@ def test_what_is_asked_for_is_locked_within_its_range(name: str, python: str) ->
         assert requirement.specifier.contains(pins[requirement.name.lower().replace("_", "-")])
 
 
+def test_the_oldest_versions_that_are_promised_are_locked_for_their_tests() -> None:
+    pins = list_pins("oldest", PYTHONS[0])
+    for requirement in list_wanted("image"):
+        (oldest,) = (one.version for one in requirement.specifier if one.operator == ">=")
+        assert Version(pins[requirement.name]) == Version(oldest), requirement
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", ["build", "image"])
 def test_what_the_image_runs_is_what_was_tested(name: str, python: str) -> None:
     assert list_pins(name, python).items() <= list_pins("development", python).items()
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "oldest"])
 def test_every_version_has_hashes(name: str) -> None:
     blocks = re.split(r"\n(?=[a-z])", read_lock(name))[1:]
     assert blocks
@@ -78,7 +86,7 @@ def test_every_version_has_hashes(name: str) -> None:
         assert re.search(r"==[^ ]+.* \\\n    --hash=sha256:", block), block
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "oldest"])
 def test_a_lock_names_no_place(name: str) -> None:
     text = read_lock(name)
     for place in ("://", "--index", "--extra-index", "--find-links", " @ ", "file:", "/home/"):
