@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from headrace.cli.kinds import (
     write_size,
 )
 from headrace.cli.options import connection_options, log_option, option
-from headrace.cli.printing import say
+from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
 from headrace_coordinator.queue.rules import (
     DEFAULT_LEASE_SECONDS,
@@ -30,11 +31,13 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
+from headrace_wire.errors import UsageError
 from headrace_wire.printing import start_logging
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
     from headrace_coordinator.store.store import Durability
+    from headrace_services.permits import Permits
 
 
 @click.command()
@@ -196,7 +199,7 @@ def coordinator(
     "--path",
     multiple=True,
     metavar="DIR",
-    type=PathKind(exists=True, file_okay=False, resolve_path=True),
+    type=PathKind(exists=True, file_okay=False, readable=False, resolve_path=True),
     help="Look for modules in this folder first. Repeatable.",
 )
 @option(
@@ -234,6 +237,8 @@ def worker(
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
+    permits = Permits(allow, allow_pickle, path, allow_ship)
+    _require_readable(permits)
     settings = WorkerSettings(
         coordinator=coordinator,
         key_file=key_file.absolute(),  # the present folder may go while it works
@@ -244,6 +249,20 @@ def worker(
         give_up_seconds=give_up,
         max_tasks=max_tasks,
         max_rss_bytes=max_rss,
-        permits=Permits(allow, allow_pickle, path, allow_ship),
+        permits=permits,
     )
     work(settings, prepare(settings.start_method, settings.permits), log_level)
+
+
+def _require_readable(permits: Permits) -> None:
+    """Refuse folders of modules that cannot be read, where any module may be used at all."""
+    for folder in permits.paths:
+        if not os.access(folder, os.R_OK | os.X_OK):
+            trouble = (
+                f"user {os.geteuid()} may not read {folder}, where modules are looked for: "
+                "`chmod -R go+rX` that folder, or start the worker as its owner (in compose.yaml "
+                "they are HEADRACE_CODE and HEADRACE_USER)"
+            )
+            if permits.allows_anything:
+                raise UsageError(trouble)
+            tell(f"headrace worker: {trouble}; it goes on, as jobs may use nothing there")

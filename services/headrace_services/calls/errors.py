@@ -165,6 +165,8 @@ def rebuild_failure(failure: TaskFailure, serializer: Serializer = "msgpack") ->
     # Not by its attributes, which its class may have changed.
     vars(BaseException)["__cause__"].__set__(error, cause)
     add_note(error, f"raised in {where} on worker {failure.worker}")
+    if type(error) is ModuleNotFoundError and failure.message.startswith(f"{error}; "):
+        add_note(error, failure.message.removeprefix(f"{error}; "))  # what to do about it
     return error
 
 

@@ -18,6 +18,7 @@ from types import BuiltinFunctionType, MethodType, ModuleType
 from typing import Any
 
 from headrace_services.calls.named import name_object, split_name
+from headrace_services.missing import advise_on_missing
 from headrace_services.permits import Permits, RefusedError
 from headrace_wire.errors import UsageError
 
@@ -163,7 +164,8 @@ def _import(name: str, module: str) -> ModuleType:
             advice = "; install it there, or start the worker with --path FOLDER"
             reason = f"{error}{advice}"
         elif isinstance(error, Exception | SystemExit):
-            reason = f"{_find_place(error)}{type(error).__name__}: {error}"
+            told = advise_on_missing(error) or f"{type(error).__name__}: {error}"
+            reason = f"{_find_place(error)}{told}"
         else:
             raise
         raise RefusedError(f"{name} cannot be imported on this worker: {reason}") from error

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from headrace_services.missing import advise_on_missing
+
 #: Longest summary and message, and longest traceback (its end is kept), in characters.
 SUMMARY_CHARACTERS = 200
 MESSAGE_CHARACTERS = 4_000
@@ -54,6 +56,8 @@ def explain(error: BaseException) -> Failure:
 def _describe(error: BaseException, name: str) -> str:
     """The text of an exception, or its class where it has none."""
     text = str(error)
+    if advice := advise_on_missing(error):
+        return f"{text}; {advice}"
     return text if text.strip() else name  # such as MemoryError, or an assert without words
 
 

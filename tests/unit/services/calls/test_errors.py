@@ -9,6 +9,7 @@ from multiprocessing import pool
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from headrace_services.calls.building import ExceptionParts
 from headrace_services.calls.errors import (
@@ -305,3 +306,11 @@ def test_what_python_keeps_beside_the_arguments_travels() -> None:
         assert (type(back), back.name, back.path) == (ModuleNotFoundError, "a", "b")
         back = go(NameError("x", name="x"))
         assert back.name == "x"
+
+
+def test_what_to_do_about_a_missing_package_is_noted_and_the_text_stays_as_it_is() -> None:
+    error = ModuleNotFoundError("No module named 'a'", name="a")
+    failure = replace(make_failure(pack_error(error)), message=f"{error}; install it")
+    back = rebuild_failure(failure)
+    assert str(back) == "No module named 'a'"
+    assert back.__notes__[-1] == "install it"

@@ -95,3 +95,16 @@ def test_an_exception_that_exits_when_it_is_asked_for_its_text_is_explained_all_
 
 def test_an_exception_whose_class_has_no_sound_module_is_explained_all_the_same() -> None:
     assert raise_and_explain(HomelessError("lost")).message == "lost"
+
+
+def test_a_missing_package_is_told_with_the_ways_to_have_it() -> None:
+    missing = ModuleNotFoundError("No module named 'a_b.c'", name="a_b.c")
+    failure = raise_and_explain(missing)
+    assert failure.message.startswith(
+        "No module named 'a_b.c'; this worker lacks the package 'a_b'"
+    )
+    assert "`pip install --target`" in failure.message
+    assert "FROM headrace" in failure.message
+    # Where the package is there and has no such part, nobody need install it.
+    failure = raise_and_explain(ModuleNotFoundError("No module named 'json.c'", name="json.c"))
+    assert failure.message == "No module named 'json.c'"

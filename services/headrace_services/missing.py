@@ -1,0 +1,28 @@
+"""What to do about a package that a worker lacks."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+#: The ways in which a package comes to a worker.
+ADVICE = (
+    "this worker lacks the package {}: `pip install --target` it into a folder of --path "
+    "(HEADRACE_CODE in compose.yaml), or into the worker's Python (in Docker, an image FROM "
+    "headrace)"
+)
+
+
+def advise_on_missing(error: BaseException) -> str:
+    """Return in one line how the package that could not be imported comes here; "" for others."""
+    if type(error) is not ModuleNotFoundError or not isinstance(error.name, str):
+        return ""
+    package = error.name.partition(".")[0]
+    return "" if _is_there(package) else ADVICE.format(repr(package))
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return package in sys.modules or find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
