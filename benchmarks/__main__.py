@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import chart, readme
+from benchmarks import readme
 from benchmarks.highlights import make_claims, make_lines
 from benchmarks.measures import MEASURES, START
 from benchmarks.results import Results, load, merge, save
@@ -70,6 +70,8 @@ def run(*, peers: bool, rounds: int, only: tuple[str, ...], path: Path) -> None:
 @main.command()
 def render() -> None:
     """Write the README's figures, docs/benchmarks.md and the chart from benchmarks/results.json."""
+    from benchmarks import chart  # noqa: PLC0415 - only this command draws, and Matplotlib is large
+
     results = load(RESULTS)
     README.write_text(render_readme(README.read_text(), results))
     PAGE.write_text(readme.insert(PAGE.read_text(), make_markdown(results)))

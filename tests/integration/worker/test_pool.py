@@ -305,7 +305,7 @@ def test_a_thread_that_a_task_leaves_behind_does_not_hold_up_recycling(
 
 @pytest.mark.parametrize(
     ("start_method", "kills"),
-    [("forkserver", 40), ("fork", 40), ("spawn", 10)],  # spawning takes six times as long
+    [("forkserver", 40), ("fork", 20), ("spawn", 6)],  # spawning takes six times as long
     indirect=["start_method"],
 )
 def test_kills_during_4000_tasks_lose_and_repeat_nothing(
@@ -594,6 +594,7 @@ def test_nothing_is_due_in_a_pool_that_has_nothing_to_do(pool: Pool) -> None:
 def test_slots_that_cannot_start_are_said_so_in_an_event_loop(
     start_method: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(supervisor, "START_FAILURES", 2)
     monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with (
@@ -663,6 +664,7 @@ def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
 def test_slots_that_cannot_start_are_said_so(
     start_method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(supervisor, "START_FAILURES", 2)
     monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with Pool(2, start_method, loader=LOADER) as pool:

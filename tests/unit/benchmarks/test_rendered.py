@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
-import matplotlib as mpl
 import pytest
 
-from benchmarks import chart, readme
+from benchmarks import readme
 from benchmarks.__main__ import CHART, PAGE, README, RESULTS, render_readme
 from benchmarks.highlights import make_claims, make_lines
 from benchmarks.results import Results, load
@@ -21,6 +21,13 @@ HINT = "run: python -m benchmarks render"
 @pytest.fixture(scope="module")
 def results() -> Results:
     return load(RESULTS)
+
+
+def draw(results: Results) -> str:
+    # Here and not above: it is large, and every process of a run of the tests reads this module.
+    from benchmarks import chart  # noqa: PLC0415
+
+    return chart.draw(results).decode()
 
 
 def list_texts(svg: str) -> list[str]:
@@ -48,9 +55,9 @@ def test_the_readme_makes_three_claims_shows_six_lines_and_says_what_is_worse(
 
 def test_the_chart_is_that_of_the_results(results: Results) -> None:
     """To the byte with the matplotlib that drew it, else in all that it says."""
-    committed, drawn = CHART.read_text(), chart.draw(results).decode()
+    committed, drawn = CHART.read_text(), draw(results)
     assert list_texts(committed) == list_texts(drawn), HINT
-    if f"Matplotlib v{mpl.__version__}," in committed:
+    if f"Matplotlib v{version('matplotlib')}," in committed:
         assert committed == drawn, HINT
 
 
@@ -61,10 +68,10 @@ def test_the_chart_says_what_it_shows() -> None:
         "headrace": make_runs("seconds", [2]),
         "primesieve": [make_run(1, {"seconds": 1})],
     }
-    drawn = chart.draw(make_results({"stream": rates, "primes": whole})).decode()
+    drawn = draw(make_results({"stream": rates, "primes": whole}))
     texts = list_texts(drawn)
     assert {"headrace", "Celery", "primesieve", "100,000", "fails", "2.00", "1.00"} <= set(texts)
     assert {"No-op tasks, one by one, tasks/s", "Primes, s"} <= set(texts)
     assert any("python -m benchmarks run, 2030-01-01" in text for text in texts)
     assert any("Abacus, 2 cores" in text for text in texts)
-    assert drawn == chart.draw(make_results({"stream": rates, "primes": whole})).decode()
+    assert drawn == draw(make_results({"stream": rates, "primes": whole}))

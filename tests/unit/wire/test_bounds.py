@@ -13,7 +13,9 @@ from msgspec import Meta, Struct
 
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.bounds import (
+    MAX_BATCH_TASKS,
     MAX_INTEGER,
+    MAX_TEXT_CHARACTERS,
     Count,
     Identifier,
     Name,
@@ -49,7 +51,7 @@ HOSTILE: list[Any] = [
     math.inf,
     -math.inf,
     1e308,
-    "x" * 1_000_000,
+    "x" * 2 * MAX_TEXT_CHARACTERS,
     "\udcff",
     "a\x00b",
     "\x1b[2J",
@@ -58,7 +60,7 @@ HOSTILE: list[Any] = [
     "\x9b",
     None,
     True,
-    [[]] * 1_000_000,
+    [[]] * 2 * MAX_BATCH_TASKS,
     {"a": 1},
 ]
 

@@ -141,12 +141,12 @@ def test_a_value_that_is_nested_too_deep_is_refused() -> None:
 
 def test_what_a_place_costs_does_not_grow_with_the_square_of_the_depth() -> None:
     value: list[Any] = []
-    for _ in range(200_000):
+    for _ in range(100_000):
         value = [value]
     before = time.process_time()
-    with pytest.raises(ValueError, match="nested 200000 deep"):
+    with pytest.raises(ValueError, match="nested 100000 deep"):
         pack_value(value)
-    assert time.process_time() - before < 20, "minutes, if each place were put into words"
+    assert time.process_time() - before < 10, "minutes, if each place were put into words"
 
 
 @settings(deadline=None)

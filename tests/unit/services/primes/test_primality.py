@@ -47,11 +47,6 @@ def test_a_mersenne_prime_is_prime(exponent: int) -> None:
     assert is_prime(2**exponent - 1)
 
 
-@pytest.mark.slow
-def test_a_mersenne_prime_of_2917_digits_is_prime() -> None:
-    assert is_prime(2**9689 - 1)
-
-
 @pytest.mark.parametrize("exponent", [67, 257, 1277, 4409, 9697])
 def test_a_mersenne_number_that_is_composite_is_composite(exponent: int) -> None:
     assert not is_prime(2**exponent - 1)
