@@ -14,7 +14,7 @@ from rich.text import Text
 #: Characters of the bar, where the terminal is wide enough.
 WIDTH = 30
 
-#: Times a second that it is drawn anew, as the time goes on even where nothing happens.
+#: How often a second it is drawn anew: the time that it shows goes on even if nothing happens.
 DRAWN_PER_SECOND = 4
 
 #: Seconds of the past from which the time that is left is estimated.
@@ -22,9 +22,10 @@ ESTIMATED_FROM_SECONDS = 300
 
 
 class Bar:
-    """A bar on standard error, from its making until it is closed; both from the same thread.
+    """A bar on standard error. It is shown when it is made; the same thread has to close it.
 
-    What it is moved to first was done before, and tells nothing of how long the rest will take.
+    The first position that it is moved to was reached before, and is not counted in the estimate of
+    how long the rest will take.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Bar:
         self._drawing.start()
 
     def update(self, position: int, waiting_for: str) -> None:
-        """Move on to this position, and say what is waited for, "" for nothing."""
+        """Move on to this position, and show what the job waits for, "" for nothing."""
         self._drawing.waiting_for = waiting_for
         self._drawing.update(self._task, completed=position)
 
     def note_waiting(self, waiting_for: str) -> None:
-        """Say what is waited for, and stay."""
+        """Show what the job waits for, without moving."""
         self._drawing.waiting_for = waiting_for
 
     def print_above(self, line: str) -> None:
@@ -65,7 +66,7 @@ class Bar:
 
 
 class _Drawing(Progress):
-    """The bar, and below it what is waited for."""
+    """The bar, and below it what the job waits for."""
 
     waiting_for = ""
 
@@ -76,7 +77,7 @@ class _Drawing(Progress):
 
 
 class _TerminalConsole(Console):
-    """One that leaves the cursor on: a process that is killed could not show it again."""
+    """A console that does not hide the cursor: a process that is killed could not show it again."""
 
     def show_cursor(self, show: bool = True) -> bool:
         del show
@@ -89,7 +90,7 @@ class _Count(ProgressColumn):
 
 
 class _Times(ProgressColumn):
-    """How long it has taken, and may still take."""
+    """A column with the time that has passed, and an estimate of the time that is left."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.finished_time if task.finished else task.elapsed

@@ -1,4 +1,4 @@
-"""The entry: the tree of commands, and how what goes wrong becomes one line and an exit code."""
+"""The tree of commands, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
 
 class _Headrace(LazyGroup):
     def suggest(self, name: str, known: Iterable[str]) -> str:
-        """The services lie one step deeper, for there are two ways to run them."""
+        """Suggest for the name of a service the two commands under which it stands."""
         if name in SERVICES or name in list_plugins():
             return f" Did you mean 'run {name}' or 'submit {name}'?"
         return super().suggest(name, known)

@@ -1,4 +1,4 @@
-"""Jobs on the command line: named by their ids, or by as much of one as is unique."""
+"""Finding jobs by their ids, or by the beginning of an id if only one job has it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headrace.cluster import Cluster
     from headrace.job import Job
 
-#: Characters of a whole id; what is shorter may be the beginning of one.
+#: Characters of a whole id; a shorter text may be the beginning of one.
 ID_CHARACTERS = 12
 
 #: Seconds that somebody who has pressed the tab key waits for a coordinator.
@@ -32,7 +32,7 @@ JOBS_OFFERED = 50
 
 
 class JobKind(ValueKind):
-    """A job's id, whole or not; a shell completes it with those of the newest jobs."""
+    """A job's id, or the beginning of one; shells complete it with the ids of the newest jobs."""
 
     name = "JOB"
 
@@ -55,7 +55,7 @@ JOB = JobKind()
 
 
 def find_job(cluster: Cluster, text: str) -> Job:
-    """The job that has this id, or whose id alone begins so. Raises UnknownJobError, UsageError."""
+    """The job with this id, or whose id alone begins so. Raises UnknownJobError and UsageError."""
     if len(text) < ID_CHARACTERS:
         alike = cluster.engine.jobs.match(text)
         if len(alike) > 1:

@@ -1,4 +1,4 @@
-"""Groups of commands: they show their help when no command is named, and suggest what is near."""
+"""Groups of commands, which show their help without a command, and suggest similar names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Group(click.Group):
-    """A group that without a command is its help, with the exit code of a usage error."""
+    """A group that shows its help without a command, with the exit code of a usage error."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing:
@@ -35,7 +35,7 @@ class Group(click.Group):
         raise click.UsageError(f"No such command {quote(name)}.{self.suggest(name, known)}", ctx)
 
     def suggest(self, name: str, known: Iterable[str]) -> str:
-        """What was probably meant, as a question; "" where nothing is near."""
+        """Ask whether a similar name was meant; "" where no known name is similar."""
         near = [repr(one) for one in get_close_matches(name.lower(), list(known))]
         return f" Did you mean {' or '.join(near)}?" if near else ""
 
@@ -43,8 +43,8 @@ class Group(click.Group):
 class LazyGroup(Group):
     """A group whose commands are imported when they are called, so that ``--help`` is quick.
 
-    ``commands_at``: for each command where it is (``module:attribute``) and its short help. With
-    ``made_with`` there is a function in its place, which makes the command of these arguments.
+    ``commands_at`` has for each command its place (``module:attribute``) and its short help. With
+    ``made_with`` the place is that of a function that makes the command from these arguments.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LazyGroup(Group):
         return list(self._commands_at)
 
     def is_built_in(self, name: str) -> bool:
-        """Whether there is a command of this name, of those that were given."""
+        """Tell whether a command of this name is among those that were given."""
         return name in self._commands_at
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -16,18 +16,18 @@ from headrace_wire.printing import write_json
 #: Services whose results go to standard output as they come; as JSON they are one value.
 STREAMED = frozenset({"primes", "calls"})
 
-#: What is before a result that is written as it comes.
+#: What is printed before a result that is written bit by bit.
 OPENING = b'{"result": '
 
 
 class JobObject:
-    """Prints the object: its result first where that comes bit by bit, else at its end."""
+    """Prints the object. A result that comes bit by bit is its first member, any other its last."""
 
     def __init__(self) -> None:
         self._stream: _Within | None = None
 
     def aim(self, service: str, target: Target) -> Target:
-        """Where the service is to write, so that what it writes lies within the object."""
+        """Return where the service is to write, so that its output becomes a part of the object."""
         if target.path is not None or service not in STREAMED:
             return target
         self._stream = _Within(target.stream)
@@ -47,7 +47,7 @@ class JobObject:
 
 
 class _Within:
-    """A stream whose content is the result in an object."""
+    """A stream whose content becomes the result within the object."""
 
     is_begun = False
 

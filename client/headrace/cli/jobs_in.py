@@ -6,7 +6,7 @@ import click
 
 from headrace.cli.plugins import ServicesGroup
 
-#: Where the makers of each service's commands are, and the short helps.
+#: The functions that make each service's commands, and the short helps.
 SERVICES = {
     "primes": (
         "headrace.cli.primes:make_primes_group",

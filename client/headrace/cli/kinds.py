@@ -76,9 +76,9 @@ class AddressKind(ValueKind):
 
 
 class PathKind(click.Path):
-    """A path. An empty one is refused: it is a variable that was not set, and no present folder.
+    """A path. An empty one is refused: a shell variable was not set, and nobody means ``.``.
 
-    So is one that starts from a present folder that was removed.
+    A relative path is refused as well when the present folder was removed.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -90,7 +90,7 @@ class PathKind(click.Path):
 
 
 class OutputFileKind(PathKind):
-    """A file to write a result to, refused before there is work for it if it cannot be written."""
+    """A file to write a result to; one that cannot be written is refused before the job starts."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -103,7 +103,7 @@ class OutputFileKind(PathKind):
 
 
 class BoundedKind(ValueKind):
-    """A kind of values for which there are bounds, as ``headrace_wire.bounds`` has them."""
+    """A kind of values with bounds, as they are defined in ``headrace_wire.bounds``."""
 
     def __init__(self, bounds: Any) -> None:
         self._kind, self._meta = get_args(bounds)
@@ -111,7 +111,7 @@ class BoundedKind(ValueKind):
     def check(
         self, value: Any, shown: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """A value that is within them, or a usage error that shows what was given."""
+        """Return a value that is within its bounds; else it is a usage error, which quotes it."""
         if not is_within(self._meta, value):
             may_be = self.describe(self._meta)
             self.fail(f"{quote(shown)} is out of range: give {may_be}", param, ctx)
@@ -145,7 +145,7 @@ class DurationKind(BoundedKind):
 
 
 class SinceKind(ValueKind):
-    """A time of the past: so long ago, or an ISO 8601 time. Converted to Unix seconds."""
+    """A time in the past: how long ago, or an ISO 8601 time. Converted to Unix seconds."""
 
     name = "TIME"
 
@@ -199,7 +199,7 @@ class WordKind(ChoiceKind):
 
 
 class FormatKind(WordKind):
-    """The word for a format, in any case; ``aliases`` are others that people use for it."""
+    """The name of a format, in any case; ``aliases`` are other names for it."""
 
     def __init__(self, words: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
         super().__init__(words)
@@ -211,7 +211,7 @@ class FormatKind(WordKind):
 
 
 class AnyFormatKind(ValueKind):
-    """The word for a format, in any case, where the service is not known yet."""
+    """The name of a format, in any case, where the service is not known yet."""
 
     name = "FORMAT"
 
@@ -250,7 +250,7 @@ class NumberKind(ValueKind):
 
 
 def read_format(text: str) -> str:
-    """The word for a format, which may be written as the suffix of a file."""
+    """The name of a format, which may be written as the suffix of a file."""
     return text.strip().lower().removeprefix(".")
 
 

@@ -1,4 +1,4 @@
-"""Commands that look at the machinery: workers, health."""
+"""Commands that look at the workers and at the coordinator's health."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def job_options(*, embedded: bool) -> Decorator:
 
 
 class JobOptions(Struct, frozen=True):
-    """What ``job_options`` gave. ``coordinator`` is None for an embedded cluster."""
+    """The values of ``job_options``. ``coordinator`` is None for an embedded cluster."""
 
     as_json: bool
     name: str
@@ -159,7 +159,7 @@ class JobOptions(Struct, frozen=True):
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
-        """Take one's own values out of a command's, leaving the others."""
+        """Take the values of these options out of a command's, which keeps the others."""
         return cls(**{name: values.pop(name) for name in cls.__struct_fields__ if name in values})
 
     @property

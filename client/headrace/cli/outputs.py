@@ -1,4 +1,4 @@
-"""Where results are to be written, tried before there is work for them."""
+"""Trying whether results can be written to a place, before the job starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _try_name(place: Path) -> str:
 
 
 def _try_folder(folder: Path) -> str:
-    """Results are written beside their place first: so is this, which has no name or loses it."""
+    """Write a temporary file there, as results are written beside their place first."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ""

@@ -1,8 +1,8 @@
 """Commands that other packages bring: entry points in the group ``headrace.commands``, by name.
 
-They stand beside the built-in services under ``run`` and ``submit``. Nobody looks for them before
-they are needed: for a name that is no built-in's, and for lists of what there is. One that cannot
-be loaded is shown with the reason, and leaves all others alone.
+They stand beside the built-in services under ``run`` and ``submit``. They are looked for only when
+they are needed: for a name that is not built in, and for lists of all commands. One that cannot be
+loaded is listed with the reason, and does not affect the others.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BrokenCommandError(click.ClickException):
 
 
 class _Broken(click.Command):
-    """Stands for commands that cannot be loaded: whatever is asked of it, it says why."""
+    """Stands for a command that cannot be loaded, and says why whenever it is used."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(name, short_help=f"(broken) {why}")

@@ -27,7 +27,7 @@ span_option = option(
 
 
 class NumbersCommand(click.Command):
-    """A command whose arguments are numbers, for which ``-5`` is a number and no option."""
+    """A command whose arguments are numbers: ``-5`` is a number, and not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for argument in args:

@@ -10,15 +10,15 @@ import click
 from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.printing import clean_line, write_json
 
-#: Formats of results that are no text.
+#: Formats of results that are not text.
 BINARY_FORMATS = frozenset({"npy"})
 
 
 class Bar(Protocol):
-    """A progress bar that stands on the terminal's last line."""
+    """A progress bar on the terminal's last line."""
 
     def print_above(self, line: str) -> None:
-        """Print a line of text, and leave the bar where it is."""
+        """Print a line of text above the bar."""
         ...
 
     def close(self) -> None:
@@ -27,13 +27,13 @@ class Bar(Protocol):
 
 
 class _Screen:
-    """The bar that is shown just now, if one is: no line of text may run into it."""
+    """The bar that is shown now, if there is one: lines of text must not be mixed with it."""
 
     bar: Bar | None = None
 
 
 def set_bar(bar: Bar | None) -> None:
-    """Have what is printed from now on keep clear of this bar."""
+    """From now on print everything above this bar; None: there is no bar any more."""
     _Screen.bar = bar
 
 
@@ -60,12 +60,12 @@ def say_text(text: str) -> None:
 
 
 def explain_unwritten(error: OSError) -> OutputError:
-    """What to raise where standard output failed so."""
+    """Make the error to raise where writing to standard output has failed."""
     return OutputError(f"standard output cannot be written: {error.strerror or error}")
 
 
 def refuse_format(file_format: str | None, output: object, *, as_json: bool) -> None:
-    """Raise UsageError where a terminal, or JSON, would be given what it cannot show."""
+    """Raise UsageError for a format that a terminal, or a JSON object, cannot show."""
     if file_format not in BINARY_FORMATS or output is not None:
         return
     if as_json:

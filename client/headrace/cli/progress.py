@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, next to nothing elsewhere."""
+"""Progress on standard error: a bar on a terminal, and hardly anything elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """One bar at a time. Without a terminal only a job that cannot start is spoken of, once."""
+    """Shows one bar at a time. Without a terminal it only says, once, that a job cannot start."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -51,14 +51,14 @@ class Progress:
             self._tell_once(waiting_for)
 
     def tell_waiting(self, waiting_for: str) -> None:
-        """Say what is waited for, where the bar stands."""
+        """Show what the job waits for, without moving the bar."""
         if self._bar is not None:
             self._bar.note_waiting(clean_line(waiting_for))
         else:
             self._tell_once(waiting_for)
 
     def open_output(self) -> BinaryIO:
-        """Standard output. Where it is a terminal, too, the bar ends before the first result."""
+        """Return standard output. If it is a terminal too, the bar ends before the first result."""
         stream = sys.stdout.buffer
         if self._terminal and sys.stdout.isatty():
             return cast("BinaryIO", _AfterBar(stream, self.close))

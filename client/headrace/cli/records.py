@@ -15,13 +15,13 @@ from headrace_services.gmp import from_decimal
 from headrace_wire.errors import UsageError
 from headrace_wire.words import count
 
-#: Whole numbers as CSV writes them; with a leading zero it is a code, and stays text.
+#: Whole numbers in CSV; one with a leading zero is a code, and stays text.
 INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 
 #: Longest text in a cell of CSV: no record could carry more.
 _MAX_CELL_CHARACTERS = 2**28
 
-#: Arrays and objects within one another in a record.
+#: How many arrays and objects may lie within one another in a record.
 _MAX_DEPTH = 300
 
 #: Other numbers.
@@ -29,7 +29,7 @@ REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 def read_records(path: Path) -> Iterator[Any]:
-    """The records of a file, by its name's end ``.csv`` or else as JSON lines; ``-`` is stdin.
+    """Read a file's records: CSV if its name ends in ``.csv``, else JSON lines; ``-`` is stdin.
 
     Rows of CSV are dicts by the names in the first line. Raises UsageError with the line.
     """
@@ -73,7 +73,7 @@ def _read_json_lines(file: IO[str], name: str) -> Iterator[Any]:
 
 
 def _is_too_deep(line: str, record: Any) -> bool:
-    """Tell whether a record is deeper than what could be written as a result again."""
+    """Tell whether a record is nested so deeply that it could not be written as a result."""
     if line.count("[") + line.count("{") <= _MAX_DEPTH:
         return False
     level: list[Any] = [record]
@@ -117,7 +117,7 @@ def _read_rows(file: IO[str], name: str) -> Iterator[dict[str, Any]]:
 
 
 def _read_cell(text: str) -> Any:
-    """Numbers as numbers, all else as text."""
+    """Return a number where the cell holds one, else its text."""
     if INTEGER.fullmatch(text):
         return from_decimal(text)
     if REAL.fullmatch(text) and math.isfinite(number := float(text)):

@@ -1,4 +1,4 @@
-"""A job from its submission to its summary line, as ``submit``, ``run`` and ``results`` see it.
+"""A job from its submission to its summary line, for ``submit``, ``run`` and ``results``.
 
 cluster (embedded or at an address) ─► submit ─► values ─► the service's gather ─► output
 └─► progress (standard error)
@@ -59,7 +59,7 @@ def connect(address: Address, key_file: Path, wait: float | None = None) -> Clus
 
     try:
         if not key_file.exists():
-            # Without a coordinator there is no key either; that is the better thing to say first.
+            # Without a coordinator there is no key either, and that should be said first.
             check_listening(address)
         with Limit.after(wait).applied():
             cluster = Cluster(address, load_key(key_file), tell_lost)
@@ -219,7 +219,7 @@ def _submit(
 
 
 class _Taken:
-    """Counts the values that have been dealt with: the next one was asked for."""
+    """Counts the values that have been dealt with, which is when the next one is asked for."""
 
     count = 0
 

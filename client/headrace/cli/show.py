@@ -16,7 +16,7 @@ from headrace_wire.words import count
 
 
 def describe_work(status: JobStatus) -> str:
-    """What a job does: the function that its tasks call, or else the service's operation."""
+    """Name what a job does: the function that its tasks call, or the service's operation."""
     return f"{status.service} {status.function or status.operation}"
 
 
@@ -109,7 +109,7 @@ def format_time(unix_seconds: float | None) -> str | None:
 
 
 def format_age(unix_seconds: float, now: float) -> str:
-    """How long ago that was, for a terminal, where an ISO time takes much of the line."""
+    """How long ago that was, for a terminal, where an ISO time would take too much of the line."""
     seconds = max(0.0, now - unix_seconds)
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * length:

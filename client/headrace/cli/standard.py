@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def fill_standard_streams() -> None:
     """Open what is closed, so that no file or socket gets the number of a standard stream.
 
-    What is written to a standard output that was closed fails as it should, by the system's own
-    error, and so does what is read from a closed standard input; what is said on a closed standard
-    error is lost.
+    Writing to a standard output that was closed fails as it should, with the system's own error,
+    and so does reading from a closed standard input; what is written to a closed standard error is
+    lost.
     """
     for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -35,7 +35,7 @@ def fill_standard_streams() -> None:
 
 
 def drop_unwritten() -> None:
-    """Let go of what standard output did not take, which the command has told of.
+    """Drop what could not be written to standard output, which the command has reported.
 
     The interpreter would try once more at its end, and exit with a code of its own.
     """

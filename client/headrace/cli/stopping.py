@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP of a command that waits for a job: ended in good order, as by Ctrl-C."""
+"""Ending a command that waits for a job by SIGTERM and SIGHUP in good order, as by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_exit_code(error: BaseException) -> int:
 
 @contextmanager
 def stop_by_signals() -> Generator[None]:
-    """Have the signals raise StoppedError in here. One that is ignored, as by nohup, stays so."""
+    """Make the signals raise StoppedError in here, except one that is ignored, as by nohup."""
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     caught = [number for number, handler in before.items() if handler is signal.SIG_DFL]
     for number in caught:

@@ -1,8 +1,9 @@
 """NumPy's arrays and scalars.
 
 An array's items travel behind the packed value, as they lie in memory: copied once when the frame
-is put together, and once when it is opened, into an array that may be written to. What they are is
-told in plain words that are checked before memory is taken. Arrays of Python objects don't travel.
+is put together, and once when it is opened, into an array that may be written to. Item type and
+shape travel as plain text and numbers, which are checked before memory is allocated. Arrays of
+Python objects do not travel.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _MOST_DIMENSIONS = 64
 
 
 def _describe(dtype: Any, culprit: object) -> Any:
-    """Put an item type in plain words: text, or a list for a structure."""
+    """Describe an item type: by a text, or by a list for a structure."""
     if dtype.hasobject or dtype.kind not in "biufcSUVmM":
         reason = f"its items are of type {dtype}; {ADVICE}"
         raise UntravelableError(culprit, reason)
@@ -109,7 +110,7 @@ def _build_array(items: list[Any], building: Building) -> Any:
     if not len(body):
         return np.empty(shape, dtype, order)
     if dtype.names is not None:
-        # What lies between the fields is copied too, not left as memory happened to be.
+        # What lies between the fields is copied too: new memory would hold anything there.
         return np.ndarray(shape, dtype, np.frombuffer(body, np.uint8).copy(), order=order)
     return np.ndarray(shape, dtype, body, order=order).copy(order)
 

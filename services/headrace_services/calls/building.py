@@ -22,7 +22,7 @@ class ExceptionParts(Struct, frozen=True):
 
 
 class Classes(Protocol):
-    """What is made of values of named classes. Whatever it raises says that nothing is."""
+    """Makes values of named classes. Whatever it raises means that this one cannot be made."""
 
     def make_member(self, name: str, member: str | int) -> Any:
         """A member of an enum by its name, or by its number for flags."""
@@ -58,11 +58,11 @@ class Classes(Protocol):
 
 
 class Building(Protocol):
-    """The building of one value, as those see it that build a part of it."""
+    """The building of one value, as code that builds a part of it sees it."""
 
     @property
     def classes(self) -> Classes:
-        """Finds classes by name."""
+        """What finds classes by name."""
         ...
 
     def take_buffer(self) -> memoryview:

@@ -38,7 +38,7 @@ _BESIDE: dict[type[BaseException], tuple[str, ...]] = {
 
 
 def take_apart(error: BaseException) -> ExceptionParts:
-    """Put an exception in parts, as they are."""
+    """Take an exception apart, without a look at whether its parts can travel."""
     try:
         text = str(error)
     except BaseException as second:  # noqa: BLE001 - the user's own __str__ may raise anything

@@ -19,13 +19,13 @@ Taker = Callable[[Any, "Encoder"], list[Any]]
 #: Finds how values of a class are taken, or None.
 Finder = Callable[[type], Taker | None]
 
-#: What msgpack takes without asking, and must not: it would arrive as something else.
+#: Types that msgpack packs by itself, and must not: they would arrive as something else.
 MISTAKEN = frozenset({bytearray, memoryview, _msgpack.ExtType, _msgpack.Timestamp})
 
 #: What to do about a value that cannot travel; whoever packs may know something better.
 ADVICE = "use serializer='cloudpickle'"
 
-#: What the census looks into; everything else with values inside comes to the encoder.
+#: Containers that ``find_mistaken`` looks into; the encoder is asked about all others.
 CONTAINERS = frozenset({list, dict, tuple})
 
 #: Containers on one level of nesting from which on the same one is looked at only once.
@@ -89,9 +89,9 @@ FINDERS: list[Finder] = []
 
 
 def find_mistaken(value: object) -> bool:
-    """Tell whether anything among plain containers would be mistaken by msgpack.
+    """Tell whether plain containers hold anything that msgpack would pack as something else.
 
-    A census of the types on each level of nesting: of a large list it is as quick as packing it.
+    The types on each level of nesting are collected, which takes as long as packing does.
     """
     level: list[Any] = [value]
     for _ in range(_DEEPEST):
@@ -109,7 +109,7 @@ def find_mistaken(value: object) -> bool:
 
 
 def unmistake(value: Any) -> Any:
-    """Copy plain containers, so that msgpack asks about what it would mistake.
+    """Copy plain containers, so that msgpack asks about what it would pack as something else.
 
     Raises RecursionError for a cycle.
     """
@@ -126,7 +126,7 @@ def unmistake(value: Any) -> Any:
 
 
 class Asked:
-    """A value that msgpack would take without asking."""
+    """Wraps a value that msgpack would pack without asking the encoder."""
 
     __slots__ = ("value",)
 

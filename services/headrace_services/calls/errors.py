@@ -2,10 +2,10 @@
 
     slot: pack_error ─► TaskFailure.detail ─► client: rebuild_failure ─► raise
 
-In parts that are plain data: the class's name, ``args``, attributes. Classes of Python itself and
-of modules that the client has imported come back as themselves, all others as a RemoteError of
-their name. What cannot travel so is said in a note. Where values are pickled the exception is, too,
-and then it is whole; the parts are for those that cannot be opened again.
+It travels as plain data: its class's name, ``args`` and attributes. Classes of Python itself and of
+modules that the client has imported come back as themselves, all others as a RemoteError of their
+name; a note says what could not travel. Where values are pickled, the exception is pickled as well,
+and nothing of it is lost; its parts go along for those that cannot be unpickled.
 
 The remote traceback, with its chain of causes as text, is the exception's cause, as in
 ``multiprocessing.pool``.
@@ -40,7 +40,7 @@ __all__ = ["RemoteError", "pack_error", "rebuild_failure"]
 MAX_TEXT_CHARACTERS = 4000
 MAX_LOST_CHARACTERS = 1000
 
-#: How deep exceptions in groups are looked at one by one.
+#: How many groups within one another are looked into.
 _DEEPEST_GROUP = 20
 
 

@@ -22,7 +22,7 @@ from headrace_services.missing import advise_on_missing
 from headrace_services.permits import Permits, RefusedError
 from headrace_wire.errors import UsageError
 
-#: What else can be done with a function that has no name.
+#: What to do about a function that has no name.
 _ADVICE = "use a function of a module, or serializer='cloudpickle'"
 
 
@@ -40,7 +40,7 @@ _called: set[str] = set()
 
 
 def was_called(name: str) -> bool:
-    """Whether this program itself has called functions of a name's package."""
+    """Tell whether this program itself has called functions of the package in a name."""
     return name.partition(":")[0].partition(".")[0] in _called
 
 

@@ -1,10 +1,11 @@
 """Values as JSON lines, for the command line: ``{"index": 3, "value": ...}``, in index order.
 
-A task that failed has no line. What JSON does not know is written so: tuples, sets, deques and
-arrays as lists; dicts with other keys than text as lists of pairs; dataclasses as objects of their
-fields, frames as lists of their rows, named tuples as lists, enum members by name. Everything else
-is text: bytes in base64, times as ISO 8601, the rest as ``str`` has it, also nan, the infinities,
-and integers beyond 64 bits with all of their digits, which few readers of JSON take as numbers.
+A task that failed has no line. Values that JSON does not know are written as follows: tuples, sets,
+deques, arrays and named tuples as lists; dicts with other keys than text as lists of pairs;
+dataclasses as objects of their fields, frames as lists of their rows, enum members by name.
+Everything else is text: bytes in base64, times as ISO 8601, and the rest as ``str`` writes it. This
+includes nan, the infinities, and integers of more than 64 bits, as few programs that read JSON take
+these for numbers.
 """
 
 from __future__ import annotations

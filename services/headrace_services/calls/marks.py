@@ -1,8 +1,8 @@
-"""Marks: how a value that msgpack does not know is told from a list.
+"""Marks, which tell values that msgpack does not know from lists.
 
-It travels as a list whose first item is a mark, an empty msgpack extension that only the encoder
-makes: a tuple as ``[TUPLE, *items]``, a UUID as ``[UUID, bytes]``. So values may be nested in one
-another anywhere, as keys of a dict too, and neither side recurses in Python.
+Such a value travels as a list whose first item is a mark, an empty msgpack extension that only the
+encoder makes: a tuple as ``[TUPLE, *items]``, a UUID as ``[UUID, bytes]``. So values may be nested
+in one another anywhere, as keys of a dict too, and neither side recurses in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from headrace_services.calls.building import Building
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: Makes a value of the items behind its mark. Anything that it raises stands for malformed bytes.
+#: Makes a value of the items behind its mark. Anything that it raises means malformed bytes.
 Builder = Callable[[list[Any], Building], Any]
 
 

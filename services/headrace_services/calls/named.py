@@ -15,7 +15,7 @@ SHOWN_CHARACTERS = 200
 
 
 def name_object(thing: Any) -> str:
-    """Say by which name a class or function calls itself."""
+    """Return the name that a class or function has in its module."""
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
@@ -27,7 +27,7 @@ def list_fields(kind: Any) -> list[str]:
 
 
 def list_other_attributes(value: Any, known: frozenset[str]) -> dict[str, Any]:
-    """The attributes that an object has beside those which are known, in slots too."""
+    """The attributes of an object, in slots too, other than the known ones."""
     found = {name: part for name, part in getattr(value, "__dict__", {}).items()
              if name not in known}  # fmt: skip
     for kind in type(value).__mro__:
@@ -39,7 +39,7 @@ def list_other_attributes(value: Any, known: frozenset[str]) -> dict[str, Any]:
 
 
 def set_other_attributes(value: Any, attributes: dict[str, Any]) -> None:
-    """Give an object such attributes, without its class's own code."""
+    """Set attributes of an object without running its class's own code."""
     for name, part in attributes.items():
         member = next(
             (vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), None

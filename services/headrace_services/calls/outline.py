@@ -29,7 +29,7 @@ class FrameOutline(Struct, frozen=True, eq=False):
 
 
 class OutlineClasses:
-    """Outlines of whatever class is named."""
+    """Makes outlines, whatever class is named."""
 
     def make_member(self, name: str, member: str | int) -> Outline:
         return Outline(_shorten(name), member=member)

@@ -1,4 +1,4 @@
-"""Regular expressions and addresses of the internet: what the standard library makes of a text."""
+"""Regular expressions and internet addresses, which the standard library makes of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pickling for the processes of one program: its own, and the slots that load its main module.
+"""Pickling between a program and the slots that load its main module.
 
     dump ─► plain pickle                    nearly always: what has a name travels by it
           └► _SharingPickler (cloudpickle)  where there is a lambda, a closure or the like
@@ -26,11 +26,11 @@ from headrace_wire.errors import UsageError
 #: The names under which a program's main module is known, in the program and in slots.
 _MAIN_NAMES = frozenset({"__main__", "__mp_main__"})
 
-#: Arrays that cannot be written to keep to that in the newest protocol, and lose it in this one,
+#: Read-only arrays stay read-only in the newest protocol, and do not in this one,
 #: which is that of multiprocessing.
 _COPYING_PROTOCOL = 4
 
-#: Longer pickles are not searched for what they refer to.
+#: Pickles of more bytes are not searched for the names in them.
 _SEARCHED_BYTES = 16 << 10
 
 #: Is told of each large buffer in a value; True: it stays in the pickle.

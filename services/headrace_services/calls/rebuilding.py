@@ -1,4 +1,4 @@
-"""Putting values of named classes together again, without their classes' own code.
+"""Rebuilding values of named classes without running their classes' own code.
 
 No ``__init__`` or ``__post_init__`` is run: fields are set as they were. (A flag alone asks its
 class for the member of a number.) Which classes may be found is decided by ``find``.
@@ -22,7 +22,7 @@ from headrace_services.calls.named import (
 )
 from headrace_services.calls.remote import make_remote_error
 
-#: Raised again inside an iterator, they would end its loop as if all was well.
+#: Raised inside an iterator, they would end its loop as if nothing was wrong.
 _ENDS_OF_LOOPS = (StopIteration, StopAsyncIteration)
 
 #: A note on what an exception has lost on its way.
@@ -30,9 +30,9 @@ _LOST = "what could not travel with it: {}"
 
 
 class FoundClasses:
-    """Real instances of the classes that ``find`` gives for their names.
+    """Makes instances of the classes that ``find`` returns for their names.
 
-    ``find`` raises ValueError for a name that it does not give; what it gives is checked here.
+    ``find`` raises ValueError for a name that it refuses; what it returns is checked here.
     ``find_function`` does the same for functions that values refer to.
     """
 
@@ -122,7 +122,7 @@ def find_called(name: str) -> Any:
     return find_imported(name)
 
 
-#: What a client makes of values: of classes that it has imported.
+#: For a client: it makes values of the classes that it has imported.
 IMPORTED = FoundClasses(find_imported, find_called)
 
 
@@ -152,7 +152,7 @@ def is_raised_as_itself(error: Exception) -> bool:
 
 
 def fill_exception(kind: type[Exception], parts: ExceptionParts) -> Exception:
-    """Make an exception of its parts, without its class's own code."""
+    """Make an exception of its parts, without running its class's own code."""
     # The nearest class of Python's own: it knows what to do with arguments, and is no user's code.
     base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
     args = parts.args if parts.whole else [parts.text]

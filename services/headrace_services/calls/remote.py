@@ -8,7 +8,7 @@ from typing import Any, cast
 from headrace_wire.errors import TaskFailedError
 from headrace_wire.failures import explain_exit
 
-#: Classes that are kept by their remote name, so that one name is one class.
+#: How many classes are kept by their remote name, so that one name is one class.
 _KEPT_CLASSES = 256
 
 

@@ -1,4 +1,4 @@
-"""Calls as a slot runs them: the function is found, made ready by its initializer, and called."""
+"""Running calls in a slot: the function is found, its initializer is run, and it is called."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SlotCalls:
     """The calls of one slot."""
 
     def __init__(self) -> None:
-        #: What the initializer was that has run here: a slot works for one pool that has one.
+        #: The initializer that has run here: a slot works for one pool with an initializer.
         self._initialized: tuple[object, ...] = ()
         self._shipments: Shipments | None = None
 

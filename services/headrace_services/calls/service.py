@@ -30,20 +30,20 @@ class CallsService:
 
     @property
     def name(self) -> str:
-        """The word for it."""
+        """The name of the service."""
         return "calls"
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The words for what it can do.
+        """The names of its operations.
 
-        One function for the job, called once, or with each argument or tuple of them; or ``call``:
-        a function for each task.
+        With ``call`` each task has a function of its own; else the whole job has one, which is
+        called once, or with each argument or tuple of arguments.
         """
         return ("apply", "map", "starmap", "call")
 
     def permit(self, permits: Permits) -> None:
-        """Take note of what is allowed here; until then nothing is."""
+        """Note what is allowed here; before this is called, nothing is."""
         self._permits = permits
 
     def engine(self) -> str:

@@ -29,7 +29,7 @@ from headrace_wire.errors import UsageError
 #: Bytes that a packed folder may take: it is part of the job's parameters.
 MAX_PACKED_BYTES = 3 << 20
 
-#: Names that are left at home.
+#: Names of what is not packed.
 SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
 #: Shipments that a slot keeps at hand, beside those of the jobs that it keeps ready.
@@ -153,7 +153,7 @@ def _duplicate(file: int, number: int) -> int:
         try:
             return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, first)
         except OSError as error:
-            # Beyond the limit, and all taken up to it.
+            # The number is beyond the limit, or all of them up to the limit are taken.
             if error.errno not in (errno.EINVAL, errno.EMFILE):
                 raise
     return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0)

@@ -5,7 +5,7 @@
                   0xC1 1 head, sizes, tree, arrays…          where arrays follow
     unpack_value ◄─ any of these
 
-Types come back as they went. 0xC1 is the one byte with which no msgpack begins.
+Values come back with the types that they had. 0xC1 is the one byte with which no msgpack begins.
 """
 
 from __future__ import annotations
