@@ -58,7 +58,7 @@ class CallOptions:
             self.parameters["tenant"] = self._name_tenant()
 
     def _name_tenant(self) -> str:
-        """A name for all jobs that the same initializer makes slots ready for, and for no others."""
+        """A name for all jobs whose slots the same initializer makes ready, and for no others."""
         from hashlib import sha256  # noqa: PLC0415 - with OpenSSL
 
         about = [self.parameters[key] for key in ("serializer", "pool", "initializer", "initargs")]
