@@ -223,7 +223,6 @@ class Agent:
             once.close()
 
     async def _register(self, jobs: AsyncCaller[JobQueueApi]) -> Registration:
-        """Introduce the worker."""
         registration = await jobs.call(JobQueueApi.register, self._info, self._holdings.runs())
         self._note_answer()
         return registration

@@ -139,5 +139,4 @@ class Feeder:
 
     def _hand_back(self) -> None:
         """Give back every task that has not started."""
-        self.reporter.add(self.pool.hand_back())
-        self.reporter.add(self.intake.hand_back())
+        self.reporter.add([*self.pool.hand_back(), *self.intake.hand_back()])

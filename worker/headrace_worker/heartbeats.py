@@ -62,7 +62,7 @@ class Heartbeats:
 
     async def _beat(self, wait_seconds: float) -> None:
         request, leases = self.holdings.snapshot()
-        progress = () if self._bare else self.pool.list_progress()
+        progress = [] if self._bare else self.pool.list_progress()
         beat = Heartbeat(
             worker=self.info.id,
             request=request,

@@ -18,7 +18,7 @@ from msgspec import to_builtins
 from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.framing import FrameReader, write_frame
-from headrace_wire.parts import LARGE_BYTES, MOST_AT_ONCE, Parts, drop_sent, pack_parts, send_some
+from headrace_wire.parts import LARGE_BYTES, Parts, pack_parts, send_some
 from headrace_worker.link.messages import PoolMessage, SlotMessage, list_payloads
 
 #: A message is smaller than so many bytes.
@@ -91,11 +91,10 @@ class PoolEnd:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         link.setblocking(False)
-        self._outgoing: list[bytes | memoryview] = []
+        self.outgoing: list[bytes | memoryview] = []
         self._reader = FrameReader(MOST_BYTES)
         #: Nothing more will come: the slot is gone, or has closed its end.
         self.ended = False
-        self.bytes_out = 0
 
     @property
     def bytes_in(self) -> int:
@@ -107,24 +106,22 @@ class PoolEnd:
     @property
     def is_backed_up(self) -> bool:
         """Whether bytes wait until the slot reads."""
-        return bool(self._outgoing)
+        return bool(self.outgoing)
 
     def post(self, message: PoolMessage) -> None:
         """Put a message behind what waits; ``push`` sends it."""
-        self._outgoing += write_frame(encode(message))
+        self.outgoing += write_frame(encode(message))
 
     def push(self) -> None:
         """Send what the slot takes now."""
         try:
-            while self._outgoing:
-                sent = self._link.sendmsg(self._outgoing[:MOST_AT_ONCE])
-                self.bytes_out += sent
-                self._outgoing = drop_sent(self._outgoing, sent)
+            while self.outgoing:
+                self.outgoing = send_some(self._link, self.outgoing)
         except BlockingIOError:
             return
         except OSError:
             # The slot is dead; its pidfd tells, and all that it held is accounted for there.
-            self._outgoing.clear()
+            self.outgoing.clear()
 
     def pull(self, *, to_the_end: bool = False) -> Iterator[SlotMessage]:
         """Take the messages that are complete, as far as they are here now.
@@ -149,5 +146,5 @@ class PoolEnd:
 
     def close(self) -> None:
         self.ended = True
-        self._outgoing.clear()
+        self.outgoing.clear()
         self._link.close()

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from headrace_wire.parts import measure
 from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
 from headrace_worker.launch.forked_slot import ANSWER_SECONDS, ForkedSlot
 from headrace_worker.launch.launcher import Launcher
@@ -200,7 +201,7 @@ class SlotProcess:
 
     def mark_activity(self) -> tuple[int, ...]:
         """Say where the slot is: it does something as long as this changes."""
-        return self._piece, self.cell.started, self.end.bytes_in, self.end.bytes_out
+        return self._piece, self.cell.started, self.end.bytes_in, measure(self.end.outgoing)
 
     def dismiss(self, why: str) -> None:
         """Have the slot exit as soon as it holds nothing; until then it is sent nothing."""
