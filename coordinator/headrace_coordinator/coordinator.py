@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
 from headrace_coordinator.monitoring.event_log import log_events
-from headrace_coordinator.monitoring.no_metrics import NoMetrics
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.result_queue import ResultQueue
@@ -33,6 +32,10 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.key import ensure_key
 from headrace_wire.manager import QueueManager
+
+if TYPE_CHECKING:
+    from headrace_coordinator.monitoring.http import HttpServer
+    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 
 #: Part of the free disk that the spool may take when no limit is set.
 SPOOL_SHARE = 0.8
@@ -49,7 +52,7 @@ class Coordinator:
         try:
             self._stack.enter_context(lock_data(settings.data))
             key = ensure_key(settings.key_file)
-            metrics = _choose_metrics(settings)
+            metrics = _load_metrics() if settings.http else None
             store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)
             rules = Rules(
@@ -58,24 +61,29 @@ class Coordinator:
                 spool_limit_bytes=_choose_spool_limit(settings, store),
                 shared_limit_bytes=settings.shared_limit_bytes,
             )
-            self._ledger = Ledger(store, rules, metrics.note_commit)
+            self._ledger = Ledger(store, rules, metrics.note_commit if metrics else None)
             self._ticker = Ticker(self._ledger)
             self._waiters = Waiters()
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
             jobs = JobQueue(self._ledger, self._waiters, settings.lease_seconds)
-            results = ResultQueue(self._ledger, self._waiters, metrics.note_samples)
+            on_samples = metrics.note_samples if metrics else None
+            results = ResultQueue(self._ledger, self._waiters, on_samples)
             shared = SharedObjects(self._ledger, self._waiters, settings.lease_seconds)
-            metrics.watch(self._ledger, shared)
+            if metrics:
+                metrics.watch(self._ledger, shared)
             self._ledger.listen(log_events)  # the last: what the log says, a scrape shows
             manager = QueueManager(settings.bind, key)
-            self._server = manager.get_server(jobs, results, shared, on_bytes=metrics.note_bytes)
+            on_bytes = metrics.note_bytes if metrics else None
+            self._server = manager.get_server(jobs, results, shared, on_bytes=on_bytes)
             self._stack.callback(self._server.close)
-            self._http = metrics.serve(
-                settings.http,
-                lambda: self._ledger.problem,
-                lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
-            )
+            self._http: HttpServer | None = None
+            if metrics and settings.http:
+                self._http = metrics.serve(
+                    settings.http,
+                    lambda: self._ledger.problem,
+                    lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
+                )
         except BaseException:
             self._stack.close()
             raise
@@ -110,10 +118,10 @@ class Coordinator:
         self._stack.close()
 
 
-def _choose_metrics(settings: CoordinatorSettings) -> NoMetrics:
-    if settings.http is None:
-        return NoMetrics()
-    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415 - see NoMetrics
+def _load_metrics() -> CoordinatorMetrics:
+    # A coordinator that serves no HTTP, such as that of an embedded pool, does without
+    # prometheus-client, which takes about as much memory as the rest of it.
+    from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415
 
     return CoordinatorMetrics()
 

@@ -26,7 +26,6 @@ from headrace_wire.greeting import explain_refusal, explain_silence
 from headrace_wire.handshake import Handshake, prove_both
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_some
-from headrace_wire.sockets import tune
 
 Given = TypeVar("Given")
 
@@ -36,11 +35,34 @@ HANDSHAKE_SECONDS = 5.0
 #: Seconds that are left at least when a socket is told how long it may take: 0 would not block.
 SHORTEST_SECONDS = 0.001
 
+#: A host that vanished is noticed after about two minutes, not the system's two hours: by probes
+#: after this many idle seconds, this many seconds apart, so many of them. Data that is not
+#: confirmed within the user timeout in milliseconds ends a connection too; without that, a link
+#: that was cut holds a sender for a quarter of an hour (RFC 5482). macOS calls the first one
+#: TCP_KEEPALIVE, and not every system has all of them.
+TCP_OPTIONS = {
+    "TCP_NODELAY": 1,
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPALIVE": 60,
+    "TCP_KEEPINTVL": 15,
+    "TCP_KEEPCNT": 4,
+    "TCP_USER_TIMEOUT": 60_000,
+}
+
 #: Connections of one client to one object that are kept for the next calls.
 IDLE_CONNECTIONS = 16
 
 #: The name under which the serializer is registered.
 SERIALIZER = "msgpack"
+
+
+def tune(sock: Any) -> None:
+    """Have small frames leave at once, and a host that vanished noticed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in TCP_OPTIONS.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def check_frame(frame: Parts) -> Parts:

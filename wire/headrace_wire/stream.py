@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
-from headrace_wire.connection import measure_handshake
+from headrace_wire.connection import measure_handshake, tune
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -28,7 +28,6 @@ from headrace_wire.greeting import explain_silence
 from headrace_wire.handshake import Handshake
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
 from headrace_wire.parts import Parts
-from headrace_wire.sockets import tune
 
 Given = TypeVar("Given")
 

@@ -85,7 +85,9 @@ class Ledger:
     this store, never jumps, and stands still while none does, or while it is stopped.
     """
 
-    def __init__(self, store: Store, rules: Rules, on_commit: Callable[[float], None]) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, on_commit: Callable[[float], None] | None = None
+    ) -> None:
         self.store = store
         self.problem = ""
         self._failure = ""
@@ -247,7 +249,8 @@ class Ledger:
         self._unwritten.clear()
         self._clock_stored = now.monotonic
         self.commits += 1
-        self._on_commit(time.monotonic() - started)
+        if self._on_commit:
+            self._on_commit(time.monotonic() - started)
         self._tell(untold)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:

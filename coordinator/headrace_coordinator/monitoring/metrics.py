@@ -21,7 +21,6 @@ from prometheus_client import (
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.monitoring.http import HttpServer
-from headrace_coordinator.monitoring.no_metrics import NoMetrics
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
 from headrace_coordinator.monitoring.series import MAX_SERIES, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
@@ -43,7 +42,7 @@ WAIT_BOUNDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0)
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library's
 
 
-class CoordinatorMetrics(NoMetrics):
+class CoordinatorMetrics:
     """Listens to a ledger's events. A scrape reads ``registry``."""
 
     def __init__(self) -> None:
@@ -109,11 +108,11 @@ class CoordinatorMetrics(NoMetrics):
 
     def serve(
         self,
-        address: Address | None,
+        address: Address,
         find_problem: Callable[[], str],
         find_held: Callable[[], str],
-    ) -> HttpServer | None:
-        return address and HttpServer(address, self.registry, find_problem, find_held)
+    ) -> HttpServer:
+        return HttpServer(address, self.registry, find_problem, find_held)
 
     def note_commit(self, seconds: float) -> None:
         self._commit_seconds.observe(seconds)

@@ -59,7 +59,7 @@ class ResultQueue:
         self,
         ledger: Ledger,
         waiters: Waiters,
-        on_samples: Callable[[str, int, Sequence[Sample]], None],
+        on_samples: Callable[[str, int, Sequence[Sample]], None] | None = None,
     ) -> None:
         self._ledger = ledger
         self._waiters = waiters
@@ -70,7 +70,8 @@ class ResultQueue:
         receipt = await self._ledger.commit(
             lambda queue, now: queue.outcomes.report(report, now), need
         )
-        self._on_samples(report.worker, report.number, report.samples)
+        if self._on_samples:
+            self._on_samples(report.worker, report.number, report.samples)
         return receipt
 
     async def fetch(self, request: FetchRequest) -> Fetched:

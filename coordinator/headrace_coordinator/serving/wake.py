@@ -28,11 +28,8 @@ class Waiters:
         self._forgotten = 0
         #: The waiters of each topic with the version that they know, the oldest first.
         self._waiting: dict[str, dict[Waiter, int]] = {}
-        self._closed = False
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
+        #: Whether ``close`` has been called.
+        self.closed = False
 
     def version(self, topic: str) -> int:
         """Return a number that changes when a topic is notified: note it, look, then ``wait``.
@@ -77,8 +74,8 @@ class Waiters:
 
         Returns False if the monotonic ``deadline`` came first, or after ``close``.
         """
-        if self._closed or self.version(topic) != version:
-            return not self._closed
+        if self.closed or self.version(topic) != version:
+            return not self.closed
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(topic, {})[waiter] = version
         seconds = max(0.0, deadline - time.monotonic())
@@ -109,7 +106,7 @@ class Waiters:
 
     def close(self) -> None:
         """Wake all calls; from now on none waits."""
-        self._closed = True
+        self.closed = True
         for waiting in self._waiting.values():
             for waiter in waiting:
                 _wake(waiter, False)

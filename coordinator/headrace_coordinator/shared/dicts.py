@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
 
-from headrace_coordinator.shared.numbers import add_numbers
 from headrace_coordinator.shared.objects import (
     DONE,
     Item,
     SharedContext,
     SharedObject,
+    add_numbers,
     take_page,
     tell,
 )

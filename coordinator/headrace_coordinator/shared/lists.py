@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from headrace_coordinator.shared.numbers import add_numbers
 from headrace_coordinator.shared.objects import (
     DONE,
     PAGE_ITEMS,
     Item,
     SharedContext,
     SharedObject,
+    add_numbers,
     take_page,
     tell,
 )

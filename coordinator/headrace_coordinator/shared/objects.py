@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import ClassVar
 
 from msgspec import Struct
 
 from headrace_coordinator.shared import events
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.errors import ProtocolError, SharedFullError
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import ProtocolError, SharedFullError, UsageError
 from headrace_wire.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
 
 #: About how many bytes an item takes beside its key and value.
@@ -24,6 +26,9 @@ NUMBERS_PER_SECOND = 1 << 20
 #: Items and bytes in one page. A single item may be larger.
 PAGE_ITEMS = 5000
 PAGE_BYTES = 4 << 20
+
+#: Bytes of the longest number that msgpack has.
+NUMBER_BYTES = 9
 
 #: The answer to what cannot be done yet.
 NOT_YET = SharedAnswer(done=False)
@@ -186,3 +191,28 @@ def take_page(items: Iterable[Item]) -> list[Item]:
             break
         page.append(item)
     return page
+
+
+def add_numbers(stored: bytes, amount: bytes, name: str) -> bytes:
+    """Return the sum of two packed numbers, packed. Raises UsageError for anything else.
+
+    This is the only case in which the coordinator decodes a shared value.
+    """
+    total = _read_number(stored, name) + _read_number(amount, name)
+    try:
+        return pack(total)
+    except OverflowError:
+        raise UsageError(
+            f"{name!r} would grow beyond the 64 bits that the coordinator can add to: use a float, "
+            "or a lock around reading and writing"
+        ) from None
+
+
+def _read_number(packed: bytes, name: str) -> int | float:
+    found: object = None
+    if 0 < len(packed) <= NUMBER_BYTES:
+        with suppress(ValueError):
+            found = unpack(packed)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise UsageError(f"{name!r}: only an int of up to 64 bits or a float can be added to")
+    return found

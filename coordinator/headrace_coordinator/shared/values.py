@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from headrace_coordinator.shared.numbers import add_numbers
-from headrace_coordinator.shared.objects import DONE, Item, SharedContext, SharedObject, tell
+from headrace_coordinator.shared.objects import (
+    DONE,
+    Item,
+    SharedContext,
+    SharedObject,
+    add_numbers,
+    tell,
+)
 from headrace_wire.shared import VALUE, SharedAnswer, SharedCall, SharedSpec
 
 

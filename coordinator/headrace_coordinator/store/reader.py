@@ -223,15 +223,15 @@ class StoreReader:
                 batch if place is None else self._payloads.read(Payload(place, size_bytes))
             )
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DamagedError(job, start, stop, f"cannot be read ({reason})", size_bytes) from None
-        if len(found) != size_bytes:
-            reason = f"ends after {len(found)} of {size_bytes} bytes"
-            raise DamagedError(job, start, stop, reason, size_bytes)
-        if checksum != compute_checksum(table, job, start, stop, found):
-            reason = "is damaged: its checksum does not match"
-            raise DamagedError(job, start, stop, reason, size_bytes)
-        return found
+            reason = f"cannot be read ({error.strerror or type(error).__name__})"
+        else:
+            if len(found) != size_bytes:
+                reason = f"ends after {len(found)} of {size_bytes} bytes"
+            elif checksum != compute_checksum(table, job, start, stop, found):
+                reason = "is damaged: its checksum does not match"
+            else:
+                return found
+        raise DamagedError(job, start, stop, reason, size_bytes)
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
