@@ -4,6 +4,9 @@ The server's allow-list and the proxies are both made from the signatures below.
 be repeated with the same arguments without doing anything twice.
 """
 
+# pyright: reportReturnType=false
+# The methods of a Protocol have a docstring and no body.
+
 from __future__ import annotations
 
 from typing import Annotated, Protocol
@@ -81,7 +84,6 @@ class JobQueueApi(Protocol):
 
     def submit(self, spec: JobSpec) -> JobStatus:
         """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
-        ...
 
     def put(self, job: JobId, start: Index, inputs: Payload) -> Index:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
@@ -89,19 +91,15 @@ class JobQueueApi(Protocol):
         Returns the index that comes next. Acknowledged after its commit. Waits a while for room
         in the spool, then raises SpoolFullError: to be repeated.
         """
-        ...
 
     def read(self, job: JobId) -> Payload:
         """The one input of a job that keeps data. Raises UnknownJobError."""
-        ...
 
     def seal(self, job: JobId, tasks: Index) -> JobStatus:
         """Say that an unsealed job is whole with this many tasks."""
-        ...
 
     def status(self, job: JobId) -> JobStatus:
         """A job as it stands. Raises UnknownJobError."""
-        ...
 
     def jobs(
         self, before: Count = 0, data: bool = False, chosen: JobFilter | None = None
@@ -111,23 +109,18 @@ class JobQueueApi(Protocol):
         With ``before``, those whose ``number`` is lower. With ``data``, also those that keep data
         for other jobs. With ``chosen``, only those.
         """
-        ...
 
     def match(self, start: JobId) -> tuple[JobId, ...]:
         """The ids of the newest IDS_MATCHED jobs that begin so; just that one that is so."""
-        ...
 
     def cancel(self, job: JobId) -> JobStatus:
         """Stop a job, running tasks too; what is done stays done."""
-        ...
 
     def retry(self, job: JobId) -> JobStatus:
         """Run the failed and cancelled tasks of a final job again."""
-        ...
 
     def replay(self, job: JobId, indices: Indices) -> JobStatus:
         """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
-        ...
 
     def withdraw(self, job: JobId, indices: Indices, kill: bool) -> Indices:
         """Take back tasks that have not started; with ``kill`` also those that run.
@@ -135,49 +128,39 @@ class JobQueueApi(Protocol):
         Returns those that are withdrawn, now or from before: they have failed for that reason.
         Workers that hold such tasks are asked, and waited for a moment.
         """
-        ...
 
     def delete(self, job: JobId) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
-        ...
 
     def progress(self, job: JobId, limit: Count) -> tuple[TaskProgress, ...]:
         """How far running tasks of a job say they are, the first ``limit`` in index order."""
-        ...
 
     def slowest(self, job: JobId, limit: Count) -> tuple[TaskTime, ...]:
         """Those of a job's tasks that took longest, the slowest first, TIMES_KEPT at most.
 
         Of those alone that were done since the coordinator was started.
         """
-        ...
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         """The workers that are connected."""
-        ...
 
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
-        ...
 
     def register(self, worker: WorkerInfo, held: HeldRuns) -> Registration:
         """Introduce a worker, with the leases that it holds from before.
 
         What of them is still waiting is its own again.
         """
-        ...
 
     def lease(self, request: LeaseRequest) -> Grant:
         """Hand out tasks, waiting for some up to ``wait_seconds``."""
-        ...
 
     def heartbeat(self, beat: Heartbeat) -> Orders:
         """Renew a worker's leases; wait up to ``wait_seconds`` for orders."""
-        ...
 
     def leave(self, worker: Identifier) -> None:
         """Sign off: what is still leased waits again, and is not charged with an attempt."""
-        ...
 
 
 class ResultQueueApi(Protocol):
@@ -185,27 +168,21 @@ class ResultQueueApi(Protocol):
 
     def report(self, report: Report) -> Receipt:
         """Take outcomes in. Acknowledged after their commit."""
-        ...
 
     def fetch(self, request: FetchRequest) -> Fetched:
         """Return results, waiting up to ``wait_seconds`` for news."""
-        ...
 
     def collect(self, request: CollectRequest) -> Collected:
         """Return outcomes of an owned job, waiting up to ``wait_seconds`` for some."""
-        ...
 
     def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
         """Failed tasks of a job in index order from task ``start`` on, ``limit`` at most."""
-        ...
 
     def logs(self, request: LogRequest) -> LogPage:
         """Return what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
-        ...
 
     def acknowledge(self, job: JobId) -> None:
         """Say that the results of a final job are safe elsewhere: they are dropped."""
-        ...
 
 
 class SharedApi(Protocol):
@@ -213,30 +190,24 @@ class SharedApi(Protocol):
 
     def open(self, spec: SharedSpec) -> SharedStatus:
         """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
-        ...
 
     def read(self, call: SharedCall) -> SharedAnswer:
         """Look at an object. Raises UnknownSharedError."""
-        ...
 
     def change(self, call: SharedCall) -> SharedAnswer:
         """Change an object, all of it or not at all. Acknowledged after its commit.
 
         Raises UnknownSharedError and SharedFullError.
         """
-        ...
 
     def beat(self, beat: SharedBeat) -> SharedOrders:
         """Say that a session is there, and what it no longer needs."""
-        ...
 
     def leave(self, session: Identifier) -> None:
         """Sign off: what the session still holds is released."""
-        ...
 
     def names(self, after: Name = "") -> tuple[SharedStatus, ...]:
         """Up to NAMES_PER_PAGE shared objects by name, those whose names come after this one."""
-        ...
 
 
 #: What the server serves, by the name that a proxy asks for.

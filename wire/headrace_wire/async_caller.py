@@ -17,7 +17,6 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
-from headrace_wire.attempts import Attempts
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
 from headrace_wire.errors import ClosedError, UnreachableError
@@ -27,6 +26,7 @@ from headrace_wire.handshake import prove_both
 from headrace_wire.parts import Parts
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, open_stream
+from headrace_wire.timeouts import Attempts
 
 Api = TypeVar("Api")
 Arguments = ParamSpec("Arguments")

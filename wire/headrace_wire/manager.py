@@ -21,7 +21,6 @@ from msgspec import Struct
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
-from headrace_wire.attempts import Attempts
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import (
     IDLE_CONNECTIONS,
@@ -32,6 +31,7 @@ from headrace_wire.connection import (
 )
 from headrace_wire.errors import ClosedError, UnreachableError
 from headrace_wire.signature import read_signatures
+from headrace_wire.timeouts import Attempts
 
 if TYPE_CHECKING:
     from headrace_wire.async_caller import AsyncCaller

@@ -102,7 +102,7 @@ class Server:
             if session is None or session.is_idle:
                 task.cancel()
             else:
-                session.end()
+                session.is_ending = True
         if self._connections:
             await asyncio.wait(self._connections, timeout=STOP_SECONDS)
         for task in self._connections:

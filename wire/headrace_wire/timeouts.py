@@ -1,4 +1,4 @@
-"""How long a caller waits: one limit for a call and for everything below it, dialling included.
+"""How long a caller waits, and how often it tries: one limit for a call and everything below it.
 
     limit = Limit.after(timeout) ─► with limit.applied(): methods of an API ─► attempts ─► Proxy
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 #: Seconds beyond a limit for the answer that is under way, and for a look that may not wait.
 LOOK_SECONDS = 1.0
+
+#: First and longest pause between attempts, in seconds.
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
 
 _applied: ContextVar[float] = ContextVar("limit", default=math.inf)
 
@@ -92,3 +97,41 @@ def shorten_waits(arguments: tuple[T, ...], limit: Limit) -> tuple[T, ...]:
         return replace(argument, wait_seconds=limit.measure_left(argument.wait_seconds))
 
     return tuple([shorten(one) for one in arguments])
+
+
+class Attempts:
+    """The attempts at one call, for ``patience_seconds`` or until the caller's limit.
+
+    ``until`` is the monotonic moment at which an attempt ends, None where the caller has no limit.
+    """
+
+    def __init__(self, patience_seconds: float) -> None:
+        self._limit = limit = find_limit()
+        self.until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
+        self._pauses = _draw_pauses(patience_seconds)
+        self._is_repeated = False
+
+    def shorten(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments of the call, whose long-polls end by the limit."""
+        return arguments if self._limit is None else shorten_waits(arguments, self._limit)
+
+    def find_pause(self) -> float | None:
+        """Seconds from an attempt that failed to the next one; None if it was the last."""
+        pause = next(self._pauses, None)
+        if pause is None or self._limit is None:
+            return pause
+        # What was lost at first may be a connection from before a restart.
+        if self._limit.is_over and self._is_repeated:
+            return None
+        self._is_repeated = True
+        return self._limit.measure_left(pause)
+
+
+def _draw_pauses(patience_seconds: float) -> Iterator[float]:
+    """Pauses with backoff and jitter, for so long from when the first one is asked for."""
+    deadline = time.monotonic() + patience_seconds
+    pause = FIRST_PAUSE_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        yield min(pause * jitter, left)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from headrace_coordinator.shared.objects import (
-    DONE,
-    NOT_YET,
-    Item,
-    SharedContext,
-    SharedObject,
-    tell,
-)
+from headrace_coordinator.shared.objects import DONE, NOT_YET, Item, SharedObject, tell
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import LockLostError
 from headrace_wire.message import dump
@@ -22,11 +15,8 @@ class LockObject(SharedObject):
     """A lock. Its fencing number grows each time that it is acquired, whatever happens."""
 
     kind = LOCK
-
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
-        self._holder: Stamp | None = None
-        self._fencing = 0
+    _holder: Stamp | None = None
+    _fencing = 0
 
     def __len__(self) -> int:
         return 0 if self._holder is None else 1
@@ -81,10 +71,7 @@ class EventObject(SharedObject):
     """An event: set or not."""
 
     kind = EVENT
-
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
-        self._is_set = False
+    _is_set = False
 
     def __len__(self) -> int:
         return int(self._is_set)

@@ -174,7 +174,7 @@ def test_a_server_that_stops_answers_the_call_under_way_and_begins_no_other(
         (session,) = served.server._connections.values()
         assert session
         stopping = asyncio.run_coroutine_threadsafe(served.server.stop(), served.loop)
-        wait_until(lambda: session._is_ending)
+        wait_until(lambda: session.is_ending)
         gate.open()
         read_frame(sock)
         with contextlib.suppress(ConnectionResetError):

@@ -100,8 +100,8 @@ def test_nagles_algorithm_is_off_on_both_sides(served: Served) -> None:
     proxy.call("info", [])
     ((_, session),) = served.server._connections.items()
     assert session
-    assert session._stream._transport
-    accepted = session._stream._transport.get_extra_info("socket")
+    assert session.stream._transport
+    accepted = session.stream._transport.get_extra_info("socket")
     for sock in (accepted, proxy._idle[-1]._socket):
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

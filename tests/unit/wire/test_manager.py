@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from msgspec import Struct
 
-from headrace_wire import attempts, timeouts
-from headrace_wire.attempts import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from headrace_wire import timeouts
 from headrace_wire.errors import (
     ClosedError,
     HeadraceError,
@@ -21,7 +20,7 @@ from headrace_wire.errors import (
     UnreachableError,
 )
 from headrace_wire.manager import RetryingProxy
-from headrace_wire.timeouts import LOOK_SECONDS, Limit
+from headrace_wire.timeouts import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS, Limit
 
 if TYPE_CHECKING:
     from headrace_wire.manager import Proxy
@@ -68,8 +67,7 @@ class AwayProxy:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (attempts, timeouts):
-        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(timeouts, "time", clock)
     return clock
 
 
