@@ -123,9 +123,23 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             return n_jobs
         return max(self._count_slots() + 1 + n_jobs, 1)
 
-    def configure(self, n_jobs: int | None = 1, parallel: Any = None, **options: Any) -> int:
-        """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process."""
+    def configure(
+        self,
+        n_jobs: int | None = 1,
+        parallel: Any = None,
+        coordinator: str | None = None,
+        key_file: str | Path | None = None,
+        **options: Any,
+    ) -> int:
+        """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process.
+
+        ``Parallel(backend="headrace", coordinator=...)`` says here where its cluster is.
+        """
         del options
+        if coordinator is not None:
+            self._coordinator = coordinator
+        if key_file is not None:
+            self._key_file = key_file
         if n_jobs == 1:
             raise _joblib.FallbackToBackend(
                 _joblib.SequentialBackend(nesting_level=self.nesting_level)

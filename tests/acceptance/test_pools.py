@@ -162,17 +162,19 @@ if __name__ == "__main__":
 
 HANGING = """
 if __name__ == "__main__":
-    for use in (
-        lambda pool: pool.map(square, range(100)),
-        lambda pool: list(pool.imap(square, range(100))),
-        lambda pool: pool.apply(square, (1,)),
-        lambda pool: pool.apply_async(square, (1,)).get(),
+    for uses in (
+        (lambda pool: pool.map(square, range(100)), lambda pool: pool.apply(square, (1,))),
+        (
+            lambda pool: pool.apply_async(square, (1,)).get(),
+            lambda pool: list(pool.imap(square, range(100))),
+        ),
     ):
         with Pool(1, nap, (1000,), task_timeout=0.5) as pool:
-            try:
-                use(pool)
-            except Exception as error:
-                print(type(error).__name__, error)
+            for use in uses:
+                try:
+                    use(pool)
+                except Exception as error:
+                    print(type(error).__name__, error)
     with Executor(1, nap, (1000,), task_timeout=0.5) as executor:
         try:
             print(list(executor.map(square, range(100))))

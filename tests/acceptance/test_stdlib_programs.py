@@ -57,18 +57,13 @@ ALLOWED = (
 
 #: Programs whose functions are in modules that workers can import.
 BY_NAME = (
-    "futures_callbacks",
+    "futures_calls_and_waits",
     "futures_copy",
     "futures_left",
-    "futures_running",
-    "futures_wait",
     "pool_callbacks",
+    "pool_calls",
     "pool_end",
-    "pool_exceptions",
-    "pool_generators",
     "pool_initializer",
-    "pool_lazy",
-    "pool_results",
 )
 
 #: Programs with functions of their own.
