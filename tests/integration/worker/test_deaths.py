@@ -39,7 +39,7 @@ def pool(watching: str) -> Iterator[Pool]:
 
 
 def find_server(pool: Pool) -> psutil.Process:
-    launcher = cast("Any", pool._supervisor)._launcher
+    launcher = cast("Any", pool._supervisor).launcher
     return psutil.Process(launcher._process.pid)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
 
 from headrace_services.permits import Permits, PermittedService
 from headrace_services.service import DetailedService, Kept, Parameters, Service, TaskRunner
@@ -42,23 +43,17 @@ class KeptJobs(Generic[T]):
             self._jobs.popitem(last=False)
 
 
+@dataclass
 class JobRunner:
     """One job in a slot: its service, found and prepared when its first task is run."""
 
-    def __init__(
-        self,
-        service: str,
-        operation: str,
-        packed: bytes,
-        data: Sequence[tuple[str, str, int]] = (),
-    ) -> None:
-        self.service_name = service
-        self._operation = operation
-        self._packed = packed
-        self._data = data
-        self._service: Service | None = None
-        self._parameters: Parameters = {}
-        self.run: TaskRunner | None = None
+    service_name: str
+    operation: str
+    packed: bytes
+    data: Sequence[tuple[str, str, int]] = ()
+    run: TaskRunner | None = None
+    _service: Service | None = None
+    _parameters: Parameters = field(default_factory=dict[str, Any])
 
     def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""
@@ -67,7 +62,7 @@ class JobRunner:
         if isinstance(service, PermittedService):
             service.permit(permits)
         self._service = service
-        run: object = service.prepare(self._operation, self._parameters)
+        run: object = service.prepare(self.operation, self._parameters)
         if not callable(run):
             raise TypeError(
                 f"the service {self.service_name!r} prepared a job with {type(run).__name__}, "
@@ -77,19 +72,19 @@ class JobRunner:
 
     def _open_parameters(self) -> Parameters:
         try:
-            parameters: object = unpack(self._packed)
+            parameters: object = unpack(self.packed)
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
         if not isinstance(parameters, dict):
             raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
-        kept = {name: Kept(path, size) for name, path, size in self._data}
+        kept = {name: Kept(path, size) for name, path, size in self.data}
         return {**cast("Parameters", parameters), **kept}
 
     def describe(self, index: int, task_input: bytes | None) -> str:
         """Name a task; "" where the service could not even be loaded."""
         if self._service is None:
             return ""
-        return self._service.describe(self._operation, self._parameters, index, task_input)
+        return self._service.describe(self.operation, self._parameters, index, task_input)
 
     def detail(self, error: BaseException) -> bytes:
         """Encode a task's exception for its client; b"" where the service has no way to."""

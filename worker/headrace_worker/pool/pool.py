@@ -85,9 +85,7 @@ class Pool:
         self.due_seconds = 0.0
         self._dead: list[SlotProcess] = []
         self._on_news: Callable[[], object] = lambda: None
-        self._supervisor = Supervisor(
-            slots, launcher, settings, on_readable=self._hear_slot, on_dead=self._note_dead
-        )
+        self._supervisor = Supervisor(slots, launcher, settings, self._hear_slot, self._note_dead)
         try:
             self._supervisor.start_missing(time.monotonic())
         except BaseException:
@@ -374,11 +372,12 @@ class Pool:
             slot.tenant_seconds = 0.0
         if isinstance(message, TasksDone):
             self.tally.add_done(batch, message)
+        else:
+            self.tally.add_failed(batch, message.cpu_seconds)
         self._settle(held, make_event(batch, message), len(indices))
 
     def _settle(self, held: Held, event: DoneRun | TaskFailure, tasks: int) -> None:
         """Note that tasks have their outcome."""
-        self.tally.add_cpu(held.batch, event.cpu_seconds)
         self._paces.observe(event.job, tasks, event.busy_seconds)
         self._events.append(event)
         self._count_off(held, tasks)
@@ -396,6 +395,7 @@ class Pool:
             if not span.held.cancelled:
                 failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
+                self.tally.add_failed(span.held.batch, failed.cpu_seconds)
                 self._settle(span.held, failed, 1)
         self._backlog.put_back(unfinished)
         self.tally.restarts[why] += 1

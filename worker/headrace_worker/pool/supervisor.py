@@ -6,6 +6,7 @@ import logging
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 
 from headrace_wire.errors import HeadraceError
@@ -28,6 +29,7 @@ class SlotStartError(HeadraceError):
     code = "slot_start"
 
 
+@dataclass
 class Supervisor:
     """Starts, replaces and ends slots. Not thread safe.
 
@@ -35,27 +37,18 @@ class Supervisor:
     with one whose process has ended; both by the event loop that watches.
     """
 
-    def __init__(
-        self,
-        size: int,
-        launcher: Launcher,
-        settings: SlotSettings,
-        *,
-        on_readable: Callable[[SlotProcess], object],
-        on_dead: Callable[[SlotProcess], object],
-    ) -> None:
-        self.size = size
-        self.slots: list[SlotProcess] = []
-        self.closed = False
-        self._launcher = launcher
-        self._settings = settings
-        self._started = 0
-        self._failures = 0
-        self._warned = False
-        self._pause_end_seconds = 0.0
-        self._loop: AbstractEventLoop | None = None
-        self._on_readable = on_readable
-        self._on_dead = on_dead
+    size: int
+    launcher: Launcher
+    settings: SlotSettings
+    on_readable: Callable[[SlotProcess], object]
+    on_dead: Callable[[SlotProcess], object]
+    slots: list[SlotProcess] = field(default_factory=list[SlotProcess])
+    closed: bool = False
+    _started: int = 0
+    _failures: int = 0
+    _warned: bool = False
+    _pause_end_seconds: float = 0.0
+    _loop: AbstractEventLoop | None = None
 
     @property
     def next_start_seconds(self) -> float | None:
@@ -70,7 +63,7 @@ class Supervisor:
         while len(self.slots) < self.size and now_seconds >= self._pause_end_seconds:
             self._started += 1
             try:
-                slot = SlotProcess(self._launcher, self._settings, f"headrace-slot-{self._started}")
+                slot = SlotProcess(self.launcher, self.settings, f"headrace-slot-{self._started}")
             except OSError as error:
                 self._note_failure(str(error))
                 continue
@@ -146,7 +139,7 @@ class Supervisor:
         for slot in self.slots:
             slot.kill()
             slot.reap()
-        self._launcher.close()
+        self.launcher.close()
         slots, self.slots = self.slots, []
         return slots
 
@@ -159,10 +152,10 @@ class Supervisor:
         if not self._loop:
             return
         if slot.ended_seconds is None:
-            self._loop.add_reader(slot.end.fileno(), self._on_readable, slot)
+            self._loop.add_reader(slot.end.fileno(), self.on_readable, slot)
             self.push(slot)
         if not slot.dead:
-            self._loop.add_reader(slot.exit_fd, self._on_dead, slot)
+            self._loop.add_reader(slot.exit_fd, self.on_dead, slot)
 
     def _unwatch(self, *fds: int) -> None:
         if self._loop:

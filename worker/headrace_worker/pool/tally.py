@@ -28,16 +28,17 @@ class Tally:
         self._cpu_seconds: defaultdict[Labels, float] = defaultdict(float)
 
     def add_done(self, batch: Batch, done: TasksDone) -> None:
-        """Count tasks that are done."""
+        """Count tasks that are done, and what they used."""
         labels = _label(batch)
         counts = self._durations.setdefault(labels, [0] * len(done.durations))
         for place, count in enumerate(done.durations):
             counts[place] += count
         self._busy_seconds[labels] += done.busy_seconds
+        self._cpu_seconds[labels] += done.cpu_seconds
 
-    def add_cpu(self, batch: Batch, seconds: float) -> None:
-        """Add the CPU time that tasks have used, whatever came of them."""
-        self._cpu_seconds[_label(batch)] += seconds
+    def add_failed(self, batch: Batch, cpu_seconds: float) -> None:
+        """Count what a task used that failed."""
+        self._cpu_seconds[_label(batch)] += cpu_seconds
 
     def drain(self) -> list[Sample]:
         """Take the growth, as samples; it begins at nothing again."""
