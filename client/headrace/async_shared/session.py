@@ -1,4 +1,4 @@
-"""A session of an event loop: its heart is a task of the loop."""
+"""A session of an event loop: a task of the loop sends its heartbeats."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class AsyncSession(SessionBase):
             weakref.WeakKeyDictionary()
         )
         self._wake = asyncio.Event()
-        self._heart: asyncio.Task[None] | None = None
+        self._beater: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Say goodbye, once: locks come free, and items count as done."""
         used = self._end()
-        heart, self._heart = self._heart, None
-        if heart:
-            heart.cancel()
+        beater, self._beater = self._beater, None
+        if beater:
+            beater.cancel()
         if used:
             await self._say_goodbye(Limit.after(GOODBYE_SECONDS))
         self._api.close(for_good=True)
@@ -55,13 +55,13 @@ class AsyncSession(SessionBase):
         assert task, "shared state is awaited by tasks"
         return self._working.setdefault(task, {})
 
-    def _wake_heart(self) -> None:
+    def _beat_now(self) -> None:
         self._wake.set()
 
-    def _start_heart(self) -> None:
-        if self._heart is None and not self._closed:
-            self._used = self._beats_now = True
-            self._heart = asyncio.create_task(self._keep_beating(), name="headrace-heart")
+    def _start_beating(self) -> None:
+        if self._beater is None and not self._closed:
+            self._used = self._is_beating = True
+            self._beater = asyncio.create_task(self._keep_beating(), name="headrace-heartbeats")
 
     async def _keep_beating(self) -> None:
         pause = 0.0

@@ -1,10 +1,10 @@
 """A session: this process, as the coordinator knows it where shared state is concerned.
 
     calls, each on a lane ─► SharedApi.read, change (repeated under one stamp until answered)
-    heart ─► SharedApi.beat: it lives; what it waits for no more; which items it is done with
+    heartbeats ─► SharedApi.beat: it lives; what it waits for no more; which items it is done with
 
-The heart is a task of the event loop, or a thread. It is started by the first lock or item that is
-taken, and stopped by ``close``, which says goodbye. A process that was forked begins a session of
+A task of the event loop, or a thread, sends heartbeats from the first lock or item that is taken
+until ``close``, which says goodbye. A process that was forked begins a session of
 its own. Calls are coroutines, which blocking sessions run as functions: see ``headrace.blocking``.
 """
 
@@ -78,7 +78,7 @@ class SessionBase(ABC):
         self._closed = False
         self._abandoned: set[Stamp] = set()
         self._confirmed: set[SharedReceipt] = set()
-        self._beats_now = False
+        self._is_beating = False
         #: The requests by which locks were taken, and the items that are worked on.
         self._locks: set[Stamp] = set()
         self._items: set[SharedReceipt] = set()
@@ -142,7 +142,7 @@ class SessionBase(ABC):
 
     async def acquire(self, name: str, kind: str, limit: Limit) -> tuple[Stamp, int] | None:
         """Take a lock: the request that took it, and its fencing number."""
-        self._start_heart()
+        self._start_beating()
         try:
             with self._take_lane() as stamp:
                 call = SharedCall(stamp, name, kind, "acquire", (), ())
@@ -167,7 +167,7 @@ class SessionBase(ABC):
 
     async def take_item(self, name: str, kind: str, limit: Limit) -> SharedAnswer:
         """Take an item of a queue; that with which this thread or task was busy is done."""
-        self._start_heart()
+        self._start_beating()
         working = self._find_working()
         done = tuple(receipt.number for receipt in working.get(name, ()))
         answer = await self.change(name, kind, "get", numbers=done, limit=limit)
@@ -192,7 +192,7 @@ class SessionBase(ABC):
         answer = await self._repeat(SharedApi.change, call, limit)
         if not answer.done:
             with self._lock:
-                if self._beats_now:  # a lost copy of the request may wait there still
+                if self._is_beating:  # a lost copy of the request may wait there still
                     self._abandoned.add(call.stamp)
         return answer
 
@@ -244,16 +244,16 @@ class SessionBase(ABC):
     def _abandon(self, stamp: Stamp) -> None:
         with self._lock:
             self._abandoned.add(stamp)
-        self._start_heart()
-        self._wake_heart()
+        self._start_beating()
+        self._beat_now()
 
     @abstractmethod
-    def _start_heart(self) -> None:
-        """Begin to beat, if that has not begun."""
+    def _start_beating(self) -> None:
+        """Begin to send heartbeats, if that has not begun."""
 
     @abstractmethod
-    def _wake_heart(self) -> None:
-        """Have it beat now."""
+    def _beat_now(self) -> None:
+        """Have a heartbeat sent now."""
 
     @abstractmethod
     def _find_working(self) -> Working:
@@ -267,7 +267,7 @@ class SessionBase(ABC):
             self._closed = True
             self._items.clear()
             self._locks.clear()
-        self._wake_heart()
+        self._beat_now()
         return used
 
     async def _say_goodbye(self, limit: Limit) -> None:

@@ -1,4 +1,4 @@
-"""A session of a program that waits in threads: its heart is a thread.
+"""A session of a program that waits in threads: a thread sends its heartbeats.
 
 A program that ends without closing anything says goodbye all the same.
 """
@@ -39,7 +39,7 @@ class SharedSession(SessionBase):
         #: The items that each thread works on.
         self._working = threading.local()
         self._wake = threading.Event()
-        self._heart: threading.Thread | None = None
+        self._beater: threading.Thread | None = None
 
     def end_task(self) -> None:
         """A task of this process is over: it is done with its items, and its locks come free."""
@@ -59,10 +59,10 @@ class SharedSession(SessionBase):
         if self._process != os.getpid():
             return  # it is its parent's
         used = self._end()
-        heart, self._heart = self._heart, None
+        beater, self._beater = self._beater, None
         limit = Limit.after(GOODBYE_SECONDS)
-        if heart and heart is not threading.current_thread():
-            heart.join(limit.measure_left())
+        if beater and beater is not threading.current_thread():
+            beater.join(limit.measure_left())
         if used:
             finish(self._say_goodbye(limit))
 
@@ -70,18 +70,18 @@ class SharedSession(SessionBase):
         working: Working = self._working.__dict__
         return working
 
-    def _wake_heart(self) -> None:
+    def _beat_now(self) -> None:
         self._wake.set()
 
-    def _start_heart(self) -> None:
+    def _start_beating(self) -> None:
         self._begin_if_forked()
         with self._lock:
-            if self._heart is None and not self._closed:
-                self._used = self._beats_now = True
-                self._heart = threading.Thread(
-                    target=self._keep_beating, name="headrace-heart", daemon=True
+            if self._beater is None and not self._closed:
+                self._used = self._is_beating = True
+                self._beater = threading.Thread(
+                    target=self._keep_beating, name="headrace-heartbeats", daemon=True
                 )
-                self._heart.start()
+                self._beater.start()
 
     def _keep_beating(self) -> None:
         pause = 0.0

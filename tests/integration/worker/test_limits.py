@@ -157,8 +157,8 @@ def test_a_limit_beyond_all_time_is_none(pool: Pool, seconds: float) -> None:
 def test_a_slot_that_is_frozen_between_tasks_is_replaced_and_its_task_runs_elsewhere(
     warm: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "DEAF_SECONDS", 0.3)
-    monkeypatch.setattr(limits, "DEAF_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "INACTIVE_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "INACTIVE_LOOK_SECONDS", 0.1)
     freeze(warm)
     outcomes = attend(warm, make_batch(tasks=3, timeout_seconds=20))
     assert outcomes.indices() == [0, 1, 2]
@@ -196,8 +196,8 @@ def test_a_slot_that_says_that_it_exits_and_does_not_is_ended(
 def test_a_job_that_is_cancelled_makes_room_at_once_whatever_its_slot_does(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr(limits, "DEAF_SECONDS", 0.3)
-    monkeypatch.setattr(limits, "DEAF_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "INACTIVE_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "INACTIVE_LOOK_SECONDS", 0.1)
     started = tmp_path / "started"
     act: dict[str, object] = {"mark": ([], str(started)), "sleep": ([], FOR_EVER)}
     if state == "frozen in a task":

@@ -24,10 +24,10 @@ MUTE_SECONDS = 2.0
 
 #: How long a slot that was sent tasks may do nothing at all, in seconds; it is frozen, or stuck
 #: outside of any task. Its tasks have not started, so others run them.
-DEAF_SECONDS = 10.0
+INACTIVE_SECONDS = 10.0
 
 #: How often, in seconds, a slot is looked at that was sent tasks and is in none.
-DEAF_LOOK_SECONDS = 0.5
+INACTIVE_LOOK_SECONDS = 0.5
 
 #: The shortest pause, in seconds, between looks at what has not started yet.
 SHORTEST_LOOK_SECONDS = 0.01
@@ -63,7 +63,7 @@ def enforce_limits(
             slot_due = min(
                 _enforce_task(slot, now_seconds),
                 _enforce_grace(slot, now_seconds),
-                _enforce_hearing(slot, now_seconds),
+                _enforce_activity(slot, now_seconds),
             )
             stuck_due = _find_stuck(slot, now_seconds)
             if stuck_due <= now_seconds:
@@ -109,18 +109,18 @@ def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
     return min(due, _enforce(slot, "timeout", running.number, over, now_seconds))
 
 
-def _enforce_hearing(slot: SlotProcess, now_seconds: float) -> float:
+def _enforce_activity(slot: SlotProcess, now_seconds: float) -> float:
     if slot.kill_reason is not None or slot.find_running() is not None:
         slot.idle_mark = None
         return inf
     # Only what was looked at again and again counts: a pool that was itself stopped for a while
     # has not read yet what its slots have sent.
     mark = slot.mark_activity()
-    if mark != slot.idle_mark or now_seconds - slot.idle_seen_seconds > 2 * DEAF_LOOK_SECONDS:
+    if mark != slot.idle_mark or now_seconds - slot.idle_seen_seconds > 2 * INACTIVE_LOOK_SECONDS:
         slot.idle_mark, slot.idle_since_seconds = mark, now_seconds
     slot.idle_seen_seconds = now_seconds
-    due = _enforce(slot, "mute", 0, slot.idle_since_seconds + DEAF_SECONDS, now_seconds)
-    return min(due, now_seconds + DEAF_LOOK_SECONDS)
+    due = _enforce(slot, "mute", 0, slot.idle_since_seconds + INACTIVE_SECONDS, now_seconds)
+    return min(due, now_seconds + INACTIVE_LOOK_SECONDS)
 
 
 def _enforce_grace(slot: SlotProcess, now_seconds: float) -> float:

@@ -74,7 +74,7 @@ class Tenancy:
             return []
         waiting = dict.fromkeys(span.held.batch.tenant for span in backlog)
         working = [slot for slot in slots if not slot.is_going]
-        # What is not here is about to come: crews replace what ends.
+        # Slots that are missing are about to come: the supervisor replaces those that have ended.
         vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
         served = {slot.tenant for slot in working}
         unserved = [tenant for tenant in waiting if tenant not in served]

@@ -29,8 +29,8 @@ class Watch(threading.Thread):
         super().__init__(name="headrace-watch", daemon=True)
         self.outbox = Outbox(end, cell, self.nudge)
         self._cell = cell
-        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._parked = False
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._asleep = False
         self._several = False
 
     def expect(self, *, several: bool) -> None:
@@ -41,23 +41,23 @@ class Watch(threading.Thread):
 
     def nudge(self) -> None:
         """Have the watch look again: there is, or may soon be, something to send."""
-        if self._parked:
-            self._parked = False
+        if self._asleep:
+            self._asleep = False
             # A task may have closed it, and then the slot ends where its outcome is told.
             with contextlib.suppress(OSError, ValueError):
-                os.eventfd_write(self._doorbell, 1)
+                os.eventfd_write(self._wake, 1)
 
     def run(self) -> None:
         sentinel = find_agent_sentinel()
         poll = select.poll()
         poll.register(sentinel, select.POLLIN)
-        poll.register(self._doorbell, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
         while True:
-            # Parked before looking: a piece that begins in between then rings the bell.
-            self._parked = True
+            # Noted before looking: a piece that begins in between then wakes this thread.
+            self._asleep = True
             wait = None
             if self._several or self.outbox.news.has_news:
-                self._parked = False
+                self._asleep = False
                 wait = WATCH_SECONDS if self._several else NEWS_SECONDS
             ready = dict(poll.poll(None if wait is None else wait * 1000))
             if any(event & select.POLLNVAL for event in ready.values()):
@@ -66,8 +66,8 @@ class Watch(threading.Thread):
                 # If anybody is there to read this, another file has the number of the sentinel.
                 self._cell.words[CUT_OFF] = 1
                 os._exit(EXIT_ORPHANED)
-            if self._doorbell in ready:
-                os.eventfd_read(self._doorbell)
+            if self._wake in ready:
+                os.eventfd_read(self._wake)
             try:
                 self.outbox.flush_overdue()
             except OSError:
