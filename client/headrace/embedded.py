@@ -181,9 +181,7 @@ def _let_go_of_all() -> None:
     """In a forked child: the children are the parent's, and end when its own pipes are closed."""
     for child in list(_CHILDREN):
         child.returncode = 0
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                pipe.close()
+        _close_pipes(child)
     _CHILDREN.clear()
 
 
@@ -214,9 +212,15 @@ def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> N
     except BaseException:  # a signal's handler, or Ctrl-C: nobody waits any longer
         child.kill()
         raise
+    _close_pipes(child)
+
+
+def _close_pipes(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe:
-            pipe.close()
+            # What it was to be told and did not live to hear is still in there.
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _explain_end(
