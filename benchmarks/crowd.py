@@ -24,7 +24,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import DoneRun, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
+from headrace_wire.messages import DoneSpan, Heartbeat, Lease, LeaseRequest, Report, WorkerInfo
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS
@@ -130,14 +130,14 @@ class IdleWorker:
             orders = told.number
 
 
-def _finish(lease: Lease) -> list[DoneRun]:
+def _finish(lease: Lease) -> list[DoneSpan]:
     """The outcomes of a lease, as the slots of a worker would have them."""
-    runs: list[DoneRun] = []
+    runs: list[DoneSpan] = []
     for start in range(lease.start, lease.stop, RUN_TASKS):
         stop = min(start + RUN_TASKS, lease.stop)
         seconds = TASK_SECONDS * (stop - start)
         values = pack_batch([VALUE] * (stop - start))
-        runs.append(DoneRun(lease.id, lease.job, start, stop, values, seconds, seconds))
+        runs.append(DoneSpan(lease.id, lease.job, start, stop, values, seconds, seconds))
     return runs
 
 

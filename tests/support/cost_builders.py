@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.batch import count_batch, pack_batch
-from headrace_wire.messages import DoneRun, Lease, Report
+from headrace_wire.messages import DoneSpan, Lease, Report
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.slot.slot import SlotSettings
@@ -36,7 +36,7 @@ def make_report(
     start, stop = lease.start, lease.start + tasks
     seconds = 0.002 * tasks
     batch = make_opaque_batch(tasks) if values is None else values
-    run = DoneRun(lease.id, lease.job, start, stop, batch, seconds, seconds)
+    run = DoneSpan(lease.id, lease.job, start, stop, batch, seconds, seconds)
     return Report(worker, number, (run,), (), (), ())
 
 

@@ -29,8 +29,8 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.messages import (
     CRASH,
     ERROR,
-    DoneRun,
-    HeldRun,
+    DoneSpan,
+    HeldSpan,
     LeaseRequest,
     Reason,
     Receipt,
@@ -96,7 +96,7 @@ class Program:
 
     def join(self, held: Sequence[HeldLease] = ()) -> None:
         """Let the worker introduce itself, with what it holds from before."""
-        runs = [HeldRun(it.id, it.job, it.start, it.stop, it.attempt) for it in held]
+        runs = [HeldSpan(it.id, it.job, it.start, it.stop, it.attempt) for it in held]
         self.ledger.observe(
             lambda queue, now: queue.leasing.register(make_worker(WORKER), runs, now)
         )
@@ -188,7 +188,7 @@ class Program:
 
     def report(self, leases: list[HeldLease]) -> None:
         """Report every task of these leases in one report."""
-        done: list[DoneRun] = []
+        done: list[DoneSpan] = []
         failures: list[TaskFailure] = []
         for lease in leases:
             start = lease.start
@@ -262,12 +262,12 @@ class Program:
         self.delete("pictures")
 
 
-def _make_runs(lease: HeldLease, start: int, stop: int) -> list[DoneRun]:
+def _make_runs(lease: HeldLease, start: int, stop: int) -> list[DoneSpan]:
     if start == stop:
         return []
     values = pack_batch([make_value(lease.job, index) for index in range(start, stop)])
     seconds = TASK_SECONDS * (stop - start)
-    return [DoneRun(lease.id, lease.job, start, stop, values, seconds, seconds)]
+    return [DoneSpan(lease.id, lease.job, start, stop, values, seconds, seconds)]
 
 
 def _make_failure(lease: HeldLease, index: int, reason: Reason) -> TaskFailure:

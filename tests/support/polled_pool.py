@@ -19,7 +19,7 @@ from headrace_worker.wake import wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace_wire.messages import ReturnedRun
+    from headrace_wire.messages import ReturnedSpan
     from headrace_worker.pool.batch import Event
 
 
@@ -68,7 +68,7 @@ class Pool(pool.Pool):
         """Have its own event loop watch it."""
         self.attach(self._loop, self._came.set)
 
-    def close(self, **how: Any) -> list[ReturnedRun]:
+    def close(self, **how: Any) -> list[ReturnedSpan]:
         try:
             return super().close(**how)
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from headrace_wire.encoding import pack
-from headrace_wire.messages import DoneRun
+from headrace_wire.messages import DoneSpan
 from headrace_worker.pool.batch import Batch
 from support.polled_pool import Pool
 from support.pool_probe_service import LOADER
@@ -25,5 +25,5 @@ with Pool(2, method, loader=LOADER) as pool:
     pool.submit(Batch(1, "job", "probe", "act", pack(acts), 0, 2))
     while pool.outstanding:
         for event in pool.poll():
-            assert isinstance(event, DoneRun), event
+            assert isinstance(event, DoneSpan), event
     sys.stdout.write("the result\n")

@@ -13,7 +13,7 @@ import pytest
 
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import DoneRun, TaskFailure
+from headrace_wire.messages import DoneSpan, TaskFailure
 from headrace_worker.launch.launcher import START_METHODS
 from headrace_worker.pool.batch import Batch, Event
 
@@ -69,11 +69,11 @@ class Outcomes:
 
     values: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
     failures: dict[tuple[str, int], list[TaskFailure]] = field(default_factory=dict)
-    done: list[DoneRun] = field(default_factory=list)
+    done: list[DoneSpan] = field(default_factory=list)
 
     def add(self, events: list[Event]) -> None:
         for event in events:
-            if isinstance(event, DoneRun):
+            if isinstance(event, DoneSpan):
                 self.done.append(event)
                 values = unpack_batch(event.values)
                 assert len(values) == event.stop - event.start

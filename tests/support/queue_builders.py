@@ -12,7 +12,7 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.messages import (
-    DoneRun,
+    DoneSpan,
     Heartbeat,
     JobLines,
     JobSpec,
@@ -90,7 +90,7 @@ class Rig:
         values = pack_batch([str(index).encode() for index in range(first, last)])
         count = last - first
         spent = seconds * count
-        run = DoneRun(lease.id, lease.job, first, last, values, spent, spent, counters or {})
+        run = DoneSpan(lease.id, lease.job, first, last, values, spent, spent, counters or {})
         return self.report(lease.worker, done=(run,))
 
     def fail(self, lease: HeldLease, index: int, reason: Reason = "error") -> Receipt:
@@ -103,7 +103,7 @@ class Rig:
     def report(
         self,
         worker: str,
-        done: tuple[DoneRun, ...] = (),
+        done: tuple[DoneSpan, ...] = (),
         failures: tuple[TaskFailure, ...] = (),
         logs: tuple[JobLines, ...] = (),
     ) -> Receipt:

@@ -31,7 +31,7 @@ from headrace_wire.messages import (
     FetchRequest,
     Grant,
     Heartbeat,
-    HeldRun,
+    HeldSpan,
     JobFilter,
     JobSpec,
     JobStatus,
@@ -76,7 +76,7 @@ NAMES_PER_PAGE = 1000
 Indices = Annotated[tuple[Index, ...], Meta(max_length=MAX_NAMED_TASKS)]
 
 #: What a worker holds.
-HeldRuns = Annotated[tuple[HeldRun, ...], Meta(max_length=MAX_ENTRIES)]
+HeldSpans = Annotated[tuple[HeldSpan, ...], Meta(max_length=MAX_ENTRIES)]
 
 
 class JobQueueApi(Protocol):
@@ -147,7 +147,7 @@ class JobQueueApi(Protocol):
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
 
-    def register(self, worker: WorkerInfo, held: HeldRuns) -> Registration:
+    def register(self, worker: WorkerInfo, held: HeldSpans) -> Registration:
         """Introduce a worker, with the leases that it holds from before.
 
         What of them is still waiting is its own again.

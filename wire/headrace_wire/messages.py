@@ -83,7 +83,7 @@ NamedTasks = Meta(max_length=MAX_NAMED_TASKS)
 JobIds = Annotated[tuple[JobId, ...], Entries]
 Payloads = Annotated[tuple[Payload, ...], NamedTasks]
 
-#: What tasks counted under names of their own: those of a job, and those in one run of tasks.
+#: What tasks counted under names of their own: those of a job, and those in one span of tasks.
 Counters = Annotated[dict[Label, Amount], Meta(max_length=MAX_COUNTERS)]
 Growth = Annotated[dict[Label, Amount], Entries]
 
@@ -196,7 +196,7 @@ class LeasedSpan(Message):
     stop: Index
 
 
-class HeldRun(LeasedSpan):
+class HeldSpan(LeasedSpan):
     """A lease that a worker holds when it introduces itself again, as it was granted.
 
     ``request`` is the number of the request that it answered.
@@ -320,11 +320,11 @@ class Orders(Message):
     hand_back: bool = False
 
 
-class DoneRun(LeasedSpan):
+class DoneSpan(LeasedSpan):
     """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
 
-    ``counters`` is what the tasks' own counters grew by in all of the run. A run that has any is
-    accepted whole or not at all.
+    ``counters`` is what the tasks' own counters grew by in all of the span. A span that has any
+    is accepted whole or not at all.
     """
 
     values: Payload
@@ -355,7 +355,7 @@ class TaskFailure(Message):
     detail: Payload = b""
 
 
-class ReturnedRun(LeasedSpan):
+class ReturnedSpan(LeasedSpan):
     """Tasks [start, stop) are handed back without having been started."""
 
 
@@ -395,9 +395,9 @@ class Report(Message):
 
     worker: Identifier
     number: Count
-    done: Annotated[tuple[DoneRun, ...], NamedTasks]
+    done: Annotated[tuple[DoneSpan, ...], NamedTasks]
     failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
-    returned: Annotated[tuple[ReturnedRun, ...], NamedTasks]
+    returned: Annotated[tuple[ReturnedSpan, ...], NamedTasks]
     samples: Annotated[tuple[Sample, ...], Entries]
     logs: Annotated[tuple[JobLines, ...], Entries] = ()
 
@@ -432,7 +432,7 @@ class FetchRequest(Message):
     known: bool = False
 
 
-class ResultRun(Span):
+class ResultSpan(Span):
     """Values of tasks [start, stop), as a batch."""
 
     values: Payload
@@ -442,7 +442,7 @@ class Fetched(Message):
     """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
 
     status: JobStatus
-    runs: Annotated[tuple[ResultRun, ...], NamedTasks]
+    runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
     cursor: Count
     complete: bool
 
@@ -450,7 +450,7 @@ class Fetched(Message):
 class CollectRequest(Message):
     """Ask for outcomes of an owned job past two cursors (0 at first, then as the last answer said).
 
-    ``delivered`` names runs that need not be kept any more. For ``gather_seconds`` at most there is
+    ``delivered`` names spans that need no longer be kept. For ``gather_seconds`` at most there is
     no answer before ``max_bytes`` are there, or the job is final.
     """
 
@@ -469,7 +469,7 @@ class Collected(Message):
     ``complete``: the job is final and nothing is left to collect.
     """
 
-    runs: Annotated[tuple[ResultRun, ...], NamedTasks]
+    runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
     cursor: Count
     failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
     failure_cursor: Count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from headrace_wire.messages import HeldRun, Lease
+from headrace_wire.messages import HeldSpan, Lease
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256
@@ -15,7 +15,7 @@ class Holdings:
     """Leases and jobs of this worker. Not thread safe."""
 
     def __init__(self) -> None:
-        self._runs: dict[int, HeldRun] = {}
+        self._runs: dict[int, HeldSpan] = {}
         #: How many tasks of each lease have no outcome that is acknowledged.
         self._left: dict[int, int] = {}
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
@@ -25,7 +25,7 @@ class Holdings:
         """Note what a lease request was answered with."""
         for lease in leases:
             self._left[lease.id] = lease.stop - lease.start
-            self._runs[lease.id] = HeldRun(
+            self._runs[lease.id] = HeldSpan(
                 lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
             )
             if lease.parameters is not None:
@@ -65,7 +65,7 @@ class Holdings:
     def known_jobs(self) -> tuple[str, ...]:
         return tuple(self._parameters)
 
-    def runs(self) -> tuple[HeldRun, ...]:
+    def runs(self) -> tuple[HeldSpan, ...]:
         """What is held, as it was granted."""
         return tuple(self._runs.values())
 

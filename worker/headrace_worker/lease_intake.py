@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import Lease, ReturnedRun
+from headrace_wire.messages import Lease, ReturnedSpan
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import is_tellable, list_missing, make_batch, refuse_lease
@@ -59,10 +59,10 @@ class LeaseIntake:
         self.holdings.forget_job(job)
         self._incomplete = deque(lease for lease in self._incomplete if lease.job != job)
 
-    def hand_back(self) -> list[ReturnedRun]:
+    def hand_back(self) -> list[ReturnedSpan]:
         """Give up the leases that still wait for data."""
         returned = [
-            ReturnedRun(lease.id, lease.job, lease.start, lease.stop) for lease in self._incomplete
+            ReturnedSpan(lease.id, lease.job, lease.start, lease.stop) for lease in self._incomplete
         ]
         self._incomplete.clear()
         return returned

@@ -8,7 +8,7 @@ leased again without those that failed.
 from __future__ import annotations
 
 from headrace_wire.batch import count_batch, unpack_batch
-from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
+from headrace_wire.messages import Lease, ReturnedSpan, TaskFailure
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Batch, Event, make_failure
@@ -65,7 +65,7 @@ def refuse_lease(lease: Lease, error: Exception) -> list[Event]:
     start = lease.start
     for index in [*error.indices, lease.stop]:
         if start < index:
-            events.append(ReturnedRun(lease.id, lease.job, start, index))
+            events.append(ReturnedSpan(lease.id, lease.job, start, index))
         if index < lease.stop:
             events.append(_fail(lease, index, error))
         start = index + 1

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_wire.batch import slice_batch
-from headrace_wire.messages import DoneRun, JobLines, ReturnedRun, Sample, TaskFailure
+from headrace_wire.messages import DoneSpan, JobLines, ReturnedSpan, Sample, TaskFailure
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Event, make_failure
 
@@ -44,7 +44,7 @@ class Parcel(Struct, frozen=True):
 
 def measure(event: Event) -> int:
     """About how many bytes an outcome takes in a report."""
-    if isinstance(event, DoneRun):
+    if isinstance(event, DoneSpan):
         return len(event.values)
     if isinstance(event, TaskFailure):
         return len(event.detail) + len(event.traceback) + len(event.message)
@@ -55,7 +55,7 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
     """What is reported in place of an outcome that is refused by itself; None for nothing."""
     message = clip(f"its outcome could not be reported: {error}", MESSAGE_CHARACTERS)
     match event:
-        case DoneRun():
+        case DoneSpan():
             return make_failure(
                 lease=event.lease,
                 job=event.job,
@@ -77,7 +77,7 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
                 error_type=kind,
                 message=message,
             )
-        case ReturnedRun():
+        case ReturnedSpan():
             return None
 
 
@@ -89,7 +89,7 @@ def _divide(item: Item) -> tuple[Item, ...]:
             replace(item, lines=item.lines[:middle]),
             replace(item, lines=item.lines[middle:], dropped=0),
         )
-    if isinstance(item, DoneRun) and item.stop - item.start > 1:
+    if isinstance(item, DoneSpan) and item.stop - item.start > 1:
         tasks = item.stop - item.start
         middle = tasks // 2
         share = middle / tasks

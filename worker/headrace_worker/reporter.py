@@ -25,10 +25,10 @@ from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import StoreError, is_final
 from headrace_wire.messages import (
     REFUSED,
-    DoneRun,
+    DoneSpan,
     JobLines,
     Report,
-    ReturnedRun,
+    ReturnedSpan,
     Sample,
     TaskFailure,
     WorkerInfo,
@@ -185,9 +185,9 @@ class Reporter:
         return Report(
             worker=self.info.id,
             number=number,
-            done=tuple(event for event in items if isinstance(event, DoneRun)),
+            done=tuple(event for event in items if isinstance(event, DoneSpan)),
             failures=tuple(self._sign(event) for event in items if isinstance(event, TaskFailure)),
-            returned=tuple(event for event in items if isinstance(event, ReturnedRun)),
+            returned=tuple(event for event in items if isinstance(event, ReturnedSpan)),
             samples=tuple(item for item in items if isinstance(item, Sample)),
             logs=tuple(item for item in items if isinstance(item, JobLines)),
         )

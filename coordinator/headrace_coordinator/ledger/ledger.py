@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from headrace_coordinator.ledger.clock import Clock
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import Event, RoomAppeared, RunsDelivered, WorkAppeared
+from headrace_coordinator.queue.events import Event, RoomAppeared, SpansDelivered, WorkAppeared
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.need import INTAKE, OUTCOMES, Need
@@ -268,7 +268,7 @@ class Ledger:
         """Note once more which values clients have, as they say so only once."""
         jobs = self._queue.state.jobs if self._queue else {}
         for event in events:
-            if isinstance(event, RunsDelivered) and self._queue and event.job in jobs:
+            if isinstance(event, SpansDelivered) and self._queue and event.job in jobs:
                 kept = jobs[event.job].undelivered
                 spans = [Span(start, kept[start][0]) for start in event.starts if start in kept]
                 self._queue.intake.deliver(event.job, spans, self.now())

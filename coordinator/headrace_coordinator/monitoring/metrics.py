@@ -128,7 +128,7 @@ class CoordinatorMetrics:
         """Count what happened."""
         for event in happened:
             match event:
-                case events.RunDone(service=service, operation=operation):
+                case events.SpanDone(service=service, operation=operation):
                     self._tasks.at(service, operation, "done").inc(event.stop - event.start)
                 case events.TaskDead(service=service, operation=operation):
                     self._tasks.at(service, operation, "failed").inc()

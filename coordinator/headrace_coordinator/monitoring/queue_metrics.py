@@ -45,7 +45,6 @@ class QueueCollector:
         yield from self._samples.collect()
 
     def _look(self, queue: Queue, now: Now) -> list[Metric]:
-        self._samples.forget(set(queue.state.members))
         return [
             *_show_jobs(queue, now),
             *_show_spool(queue),

@@ -45,12 +45,6 @@ class SampleBook:
             for sample in samples:
                 self._add_sample(sample)
 
-    def forget(self, workers: set[str]) -> None:
-        """Forget the report numbers of all workers but these."""
-        with self._lock:
-            for gone in self._last_report.keys() - workers:
-                del self._last_report[gone]
-
     def collect(self) -> Iterator[Metric]:
         """Yield one metric family for each kind."""
         with self._lock:

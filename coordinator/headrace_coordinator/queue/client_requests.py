@@ -197,7 +197,7 @@ class Intake:
                 freed += size_bytes
         if starts:
             self._state.count_kept(job, -freed)
-            delivered = events.RunsDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
+            delivered = events.SpansDelivered(job_id, tuple(starts), freed, tuple(job.dropped))
             self._state.emit(delivered)
 
     def delete(self, job_id: str) -> None:

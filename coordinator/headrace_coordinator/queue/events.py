@@ -37,7 +37,7 @@ class InputsDropped(QueueEvent, frozen=True):
     size_bytes: int
 
 
-class RunDone(QueueEvent, frozen=True):
+class SpanDone(QueueEvent, frozen=True):
     """Tasks [start, stop) have their accepted values. To be stored."""
 
     job: str
@@ -48,7 +48,7 @@ class RunDone(QueueEvent, frozen=True):
     operation: str
 
 
-class RunLost(QueueEvent, frozen=True):
+class SpanLost(QueueEvent, frozen=True):
     """The values of the span at ``start`` are damaged, and no longer kept. To be stored."""
 
     job: str
@@ -96,7 +96,7 @@ class ResultsDropped(QueueEvent, frozen=True):
     dropped: tuple[tuple[int, int], ...]
 
 
-class RunsDelivered(QueueEvent, frozen=True):
+class SpansDelivered(QueueEvent, frozen=True):
     """The client has the values of the spans that begin at ``starts``. To be stored, some time.
 
     ``dropped`` are all tasks of the job whose values are no longer kept.

@@ -38,7 +38,7 @@ from headrace_wire.messages import (
     QUEUED,
     RUNNING,
     SUCCEEDED,
-    DoneRun,
+    DoneSpan,
     JobSpec,
     JobStatus,
     State,
@@ -97,7 +97,7 @@ class Job(Struct):
     #: Tasks without a result whose inputs are not kept any more.
     inputless: RangeSet = field(default_factory=RangeSet)
     mean_seconds: float | None = None
-    #: The runs whose tasks took longest, the fastest first, each after its seconds for a task.
+    #: The spans whose tasks took longest, the fastest first, each after its seconds for a task.
     slowest: list[tuple[float, TaskTime]] = field(default_factory=list[tuple[float, TaskTime]])
     #: The running mean of bytes that the value of a task takes.
     mean_bytes: float | None = None
@@ -223,7 +223,7 @@ class Job(Struct):
         self.suspects.remove(start, stop)
         self.delayed.remove(start, stop)
 
-    def learn_seconds(self, run: DoneRun, worker: str) -> None:
+    def learn_seconds(self, run: DoneSpan, worker: str) -> None:
         seconds = run.busy_seconds / (run.stop - run.start)
         self.mean_seconds = _move_mean(self.mean_seconds, seconds)
         if len(self.slowest) < TIMES_KEPT or seconds > self.slowest[0][0]:

@@ -25,7 +25,7 @@ from headrace_wire.errors import UnknownWorkerError, UsageError
 from headrace_wire.messages import (
     LOST,
     Heartbeat,
-    HeldRun,
+    HeldSpan,
     LeaseRequest,
     Orders,
     TaskProgress,
@@ -43,7 +43,7 @@ class Leasing:
         self._spool = spool
         self._lease_seconds = lease_seconds
 
-    def register(self, info: WorkerInfo, held: Iterable[HeldRun], now: Now) -> None:
+    def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now) -> None:
         """Take in a worker. One that registers again keeps what it holds.
 
         What it ``held`` before this coordinator was started, or before it was considered lost, is
@@ -222,7 +222,7 @@ class Leasing:
             and not self._spool.holds(job)
         )
 
-    def _adopt(self, member: Member, run: HeldRun, now: Now) -> None:
+    def _adopt(self, member: Member, run: HeldSpan, now: Now) -> None:
         job = self._state.jobs.get(run.job)
         if job is None or job.is_final:
             self._state.order(member.info.id, run.job)

@@ -23,7 +23,7 @@ from headrace_wire.messages import (
     REFUSED,
     SUCCEEDED,
     WITHDRAWN,
-    DoneRun,
+    DoneSpan,
     JobLines,
     Receipt,
     Report,
@@ -52,7 +52,7 @@ class Outcomes:
         accepted, arrived = 0, len(report.failures)
         for run in report.done:
             arrived += run.stop - run.start
-            taken = self._accept_run(run, member.info.name if member else "", now)
+            taken = self._accept_span(run, member.info.name if member else "", now)
             accepted += taken
             if member:
                 member.done += taken
@@ -144,7 +144,7 @@ class Outcomes:
             if job.state == SUCCEEDED:
                 job.state = FAILED
             self._state.change(job, now)
-        self._state.emit(events.RunLost(job_id, lost.start))
+        self._state.emit(events.SpanLost(job_id, lost.start))
 
     def _note_inputless(self, job: Job, start: int, stop: int) -> None:
         """Note which of some tasks that are done no longer have an input."""
@@ -191,10 +191,10 @@ class Outcomes:
             if job and failure.index >= job.tasks:
                 raise ProtocolError(f"job {failure.job} has no task {failure.index}")
 
-    def _accept_run(self, run: DoneRun, worker: str, now: Now) -> int:
-        """Accept what is new of a run. Returns how many tasks that is.
+    def _accept_span(self, run: DoneSpan, worker: str, now: Now) -> int:
+        """Accept what is new of a span. Returns how many tasks that is.
 
-        Counters belong to a run as a whole: one that has any is not accepted if some of its tasks
+        Counters belong to a span as a whole: one that has any is not accepted if some of its tasks
         already have an outcome. The other tasks wait or are leased, and count when they are done.
         """
         job = self._state.jobs.get(run.job)
@@ -224,7 +224,7 @@ class Outcomes:
                 job.undelivered[start] = (stop, len(values))
             self._state.count_kept(job, len(values))
             self._state.emit(
-                events.RunDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
+                events.SpanDone(run.job, start, stop, values, job.spec.service, job.spec.operation)
             )
             self._drop_inputs(job, start, stop)
         tasks = sum(stop - start for start, stop in pieces)
@@ -235,7 +235,7 @@ class Outcomes:
             self._state.change(job, now)
         return tasks
 
-    def _count(self, job: Job, run: DoneRun) -> None:
+    def _count(self, job: Job, run: DoneSpan) -> None:
         spec = job.spec
         refused = job.count(run.counters)
         if refused and not job.counters_full:

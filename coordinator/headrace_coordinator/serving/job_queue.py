@@ -28,7 +28,7 @@ from headrace_wire.messages import (
     CoordinatorInfo,
     Grant,
     Heartbeat,
-    HeldRun,
+    HeldSpan,
     JobFilter,
     JobSpec,
     JobStatus,
@@ -175,7 +175,7 @@ class JobQueue:
 
         return self._ledger.observe(look)
 
-    def register(self, worker: WorkerInfo, held: tuple[HeldRun, ...]) -> Registration:
+    def register(self, worker: WorkerInfo, held: tuple[HeldSpan, ...]) -> Registration:
         self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 

@@ -38,7 +38,7 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
             case events.JobChanged():
                 topics[name_topic("job", event.job)] = None
                 topics[name_topic("log", event.job)] = None  # it may have ended
-            case events.RunDone() | events.WorkHeld():
+            case events.SpanDone() | events.WorkHeld():
                 topics[name_topic("job", event.job)] = None
             case events.LinesLogged():
                 topics[name_topic("log", event.job)] = None
@@ -54,7 +54,7 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
             case (
                 events.InputsDropped()
                 | events.ResultsDropped()
-                | events.RunsDelivered()
+                | events.SpansDelivered()
                 | events.RoomAppeared()
             ):
                 topics[SPOOL] = None

@@ -18,7 +18,7 @@ from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
 from headrace_wire.errors import StoreError
 from headrace_wire.message import decode_trusted
-from headrace_wire.messages import LogLine, ResultRun, TaskFailure
+from headrace_wire.messages import LogLine, ResultSpan, TaskFailure
 
 #: Seconds to wait for another process that has locked the database.
 BUSY_SECONDS = 5.0
@@ -108,8 +108,8 @@ class StoreReader:
 
     def read_results_after(
         self, job: str, number: int, max_bytes: int
-    ) -> tuple[list[ResultRun], int]:
-        """Return runs accepted after the ``number``-th, and the number of the last of them.
+    ) -> tuple[list[ResultSpan], int]:
+        """Return spans accepted after the ``number``-th, and the number of the last of them.
 
         They end before a damaged one. Raises DamagedError where that is the first one.
         """
@@ -120,7 +120,7 @@ class StoreReader:
             SELECT {RUN_COLUMNS}, number FROM results
             WHERE job = ? AND number > ? ORDER BY number
         """  # noqa: S608 - our own names
-        runs: list[ResultRun] = []
+        runs: list[ResultSpan] = []
         size = 0
         with self._reading() as connection:
             for *row, found in connection.execute(query, (job, number)):
@@ -136,17 +136,17 @@ class StoreReader:
 
     def read_results_from(
         self, job: str, index: int, max_bytes: int, skipped: RangeSet, tasks: int | None = None
-    ) -> tuple[list[ResultRun], int]:
-        """Return runs in index order from task ``index`` on, as far as no task is missing.
+    ) -> tuple[list[ResultSpan], int]:
+        """Return spans in index order from task ``index`` on, as far as no task is missing.
 
         And the index that comes next. ``skipped`` tasks are passed over: they have no value. Where
         the number of ``tasks`` is given, as for a final job, all missing ones are passed over.
-        Damaged runs are treated as by ``read_results_after``.
+        Damaged spans are treated as by ``read_results_after``.
         """
         query = f"""
             SELECT {RUN_COLUMNS} FROM results WHERE job = ? AND start >= ? ORDER BY start
         """  # noqa: S608 - our own names
-        runs: list[ResultRun] = []
+        runs: list[ResultSpan] = []
         size = 0
         with self._reading() as connection:
             for row in connection.execute(query, (job, index)):
@@ -202,11 +202,11 @@ class StoreReader:
                     break
         return found, number
 
-    def _read_run(self, job: str, row: Iterable[Any], *, is_first: bool) -> ResultRun | None:
-        """Return a run of results, None where it is damaged. Raises DamagedError for the first."""
+    def _read_run(self, job: str, row: Iterable[Any], *, is_first: bool) -> ResultSpan | None:
+        """Return a span of results, None where it is damaged. Raises DamagedError for the first."""
         start, stop, *_ = row
         try:
-            return ResultRun(start, stop, self._find_batch("results", job, row))
+            return ResultSpan(start, stop, self._find_batch("results", job, row))
         except DamagedError:
             if is_first:
                 raise

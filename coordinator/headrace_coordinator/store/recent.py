@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.batch import slice_batch
-from headrace_wire.messages import ResultRun
+from headrace_wire.messages import ResultSpan
 
 #: Bytes of inputs, and bytes of results, that are kept here at most.
 MOST_BYTES = 1 << 18
@@ -41,8 +41,8 @@ class Recent:
                     self.inputs.add(event.job, event.start, event.stop, event.inputs)
                 case events.InputsDropped():
                     self.inputs.drop(event.job, event.start)
-                case events.RunDone():
-                    run = ResultRun(event.start, event.stop, event.values)
+                case events.SpanDone():
+                    run = ResultSpan(event.start, event.stop, event.values)
                     self.results.add(event.job, next(numbers), run)
                 case events.JobSubmitted(spec) if spec.owned:
                     self.results.begin(spec.id)
@@ -121,7 +121,7 @@ class RecentResults:
         """Keep what is done of a new job from now on."""
         self._tails[job] = _Tail()
 
-    def add(self, job: str, number: int, run: ResultRun) -> None:
+    def add(self, job: str, number: int, run: ResultSpan) -> None:
         """Keep a run, the ``number``-th of all, if its job is new and there is room for it."""
         tail = self._tails.get(job)
         if tail is None:
@@ -138,7 +138,7 @@ class RecentResults:
         if tail:
             self._budget.give_back(run.values for _, run in tail.runs)
 
-    def find(self, job: str, number: int, max_bytes: int) -> tuple[list[ResultRun], int] | None:
+    def find(self, job: str, number: int, max_bytes: int) -> tuple[list[ResultSpan], int] | None:
         """Return what ``StoreReader.read_results_after`` does, None where the store may have more.
 
         Those up to the ``number``-th count as delivered.
@@ -149,7 +149,7 @@ class RecentResults:
         while tail.runs and tail.runs[0][0] <= number:
             tail.after, run = tail.runs.popleft()
             self._budget.give_back([run.values])
-        found: list[ResultRun] = []
+        found: list[ResultSpan] = []
         size = 0
         for last, run in tail.runs:
             if found and size >= max_bytes:
@@ -165,4 +165,4 @@ class _Tail:
 
     def __init__(self) -> None:
         self.after = 0
-        self.runs: deque[tuple[int, ResultRun]] = deque()
+        self.runs: deque[tuple[int, ResultSpan]] = deque()

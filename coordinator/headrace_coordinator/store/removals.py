@@ -8,7 +8,7 @@ many commits that calls wait for.
 
 from __future__ import annotations
 
-from headrace_coordinator.queue.events import InputsDropped, RunsDelivered
+from headrace_coordinator.queue.events import InputsDropped, SpansDelivered
 from headrace_coordinator.store.schema import Row
 
 #: Rows that may wait, and bytes in them.
@@ -33,7 +33,7 @@ class Removals:
         self._bytes = 0
         self._since: float | None = None
 
-    def add(self, event: InputsDropped | RunsDelivered, now_seconds: float) -> None:
+    def add(self, event: InputsDropped | SpansDelivered, now_seconds: float) -> None:
         """Note what nobody asks for any more."""
         if isinstance(event, InputsDropped):
             self.rows.append(("inputs", event.job, event.start))

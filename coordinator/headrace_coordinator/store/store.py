@@ -8,9 +8,9 @@ for the disk, and a power cut takes nothing (https://sqlite.org/pragma.html#prag
 
     jobs      one row for each job: what was asked, counts and times
     inputs    one row for each batch of carried inputs, deleted some time after its tasks are done
-    results   one row for each accepted run of values, deleted when acknowledged or after delivery
+    results   one row for each accepted span of values, deleted when acknowledged or after delivery
     failures  one row for each dead task
-    attempts  one row for each run of tasks that waits again after an attempt; the newest counts
+    attempts  one row for each span of tasks that waits again after an attempt; the newest counts
     shared…   shared state: see ``headrace_coordinator.store.shared_tables``
     lines     one row for what a report brought of a job's log; the oldest are deleted
     clock     the coordinator's own time, which goes on where it stopped
@@ -32,7 +32,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from headrace_coordinator.queue.events import Event, InputsDropped, JobChanged, RunsDelivered
+from headrace_coordinator.queue.events import Event, InputsDropped, JobChanged, SpansDelivered
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Attempted
 from headrace_coordinator.shared.state import StoredState
@@ -144,7 +144,7 @@ class Store:
                 for event in events:
                     if isinstance(event, JobChanged):
                         changed[event.job] = None
-                    elif isinstance(event, InputsDropped | RunsDelivered):
+                    elif isinstance(event, InputsDropped | SpansDelivered):
                         self._removals.add(event, clock_seconds)
                     else:
                         rows.write_event(event)

@@ -42,7 +42,7 @@ class EventWriter:
     def write_event(self, event: Event) -> None:
         execute = self._connection.execute
         match event:
-            case events.RunDone():
+            case events.SpanDone():
                 number = self._insert_batch("results", event, event.values)
                 self.run_numbers.append(number)
             case events.InputsPut():
@@ -56,7 +56,7 @@ class EventWriter:
                     " '', NULL, NULL, NULL, NULL, 0, ?)",
                     (event.spec.id, spec, event.submitted_at, checksum),
                 )
-            case events.RunLost():
+            case events.SpanLost():
                 self._delete_batch("results", event.job, event.start)
             case events.TaskDead():
                 failure = event.failure
@@ -109,7 +109,7 @@ class EventWriter:
             self._connection.execute(query, (_pack_spans(dropped), job))
 
     def _insert_batch(
-        self, table: str, event: events.InputsPut | events.RunDone, batch: bytes
+        self, table: str, event: events.InputsPut | events.SpanDone, batch: bytes
     ) -> int:
         """Insert a batch of inputs or results. Returns the row's number."""
         checksum = compute_checksum(table, event.job, event.start, event.stop, batch)

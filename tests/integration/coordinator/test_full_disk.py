@@ -26,7 +26,7 @@ from headrace_coordinator.store.payload_file import UNIT_BYTES, PayloadFile
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import StoreError
-from headrace_wire.messages import CANCELLED, DoneRun, LeaseRequest, Report, Span
+from headrace_wire.messages import CANCELLED, DoneSpan, LeaseRequest, Report, Span
 from support.queue_builders import make_spec, make_worker
 
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -182,7 +182,7 @@ def test_what_was_delivered_while_the_disk_was_full_stays_delivered(rig: Rig) ->
     request = LeaseRequest("w", 1, 2, 0.0, ())
     for lease in rig.ledger.observe(lambda queue, now: queue.leasing.lease(request, now)):
         for index in range(lease.start, lease.stop):
-            run = DoneRun(lease.id, "a", index, index + 1, pack_batch([b"value"]), 0.1, 0.1)
+            run = DoneSpan(lease.id, "a", index, index + 1, pack_batch([b"value"]), 0.1, 0.1)
             report = Report("w", index + 1, (run,), (), (), ())
             rig.ledger.commit_now(partial(take_report, report))
     rig.ledger.observe(lambda queue, now: queue.intake.deliver("a", [Span(0, 1)], now))

@@ -26,7 +26,7 @@ from headrace_wire.errors import UnknownJobError
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import (
-    DoneRun,
+    DoneSpan,
     JobLines,
     JobStatus,
     LogLine,
@@ -43,9 +43,9 @@ from support.queue_builders import make_spec
 
 def make_report(number: int, *texts: str, counters: dict[str, float] | None = None) -> Report:
     """A report of a job's one task: what it logged, and its outcome if it counted."""
-    done: tuple[DoneRun, ...] = ()
+    done: tuple[DoneSpan, ...] = ()
     if counters is not None:
-        done = (DoneRun(0, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
+        done = (DoneSpan(0, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
     lines = tuple(LogLine(1.5, "info", "w", 0, text) for text in texts)
     logs = (JobLines("job", lines, 0),) if lines else ()
     return Report("worker", number, done, (), (), (), logs)

@@ -16,7 +16,7 @@ import pytest
 
 from headrace_wire.api import APIS
 from headrace_wire.calling import encode_call
-from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultRun
+from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
 from headrace_wire.server import ServerLimits
 from headrace_wire.signature import read_signatures
 from support.commands import wait_until
@@ -80,7 +80,7 @@ def read_frame(sock: socket.socket) -> int:
 
 
 def test_a_peer_that_does_not_read_is_waited_for_and_keeps_nobody_waiting(served: Served) -> None:
-    answer = make_message(Fetched, runs=(ResultRun(0, 1, bytes(ANSWER_BYTES)),))
+    answer = make_message(Fetched, runs=(ResultSpan(0, 1, bytes(ANSWER_BYTES)),))
     served.results.answers["fetch"] = lambda _: answer
     call = make_frame("results", "fetch", make_message(FetchRequest))
     with open_session(served, "results") as slow:

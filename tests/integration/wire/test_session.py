@@ -21,7 +21,7 @@ from headrace_wire.address import Address
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import HeadraceError, UnknownJobError, UnreachableError, UsageError
 from headrace_wire.manager import Caller, Proxy, RetryingProxy
-from headrace_wire.messages import Fetched, FetchRequest, ResultRun
+from headrace_wire.messages import Fetched, FetchRequest, ResultSpan
 from support.commands import wait_until
 from support.wire_messages import make_example, make_message, read_methods
 from support.wire_server import ANYWHERE, KEY, Served, ignore_arguments, serve
@@ -109,7 +109,7 @@ def test_nagles_algorithm_is_off_on_both_sides(served: Served) -> None:
 @pytest.mark.parametrize("size", [16_000, 16_384, 16_500, 24_000, 40_000])
 def test_messages_of_a_few_kilobytes_do_not_stall(served: Served, size: int) -> None:
     body = bytes(size)
-    answer = make_message(Fetched, runs=(ResultRun(0, 1, body),))
+    answer = make_message(Fetched, runs=(ResultSpan(0, 1, body),))
     served.results.answers["fetch"] = ignore_arguments(lambda: answer)
     jobs, results, request = served.dial_jobs(), served.dial_results(), make_message(FetchRequest)
     seconds: list[float] = []
@@ -124,7 +124,7 @@ def test_messages_of_a_few_kilobytes_do_not_stall(served: Served, size: int) -> 
 @pytest.mark.parametrize("size", [8 * MEBIBYTE, 100 * MEBIBYTE])
 def test_large_payloads_arrive_whole_in_both_directions(served: Served, size: int) -> None:
     body = bytes(range(256)) * (size // 256)
-    answer = make_message(Fetched, runs=(ResultRun(0, 1, body),))
+    answer = make_message(Fetched, runs=(ResultSpan(0, 1, body),))
     served.results.answers["fetch"] = ignore_arguments(lambda: answer)
     assert served.dial_jobs().put("job", 0, body)
     ((_, arguments),) = served.jobs.calls
@@ -148,7 +148,7 @@ def test_an_answer_over_the_cap_is_an_error_and_not_the_end(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "MAX_FRAME_BYTES", MEBIBYTE)
-    answer = make_message(Fetched, runs=(ResultRun(0, 1, bytes(MEBIBYTE)),))
+    answer = make_message(Fetched, runs=(ResultSpan(0, 1, bytes(MEBIBYTE)),))
     served.results.answers["fetch"] = ignore_arguments(lambda: answer)
     client = served.dial_results()
     with pytest.raises(UsageError, match=f"takes {MEBIBYTE}"):

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
+from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool.batch import Event
@@ -433,8 +433,8 @@ def test_one_task_is_stopped_and_the_others_go_on(
     while pool.outstanding:
         events += pool.poll(PATIENCE_SECONDS)
     failed = [event.index for event in events if isinstance(event, TaskFailure)]
-    returned = [event.start for event in events if isinstance(event, ReturnedRun)]
-    done = [event.start for event in events if isinstance(event, DoneRun)]
+    returned = [event.start for event in events if isinstance(event, ReturnedSpan)]
+    done = [event.start for event in events if isinstance(event, DoneSpan)]
     assert (failed, returned, done[-1]) == ([1], [3], 2)
 
 
@@ -679,7 +679,7 @@ def test_events_tell_their_batch(pool: Pool) -> None:
     events = []
     while pool.outstanding:
         events += pool.poll(PATIENCE_SECONDS)
-    assert {type(event) for event in events} == {DoneRun, TaskFailure}
+    assert {type(event) for event in events} == {DoneSpan, TaskFailure}
     assert {event.lease for event in events} == {batch.key}
 
 

@@ -20,7 +20,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError, JobStateError
-from headrace_wire.messages import Collected, CollectRequest, ResultRun
+from headrace_wire.messages import Collected, CollectRequest, ResultSpan
 
 #: Where places are in which a signal's handler may run.
 FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream)}
@@ -77,7 +77,7 @@ class Jobs:
                 raise self.problem
             stop = len(self.values)
             new = self.values[request.cursor : stop]
-            run = ResultRun(start=request.cursor, stop=stop, values=pack_batch(new))
+            run = ResultSpan(start=request.cursor, stop=stop, values=pack_batch(new))
             return Collected(
                 runs=(run,) if new else (),
                 cursor=stop,

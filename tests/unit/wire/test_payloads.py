@@ -20,7 +20,7 @@ from headrace_wire.calling import (
 )
 from headrace_wire.errors import BoundsError, ProtocolError, UsageError
 from headrace_wire.framing import write_frame
-from headrace_wire.messages import DoneRun, Fetched, JobSpec, Report, ResultRun, TaskFailure
+from headrace_wire.messages import DoneSpan, Fetched, JobSpec, Report, ResultSpan, TaskFailure
 from headrace_wire.parts import LARGE_BYTES, join
 from headrace_wire.payloads import INLINE_BYTES, MAX_STRUCTURE_BYTES
 from headrace_wire.shared import SharedAnswer, SharedCall
@@ -39,7 +39,7 @@ def travel(signature: Any, *arguments: Any) -> tuple[Any, ...]:
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([LARGE, LARGE[1:]]), max_size=5))
 def test_payloads_of_any_size_arrive_in_their_places(values: list[bytes]) -> None:
-    runs = tuple(make_message(DoneRun, values=value) for value in values)
+    runs = tuple(make_message(DoneSpan, values=value) for value in values)
     failures = tuple(make_message(TaskFailure, detail=value) for value in values)
     report = make_message(Report, done=runs, failures=failures)
     assert travel(RESULTS["report"], report) == (report,)
@@ -56,7 +56,7 @@ def test_payloads_that_are_arguments_or_answers_themselves_arrive() -> None:
 
 
 def test_large_payloads_are_not_copied_on_their_way_to_the_socket() -> None:
-    runs = tuple(ResultRun(place, place + 1, LARGE) for place in range(3))
+    runs = tuple(ResultSpan(place, place + 1, LARGE) for place in range(3))
     parts = encode_value(make_message(Fetched, runs=runs))
     assert sum(part is LARGE for part in parts) == 3
     assert len(parts[0]) < 1000

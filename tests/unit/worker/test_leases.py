@@ -4,7 +4,7 @@ import pytest
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import Lease, ReturnedRun, TaskFailure
+from headrace_wire.messages import Lease, ReturnedSpan, TaskFailure
 from headrace_worker.data import DataStore
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
@@ -32,7 +32,7 @@ def list_failed(events: list[Event]) -> list[int]:
 
 
 def list_returned(events: list[Event]) -> list[tuple[int, int]]:
-    return [(event.start, event.stop) for event in events if isinstance(event, ReturnedRun)]
+    return [(event.start, event.stop) for event in events if isinstance(event, ReturnedSpan)]
 
 
 def test_inputs_come_in_several_batches() -> None:

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import DoneRun, JobLines, LogLine, ReturnedRun, Sample, TaskFailure
+from headrace_wire.messages import DoneSpan, JobLines, LogLine, ReturnedSpan, Sample, TaskFailure
 from headrace_worker.parcel import Item, Parcel, substitute
 
-RETURNED = ReturnedRun(1, "job", 0, 5)
+RETURNED = ReturnedSpan(1, "job", 0, 5)
 
 
-def make_run(tasks: int, counters: dict[str, float] | None = None) -> DoneRun:
+def make_run(tasks: int, counters: dict[str, float] | None = None) -> DoneSpan:
     values = pack_batch([b"%d" % index for index in range(tasks)])
-    return DoneRun(1, "job", 0, tasks, values, 1.0, 2.0, counters or {})
+    return DoneSpan(1, "job", 0, tasks, values, 1.0, 2.0, counters or {})
 
 
 def list_parts(parcel: Parcel) -> list[Parcel]:
@@ -26,7 +26,7 @@ def test_log_lines_go_before_outcomes_and_metrics_after_them() -> None:
 
 def test_a_run_is_divided_down_to_its_tasks() -> None:
     parts = list_parts(Parcel([RETURNED, make_run(5, {"n": 3.0})]))
-    runs = [event for part in parts for event in part.items if isinstance(event, DoneRun)]
+    runs = [event for part in parts for event in part.items if isinstance(event, DoneSpan)]
     assert [(run.start, run.stop) for run in runs] == [(at, at + 1) for at in range(5)]
     assert [unpack_batch(run.values) for run in runs] == [[b"%d" % at] for at in range(5)]
     assert [run.counters for run in runs] == [{"n": 3.0}, {}, {}, {}, {}]

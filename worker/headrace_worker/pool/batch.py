@@ -6,7 +6,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
+from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.link.messages import TaskFailed, TasksDone
 
 
@@ -50,7 +50,7 @@ class Batch(Struct, frozen=True):
 
 #: What comes of a batch: tasks that are done, one that failed, or tasks that were not run to an end
 #: here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
-Event = DoneRun | TaskFailure | ReturnedRun
+Event = DoneSpan | TaskFailure | ReturnedSpan
 
 #: Makes the event that a task failed; what is not known of it need not be given.
 make_failure = partial(
@@ -65,10 +65,10 @@ make_failure = partial(
 )
 
 
-def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneRun | TaskFailure:
+def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | TaskFailure:
     """Make the event that says what a slot has said of tasks of a batch."""
     if isinstance(message, TasksDone):
-        return DoneRun(
+        return DoneSpan(
             lease=batch.key,
             job=batch.job,
             start=message.start,

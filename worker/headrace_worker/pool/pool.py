@@ -23,7 +23,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from headrace_wire.messages import DoneRun, ReturnedRun, TaskFailure
+from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
@@ -238,7 +238,7 @@ class Pool:
         self._events += self._return(waiting)
         self._feed()
 
-    def hand_back(self) -> list[ReturnedRun]:
+    def hand_back(self) -> list[ReturnedSpan]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
         self._recall(self._supervisor.slots)
@@ -250,7 +250,7 @@ class Pool:
         kill: bool = False,
         call_off: bool = False,
         grace_seconds: float = CANCEL_GRACE_SECONDS,
-    ) -> list[ReturnedRun]:
+    ) -> list[ReturnedSpan]:
         """End all slots, at once or when their running task is over; returns what is left.
 
         Nothing new is started, idle slots exit, and those that are left after the grace are killed.
@@ -376,7 +376,7 @@ class Pool:
             self.tally.add_failed(batch, message.cpu_seconds)
         self._settle(held, make_event(batch, message), len(indices))
 
-    def _settle(self, held: Held, event: DoneRun | TaskFailure, tasks: int) -> None:
+    def _settle(self, held: Held, event: DoneSpan | TaskFailure, tasks: int) -> None:
         """Note that tasks have their outcome."""
         self._paces.observe(event.job, tasks, event.busy_seconds)
         self._events.append(event)
@@ -421,13 +421,13 @@ class Pool:
         self._recall(slots)
         return slots
 
-    def _return(self, spans: Iterable[Span]) -> list[ReturnedRun]:
-        returned: list[ReturnedRun] = []
+    def _return(self, spans: Iterable[Span]) -> list[ReturnedSpan]:
+        returned: list[ReturnedSpan] = []
         for span in join_spans(spans):
             if not span.held.cancelled:
                 self._count_off(span.held, len(span))
                 batch = span.held.batch
-                returned.append(ReturnedRun(batch.key, batch.job, span.start, span.stop))
+                returned.append(ReturnedSpan(batch.key, batch.job, span.start, span.stop))
         return returned
 
     def _count_off(self, held: Held, tasks: int) -> None:

@@ -18,7 +18,7 @@ from headrace_coordinator.shared import state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
 from headrace_coordinator.shared.state import SharedState
 from headrace_wire.errors import SharedFullError, UsageError
-from headrace_wire.messages import HeldRun, TaskFailure
+from headrace_wire.messages import HeldSpan, TaskFailure
 from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
 from support.queue_builders import Rig, at, make_worker
 from support.shared_invariants import check_shared_state
@@ -75,7 +75,7 @@ def test_orders_that_nobody_hears_are_not_kept_for_ever(monkeypatch: pytest.Monk
     monkeypatch.setattr(membership, "MAX_ENTRIES", 5)
     rig = Rig()
     for number in range(20):
-        held = (HeldRun(number, f"gone{number}", 0, 1, 1),)
+        held = (HeldSpan(number, f"gone{number}", 0, 1, 1),)
         rig.queue.leasing.register(make_worker(), held, rig.now)
     orders = rig.queue.leasing.take_orders("w")
     assert sorted(orders.cancelled_jobs) == [f"gone{number}" for number in range(15, 20)]

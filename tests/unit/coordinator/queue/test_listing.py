@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace_coordinator.queue.job import Job
 from headrace_wire.api import TIMES_KEPT
-from headrace_wire.messages import CANCELLED, QUEUED, DoneRun, JobFilter, JobSpec, TaskTime
+from headrace_wire.messages import CANCELLED, QUEUED, DoneSpan, JobFilter, JobSpec, TaskTime
 from support.queue_builders import Rig
 
 
@@ -86,8 +86,8 @@ def test_the_tasks_that_took_longest_are_remembered() -> None:
     job = Job(JobSpec("j", "s", "o", b"", 100), 0.0)
     for index in range(3 * TIMES_KEPT):
         seconds = float(index * 7 % 60)
-        job.learn_seconds(DoneRun(1, "j", index, index + 1, b"", 0.1, seconds), "w")
+        job.learn_seconds(DoneSpan(1, "j", index, index + 1, b"", 0.1, seconds), "w")
     assert [seconds for seconds, _ in job.slowest] == [float(n) for n in range(40, 60)]
     assert {time.worker for _, time in job.slowest} == {"w"}
-    job.learn_seconds(DoneRun(1, "j", 60, 62, b"", 0.1, 200.0), "w")
+    job.learn_seconds(DoneSpan(1, "j", 60, 62, b"", 0.1, 200.0), "w")
     assert job.slowest[-1][1] == TaskTime(60, 62, "w", 0.1, 200.0)

@@ -6,7 +6,7 @@ import pytest
 
 from headrace_coordinator.queue.chunks import FORGOTTEN_AT_ONCE
 from headrace_coordinator.queue.client_requests import ABANDONED_SECONDS
-from headrace_coordinator.queue.events import RunsDelivered
+from headrace_coordinator.queue.events import SpansDelivered
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import SUCCEEDED, Span
 from support.queue_builders import Rig
@@ -40,7 +40,7 @@ def test_what_is_delivered_is_kept_no_more(rig: Rig) -> None:
     assert (job.result_bytes, rig.queue.state.spool_bytes) == (0, 0)
     (event,) = rig.queue.state.drain_events()
     starts = tuple(span.start for span in spans)
-    assert event == RunsDelivered("job", starts, size_bytes, ((0, 2),))
+    assert event == SpansDelivered("job", starts, size_bytes, ((0, 2),))
     rig.queue.intake.deliver("job", spans, rig.now)
     assert rig.queue.state.drain_events() == [], "once is enough"
     rig.queue.intake.seal("job", 2, rig.now)

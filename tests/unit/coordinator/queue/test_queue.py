@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.client_requests import ABANDONED_SECONDS
-from headrace_coordinator.queue.events import InputsDropped, OrdersGiven, RunDone, TaskDead
+from headrace_coordinator.queue.events import InputsDropped, OrdersGiven, SpanDone, TaskDead
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import (
     JobStateError,
@@ -24,7 +24,7 @@ from headrace_wire.messages import (
     QUEUED,
     RUNNING,
     SUCCEEDED,
-    DoneRun,
+    DoneSpan,
 )
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
@@ -193,7 +193,7 @@ def test_of_a_run_that_is_partly_done_only_the_rest_is_taken(rig: Rig) -> None:
     rig.queue.state.drain_events()
     receipt = rig.finish(held)
     assert (receipt.accepted, receipt.dropped) == (1, 1)
-    (done,) = [event for event in rig.queue.state.drain_events() if isinstance(event, RunDone)]
+    (done,) = [event for event in rig.queue.state.drain_events() if isinstance(event, SpanDone)]
     assert (done.start, done.stop, unpack_batch(done.values)) == (0, 1, [b"0"])
 
 
@@ -453,8 +453,8 @@ def test_a_report_with_the_wrong_number_of_values_is_refused_whole(rig: Rig) -> 
     rig.join()
     rig.submit(tasks=10)
     (lease,) = rig.lease()
-    good = DoneRun(lease.id, "job", 0, 1, b"\x91\xc4\x01a", 0.0, 0.0)
-    bad = DoneRun(lease.id, "job", 1, 3, b"\x91\xc4\x01a", 0.0, 0.0)
+    good = DoneSpan(lease.id, "job", 0, 1, b"\x91\xc4\x01a", 0.0, 0.0)
+    bad = DoneSpan(lease.id, "job", 1, 3, b"\x91\xc4\x01a", 0.0, 0.0)
     with pytest.raises(ProtocolError):
         rig.report("w", done=(good, bad))
     assert rig.status().done == 0

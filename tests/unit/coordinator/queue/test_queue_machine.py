@@ -20,7 +20,7 @@ from headrace_wire.messages import (
     FAILED,
     FINAL_STATES,
     SUCCEEDED,
-    HeldRun,
+    HeldSpan,
     JobLines,
     LogLine,
     Reason,
@@ -116,7 +116,7 @@ class QueueMachine(RuleBasedStateMachine):
         mine = [lease for lease in self.held if lease.worker == worker]
         named = data.draw(st.lists(st.sampled_from(mine), unique_by=id)) if mine else []
         runs = tuple(
-            HeldRun(lease.id, lease.job, lease.start, lease.stop, lease.attempt) for lease in named
+            HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt) for lease in named
         )
         self.rig.queue.leasing.register(make_worker(worker), runs, self.rig.now)
         self.commit()

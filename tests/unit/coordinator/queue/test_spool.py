@@ -15,7 +15,7 @@ from headrace_wire.bounds import MAX_PARAMETER_BYTES
 from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, JobStateError, SpoolFullError
 from headrace_wire.message import decode, dump
-from headrace_wire.messages import DoneRun, JobSpec, Span
+from headrace_wire.messages import DoneSpan, JobSpec, Span
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
 
@@ -80,7 +80,7 @@ def test_a_job_whose_own_results_fill_the_spool_is_told_so(rig: Rig) -> None:
 def finish(rig: Rig, lease: HeldLease, size: int) -> None:
     """Report values of this many bytes, each."""
     values = pack_batch([bytes(size)] * (lease.stop - lease.start))
-    run = DoneRun(lease.id, lease.job, lease.start, lease.stop, values, 0.1, 0.1)
+    run = DoneSpan(lease.id, lease.job, lease.start, lease.stop, values, 0.1, 0.1)
     assert rig.report(lease.worker, done=(run,)).accepted == lease.stop - lease.start
     check_invariants(rig.queue.state)
 

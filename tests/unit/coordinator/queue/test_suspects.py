@@ -6,7 +6,7 @@ import pytest
 
 from headrace_coordinator.queue.events import TaskDead, WorkAppeared
 from headrace_coordinator.queue.job import HeldLease
-from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldRun
+from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldSpan
 from support.queue_builders import Rig, make_worker
 from support.queue_invariants import check_invariants
 
@@ -28,8 +28,8 @@ def die(rig: Rig, worker: str) -> None:
     check_invariants(rig.queue.state)
 
 
-def name_run(lease: HeldLease) -> HeldRun:
-    return HeldRun(lease.id, lease.job, lease.start, lease.stop, lease.attempt, lease.request)
+def name_run(lease: HeldLease) -> HeldSpan:
+    return HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt, lease.request)
 
 
 def test_only_the_task_that_kills_its_worker_dies_whatever_runs_beside_it(rig: Rig) -> None:
@@ -144,7 +144,7 @@ def test_a_worker_that_returns_with_a_cancelled_job_is_told_to_stop(rig: Rig) ->
 
 def test_what_a_worker_claims_beyond_the_job_is_ignored(rig: Rig) -> None:
     rig.submit(tasks=2)
-    wild = (HeldRun(5, "job", 0, 9, 1), HeldRun(6, "job", -3, 1, 1), HeldRun(7, "job", 1, 1, 1))
+    wild = (HeldSpan(5, "job", 0, 9, 1), HeldSpan(6, "job", -3, 1, 1), HeldSpan(7, "job", 1, 1, 1))
     rig.queue.leasing.register(make_worker("a"), wild, rig.now)
     check_invariants(rig.queue.state)
     assert rig.status().leased == 0

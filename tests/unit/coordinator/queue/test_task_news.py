@@ -17,7 +17,7 @@ from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import (
     SUCCEEDED,
-    DoneRun,
+    DoneSpan,
     Heartbeat,
     JobLines,
     LogLine,
@@ -37,9 +37,9 @@ def rig() -> Rig:
     return made
 
 
-def make_run(lease: HeldLease, start: int, stop: int, **counters: float) -> DoneRun:
+def make_run(lease: HeldLease, start: int, stop: int, **counters: float) -> DoneSpan:
     values = pack_batch([b"v"] * (stop - start))
-    return DoneRun(lease.id, lease.job, start, stop, values, 0.1, 0.1, counters)
+    return DoneSpan(lease.id, lease.job, start, stop, values, 0.1, 0.1, counters)
 
 
 def log(rig: Rig, *texts: str, job: str = "job", number: int | None = None) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from headrace_coordinator.queue.events import OrdersGiven, TaskDead
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import CANCELLED, FAILED, WITHDRAWN, Report, ReturnedRun
+from headrace_wire.messages import CANCELLED, FAILED, WITHDRAWN, Report, ReturnedSpan
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 
@@ -49,7 +49,7 @@ def test_a_held_task_is_recalled_and_taken_back_when_its_worker_returns_it(rig: 
     assert OrdersGiven("w") in rig.queue.state.drain_events()
     orders = rig.queue.leasing.take_orders("w")
     assert (orders.hand_back, orders.cancelled_tasks) == (True, ())
-    returned = ReturnedRun(lease.id, "job", 1, 2)
+    returned = ReturnedSpan(lease.id, "job", 1, 2)
     rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
     check_invariants(rig.queue.state)
     assert (rig.status().failed, rig.status().leased) == (1, 1)
@@ -64,7 +64,7 @@ def test_what_is_returned_after_its_job_was_cancelled_stays_cancelled(rig: Rig) 
     withdraw(rig, 1)
     rig.queue.intake.cancel("job", rig.now)
     rig.queue.state.drain_events()
-    returned = ReturnedRun(lease.id, "job", 1, 2)
+    returned = ReturnedSpan(lease.id, "job", 1, 2)
     rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
     check_invariants(rig.queue.state)
     assert (rig.status().state, rig.status().failed, rig.status().cancelled) == (CANCELLED, 0, 10)
@@ -75,7 +75,7 @@ def test_what_was_not_recalled_only_waits_again_when_it_is_returned(rig: Rig) ->
     (lease,) = rig.lease()
     withdraw(rig, 1)
     rig.queue.outcomes.forget_recall("job", (1,))
-    returned = ReturnedRun(lease.id, "job", 0, 2)
+    returned = ReturnedSpan(lease.id, "job", 0, 2)
     rig.queue.outcomes.report(Report("w", 1, (), (), (returned,), ()), rig.now)
     assert (rig.status().failed, rig.status().waiting) == (0, 10)
 

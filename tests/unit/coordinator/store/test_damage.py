@@ -16,7 +16,7 @@ from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import JobStateError
-from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneRun, Span
+from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneSpan, Span
 from support.queue_builders import make_spec
 from support.queue_invariants import check_invariants
 from support.stored_rig import StoredRig
@@ -54,7 +54,7 @@ class DamagedRig(StoredRig):
         for value in values:
             (lease,) = self.lease(slots=1)
             batch = b"\x91\xc6" + len(value).to_bytes(4, "big") + value
-            run = DoneRun(lease.id, lease.job, lease.start, lease.stop, batch, 1.0, 1.0)
+            run = DoneSpan(lease.id, lease.job, lease.start, lease.stop, batch, 1.0, 1.0)
             self.report(lease.worker, done=(run,))
         self.write()
 

@@ -12,13 +12,13 @@ from headrace_coordinator.store.recent import (
     RecentResults,
 )
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import ResultRun
+from headrace_wire.messages import ResultSpan
 
 ALL = 1 << 30
 
 
-def make_run(start: int, size_bytes: int = 4) -> ResultRun:
-    return ResultRun(start, start + 1, pack_batch([bytes(size_bytes)]))
+def make_run(start: int, size_bytes: int = 4) -> ResultSpan:
+    return ResultSpan(start, start + 1, pack_batch([bytes(size_bytes)]))
 
 
 def find_items(inputs: RecentInputs, start: int, stop: int) -> list[bytes] | None:

@@ -12,7 +12,7 @@ from headrace_coordinator.store import sweep
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import SUCCEEDED, DoneRun
+from headrace_wire.messages import SUCCEEDED, DoneSpan
 from support.stored_rig import StoredRig
 
 ROWS = 10
@@ -34,7 +34,7 @@ def work(rig: StoredRig, tasks: int, size: int = 5) -> None:
         for lease in leases:
             for index in range(lease.start, lease.stop):
                 values = pack_batch([bytes(size)])
-                run = DoneRun(lease.id, "job", index, index + 1, values, 0.1, 0.1)
+                run = DoneSpan(lease.id, "job", index, index + 1, values, 0.1, 0.1)
                 rig.report("w", done=(run,))
     rig.write()
 
