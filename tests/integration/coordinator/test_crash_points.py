@@ -57,6 +57,8 @@ Point = TypeVar("Point")
 
 pytestmark = [
     pytest.mark.any_python,  # SQLite decides what is written, and when
+    pytest.mark.slow,
+    pytest.mark.xdist_group("crash points"),  # the recorded runs are made once
     pytest.mark.timeout(3600 if EVERY else 120),
     pytest.mark.skipif(bool(HINDRANCE := find_hindrance()), reason=HINDRANCE),
 ]

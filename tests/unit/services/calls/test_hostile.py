@@ -46,6 +46,7 @@ def test_random_bytes_are_refused_or_are_a_value(frame: bytes, start: bytes) -> 
     open_safely(start + frame)
 
 
+@pytest.mark.any_python
 @settings(deadline=None, max_examples=400)
 @given(seed=st.sampled_from(SEEDS), data=st.data())
 def test_changed_bytes_are_refused_or_are_a_value(seed: bytes, data: st.DataObject) -> None:
@@ -79,6 +80,7 @@ marked = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.any_python
 @settings(deadline=None, max_examples=500)
 @given(tree=marked, body=st.binary(max_size=16))
 def test_marks_in_any_order_are_refused_or_are_a_value(tree: Any, body: bytes) -> None:

@@ -139,6 +139,7 @@ def test_a_value_that_is_nested_too_deep_is_refused() -> None:
             pack_call((value,), {})
 
 
+@pytest.mark.any_python
 def test_what_a_place_costs_does_not_grow_with_the_square_of_the_depth() -> None:
     value: list[Any] = []
     for _ in range(100_000):
