@@ -63,10 +63,10 @@ MAX_WAIT_SECONDS = 20.0
 #: Jobs in one answer.
 JOBS_PER_PAGE = 500
 
-#: Jobs whose ids begin alike that are told of.
+#: Ids of jobs in the answer to a part of an id.
 IDS_MATCHED = 10
 
-#: The slowest tasks of a job of which is kept how long they took.
+#: How many of a job's slowest tasks are remembered, with the time that they took.
 TIMES_KEPT = 20
 
 #: Shared objects in one answer.
@@ -111,7 +111,10 @@ class JobQueueApi(Protocol):
         """
 
     def match(self, start: JobId) -> tuple[JobId, ...]:
-        """The ids of the newest IDS_MATCHED jobs that begin so; just that one that is so."""
+        """The ids of the newest jobs that begin with this, IDS_MATCHED at most.
+
+        Where it is the whole id of a job, that one alone.
+        """
 
     def cancel(self, job: JobId) -> JobStatus:
         """Stop a job, running tasks too; what is done stays done."""
@@ -136,9 +139,9 @@ class JobQueueApi(Protocol):
         """How far running tasks of a job say they are, the first ``limit`` in index order."""
 
     def slowest(self, job: JobId, limit: Count) -> tuple[TaskTime, ...]:
-        """Those of a job's tasks that took longest, the slowest first, TIMES_KEPT at most.
+        """The tasks of a job that took longest, the slowest first, TIMES_KEPT at most.
 
-        Of those alone that were done since the coordinator was started.
+        Only tasks that were done since the coordinator was started are known.
         """
 
     def workers(self) -> tuple[WorkerStatus, ...]:

@@ -37,7 +37,7 @@ MAX_SECONDS = 36525 * 86400.0
 #: The shortest time limit of a task: its slot is not looked at more often.
 MIN_LIMIT_SECONDS = 0.001
 
-#: The last moment that a date of four digits can say.
+#: The last second of the year 9999: dates have four digits for the year.
 MAX_MOMENT = 253402300799.0
 
 #: Characters of a name, of an identifier, and of a text for people.

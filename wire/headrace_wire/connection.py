@@ -11,7 +11,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Sequence
-from multiprocessing import AuthenticationError, managers
+from multiprocessing import AuthenticationError
 from typing import Any, TypeVar, cast
 
 from headrace_wire.errors import UsageError
@@ -51,9 +51,6 @@ TCP_OPTIONS = {
 
 #: Connections of one client to one object that are kept for the next calls.
 IDLE_CONNECTIONS = 16
-
-#: The name under which the serializer is registered.
-SERIALIZER = "msgpack"
 
 
 def tune(sock: Any) -> None:
@@ -226,11 +223,3 @@ def dial(address: tuple[str, int], key: bytes, until: float | None = None) -> Ms
         raise
     link.trust()
     return link
-
-
-def register_serializer() -> None:
-    """Let BaseManager and its proxies know the serializer: they want a listener and a client for
-    it, and get none, as both sides here connect by themselves.
-    """
-    pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] # undocumented
-    pairs[SERIALIZER] = (None, None)

@@ -1,4 +1,4 @@
-"""msgpack for everything that crosses the network, and for nothing else than plain values.
+"""msgpack for what crosses the network: plain values, and nothing else.
 
 One extension type stands beside msgpack's own types: an error, which is a code and a message.
 Nothing that arrives can name a class, import a module or run code.

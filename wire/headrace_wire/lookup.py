@@ -62,7 +62,7 @@ def measure_lookup(until: float | None) -> float:
 def begin(host: str, port: int) -> Future[Sequence[Found]]:
     """Have the addresses of a host looked up, or find the lookup that is under way.
 
-    It cannot be cancelled. The addresses that are numbers are there at once.
+    It cannot be cancelled. A host that is given as an address is found at once.
     """
     lookup: Future[Sequence[Found]] = Future()
     lookup.set_running_or_notify_cancel()

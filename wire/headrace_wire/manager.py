@@ -22,13 +22,7 @@ from msgspec import Struct
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
-from headrace_wire.connection import (
-    IDLE_CONNECTIONS,
-    SERIALIZER,
-    MsgpackConnection,
-    dial,
-    register_serializer,
-)
+from headrace_wire.connection import IDLE_CONNECTIONS, MsgpackConnection, dial
 from headrace_wire.errors import ClosedError, UnreachableError
 from headrace_wire.signature import read_signatures
 from headrace_wire.timeouts import Attempts
@@ -40,6 +34,12 @@ if TYPE_CHECKING:
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
 ANSWER_SECONDS = MAX_WAIT_SECONDS + 20.0
+
+#: BaseManager and its proxies want a listener and a client for their serializer. They get none, as
+#: both sides here connect by themselves.
+SERIALIZER = "msgpack"
+_pairs: dict[str, Any] = managers.listener_client  # type: ignore[attr-defined] # undocumented
+_pairs[SERIALIZER] = (None, None)
 
 
 class Proxy(managers.BaseProxy):
@@ -209,7 +209,6 @@ class QueueManager(managers.BaseManager):
         patience_seconds: float = 0.0,
         on_lost: Callable[[UnreachableError], None] | None = None,
     ) -> None:
-        register_serializer()
         super().__init__(address, key, SERIALIZER)
         self._key = key
         self._patience_seconds = patience_seconds

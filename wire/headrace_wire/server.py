@@ -34,7 +34,7 @@ from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
-#: Connections that the system accepts for us before we do.
+#: Connections that the system holds ready until the server accepts them.
 BACKLOG = 128
 
 #: Seconds to wait before accepting again when the process is out of descriptors or memory.
@@ -48,7 +48,7 @@ EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ServerLimits(Struct, frozen=True):
-    """What strangers may have of the server."""
+    """How many connections the server has, and how long their handshake may take."""
 
     handshake_seconds: float = HANDSHAKE_SECONDS
     #: Connections served at a time.

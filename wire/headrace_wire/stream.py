@@ -59,7 +59,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.on_lost: Callable[[], object] | None = None
         #: ``receive`` and ``send`` raise TimeoutError when not a byte moves for so many seconds.
         self.stall_seconds: float | None = None
-        #: Whether the other side has nothing to say now: what it says all the same ends this.
+        #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False
 
     @property

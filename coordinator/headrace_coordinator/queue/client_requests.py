@@ -165,7 +165,7 @@ class Intake:
         )
 
     def match(self, start: str) -> list[str]:
-        """The ids of the newest jobs that begin so; just that one that is so."""
+        """The ids of the newest jobs that begin with this; the job of this very id alone."""
         jobs = self._state.jobs
         if start in jobs:
             return [start]
