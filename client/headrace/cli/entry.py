@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 import click
+from click.core import ParameterSource
 
 from headrace.cli.groups import LazyGroup
 from headrace.cli.jobs_in import SERVICES
@@ -114,7 +115,7 @@ def _run(arguments: list[str] | None) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "headrace"
         hint = f" (see {path} --help)" if isinstance(error, click.UsageError) else ""
-        _complain(f"{path}: {error.format_message()}{hint}")
+        _complain(f"{path}: {_explain(error)}{hint}")
         return error.exit_code
     except HeadraceError as error:
         _complain(f"headrace: {error.message}")
@@ -128,6 +129,16 @@ def _run(arguments: list[str] | None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"headrace: {where}{error.strerror or error}")
         return EXIT_TASKS_FAILED
+
+
+def _explain(error: click.ClickException) -> str:
+    """What click says, with the name of a variable only where the value is that variable's."""
+    said = error.format_message()
+    if isinstance(error, click.BadParameter) and error.param is not None and error.ctx is not None:
+        source = error.ctx.get_parameter_source(error.param.name or "")
+        if source is not ParameterSource.ENVIRONMENT:
+            said = said.replace(f" (env var: '{error.param.envvar}')", "")
+    return said
 
 
 def _carry_out(arguments: list[str] | None) -> int:

@@ -211,3 +211,19 @@ def test_every_choice_is_taken_in_any_case() -> None:
     for choice in choices:
         for word in choice.choices:
             assert choice.convert(word.upper(), None, None) == word
+
+
+def test_a_variable_is_named_where_a_wrong_value_is_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = say(capsys, "jobs", "--limit", "0")
+    assert given.err.startswith("headrace jobs: Invalid value for '--limit': 0 is not in the range")
+    monkeypatch.setenv("HEADRACE_LIMIT", "0")
+    assert "'--limit' (env var: 'HEADRACE_LIMIT'): 0 is not" in say(capsys, "jobs").err
+
+
+@pytest.mark.parametrize("command", ["job", "results", "cancel", "delete", "dead list"])
+def test_no_job_has_an_empty_id(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = say(capsys, *command.split(), "")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "'' is no job's id" in said.err
