@@ -21,7 +21,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnreachableError
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import FetchRequest, LeaseRequest
+from headrace_wire.messages import Fetched, FetchRequest, LeaseRequest
 from support.queue_builders import make_spec, make_worker
 
 #: Seconds for what must come.
@@ -99,6 +99,14 @@ def put_until_lost(running: Running, job: str, begun: threading.Event) -> int:
         manager.close()
 
 
+def fetch(manager: QueueManager, request: FetchRequest, begun: threading.Event) -> Fetched:
+    """Fetch, by a connection that stands before ``begun`` is set."""
+    results = manager.results()
+    results.failures(request.job, 0, 1)
+    begun.set()
+    return results.fetch(request)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_was_acknowledged_before_a_signal_is_kept_and_waiting_calls_are_answered(
     running: Running, number: signal.Signals
@@ -107,11 +115,11 @@ def test_what_was_acknowledged_before_a_signal_is_kept_and_waiting_calls_are_ans
     waiting.jobs().submit(make_spec("waited for", 3))
     request = FetchRequest("waited for", 0, True, 0, 20.0, 0)
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        fetched = pool.submit(waiting.results().fetch, request)
-        begun = [threading.Event() for _ in range(CLIENTS)]
+        begun = [threading.Event() for _ in range(CLIENTS + 1)]
+        fetched = pool.submit(fetch, waiting, request, begun[-1])
         puts = [
             pool.submit(put_until_lost, running, f"job-{place}", event)
-            for place, event in enumerate(begun)
+            for place, event in enumerate(begun[:-1])
         ]
         assert all(event.wait(PATIENCE_SECONDS) for event in begun)
         running.process.send_signal(number)
