@@ -167,7 +167,7 @@ class Ledger:
             refused = time.monotonic() - self._refused_at < REFUSED_SECONDS and self._refusal
             self._note_problem(self._failure or self.store.find_shortage(INTAKE) or refused or "")
             if self._queue:
-                self._queue.spool.note_disk(self.store.space.measure_room(), self.problem)
+                self._queue.spool.note_disk(self.store.measure_room(), self.problem)
                 self._tell(self._queue.state.drain_events())
             if before and not self.problem:
                 self._tell([WorkAppeared(), RoomAppeared()])  # for calls that were kept waiting

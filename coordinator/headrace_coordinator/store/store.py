@@ -233,6 +233,13 @@ class Store:
         self.lacks_room = self.lacks_room or bool(shortage)
         return shortage
 
+    def measure_room(self) -> int:
+        """Return the bytes for which there is room on the disk, 0 if it cannot be measured."""
+        try:
+            return self.space.measure_room()
+        except (sqlite3.Error, OSError):  # ``find_shortage`` says so
+            return 0
+
     def compact(self) -> None:
         """Give the disk back what deleted jobs took. Raises StoreError."""
         try:

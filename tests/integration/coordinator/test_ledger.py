@@ -20,7 +20,8 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store import payload_file, space
-from headrace_coordinator.store.need import LARGE_BYTES
+from headrace_coordinator.store.disk import Disk
+from headrace_coordinator.store.need import LARGE_BYTES, RELIEF
 from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
@@ -156,6 +157,21 @@ def test_a_call_is_answered_even_if_its_room_cannot_be_measured(
             asyncio.run(submit())
     rig.submit("b")
     assert rig.list_stored() == ["b"]
+
+
+def test_a_disk_that_cannot_be_measured_is_a_problem_until_it_can(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Disk, "measure_free", fail)
+        rig.ledger.mend()
+        assert "Input/output error" in rig.ledger.problem
+        rig.ledger.commit_now(lambda queue, now: queue.tick(now), RELIEF)
+    rig.ledger.mend()
+    assert not rig.ledger.problem
 
 
 def test_a_full_disk_refuses_clearly_and_forgets_what_was_not_acknowledged(rig: Rig) -> None:
