@@ -92,11 +92,16 @@ def make_images_group(*, embedded: bool) -> click.Group:
 
 
 def _make_callback(operation: str) -> Callable[..., None]:
-    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=_path())
+    @click.argument("inputs", nargs=-1, metavar="INPUT...", type=_path())
     @click.argument("output", metavar="OUTPUT", type=_path())
     def callback(inputs: tuple[Path, ...], output: Path, **rest: Any) -> None:
         from headrace_services.images import plan  # noqa: PLC0415 - quick start
 
+        if not inputs:
+            raise click.UsageError(
+                f"{str(output)!r} alone is not enough: name the pictures, and then where their "
+                "copies go"
+            )
         options = JobOptions.take(rest)
         carry_out("images", plan(operation, inputs, output, **rest), options, output)
 

@@ -11,6 +11,7 @@ import click
 from headrace.cli.kinds import PathKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
+from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import find_present_folder
 
@@ -67,6 +68,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
         from headrace_services.calls import CallOptions, plan_calls  # noqa: PLC0415 - quick start
         from headrace_services.calls.shipment import pack_folder  # noqa: PLC0415 - quick start
 
+        _refuse_file(function)
         import_path, ship = rest.pop("path", ()), rest.pop("ship", None)
         call_options = CallOptions(ship=pack_folder(ship) if ship else b"", command=True)
         options = JobOptions.take(rest)
@@ -77,6 +79,14 @@ def make_map_command(*, embedded: bool) -> click.Command:
         carry_out("calls", plan, options, output, "jsonl", import_path=places)
 
     return map_records
+
+
+def _refuse_file(function: str) -> None:
+    """Say what to write to those who name the file of a module."""
+    file, _, name = function.partition(":")
+    if file.endswith(".py") and name:
+        written = f"{Path(file).stem}:{name}"
+        raise UsageError(f"{quote(function)} names a file: write its module's name, {written!r}")
 
 
 def _spread(records: Iterator[Any], *, star: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:

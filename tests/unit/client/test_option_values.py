@@ -227,3 +227,23 @@ def test_no_job_has_an_empty_id(command: str, capsys: pytest.CaptureFixture[str]
     said = say(capsys, *command.split(), "")
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "'' is no job's id" in said.err
+
+
+@pytest.mark.parametrize("file", ["mine.py", "./code/mine.py"])
+def test_who_names_the_file_of_a_module_is_told_what_to_write(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text("1\n")
+    said = say(capsys, "run", "map", f"{file}:square", str(records))
+    assert said.code == 2
+    assert said.err.endswith("names a file: write its module's name, 'mine:square'\n")
+
+
+def test_pictures_need_a_place_to_go(capsys: pytest.CaptureFixture[str]) -> None:
+    said = say(capsys, "run", "images", "blur", "photos")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "'photos' alone is not enough: name the pictures, and then where their copies go" in (
+        said.err
+    )
+    assert "INPUT... OUTPUT" in say(capsys, "run", "images", "blur", "--help").out
