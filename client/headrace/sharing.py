@@ -6,9 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from headrace.blocking import finish
+from headrace.async_sharing import AsyncSharedFactory
+from headrace.blocking import blocking
 from headrace.engine import Engine
-from headrace_wire.shared import SharedStatus
 
 if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
     from headrace.shared import (
@@ -73,15 +73,8 @@ class SharedFactory(ABC):
 
         return SharedQueue(self._open_shared(), name, maxsize)
 
-    def shared(self) -> tuple[SharedStatus, ...]:
-        """Every shared object there is."""
-        return finish(self._open_shared().list_names())
-
-    def delete_shared(self, name: str) -> None:
-        """Forget a shared object of any kind. Raises UnknownSharedError."""
-        from headrace.async_shared.sealing import check_name  # noqa: PLC0415 - see above
-
-        finish(self._open_shared().change(check_name(name), "", "delete"))
+    shared = blocking(AsyncSharedFactory.shared)
+    delete_shared = blocking(AsyncSharedFactory.delete_shared)
 
     def _open_shared(self) -> SharedSession:
         from headrace.shared.session import SharedSession  # noqa: PLC0415 - see above
