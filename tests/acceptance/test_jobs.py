@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from headrace_wire.messages import JobSpec
+from headrace_services.primes import plan_count
+from headrace_wire.messages import CANCELLED, SUCCEEDED, JobSpec
 from support.commands import Finished, Shell, Site, open_site
 from support.terminal import END, open_terminal
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("jobs")
+
+#: Seconds for a job.
+LIMIT = 30.0
 
 FUNCTIONS = """
 import time
@@ -45,18 +49,23 @@ def submit(shell: Shell, *words: str) -> str:
     return done.out.strip()
 
 
-def count_primes(shell: Shell) -> str:
-    job = submit(shell, "primes", "count", "0", "100")
-    assert shell.run("results", job).code == 0
-    return job
+def count_primes(site: Site) -> str:
+    """The id of a job that has succeeded."""
+    with site.open_cluster() as cluster:
+        job = cluster.submit("primes", plan_count(0, 100))
+        assert job.wait(LIMIT).state == SUCCEEDED
+        return job.id
 
 
-def cancel_one(shell: Shell) -> str:
+def cancel_one(site: Site) -> str:
     """The id of a job that is cancelled, and the only one."""
-    shell.run("delete", "--state", "cancelled", "--yes")
-    job = submit(shell, "primes", "count", "0", "1e13")
-    assert shell.run("cancel", job).code == 0
-    return job
+    with site.open_cluster() as cluster:
+        for status in cluster.jobs():
+            if status.state == CANCELLED:
+                cluster.job(status.id).delete()
+        job = cluster.submit("primes", plan_count(0, 10**13))
+        assert job.cancel().state == CANCELLED
+        return job.id
 
 
 def list_ids(done: Finished) -> list[str]:
@@ -65,7 +74,7 @@ def list_ids(done: Finished) -> list[str]:
 
 
 def test_an_id_may_be_shortened_to_what_is_unique(site: Site) -> None:
-    job, other = count_primes(site.shell), count_primes(site.shell)
+    job, other = count_primes(site), count_primes(site)
     length = next(size for size in range(1, 13) if other[:size] != job[:size])
     shown = site.shell.run("job", job[: max(length, 8)], "--json").json()
     assert shown["id"] == job
@@ -90,7 +99,7 @@ def test_an_id_that_is_not_unique_or_unknown_is_refused_in_one_line(site: Site) 
 
 
 def test_jobs_shows_the_newest_and_says_that_there_are_more(site: Site) -> None:
-    made = [count_primes(site.shell) for _ in range(3)]
+    made = [count_primes(site) for _ in range(3)]
     newest = site.shell.run("jobs", "--limit", "2", "--json")
     assert list_ids(newest) == [made[2], made[1]]
     assert newest.err == "headrace: the newest 2 jobs; --all or --limit N shows more\n"
@@ -100,8 +109,8 @@ def test_jobs_shows_the_newest_and_says_that_there_are_more(site: Site) -> None:
 
 
 def test_jobs_are_chosen_by_state_service_and_time(site: Site) -> None:
-    job = count_primes(site.shell)
-    running = cancel_one(site.shell)
+    job = count_primes(site)
+    running = cancel_one(site)
 
     def choose(*words: str) -> list[str]:
         return list_ids(site.shell.run("jobs", "--all", *words, "--json"))
@@ -118,7 +127,7 @@ def test_jobs_are_chosen_by_state_service_and_time(site: Site) -> None:
 
 
 def test_all_jobs_in_a_state_are_deleted_once_somebody_has_said_yes(site: Site) -> None:
-    running = cancel_one(site.shell)
+    running = cancel_one(site)
     refused = site.shell.run("delete", "--state", "cancelled")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "1 cancelled job and the results, and nobody can be asked: --yes" in refused.err
@@ -136,7 +145,7 @@ def test_all_jobs_in_a_state_are_deleted_once_somebody_has_said_yes(site: Site) 
 def test_a_question_on_a_terminal_is_waited_for(
     site: Site, tmp_path: Path, answer: str, code: int
 ) -> None:
-    running = cancel_one(site.shell)
+    running = cancel_one(site)
     with open_terminal(
         tmp_path, "delete", "--state", "cancelled", settings=site.shell.settings
     ) as terminal:
@@ -171,7 +180,7 @@ def test_the_slowest_tasks_are_shown_with_who_ran_them(site: Site) -> None:
 
 
 def test_a_shell_completes_the_ids_of_jobs(site: Site) -> None:
-    job = count_primes(site.shell)
+    job = count_primes(site)
     completing = Shell(
         site.shell.home,
         {
