@@ -147,3 +147,33 @@ def test_nothing_is_ever_unpickled(own_site: Site, tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, "5761455\n")
     lines = [*worker.lines, *own_site.coordinator.lines, done.err]
     assert not any("UNPICKLED" in line for line in lines)
+
+
+def test_what_a_worker_could_not_report_before_it_went_is_reported_by_the_next_one(
+    own_site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "marking.py").write_text(
+        "import os, time\n"
+        "def mark(folder):\n"
+        "    with open(f'{folder}/runs', 'a') as runs:\n"
+        "        runs.write('run\\n')\n"
+        "    while not os.path.exists(f'{folder}/go'):\n"
+        "        time.sleep(0.01)\n"
+    )
+    options = ["--slots", "1", "--path", str(tmp_path), "--allow", "marking"]
+    options += ["--unreported", str(tmp_path / "kept")]
+    worker = own_site.add_worker(*options, "--name", "old")
+    with own_site.open_cluster() as cluster:
+        job = cluster.map("marking:mark", [str(tmp_path)])
+        runs = tmp_path / "runs"
+        while not runs.exists():
+            assert not job.refresh().finished_at
+        own_site.coordinator.kill()
+        worker.wait_for("went away")
+        (tmp_path / "go").touch()
+        assert worker.stop() == 0
+        worker.wait_for("the outcomes of 1 task are kept in")
+        own_site.restart_coordinator()
+        own_site.add_worker(*options, "--name", "new")
+        assert list(job.results(timeout=30)) == [None]
+    assert runs.read_text() == "run\n"

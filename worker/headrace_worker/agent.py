@@ -39,6 +39,7 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.messages import Registration, WorkerInfo
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
+from headrace_worker import unreported
 from headrace_worker.data import DataStore
 from headrace_worker.feeder import Feeder
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS, Heartbeats
@@ -57,6 +58,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds for the last report and the goodbye, when the worker goes.
 FAREWELL_SECONDS = 10.0
+
+#: Seconds for the last report where the coordinator is away and outcomes are kept for the next
+#: worker.
+SHORT_FAREWELL_SECONDS = 1.0
 
 #: Seconds for which an answer to a heartbeat or a request for work is waited for at least, beyond
 #: the wait that was asked for; a third of the lease if that is longer.
@@ -167,6 +172,7 @@ class Agent:
                 beats = self._begin(
                     group, "heartbeats", heartbeats.run(registration.heartbeat_seconds)
                 )
+                await self._report_unreported(reporter)
                 leases = self._begin(group, "leaser", leaser.run())
                 fetches = self._begin(group, "fetcher of data", intake.fetch())
                 await feeder.feed()
@@ -209,9 +215,23 @@ class Agent:
             if not self._stop.requests:
                 raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
 
+    async def _report_unreported(self, reporter: Reporter) -> None:
+        """Report what earlier workers could not, before anything is leased that may be done."""
+        folder = self._settings.unreported
+        if folder and (done := unreported.take(folder)):
+            tasks = count(sum(run.stop - run.start for run in done), "task")
+            log.info("reporting the outcomes of %s that an earlier worker kept", tasks)
+            reporter.add(done)
+            await reporter.finish(time.monotonic() + FAREWELL_SECONDS)
+
     async def _take_leave(self, reporter: Reporter) -> None:
-        if not await reporter.finish(time.monotonic() + FAREWELL_SECONDS):
-            log.warning("the last outcomes could not be delivered: those tasks will run again")
+        folder = self._settings.unreported
+        seconds = SHORT_FAREWELL_SECONDS if folder and self._lost_logged else FAREWELL_SECONDS
+        if not await reporter.finish(time.monotonic() + seconds):
+            if folder:
+                unreported.save(folder, reporter.list_unreported())
+            else:
+                log.warning("the last outcomes could not be delivered: those tasks will run again")
         # No more patience with a coordinator that is away.
         once = self._manager.async_jobs(patient=False)
         try:

@@ -87,6 +87,7 @@ class Reporter:
         self._next_seconds = 0.0
         self._lines_due_seconds = 0.0
         self._sending = False
+        self._underway: list[Event] = []
 
     def add(self, events: Sequence[Event], *, more: bool = False) -> None:
         """Have events reported: soon if ``more`` will come, and otherwise at once."""
@@ -109,6 +110,11 @@ class Reporter:
                 return False
         return True
 
+    def list_unreported(self) -> list[DoneRun]:
+        """List what is done and not acknowledged, as far as is known."""
+        events = (*self._underway, *self._pending)
+        return [event for event in events if isinstance(event, DoneRun)]
+
     async def run(self) -> None:
         """Report until cancelled. Raises HeadraceError where there is no use in going on."""
         while True:
@@ -116,9 +122,10 @@ class Reporter:
                 await wait_until(self._changed, moment)
             self._next_seconds = time.monotonic() + REPORT_SECONDS
             self._sending = True
-            events = self._take_pending()
+            self._underway = events = self._take_pending()
             await self._deliver([*self._lines.take(), *events, *self.tally.drain()])
             self._sending = False
+            self._underway = []
             self._release(events)
             self._delivered.set()
             self.wanted.set()

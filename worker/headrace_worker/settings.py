@@ -28,8 +28,9 @@ class WorkerSettings(Struct, frozen=True):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the
-    host's name and the process number. ``permits`` is what jobs may use here;
-    ``program`` is the one for which an embedded worker is there.
+    host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
+    folder for outcomes that cannot be reported before the worker goes, for the next one;
+    ``program`` the one for which an embedded worker is there.
     """
 
     coordinator: Address
@@ -43,6 +44,7 @@ class WorkerSettings(Struct, frozen=True):
     max_rss_bytes: SizeLimit | None = None
     task_stdout: bool = False
     permits: Permits = field(default_factory=Permits)
+    unreported: Path | None = None
     program: Program | None = None
 
     def __post_init__(self) -> None:

@@ -203,6 +203,12 @@ def coordinator(
     help="Look for modules in this folder first. Repeatable.",
 )
 @option(
+    "--unreported",
+    metavar="DIR",
+    type=PathKind(path_type=Path, file_okay=False, resolve_path=True),
+    help="Keep there what cannot be reported at the end, and report what others kept.",
+)
+@option(
     "--allow-pickle",
     is_flag=True,
     help="Open pickled functions: whoever holds the key can run anything here.",
@@ -225,6 +231,7 @@ def worker(
     max_rss: int | None,
     allow: tuple[str, ...],
     path: tuple[str, ...],
+    unreported: Path | None,
     allow_pickle: bool,
     allow_ship: bool,
     log_level: str,
@@ -250,6 +257,7 @@ def worker(
         max_tasks=max_tasks,
         max_rss_bytes=max_rss,
         permits=permits,
+        unreported=unreported,
     )
     work(settings, prepare(settings.start_method, settings.permits), log_level)
 
