@@ -330,12 +330,34 @@ def test_a_cpu_limit_decides_the_number_of_slots(project: ComposeProject, cpus: 
         assert worker["slots_limit"].split()[-2:] == [f"{cpus:g}", "CPU" if cpus == 1 else "CPUs"]
 
 
-def test_jobs_and_key_outlive_the_coordinators_container(project: ComposeProject) -> None:
-    before = {job["id"] for job in json.loads(project.headrace("jobs", "--json"))}
-    project.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
-    after = {job["id"] for job in json.loads(project.headrace("jobs", "--json"))}
-    assert before
-    assert before == after
+def test_a_job_is_whole_after_all_was_replaced_as_up_does_after_a_build(
+    project: ComposeProject,
+) -> None:
+    project.start(2)
+    before = {job["id"] for job in json.loads(project.headrace("jobs", "--all", "--json"))}
+    job = submit_count(project, "5e10", "2.5e8")
+    wait_for_first_result(project, job)
+    up = ["up", "--detach", "--wait", "--force-recreate", "--scale", "worker=2"]
+    project.compose(*up, "coordinator", "worker")
+    assert json.loads(project.headrace("job", job, "--json"))["state"] == "running"
+    assert project.headrace("results", job) == f"{PRIMES_BELOW_5E10}\n"
+    status = json.loads(project.headrace("job", job, "--json"))
+    assert (status["state"], status["failed"]) == ("succeeded", 0)
+    after = {job["id"] for job in json.loads(project.headrace("jobs", "--all", "--json"))}
+    assert after == before | {job}
+
+
+def test_containers_say_what_they_may_not_read(project: ComposeProject, tmp_path: Path) -> None:
+    folder = tmp_path / "unreadable"
+    folder.mkdir(mode=0o000)
+    prometheus = json.loads(project.compose("config", "--format", "json"))["services"]["prometheus"]
+    sh, *script = [word.replace("$$", "$") for word in prometheus["entrypoint"]]
+    start = ["run", "--rm", "-v", f"{folder}:/etc/prometheus:ro", "--entrypoint", sh]
+    with pytest.raises(AssertionError, match=r"chmod -R go\+rX monitoring"):
+        docker(*start, prometheus["image"], *script)
+    settings = {"HEADRACE_CODE": str(folder)}
+    with pytest.raises(AssertionError, match=r"exits with 2:(?s:.*)may not read /code"):
+        project.compose("run", "--rm", "-T", "--no-deps", "worker", settings=settings)
 
 
 def test_down_with_volumes_leaves_nothing(project: ComposeProject) -> None:
