@@ -219,7 +219,7 @@ class Agent:
         """Report what earlier workers could not, before anything is leased that may be done."""
         folder = self._settings.unreported
         if folder and (done := unreported.take(folder)):
-            tasks = count(sum(run.stop - run.start for run in done), "task")
+            tasks = count(sum(span.stop - span.start for span in done), "task")
             log.info("reporting the outcomes of %s that an earlier worker kept", tasks)
             reporter.add(done)
             await reporter.finish(time.monotonic() + FAREWELL_SECONDS)

@@ -110,10 +110,10 @@ class Reporter:
                 return False
         return True
 
-    def list_unreported(self) -> list[DoneRun]:
+    def list_unreported(self) -> list[DoneSpan]:
         """List what is done and not acknowledged, as far as is known."""
         events = (*self._underway, *self._pending)
-        return [event for event in events if isinstance(event, DoneRun)]
+        return [event for event in events if isinstance(event, DoneSpan)]
 
     async def run(self) -> None:
         """Report until cancelled. Raises HeadraceError where there is no use in going on."""

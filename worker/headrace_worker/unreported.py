@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from headrace_wire.messages import DoneRun
+from headrace_wire.messages import DoneSpan
 from headrace_wire.version import PROTOCOL
 from headrace_wire.words import count
 
@@ -31,21 +31,21 @@ class Unreported(msgspec.Struct, frozen=True, array_like=True):
     """What a file holds; one of another protocol is not opened."""
 
     protocol: int
-    done: tuple[DoneRun, ...]
+    done: tuple[DoneSpan, ...]
 
 
-def save(folder: Path, done: Iterable[DoneRun]) -> None:
+def save(folder: Path, done: Iterable[DoneSpan]) -> None:
     """Keep outcomes for the next worker. What cannot be written is told and runs again."""
-    runs = tuple(done)
-    if not runs:
+    spans = tuple(done)
+    if not spans:
         return
-    tasks = count(sum(run.stop - run.start for run in runs), "task")
+    tasks = count(sum(span.stop - span.start for span in spans), "task")
     name = os.urandom(8).hex()
     path = folder / f"{name}{SUFFIX}"
     partial = folder / f"{name}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, runs)))
+        partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans)))
         partial.replace(path)
     except OSError as error:
         log.warning("the outcomes of %s cannot be kept in %s: %s", tasks, folder, error)
@@ -55,9 +55,9 @@ def save(folder: Path, done: Iterable[DoneRun]) -> None:
         log.info("the outcomes of %s are kept in %s: the next worker reports them", tasks, folder)
 
 
-def take(folder: Path) -> list[DoneRun]:
+def take(folder: Path) -> list[DoneSpan]:
     """Remove and return what earlier workers kept. What cannot be read is told and runs again."""
-    found: list[DoneRun] = []
+    found: list[DoneSpan] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         mine = path.with_suffix(".taken")
         try:
