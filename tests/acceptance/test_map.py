@@ -112,6 +112,17 @@ def test_what_fails_is_named_as_a_call_and_kept_as_dead(site: Site) -> None:
     assert "headrace_services" not in listed, "the traceback is the user's own"
 
 
+def test_that_results_are_kept_is_said_once_where_some_failed_and_none_could_be_written(
+    site: Site,
+) -> None:
+    done = site.shell.run("submit", "map", "shop:add", "-", "-o", "/dev/full", stdin='1\n"a"\n')
+    assert done.code == 1
+    assert done.err.count(" kept") == 1
+    told = [line.split(":")[0] for line in done.err.splitlines()]
+    assert told == ["headrace", "failed", "headrace", "headrace"]
+    assert done.err.splitlines()[-1].startswith("headrace: cannot write /dev/full: No space left")
+
+
 def test_a_function_that_calls_sys_exit_is_told_of_in_the_same_words_everywhere(
     site: Site,
 ) -> None:

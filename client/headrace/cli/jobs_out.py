@@ -34,6 +34,9 @@ from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import CANCELLED, JobStatus
 
+#: Services of which it is known what they write.
+BUILT_IN = frozenset({"primes", "images", "calls"})
+
 #: Running tasks whose progress is shown as JSON.
 MAX_PROGRESS = 10_000
 
@@ -152,6 +155,8 @@ def _refuse_unwritable(found: Job, output: Path) -> None:
     into_folder = found.status.service == "images" and not (
         found.parameters.get("single") and not output.is_dir()
     )
+    if found.status.service not in BUILT_IN and output.is_dir():
+        into_folder = True  # whether another package's service writes files there, it alone knows
     explain = explain_unwritable_folder if into_folder else explain_unwritable_file
     if why := explain(output):
         raise UsageError(f"{quote(str(output))} cannot be written: {why}")

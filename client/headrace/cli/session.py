@@ -156,16 +156,17 @@ def deliver(
         return find_exit_code(error)
     except OutputError:
         progress.close()
-        if not embedded:
-            _say_kept(job)
-        if job.status.finished_at is not None:
+        has_ended = job.status.finished_at is not None
+        if has_ended:
             explain_failures(
                 job, describe_missing(job.status, received, all_read=False), embedded=embedded
             )
+        if not embedded and not (has_ended and job.status.failed):  # else it was said just now
+            _say_kept(job)
         raise
     for problem in gathered.problems:
         tell(f"not written: {problem}")
-    if gathered.problems and not embedded:
+    if gathered.problems and not embedded and not job.status.failed:  # else it is said below
         _say_kept(job)
     elif drop and job.status.state == SUCCEEDED:  # else they are wanted when the rest is run again
         _acknowledge(job)

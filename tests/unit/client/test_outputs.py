@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from headrace.cli import jobs_out
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
+from headrace.job import Job
+from headrace_wire.errors import UsageError
 from support.said import say
 
 
@@ -48,3 +54,14 @@ def test_a_command_whose_result_cannot_be_written_begins_no_work(
     (line,) = said.err.splitlines()
     assert (said.code, said.out) == (2, "")
     assert "'/proc/headrace' cannot be written" in line
+
+
+@pytest.mark.parametrize(
+    ("service", "refused"), [("primes", True), ("calls", True), ("own", False)]
+)
+def test_a_folder_is_refused_for_what_is_a_file_and_left_to_services_of_other_packages(
+    service: str, refused: bool, tmp_path: Path
+) -> None:
+    found = cast("Job", SimpleNamespace(status=SimpleNamespace(service=service), parameters={}))
+    with pytest.raises(UsageError) if refused else nullcontext():
+        jobs_out._refuse_unwritable(found, tmp_path)
