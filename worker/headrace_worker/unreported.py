@@ -45,6 +45,7 @@ def save(folder: Path, done: Iterable[DoneSpan]) -> None:
     partial = folder / f"{name}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        partial.touch(mode=0o600)  # results are nobody else's business
         partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans)))
         partial.replace(path)
     except OSError as error:

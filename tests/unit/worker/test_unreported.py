@@ -16,6 +16,7 @@ def test_what_was_kept_is_taken_once(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     unreported.save(folder, SPANS[:1])
     unreported.save(folder, SPANS[1:])
+    assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 2
     assert sorted(unreported.take(folder), key=lambda span: span.lease) == SPANS
     assert unreported.take(folder) == []
     assert list(folder.iterdir()) == []
