@@ -33,9 +33,14 @@ def _find_turn(item: pytest.Item) -> tuple[int, int]:
 
 
 def pytest_configure() -> None:
-    """Heed Ctrl-C: a shell's background job ignores it, and so would what the tests start."""
+    """Have what the tests start heed Ctrl-C and hangups: children of those who ignore them do too.
+
+    A shell's background job ignores the one, and what ``nohup`` starts the other.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # exec resets a handler
 
 
 def pytest_collection_finish() -> None:
