@@ -127,7 +127,8 @@ class AsyncCaller(Generic[Api]):
                 self._drop(stream)
             if isinstance(error, EOFError | OSError):
                 self._drop_idle()  # they have gone the same way, or will have
-                raise explain_loss(self._address, error) from None
+                connected_at = stream.connected_at if stream else None
+                raise explain_loss(self._address, error, connected_at) from None
             raise
         self._leave(stream)
         return frame

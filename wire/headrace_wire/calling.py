@@ -120,8 +120,12 @@ def decode_answer(signature: Signature, frame: Packed) -> Any:
         raise UnexpectedAnswerError(error.message) from None
 
 
-def explain_loss(address: Address, error: Exception) -> UnreachableError:
+def explain_loss(
+    address: Address, error: Exception, connected_at: float | None = None
+) -> UnreachableError:
     """What a connection that was lost on the way means to the caller."""
     silent = "timed out" if isinstance(error, TimeoutError) else "the connection was closed"
     why = str(error) or silent
-    return UnreachableError(f"the coordinator at {address} went away ({why})")
+    lost = UnreachableError(f"the coordinator at {address} went away ({why})")
+    lost.connected_at = connected_at
+    return lost

@@ -60,6 +60,9 @@ class ClosedError(UsageError, ValueError):
 class UnreachableError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The coordinator cannot be reached."""
 
+    #: The monotonic moment at which the connection that was lost had been made, if there was one.
+    connected_at: float | None = None
+
 
 class ServiceMissingError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """No connected worker offers the service that this job needs."""

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -55,6 +56,8 @@ class FrameStream(asyncio.BufferedProtocol):
         self._unsent: int = 0
         self.bytes_out = 0
         self.closed = False
+        #: The monotonic moment at which the connection was made.
+        self.connected_at = time.monotonic()
         #: Called once if the connection ends otherwise than by ``close`` and ``abort``.
         self.on_lost: Callable[[], object] | None = None
         #: ``receive`` and ``send`` raise TimeoutError when not a byte moves for so many seconds.

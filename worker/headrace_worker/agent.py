@@ -112,6 +112,7 @@ class Agent:
         self._fetches = self._manager.async_jobs()
         self._holdings = Holdings()
         self._lost_logged = False
+        self._lost_at = 0.0  # monotonic
         self._registering: asyncio.Task[Registration] | None = None
 
     def run(self) -> None:
@@ -254,6 +255,9 @@ class Agent:
             log.info("the coordinator answers again")
 
     def _note_lost(self, error: UnreachableError) -> None:
+        if error.connected_at is not None and error.connected_at < self._lost_at:
+            return  # it went with the others, and was only noticed later
+        self._lost_at = time.monotonic()
         if not self._lost_logged and not self._stop.requests:
             self._lost_logged = True
             log.warning("%s; trying for %g s", error, self._settings.give_up_seconds)

@@ -203,11 +203,16 @@ def test_an_interrupted_wait_leaves_nothing_behind(open_cluster: Open) -> None:
     def interrupt() -> None:
         wait_until(lambda: count_waiting(third, "k") == 1)
         signal.pthread_kill(main, signal.SIGINT)
+        # Python looks for signals before it reads: one that comes in between waits for an answer.
+        while not over.wait(PATIENCE_SECONDS / 2):
+            signal.pthread_kill(main, signal.SIGINT)
 
+    over = threading.Event()
     helper = threading.Thread(target=interrupt)
     helper.start()
     with pytest.raises(KeyboardInterrupt):
         theirs.acquire()
+    over.set()
     helper.join(PATIENCE_SECONDS)
     mine.release()
     assert mine.acquire(timeout=PATIENCE_SECONDS)

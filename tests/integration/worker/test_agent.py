@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import time
@@ -228,6 +229,35 @@ def test_each_loss_of_the_coordinator_is_told_once_and_so_is_its_end(
     work()
     told = [line for line in caplog.messages if "trying for" in line or "answers again" in line]
     assert [line == "the coordinator answers again" for line in told] == [False, True] * 2
+
+
+def test_a_loss_that_another_connection_notices_later_is_not_told_again(
+    served: Served, work: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "headrace_worker.agent")
+    coordinator = Coordinator(served, [], 1)
+    others: set[asyncio.Task[None]] = set()
+
+    def heartbeat(beat: Heartbeat) -> Orders:
+        coordinator.beats.append(beat)
+        if len(coordinator.beats) == 3:
+            mine = asyncio.current_task()
+            assert mine
+            others.update(served.server._connections)
+            others.discard(mine)
+            served.loop.call_soon_threadsafe(mine.cancel)
+        elif len(coordinator.beats) == 5:
+            assert others, "the connection that leases is there"
+            for connection in others:
+                connection.cancel()
+        elif len(coordinator.beats) == 7:
+            signal.raise_signal(signal.SIGTERM)
+        return Orders(known=True, cancelled_jobs=())
+
+    served.jobs.answers["heartbeat"] = heartbeat
+    work()
+    told = [line for line in caplog.messages if "trying for" in line or "answers again" in line]
+    assert [line == "the coordinator answers again" for line in told] == [False, True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
