@@ -73,7 +73,8 @@ class ForkedSlot:
 
     def kill(self) -> None:
         if (self._report >= 0 or self._orphaned) and self.exitcode is None:
-            with contextlib.suppress(ProcessLookupError):
+            # Its number may be another user's by now.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._pid, signal.SIGKILL)
 
     def close(self) -> None:

@@ -43,7 +43,8 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
     """
     # There is nothing to wait on: not every orphan becomes a child of this process.
     end_seconds = inf if seconds is None else time.monotonic() + seconds
-    with contextlib.suppress(ProcessLookupError):
+    # Another user's process has the number of one that is gone.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         while True:
             try:
                 found, status = os.waitpid(number, os.WNOHANG)

@@ -14,6 +14,7 @@ from headrace_wire.address import Address
 from headrace_worker.launch import forked_slot
 from headrace_worker.launch.fork_server import REPORT, Order
 from headrace_worker.launch.forked_slot import ForkedSlot
+from headrace_worker.launch.orphans import wait_for_orphan
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
 
@@ -67,6 +68,16 @@ def test_a_slot_that_is_nobodys_child_here_ended_nobody_knows_how() -> None:
     os.close(theirs)
     slot.join(0.01)
     assert slot.exitcode is None
+
+
+def test_a_slot_whose_number_another_user_has_by_now_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(number: int, signal_number: int) -> None:
+        raise PermissionError(f"{number} is another user's")
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert wait_for_orphan(os.getppid(), None) is None
 
 
 def test_a_fork_server_that_does_not_answer_is_ended_and_said_so(
