@@ -65,22 +65,27 @@ def attach(hint: Any, value: Any, payloads: memoryview) -> Any:
 
     Raises ValueError where these are not as long as it says.
     """
-    at = 0
-
-    def rebuild(hint: Any, value: Any) -> Any:
-        nonlocal at
-        if value is None or not may_carry(hint):
-            return value
-        plain, _, _ = split_hint(hint)
-        if plain is bytes:
-            at += value
-            return bytes(payloads[at - value : at])
-        if isinstance(value, Struct):
-            return plain(*[rebuild(one, getattr(value, n)) for n, one in read_hints(plain).items()])
-        item = get_args(plain)[0]
-        return tuple([rebuild(item, one) for one in value])
-
-    whole = rebuild(hint, value)
-    if at != len(payloads):
-        raise ValueError(f"{len(payloads)} bytes of payloads where {at} were expected")
+    rest = [payloads]
+    whole = _rebuild(hint, value, rest)
+    if rest[0]:
+        raise ValueError(f"{len(rest[0])} bytes of payloads more than were expected")
     return whole
+
+
+# Not a function within the one above: that would refer to itself, and keep the payloads until the
+# garbage collector comes.
+def _rebuild(hint: Any, value: Any, rest: list[memoryview]) -> Any:
+    """The value, with payloads taken from the beginning of the ``rest``, of which there is one."""
+    if value is None or not may_carry(hint):
+        return value
+    plain, _, _ = split_hint(hint)
+    if plain is bytes:
+        payload, rest[0] = bytes(rest[0][:value]), rest[0][value:]
+        if len(payload) < value:
+            raise ValueError(f"{value - len(payload)} bytes of payloads are missing")
+        return payload
+    if isinstance(value, Struct):
+        hints = read_hints(plain).items()
+        return plain(*[_rebuild(one, getattr(value, name), rest) for name, one in hints])
+    item = get_args(plain)[0]
+    return tuple([_rebuild(item, one, rest) for one in value])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_payloads_that_are_arguments_or_answers_themselves_arrive() -> None:
     assert travel(JOBS["put"], "job", 7, LARGE) == ("job", 7, LARGE)
     assert decode_answer(JOBS["read"], join(encode_value(LARGE))) == LARGE
     assert decode_answer(JOBS["read"], join(encode_value(b"x"))) == b"x"
+
+
+def test_a_frame_is_let_go_without_the_garbage_collector() -> None:
+    frame = bytearray(join(encode_value(make_message(SharedAnswer, values=(LARGE, LARGE)))))
+    gc.disable()
+    try:
+        assert decode_answer(SHARED["read"], frame).values == (LARGE, LARGE)
+        frame.clear()  # BufferError if anything still refers to it
+    finally:
+        gc.enable()
 
 
 def test_large_payloads_are_not_copied_on_their_way_to_the_socket() -> None:
