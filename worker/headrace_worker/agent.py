@@ -120,11 +120,11 @@ class Agent:
         run(self._live())
 
     async def _live(self) -> None:
-        self._stop.heed()
         try:
-            registration = await self._introduce()
-            if registration:
-                await self._work(registration)
+            with self._stop.heeded():
+                registration = await self._introduce()
+                if registration:
+                    await self._work(registration)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:

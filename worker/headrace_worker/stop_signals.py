@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +21,21 @@ class StopSignals:
         self._on_request = on_request
         self.requests = 0
 
-    def heed(self) -> None:
-        """Have the running event loop handle the signals, until it is closed."""
+    @contextmanager
+    def heeded(self) -> Generator[None]:
+        """Have the running event loop handle the signals; then they mean what they did before."""
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._note, number)
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        if before[signal.SIGHUP] == signal.SIG_IGN:
+            del before[signal.SIGHUP]
+        for number in before:
+            loop.add_signal_handler(number, self._note, number)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
     def _note(self, number: signal.Signals) -> None:
         self.requests += 1

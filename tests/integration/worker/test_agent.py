@@ -27,6 +27,7 @@ from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.launcher import make_launcher
 from headrace_worker.settings import WorkerSettings
+from headrace_worker.stop_signals import STOP_SIGNALS
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 
 if TYPE_CHECKING:
@@ -269,6 +270,27 @@ def test_a_signal_drains_the_worker(
     work()
     assert len(coordinator.done) == 2
     assert any(name == "leave" for name, _ in served.jobs.calls)
+
+
+def test_signals_mean_what_they_did_when_the_worker_has_gone(
+    served: Served, work: Callable[[], None]
+) -> None:
+    def count(number: int, frame: object) -> None:
+        del frame
+        told.append(number)
+
+    told: list[int] = []
+    before = {number: signal.signal(number, count) for number in STOP_SIGNALS}
+    try:
+        coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
+        coordinator.end_agent = lambda: signal.raise_signal(signal.SIGTERM)  # type: ignore[method-assign]
+        work()
+        for number in STOP_SIGNALS:
+            signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert told == list(STOP_SIGNALS)
 
 
 def test_a_worker_that_was_started_to_ignore_the_end_of_its_terminal_does_so(
