@@ -210,9 +210,11 @@ def test_an_interrupted_wait_leaves_nothing_behind(open_cluster: Open) -> None:
     over = threading.Event()
     helper = threading.Thread(target=interrupt)
     helper.start()
-    with pytest.raises(KeyboardInterrupt):
-        theirs.acquire()
-    over.set()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            theirs.acquire()
+    finally:
+        over.set()
     helper.join(PATIENCE_SECONDS)
     mine.release()
     assert mine.acquire(timeout=PATIENCE_SECONDS)
