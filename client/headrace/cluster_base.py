@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 from headrace.batches import gather_inputs
 from headrace.data_jobs import make_plan_specs
 from headrace.job_base import JobBase
-from headrace.submission import SubmitOptions, check_job_id, cut_for_slots
+from headrace.submission import (
+    SubmitOptions,
+    advise_on_service,
+    check_job_id,
+    cut_for_slots,
+)
 from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import HeadraceError, SpoolFullError, UnreachableError
-from headrace_wire.messages import JobFilter, JobStatus, State, WorkerStatus
+from headrace_wire.errors import (
+    HeadraceError,
+    ServiceMissingError,
+    SpoolFullError,
+    UnreachableError,
+)
+from headrace_wire.messages import JobFilter, JobSpec, JobStatus, State, WorkerStatus
 from headrace_wire.timeouts import Limit
 
 if TYPE_CHECKING:
@@ -61,7 +71,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
             plan = await self._work(cut_for_slots, service, plan, workers)
         spec, data = make_plan_specs(service, plan, options)
         try:
-            status = await self._wait_for_room(on_held, JobQueueApi.submit, spec)
+            status = await self._begin(spec, on_held)
             for kept, packed in data:
                 await self._wait_for_room(on_held, JobQueueApi.submit, kept)
                 await self._wait_for_room(on_held, JobQueueApi.put, kept.id, 0, packed)
@@ -76,6 +86,12 @@ class ClusterBase(ABC, Generic[AnyJob]):
                 await jobs.call(JobQueueApi.delete, spec.id)
             raise
         return self._open_job(status)
+
+    async def _begin(self, spec: JobSpec, on_held: Callable[[str], object]) -> JobStatus:
+        try:
+            return await self._wait_for_room(on_held, JobQueueApi.submit, spec)
+        except ServiceMissingError as error:
+            raise advise_on_service(error, spec) from None
 
     async def _upload(
         self,

@@ -25,7 +25,12 @@ from typing import Protocol
 from headrace.engine import Engine
 from headrace.inbox import Inbox
 from headrace.outbox import Outbox
-from headrace.submission import SubmitOptions, make_job_spec, wait_for_room
+from headrace.submission import (
+    SubmitOptions,
+    advise_on_service,
+    make_job_spec,
+    wait_for_room,
+)
 from headrace_services.service import Parameters
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.batch import unpack_batch
@@ -33,6 +38,7 @@ from headrace_wire.bounds import MAX_NAMED_TASKS
 from headrace_wire.errors import (
     HeadraceError,
     JobStateError,
+    ServiceMissingError,
     TaskFailedError,
     UnknownJobError,
     UsageError,
@@ -271,11 +277,17 @@ class Stream:
     def _put_batch(self, start: int, packed: bytes) -> None:
         self._wait_for_room(lambda: self._jobs.put(self.job_id, start, packed))
 
+    def _begin(self) -> None:
+        try:
+            self._wait_for_room(lambda: self._jobs.submit(self._spec))
+        except ServiceMissingError as error:
+            raise advise_on_service(error, self._spec) from None
+
     def _send(self) -> None:
         if not self._sending.acquire(blocking=False):
             return
         try:
-            self._wait_for_room(lambda: self._jobs.submit(self._spec))
+            self._begin()
             self._receiver.start()
             self._receiving = None
             self._nudge.put(None)

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from headrace_services.service import Parameters, Plan
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
-from headrace_wire.encoding import pack
-from headrace_wire.errors import SpoolFullError
+from headrace_wire.encoding import pack, unpack
+from headrace_wire.errors import ServiceMissingError, SpoolFullError
 from headrace_wire.messages import JobSpec, WorkerStatus
 
 T = TypeVar("T")
@@ -77,6 +77,25 @@ def _name_function(parameters: Parameters) -> str:
         if isinstance(name, str) and name.isprintable():
             return name[:MAX_NAME_CHARACTERS]
     return ""
+
+
+def advise_on_service(error: ServiceMissingError, spec: JobSpec) -> ServiceMissingError:
+    """The same error, which names the options that let a worker run a job of calls."""
+    if spec.service != "calls":
+        return error
+    parameters = unpack(spec.parameters)
+    options = [
+        option
+        for option, is_needed in (
+            ("--allow-ship", "ship" in parameters),
+            ("--allow-pickle", parameters.get("serializer") == "cloudpickle"),
+        )
+        if is_needed
+    ]
+    if not options:
+        module, by_name, _ = _name_function(parameters).partition(":")
+        options = [f"--allow {module if by_name else 'MODULE'}"]
+    return ServiceMissingError(f"{error.message}, such as `headrace worker {' '.join(options)}`")
 
 
 def cut_for_slots(service: str, plan: Plan, workers: Iterable[WorkerStatus]) -> Plan:

@@ -15,7 +15,7 @@ from support.terminal import END, Terminal, open_terminal
 
 #: A line with a bar and nothing else.
 BAR = re.compile(
-    r"[a-z ]+ [━╸╺]+ +[\d,]+/[\d,]+ +\d+:\d\d:\d\d elapsed(, about \d+:\d\d:\d\d left)?"
+    r"[a-z: ]+ [━╸╺]+ +[\d,]+/[\d,]+ +\d+:\d\d:\d\d elapsed(, about \d+:\d\d:\d\d left)?"
 )
 
 #: What ``submit`` says when it begins to wait.
@@ -95,7 +95,7 @@ def test_failures_are_told_below_the_bar(folder: Path) -> None:
         check(
             terminal.finish(),
             r"failed: .*: division by zero",
-            r"calls apply: 4 tasks, 1 failed, .*",
+            r"calls shop:halve: 4 tasks, 1 failed, .*",
             f"{END} 1",
             bars=2,
         )
@@ -104,7 +104,7 @@ def test_failures_are_told_below_the_bar(folder: Path) -> None:
 def test_results_on_the_terminal_come_after_the_bar(folder: Path) -> None:
     with open_terminal(folder, "run", "map", "shop:double", "numbers.jsonl") as terminal:
         results = [rf'\{{"index": {place}, "value": {2 * place + 2}\}}' for place in range(4)]
-        check(terminal.finish(), *results, r"calls apply: 4 tasks, .*", f"{END} 0", bars=2)
+        check(terminal.finish(), *results, r"calls shop:double: 4 tasks, .*", f"{END} 0", bars=2)
 
 
 def test_a_bar_ends_before_it_is_told_of_an_interruption(folder: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_coordinator_that_goes_away_is_told_above_the_bar(folder: Path, site: 
             terminal.finish(),
             SUBMITTED,
             r"headrace: .*; waiting for it to come back",
-            r"calls apply: 2 tasks, 0 failed, .*",
+            r"calls shop:wait: 2 tasks, 0 failed, .*",
             f"{END} 0",
             bars=2,
         )
@@ -195,7 +195,7 @@ def test_a_job_that_is_left_alone_is_named_after_the_bar(folder: Path, site: Sit
     with open_terminal(
         folder, "results", job, "-o", "doubled.jsonl", settings=settings
     ) as terminal:
-        check(terminal.finish(), r"calls apply: 4 tasks, 0 failed, .*", f"{END} 0")
+        check(terminal.finish(), r"calls shop:double: 4 tasks, 0 failed, .*", f"{END} 0")
 
 
 def test_a_backup_tells_of_its_end_after_the_bar(folder: Path, site: Site) -> None:

@@ -10,8 +10,10 @@ from here need not run again.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 #: The end of the names of files with outcomes.
 SUFFIX = ".outcomes"
+
+#: Age from which on a file that is neither whole nor taken has nobody who works on it.
+LEFTOVER_SECONDS = 3600.0
 
 
 class Unreported(msgspec.Struct, frozen=True, array_like=True):
@@ -58,19 +63,45 @@ def save(folder: Path, done: Iterable[DoneSpan]) -> None:
 
 def take(folder: Path) -> list[DoneSpan]:
     """Remove and return what earlier workers kept. What cannot be read is told and runs again."""
+    _remove_leftovers(folder)
     found: list[DoneSpan] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        mine = path.with_suffix(".taken")
         try:
-            path.replace(mine)  # so that of several workers only one reports them
-            content = mine.read_bytes()
-            mine.unlink()
-            kept = msgspec.msgpack.decode(content, type=Unreported)
-        except FileNotFoundError:
-            continue
+            content = _take_file(path)
+            kept = None if content is None else msgspec.msgpack.decode(content, type=Unreported)
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("outcomes in %s cannot be read: %s; those tasks run again", path, error)
+            _remove(path)  # else every worker would say so
             continue
-        if kept.protocol == PROTOCOL:
+        if kept is not None and kept.protocol == PROTOCOL:
             found += kept.done
     return found
+
+
+def _take_file(path: Path) -> bytes | None:
+    """Read a file and remove it; None if another worker does so."""
+    try:
+        with path.open("rb") as file:
+            # Who is killed here leaves the file to the next one.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            content = file.read() if os.fstat(file.fileno()).st_nlink else None
+            path.unlink(missing_ok=True)
+            return content
+    except (FileNotFoundError, BlockingIOError):
+        return None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what workers that were killed had half written, or half read in earlier versions."""
+    old = time.time() - LEFTOVER_SECONDS
+    for path in (*folder.glob("*.partial"), *folder.glob("*.taken")):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < old:
+                path.unlink()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s cannot be removed: %s; remove it yourself", path, error.strerror)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from headrace.cli.alike import describe_failure, group_failures
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.groups import Group
 from headrace.cli.options import connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
-from headrace.cli.summary import describe_failure
 from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.failures import describe_error
@@ -39,13 +40,12 @@ def list_dead(
     if as_json:
         say_json([show_failure(failure) for failure in failures])
         return
-    seen = False
-    for failure in failures:
-        seen = True
-        lines = _describe(failure) if traceback else [_describe_shortly(failure)]
-        say_text("".join(f"{line}\n" for line in lines))  # cleaned there
-    if not seen:
+    groups = group_failures(_say_each(failures, traceback=traceback))
+    if not groups:
         tell(f"headrace: job {found.id} has no dead tasks")
+    for group in groups:
+        if not group.are_few:
+            tell(f"headrace: {group.describe('')}")
 
 
 @dead.command()
@@ -64,6 +64,13 @@ def replay(
     """
     found = find_job(connect(coordinator, key_file), job_id)
     show_change(found.replay(indices), as_json=as_json)
+
+
+def _say_each(failures: Iterable[TaskFailure], *, traceback: bool) -> Iterator[TaskFailure]:
+    for failure in failures:
+        lines = _describe(failure) if traceback else [_describe_shortly(failure)]
+        say_text("".join(f"{line}\n" for line in lines))  # cleaned there
+        yield failure
 
 
 def _describe_shortly(failure: TaskFailure) -> str:

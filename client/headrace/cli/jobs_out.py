@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from headrace.cli.alike import MOST_READ, describe_failure, describe_failures
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
@@ -25,7 +26,6 @@ from headrace.cli.show import (
     show_time,
 )
 from headrace.cli.stopping import stop_by_signals
-from headrace.cli.summary import FAILURES_SHOWN, describe_failure
 from headrace.job import Job
 from headrace_services.service import Target
 from headrace_wire.address import Address
@@ -76,10 +76,13 @@ def job(
         say(f"{word:<12}{value}")
     for time in times:
         say(f"slow        {describe_time(time)}")
-    for failure in islice(found.failures(), FAILURES_SHOWN):
-        say(f"failure     task {failure.index}: {describe_failure(failure)}")
-    if found.status.failed > FAILURES_SHOWN:
-        say(f"failure     {found.status.failed - FAILURES_SHOWN:,} more: --json has them all")
+    for line in describe_failures(
+        islice(found.failures(), MOST_READ),
+        found.status.failed,
+        f"headrace dead list {found.id}",
+        describe=lambda failure: f"task {failure.index}: {describe_failure(failure)}",
+    ):
+        say(f"failure     {line}")
 
 
 @click.command()

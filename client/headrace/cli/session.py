@@ -19,7 +19,7 @@ from headrace.cli.job_object import JobObject
 from headrace.cli.options import JobOptions
 from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
-from headrace.cli.show import show_status
+from headrace.cli.show import describe_work, show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
@@ -242,7 +242,7 @@ def _gather(
 ) -> Gathered:
     status = job.status
     service = load_service(status.service)
-    progress.begin(f"{status.service} {status.operation}", status.tasks)
+    progress.begin(describe_work(status), status.tasks)
 
     def show(latest: JobStatus) -> None:
         # An embedded worker is on its way: nobody has to start one.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
+from headrace.cli.alike import FEW, LINES_SHOWN, MOST_READ, describe_failures
 from headrace.cli.printing import tell
+from headrace.cli.show import describe_work
 from headrace.job import Job
-from headrace_wire.failures import describe_error
-from headrace_wire.messages import CANCELLED, ERROR, JobStatus, TaskFailure
+from headrace_wire.messages import CANCELLED, ERROR, JobStatus
 from headrace_wire.words import count
-
-#: Failed tasks that are named; the others are counted.
-FAILURES_SHOWN = 20
 
 #: Seconds of CPU time in slots from which on the speed-up is told.
 LEAST_CPU_SECONDS = 1.0
@@ -27,14 +25,13 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
         tell(f"headrace: {missing}{again}")
     if not job.status.failed:
         return
-    shown = list(islice(job.failures(), FAILURES_SHOWN))
-    for failure in shown:
-        tell(f"failed: {describe_failure(failure)}")
-    more = job.status.failed - FAILURES_SHOWN
-    if more > 0:
-        where = "" if embedded else f"; `headrace dead list {job.id}` shows them all"
-        tell(f"failed: {more} more{where}")
-    if job.status.service == "images" and any(failure.reason == ERROR for failure in shown):
+    failures = list(islice(job.failures(), MOST_READ))
+    # Whoever has sent pictures wants to know which ones to mend.
+    few = LINES_SHOWN if job.status.service == "images" else FEW
+    command = "" if embedded else f"headrace dead list {job.id}"
+    for line in describe_failures(failures, job.status.failed, command, few=few):
+        tell(f"failed: {line}")
+    if job.status.service == "images" and any(failure.reason == ERROR for failure in failures):
         again = "" if embedded else f"; what is done is kept: `headrace results {job.id}`"
         tell(f"headrace: mend what is wrong with the files and submit those again{again}")
     elif not embedded:
@@ -42,17 +39,6 @@ def explain_failures(job: Job, missing: str, *, embedded: bool) -> None:
             f"headrace: the results are kept; `headrace dead replay {job.id}` runs what failed "
             f"again, `headrace results {job.id}` fetches all of it",
         )
-
-
-def describe_failure(failure: TaskFailure) -> str:
-    """One line that says what happened to which task."""
-    message = " ".join(describe_error(failure).split())
-    if failure.reason != ERROR:
-        cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
-        message = f"{cause}: {message}" if message else cause
-    if failure.summary and failure.summary not in message:
-        message = f"{failure.summary}: {message}"
-    return f"{message} (attempt {failure.attempt})" if failure.attempt > 1 else message
 
 
 def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
@@ -73,5 +59,5 @@ def summarise(status: JobStatus, wall_seconds: float, written: str) -> str:
         parts.insert(
             2, f"{status.cancelled:,} {'cancelled' if status.state == CANCELLED else 'undone'}"
         )
-    line = f"{status.service} {status.operation}: {', '.join(parts)}"
+    line = f"{describe_work(status)}: {', '.join(parts)}"
     return f"{line}; {written}" if written else line

@@ -274,7 +274,6 @@ class Intake:
             raise ServiceMissingError(
                 f"no connected worker offers the service {service!r} (they offer "
                 f"{', '.join(offered)}): start a worker that has it"
-                + (" and allows something, with --allow NAME" if service == "calls" else "")
             )
 
     def _explain_waiting(self, job: Job) -> str:

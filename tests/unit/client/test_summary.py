@@ -19,3 +19,12 @@ def test_the_speed_up_is_told_from_a_second_of_cpu_time_on(
     line = summarise(status, 0.5, "")
     assert ("speed-up" in line) == (shown is not None)
     assert line.endswith(f"speed-up {shown}" if shown else f"{cpu_seconds:.2f} s CPU in slots")
+
+
+@pytest.mark.parametrize(
+    ("service", "function", "named"),
+    [("calls", "shop:double", "calls shop:double: "), ("primes", "", "primes count: ")],
+)
+def test_a_job_of_calls_is_named_by_its_function(service: str, function: str, named: str) -> None:
+    status = make_message(JobStatus, service=service, operation="count", function=function)
+    assert summarise(status, 0.5, "").startswith(named)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,36 @@ def test_what_cannot_be_written_or_read_is_told(
     (tmp_path / "broken.outcomes").write_bytes(b"\xc1")
     assert unreported.take(tmp_path) == []
     assert "those tasks run again" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # it is told only once
+
+
+def test_a_folder_in_place_of_a_file_is_told_with_what_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "folder.outcomes").mkdir()
+    assert unreported.take(tmp_path) == []
+    assert "those tasks run again" in caplog.text
+    assert "remove it yourself" in caplog.text
+
+
+def test_of_two_workers_one_reports_a_file(tmp_path: Path) -> None:
+    unreported.save(tmp_path, SPANS)
+    (path,) = tmp_path.iterdir()
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert unreported.take(tmp_path) == []
+    # That one was killed before it had read it.
+    assert unreported.take(tmp_path) == SPANS
+
+
+@pytest.mark.parametrize("suffix", ["partial", "taken"])
+def test_what_killed_workers_left_goes_after_a_while(tmp_path: Path, suffix: str) -> None:
+    new, old = tmp_path / f"new.{suffix}", tmp_path / f"old.{suffix}"
+    new.touch()
+    old.touch()
+    os.utime(old, (0.0, 0.0))
+    assert unreported.take(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_what_another_version_kept_is_left_out(

@@ -1,0 +1,109 @@
+"""Failures that are alike, told in one line instead of a thousand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from headrace_wire.failures import describe_error
+from headrace_wire.messages import ERROR, TaskFailure
+
+#: Lines about failures that are shown; what more there is is counted.
+LINES_SHOWN = 20
+
+#: So many failures that are alike are still named one by one.
+FEW = 3
+
+#: Failures of a job that are looked at, as each comes with its traceback.
+MOST_READ = 10_000
+
+#: What may differ between failures of one kind: texts in quotes, and numbers.
+_DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+(\.\d+)?", re.IGNORECASE)
+
+
+class Alike:
+    """Failures of one kind, of which the first ones are kept."""
+
+    def __init__(self, few: int) -> None:
+        self._few = few
+        self._texts: set[str] = set()
+        self.count = 0
+        self.first: list[TaskFailure] = []
+
+    def add(self, failure: TaskFailure, text: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < self._few:
+            self.first.append(failure)
+        if len(self._texts) < 2:
+            self._texts.add(text)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether each has a line of its own."""
+        return self.count <= self._few
+
+    def describe(self, command: str) -> str:
+        """One line for all of them; ``command`` shows them all, "" if nothing does."""
+        first = self.first[0]
+        alike = "alike" if len(self._texts) == 1 else "alike, such as"
+        example = f"first: task {first.index}"
+        if first.summary and first.summary not in explain_failure(first):
+            example += f", {first.summary}"
+        where = f"; all: `{command}`" if command else ""
+        return f"{self.count:,} tasks failed {alike}: {explain_failure(first)} ({example}{where})"
+
+
+def group_failures(failures: Iterable[TaskFailure], few: int = FEW) -> list[Alike]:
+    """The failures by kind, in the order in which each kind came first."""
+    groups: dict[tuple[str, ...], Alike] = {}
+    for failure in failures:
+        text = explain_failure(failure)
+        pattern = _DETAIL.sub("…", text.replace(failure.summary, "…") if failure.summary else text)
+        kind = (failure.reason, failure.signal, failure.error_type, pattern)
+        groups.setdefault(kind, Alike(few)).add(failure, text)
+    return list(groups.values())
+
+
+def describe_failures(
+    failures: Iterable[TaskFailure],
+    total: int,
+    command: str,
+    *,
+    few: int = FEW,
+    describe: Callable[[TaskFailure], str] | None = None,
+) -> Iterator[str]:
+    """The lines that tell of all ``total`` failures of a job, of which these are the first ones.
+
+    ``command`` shows them all, "" if nothing does; ``describe`` makes the line of a single one.
+    """
+    lines = told = 0
+    for group in group_failures(failures, few):
+        if group.are_few:
+            shown = group.first[: LINES_SHOWN - lines]
+            yield from map(describe or describe_failure, shown)
+            lines += len(shown)
+            told += len(shown)
+        elif lines < LINES_SHOWN:
+            yield group.describe(command)
+            lines += 1
+            told += group.count
+    if total > told:
+        yield f"{total - told:,} more" + (f"; `{command}` shows them all" if command else "")
+
+
+def explain_failure(failure: TaskFailure) -> str:
+    """What happened, in one line without the task."""
+    message = " ".join(describe_error(failure).split())
+    if failure.reason == ERROR:
+        return message
+    cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
+    return f"{cause}: {message}" if message else cause
+
+
+def describe_failure(failure: TaskFailure) -> str:
+    """One line that says what happened to which task."""
+    message = explain_failure(failure)
+    if failure.summary and failure.summary not in message:
+        message = f"{failure.summary}: {message}"
+    return f"{message} (attempt {failure.attempt})" if failure.attempt > 1 else message

@@ -1,0 +1,72 @@
+"""Failures that are alike have one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.cli.alike import LINES_SHOWN, describe_failures, group_failures
+from headrace_wire.messages import CRASH, ERROR, TaskFailure
+from support.wire_messages import make_message
+
+COMMAND = "headrace dead list j0b"
+
+
+def fail(index: int, message: str, kind: str = "ValueError", summary: str = "") -> TaskFailure:
+    return make_message(
+        TaskFailure,
+        index=index, reason=ERROR, error_type=kind, message=message, summary=summary, attempt=1,
+    )  # fmt: skip
+
+
+def crash(index: int) -> TaskFailure:
+    return make_message(
+        TaskFailure, index=index, reason=CRASH, signal="SIGSEGV", message="", summary="", attempt=3
+    )
+
+
+def test_a_thousand_failures_that_are_the_same_have_one_line() -> None:
+    failures = [fail(17 + n, "division by zero", "ZeroDivisionError") for n in range(1000)]
+    (line,) = describe_failures(failures, 1000, COMMAND)
+    assert line == (
+        "1,000 tasks failed alike: ZeroDivisionError: division by zero "
+        "(first: task 17; all: `headrace dead list j0b`)"
+    )
+
+
+@pytest.mark.parametrize(
+    "message", ["{0} is odd", "no shop 'tea{0}'", 'no "a{0}"', "at 0x7f{0:x}", "run({0}): odd"]
+)
+def test_what_differs_in_a_name_or_a_number_is_alike(message: str) -> None:
+    failures = [fail(n, message.format(n), summary=f"run({n})") for n in range(3, 9)]
+    (line,) = describe_failures(failures, 6, "")
+    assert line.startswith(f"6 tasks failed alike, such as: ValueError: {message.format(3)} (first")
+
+
+def test_the_first_ones_input_is_named() -> None:
+    (line,) = describe_failures([fail(n, "odd", summary=f"run({n})") for n in range(3, 9)], 6, "")
+    assert line == "6 tasks failed alike: ValueError: odd (first: task 3, run(3))"
+
+
+def test_a_few_that_are_alike_are_named_one_by_one() -> None:
+    failures = [fail(n, "odd", summary=f"run({n})") for n in range(3)]
+    lines = list(describe_failures(failures, 3, COMMAND))
+    assert lines == [f"run({n}): ValueError: odd" for n in range(3)]
+
+
+def test_other_errors_and_reasons_are_told_apart() -> None:
+    failures = [
+        *(fail(n, "odd") for n in range(10)),
+        *(fail(n, "odd", "KeyError") for n in range(10, 20)),
+        *map(crash, range(20, 30)),
+    ]
+    assert [group.count for group in group_failures(failures)] == [10, 10, 10]
+    *_, line = describe_failures(failures, 30, COMMAND)
+    assert line.startswith("10 tasks failed alike: crash (SIGSEGV) (first: task 20; all: ")
+
+
+def test_what_is_not_shown_is_counted() -> None:
+    words = [chr(ord("a") + n) for n in range(LINES_SHOWN + 5)]
+    failures = [fail(n, f"odd {word}") for n, word in enumerate(words)]
+    *shown, more = describe_failures(failures, 1000, COMMAND)
+    assert len(shown) == LINES_SHOWN
+    assert more == f"{1000 - LINES_SHOWN} more; `{COMMAND}` shows them all"

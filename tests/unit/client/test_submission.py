@@ -1,0 +1,42 @@
+"""What a job is described with, and what is advised where nobody can run it."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.submission import advise_on_service, make_job_spec
+from headrace_services.calls import CallOptions, plan_apply
+from headrace_services.calls.plan import Function
+from headrace_wire.errors import ServiceMissingError
+
+NOBODY = "no connected worker offers the service 'calls': start a worker that has it"
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "advised"),
+    [
+        ("shop:double", CallOptions(), "--allow shop"),
+        ("shop.prices:double", CallOptions(), "--allow shop.prices"),
+        ("shop:double", CallOptions(ship=b"packed"), "--allow-ship"),
+        (len, CallOptions("cloudpickle"), "--allow-pickle"),
+        (len, CallOptions("cloudpickle", ship=b"packed"), "--allow-ship --allow-pickle"),
+    ],
+)
+def test_the_option_that_helps_is_advised(
+    function: Function, options: CallOptions, advised: str
+) -> None:
+    plan = plan_apply(function, (), None, options)
+    spec = make_job_spec("calls", plan.operation, plan.parameters, None, tasks=None, carried=True)
+    error = advise_on_service(ServiceMissingError(NOBODY), spec)
+    assert error.message == f"{NOBODY}, such as `headrace worker {advised}`"
+
+
+def test_a_stream_of_calls_does_not_know_its_functions_yet() -> None:
+    spec = make_job_spec("calls", "call", CallOptions().parameters, None, tasks=None, carried=True)
+    assert "--allow MODULE" in advise_on_service(ServiceMissingError(NOBODY), spec).message
+
+
+def test_nothing_is_advised_for_another_service() -> None:
+    spec = make_job_spec("primes", "count", {}, None, tasks=1, carried=False)
+    error = ServiceMissingError(NOBODY)
+    assert advise_on_service(error, spec) is error
