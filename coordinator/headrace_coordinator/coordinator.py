@@ -31,6 +31,7 @@ from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.key import ensure_key
+from headrace_wire.keyring import write_role_files
 from headrace_wire.manager import QueueManager
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Coordinator:
         try:
             self._stack.enter_context(lock_data(settings.data))
             key = ensure_key(settings.key_file)
+            write_role_files(settings.key_file, key)
             metrics = _load_metrics() if settings.http else None
             store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)

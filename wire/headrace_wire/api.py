@@ -2,6 +2,9 @@
 
 The server's allow-list and the proxies are both made from the signatures below. Every method may
 be repeated with the same arguments without doing anything twice.
+
+Who may call each: its roles stand above it, and ``admin`` may call them all. Where one is a matter
+of whose job or whose worker it is about, the served object says so.
 """
 
 # pyright: reportReturnType=false
@@ -48,6 +51,7 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
+from headrace_wire.roles import CLIENT, OBSERVER, WORKER, allow
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,
@@ -82,9 +86,11 @@ HeldSpans = Annotated[tuple[HeldSpan, ...], Meta(max_length=MAX_ENTRIES)]
 class JobQueueApi(Protocol):
     """The job queue: clients submit, workers lease."""
 
+    @allow(CLIENT)
     def submit(self, spec: JobSpec) -> JobStatus:
         """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
 
+    @allow(CLIENT)
     def put(self, job: JobId, start: Index, inputs: Payload) -> Index:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
 
@@ -92,15 +98,19 @@ class JobQueueApi(Protocol):
         in the spool, then raises SpoolFullError: to be repeated.
         """
 
+    @allow(CLIENT, WORKER)
     def read(self, job: JobId) -> Payload:
         """The one input of a job that keeps data. Raises UnknownJobError."""
 
+    @allow(CLIENT)
     def seal(self, job: JobId, tasks: Index) -> JobStatus:
         """Say that an unsealed job is whole with this many tasks."""
 
+    @allow(CLIENT, OBSERVER)
     def status(self, job: JobId) -> JobStatus:
         """A job as it stands. Raises UnknownJobError."""
 
+    @allow(CLIENT, OBSERVER)
     def jobs(
         self, before: Count = 0, data: bool = False, chosen: JobFilter | None = None
     ) -> tuple[JobStatus, ...]:
@@ -110,21 +120,26 @@ class JobQueueApi(Protocol):
         for other jobs. With ``chosen``, only those.
         """
 
+    @allow(CLIENT, OBSERVER)
     def match(self, start: JobId) -> tuple[JobId, ...]:
         """The ids of the newest jobs that begin with this, IDS_MATCHED at most.
 
         Where it is the whole id of a job, that one alone.
         """
 
+    @allow(CLIENT)
     def cancel(self, job: JobId) -> JobStatus:
         """Stop a job, running tasks too; what is done stays done."""
 
+    @allow(CLIENT)
     def retry(self, job: JobId) -> JobStatus:
         """Run the failed and cancelled tasks of a final job again."""
 
+    @allow(CLIENT)
     def replay(self, job: JobId, indices: Indices) -> JobStatus:
         """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
 
+    @allow(CLIENT)
     def withdraw(self, job: JobId, indices: Indices, kill: bool) -> Indices:
         """Take back tasks that have not started; with ``kill`` also those that run.
 
@@ -132,36 +147,45 @@ class JobQueueApi(Protocol):
         Workers that hold such tasks are asked, and waited for a moment.
         """
 
+    @allow(CLIENT)
     def delete(self, job: JobId) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
 
+    @allow(CLIENT, OBSERVER)
     def progress(self, job: JobId, limit: Count) -> tuple[TaskProgress, ...]:
         """How far running tasks of a job say they are, the first ``limit`` in index order."""
 
+    @allow(CLIENT, OBSERVER)
     def slowest(self, job: JobId, limit: Count) -> tuple[TaskTime, ...]:
         """The tasks of a job that took longest, the slowest first, TIMES_KEPT at most.
 
         Only tasks that were done since the coordinator was started are known.
         """
 
+    @allow(CLIENT, WORKER, OBSERVER)
     def workers(self) -> tuple[WorkerStatus, ...]:
         """The workers that are connected."""
 
+    @allow(CLIENT, WORKER, OBSERVER)
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
 
+    @allow(WORKER)
     def register(self, worker: WorkerInfo, held: HeldSpans) -> Registration:
         """Introduce a worker, with the leases that it holds from before.
 
         What of them is still waiting is its own again.
         """
 
+    @allow(WORKER)
     def lease(self, request: LeaseRequest) -> Grant:
         """Hand out tasks, waiting for some up to ``wait_seconds``."""
 
+    @allow(WORKER)
     def heartbeat(self, beat: Heartbeat) -> Orders:
         """Renew a worker's leases; wait up to ``wait_seconds`` for orders."""
 
+    @allow(WORKER)
     def leave(self, worker: Identifier) -> None:
         """Sign off: what is still leased waits again, and is not charged with an attempt."""
 
@@ -169,21 +193,27 @@ class JobQueueApi(Protocol):
 class ResultQueueApi(Protocol):
     """The result queue: workers report, clients fetch."""
 
+    @allow(WORKER)
     def report(self, report: Report) -> Receipt:
         """Take outcomes in. Acknowledged after their commit."""
 
+    @allow(CLIENT)
     def fetch(self, request: FetchRequest) -> Fetched:
         """Return results, waiting up to ``wait_seconds`` for news."""
 
+    @allow(CLIENT)
     def collect(self, request: CollectRequest) -> Collected:
         """Return outcomes of an owned job, waiting up to ``wait_seconds`` for some."""
 
+    @allow(CLIENT, OBSERVER)
     def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
         """Failed tasks of a job in index order from task ``start`` on, ``limit`` at most."""
 
+    @allow(CLIENT, OBSERVER)
     def logs(self, request: LogRequest) -> LogPage:
         """Return what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
 
+    @allow(CLIENT)
     def acknowledge(self, job: JobId) -> None:
         """Say that the results of a final job are safe elsewhere: they are dropped."""
 
@@ -191,24 +221,30 @@ class ResultQueueApi(Protocol):
 class SharedApi(Protocol):
     """Shared state: named objects that tasks and clients have in common."""
 
+    @allow(CLIENT, WORKER)
     def open(self, spec: SharedSpec) -> SharedStatus:
         """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
 
+    @allow(CLIENT, WORKER)
     def read(self, call: SharedCall) -> SharedAnswer:
         """Look at an object. Raises UnknownSharedError."""
 
+    @allow(CLIENT, WORKER)
     def change(self, call: SharedCall) -> SharedAnswer:
         """Change an object, all of it or not at all. Acknowledged after its commit.
 
         Raises UnknownSharedError and SharedFullError.
         """
 
+    @allow(CLIENT, WORKER)
     def beat(self, beat: SharedBeat) -> SharedOrders:
         """Say that a session is there, and what it no longer needs."""
 
+    @allow(CLIENT, WORKER)
     def leave(self, session: Identifier) -> None:
         """Sign off: what the session still holds is released."""
 
+    @allow(CLIENT, WORKER, OBSERVER)
     def names(self, after: Name = "") -> tuple[SharedStatus, ...]:
         """Up to NAMES_PER_PAGE shared objects by name, those whose names come after this one."""
 

@@ -72,6 +72,10 @@ class KeyRefusedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
     """The key was refused: both sides must hold the same key file."""
 
 
+class NotAllowedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
+    """The role of this key does not allow that."""
+
+
 class ProtocolError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The other side speaks another version of the protocol, or does not speak it at all."""
 
@@ -141,5 +145,5 @@ def is_final(error: BaseException) -> bool:
 
     Everything else is about one request or its answer.
     """
-    final = (UnreachableError, KeyRefusedError, ProtocolError)
+    final = (UnreachableError, KeyRefusedError, NotAllowedError, ProtocolError)
     return isinstance(error, final) and not isinstance(error, UnexpectedAnswerError)

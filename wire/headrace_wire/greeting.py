@@ -12,6 +12,8 @@ from collections.abc import Container
 from multiprocessing import AuthenticationError
 from typing import Any
 
+from msgspec import Struct
+
 from headrace_wire.address import Address
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import (
@@ -25,8 +27,10 @@ from headrace_wire.handshake import (
     Handshake,
     StrangerError,
     answer_challenge,
-    deliver_challenge,
+    find_key,
 )
+from headrace_wire.keyring import Keys
+from headrace_wire.roles import Holder
 from headrace_wire.version import PROTOCOL, VERSION
 
 #: What is said of an answer that is none.
@@ -44,13 +48,20 @@ def greet(name: str) -> Handshake[None]:
         read_answer(unpack_frame((yield None)))
 
 
-def admit(key: bytes, names: Container[str]) -> Handshake[str]:
-    """Let a client in: shake hands, check the protocol, and return the object's name it asks for.
+class Admitted(Struct, frozen=True):
+    """Who was let in, and the name of the served object that it asks for."""
 
-    Raises AuthenticationError for a client that does not hold the key; ProtocolError for one of
+    holder: Holder
+    name: str
+
+
+def admit(keys: Keys, names: Container[str]) -> Handshake[Admitted]:
+    """Let a client in that holds one of these keys: shake hands, and check the protocol.
+
+    Raises AuthenticationError for a client that holds none of them; ProtocolError for one of
     another protocol, which has been told so; and EOFError for anything else.
     """
-    yield from deliver_challenge(key)
+    key = yield from find_key(keys)
     yield from answer_challenge(key)
     match unpack_frame((yield None)):
         case [_, "hello", [protocol, version], named] if not named:
@@ -69,7 +80,7 @@ def admit(key: bytes, names: Container[str]) -> Handshake[str]:
     match unpack_frame((yield None)):
         case [_, "accept_connection", [str(name)], named] if not named and name in names:
             yield pack(("#RETURN", None))
-            return name
+            return Admitted(keys[key], name)
         case _:
             raise StrangerError("a peer asked for nothing that is served")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar
 
@@ -47,13 +47,24 @@ class StrangerError(EOFError):
 
 def deliver_challenge(key: bytes) -> Handshake[None]:
     """Have the other side show that it holds the key. Raises AuthenticationError."""
+    yield from find_key([key])
+
+
+def find_key(keys: Iterable[bytes]) -> Handshake[bytes]:
+    """Have the other side show that it holds one of these keys, and return which.
+
+    Each is compared, also after one has fitted: how long it takes tells nothing about them.
+    Raises AuthenticationError.
+    """
     message = DIGEST + os.urandom(CHALLENGE_BYTES)
     yield CHALLENGE + message
     response: Body = yield None
-    if not hmac.compare_digest(_answer(key, message), response):
+    held = [key for key in keys if hmac.compare_digest(_answer(key, message), response)]
+    if not held:
         yield FAILURE
         raise AuthenticationError("the other side does not hold the key")
     yield WELCOME
+    return held[0]
 
 
 def answer_challenge(key: bytes) -> Handshake[None]:

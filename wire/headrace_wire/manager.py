@@ -24,6 +24,7 @@ from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueAp
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import IDLE_CONNECTIONS, MsgpackConnection, dial
 from headrace_wire.errors import ClosedError, UnreachableError
+from headrace_wire.keyring import Keys, derive_keys
 from headrace_wire.signature import read_signatures
 from headrace_wire.timeouts import Attempts
 
@@ -235,15 +236,21 @@ class QueueManager(managers.BaseManager):
         shared: object,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
+        find_keys: Callable[[], Keys] | None = None,
     ) -> Server:
         """Make the server of these objects, listening but not yet accepting.
 
         Their methods are called in the event loop's thread; those that wait are coroutines.
+        ``find_keys`` returns the keys that are taken just now: the manager's own and those of the
+        roles when not given.
         """
         from headrace_wire.server import Server  # noqa: PLC0415 - asyncio takes a while
 
         objects = {"jobs": jobs, "results": results, "shared": shared}
-        return Server(objects, cast("Address", self.address), self._key, limits, on_bytes)
+        keys = derive_keys(self._key)
+        return Server(
+            objects, cast("Address", self.address), find_keys or (lambda: keys), limits, on_bytes
+        )
 
     def jobs(self) -> JobQueueApi:
         """The job queue of the coordinator."""

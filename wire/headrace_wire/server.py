@@ -26,7 +26,8 @@ from headrace_wire.address import Address
 from headrace_wire.api import APIS
 from headrace_wire.connection import HANDSHAKE_SECONDS
 from headrace_wire.errors import ProtocolError, UsageError
-from headrace_wire.greeting import admit
+from headrace_wire.greeting import Admitted, admit
+from headrace_wire.keyring import Keys
 from headrace_wire.lookup import find_listening
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
@@ -61,6 +62,7 @@ class Server:
     """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
+    ``find_keys`` returns the keys that are taken just now, with their holders.
     ``on_bytes(received, sent)`` is called after every call. Raises UsageError when the address is
     not to be had.
     """
@@ -69,7 +71,7 @@ class Server:
         self,
         objects: Mapping[str, object],
         address: Address,
-        key: bytes,
+        find_keys: Callable[[], Keys],
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -77,7 +79,7 @@ class Server:
         self._listener = _listen(address)
         #: The address that is really served, with the port the system chose for port 0.
         self.bound = Address(*self._listener.getsockname()[:2])
-        self._key = key
+        self._find_keys = find_keys
         self._objects = {
             name: (target, read_signatures(APIS[name])) for name, target in objects.items()
         }
@@ -159,30 +161,31 @@ class Server:
         assert task, "connections are served by tasks"
         try:
             _, stream = await task.get_loop().connect_accepted_socket(FrameStream, sock)
-            name = await self._shake_hands(stream)
-            if name is None:
+            admitted = await self._shake_hands(stream)
+            if admitted is None:
                 return
             self._greeting.discard(task)
-            target, signatures = self._objects[name]
-            self._connections[task] = session = Session(stream, target, signatures, self._on_bytes)
+            target, signatures = self._objects[admitted.name]
+            session = Session(stream, admitted.holder, target, signatures, self._on_bytes)
+            self._connections[task] = session
             await session.run()
         except (EOFError, OSError, ValueError):
             log.debug("a connection ended")
         finally:
             stream.close() if stream else sock.close()
 
-    async def _shake_hands(self, stream: FrameStream) -> str | None:
-        """Return the name of the object that a peer asks for, or None for one that is refused."""
+    async def _shake_hands(self, stream: FrameStream) -> Admitted | None:
+        """Return who a peer is and what it asks for, or None for one that is refused."""
         try:
             async with asyncio.timeout(self.limits.handshake_seconds):
-                name = await stream.follow(admit(self._key, self._objects))
+                admitted = await stream.follow(admit(self._find_keys(), self._objects))
         except AuthenticationError:
             log.warning("refused %s: it does not hold the key", stream.peer)
         except ProtocolError as error:
             log.warning("refused %s: %s", stream.peer, error.message)
         else:
             stream.trust()
-            return name
+            return admitted
         return None
 
 

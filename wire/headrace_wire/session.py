@@ -14,25 +14,31 @@ from collections.abc import Callable, Coroutine
 from inspect import iscoroutine
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import HeadraceError, NotAllowedError
 from headrace_wire.framing import Body
 from headrace_wire.parts import Parts
+from headrace_wire.roles import ADMIN, Holder, set_caller
 from headrace_wire.signature import Signature
 from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
+#: Tells who did what; see ``headrace_wire.roles``.
+audit = logging.getLogger("headrace.audit")
+
 
 class Session(Struct, eq=False):
     """Serves the calls of one connection.
 
-    ``on_bytes(received, sent)`` is called after every call.
+    ``on_bytes(received, sent)`` is called after every call. ``holder`` is whose key was shown in
+    the handshake: what its role may not call is answered with NotAllowedError.
     """
 
     stream: FrameStream
+    holder: Holder
     target: object
     signatures: dict[str, Signature]
     on_bytes: Callable[[int, int], None] | None
@@ -40,6 +46,8 @@ class Session(Struct, eq=False):
     is_idle: bool = True
     is_ending: bool = False
     _task: asyncio.Task[Any] | None = None
+    #: What was refused and logged: once for each method, not for each call.
+    _refused: set[str] = field(default_factory=set[str])
 
     async def run(self) -> None:
         """Serve until the other side goes, or calls what is not served.
@@ -47,6 +55,7 @@ class Session(Struct, eq=False):
         Raises EOFError, OSError and ValueError of a connection that has come to its end.
         """
         self._task = asyncio.current_task()
+        set_caller(self.holder)
         stream, received, sent = self.stream, 0, 0
         while not self.is_ending:
             frame = await stream.receive()
@@ -68,6 +77,8 @@ class Session(Struct, eq=False):
             peer = self.stream.peer
             log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
             return None
+        if not self.holder.may_call(signature.roles):
+            return encode_error(self._refuse(call.method, signature))
         try:
             arguments = decode_arguments(signature, call, payloads)
             answer = getattr(self.target, call.method)(*arguments)
@@ -80,6 +91,17 @@ class Session(Struct, eq=False):
             log.exception("%s failed", call.method)
             line = f"the coordinator failed at {call.method}; its log says why"
             return encode_error(HeadraceError(line))
+
+    def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
+        holder, peer = self.holder, self.stream.peer
+        if method not in self._refused:
+            self._refused.add(method)
+            audit.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
+        allowed = " or ".join([ADMIN, *sorted(signature.roles)])
+        return NotAllowedError(
+            f"the coordinator refused {method!r}, which is for role {allowed}: this key "
+            f"({holder.name}) has role {holder.role}"
+        )
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
         """Return a call's answer, unless the other side goes before that."""

@@ -8,16 +8,19 @@ from typing import Any, get_type_hints
 from msgspec import NODEFAULT, Struct, defstruct
 
 from headrace_wire.message import Message
+from headrace_wire.roles import Role, read_roles
 
 
 class Signature(Struct, frozen=True):
     """How one method crosses the wire: its ``arguments`` are a message of one field each.
 
-    ``answer`` is BaseManager's ``(kind, value)`` with a value as the method returns it.
+    ``answer`` is BaseManager's ``(kind, value)`` with a value as the method returns it. ``roles``
+    are those that may call it, beside ``admin``.
     """
 
     arguments: type[Struct]
     answer: type[Any]
+    roles: frozenset[Role]
 
 
 @cache
@@ -35,5 +38,6 @@ def read_signatures(api: type) -> dict[str, Signature]:
         signatures[name] = Signature(
             defstruct(name, arguments, bases=(Message,)),
             defstruct(name, [("kind", str), ("value", answer)], bases=(Message,)),
+            read_roles(function),
         )
     return signatures

@@ -4,4 +4,4 @@
 VERSION = "0.2.0"
 
 #: Raised by one with every change to messages or methods that the other side would misread.
-PROTOCOL = 5
+PROTOCOL = 6

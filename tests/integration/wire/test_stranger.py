@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Container, Iterator
 
+    from headrace_wire.greeting import Admitted
     from headrace_wire.handshake import Handshake
+    from headrace_wire.keyring import Keys
 
 #: A handshake that a test waits to see cut, in seconds.
 SHORT_SECONDS = 0.5
@@ -63,9 +65,9 @@ def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     """Counts the connections that are in their handshake."""
     gauge, admit = Gauge(), greeting.admit
 
-    def admit_counted(key: bytes, names: Container[str]) -> Handshake[str]:
+    def admit_counted(keys: Keys, names: Container[str]) -> Handshake[Admitted]:
         with gauge.enter():
-            return (yield from admit(key, names))
+            return (yield from admit(keys, names))
 
     monkeypatch.setattr(server, "admit", admit_counted)
     return gauge

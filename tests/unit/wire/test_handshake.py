@@ -17,6 +17,7 @@ from headrace_wire.handshake import (
     StrangerError,
     answer_challenge,
     deliver_challenge,
+    find_key,
 )
 from support.wire_peer import follow
 from support.wire_server import KEY, PATIENCE_SECONDS
@@ -91,6 +92,26 @@ def test_a_side_with_another_key_is_refused() -> None:
     steps.send(None)
     (response,) = run(answer_challenge(ANOTHER_KEY), challenge, WELCOME)
     assert steps.send(response) == FAILURE
+
+
+def test_of_several_keys_the_one_that_was_shown_is_found() -> None:
+    for key in (KEY, ANOTHER_KEY):
+        steps = find_key([KEY, ANOTHER_KEY])
+        challenge = steps.send(None)
+        assert challenge is not None
+        (response,) = run(answer_challenge(key), challenge, WELCOME)
+        steps.send(None)
+        assert steps.send(response) == WELCOME
+        with pytest.raises(StopIteration) as end:
+            steps.send(None)
+        assert end.value.value == key
+
+
+def test_no_key_at_all_is_held_by_nobody() -> None:
+    steps = find_key([])
+    steps.send(None)
+    steps.send(None)
+    assert steps.send(RESPONSE) == FAILURE
 
 
 def test_a_refusal_is_told() -> None:

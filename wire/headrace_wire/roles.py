@@ -1,0 +1,70 @@
+"""Roles: what whoever holds a key may call, and who calls just now.
+
+    key ─ handshake ─► Holder(name, role) ─► Session: is the role one of the method's? ─► call
+                                             └─► caller(): who calls, for the served object
+
+The roles of each method stand beside it in ``headrace_wire.api``. ``admin`` may call everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final, Literal, TypeVar, get_args
+
+from msgspec import Struct
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+Role = Literal["admin", "client", "worker", "observer"]
+
+ADMIN: Final = "admin"
+CLIENT: Final = "client"
+WORKER: Final = "worker"
+OBSERVER: Final = "observer"
+
+#: Every role, and those whose keys are derived from the coordinator's own key.
+ROLES: tuple[Role, ...] = get_args(Role)
+DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
+
+
+class Holder(Struct, frozen=True):
+    """Whoever holds a key: the name of the key, and its role."""
+
+    name: str
+    role: Role
+
+    def may_call(self, roles: frozenset[Role]) -> bool:
+        """Whether a method that names these roles is for this one."""
+        return self.role == ADMIN or self.role in roles
+
+
+#: Who holds the coordinator's own key, or calls its objects without a connection.
+ADMINISTRATOR: Final = Holder(ADMIN, ADMIN)
+
+_CALLER: ContextVar[Holder] = ContextVar("caller", default=ADMINISTRATOR)
+
+
+def caller() -> Holder:
+    """Whoever makes the call that is being answered, in the task that answers it."""
+    return _CALLER.get()
+
+
+def set_caller(holder: Holder) -> None:
+    """Note who makes the calls that this task answers from now on."""
+    _CALLER.set(holder)
+
+
+def allow(*roles: Role) -> Callable[[Function], Function]:
+    """Name the roles that may call a method of an API, beside ``admin``."""
+
+    def note(function: Function) -> Function:
+        vars(function)["roles"] = frozenset(roles)
+        return function
+
+    return note
+
+
+def read_roles(function: object) -> frozenset[Role]:
+    """The roles that a method of an API names: none means ``admin`` alone."""
+    return getattr(function, "roles", frozenset[Role]())
