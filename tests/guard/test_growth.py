@@ -18,7 +18,7 @@ import pytest
 from headrace_coordinator.queue.job import HeldLease
 from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, slice_batch
-from headrace_worker.pool.backlog import Backlog, Held, Span
+from headrace_worker.pool.backlog import Backlog, Span
 from support.cost_builders import (
     make_opaque_batch,
     make_pool_batch,
@@ -190,7 +190,7 @@ def send_a_piece_of_many_tasks_to_a_slot(amount: int) -> int:
         slot = make_slot(stack)
         batch = make_pool_batch(MUCH)
         backlog = Backlog()
-        span = Span(Held(batch, MUCH), 0, MUCH)
+        span = Span(batch, 0, MUCH)
         backlog.append(span)
         return count_operations(lambda: slot.send(backlog.take(amount, span)))
 
@@ -198,7 +198,7 @@ def send_a_piece_of_many_tasks_to_a_slot(amount: int) -> int:
 def weigh_a_slot_that_holds_many_tasks(amount: int) -> int:
     with ExitStack() as stack:
         slot = make_slot(stack)
-        slot.send(Span(Held(make_pool_batch(amount), amount), 0, amount))
+        slot.send(Span(make_pool_batch(amount), 0, amount))
         return count_operations(lambda: slot.weigh({"job": 0.001}.get))
 
 

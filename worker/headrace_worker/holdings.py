@@ -15,24 +15,21 @@ class Holdings:
     """Leases and jobs of this worker. Not thread safe."""
 
     def __init__(self) -> None:
-        self._runs: dict[int, HeldSpan] = {}
-        #: How many tasks of each lease have no outcome that is acknowledged.
-        self._left: dict[int, int] = {}
+        #: Each lease as it was granted, and how many of its tasks have no acknowledged outcome.
+        self._leases: dict[int, tuple[HeldSpan, int]] = {}
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
         self._answered = 0
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
         """Note what a lease request was answered with."""
         for lease in leases:
-            self._left[lease.id] = lease.stop - lease.start
-            self._runs[lease.id] = HeldSpan(
-                lease.id, lease.job, lease.start, lease.stop, lease.attempt, request
-            )
+            run = HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt, request)
+            self._leases[lease.id] = run, lease.stop - lease.start
             if lease.parameters is not None:
                 self._parameters[lease.job] = lease.parameters
             if lease.job in self._parameters:
                 self._parameters.move_to_end(lease.job)
-        held = {run.job for run in self._runs.values()}
+        held = {run.job for run in self.runs()}
         for job in list(self._parameters)[:-JOBS_KEPT]:
             if job not in held:
                 del self._parameters[job]
@@ -40,16 +37,16 @@ class Holdings:
 
     def release(self, lease: int, tasks: int) -> None:
         """Note that the outcomes of this many tasks of a lease are acknowledged."""
-        left = self._left.get(lease, 0) - tasks
-        if left > 0:
-            self._left[lease] = left
-        else:
-            self._drop(lease)
+        if lease in self._leases:
+            run, left = self._leases.pop(lease)
+            if left > tasks:
+                self._leases[lease] = run, left - tasks
 
     def forget_job(self, job: str) -> None:
         """Drop all leases of a job: it was cancelled."""
-        for lease in [lease for lease, run in self._runs.items() if run.job == job]:
-            self._drop(lease)
+        for run in self.runs():
+            if run.job == job:
+                del self._leases[run.lease]
 
     def find_parameters(self, job: str) -> bytes:
         """The parameters of a job. Raises ValueError where they never came, or too long ago."""
@@ -59,20 +56,15 @@ class Holdings:
 
     def find_attempt(self, lease: int) -> int:
         """Which attempt a lease is; 1 where it is not held any more."""
-        run = self._runs.get(lease)
-        return run.attempt if run else 1
+        return self._leases[lease][0].attempt if lease in self._leases else 1
 
     def known_jobs(self) -> tuple[str, ...]:
         return tuple(self._parameters)
 
     def runs(self) -> tuple[HeldSpan, ...]:
         """What is held, as it was granted."""
-        return tuple(self._runs.values())
+        return tuple(run for run, _ in self._leases.values())
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
         """The last answered lease request, and what is held."""
-        return self._answered, tuple(self._left)
-
-    def _drop(self, lease: int) -> None:
-        self._left.pop(lease, None)
-        self._runs.pop(lease, None)
+        return self._answered, tuple(self._leases)

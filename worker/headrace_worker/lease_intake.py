@@ -104,7 +104,7 @@ class LeaseIntake:
             self._refuse(lease, error)
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
-        """Have the tasks of a lease fail that could not be taken up, and hand back the others."""
+        """Have the tasks of a lease fail that could not be taken up."""
         log.warning("job %s: %s", lease.job, error)
         self.reporter.add(refuse_lease(lease, error))
         if not is_tellable(lease):

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from headrace_wire.batch import slice_batch
 from headrace_wire.messages import DoneSpan, JobLines, ReturnedSpan, Sample, TaskFailure
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
-from headrace_worker.pool.batch import Event, make_failure
+from headrace_worker.pool.batch import Event
 
 #: What a report carries: log lines and metrics beside outcomes.
 Item = JobLines | Event | Sample
@@ -56,29 +56,15 @@ def substitute(event: Event, attempt: int, error: Exception) -> TaskFailure | No
     message = clip(f"its outcome could not be reported: {error}", MESSAGE_CHARACTERS)
     match event:
         case DoneSpan():
-            return make_failure(
-                lease=event.lease,
-                job=event.job,
-                index=event.start,
-                attempt=attempt,
-                reason="error",
-                error_type=type(error).__qualname__,
-                message=message,
-            )
+            kind = type(error).__qualname__
+            failed = TaskFailure(event.lease, event.job, event.start, attempt, "error")
         case TaskFailure():
             kind = clip(event.error_type, SUMMARY_CHARACTERS).encode("ascii", "replace").decode()
-            return make_failure(
-                lease=event.lease,
-                job=event.job,
-                index=event.index,
-                attempt=event.attempt,
-                reason=event.reason,
-                signal=event.signal,
-                error_type=kind,
-                message=message,
-            )
+            failed = TaskFailure(event.lease, event.job, event.index, event.attempt, event.reason)
+            failed = replace(failed, signal=event.signal)
         case ReturnedSpan():
             return None
+    return replace(failed, error_type=kind, message=message)
 
 
 def _divide(item: Item) -> tuple[Item, ...]:

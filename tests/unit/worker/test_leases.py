@@ -4,11 +4,10 @@ import pytest
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import Lease, ReturnedSpan, TaskFailure
+from headrace_wire.messages import Lease, TaskFailure
 from headrace_worker.data import DataStore
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease
-from headrace_worker.pool.batch import Event
 
 PARAMETERS = pack({})
 
@@ -21,18 +20,14 @@ def make_lease(
     return Lease(1, "job", "calls", "map", None, start, stop, 2, timeout_seconds, inputs)
 
 
-def refuse(lease: Lease) -> list[Event]:
+def refuse(lease: Lease) -> list[TaskFailure]:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - its text is looked at by each test
         make_batch(lease, PARAMETERS, STORE)
     return refuse_lease(lease, caught.value)
 
 
-def list_failed(events: list[Event]) -> list[int]:
-    return [event.index for event in events if isinstance(event, TaskFailure)]
-
-
-def list_returned(events: list[Event]) -> list[tuple[int, int]]:
-    return [(event.start, event.stop) for event in events if isinstance(event, ReturnedSpan)]
+def list_failed(events: list[TaskFailure]) -> list[int]:
+    return [event.index for event in events]
 
 
 def test_inputs_come_in_several_batches() -> None:
@@ -42,32 +37,20 @@ def test_inputs_come_in_several_batches() -> None:
     assert batch.inputs == (b"a", b"b", b"c", b"d")
 
 
-@pytest.mark.parametrize("damaged", [pack([1, "a"]), pack_batch([b"b", b"c"])[:-1], b"\x92"])
-def test_only_the_tasks_of_a_damaged_batch_fail_and_the_others_are_handed_back(
-    damaged: bytes,
-) -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [pack([1, "a"]), pack_batch([b"b", b"c"])[:-1], b"\x92", b"", b"\xc1", b"\x81\x90\x01"],
+)
+def test_what_is_no_batch_fails_every_task(damaged: bytes) -> None:
     events = refuse(make_lease(pack_batch([b"a"]), damaged, pack_batch([b"d"])))
-    assert list_failed(events) == [11, 12]
-    assert list_returned(events) == [(10, 11), (13, 14)]
-    assert "the input cannot be opened" in next(
-        event.message for event in events if isinstance(event, TaskFailure)
-    )
-
-
-@pytest.mark.parametrize("damaged", [b"", b"\xdd\x00\x10\x00\x00", b"\xc1", b"\x81\x90\x01"])
-def test_a_batch_that_does_not_tell_how_many_it_holds_costs_all_from_there_on(
-    damaged: bytes,
-) -> None:
-    events = refuse(make_lease(pack_batch([b"a"]), damaged))
-    assert list_failed(events) == [11, 12, 13]
-    assert list_returned(events) == [(10, 11)]
+    assert list_failed(events) == [10, 11, 12, 13]
+    assert all("could not take it up" in event.message for event in events)
 
 
 @pytest.mark.parametrize("inputs", [[b"a"], [b"a"] * 5])
 def test_a_wrong_number_of_inputs_fails_every_task(inputs: list[bytes]) -> None:
     events = refuse(make_lease(pack_batch(inputs)))
     assert list_failed(events) == [10, 11, 12, 13]
-    assert not list_returned(events)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), -float("inf")])

@@ -10,18 +10,10 @@ from msgspec import Struct
 from headrace_worker.pool.batch import Batch
 
 
-class Held(Struct, eq=False):
-    """A batch that the pool holds, and how many of its tasks have no outcome yet."""
-
-    batch: Batch
-    remaining: int
-    cancelled: bool = False
-
-
 class Span(Struct):
     """The tasks [start, stop) of a batch."""
 
-    held: Held
+    batch: Batch
     start: int
     stop: int
 
@@ -30,18 +22,18 @@ class Span(Struct):
 
     def without(self, other: Span) -> list[Span]:
         """What is left of this span when ``other`` is taken out of it."""
-        if other.held is not self.held:
+        if other.batch is not self.batch:
             return [self]
-        before = Span(self.held, self.start, min(self.stop, other.start))
-        after = Span(self.held, max(self.start, other.stop), self.stop)
+        before = Span(self.batch, self.start, min(self.stop, other.start))
+        after = Span(self.batch, max(self.start, other.stop), self.stop)
         return [rest for rest in (before, after) if rest.start < rest.stop]
 
 
 def join_spans(spans: Iterable[Span]) -> list[Span]:
     """Sort spans, and make one of those that follow on each other."""
     joined: list[Span] = []
-    for span in sorted(spans, key=lambda one: (one.held.batch.key, one.start)):
-        if joined and joined[-1].held is span.held and joined[-1].stop == span.start:
+    for span in sorted(spans, key=lambda one: (one.batch.key, one.start)):
+        if joined and joined[-1].batch is span.batch and joined[-1].stop == span.start:
             joined[-1].stop = span.stop
         else:
             joined.append(span)
@@ -68,14 +60,14 @@ class Backlog:
 
     def put_back(self, spans: Iterable[Span]) -> None:
         """Put spans at the head, in their order; those of cancelled batches are dropped."""
-        kept = [span for span in spans if len(span) and not span.held.cancelled]
+        kept = [span for span in spans if len(span) and not span.batch.cancelled]
         self._spans.extendleft(reversed(kept))
         self.tasks += sum(map(len, kept))
 
     def take(self, tasks: int, span: Span) -> Span:
         """Take the first ``tasks`` of a span that waits."""
         stop = min(span.stop, span.start + tasks)
-        taken = Span(span.held, span.start, stop)
+        taken = Span(span.batch, span.start, stop)
         span.start = stop
         if not len(span):
             self._spans.remove(span)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from msgspec import Struct
 
 from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.link.messages import TaskFailed, TasksDone
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct, eq=False):
     """A run of tasks, the indices [start, stop) of one job, to be run once each.
 
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
     ``inputs`` has an input for each index, or is None where the index is enough;
     ``tenant`` is whose slots alone may run it, "" where any may (see ``tenancy``);
     ``data`` are parameters that are in files: the name of each, the file's path and its bytes;
-    ``timeout_seconds`` is the limit for each task, None for none.
+    ``timeout_seconds`` is the limit for each task, None for none; ``remaining`` is how many tasks
+    have no outcome yet, while the pool holds the batch.
     """
 
     key: int
@@ -32,6 +31,8 @@ class Batch(Struct, frozen=True):
     timeout_seconds: float | None = None
     tenant: str = ""
     data: tuple[tuple[str, str, int], ...] = ()
+    remaining: int = 0
+    cancelled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -52,18 +53,6 @@ class Batch(Struct, frozen=True):
 #: here and may run elsewhere. Its ``lease`` is the batch's key, and no worker is named yet.
 Event = DoneSpan | TaskFailure | ReturnedSpan
 
-#: Makes the event that a task failed; what is not known of it need not be given.
-make_failure = partial(
-    TaskFailure,
-    signal="",
-    error_type="",
-    traceback="",
-    summary="",
-    worker="",
-    cpu_seconds=0.0,
-    busy_seconds=0.0,
-)
-
 
 def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | TaskFailure:
     """Make the event that says what a slot has said of tasks of a batch."""
@@ -78,7 +67,7 @@ def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | Task
             busy_seconds=message.busy_seconds,
             counters=message.counters,
         )
-    return make_failure(
+    return TaskFailure(
         lease=batch.key,
         job=batch.job,
         index=message.index,

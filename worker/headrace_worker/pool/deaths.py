@@ -14,7 +14,7 @@ from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool.backlog import Span
-from headrace_worker.pool.batch import Batch, make_failure
+from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
 
 #: How often slots may die with nothing running while the same task is the next to have an outcome,
@@ -64,21 +64,21 @@ class Deaths:
             if slot.kill_reason is not None and slot.killed_number != running.number:
                 return None
             busy_seconds = max(0.0, time.monotonic() - running.since_seconds)
-            span = Span(piece.held, index, index + 1)
+            span = Span(piece.batch, index, index + 1)
             return Charged(span, busy_seconds, running.preparing, running.initializing)
         if not slot.pieces or slot.retired or slot.kill_reason not in (None, "garbled"):
             return None
         piece = next(iter(slot.pieces.values()))
-        suspect = (piece.held.batch.key, piece.start)
+        suspect = (piece.batch.key, piece.start)
         deaths = self._unexplained.get(suspect, 0) + 1
         self._unexplained[suspect] = deaths
         if deaths < UNEXPLAINED_DEATHS:
             return None
-        return Charged(Span(piece.held, piece.start, piece.start + 1), 0.0)
+        return Charged(Span(piece.batch, piece.start, piece.start + 1), 0.0)
 
     def report(self, slot: SlotProcess, charged: Charged, status: int | None) -> TaskFailure:
         """Put in words why the charged task failed."""
-        batch, index = charged.span.held.batch, charged.span.start
+        batch, index = charged.span.batch, charged.span.start
         reason: Reason = "crash"
         signal_name = error_type = ""
         if slot.kill_reason == "timeout":
@@ -106,7 +106,7 @@ class Deaths:
             if signal_name == "SIGKILL" and self._oom.claim():
                 reason = "oom"
                 message = "the kernel killed the slot: the memory limit of its cgroup was reached"
-        return make_failure(
+        return TaskFailure(
             lease=batch.key,
             job=batch.job,
             index=index,

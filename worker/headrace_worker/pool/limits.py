@@ -93,16 +93,16 @@ def _enforce_task(slot: SlotProcess, now_seconds: float) -> float:
     # in its own piece start after it, and have the same limit.
     soonest = min(
         (
-            other.held.batch.timeout_seconds or inf
+            other.batch.timeout_seconds or inf
             for other in slot.pieces.values()
             if other is not piece or (running and running.preparing)
         ),
         default=inf,
     )
     due = now_seconds + max(soonest, SHORTEST_LOOK_SECONDS)
-    if piece is None or running is None or piece.held.batch.timeout_seconds is None:
+    if piece is None or running is None or piece.batch.timeout_seconds is None:
         return due
-    limit_seconds = piece.held.batch.timeout_seconds
+    limit_seconds = piece.batch.timeout_seconds
     if running.preparing and not running.initializing:
         limit_seconds = max(limit_seconds, PREPARE_SECONDS)
     over = running.since_seconds + limit_seconds

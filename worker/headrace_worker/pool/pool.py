@@ -39,7 +39,7 @@ from headrace_worker.link.messages import (
 )
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
-from headrace_worker.pool.backlog import Backlog, Held, Span, join_spans
+from headrace_worker.pool.backlog import Backlog, Span, join_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
@@ -73,7 +73,7 @@ class Pool:
             settings, preload=launcher.preload, forked=launcher.start_method == "fork"
         )
         self._backlog = Backlog()
-        self._held: dict[int, Held] = {}
+        self._batches: dict[int, Batch] = {}
         self._paces = Paces()
         self._events: list[Event] = []
         self._lines: list[TaskLine] = []
@@ -107,7 +107,7 @@ class Pool:
     @property
     def outstanding(self) -> frozenset[int]:
         """Keys of the batches that have tasks without an outcome."""
-        return frozenset(self._held)
+        return frozenset(self._batches)
 
     @property
     def pending_tasks(self) -> int:
@@ -131,14 +131,11 @@ class Pool:
 
         None while there is a job, be it one that runs, of which no task has ended.
         """
-        means = {
-            held.batch.job: self._paces.mean_of(held.batch.job) for held in self._held.values()
-        }
+        jobs = {batch.job for batch in self._batches.values()}
+        means = {job: self._paces.mean_of(job) for job in jobs}
         if None in means.values():
             return None
-        return sum(
-            len(one) * (means.get(one.held.batch.job) or 0.0) for one in self._list_pending()
-        )
+        return sum(len(one) * (means.get(one.batch.job) or 0.0) for one in self._list_pending())
 
     def is_stuck(self, seconds: float) -> bool:
         """Tell whether every slot has been in one task for longer than this."""
@@ -156,12 +153,12 @@ class Pool:
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
         self._check_open()
-        if batch.key in self._held:
+        if batch.key in self._batches:
             raise ValueError(f"batch {batch.key} is already held by the pool")
-        held = Held(batch, batch.stop - batch.start)
-        self._held[batch.key] = held
+        self._batches[batch.key] = batch
+        batch.remaining = batch.stop - batch.start
         self._tenancy.note_work(batch.tenant)
-        self._backlog.append(Span(held, batch.start, batch.stop))
+        self._backlog.append(Span(batch, batch.start, batch.stop))
         self._feed()
         self._on_news()
 
@@ -209,14 +206,14 @@ class Pool:
         cancelled.
         """
         self._check_open()
-        for held in list(self._held.values()):
-            if held.batch.job == job:
-                held.cancelled = True
-                self._forget(held)
+        for batch in list(self._batches.values()):
+            if batch.job == job:
+                batch.cancelled = True
+                self._forget(batch)
         self._backlog.put_back(self._backlog.take_all())
         for slot in self._recall_job(job):
             found = slot.find_running()
-            if found is not None and found[0].held.cancelled:
+            if found is not None and found[0].batch.cancelled:
                 slot.call_off(found[2].number, time.monotonic() + CANCEL_GRACE_SECONDS)
         self._feed()
 
@@ -225,12 +222,12 @@ class Pool:
         self._check_open()
         for slot in self._recall_job(job):
             found = slot.find_running()
-            if found is not None and (found[0].held.batch.job, found[1]) == (job, index):
+            if found is not None and (found[0].batch.job, found[1]) == (job, index):
                 slot.kill_for("cancel", found[2].number)
         waiting = [
-            Span(span.held, index, index + 1)
+            Span(span.batch, index, index + 1)
             for span in self._backlog
-            if span.held.batch.job == job and span.start <= index < span.stop
+            if span.batch.job == job and span.start <= index < span.stop
         ]
         for task in waiting:
             spans = self._backlog.take_all()
@@ -309,7 +306,7 @@ class Pool:
         head = self._tenancy.choose(self._backlog, slot, self._supervisor.slots)
         if head is None:
             return False
-        batch, load = head.held.batch, slot.weigh(self._paces.mean_of)
+        batch, load = head.batch, slot.weigh(self._paces.mean_of)
         mean = self._paces.mean_of(batch.job)
         tasks = min(len(head), choose_tasks(mean, load, self._backlog.tasks, self.slots))
         if tasks and batch.inputs is not None:
@@ -357,14 +354,13 @@ class Pool:
     def _take_outcome(self, slot: SlotProcess, message: TasksDone | TaskFailed) -> None:
         slot.cpu_seconds += message.cpu_seconds
         indices, busy_seconds = message.indices, message.busy_seconds
-        held = slot.settle(message.piece, indices.start, indices.stop)
-        if held is None:
+        batch = slot.settle(message.piece, indices.start, indices.stop)
+        if batch is None:
             return  # taken back in the meantime: another slot will tell
-        batch = held.batch
         said = slot.progress
         if said and said.job == batch.job and said.index in indices:
             slot.progress = None
-        if held.cancelled:
+        if batch.cancelled:
             return
         if slot.tenant and slot.tenant_seconds:
             setup = time.monotonic() - slot.tenant_seconds - busy_seconds
@@ -374,13 +370,13 @@ class Pool:
             self.tally.add_done(batch, message)
         else:
             self.tally.add_failed(batch, message.cpu_seconds)
-        self._settle(held, make_event(batch, message), len(indices))
+        self._settle(batch, make_event(batch, message), len(indices))
 
-    def _settle(self, held: Held, event: DoneSpan | TaskFailure, tasks: int) -> None:
+    def _settle(self, batch: Batch, event: DoneSpan | TaskFailure, tasks: int) -> None:
         """Note that tasks have their outcome."""
         self._paces.observe(event.job, tasks, event.busy_seconds)
         self._events.append(event)
-        self._count_off(held, tasks)
+        self._count_off(batch, tasks)
 
     def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
@@ -392,11 +388,11 @@ class Pool:
         if charged is not None:
             span = charged.span
             unfinished = [rest for one in unfinished for rest in one.without(span)]
-            if not span.held.cancelled:
+            if not span.batch.cancelled:
                 failed = self._deaths.report(slot, charged, status)
                 why = failed.reason
-                self.tally.add_failed(span.held.batch, failed.cpu_seconds)
-                self._settle(span.held, failed, 1)
+                self.tally.add_failed(span.batch, failed.cpu_seconds)
+                self._settle(span.batch, failed, 1)
         self._backlog.put_back(unfinished)
         self.tally.restarts[why] += 1
 
@@ -416,7 +412,7 @@ class Pool:
         slots = [
             slot
             for slot in self._supervisor.slots
-            if any(piece.held.batch.job == job for piece in slot.pieces.values())
+            if any(piece.batch.job == job for piece in slot.pieces.values())
         ]
         self._recall(slots)
         return slots
@@ -424,20 +420,20 @@ class Pool:
     def _return(self, spans: Iterable[Span]) -> list[ReturnedSpan]:
         returned: list[ReturnedSpan] = []
         for span in join_spans(spans):
-            if not span.held.cancelled:
-                self._count_off(span.held, len(span))
-                batch = span.held.batch
+            if not span.batch.cancelled:
+                batch = span.batch
+                self._count_off(batch, len(span))
                 returned.append(ReturnedSpan(batch.key, batch.job, span.start, span.stop))
         return returned
 
-    def _count_off(self, held: Held, tasks: int) -> None:
-        held.remaining -= tasks
-        if not held.remaining:
-            self._forget(held)
+    def _count_off(self, batch: Batch, tasks: int) -> None:
+        batch.remaining -= tasks
+        if not batch.remaining:
+            self._forget(batch)
 
-    def _forget(self, held: Held) -> None:
-        del self._held[held.batch.key]
-        self._deaths.forget(held.batch.key)
+    def _forget(self, batch: Batch) -> None:
+        del self._batches[batch.key]
+        self._deaths.forget(batch.key)
 
     def _list_pending(self) -> Iterator[Span]:
         yield from self._backlog

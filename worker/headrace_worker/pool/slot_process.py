@@ -17,7 +17,8 @@ from headrace_worker.link.channel import PoolEnd
 from headrace_worker.link.messages import JobDescription, Progress, Retire, RunPiece
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import read_cpu_seconds
-from headrace_worker.pool.backlog import Held, Span
+from headrace_worker.pool.backlog import Span
+from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.dispatch import PIECE_SECONDS, Load
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
@@ -103,7 +104,7 @@ class SlotProcess:
 
     def send(self, span: Span) -> None:
         """Send tasks to the slot; never blocks (what it does not read yet is kept)."""
-        batch = span.held.batch
+        batch = span.batch
         if batch.tenant and not self.tenant:
             self.tenant, self.tenant_seconds = batch.tenant, time.monotonic()
         about = (batch.service, batch.operation, batch.parameters, batch.data)
@@ -115,7 +116,7 @@ class SlotProcess:
             inputs = batch.inputs[span.start - batch.start : span.stop - batch.start]
         self._piece += 1
         self.pieces[self._piece] = Piece(
-            span.held,
+            span.batch,
             span.start,
             span.stop,
             self._number + 1 - span.start,
@@ -135,7 +136,7 @@ class SlotProcess:
         self._number += len(span)
         self.end.post(message)
 
-    def settle(self, number: int, start: int, stop: int) -> Held | None:
+    def settle(self, number: int, start: int, stop: int) -> Batch | None:
         """Note the outcomes of the tasks [start, stop) of a piece; returns whose they are.
 
         None where they are no longer this slot's to tell: they were taken back in the meantime.
@@ -145,7 +146,7 @@ class SlotProcess:
             return None
         piece.start = stop
         self._drop_empty(number)
-        return piece.held
+        return piece.batch
 
     def take_stopped(self, number: int, index: int) -> list[Span]:
         """Take what the slot did not start of a piece, from ``index`` on."""
@@ -185,7 +186,7 @@ class SlotProcess:
         pieces = self.pieces.values()
         return Load(
             self.count_tasks(),
-            sum(len(piece) * (mean_of(piece.held.batch.job) or 0.0) for piece in pieces),
+            sum(len(piece) * (mean_of(piece.batch.job) or 0.0) for piece in pieces),
             sum([piece.input_bytes for piece in pieces][1:]),
         )
 
@@ -223,7 +224,7 @@ class SlotProcess:
         for piece in self.pieces.values():
             first = max(piece.start, started - piece.shift + 1)
             if first < piece.stop:
-                yield Span(piece.held, first, piece.stop)
+                yield Span(piece.batch, first, piece.stop)
 
     def revoke(self) -> None:
         """Forbid the slot to start what it was sent so far."""
@@ -242,7 +243,7 @@ class SlotProcess:
     def _cut(self, number: int, stop: int) -> Span:
         """Take the tasks of a piece from ``stop`` on."""
         piece = self.pieces[number]
-        taken = Span(piece.held, stop, piece.stop)
+        taken = Span(piece.batch, stop, piece.stop)
         piece.stop = stop
         self._drop_empty(number)
         return taken
@@ -253,7 +254,7 @@ class SlotProcess:
 
     def take_all(self) -> list[Span]:
         """Take everything without an outcome; for a slot that is dead."""
-        taken = [Span(piece.held, piece.start, piece.stop) for piece in self.pieces.values()]
+        taken = [Span(piece.batch, piece.start, piece.stop) for piece in self.pieces.values()]
         self.pieces.clear()
         return taken
 

@@ -59,10 +59,10 @@ class Tenancy:
         if not self._used:
             return backlog.head
         if slot.tenant != NOBODY:
-            return next((one for one in backlog if one.held.batch.tenant == slot.tenant), None)
+            return next((one for one in backlog if one.batch.tenant == slot.tenant), None)
         # A vacant slot is for those who have none, and of these for who has waited longest.
         served = {one.tenant for one in slots if one is not slot and not one.is_going}
-        unserved = [one for one in backlog if one.held.batch.tenant not in served]
+        unserved = [one for one in backlog if one.batch.tenant not in served]
         return min(unserved, key=self._read_waiting_since, default=backlog.head)
 
     def vacate(
@@ -72,7 +72,7 @@ class Tenancy:
         self.due_seconds = inf
         if not self._used:
             return []
-        waiting = dict.fromkeys(span.held.batch.tenant for span in backlog)
+        waiting = dict.fromkeys(span.batch.tenant for span in backlog)
         working = [slot for slot in slots if not slot.is_going]
         # Slots that are missing are about to come: the supervisor replaces those that have ended.
         vacant = len(slots) - len(working) + sum(slot.tenant == NOBODY for slot in working)
@@ -101,7 +101,7 @@ class Tenancy:
         return chosen
 
     def _read_waiting_since(self, span: Span) -> float:
-        return self._waiting_since.get(span.held.batch.tenant, inf)
+        return self._waiting_since.get(span.batch.tenant, inf)
 
     def _note_idle(
         self, working: Iterable[SlotProcess], waiting: dict[str, None], now_seconds: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from headrace_worker.pool.backlog import Backlog, Held, Span
+from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.tenancy import HOLD_SECONDS, HOLD_SHARE, SPARE_SECONDS, Tenancy
@@ -32,11 +32,11 @@ class Rig:
         for tenant in tenants:
             batch = Batch(1, f"job-{tenant}", "calls", "map", b"", 0, 10, tenant=tenant)
             self.tenancy.note_work(tenant)
-            self.backlog.append(Span(Held(batch, 10), 0, 10))
+            self.backlog.append(Span(batch, 0, 10))
 
     def choose(self, slot: FakeSlot) -> Any:
         span = self.tenancy.choose(self.backlog, cast("SlotProcess", slot), self.slots)
-        return span and span.held.batch.tenant
+        return span and span.batch.tenant
 
     def vacate(self, now_seconds: float) -> list[Any]:
         return list(self.tenancy.vacate(self.backlog, self.slots, now_seconds))
