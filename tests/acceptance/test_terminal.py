@@ -101,6 +101,23 @@ def test_failures_are_told_below_the_bar(folder: Path) -> None:
         )
 
 
+def test_a_terminal_that_obeys_no_escapes_gets_none(folder: Path) -> None:
+    with open_terminal(
+        folder, "run", "map", "shop:double", "numbers.jsonl", "-o", "out", settings={"TERM": "dumb"}
+    ) as terminal:
+        check(terminal.finish(), r"calls shop:double: 4 tasks, .*", f"{END} 0", bars=0)
+
+
+def test_an_interruption_leaves_each_bar_once(folder: Path) -> None:
+    with open_terminal(
+        folder, "run", "map", "shop:wait", "long.jsonl", "-o", "out", width=80
+    ) as terminal:
+        terminal.wait_for("1/2")
+        terminal.press("C-c")
+        screen = terminal.finish()
+    assert sum("calls shop:wait" in line for line in screen) == 1, screen
+
+
 def test_results_on_the_terminal_come_after_the_bar(folder: Path) -> None:
     with open_terminal(folder, "run", "map", "shop:double", "numbers.jsonl") as terminal:
         results = [rf'\{{"index": {place}, "value": {2 * place + 2}\}}' for place in range(4)]

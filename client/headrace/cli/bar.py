@@ -6,13 +6,27 @@ import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
+from rich.theme import Theme
 
 #: Characters of the bar, where the terminal is wide enough.
 WIDTH = 30
+
+#: Colours that every terminal has, so that its own settings make them fit to its ground.
+STYLES = {"bar.complete": "cyan", "bar.finished": "green", "bar.back": "bright_black"}
+
+#: Columns that a label leaves to what stands beside it.
+BESIDE_LABEL = 60
+
+#: The label's shortest form.
+SHORTEST_LABEL = 12
+
+#: Columns left free at the end of the line, for the ``^C`` that a terminal shows: it must not begin
+#: a new line, as the bar would be drawn once more there.
+FREE_COLUMNS = 3
 
 #: How often a second it is drawn anew: the time that it shows goes on even if nothing happens.
 DRAWN_PER_SECOND = 4
@@ -31,17 +45,21 @@ class Bar:
     def __init__(
         self, label: str, length: int, get_time: Callable[[], float] | None = None
     ) -> None:
+        console = _TerminalConsole(
+            stderr=True, force_terminal=True, force_jupyter=False, theme=Theme(STYLES)
+        )
         self._drawing = _Drawing(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None, table_column=Column(max_width=WIDTH)),
             _Count(table_column=Column(no_wrap=True)),
             _Times(table_column=Column(no_wrap=True)),
-            console=_TerminalConsole(stderr=True, force_terminal=True, force_jupyter=False),
+            console=console,
             refresh_per_second=DRAWN_PER_SECOND,
             speed_estimate_period=ESTIMATED_FROM_SECONDS,
             get_time=get_time,
             redirect_stdout=False,  # results are bytes, and are none of its business
         )
+        label = shorten_label(label, max(console.width - BESIDE_LABEL, SHORTEST_LABEL))
         self._task = self._drawing.add_task(label, total=max(length, 1))
         self._drawing.start()
 
@@ -77,7 +95,19 @@ class _Drawing(Progress):
 
 
 class _TerminalConsole(Console):
-    """A console that does not hide the cursor: a process that is killed could not show it again."""
+    """A console that does not hide the cursor: a process that is killed could not show it again.
+
+    It is a little narrower than the terminal, for what the terminal itself shows.
+    """
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        found = super().size
+        return ConsoleDimensions(max(1, found.width - FREE_COLUMNS), found.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def show_cursor(self, show: bool = True) -> bool:
         del show
@@ -99,6 +129,15 @@ class _Times(ProgressColumn):
         if left and not task.finished:
             words += f", about {_write_time(left)} left"
         return Text(words)
+
+
+def shorten_label(label: str, most: int) -> str:
+    """A label of so many characters at most: of a long name the end says most."""
+    if len(label) <= most:
+        return label
+    first, _, rest = label.partition(" ")
+    kept = most - len(f"{first} …")
+    return f"{first} …{rest[-kept:]}" if kept > 0 else label[:most]
 
 
 def _write_time(seconds: float) -> str:

@@ -26,7 +26,7 @@ def dead() -> None:
     """Look at tasks that failed for good, and run them again."""
 
 
-@dead.command("list")
+@dead.command("list", short_help="Show the dead tasks of a job, one a line.")
 @click.argument("job_id", metavar="ID", type=JOB)
 @option("--traceback", is_flag=True, help="Show the whole of each: input, reason, traceback.")
 @connection_options
@@ -48,7 +48,7 @@ def list_dead(
             tell(f"headrace: {group.describe('')}")
 
 
-@dead.command()
+@dead.command(short_help="Run dead tasks of a job again.")
 @click.argument("job_id", metavar="ID", type=JOB)
 @click.argument("indices", metavar="[INDEX]...", nargs=-1, type=click.IntRange(0, MAX_TASKS))
 @connection_options

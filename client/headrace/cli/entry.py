@@ -90,7 +90,7 @@ def headrace() -> None:
     Across machines: a coordinator on one, a worker on each, jobs from anywhere.
       headrace coordinator --bind 0.0.0.0:7333
       headrace worker --coordinator HOST:7333 --key-file KEY
-      headrace submit primes find 0 1e9 -o primes.txt --coordinator HOST:7333 --key-file KEY
+      headrace submit primes count 0 1e9 --coordinator HOST:7333 --key-file KEY
 
     Results go to standard output, everything else to standard error. Each option can be set by
     the environment variable shown in its help.

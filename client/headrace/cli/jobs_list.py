@@ -144,4 +144,4 @@ def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
         for status in statuses
     ]
     headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
-    say_table(headings, rows, {"DONE", "FAILED"})
+    say_table(headings, rows, {"DONE", "FAILED"}, ["WORK"])

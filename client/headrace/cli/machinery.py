@@ -28,22 +28,24 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
     if not statuses:
         tell("headrace: no worker is connected")
         return
-    headings = ["NAME", "HOST", "SLOTS", "BUSY", "DONE", "FAILED", "MEMORY", "HEARD", "ENGINES"]
+    headings = "NAME HOST SLOTS LIMIT BUSY DONE FAILED MEMORY HEARD ENGINES".split()
     rows = [
         [
             status.name,
             status.host,
-            f"{status.slots} ({status.slots_limit})",
+            str(status.slots),
+            status.slots_limit,
             str(status.busy),
             f"{status.done:,}",
             f"{status.failed:,}",
             format_bytes(status.rss_bytes),
             f"{status.heard_seconds:.0f} s ago" + (", draining" if status.draining else ""),
-            ", ".join(f"{name}: {engine}" for name, engine in status.engines.items()),
+            "; ".join(f"{name}: {engine}" for name, engine in status.engines.items()),
         ]
         for status in statuses
     ]
-    say_table(headings, rows, {"BUSY", "DONE", "FAILED", "MEMORY"})
+    numbers = {"SLOTS", "BUSY", "DONE", "FAILED", "MEMORY"}
+    say_table(headings, rows, numbers, ["LIMIT", "HOST", "MEMORY", "HEARD"])
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Protocol
 
@@ -9,6 +10,9 @@ import click
 
 from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.printing import clean_line, write_json
+
+#: What TERM says of a terminal that shows escape sequences instead of obeying them.
+PLAIN_TERMINALS = frozenset({"", "dumb", "unknown"})
 
 #: Formats of results that are not text.
 BINARY_FORMATS = frozenset({"npy"})
@@ -35,6 +39,11 @@ class _Screen:
 def set_bar(bar: Bar | None) -> None:
     """From now on print everything above this bar; None: there is no bar any more."""
     _Screen.bar = bar
+
+
+def is_plain_terminal() -> bool:
+    """Tell whether a terminal here would show escape sequences instead of obeying them."""
+    return os.environ.get("TERM", "") in PLAIN_TERMINALS
 
 
 def say(line: str) -> None:

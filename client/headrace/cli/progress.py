@@ -19,7 +19,7 @@ class Progress:
     """Shows one bar at a time. Without a terminal it only says, once, that a job cannot start."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and not printing.is_plain_terminal()
         self._bar: Bar | None = None
         self._told = ""
 

@@ -20,7 +20,7 @@ def shared() -> None:
     """Look at shared state, and delete of it."""
 
 
-@shared.command("list")
+@shared.command("list", short_help="List shared objects.")
 @connection_options
 @json_option
 def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
         for status in statuses
     ]
     headings = ["NAME", "KIND", "ITEMS", "SIZE", "WAITING"]
-    say_table(headings, rows, {"ITEMS", "SIZE", "WAITING"})
+    say_table(headings, rows, {"ITEMS", "SIZE", "WAITING"}, ["KIND", "ITEMS", "SIZE"])
 
 
 @shared.command()

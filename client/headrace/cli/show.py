@@ -127,13 +127,19 @@ def format_bytes(count: float) -> str:
 
 
 def say_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Collection[str] = (),
+    beneath: Sequence[str] = (),
 ) -> None:
-    """Print a table; on a terminal it fits in there, with ``numbers`` to the right of theirs."""
+    """Print a table; on a terminal it fits in there, with ``numbers`` to the right of theirs.
+
+    Where it is too wide the columns ``beneath`` go beneath their rows, in this order.
+    """
     if sys.stdout.isatty():
         from headrace.cli.tables import draw_table  # noqa: PLC0415 - rich is for terminals alone
 
-        say_text(draw_table(headings, rows, numbers))
+        say_text(draw_table(headings, rows, numbers, beneath))
     else:
         say_text(f"{format_table(headings, rows)}\n")
 

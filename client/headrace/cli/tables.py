@@ -1,31 +1,122 @@
-"""Tables on a terminal, drawn by rich; imported only where there is one."""
+"""Tables on a terminal, as wide as it is.
+
+    NAME   SLOTS  BUSY  ENGINES
+    alpha      2     0  primes: primesieve 11.0
+    beta       2     1
+      calls: Python 3.11.7, allows shop, …      what finds no room in its line is beneath it
+
+Cells are never folded within their columns: a dozen short lines are harder to read than one that
+goes on beneath. Imported only where there is a terminal: it uses rich for the width of characters.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Sequence
+import shutil
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 
+from headrace.cli.printing import is_plain_terminal
 from headrace_wire.printing import clean_line
+
+#: Blanks between columns, and before what is beneath a line.
+GAP = "  "
 
 
 def draw_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[str]
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Collection[str],
+    beneath: Sequence[str] = (),
+    width: int | None = None,
 ) -> str:
-    """A table that fits into standard output's terminal: cells that are too long take more lines.
+    """A table that fits into standard output's terminal.
 
-    The first column, which names what a row is about, stays whole so that it can be copied.
+    The first column, which names what a row is about, stays whole so that it can be copied. Where
+    the table is too wide the columns ``beneath`` are narrowed, one after the other, and their cells
+    that are too long go beneath their rows, as those of the last column do.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, heading in enumerate(headings):
-        justify: JustifyMethod = "right" if heading in numbers else "left"
-        table.add_column(heading, justify=justify, no_wrap=place == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean_line(cell)) for cell in row))
-    console = Console(file=sys.stdout, force_terminal=True, force_jupyter=False, highlight=False)
-    with console.capture() as drawn:
-        console.print(table)
-    return drawn.get()
+    width = width or shutil.get_terminal_size().columns
+    cleaned = [[clean_line(cell) for cell in row] for row in rows]
+    table = _Table(headings, cleaned, numbers, width)
+    for heading in beneath:
+        table.narrow(heading)
+    lines = list(table.draw())
+    if not is_plain_terminal():
+        lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
+    return "".join(f"{line}\n" for line in lines)
+
+
+class _Table:
+    def __init__(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        numbers: Collection[str],
+        width: int,
+    ) -> None:
+        self._headings = headings
+        self._rows = rows
+        self._numbers = numbers
+        self._width = width
+        *self._shown, self._last = range(len(headings))
+        self._widths = [
+            max(map(cell_len, (heading, *(row[place] for row in rows))))
+            for place, heading in enumerate(headings)
+        ]
+
+    def narrow(self, heading: str) -> None:
+        """Make a column narrower, or drop it, if there is no room for it as it is."""
+        place = self._headings.index(heading)
+        others = self._measure() - self._widths[place]
+        room = self._width - others - cell_len(self._headings[self._last])
+        if self._widths[place] <= room:
+            return
+        lengths = [cell_len(row[place]) for row in self._rows]
+        fitting = [length for length in lengths if length <= room]
+        if cell_len(heading) <= room and 2 * len(fitting) >= len(lengths):
+            self._widths[place] = max(cell_len(heading), *fitting)
+        else:
+            self._widths[place] = -len(GAP)
+            self._shown.remove(place)
+
+    def draw(self) -> Iterator[str]:
+        """The lines, the headings first."""
+        yield self._draw_line(self._headings, self._headings[self._last])
+        room = self._width - self._measure()
+        for row in self._rows:
+            last = row[self._last]
+            beside = cell_len(last) <= room
+            yield self._draw_line(row, last if beside else "")
+            details = [
+                f"{heading.lower()}: {cell}"
+                for place, (heading, cell) in enumerate(zip(self._headings, row, strict=True))
+                if cell and place != self._last and cell_len(cell) > self._widths[place]
+            ]
+            if not beside:
+                details.append(last)
+            yield from textwrap.wrap(
+                "; ".join(details),
+                self._width,
+                initial_indent=GAP,
+                subsequent_indent=GAP,
+                break_on_hyphens=False,
+            )
+
+    def _measure(self) -> int:
+        """Columns of the terminal up to the last column."""
+        return sum(self._widths[place] + len(GAP) for place in self._shown)
+
+    def _draw_line(self, row: Sequence[str], last: str) -> str:
+        cells = [
+            self._pad(row[place], self._widths[place], self._headings[place])
+            for place in self._shown
+        ]
+        return GAP.join([*cells, last]).rstrip()
+
+    def _pad(self, cell: str, width: int, heading: str) -> str:
+        if cell_len(cell) > width:
+            cell = ""  # it is beneath
+        blanks = " " * (width - cell_len(cell))
+        return blanks + cell if heading in self._numbers else cell + blanks

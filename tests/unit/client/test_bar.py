@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from headrace.cli.bar import Bar
+from headrace.cli.bar import Bar, shorten_label
 
 
 class Clock:
@@ -47,3 +47,27 @@ def test_nothing_is_estimated_before_something_was_seen_to_be_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert watch(capsys, [(1.0, 900), (9.0, 900)]) == "0:00:10 elapsed"
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("primes count", "primes count"),
+        ("calls shop:double", "calls shop:double"),
+        ("calls package.module:simulate", "calls …module:simulate"),
+        ("x" * 30, "x" * 22),
+    ],
+)
+def test_of_a_long_label_the_end_is_shown(label: str, shown: str) -> None:
+    assert shorten_label(label, 22) == shown
+
+
+def test_a_bar_leaves_room_for_what_the_terminal_shows_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    bar = Bar("calls package_of_mine.simulations.wind_tunnels:simulate", 1000)
+    bar.close()
+    lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", capsys.readouterr().err).splitlines()
+    assert all(len(line) <= 77 for line in lines)
+    assert any("0/1,000" in line for line in lines), "the count is there, however long the label"
