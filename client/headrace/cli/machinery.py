@@ -28,7 +28,18 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
     if not statuses:
         tell("headrace: no worker is connected")
         return
-    headings = "NAME HOST SLOTS LIMIT BUSY DONE FAILED MEMORY HEARD ENGINES".split()
+    headings = [
+        "NAME",
+        "HOST",
+        "SLOTS",
+        "LIMIT",
+        "BUSY",
+        "DONE",
+        "FAILED",
+        "MEMORY",
+        "HEARD",
+        "ENGINES",
+    ]
     rows = [
         [
             status.name,
