@@ -30,6 +30,7 @@ from headrace_coordinator.store.backup import STORE_NAME
 from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
+from headrace_wire.descriptors import read_limit, share_descriptors
 from headrace_wire.key import ensure_key
 from headrace_wire.keyring import write_role_files
 from headrace_wire.manager import QueueManager
@@ -37,6 +38,9 @@ from headrace_wire.manager import QueueManager
 if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+
+#: Descriptors that are set aside for HTTP.
+HTTP_DESCRIPTORS = 40
 
 #: Part of the free disk that the spool may take when no limit is set.
 SPOOL_SHARE = 0.8
@@ -76,9 +80,17 @@ class Coordinator:
                 metrics.watch(self._ledger, shared)
             self._ledger.listen(log_events)  # the last: what the log says, a scrape shows
             manager = QueueManager(settings.bind, key)
-            on_bytes = metrics.note_bytes if metrics else None
-            self._server = manager.get_server(jobs, results, shared, on_bytes=on_bytes)
+            self._server = manager.get_server(
+                jobs,
+                results,
+                shared,
+                share_descriptors(read_limit(), HTTP_DESCRIPTORS if metrics else 0),
+                metrics.note_bytes if metrics else None,
+                on_refused=metrics.note_refusal if metrics else None,
+            )
             self._stack.callback(self._server.close)
+            if metrics:
+                metrics.watch_connections(self._server.count_connections)
             self._http: HttpServer | None = None
             if metrics and settings.http:
                 self._http = metrics.serve(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
+from headrace_wire.descriptors import raise_limit
 from headrace_wire.event_loop import run
 from headrace_wire.heap import keep_large_blocks
 
@@ -25,6 +26,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
     keep_large_blocks()
+    raise_limit()
     run(_serve(settings, on_ready))
 
 

@@ -9,7 +9,7 @@ import logging
 import resource
 import sys
 
-from headrace_wire.server import ServerLimits
+from headrace_wire.admission import ServerLimits
 from support.wire_server import serve
 
 descriptors, handshake_seconds = int(sys.argv[1]), float(sys.argv[2])

@@ -18,7 +18,8 @@ from support.wire_messages import ApiDouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from headrace_wire.server import Server, ServerLimits
+    from headrace_wire.admission import ServerLimits
+    from headrace_wire.server import Server
 
 #: What both sides hold in these tests.
 KEY = b"0123456789abcdef" * 4
@@ -99,12 +100,15 @@ def serve(
     address: Address = ANYWHERE,
     on_bytes: Callable[[int, int], None] | None = None,
     jobs: ApiDouble | None = None,
+    on_refused: Callable[[str], None] | None = None,
 ) -> Iterator[Served]:
     """Serve doubles of both queues."""
     jobs = jobs or ApiDouble(JobQueueApi)
     results = ApiDouble(ResultQueueApi)
     shared = ApiDouble(SharedApi)
-    server = QueueManager(address, KEY).get_server(jobs, results, shared, limits, on_bytes)
+    server = QueueManager(address, KEY).get_server(
+        jobs, results, shared, limits, on_bytes, on_refused=on_refused
+    )
     with LoopThread() as thread:
         thread.run(server.start)
         try:

@@ -17,9 +17,10 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
+from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
-from headrace_wire.errors import ClosedError, UnreachableError
+from headrace_wire.errors import BusyError, ClosedError, UnreachableError
 from headrace_wire.framing import Body
 from headrace_wire.greeting import explain_refusal, greet
 from headrace_wire.handshake import prove_both
@@ -143,6 +144,16 @@ class AsyncCaller(Generic[Api]):
         return None
 
     async def _connect(self, until: float | None) -> FrameStream:
+        tries = Tries(self._address, until)
+        while True:
+            try:
+                return await self._knock(until)
+            except BusyError as error:
+                pause = tries.find_pause(error)
+            await asyncio.sleep(pause)
+            self._check_open()
+
+    async def _knock(self, until: float | None) -> FrameStream:
         stream = await open_stream(self._address, until)
         self._busy.add(stream)
         try:
@@ -151,8 +162,11 @@ class AsyncCaller(Generic[Api]):
                     await stream.follow(prove_both(self._key))
             except (AuthenticationError, EOFError, OSError) as error:
                 raise explain_refusal(self._address, error) from None
-            async with asyncio.timeout(measure_handshake(until)):
-                await stream.follow(greet(self._name))
+            try:
+                async with asyncio.timeout(measure_handshake(until)):
+                    await stream.follow(greet(self._name))
+            except (EOFError, ConnectionError) as error:
+                raise explain_refusal(self._address, error) from None
         except BaseException:
             self._drop(stream)
             raise

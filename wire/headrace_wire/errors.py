@@ -64,6 +64,10 @@ class UnreachableError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     connected_at: float | None = None
 
 
+class BusyError(UnreachableError):
+    """The coordinator has no room for another connection."""
+
+
 class ServiceMissingError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """No connected worker offers the service that this job needs."""
 

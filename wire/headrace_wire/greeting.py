@@ -8,7 +8,7 @@ It is the same in every version of the protocol: a call and its answer are plain
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from multiprocessing import AuthenticationError
 from typing import Any
 
@@ -17,12 +17,13 @@ from msgspec import Struct
 from headrace_wire.address import Address
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import (
+    BusyError,
     HeadraceError,
     KeyRefusedError,
     ProtocolError,
     UnreachableError,
 )
-from headrace_wire.framing import Body
+from headrace_wire.framing import Body, FrameTooLargeError
 from headrace_wire.handshake import (
     Handshake,
     StrangerError,
@@ -55,11 +56,14 @@ class Admitted(Struct, frozen=True):
     name: str
 
 
-def admit(keys: Keys, names: Container[str]) -> Handshake[Admitted]:
+def admit(
+    keys: Keys, names: Container[str], find_room: Callable[[Holder], None] | None = None
+) -> Handshake[Admitted]:
     """Let a client in that holds one of these keys: shake hands, and check the protocol.
 
-    Raises AuthenticationError for a client that holds none of them; ProtocolError for one of
-    another protocol, which has been told so; and EOFError for anything else.
+    ``find_room`` is called before it is let in, and raises BusyError when there is none. Raises
+    AuthenticationError for a client that holds none of them; ProtocolError for one of another
+    protocol and BusyError, of which the client has been told; and EOFError for anything else.
     """
     key = yield from find_key(keys)
     yield from answer_challenge(key)
@@ -79,6 +83,12 @@ def admit(keys: Keys, names: Container[str]) -> Handshake[Admitted]:
     yield pack(("#RETURN", [PROTOCOL, VERSION]))
     match unpack_frame((yield None)):
         case [_, "accept_connection", [str(name)], named] if not named and name in names:
+            try:
+                if find_room:
+                    find_room(keys[key])
+            except BusyError as error:
+                yield pack(("#ERROR", error))
+                raise
             yield pack(("#RETURN", None))
             return Admitted(keys[key], name)
         case _:
@@ -116,6 +126,13 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
         return KeyRefusedError(
             f"the coordinator at {Address(*address)} holds another key: copy its key file to this "
             "side and name it with key_file= (--key-file on the command line)"
+        )
+    if isinstance(error, EOFError | ConnectionError) and not isinstance(
+        error, StrangerError | FrameTooLargeError
+    ):
+        return BusyError(
+            f"what answers at {Address(*address)} closes connections before the handshake of a "
+            "headrace coordinator is over: it has no room, as its log says, or is something else"
         )
     return UnreachableError(
         f"what answers at {Address(*address)} did not finish the handshake of a headrace "

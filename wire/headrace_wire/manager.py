@@ -21,16 +21,19 @@ from msgspec import Struct
 
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import IDLE_CONNECTIONS, MsgpackConnection, dial
-from headrace_wire.errors import ClosedError, UnreachableError
+from headrace_wire.errors import BusyError, ClosedError, UnreachableError
+from headrace_wire.greeting import explain_refusal
 from headrace_wire.keyring import Keys, derive_keys
 from headrace_wire.signature import read_signatures
 from headrace_wire.timeouts import Attempts
 
 if TYPE_CHECKING:
+    from headrace_wire.admission import ServerLimits
     from headrace_wire.async_caller import AsyncCaller
-    from headrace_wire.server import Server, ServerLimits
+    from headrace_wire.server import Server
 
 #: Seconds without a byte of the answer after which a connection counts as lost, unless the caller
 #: knows better; longer than any long-poll.
@@ -62,6 +65,7 @@ class Proxy(managers.BaseProxy):
         key: bytes,
         answer_seconds: float = ANSWER_SECONDS,
         closed: threading.Event | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
@@ -69,6 +73,8 @@ class Proxy(managers.BaseProxy):
         self._opening = threading.Lock()
         #: Set before ``close`` when no call is to be made any more.
         self._closed = closed or threading.Event()
+        #: Set when a connection is to be tried just once.
+        self._stop = stop or threading.Event()
         #: The newest last: what is used least may have been closed meanwhile.
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
@@ -136,13 +142,30 @@ class Proxy(managers.BaseProxy):
                 self._idle.pop().close()
 
     def _connect(self, until: float | None) -> MsgpackConnection:
-        link = dial(self._token.address, self._authkey, until)
-        greet(link, self._token.id, until)
+        tries = Tries(self._token.address, until)
+        while True:
+            try:
+                link = self._knock(until)
+                break
+            except BusyError as error:
+                if self._stop.is_set() or self._stop.wait(tries.find_pause(error)):
+                    raise
         with self._opening:
             self._open.add(link)
         if self._closed.is_set():  # closing may have come too early to see this one
             link.close()
             raise EOFError
+        return link
+
+    def _knock(self, until: float | None) -> MsgpackConnection:
+        """Open a connection. Raises BusyError for one that the coordinator closes, or says it has
+        no room for.
+        """
+        link = dial(self._token.address, self._authkey, until)
+        try:
+            greet(link, self._token.id, until)
+        except (EOFError, ConnectionError) as error:
+            raise explain_refusal(self._token.address, error) from None
         return link
 
 
@@ -237,6 +260,7 @@ class QueueManager(managers.BaseManager):
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
         find_keys: Callable[[], Keys] | None = None,
+        on_refused: Callable[[str], None] | None = None,
     ) -> Server:
         """Make the server of these objects, listening but not yet accepting.
 
@@ -248,9 +272,8 @@ class QueueManager(managers.BaseManager):
 
         objects = {"jobs": jobs, "results": results, "shared": shared}
         keys = derive_keys(self._key)
-        return Server(
-            objects, cast("Address", self.address), find_keys or (lambda: keys), limits, on_bytes
-        )
+        address = cast("Address", self.address)
+        return Server(objects, address, find_keys or (lambda: keys), limits, on_bytes, on_refused)
 
     def jobs(self) -> JobQueueApi:
         """The job queue of the coordinator."""
@@ -305,7 +328,8 @@ class QueueManager(managers.BaseManager):
     def _caller(
         self, name: str, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
     ) -> Caller:
-        proxy = Proxy(name, cast("Address", self.address), self._key, answer_seconds, self._closed)
+        address = cast("Address", self.address)
+        proxy = Proxy(name, address, self._key, answer_seconds, self._closed, self._stop)
         self._proxies.add(proxy)
         seconds = self._patience_seconds if patient else 0.0
         retrying = RetryingProxy(proxy, seconds, self._on_lost, self._stop, self._closed)

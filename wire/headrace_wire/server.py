@@ -7,8 +7,9 @@ Started by ``start`` in an event loop and stopped by ``stop``: first no new conn
 then calls under way are answered, then the connections are closed. The served objects
 wake the calls that wait, before ``stop``.
 
-A connection has a deadline for the handshake, their number is limited before and after it, frames
-are limited, and only what api.py lists can be called. BaseManager's own server has none of that.
+A connection has a deadline for the handshake, their number is limited before and after it
+(``admission`` says who has to go), frames are limited, and only what api.py lists can be called.
+BaseManager's own server has none of that.
 """
 
 from __future__ import annotations
@@ -20,15 +21,26 @@ import socket
 from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
 
-from msgspec import Struct
-
 from headrace_wire.address import Address
+from headrace_wire.admission import Admission, ServerLimits
 from headrace_wire.api import APIS
-from headrace_wire.connection import HANDSHAKE_SECONDS
-from headrace_wire.errors import ProtocolError, UsageError
+from headrace_wire.errors import BusyError, ProtocolError, UsageError
+from headrace_wire.framing import FrameTooLargeError
 from headrace_wire.greeting import Admitted, admit
+from headrace_wire.handshake import StrangerError
 from headrace_wire.keyring import Keys
 from headrace_wire.lookup import find_listening
+from headrace_wire.refusal_log import (
+    DESCRIPTORS,
+    FULL,
+    HANDSHAKE,
+    IDLE,
+    KEY,
+    PENDING,
+    PROTOCOL,
+    Refusals,
+)
+from headrace_wire.roles import Holder
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream
@@ -36,10 +48,13 @@ from headrace_wire.stream import FrameStream
 log = logging.getLogger(__name__)
 
 #: Connections that the system holds ready until the server accepts them.
-BACKLOG = 128
+BACKLOG = 1024
 
 #: Seconds to wait before accepting again when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
+
+#: The same when connections are being closed to make room.
+SHED_SECONDS = 0.01
 
 #: Seconds for calls under way to be answered, all together, when the server stops.
 STOP_SECONDS = 3.0
@@ -48,23 +63,14 @@ STOP_SECONDS = 3.0
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class ServerLimits(Struct, frozen=True):
-    """How many connections the server has, and how long their handshake may take."""
-
-    handshake_seconds: float = HANDSHAKE_SECONDS
-    #: Connections served at a time.
-    max_connections: int = 4096
-    #: Connections that may be in their handshake at a time.
-    max_pending: int = 64
-
-
 class Server:
     """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
     ``find_keys`` returns the keys that are taken just now, with their holders.
-    ``on_bytes(received, sent)`` is called after every call. Raises UsageError when the address is
-    not to be had.
+    ``on_bytes(received, sent)`` is called after every call, and ``on_refused(reason)`` for every
+    connection that is refused, or closed to make room for another. Raises UsageError when the
+    address is not to be had.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Server:
         find_keys: Callable[[], Keys],
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self.limits = limits or ServerLimits()
         self._listener = _listen(address)
@@ -86,10 +93,15 @@ class Server:
         self._on_bytes = on_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pause: asyncio.TimerHandle | None = None
-        #: The task of each connection, with its session once the handshake is done; and those
-        #: that are not so far.
+        #: The task of each connection, with its session once the handshake is done.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
-        self._greeting: set[asyncio.Task[None]] = set()
+        self._hosts: dict[asyncio.Task[None], str] = {}
+        self._admission = Admission(self.limits, self._measure_idle)
+        self._refusals = Refusals(on_refused)
+
+    def count_connections(self) -> dict[str, int]:
+        """How many connections there are, by state."""
+        return {"pending": self._admission.pending, "proven": self._admission.proven}
 
     def start(self) -> None:
         """Begin to accept connections, in the running event loop."""
@@ -111,6 +123,7 @@ class Server:
             task.cancel()
         if self._connections:
             await asyncio.wait(self._connections)
+        self._refusals.stop()
 
     def close(self) -> None:
         """Stop listening."""
@@ -124,50 +137,68 @@ class Server:
     def _accept(self) -> None:
         """Let a task of its own serve each connection that waits to be accepted."""
         assert self._loop, "only a server that was started accepts"
-        for _ in range(BACKLOG):
+        for _ in range(self._admission.accepts):
             try:
                 sock, place = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in EXHAUSTION:
-                    log.warning("cannot accept a connection: %s", error.strerror)
-                    self._loop.remove_reader(self._listener)
-                    self._pause = self._loop.call_later(EXHAUSTED_SECONDS, self.start)
+                    self._rest(error)
                 return
             sock.setblocking(False)
-            if len(self._greeting) >= self.limits.max_pending:
-                sock.close()
-            elif len(self._connections) >= self.limits.max_connections:
-                peer = Address(*place[:2])
-                log.warning("refused %s: %d are connected", peer, len(self._connections))
-                sock.close()
-            else:
-                task = self._loop.create_task(self._serve(sock))
-                self._connections[task] = None
-                self._greeting.add(task)
-                task.add_done_callback(self._forget)
+            host = str(place[0]) if place else ""
+            task = self._loop.create_task(self._serve(sock))
+            self._connections[task] = None
+            self._hosts[task] = host
+            task.add_done_callback(self._forget)
+            if gone := self._admission.enter(task, host):
+                self._put_off(gone, PENDING, "it had not finished its handshake, and others came")
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nothing for a moment, as the process or the machine is short of something."""
+        assert self._loop, "only a server that was started accepts"
+        gone = self._admission.shed()
+        for task in gone:
+            self._put_off(task, DESCRIPTORS, f"it waited, and {_explain(error)}")
+        if not gone:
+            line = f"cannot accept a connection: {_explain(error)}"
+            self._refusals.note("anywhere", DESCRIPTORS, line)
+        self._loop.remove_reader(self._listener)
+        self._pause = self._loop.call_later(SHED_SECONDS if gone else EXHAUSTED_SECONDS, self.start)
+
+    def _put_off(self, task: asyncio.Task[None], reason: str, why: str) -> None:
+        """End a connection which has lost its place."""
+        host = self._hosts[task]
+        self._refusals.note(host, reason, f"refused a connection from {host}: {why}")
+        task.cancel()
+
+    def _refuse(self, stream: FrameStream, reason: str, why: str) -> None:
+        host = self._hosts[_find_task()]
+        self._refusals.note(host, reason, f"refused {stream.peer}: {why}")
+
+    def _measure_idle(self, task: asyncio.Task[None]) -> float:
+        session = self._connections.get(task)
+        return session.measure_idle() if session else 0.0
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._greeting.discard(task)
-        del self._connections[task]
+        self._admission.leave(task)
+        del self._connections[task], self._hosts[task]
         if not task.cancelled() and (error := task.exception()):
             log.error("a connection failed", exc_info=error)
 
     async def _serve(self, sock: socket.socket) -> None:
         """Serve a connection from its handshake to its end."""
         stream: FrameStream | None = None
-        task = asyncio.current_task()
-        assert task, "connections are served by tasks"
         try:
-            _, stream = await task.get_loop().connect_accepted_socket(FrameStream, sock)
+            loop = asyncio.get_running_loop()
+            _, stream = await loop.connect_accepted_socket(FrameStream, sock)
             admitted = await self._shake_hands(stream)
             if admitted is None:
                 return
-            self._greeting.discard(task)
             target, signatures = self._objects[admitted.name]
             session = Session(stream, admitted.holder, target, signatures, self._on_bytes)
-            self._connections[task] = session
+            self._connections[_find_task()] = session
             await session.run()
         except (EOFError, OSError, ValueError):
             log.debug("a connection ended")
@@ -178,15 +209,37 @@ class Server:
         """Return who a peer is and what it asks for, or None for one that is refused."""
         try:
             async with asyncio.timeout(self.limits.handshake_seconds):
-                admitted = await stream.follow(admit(self._find_keys(), self._objects))
+                steps = admit(self._find_keys(), self._objects, self._find_room)
+                admitted = await stream.follow(steps)
         except AuthenticationError:
-            log.warning("refused %s: it does not hold the key", stream.peer)
+            self._refuse(stream, KEY, "it does not hold the key")
         except ProtocolError as error:
-            log.warning("refused %s: %s", stream.peer, error.message)
+            self._refuse(stream, PROTOCOL, error.message)
+        except BusyError as error:
+            self._refuse(stream, FULL, error.message)
+        except TimeoutError:
+            self._refuse(stream, HANDSHAKE, "its handshake took too long")
+        except (StrangerError, FrameTooLargeError):
+            self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:
             stream.trust()
             return admitted
         return None
+
+    def _find_room(self, holder: Holder) -> None:
+        """Let the connection of this task have a place among the proven ones. Raises BusyError."""
+        if gone := self._admission.prove(_find_task(), holder.role):
+            self._put_off(gone, IDLE, "it was not in use, and others came")
+
+
+def _explain(error: OSError) -> str:
+    return f"the system says: {error.strerror}"
+
+
+def _find_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task, "connections are served by tasks"
+    return task
 
 
 def _listen(address: Address) -> socket.socket:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from inspect import iscoroutine
 from typing import Any
@@ -45,6 +46,8 @@ class Session(Struct, eq=False):
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
     is_ending: bool = False
+    #: The monotonic moment at which its last call was answered, or it began.
+    _idle_since: float = field(default_factory=time.monotonic)
     _task: asyncio.Task[Any] | None = None
     #: What was refused and logged: once for each method, not for each call.
     _refused: set[str] = field(default_factory=set[str])
@@ -68,6 +71,12 @@ class Session(Struct, eq=False):
                 self.on_bytes(stream.bytes_in - received, stream.bytes_out - sent)
             received, sent = stream.bytes_in, stream.bytes_out
             self.is_idle = True
+            self._idle_since = time.monotonic()
+
+    def measure_idle(self) -> float:
+        """Seconds without a call under way; 0 while there is one."""
+        idle = self.is_idle and not self.stream.unread
+        return time.monotonic() - self._idle_since if idle else 0.0
 
     async def _answer(self, frame: Body) -> Parts | None:
         """Return the answer to a call, or None to one that cannot be answered."""

@@ -108,7 +108,7 @@ class Attempts:
     def __init__(self, patience_seconds: float) -> None:
         self._limit = limit = find_limit()
         self.until = None if limit is None else max(limit.moment, time.monotonic()) + LOOK_SECONDS
-        self._pauses = _draw_pauses(patience_seconds)
+        self._pauses = draw_pauses(patience_seconds)
         self._is_repeated = False
 
     def shorten(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -127,7 +127,7 @@ class Attempts:
         return self._limit.measure_left(pause)
 
 
-def _draw_pauses(patience_seconds: float) -> Iterator[float]:
+def draw_pauses(patience_seconds: float) -> Iterator[float]:
     """Pauses with backoff and jitter, for so long from when the first one is asked for."""
     deadline = time.monotonic() + patience_seconds
     pause = FIRST_PAUSE_SECONDS

@@ -7,11 +7,13 @@ a job or task is ever a label.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -29,6 +31,7 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_wire.address import Address
 from headrace_wire.messages import Sample
+from headrace_wire.refusal_log import REASONS
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +104,28 @@ class CoordinatorMetrics:
             "headrace_received_bytes", "Bytes received from clients and workers."
         )
         self._sent = self._count("headrace_sent_bytes", "Bytes sent to clients and workers.")
+        self._refused = Counter(
+            "headrace_connections_refused",
+            "Connections that were refused, or closed to make room for others.",
+            ("reason",),
+            registry=self.registry,
+        )
+        for reason in REASONS:
+            self._refused.labels(reason)  # so that the first one is a growth
 
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
         ledger.listen(self.note_events)
         self.registry.register(QueueCollector(ledger, shared, self._samples))
+
+    def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
+        gauge = Gauge(
+            "headrace_connections",
+            "Connections: in their handshake, or with a key that has been proven.",
+            ("state",),
+            registry=self.registry,
+        )
+        for state in count():
+            gauge.labels(state).set_function(partial(_read, count, state))
 
     def serve(
         self,
@@ -120,6 +141,9 @@ class CoordinatorMetrics:
     def note_bytes(self, received: int, sent: int) -> None:
         self._received.inc(received)
         self._sent.inc(sent)
+
+    def note_refusal(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
 
     def note_samples(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
         self._samples.add(worker, number, samples)
@@ -166,3 +190,7 @@ class CoordinatorMetrics:
 
     def _count_by(self, name: str, text: str, labels: Sequence[str]) -> Series[Counter]:
         return Series(Counter(name, text, labels, registry=self.registry))
+
+
+def _read(count: Callable[[], Mapping[str, int]], state: str) -> float:
+    return count()[state]

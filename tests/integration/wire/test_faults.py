@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from headrace_wire.admission import ServerLimits
 from headrace_wire.api import APIS
 from headrace_wire.calling import encode_call
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
-from headrace_wire.server import ServerLimits
 from headrace_wire.signature import read_signatures
 from support.commands import wait_until
 from support.wire_messages import make_message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -13,29 +14,37 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from headrace_wire import greeting, server
+from headrace_wire import admission, busy, greeting, server
 from headrace_wire.address import Address
+from headrace_wire.admission import ServerLimits
+from headrace_wire.api import JobQueueApi
 from headrace_wire.connection import dial
-from headrace_wire.errors import KeyRefusedError, UnreachableError
+from headrace_wire.errors import BusyError, KeyRefusedError
+from headrace_wire.event_loop import run
 from headrace_wire.framing import MAX_HANDSHAKE_FRAME_BYTES
 from headrace_wire.manager import QueueManager
-from headrace_wire.server import ServerLimits
+from headrace_wire.messages import JobStatus
 from support import wire_server
+from support.commands import wait_until
+from support.wire_messages import make_message
 from support.wire_peer import dial_bare, is_challenge, read_to_end
-from support.wire_server import KEY, PATIENCE_SECONDS, serve
+from support.wire_server import KEY, PATIENCE_SECONDS, Gate, serve
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from headrace_wire.greeting import Admitted
     from headrace_wire.handshake import Handshake
     from headrace_wire.keyring import Keys
+    from headrace_wire.roles import Holder
 
 #: A handshake that a test waits to see cut, in seconds.
 SHORT_SECONDS = 0.5
@@ -65,36 +74,104 @@ def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     """Counts the connections that are in their handshake."""
     gauge, admit = Gauge(), greeting.admit
 
-    def admit_counted(keys: Keys, names: Container[str]) -> Handshake[Admitted]:
+    def admit_counted(
+        keys: Keys, names: Container[str], find_room: Callable[[Holder], None]
+    ) -> Handshake[Admitted]:
         with gauge.enter():
-            return (yield from admit(keys, names))
+            return (yield from admit(keys, names, find_room))
 
     monkeypatch.setattr(server, "admit", admit_counted)
     return gauge
 
 
 def test_silent_connections_are_capped_and_go_and_keep_nobody_out(handshakes: Gauge) -> None:
+    refused: Counter[str] = Counter()
+    limits = ServerLimits(handshake_seconds=PATIENCE_SECONDS, max_pending=64)
     with contextlib.ExitStack() as stack:
-        served = stack.enter_context(serve(ServerLimits(handshake_seconds=1.0, max_pending=64)))
-        silent = [stack.enter_context(dial_bare(served.address)) for _ in range(400)]
-        client = served.dial_jobs(patience_seconds=PATIENCE_SECONDS)
-        assert client.info() == client.info()
-        heard = [read_to_end(sock) for sock in silent]
-        assert 1 < handshakes.most <= 64
-        assert all(not received or is_challenge(received) for received in heard)
-        assert any(heard)
-        assert not all(heard), "more were let in than may be pending"
+        served = stack.enter_context(
+            serve(limits, on_refused=lambda reason: refused.update([reason]))
+        )
+        silent = [stack.enter_context(dial_bare(served.address)) for _ in range(100)]
+        for _ in range(20):  # each of them takes the place of one that is silent
+            silent += [stack.enter_context(dial_bare(served.address)) for _ in range(10)]
+            assert served.dial_jobs().info()
+        heard = [read_to_end(sock) for sock in silent[:200]]
+        assert all(is_challenge(received) for received in heard), "each had its chance"
+        assert served.count_connections() <= 64 + 1
+        assert 1 < handshakes.most <= 64 + 64 / 8, "one turn's newcomers are there beside them"
+        assert 200 < refused["pending"] <= 320
 
 
-def test_open_connections_are_capped_too(caplog: pytest.LogCaptureFixture) -> None:
-    with serve(ServerLimits(max_connections=2)) as served:
-        inside = [served.dial_jobs(), served.dial_jobs()]
-        assert all(client.info() for client in inside)
-        with pytest.raises(UnreachableError):
-            served.dial_jobs().info()
-        assert "2 are connected" in caplog.text
-        inside.pop()
+@pytest.fixture
+def short_knocking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients soon say that they find no room."""
+    monkeypatch.setattr(busy, "BUSY_SECONDS", SHORT_SECONDS)
+
+
+def test_whoever_finds_no_room_is_told_so_and_comes_in_when_there_is(
+    short_knocking: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve(ServerLimits(max_connections=2, worker_reserve=0)) as served:
+        gate = Gate(served.loop)
+
+        async def answer(job: str) -> JobStatus:
+            await gate.wait()
+            return make_message(JobStatus, id=job)
+
+        served.jobs.answers["status"] = answer
+        with ThreadPoolExecutor(2) as threads:
+            calls = [threads.submit(served.dial_jobs().status, "job") for _ in range(2)]
+            wait_until(lambda: gate.waiting == 2)
+            with pytest.raises(BusyError, match=r"no room for another.*: 2 are in use \(\d+ tries"):
+                served.dial_jobs().info()
+            assert "refused 127.0.0.1:" in caplog.text
+            gate.open()
+            assert [call.result(PATIENCE_SECONDS).id for call in calls] == ["job"] * 2
         assert served.dial_jobs(patience_seconds=PATIENCE_SECONDS).info()
+
+
+def test_a_connection_that_nobody_uses_gives_way_and_its_client_does_not_notice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "IDLE_SECONDS", 0.05)
+    with serve(ServerLimits(max_connections=2, worker_reserve=0)) as served:
+        clients = [served.dial_jobs(patience_seconds=PATIENCE_SECONDS) for _ in range(5)]
+        assert all(client.info() for client in clients)
+        assert clients[0].info()
+        wait_until(lambda: served.count_sessions() <= 2)
+
+
+@pytest.fixture
+def thrice_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Servers close the first three connections at once, as one does that has no room."""
+    tries, admit = itertools.count(1), greeting.admit
+
+    def close(*arguments: Any) -> Handshake[Admitted]:
+        if next(tries) <= 3:
+            raise EOFError
+        return (yield from admit(*arguments))
+
+    monkeypatch.setattr(server, "admit", close)
+    return tries
+
+
+def test_a_client_knocks_again_at_a_coordinator_that_closes_its_connections(
+    thrice_closed: Iterator[int],
+) -> None:
+    with serve() as served:
+        assert served.dial_jobs().info()
+    assert next(thrice_closed) == 5
+
+
+def test_so_does_a_client_in_an_event_loop(thrice_closed: Iterator[int]) -> None:
+    async def call() -> None:
+        caller = QueueManager(served.address, KEY).async_jobs()
+        assert await caller.call(JobQueueApi.info)
+        caller.close()
+
+    with serve() as served:
+        run(call())
+    assert next(thrice_closed) == 5
 
 
 @pytest.mark.parametrize(
@@ -162,10 +239,10 @@ def test_a_wrong_key_is_refused_on_both_sides(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.fixture
-def small_server() -> Iterator[tuple[Address, IO[str]]]:
-    """A process that may open 64 files, and its log."""
+def small_server() -> Iterator[tuple[psutil.Popen, Address]]:
+    """A process that may open 64 files."""
     folder = Path(wire_server.__file__).parent.parent
-    with subprocess.Popen(
+    with psutil.Popen(
         [sys.executable, "-m", "support.wire_program", "64", "60"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -177,25 +254,27 @@ def small_server() -> Iterator[tuple[Address, IO[str]]]:
         assert process.stdout
         assert process.stderr
         try:
-            yield Address("127.0.0.1", int(process.stdout.readline())), process.stderr
+            yield process, Address("127.0.0.1", int(process.stdout.readline()))
             process.stdin.close()
             assert process.wait(20) == 0
         finally:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
-def test_without_file_descriptors_nobody_is_accepted_and_later_everybody(
-    small_server: tuple[Address, IO[str]],
+def test_without_file_descriptors_those_who_are_silent_go_and_others_are_served(
+    small_server: tuple[psutil.Popen, Address],
 ) -> None:
-    address, log = small_server
-    socks: list[socket.socket] = []
+    process, address = small_server
+    inside = QueueManager(address, KEY).jobs()
+    assert inside.info()
     with contextlib.ExitStack() as stack:
-        socks += [stack.enter_context(dial_bare(address)) for _ in range(100)]
-        started = time.monotonic()
-        lines = [log.readline() for _ in range(5)]
-        seconds = time.monotonic() - started
-        assert set(lines) == {"cannot accept a connection: Too many open files\n"}
-        assert seconds > 0.2, "the accept loop spins"
-        assert is_challenge(socks[0].recv(4096))
-    client = QueueManager(address, KEY, patience_seconds=PATIENCE_SECONDS).jobs()
-    assert client.info()
+        for _ in range(200):
+            stack.enter_context(dial_bare(address))
+        assert "it waited, and the system says: Too many open files" in process.stderr.readline()
+        assert inside.info()
+        assert QueueManager(address, KEY, patience_seconds=PATIENCE_SECONDS).jobs().info()
+        used = process.cpu_times().user
+        assert not select.select([process.stderr], [], [], 2.0)[0], "the log is flooded"
+        assert process.cpu_times().user - used < 1.0, "the accept loop spins"
+    assert QueueManager(address, KEY, patience_seconds=PATIENCE_SECONDS).jobs().info()

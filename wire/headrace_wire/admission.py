@@ -1,0 +1,205 @@
+"""Who may come in, and who has to go when places run short.
+
+    enter ─► pending: has proven nothing so far ─► prove ─► proven: in a room of its own
+      └──────────────────── leave ◄──────────────────┘
+
+Rules, with no socket, task or clock inside. A newcomer is never turned away for those who came
+before and have proven nothing: when their places are taken, the oldest of them goes, so that silent
+peers hold nobody up. Nobody is held to a share of the places while there are enough, since a
+thousand honest workers may come through one address. When there are not, an address with more than
+its share gives way first. Whoever is proven gives way to others that are proven alone, and first a
+connection that nobody uses: its client opens another one when it has something to say.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from headrace_wire.connection import HANDSHAKE_SECONDS
+from headrace_wire.errors import BusyError
+from headrace_wire.roles import ADMIN, CLIENT, WORKER, Role
+
+Who = TypeVar("Who", bound=Hashable)
+
+#: The roles that may have the places which are set aside for workers; by the coordinator's own key,
+#: too, they may have come.
+RESERVED = (WORKER, ADMIN)
+
+#: An address with more than this part of the places gives way first when they run short.
+PENDING_SHARE = 1 / 4
+PROVEN_SHARE = 1 / 2
+
+#: The part of the pending places that newcomers may take in one turn of the event loop. Whoever
+#: answers at once is through its handshake in some five turns, and so before its turn to go comes.
+ACCEPTED_SHARE = 1 / 8
+
+#: Seconds after its last call from which a connection may have to go for another one.
+IDLE_SECONDS = 0.5
+
+#: How an IPv4 address begins that a socket of both families shows.
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+class ServerLimits(Struct, frozen=True):
+    """How many connections the server has, and how long their handshake may take."""
+
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    #: Connections served at a time.
+    max_connections: int = 4096
+    #: Connections that may be in their handshake at a time.
+    max_pending: int = 512
+    #: How many of those served no mere client or observer may have.
+    worker_reserve: int = 1024
+
+
+class _Pending(Struct, frozen=True):
+    block: str
+    number: int
+
+
+class _Proven(Struct, frozen=True):
+    block: str
+    role: Role
+
+
+class Admission(Generic[Who]):
+    """Keeps the places. ``measure_idle`` tells for how many seconds a proven connection has had no
+    call under way; 0 while it has one.
+    """
+
+    def __init__(self, limits: ServerLimits, measure_idle: Callable[[Who], float]) -> None:
+        self._limits = limits
+        self._measure_idle = measure_idle
+        self._numbers = itertools.count()
+        #: The oldest first, in all and of each block of addresses.
+        self._pending: dict[Who, _Pending] = {}
+        self._blocks: dict[str, dict[Who, None]] = {}
+        #: Blocks with more than their share.
+        self._crowded: set[str] = set()
+        self._most_of_block = max(1, int(limits.max_pending * PENDING_SHARE))
+        self._proven: dict[Who, _Proven] = {}
+        self._proven_of: dict[str, int] = {}
+
+    @property
+    def accepts(self) -> int:
+        """How many may be accepted in one turn of the event loop."""
+        return max(1, int(self._limits.max_pending * ACCEPTED_SHARE))
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    @property
+    def proven(self) -> int:
+        return len(self._proven)
+
+    def enter(self, who: Who, host: str) -> Who | None:
+        """Give a newcomer a place. Returns who has to go for it, if anybody."""
+        block = find_block(host)
+        gone = None
+        if len(self._pending) >= self._limits.max_pending:
+            gone = self._choose_pending(block)
+            self.leave(gone)
+        self._pending[who] = _Pending(block, next(self._numbers))
+        of_block = self._blocks.setdefault(block, {})
+        of_block[who] = None
+        if len(of_block) > self._most_of_block:
+            self._crowded.add(block)
+        return gone
+
+    def shed(self) -> list[Who]:
+        """Free the places of the oldest that have proven nothing, for another reason than newcomers
+        who need them. Returns who they were.
+        """
+        most = max(1, int(len(self._pending) * ACCEPTED_SHARE))
+        gone = list(itertools.islice(self._pending, most))
+        for who in gone:
+            self.leave(who)
+        return gone
+
+    def prove(self, who: Who, role: Role = CLIENT) -> Who | None:
+        """Move a newcomer to the proven ones. Returns who has to go for it, if anybody.
+
+        Raises BusyError when there is no place for this role.
+        """
+        block = self._pending[who].block
+        limits = self._limits
+        places = limits.max_connections - (0 if role in RESERVED else limits.worker_reserve)
+        gone = None
+        if len(self._proven) >= max(1, places):
+            gone = self._choose_proven(block)
+            if gone is None:
+                raise BusyError(
+                    f"the coordinator has no room for another connection: {len(self._proven)} are "
+                    "in use"
+                )
+            self.leave(gone)
+        self.leave(who)
+        self._proven[who] = _Proven(block, role)
+        self._proven_of[block] = self._proven_of.get(block, 0) + 1
+        return gone
+
+    def leave(self, who: Who) -> None:
+        """Free a place, if this one has any."""
+        if pending := self._pending.pop(who, None):
+            of_block = self._blocks[pending.block]
+            del of_block[who]
+            if len(of_block) <= self._most_of_block:
+                self._crowded.discard(pending.block)
+            if not of_block:
+                del self._blocks[pending.block]
+        elif proven := self._proven.pop(who, None):
+            self._proven_of[proven.block] -= 1
+            if not self._proven_of[proven.block]:
+                del self._proven_of[proven.block]
+
+    def _choose_pending(self, block: str) -> Who:
+        """The oldest: of the newcomer's block if that has its share, else of those with more than
+        theirs, else of all.
+        """
+        if len(self._blocks.get(block, ())) >= self._most_of_block:
+            return next(iter(self._blocks[block]))
+        heads = [next(iter(self._blocks[one])) for one in self._crowded]
+        oldest = min(heads, key=lambda who: self._pending[who].number, default=None)
+        return next(iter(self._pending)) if oldest is None else oldest
+
+    def _choose_proven(self, block: str) -> Who | None:
+        """The one that was used least recently, of crowded blocks first; else a crowded block's
+        oldest, for somebody from elsewhere; else nobody. Workers do not go.
+        """
+        crowded = {one for one, held in self._proven_of.items() if self._is_crowd(held)}
+        found: tuple[bool, float] = (False, IDLE_SECONDS)
+        gone: Who | None = None
+        for who, at in self._list_others():
+            rank = (at.block in crowded, self._measure_idle(who))
+            if rank[1] >= IDLE_SECONDS and rank >= found:
+                gone, found = who, rank
+        if gone is None and crowded and block not in crowded:
+            return next((who for who, at in self._list_others() if at.block in crowded), None)
+        return gone
+
+    def _is_crowd(self, held: int) -> bool:
+        return held > self._limits.max_connections * PROVEN_SHARE
+
+    def _list_others(self) -> Iterator[tuple[Who, _Proven]]:
+        return ((who, at) for who, at in self._proven.items() if at.role != WORKER)
+
+
+def find_block(host: str) -> str:
+    """The addresses that count as one: an IPv4 address, a network of 64 bits of IPv6, where one
+    machine has as many addresses as it likes, and for anything else the name itself.
+    """
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return host
+    if packed.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(_MAPPED) :])
+    if not any(packed[:8]):
+        return host  # this machine
+    return socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64"
