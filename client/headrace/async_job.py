@@ -77,14 +77,20 @@ class AsyncJob(AwaitedJob):
         if gaps := await self._find_gaps(received):
             raise gaps
 
-    async def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
+    async def result(
+        self,
+        path: str | Path | None = None,
+        file_format: str | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> Any:
         """Its results put together as its service does it; see ``Job.result``.
 
         They are put together when all have come, in a thread, for services write files. If this is
         cancelled, the thread ends with the value at which it is, and leaves no half of a file.
         """
         received = Received()
-        target = make_target(path, file_format)
+        target = make_target(path, file_format, overwrite=overwrite)
         with contextlib.ExitStack() as cleanup:
             spool = cleanup.enter_context(_Spool())
             async for start, run in self._read_runs(

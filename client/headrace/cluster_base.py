@@ -85,7 +85,9 @@ class ClusterBase(ABC, Generic[AnyJob]):
             with contextlib.suppress(HeadraceError), Limit.after(FORGET_SECONDS).applied():
                 await jobs.call(JobQueueApi.delete, spec.id)
             raise
-        return self._open_job(status)
+        job = self._open_job(status)
+        job.outputs = plan.outputs
+        return job
 
     async def _begin(self, spec: JobSpec, on_held: Callable[[str], object]) -> JobStatus:
         try:

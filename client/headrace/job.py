@@ -85,17 +85,27 @@ class Job(JobBase):
         if gaps := finish(self._find_gaps(received)):
             raise gaps
 
-    def result(self, path: str | Path | None = None, file_format: str | None = None) -> Any:
+    def result(
+        self,
+        path: str | Path | None = None,
+        file_format: str | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> Any:
         """Its results put together as its service does it, such as a count, or files.
 
         What its service would write to standard output is returned as bytes when no ``path`` is
-        given. Raises OutputError where that cannot be put together or written. When values are
+        given. Of files in a folder, only those that were written by headrace before are replaced,
+        with ``overwrite`` all. For a job that was submitted by another program, a service that
+        writes files needs a ``path``.
+
+        Raises OutputError where that cannot be put together or written. When values are
         missing, writes those there are to ``path``, as far as its service does so, and raises
         TaskFailedError or JobIncompleteError, as ``results`` does.
         """
         received = Received()
         values = self.values(ordered=self._gathers_in_order(), received=received)
-        target = make_target(path, file_format)
+        target = make_target(path, file_format, overwrite=overwrite)
         try:
             gathered = self.gather(values, target)
         except OutputError as error:

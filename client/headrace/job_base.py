@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
+from headrace.made import MadeFiles
 from headrace.missing import Received, describe_missing
 from headrace_services.registry import load_service
-from headrace_services.service import Gathered, Parameters, Target
+from headrace_services.service import Gathered, Outputs, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
 from headrace_wire.batch import count_batch
 from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
@@ -63,6 +64,8 @@ class JobBase:
         self._jobs = jobs
         self._results = results
         self.status = status
+        #: The files that its plan's client wants, if it was submitted here.
+        self.outputs: Outputs | None = None
 
     @property
     def id(self) -> str:
@@ -87,11 +90,14 @@ class JobBase:
         """Have its service put its values together. Raises OutputError, and what ``values`` does.
 
         Parameters and values may come from anybody who holds the key: what a service makes of
-        those that no service has made is an OutputError, too.
+        those that no service has made is an OutputError, too. Names of files come from the plan of
+        a job that was submitted here; of another job, ``target.path`` says where they may go.
         """
         service = load_service(self.status.service)
         try:
-            return service.gather(self.status.operation, self.parameters, values, target)
+            with MadeFiles() as made:
+                aimed = replace(target, outputs=target.outputs or self.outputs, made=made)
+                return service.gather(self.status.operation, self.parameters, values, aimed)
         except HeadraceError:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
@@ -264,13 +270,20 @@ class AwaitedJob(JobBase):
         await self._jobs.call(JobQueueApi.delete, self.id)
 
 
-def make_target(path: str | Path | None, file_format: str | None) -> Target:
+def make_target(path: str | Path | None, file_format: str | None, *, overwrite: bool) -> Target:
     """Where a program wants a result: a file or folder, or else memory."""
-    return Target(io.BytesIO(), None if path is None else Path(path), file_format)
+    place = None if path is None else Path(path)
+    return Target(io.BytesIO(), place, file_format, overwrite=overwrite)
 
 
 def read_result(gathered: Gathered, target: Target) -> Any:
-    """What a program gets of results that were put together: what went to memory as bytes."""
+    """What a program gets of results that were put together: what went to memory as bytes.
+
+    Raises OutputError where some could not be written.
+    """
+    if gathered.problems:
+        more = len(gathered.problems) - 1
+        raise OutputError(gathered.problems[0] + (f", and {more} more" if more else ""))
     if gathered.result is None and isinstance(target.stream, io.BytesIO):
         return target.stream.getvalue()
     return gathered.result

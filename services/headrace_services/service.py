@@ -13,7 +13,8 @@ the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -51,12 +52,37 @@ MAX_VALUE_BYTES = 240 << 20
 MAX_DETAIL_BYTES = 1 << 20
 
 
+class Outputs(Struct, frozen=True):
+    """The files that a plan's client wants, one for each task: ``names`` beneath ``folder``.
+
+    With ``single`` there is one, and its name is the user's own, too. They are kept by the client:
+    what comes back from the network names no file.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    single: bool = False
+
+
+class Made(Protocol):
+    """Remembers which files were made here, so that they may be made anew."""
+
+    def is_ours(self, place: Path, found: os.stat_result) -> bool:
+        """Whether a file that is there was made here, and not changed since."""
+        ...
+
+    def add(self, place: Path, written: os.stat_result) -> None:
+        """Take note of a file that was written."""
+        ...
+
+
 class Plan(Struct, frozen=True):
     """A job as a service plans it.
 
     ``inputs`` is None where a task's index is enough to make its input; otherwise ``tasks`` inputs
     in index order, read lazily and once, each already encoded. ``cut`` plans the same job for so
-    many slots; None where their number makes no difference.
+    many slots; None where their number makes no difference. ``outputs`` are the files that the
+    values become, of a service that writes one for each task.
     """
 
     operation: str
@@ -64,17 +90,24 @@ class Plan(Struct, frozen=True):
     tasks: int
     inputs: Iterable[bytes] | None = None
     cut: Callable[[int], Plan] | None = None
+    outputs: Outputs | None = None
 
 
 class Target(Struct, frozen=True):
     """Where the user wants a result: a file or folder, or else ``stream`` (standard output).
 
-    ``format`` is one of the operation's own words, None for its default.
+    ``format`` is one of the operation's own words, None for its default. ``outputs`` are those of
+    the job's plan, if it was made here: names of files come from there and from nowhere else. None
+    for a job that was submitted elsewhere. In a folder, only files that were ``made`` here are
+    replaced; with ``overwrite`` others, too.
     """
 
     stream: BinaryIO
     path: Path | None = None
     format: str | None = None
+    outputs: Outputs | None = None
+    overwrite: bool = False
+    made: Made | None = None
 
 
 class Gathered(Struct, frozen=True):

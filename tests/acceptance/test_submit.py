@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from headrace.cluster import Cluster
 from headrace.job import Job
 from headrace.submission import SubmitOptions
+from headrace_services.images.formats import sniff_format
 from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, FetchRequest
@@ -139,6 +140,32 @@ def test_pictures_are_fetched_into_another_folder(site: Site, tmp_path: Path) ->
     refused = site.shell.run("results", job, "-o", tmp_path / "file" / "below")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert f"{tmp_path / 'file'} is not a folder" in refused.err
+
+
+def test_pictures_are_fetched_by_others_only_where_they_say(site: Site, tmp_path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this test alone
+
+    source, out, other = tmp_path / "teal.png", tmp_path / "out", tmp_path / "other"
+    Image.new("RGB", (64, 48), "teal").save(source)
+    job = site.shell.run("submit", "images", "blur", source, out, "--detach").out.strip()
+    stranger = Shell(tmp_path, {**site.shell.settings})
+    refused = stranger.run("results", job)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "not submitted from here: name the folder that its pictures go to with -o" in refused.err
+    assert not out.exists()
+    other.mkdir()
+    (other / "teal.png").write_text("not a picture of headrace's")
+    refused = stranger.run("results", job, "-o", other)
+    assert refused.code == 1
+    assert "another file is there already" in refused.err
+    assert stranger.run("results", job, "-o", other, "--overwrite").code == 0
+    assert sniff_format((other / "teal.png").read_bytes()) == "png"
+    for words in (("results", job), ("submit", "images", "blur", source, out, "--radius", "9")):
+        assert site.shell.run(*words).code == 0
+    (out / "teal.png").write_text("changed")
+    refused = site.shell.run("submit", "images", "blur", source, out)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "teal.png' would be replaced" in refused.err
 
 
 def test_jobs_lists_what_was_submitted(site: Site) -> None:

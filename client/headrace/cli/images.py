@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,21 @@ import click
 
 from headrace.cli.groups import Group
 from headrace.cli.kinds import FormatKind, PathKind
-from headrace.cli.options import Decorator, JobOptions, combine, job_options, option
+from headrace.cli.options import (
+    Decorator,
+    JobOptions,
+    combine,
+    job_options,
+    option,
+    overwrite_option,
+)
 from headrace.cli.session import carry_out
+from headrace.made import MadeFiles
 from headrace_services.images.formats import ALIASES, FORMATS
 from headrace_services.images.options import DEFAULT_MAX_MEGAPIXELS, DEFAULT_RADIUS
+from headrace_services.service import Outputs
+from headrace_wire.bounds import quote
+from headrace_wire.errors import UsageError
 
 #: What each operation does, and the options that only it has.
 OPERATIONS: dict[str, tuple[str, list[Decorator]]] = {
@@ -64,6 +77,7 @@ picture_options = combine(
             show_default=True,
             help="Refuse larger pictures before they are decoded.",
         ),
+        overwrite_option,
         option(
             "--shared",
             is_flag=True,
@@ -94,7 +108,7 @@ def make_images_group(*, embedded: bool) -> click.Group:
 def _make_callback(operation: str) -> Callable[..., None]:
     @click.argument("inputs", nargs=-1, metavar="INPUT...", type=_path())
     @click.argument("output", metavar="OUTPUT", type=_path())
-    def callback(inputs: tuple[Path, ...], output: Path, **rest: Any) -> None:
+    def callback(inputs: tuple[Path, ...], output: Path, overwrite: bool, **rest: Any) -> None:
         from headrace_services.images import plan  # noqa: PLC0415 - quick start
 
         if not inputs:
@@ -103,9 +117,32 @@ def _make_callback(operation: str) -> Callable[..., None]:
                 "copies go"
             )
         options = JobOptions.take(rest)
-        carry_out("images", plan(operation, inputs, output, **rest), options, output)
+        planned = plan(operation, inputs, output, **rest)
+        if planned.outputs is not None and not overwrite:
+            _refuse_taken(planned.outputs)
+        carry_out("images", planned, options, output, overwrite=overwrite)
 
     return callback
+
+
+def _refuse_taken(outputs: Outputs) -> None:
+    """Raise UsageError where files would be replaced that headrace has not written."""
+    made = MadeFiles()
+    taken: list[Path] = []
+    for name in outputs.names:
+        place = outputs.folder / name
+        try:
+            found = os.lstat(place)
+        except OSError:  # there is none, or it cannot be written either, which is said later
+            continue
+        if not stat.S_ISDIR(found.st_mode) and not made.is_ours(place, found):
+            taken.append(place)
+    if taken:
+        others = f", and {len(taken) - 1:,} others," if len(taken) > 1 else ""
+        raise UsageError(
+            f"{quote(str(taken[0]))}{others} would be replaced: choose another output folder, or "
+            "add --overwrite"
+        )
 
 
 def _path() -> PathKind:

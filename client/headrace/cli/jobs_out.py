@@ -11,7 +11,7 @@ from headrace.cli.alike import MOST_READ, describe_failure, describe_failures
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
-from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.options import connection_options, json_option, option, overwrite_option
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
 from headrace.cli.printing import refuse_format, say, say_json
 from headrace.cli.progress import Progress
@@ -27,6 +27,7 @@ from headrace.cli.show import (
 )
 from headrace.cli.stopping import stop_by_signals
 from headrace.job import Job
+from headrace.own_jobs import recall
 from headrace_services.service import Target
 from headrace_wire.address import Address
 from headrace_wire.api import TIMES_KEPT
@@ -91,7 +92,7 @@ def job(
     "-o",
     "--output",
     type=PathKind(path_type=Path),
-    help="Write to this file or folder. [default: as the job was submitted]",
+    help="Write to this file or folder. [default: as the job was submitted, if it was from here]",
 )
 @option(
     "--format",
@@ -100,6 +101,7 @@ def job(
     help="As the job's service knows it, such as text or npy.",
 )
 @option("--wait", type=DURATION, help="Wait this long at most (exit code 124).")
+@overwrite_option
 @option("--drop", is_flag=True, help="Let the coordinator drop the results afterwards.")
 @connection_options
 @json_option
@@ -108,6 +110,7 @@ def results(
     output: Path | None,
     file_format: str | None,
     wait: float | None,
+    overwrite: bool,
     drop: bool,
     coordinator: Address,
     key_file: Path,
@@ -116,12 +119,15 @@ def results(
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
     refuse_format(file_format, output, as_json=as_json)
     found = find_job(connect(coordinator, key_file, wait), job_id)
+    found.outputs = recall(found.id)
     if output is not None:
         _refuse_unwritable(found, output)
+    else:
+        _refuse_strange_place(found)
     with Progress() as progress, stop_by_signals():
         code = deliver(
             found,
-            Target(progress.open_output(), output, file_format),
+            Target(progress.open_output(), output, file_format, overwrite=overwrite),
             progress,
             as_json=as_json,
             wait_seconds=wait,
@@ -153,11 +159,24 @@ def retry(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> N
     show_change(find_job(connect(coordinator, key_file), job_id).retry(), as_json=as_json)
 
 
+def _refuse_strange_place(found: Job) -> None:
+    """Raise UsageError where a folder would have to be taken from what somebody else submitted."""
+    if found.status.service == "images" and not (
+        found.outputs or found.parameters.get("shared") is True
+    ):
+        raise UsageError(
+            f"job {found.id} was not submitted from here: name the folder that its pictures go to "
+            "with -o"
+        )
+
+
 def _refuse_unwritable(found: Job, output: Path) -> None:
     """Raise UsageError where the results could not be written, before they are waited for."""
-    into_folder = found.status.service == "images" and not (
-        found.parameters.get("single") and not output.is_dir()
-    )
+    into_folder = False
+    if found.status.service == "images":
+        outputs = found.outputs
+        single = found.parameters.get("single") is True if outputs is None else outputs.single
+        into_folder = output.is_dir() or not single
     if found.status.service not in BUILT_IN and output.is_dir():
         into_folder = True  # whether another package's service writes files there, it alone knows
     explain = explain_unwritable_folder if into_folder else explain_unwritable_file

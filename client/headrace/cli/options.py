@@ -79,6 +79,12 @@ connection_options = combine(
     ]
 )
 
+overwrite_option = option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace files in the output folder that headrace has not written.",
+)
+
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 log_option = option(

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from headrace import own_jobs
 from headrace.cli.job_object import JobObject
 from headrace.cli.options import JobOptions
 from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
@@ -27,7 +28,7 @@ from headrace.job import Job
 from headrace.missing import Received, describe_missing
 from headrace_services.destination import open_destination
 from headrace_services.registry import load_service
-from headrace_services.service import Gathered, Plan, Target
+from headrace_services.service import Gathered, Outputs, Plan, Target
 from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
@@ -78,10 +79,13 @@ def carry_out(
     output: Path | None = None,
     file_format: str | None = None,
     import_path: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Submit a planned job, wait, put the results together, say how it went, and exit.
 
-    An embedded worker looks for a user's modules in ``import_path``.
+    An embedded worker looks for a user's modules in ``import_path``. With ``overwrite`` files are
+    replaced that others have made.
     """
     if not options.detach:
         refuse_format(file_format, output, as_json=options.as_json)
@@ -94,13 +98,15 @@ def carry_out(
         if plan.cut is not None and options.coordinator is None:
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
+        if plan.outputs is not None and options.coordinator is not None:
+            _remember(job.id, plan.outputs)
         if options.coordinator is not None and not options.detach:
             progress.close()
             tell(f"headrace: job {job.id} is submitted")
         if options.detach:
             _say_submitted(job, as_json=options.as_json)
             return
-        target = Target(progress.open_output(), output, file_format)
+        target = Target(progress.open_output(), output, file_format, overwrite=overwrite)
         code = deliver(
             job,
             target,
@@ -274,8 +280,19 @@ def _make_text(gathered: Gathered) -> str:
 def _acknowledge(job: Job) -> None:
     try:
         job.acknowledge()
+        own_jobs.forget(job.id)
     except HeadraceError as error:
         tell(f"headrace: the results are all here; they stay there, too: {error}")
+
+
+def _remember(job_id: str, outputs: Outputs) -> None:
+    try:
+        own_jobs.remember(job_id, outputs)
+    except OSError as error:
+        tell(
+            f"headrace: {error.filename or 'the state folder'} cannot be written "
+            f"({error.strerror}): `headrace results {job_id}` will need -o"
+        )
 
 
 def _say_submitted(job: Job, *, as_json: bool) -> None:

@@ -1,36 +1,83 @@
-"""Output files that appear whole or not at all: written aside in their folder, then renamed."""
+"""The names that pictures are written under, and how a folder of them is filled."""
 
 from __future__ import annotations
 
 import os
-import secrets
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from headrace_services.beneath import Beneath
+from headrace_services.images.formats import format_of_name
+from headrace_wire.printing import clean_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from headrace_services.service import Made
+
+#: All but bytes that are not UTF-8, which a file's name may hold.
+_TEXT = re.compile("[^\udc80-\udcff]+")
 
 
-def place_output(folder: Path, name: str) -> Path:
-    """The path of an output under its folder.
+class OutputFolder:
+    """A folder that pictures are written beneath, through no link.
 
-    Raises ValueError for a name that would lead out of it: names may come from another machine.
+    Only what was ``made`` here is replaced; with ``overwrite`` everything that is no folder.
     """
-    relative = PurePosixPath(name)
-    if not name or "\0" in name or relative.is_absolute() or ".." in relative.parts:
+
+    def __init__(self, folder: Path, made: Made | None, *, overwrite: bool) -> None:
+        """Raises OSError where the folder cannot be made or opened."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._beneath = Beneath(folder)
+        self._made, self._overwrite = made, overwrite
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._beneath.__exit__(kind, error, traceback)
+
+    def write(self, name: str, data: bytes, *, overwrite: bool = False) -> None:
+        """Write a picture whole or not at all.
+
+        Raises OSError, FileExistsError where another file is in its place.
+        """
+        place = self._folder / name
+        written = self._beneath.write(name, data, self._judge(place, overwrite=overwrite))
+        if self._made is not None:
+            self._made.add(place, written)
+
+    def _judge(self, place: Path, *, overwrite: bool) -> Callable[[os.stat_result], bool]:
+        def may_replace(found: os.stat_result) -> bool:
+            if overwrite or self._overwrite:
+                return True
+            return self._made is not None and self._made.is_ours(place, found)
+
+        return may_replace
+
+
+def check_foreign_name(name: str) -> str:
+    """The name of a picture as somebody else gave it, fit to be that of a file here.
+
+    Raises ValueError for one that would lead out of its folder, and for what is not the name of a
+    picture: nothing else is ever made of what came over the network.
+    """
+    parts = name.split("/")
+    if not name or "\0" in name or name.startswith("/") or ".." in parts:
         raise ValueError("its name leads out of the output folder")
-    if not relative.parts:
-        raise ValueError("its name is empty")
-    return folder / Path(*relative.parts)
+    cleaned = _clean(name)
+    if format_of_name(cleaned) is None:
+        raise ValueError("its name is not that of a picture")
+    return cleaned
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, replacing what was there; folders are made.
-
-    Raises OSError, and leaves nothing behind, where it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.parent / f".headrace-{secrets.token_hex(8)}.part"
-    try:
-        with aside.open("xb") as file:
-            file.write(data)
-        os.replace(aside, path)  # noqa: PTH105 -- Path.replace would say the same
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+def _clean(name: str) -> str:
+    return _TEXT.sub(lambda found: clean_line(found[0]), name)

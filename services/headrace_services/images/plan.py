@@ -25,7 +25,7 @@ from headrace_services.images.options import (
 )
 from headrace_services.images.payload import MAX_CARRIED_BYTES, PictureInput, printable
 from headrace_services.images.place import choose_format, names_one_picture
-from headrace_services.service import Plan
+from headrace_services.service import Outputs, Plan
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
 
@@ -132,7 +132,15 @@ def plan(
         "shared": shared,
         "single": single,
     }
-    return Plan(operation, parameters, len(pictures), PictureInputs(pictures, shared))
+    return Plan(
+        operation,
+        parameters,
+        len(pictures),
+        PictureInputs(pictures, shared),
+        outputs=Outputs(
+            output_dir.absolute(), [picture.output for picture in pictures], single=single
+        ),
+    )
 
 
 def _choose_format(file: Path | None, word: str | None) -> str | None:

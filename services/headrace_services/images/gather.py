@@ -1,0 +1,176 @@
+"""On the client: the pictures of a job, written where its user wants them and nowhere else.
+
+values ─► names: the plan's own, or the values' where somebody else submitted the job
+          └─► OutputFolder: beneath one folder, through no link ─► what is told
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from headrace_services.images.output import OutputFolder, check_foreign_name
+from headrace_services.images.payload import PictureValue, printable
+from headrace_services.service import Gathered, Parameters, Target
+from headrace_wire.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: With these there is no point in trying the other pictures.
+_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+def gather_pictures(
+    parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
+) -> Gathered:
+    """Write pictures as they come. Raises OutputError, and UsageError without a place for them."""
+    if is_shared(parameters):
+        return _count_shared(find_output_dir(parameters), values, target)
+    place = _find_place(parameters, target)
+    tally, problems = _Tally(), list[str]()
+    with _open_folder(place.folder, target) as output:
+        for index, encoded in values:
+            value = PictureValue.decode(encoded)
+            name = value.output
+            try:
+                name = place.name(index, value)
+                output.write(name, _take_picture(value))
+            except (OSError, ValueError) as error:
+                line = f"{printable(str(place.folder / name))} was not written: {_explain(error)}"
+                if isinstance(error, OSError) and error.errno in _HOPELESS:
+                    raise OutputError(line) from error
+                problems.append(line)
+                continue
+            tally.add(value)
+    return tally.tell(place.folder, place.file, problems)
+
+
+def find_output_dir(parameters: Parameters) -> Path:
+    """The folder that a plan names. Raises ValueError."""
+    folder = parameters.get("output_dir")
+    if not isinstance(folder, str) or not folder:
+        raise ValueError("a job of pictures needs an output folder")
+    return Path(folder)
+
+
+def is_shared(parameters: Parameters) -> bool:
+    """Tell whether workers write the pictures."""
+    return parameters.get("shared") is True
+
+
+class _Place(Struct, frozen=True):
+    """A folder, and the names beneath it; None where those of the values have to do.
+
+    ``file`` is the name of the one picture that the user has named.
+    """
+
+    folder: Path
+    names: Sequence[str] | None = None
+    file: str | None = None
+
+    def name(self, index: int, value: PictureValue) -> str:
+        """The name of a task's picture. Raises ValueError."""
+        if self.names is None:
+            return check_foreign_name(value.output)
+        if index >= len(self.names):
+            raise ValueError("there is no such picture in the job's plan")
+        return self.names[index]
+
+
+def _find_place(parameters: Parameters, target: Target) -> _Place:
+    path, outputs = target.path, target.outputs
+    if path is None:
+        if outputs is None:
+            raise UsageError(
+                "the job was not submitted from here: name the folder that its pictures go to (-o)"
+            )
+        return _Place(outputs.folder, outputs.names, outputs.names[0] if outputs.single else None)
+    single = parameters.get("single") is True if outputs is None else outputs.single
+    if single and not path.is_dir():
+        return _Place(path.parent, [path.name], path.name)
+    return _Place(path, None if outputs is None else outputs.names)
+
+
+def _open_folder(folder: Path, target: Target) -> OutputFolder:
+    try:
+        return OutputFolder(folder, target.made, overwrite=target.overwrite)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {printable(str(folder))} cannot be made: {error.strerror}"
+        ) from error
+
+
+def _take_picture(value: PictureValue) -> bytes:
+    if value.data is None:
+        raise ValueError("there is no picture in the result")
+    return value.data
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return "another file is there already, which --overwrite would replace"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _count_shared(folder: Path, values: Iterator[tuple[int, bytes]], target: Target) -> Gathered:
+    tally = _Tally()
+    for index, encoded in values:
+        tally.add(PictureValue.decode(encoded))
+        if target.made is not None and target.outputs is not None:
+            place = target.outputs.folder / target.outputs.names[index]
+            with contextlib.suppress(OSError):  # it may lie on the workers' machines only
+                target.made.add(place, os.lstat(place))
+    return tally.tell(folder, None, [])
+
+
+class _Tally:
+    """Counts what was written."""
+
+    def __init__(self) -> None:
+        self._pictures = self._bytes = self._cut = self._dropped = 0
+
+    def add(self, value: PictureValue) -> None:
+        self._pictures += 1
+        self._bytes += value.bytes_out
+        self._cut += value.frames_dropped > 0
+        self._dropped += value.frames_dropped
+
+    def tell(self, folder: Path, file: str | None, problems: list[str]) -> Gathered:
+        place = folder / file if file else folder
+        counted = "1 picture" if self._pictures == 1 else f"{self._pictures:,} pictures"
+        return Gathered(
+            result={
+                "pictures": self._pictures,
+                "bytes": self._bytes,
+                "output_dir": str(folder),
+                "frames_dropped": self._dropped,
+                **({"path": str(place)} if file else {}),
+            },
+            written=f"{counted} ({_show_bytes(self._bytes)}) to {printable(str(place))}"
+            + self._tell_dropped(),
+            problems=tuple(problems),
+        )
+
+    def _tell_dropped(self) -> str:
+        """Say how many frames or pages are lost, where any are."""
+        if not self._dropped:
+            return ""
+        lost = "1 frame was" if self._dropped == 1 else f"{self._dropped:,} frames were"
+        whose = "1 picture" if self._cut == 1 else f"{self._cut:,} pictures"
+        return f"; {lost} dropped, of {whose}: only the first is kept where the format holds one"
+
+
+def _show_bytes(count: int) -> str:
+    """Sizes for people, in decimal units as file managers show them."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
