@@ -27,6 +27,8 @@ from collections.abc import Coroutine
 from contextlib import ExitStack, closing
 from functools import partial
 
+from msgspec.structs import replace
+
 from headrace_services.home import Home
 from headrace_services.registry import find_engines
 from headrace_wire.api import JobQueueApi
@@ -49,6 +51,7 @@ from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
 from headrace_worker.pool.pool import Pool
+from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.slot.slot import SlotSettings
@@ -173,7 +176,7 @@ class Agent:
                 beats = self._begin(
                     group, "heartbeats", heartbeats.run(registration.heartbeat_seconds)
                 )
-                await self._report_unreported(reporter)
+                await self._report_unreported(group)
                 leases = self._begin(group, "leaser", leaser.run())
                 fetches = self._begin(group, "fetcher of data", intake.fetch())
                 await feeder.feed()
@@ -216,21 +219,25 @@ class Agent:
             if not self._stop.requests:
                 raise HeadraceError(f"the worker's {name} failed: {error!r}") from error
 
-    async def _report_unreported(self, reporter: Reporter) -> None:
+    async def _report_unreported(self, group: asyncio.TaskGroup) -> None:
         """Report what earlier workers could not, before anything is leased that may be done."""
         folder = self._settings.unreported
-        if folder and (done := unreported.take(folder)):
-            tasks = count(sum(span.stop - span.start for span in done), "task")
+        for kept in unreported.take(folder) if folder else ():
+            tasks = count(sum(span.stop - span.start for span in kept.done), "task")
             log.info("reporting the outcomes of %s that an earlier worker kept", tasks)
-            reporter.add(done)
+            earlier = replace(self._info, id=kept.worker)
+            reporter = Reporter(self._results, earlier, Holdings(), Tally(), asyncio.Event())
+            reports = self._begin(group, "reporter for an earlier worker", reporter.run())
+            reporter.add(kept.done)
             await reporter.finish(time.monotonic() + FAREWELL_SECONDS)
+            reports.cancel()
 
     async def _take_leave(self, reporter: Reporter) -> None:
         folder = self._settings.unreported
         seconds = SHORT_FAREWELL_SECONDS if folder and self._lost_logged else FAREWELL_SECONDS
         if not await reporter.finish(time.monotonic() + seconds):
             if folder:
-                unreported.save(folder, reporter.list_unreported())
+                unreported.save(folder, reporter.list_unreported(), self._info.id)
             else:
                 log.warning("the last outcomes could not be delivered: those tasks will run again")
         # No more patience with a coordinator that is away.

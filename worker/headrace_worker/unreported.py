@@ -33,14 +33,18 @@ LEFTOVER_SECONDS = 3600.0
 
 
 class Unreported(msgspec.Struct, frozen=True, array_like=True):
-    """What a file holds; one of another protocol is not opened."""
+    """What a file holds; one of another protocol is not opened.
+
+    ``worker`` is the id of the worker that was granted the tasks: they are reported as its own.
+    """
 
     protocol: int
     done: tuple[DoneSpan, ...]
+    worker: str = ""
 
 
-def save(folder: Path, done: Iterable[DoneSpan]) -> None:
-    """Keep outcomes for the next worker. What cannot be written is told and runs again."""
+def save(folder: Path, done: Iterable[DoneSpan], worker: str = "") -> None:
+    """Keep a worker's outcomes for the next one. What cannot be written is told and runs again."""
     spans = tuple(done)
     if not spans:
         return
@@ -51,7 +55,7 @@ def save(folder: Path, done: Iterable[DoneSpan]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         partial.touch(mode=0o600)  # results are nobody else's business
-        partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans)))
+        partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans, worker)))
         partial.replace(path)
     except OSError as error:
         log.warning("the outcomes of %s cannot be kept in %s: %s", tasks, folder, error)
@@ -61,10 +65,10 @@ def save(folder: Path, done: Iterable[DoneSpan]) -> None:
         log.info("the outcomes of %s are kept in %s: the next worker reports them", tasks, folder)
 
 
-def take(folder: Path) -> list[DoneSpan]:
+def take(folder: Path) -> list[Unreported]:
     """Remove and return what earlier workers kept. What cannot be read is told and runs again."""
     _remove_leftovers(folder)
-    found: list[DoneSpan] = []
+    found: list[Unreported] = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             content = _take_file(path)
@@ -74,7 +78,7 @@ def take(folder: Path) -> list[DoneSpan]:
             _remove(path)  # else every worker would say so
             continue
         if kept is not None and kept.protocol == PROTOCOL:
-            found += kept.done
+            found.append(kept)
     return found
 
 

@@ -45,6 +45,9 @@ from headrace_wire.messages import (
     TaskTime,
 )
 
+#: Workers of a job whose log lines are taken.
+MAX_JOB_WORKERS = 10_000
+
 #: Weight of the newest report in the running mean of a job's seconds per task.
 MEAN_WEIGHT = 0.3
 
@@ -130,6 +133,10 @@ class Job(Struct):
     heard: float = 0.0
     deadline: float | None = None
     ended: float | None = None
+    #: Whether it was there before this queue: workers may hold leases of it that nobody knows.
+    is_restored: bool = False
+    #: The newest workers that were granted tasks of it.
+    workers: dict[str, None] = field(default_factory=dict[str, None])
     #: The jobs that hold data for this one alone.
     data: set[str] = field(default_factory=set[str])
     #: How many calls are reviving tasks of it, some at a time; meanwhile it does not end.
@@ -162,6 +169,12 @@ class Job(Struct):
     def waiting(self) -> int:
         """The number of tasks that could be leased now, if only to a worker that holds nothing."""
         return self.fresh.count + self.again.count + self.suspects.count
+
+    def note_worker(self, worker: str) -> None:
+        """Note that a worker holds tasks of it."""
+        self.workers[worker] = None
+        if len(self.workers) > MAX_JOB_WORKERS:
+            del self.workers[next(iter(self.workers))]
 
     def find_leased(self) -> RangeSet:
         return RangeSet(span for lease in self.leases.values() for span in lease.held)

@@ -43,13 +43,13 @@ class Leasing:
         self._spool = spool
         self._lease_seconds = lease_seconds
 
-    def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now) -> None:
-        """Take in a worker. One that registers again keeps what it holds.
+    def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now, key: str = "") -> None:
+        """Take in a worker, whose key has this name. One that registers again keeps what it holds.
 
         What it ``held`` before this coordinator was started, or before it was considered lost, is
-        leased to it again as far as it still waits.
+        leased to it again as far as it still waits. Raises NotAllowedError.
         """
-        member = self._state.members.get(info.id)
+        member = self._state.find_member(info.id, key)
         if member is None:
             if len(self._state.members) >= MAX_WORKERS:
                 raise UsageError(f"{MAX_WORKERS} workers are connected: there is room for no more")
@@ -58,6 +58,7 @@ class Leasing:
                 connected_at=now.at,
                 heard=now.monotonic,
                 services=frozenset(info.engines),
+                key=key,
                 ordered=self._state.next_lease,
             )
             self._state.add_member(member)
@@ -66,12 +67,12 @@ class Leasing:
         for run in held:
             self._adopt(member, run, now)
 
-    def lease(self, request: LeaseRequest, now: Now) -> list[HeldLease]:
+    def lease(self, request: LeaseRequest, now: Now, key: str = "") -> list[HeldLease]:
         """Lease tasks to a worker; a repeated request gets the same leases.
 
-        Raises UnknownWorkerError.
+        Raises UnknownWorkerError and NotAllowedError.
         """
-        member = self._state.members.get(request.worker)
+        member = self._state.find_member(request.worker, key)
         if member is None:
             raise UnknownWorkerError
         member.heard = now.monotonic
@@ -124,13 +125,13 @@ class Leasing:
                 left -= job.chunks.measure_bytes(lease.start, lease.stop)
         return granted
 
-    def heartbeat(self, beat: Heartbeat, now: Now) -> bool:
+    def heartbeat(self, beat: Heartbeat, now: Now, key: str = "") -> bool:
         """Note that a worker lives, and take back what it does not hold. False: it is unknown.
 
         A lease that the worker does not name is one that it forgot, if it has had the answer in
-        which it was granted.
+        which it was granted. Raises NotAllowedError.
         """
-        member = self._state.members.get(beat.worker)
+        member = self._state.find_member(beat.worker, key)
         if member is None:
             return False
         member.heard = now.monotonic
@@ -150,8 +151,12 @@ class Leasing:
         member = self._state.members.get(worker)
         return member.list_orders() if member else Orders(known=False, cancelled_jobs=())
 
-    def leave(self, worker: str, now: Now) -> None:
-        """Take back all that a worker holds; the attempts do not count, as it left in order."""
+    def leave(self, worker: str, now: Now, key: str = "") -> None:
+        """Take back all that a worker holds; the attempts do not count, as it left in order.
+
+        Raises NotAllowedError.
+        """
+        self._state.find_member(worker, key)
         self._dismiss(worker, charged=False, now=now)
 
     def hand_back(self, lease_id: int, start: int, stop: int, now: Now) -> None:
@@ -229,6 +234,8 @@ class Leasing:
             return
         if run.lease in self._state.leases or not 0 <= run.start < run.stop <= job.tasks:
             return
+        if not self._state.was_granted(member.info.id, member.key, run):
+            return
         claimed = job.claim_waiting(run.start, run.stop, run.attempt - 1)
         if claimed:
             lease = HeldLease(
@@ -246,6 +253,7 @@ class Leasing:
     def _hold(self, job: Job, member: Member, lease: HeldLease, now: Now) -> None:
         self._state.leases[lease.id] = lease
         job.leases[lease.id] = lease
+        job.note_worker(lease.worker)
         job.leased += lease.held.count
         self._state.count_expected(job)
         member.leases[lease.id] = lease
@@ -270,8 +278,6 @@ class Leasing:
         alone: bool = False,
     ) -> HeldLease:
         start, stop, attempts = tasks
-        while self._state.next_lease in self._state.leases:  # a worker said that it holds this
-            self._state.next_lease += 1
         lease = HeldLease(
             id=self._state.next_lease,
             job=job.spec.id,

@@ -17,12 +17,16 @@ HAND_BACK = ""
 
 
 class Member(Struct):
-    """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds."""
+    """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds.
+
+    ``key`` names the key with which it was registered; "" for one that may speak for all workers.
+    """
 
     info: WorkerInfo
     connected_at: float
     heard: float
     services: frozenset[str]
+    key: str = ""
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
     #: The last lease request and what it was granted, to answer a repeated one alike.
     request: int = 0

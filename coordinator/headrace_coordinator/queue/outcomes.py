@@ -38,28 +38,37 @@ class Outcomes:
         self._state = state
         self._leasing = leasing
 
-    def report(self, report: Report, now: Now) -> Receipt:
-        """Accept what a worker did. Further outcomes of a task that has one are only counted.
+    def report(self, report: Report, now: Now, key: str = "") -> Receipt:
+        """Accept what a worker did, whose key has this name.
 
-        Raises ProtocolError, and then nothing of the report has been accepted.
+        Further outcomes of a task that has one are only counted, and so are those of tasks that
+        the worker was not granted. Raises ProtocolError and NotAllowedError, and then nothing of
+        the report has been accepted.
         """
         self._check(report)
-        member = self._state.members.get(report.worker)
+        worker = report.worker
+        member = self._state.find_member(worker, key)
         if member:
             member.heard = now.monotonic
         for logged in report.logs:
-            self._keep_lines(logged, LogPart(report.worker, report.number))
+            job = self._state.jobs.get(logged.job)
+            if job and (not key or job.is_restored or worker in job.workers):
+                self._keep_lines(job, logged, LogPart(worker, report.number))
         accepted, arrived = 0, len(report.failures)
         for run in report.done:
             arrived += run.stop - run.start
+            if not self._state.was_granted(worker, key, run):
+                continue
             taken = self._accept_span(run, member.info.name if member else "", now)
             accepted += taken
             if member:
                 member.done += taken
                 member.cpu_seconds += run.cpu_seconds
         for failure in report.failures:
-            accepted += self._accept_failure(failure, member, now)
+            accepted += self._accept_failure(failure, worker, member, now)
         for handed in report.returned:
+            if not self._state.was_granted(worker, key, handed):
+                continue
             self._leasing.hand_back(handed.lease, handed.start, handed.stop, now)
             self._withdraw_recalled(handed.job, handed.start, handed.stop, now)
         dropped = arrived - accepted
@@ -244,10 +253,9 @@ class Outcomes:
         grown = {name: run.counters[name] for name in run.counters if name in job.counters}
         self._state.emit(events.Counted(spec.service, spec.operation, grown))
 
-    def _keep_lines(self, logged: JobLines, part: LogPart) -> None:
+    def _keep_lines(self, job: Job, logged: JobLines, part: LogPart) -> None:
         """Keep what tasks logged; a report that comes again changes nothing."""
-        job = self._state.jobs.get(logged.job)
-        if job is None or part in job.log:
+        if part in job.log:
             return
         size_bytes = measure_lines(logged.lines)
         job.log.add(part, len(logged.lines), size_bytes)
@@ -258,14 +266,20 @@ class Outcomes:
         if trimmed or logged.dropped:
             self._state.emit(events.JobChanged(logged.job))
 
-    def _accept_failure(self, failure: TaskFailure, member: Member | None, now: Now) -> int:
-        """Accept a failed attempt of a task that is held under the lease named. Returns 0 or 1.
+    def _accept_failure(
+        self, failure: TaskFailure, worker: str, member: Member | None, now: Now
+    ) -> int:
+        """Accept a failed attempt of a task that a worker holds under the lease named.
+
+        Returns 0 or 1.
 
         A failure reported late, when the task has gone back to waiting or to another worker, is
         not an outcome: the other attempt decides.
         """
         lease, index = self._state.leases.get(failure.lease), failure.index
         if lease is None or lease.job != failure.job or index not in lease.held:
+            return 0
+        if lease.worker != worker:
             return 0
         job = self._state.jobs[lease.job]
         if failure.reason == REFUSED:

@@ -19,6 +19,7 @@ from headrace_coordinator.queue.client_requests import Intake
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.outcomes import Outcomes
+from headrace_coordinator.queue.past_leases import PastLeases
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.revival import Revival
 from headrace_coordinator.queue.rules import Rules
@@ -39,7 +40,7 @@ class Queue:
 
     def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
         self.rules = rules = rules or Rules()
-        self.state = QueueState(next_lease=first_lease)
+        self.state = QueueState(next_lease=first_lease, past=PastLeases(first_lease))
         self.spool = Spool(self.state, rules.spool_limit_bytes)
         self.intake = Intake(self.state, self.spool, rules.result_ttl_seconds)
         self.revival = Revival(self.state)
@@ -52,6 +53,7 @@ class Queue:
 
         ``attempted`` says, oldest first, how often which tasks were tried; the newest entry counts.
         """
+        job.is_restored = True
         job.waiting_since = now.monotonic
         job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
         self.state.spool_bytes += job.spool_bytes

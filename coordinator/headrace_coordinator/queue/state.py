@@ -9,9 +9,10 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
-from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import Reason, State, TaskFailure
+from headrace_wire.errors import NotAllowedError, UnknownJobError
+from headrace_wire.messages import LeasedSpan, Reason, State, TaskFailure
 
 
 class QueueState(Struct):
@@ -44,6 +45,7 @@ class QueueState(Struct):
     slots: int = 0
     virtual_seconds: float = 0.0
     next_lease: int = 1
+    past: PastLeases = field(default_factory=PastLeases)
     #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
     #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
@@ -125,6 +127,37 @@ class QueueState(Struct):
     def emit(self, event: Event) -> None:
         self.events.append(event)
 
+    def find_member(self, worker: str, key: str) -> Member | None:
+        """Return a worker, for a caller with this key; None if it is not connected.
+
+        Raises NotAllowedError for a key with which it was not registered.
+        """
+        member = self.members.get(worker)
+        if member and key not in ("", member.key):
+            raise NotAllowedError(f"worker {worker!r} was registered with another key")
+        return member
+
+    def was_granted(self, worker: str, key: str, span: LeasedSpan) -> bool:
+        """Whether a worker holds or held tasks under a lease, as far as this can be known.
+
+        Leases that an earlier queue over the same store granted are forgotten: there the worker is
+        believed, if there was such a job by then.
+        """
+        held = self.leases.get(span.lease)
+        past = self.past.find(span.lease)
+        if held:
+            owner = held.worker, held.job
+            start, stop = held.start, held.stop
+        elif past:
+            if key not in ("", past.key):
+                return False
+            owner = past.worker, past.job
+            start, stop = past.start, past.stop
+        else:
+            job = self.jobs.get(span.job)
+            return bool(job and job.is_restored) and self.past.is_foreign(span.lease)
+        return owner == (worker, span.job) and start <= span.start < span.stop <= stop
+
     def is_for_others(self, job: Job, member: Member) -> bool:
         """Return whether a worker refused a job that another one may still take."""
         return job.spec.id in member.refused and any(
@@ -140,6 +173,9 @@ class QueueState(Struct):
     def drop_lease(self, lease: HeldLease) -> None:
         """Forget a lease. The caller finds a place for the tasks that it still holds."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
+        if lease.held:
+            ended = PastLease(lease.job, lease.worker, member.key, lease.start, lease.stop)
+            self.past.add(lease.id, ended)
         del self.leases[lease.id], job.leases[lease.id], member.leases[lease.id]
         job.leased -= lease.held.count
         self.count_expected(job)

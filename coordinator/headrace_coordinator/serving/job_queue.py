@@ -17,6 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.serving.callers import name_worker_key
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
@@ -176,12 +177,15 @@ class JobQueue:
         return self._ledger.observe(look)
 
     def register(self, worker: WorkerInfo, held: tuple[HeldSpan, ...]) -> Registration:
-        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now))
+        key = name_worker_key()
+        self._ledger.observe(lambda queue, now: queue.leasing.register(worker, held, now, key))
         return Registration(self._lease_seconds, self._lease_seconds / BEATS_PER_LEASE)
 
     async def lease(self, request: LeaseRequest) -> Grant:
+        key = name_worker_key()
+
         def grant(queue: Queue, now: Now) -> tuple[list[tuple[HeldLease, JobSpec]], bool]:
-            held = queue.leasing.lease(request, now)
+            held = queue.leasing.lease(request, now, key)
             jobs = queue.state.jobs
             return [(lease, jobs[lease.job].spec) for lease in held], queue.state.may_have_work
 
@@ -207,7 +211,8 @@ class JobQueue:
         async def look() -> Orders:
             return self._ledger.observe(lambda queue, _: queue.leasing.take_orders(beat.worker))
 
-        self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now))
+        key = name_worker_key()
+        self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now, key))
         return await self._waiters.poll(
             name_topic("orders", beat.worker),
             find_deadline(beat.wait_seconds),
@@ -216,7 +221,8 @@ class JobQueue:
         )
 
     async def leave(self, worker: str) -> None:
-        await self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now), RELIEF)
+        key = name_worker_key()
+        await self._ledger.commit(lambda queue, now: queue.leasing.leave(worker, now, key), RELIEF)
 
     async def _withdraw_some(
         self, job: str, indices: Sequence[int], *, kill: bool

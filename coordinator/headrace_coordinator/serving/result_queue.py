@@ -17,6 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.serving.callers import name_worker_key
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
@@ -67,8 +68,9 @@ class ResultQueue:
 
     async def report(self, report: Report) -> Receipt:
         need = measure_outcomes(sum(len(run.values) for run in report.done))
+        key = name_worker_key()
         receipt = await self._ledger.commit(
-            lambda queue, now: queue.outcomes.report(report, now), need
+            lambda queue, now: queue.outcomes.report(report, now, key), need
         )
         if self._on_samples:
             self._on_samples(report.worker, report.number, report.samples)

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import job_log
+from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.topics import name_topic
@@ -29,6 +31,7 @@ from headrace_wire.messages import (
     DoneSpan,
     JobLines,
     JobStatus,
+    LeaseRequest,
     LogLine,
     LogPage,
     LogRequest,
@@ -38,14 +41,16 @@ from headrace_wire.messages import (
 from support.commands import wait_until
 from support.coordinators import run_coordinator
 from support.loop_thread import LoopThread
-from support.queue_builders import make_spec
+from support.queue_builders import make_spec, make_worker
 
 
-def make_report(number: int, *texts: str, counters: dict[str, float] | None = None) -> Report:
+def make_report(
+    number: int, *texts: str, counters: dict[str, float] | None = None, lease: int = 0
+) -> Report:
     """A report of a job's one task: what it logged, and its outcome if it counted."""
     done: tuple[DoneSpan, ...] = ()
     if counters is not None:
-        done = (DoneSpan(0, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
+        done = (DoneSpan(lease, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
     lines = tuple(LogLine(1.5, "info", "w", 0, text) for text in texts)
     logs = (JobLines("job", lines, 0),) if lines else ()
     return Report("worker", number, done, (), (), (), logs)
@@ -63,6 +68,16 @@ class Kept:
         self.store = Store(self.path)
         self.ledger = Ledger(self.store, Rules(), lambda _: None)
         self.results = ResultQueue(self.ledger, Waiters(), lambda *_: None)
+
+    def lease(self) -> int:
+        """Have the worker take the task. Returns the lease."""
+
+        def take(queue: Queue, now: Now) -> int:
+            queue.leasing.register(make_worker("worker"), (), now)
+            (lease,) = queue.leasing.lease(LeaseRequest("worker", 1, 1, 0.0, ()), now)
+            return lease.id
+
+        return self.ledger.observe(take)
 
     def restart(self) -> None:
         self.store.close()
@@ -93,7 +108,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 
 def test_lines_and_counters_outlive_the_coordinator(kept: Kept) -> None:
     kept.report(make_report(1, "a", "b"))
-    kept.report(make_report(2, "c", counters={"found": 2.0}))
+    kept.report(make_report(2, "c", counters={"found": 2.0}, lease=kept.lease()))
     before = kept.read()
     kept.restart()
     assert kept.read() == before
@@ -103,7 +118,7 @@ def test_lines_and_counters_outlive_the_coordinator(kept: Kept) -> None:
 
 
 def test_a_report_that_comes_again_after_a_restart_changes_nothing(kept: Kept) -> None:
-    report = make_report(1, "a", counters={"found": 2.0})
+    report = make_report(1, "a", counters={"found": 2.0}, lease=kept.lease())
     kept.report(report)
     kept.restart()
     receipt = kept.report(report)

@@ -16,10 +16,11 @@ SPANS = [DoneSpan(1, "job", 0, 2, b"values", 0.1, 0.2), DoneSpan(2, "job", 5, 6,
 
 def test_what_was_kept_is_taken_once(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
-    unreported.save(folder, SPANS[:1])
-    unreported.save(folder, SPANS[1:])
+    unreported.save(folder, SPANS[:1], "a")
+    unreported.save(folder, SPANS[1:], "b")
     assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 2
-    assert sorted(unreported.take(folder), key=lambda span: span.lease) == SPANS
+    kept = sorted(unreported.take(folder), key=lambda kept: kept.worker)
+    assert [(one.worker, list(one.done)) for one in kept] == [("a", SPANS[:1]), ("b", SPANS[1:])]
     assert unreported.take(folder) == []
     assert list(folder.iterdir()) == []
 
@@ -58,7 +59,7 @@ def test_of_two_workers_one_reports_a_file(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert unreported.take(tmp_path) == []
     # That one was killed before it had read it.
-    assert unreported.take(tmp_path) == SPANS
+    assert [list(kept.done) for kept in unreported.take(tmp_path)] == [SPANS]
 
 
 @pytest.mark.parametrize("suffix", ["partial", "taken"])

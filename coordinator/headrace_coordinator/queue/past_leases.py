@@ -1,0 +1,44 @@
+"""Leases that ended before all of their tasks had an outcome: it may still be reported."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+#: Leases that are remembered; each takes about 300 bytes.
+MAX_PAST_LEASES = 1 << 16
+
+#: Leases of one queue: numbers in this range from its first one on are its own.
+OWN_LEASES = 1 << 32
+
+
+class PastLease(Struct, frozen=True):
+    """Tasks [start, stop) of a job, the worker that held them, and the name of its key."""
+
+    job: str
+    worker: str
+    key: str
+    start: int
+    stop: int
+
+
+class PastLeases(Struct):
+    """The newest leases that ended, by number.
+
+    Numbers from ``first`` on are those that this queue gives out; others may be of an earlier one
+    over the same store, which nobody remembers.
+    """
+
+    first: int = 1
+    _kept: dict[int, PastLease] = field(default_factory=dict[int, PastLease])
+
+    def add(self, number: int, lease: PastLease) -> None:
+        self._kept[number] = lease
+        if len(self._kept) > MAX_PAST_LEASES:
+            del self._kept[next(iter(self._kept))]
+
+    def find(self, number: int) -> PastLease | None:
+        return self._kept.get(number)
+
+    def is_foreign(self, number: int) -> bool:
+        """Whether this queue never gives out a lease of that number."""
+        return not self.first <= number < self.first + OWN_LEASES
