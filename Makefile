@@ -9,6 +9,7 @@ PHOTOGRAPHS := .demo/photographs
 PEERS := .bench/peers
 TASKS ?= 100000
 MINUTES ?= 5
+FUZZ_SECONDS ?= 60
 # Tests wait more than they compute: more processes than a machine of two cores has.
 # SEED=1 repeats the order in which a run that printed `--randomly-seed=1` went through its tests.
 PARALLEL := -n 4 --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED))
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest oldest chaos bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +91,16 @@ chaos: $(READY) ## kill, cut and lie for a while: SEED=1 TASKS=100000 MINUTES=5 
 	PYTHONPATH=tests $(BIN)/python -m support.chaos --tasks $(TASKS) --minutes $(MINUTES) \
 		$(if $(SEED),--seed $(SEED))
 
+fuzz: $(READY) $(VENV)/fuzz/.ready ## try hostile inputs: FUZZ_SECONDS=60 for each target, TARGETS="frames values" for some
+	PYTHONPATH=tests:$(VENV)/fuzz $(BIN)/python -m support.fuzzing --seconds $(FUZZ_SECONDS) --folder .fuzz $(TARGETS)
+
+# Beside .venv and not in it: where there is no wheel for this machine, hypothesis does without.
+$(VENV)/fuzz/.ready: $(LOCKED)/fuzz.txt | $(READY)
+	@rm -rf $(VENV)/fuzz && mkdir -p $(VENV)/fuzz
+	@$(BIN)/pip install --quiet --target $(VENV)/fuzz --only-binary :all: --require-hashes --requirement $(LOCKED)/fuzz.txt \
+		|| echo "atheris cannot be installed here" >&2
+	@touch $@
+
 bench: $(READY) ## measure headrace and the local pools, in minutes, to .bench/results.json
 	$(BIN)/python -m benchmarks run --json .bench/results.json
 
@@ -115,4 +126,4 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) .demo .bench dist build
+	rm -rf $(VENV) .demo .bench .fuzz dist build

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import urllib.request
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,11 @@ from headrace.submission import make_job_spec
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
-from headrace_wire.batch import pack_batch
-from headrace_wire.bounds import MAX_COUNTERS, MAX_ENTRIES
 from headrace_wire.errors import HeadraceError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
 from headrace_wire.messages import DATA_SERVICE
+from support.calls_of_api import BATCH, CALLS, HOSTILE, SPEC
 from support.coordinators import run_coordinator
 from support.queue_invariants import check_invariants
 from support.shared_invariants import check_shared_state
@@ -34,67 +32,6 @@ from support.wire_messages import read_methods
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-BATCH = pack_batch([b"value"])
-SPEC = ["new", "images", "blur", b"\x80", 5, False, "name", 0, 1.0, 1, 0.5, 60.0, False, "f"]
-RUN = [0, "job", 0, 1, BATCH, 0.1, 0.1, {"counter": 1.0}]
-FAILURE = [0, "job", 1, 1, "error", "", "E", "m", "t", "s", "w", 0.1, 0.1, b""]
-SAMPLE = ["headrace_cpu_seconds", ["service", "images", "operation", "blur"], 1.0, []]
-LINE = [1.0, "info", "w", 0, "text"]
-CALL = [["session", 0, 1], "value", "value", "set", [b"\x00"], [], 0.0]
-
-#: A call of each method as it should be, with nothing to wait for.
-CALLS: dict[str, list[Any]] = {
-    "jobs.submit": [SPEC],
-    "jobs.put": ["streamed", 0, BATCH],
-    "jobs.read": ["data"],
-    "jobs.seal": ["streamed", 0],
-    "jobs.status": ["job"],
-    "jobs.jobs": [0, True, [["queued"], "images", 0.0, 5]],
-    "jobs.match": ["job"],
-    "jobs.cancel": ["other"],
-    "jobs.retry": ["other"],
-    "jobs.replay": ["other", [0]],
-    "jobs.withdraw": ["other", [0, 1], False],
-    "jobs.delete": ["gone"],
-    "jobs.progress": ["job", 10],
-    "jobs.slowest": ["job", 10],
-    "jobs.workers": [],
-    "jobs.info": [],
-    "jobs.register": [
-        ["w", "name", "host", 1, 1, "", "spawn", "0", {"images": "x"}],
-        [[7, "job", 0, 1, 1, 1]],
-    ],
-    "jobs.lease": [["w", 1, 1, 0.0, ["job"]]],
-    "jobs.heartbeat": [["w", 0, [7], 0, 0, False, 0.0, 0, [["job", 0, "w", 0.5, 1.0]]]],
-    "jobs.leave": ["nobody"],
-    "results.report": [["w", 1, [RUN], [FAILURE], [[7, "job", 2, 3]], [SAMPLE],
-                        [["job", [LINE], 0]]]],
-    "results.fetch": [["job", 0, True, 1000, 0.0, 10**6]],
-    "results.collect": [["owned", 0, 0, 1000, 0.0, 0.0, [[0, 1]]]],
-    "results.failures": ["job", 0, 10],
-    "results.logs": [["job", 0, 0.0]],
-    "results.acknowledge": ["gone"],
-    "shared.open": [["value", "value", b"\x00", 0]],
-    "shared.read": [["", 0, 0], "value", "value", "get", [], [], 0.0],
-    "shared.change": [CALL],
-    "shared.beat": [["session", [["session", 1, 1]], [["queue", 1]]]],
-    "shared.leave": ["nobody"],
-    "shared.names": [""],
-}  # fmt: skip
-CALLS["shared.read"] = [CALLS["shared.read"]]
-
-#: What is put in place of any value. What is long exceeds every bound that there is for its kind.
-HOSTILE: dict[str, Any] = {
-    "nothing": None, "zero": 0, "minus one": -1, "2^63": 2**63, "2^64-1": 2**64 - 1,
-    "-2^63": -(2**63), "2^62": 2**62, "true": True, "nan": math.nan, "inf": math.inf,
-    "-inf": -math.inf, "1e308": 1e308, "5e-324": 5e-324, "no text": "", "long text": "x" * 10**6,
-    "surrogate": "\udcff", "nul": "a\x00b", "escape": "\x1b]0;x\x07\x1b[2J", "lines": "a\nb",
-    "bidi": "\u202e", "no bytes": b"", "bytes": b"\xc1", "lying batch": b"\xdd\xff\xff\xff\xff",
-    "deep": b"\x91" * 5000, "empty list": [], "long list": [0] * (2 * MAX_ENTRIES),
-    "lists": [[[]]] * 1000, "map": {"a": 1},
-    "large map": {str(number): float(number) for number in range(100 * MAX_COUNTERS)},
-}  # fmt: skip
 
 
 class Door:
