@@ -72,9 +72,12 @@ class Coordinator:
             self._waiters = Waiters()
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
-            jobs = JobQueue(self._ledger, self._waiters, settings.lease_seconds)
+            private = settings.private_jobs
+            jobs = JobQueue(
+                self._ledger, self._waiters, settings.lease_seconds, private_jobs=private
+            )
             on_samples = metrics.note_samples if metrics else None
-            results = ResultQueue(self._ledger, self._waiters, on_samples)
+            results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
             shared = SharedObjects(self._ledger, self._waiters, settings.lease_seconds)
             if metrics:
                 metrics.watch(self._ledger, shared)

@@ -22,6 +22,7 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 class CoordinatorSettings(Struct, frozen=True):
     """``http`` None serves no HTTP. ``key_file`` is made when it does not exist.
 
+    With ``private_jobs`` a client knows of no jobs but its own.
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
     """
 
@@ -34,6 +35,7 @@ class CoordinatorSettings(Struct, frozen=True):
     spool_limit_bytes: SizeLimit | None = None
     shared_limit_bytes: SizeLimit | None = DEFAULT_SHARED_LIMIT_BYTES
     durability: Durability = "process"
+    private_jobs: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)

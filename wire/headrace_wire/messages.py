@@ -125,7 +125,8 @@ class JobStatus(Message):
 
     ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
-    ``number`` grows from each job to the next. In lists of jobs ``parameters`` are left out.
+    ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
+    it, where that is known. In lists of jobs ``parameters`` are left out.
     """
 
     id: JobId
@@ -160,6 +161,7 @@ class JobStatus(Message):
     counters: Counters = field(default_factory=dict[str, float])
     number: Count = 0
     function: Name = ""
+    submitted_by: OptionalLabel = ""
 
 
 class JobFilter(Message):

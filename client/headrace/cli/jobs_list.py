@@ -144,4 +144,8 @@ def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
         for status in statuses
     ]
     headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
+    if len({status.submitted_by for status in statuses}) > 1:
+        headings.insert(-1, "BY")
+        for row, status in zip(rows, statuses, strict=True):
+            row.insert(-1, status.submitted_by)
     say_table(headings, rows, {"DONE", "FAILED"}, ["WORK"])

@@ -202,6 +202,7 @@ def _describe(status: JobStatus) -> list[tuple[str, str]]:
         ("function", status.function),
         ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
         ("submitted", format_time(status.submitted_at) or ""),
+        ("by", status.submitted_by),
         ("finished", format_time(status.finished_at) or ""),
         ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
         ("cpu", f"{status.cpu_seconds:.2f} s in slots"),

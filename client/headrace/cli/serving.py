@@ -103,6 +103,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Forget a job so long after its end, or after its results were last fetched.",
 )
+@option(
+    "--private-jobs",
+    is_flag=True,
+    help="Let a client's key know of no jobs but those submitted with it.",
+)
 @log_option
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 def coordinator(
@@ -116,6 +121,7 @@ def coordinator(
     spool_limit: int | None,
     shared_limit: int,
     result_ttl: float,
+    private_jobs: bool,
     log_level: str,
     announce: bool,
 ) -> None:
@@ -138,6 +144,7 @@ def coordinator(
         spool_limit_bytes=spool_limit,
         shared_limit_bytes=shared_limit,
         result_ttl_seconds=result_ttl,
+        private_jobs=private_jobs,
     )
 
     def tell(running: Coordinator) -> None:

@@ -40,6 +40,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "waiting_for": status.waiting_for,
         "ended_because": status.ended_because,
         "submitted_at": format_time(status.submitted_at),
+        "submitted_by": status.submitted_by,
         "started_at": format_time(status.started_at),
         "finished_at": format_time(status.finished_at),
         "wall_seconds": status.wall_seconds,

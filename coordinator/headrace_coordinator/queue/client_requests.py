@@ -48,8 +48,8 @@ class Intake:
         self._spool = spool
         self._result_ttl_seconds = result_ttl_seconds
 
-    def submit(self, spec: JobSpec, now: Now) -> JobStatus:
-        """Accept a job; the same id again is the same job.
+    def submit(self, spec: JobSpec, now: Now, by: str = "") -> JobStatus:
+        """Accept a job from a client whose key has this name; the same id again is the same job.
 
         Raises UsageError, ServiceMissingError when workers are there but none could do it, and
         SpoolFullError.
@@ -67,13 +67,14 @@ class Intake:
         job = Job(
             spec=spec,
             submitted_at=now.at,
+            submitted_by=by,
             virtual_seconds=self._state.virtual_seconds,
             waiting_since=now.monotonic,
             heard=now.monotonic,
         )
         self._state.set_deadline(job, now)
         self._state.add(job)
-        self._state.emit(events.JobSubmitted(spec, now.at))
+        self._state.emit(events.JobSubmitted(spec, now.at, by))
         if spec.tasks is not None:
             job.tasks = spec.tasks
             job.sealed = True
@@ -144,16 +145,19 @@ class Intake:
         *,
         data: bool = False,
         chosen: JobFilter = EVERY_JOB,
+        by: str | None = None,
     ) -> tuple[JobStatus, ...]:
         """Jobs with numbers below ``before``, the newest first, without their parameters.
 
-        Those that keep data for others are among them if ``data``.
+        Those that keep data for others are among them if ``data``. With ``by``, only those that
+        were submitted with the key of this name.
         """
         most = min(most, chosen.limit or most)
         older = (
             job
             for job in reversed(self._state.jobs.values())
             if job.number < before
+            and by in (None, job.submitted_by)
             and (data or not job.keeps_data)
             and job.state in (chosen.states or (job.state,))
             and chosen.service in ("", job.spec.service)
@@ -164,13 +168,20 @@ class Intake:
             for job in islice(older, most)
         )
 
-    def match(self, start: str) -> list[str]:
-        """The ids of the newest jobs that begin with this; the job of this very id alone."""
+    def match(self, start: str, by: str | None = None) -> list[str]:
+        """The ids of the newest jobs that begin with this; the job of this very id alone.
+
+        With ``by``, only of those that were submitted with the key of this name.
+        """
         jobs = self._state.jobs
-        if start in jobs:
+        if start in jobs and by in (None, jobs[start].submitted_by):
             return [start]
         alike = (
-            id_ for id_ in reversed(jobs) if id_.startswith(start) and not jobs[id_].keeps_data
+            id_
+            for id_ in reversed(jobs)
+            if id_.startswith(start)
+            and not jobs[id_].keeps_data
+            and by in (None, jobs[id_].submitted_by)
         )
         return list(islice(alike, IDS_MATCHED))
 

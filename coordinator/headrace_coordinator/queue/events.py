@@ -18,6 +18,7 @@ class JobSubmitted(QueueEvent, frozen=True):
 
     spec: JobSpec
     submitted_at: float
+    submitted_by: str = ""
 
 
 class InputsPut(QueueEvent, frozen=True):

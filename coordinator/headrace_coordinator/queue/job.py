@@ -78,6 +78,8 @@ class Job(Struct):
 
     spec: JobSpec
     submitted_at: float
+    #: The name of the key with which it was submitted.
+    submitted_by: str = ""
     #: Jobs are numbered as they come; see ``QueueState.add``.
     number: int = 0
     virtual_seconds: float = 0.0
@@ -331,6 +333,7 @@ class Job(Struct):
             counters=dict(self.counters),
             number=self.number,
             function=self.spec.function,
+            submitted_by=self.submitted_by,
         )
 
 

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
-from headrace_wire.roles import ADMIN, caller
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.queue.queue import Queue
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.roles import ADMIN, CLIENT, caller
 
 
 def name_worker_key() -> str:
     """The name of the caller's key, for whose workers alone it may speak; "" for all of them."""
     holder = caller()
     return "" if holder.role == ADMIN else holder.name
+
+
+class JobAccess:
+    """Whose jobs a client may know of: everybody's, or where they are ``private`` its own.
+
+    Admins and observers know of all of them, and workers of those that they work for.
+    """
+
+    def __init__(self, ledger: Ledger, *, private: bool = False) -> None:
+        self._ledger = ledger
+        self._private = private
+
+    def find_limit(self) -> str | None:
+        """The name of the key whose jobs alone the caller may know of; None for all."""
+        holder = caller()
+        return holder.name if self._private and holder.role == CLIENT else None
+
+    def require(self, job_id: str) -> None:
+        """Raise UnknownJobError for a job that the caller may not know of."""
+        by = self.find_limit()
+        if by is not None and not self._ledger.observe(
+            lambda queue, _: may_know(queue, job_id, by)
+        ):
+            raise UnknownJobError(
+                f"there is no job {job_id!r} of yours: `headrace jobs` lists those there are"
+            )
+
+
+def may_know(queue: Queue, job_id: str, by: str) -> bool:
+    """Whether a job is one of this key's, or nobody's yet."""
+    job = queue.state.jobs.get(job_id)
+    return job is None or job.submitted_by == by

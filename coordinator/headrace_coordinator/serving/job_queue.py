@@ -17,7 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
-from headrace_coordinator.serving.callers import name_worker_key
+from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
@@ -26,6 +26,8 @@ from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
 from headrace_wire.messages import (
+    DATA_SERVICE,
+    KEEP_FOR,
     CoordinatorInfo,
     Grant,
     Heartbeat,
@@ -42,6 +44,7 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
+from headrace_wire.roles import caller
 from headrace_wire.version import PROTOCOL, VERSION
 
 log = logging.getLogger(__name__)
@@ -64,18 +67,32 @@ BEATS_PER_LEASE = 3
 class JobQueue:
     """Serves ``headrace_wire.api.JobQueueApi``, in the event loop's thread."""
 
-    def __init__(self, ledger: Ledger, waiters: Waiters, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        waiters: Waiters,
+        lease_seconds: float,
+        *,
+        private_jobs: bool = False,
+    ) -> None:
         self._ledger = ledger
+        self._access = JobAccess(ledger, private=private_jobs)
         self._waiters = waiters
         self._lease_seconds = lease_seconds
         self._reviver = Reviver(ledger)
         self._started = time.monotonic()
 
     async def submit(self, spec: JobSpec) -> JobStatus:
-        need = measure_intake(len(spec.parameters))
-        return await self._commit_with_room(lambda queue, now: queue.intake.submit(spec, now), need)
+        self._access.require(spec.id)
+        if spec.service == DATA_SERVICE and spec.operation.startswith(KEEP_FOR):
+            self._access.require(spec.operation.removeprefix(KEEP_FOR))
+        need, by = measure_intake(len(spec.parameters)), caller().name
+        return await self._commit_with_room(
+            lambda queue, now: queue.intake.submit(spec, now, by), need
+        )
 
     async def put(self, job: str, start: int, inputs: bytes) -> int:
+        self._access.require(job)
         need = measure_intake(len(inputs))
         try:
             return await self._commit_with_room(
@@ -90,6 +107,7 @@ class JobQueue:
             raise SpoolFullError(error.message) from None
 
     def read(self, job: str) -> bytes:
+        self._access.require(job)
         self._ledger.observe(lambda queue, _: queue.intake.require_data(job))
         try:
             batches = self._ledger.store.reader.read_inputs(job, 0, 1)
@@ -100,37 +118,45 @@ class JobQueue:
         return unpack_batch(batches[0])[0]
 
     async def seal(self, job: str, tasks: int) -> JobStatus:
+        self._access.require(job)
         return await self._ledger.commit(
             lambda queue, now: queue.intake.seal(job, tasks, now), RELIEF
         )
 
     def status(self, job: str) -> JobStatus:
+        self._access.require(job)
         return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
 
     def jobs(
         self, before: int = 0, data: bool = False, chosen: JobFilter | None = None
     ) -> tuple[JobStatus, ...]:
+        by = self._access.find_limit()
         return self._ledger.observe(
             lambda queue, now: queue.intake.list_jobs(
-                before or inf, JOBS_PER_PAGE, now, data=data, chosen=chosen or EVERY_JOB
+                before or inf, JOBS_PER_PAGE, now, data=data, chosen=chosen or EVERY_JOB, by=by
             )
         )
 
     def match(self, start: str) -> tuple[str, ...]:
-        return tuple(self._ledger.observe(lambda queue, _: queue.intake.match(start)))
+        by = self._access.find_limit()
+        return tuple(self._ledger.observe(lambda queue, _: queue.intake.match(start, by)))
 
     async def cancel(self, job: str) -> JobStatus:
+        self._access.require(job)
         return await self._ledger.commit(lambda queue, now: queue.intake.cancel(job, now), RELIEF)
 
     async def retry(self, job: str) -> JobStatus:
+        self._access.require(job)
         await self._reviver.retry(job)
         return self.status(job)
 
     async def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+        self._access.require(job)
         await self._reviver.replay(job, sorted(set(indices)))
         return self.status(job)
 
     async def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:
+        self._access.require(job)
         topic = name_topic("job", job)
         deadline = time.monotonic() + RECALL_SECONDS
         version = self._waiters.version(topic)
@@ -147,13 +173,16 @@ class JobQueue:
         return self._ledger.observe(lambda queue, _: queue.outcomes.forget_recall(job, indices))
 
     async def delete(self, job: str) -> None:
+        self._access.require(job)
         await self._ledger.commit(lambda queue, _: queue.intake.delete(job), RELIEF)
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
+        self._access.require(job)
         found = self._ledger.observe(lambda queue, _: queue.leasing.progress(job))
         return tuple(found[: max(0, limit)])
 
     def slowest(self, job: str, limit: int) -> tuple[TaskTime, ...]:
+        self._access.require(job)
         found = self._ledger.observe(lambda queue, _: queue.state.find(job).slowest)
         return tuple(time for _, time in reversed(found))[:limit]
 

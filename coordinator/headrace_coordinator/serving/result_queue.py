@@ -17,7 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.serving.callers import name_worker_key
+from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
@@ -61,8 +61,11 @@ class ResultQueue:
         ledger: Ledger,
         waiters: Waiters,
         on_samples: Callable[[str, int, Sequence[Sample]], None] | None = None,
+        *,
+        private_jobs: bool = False,
     ) -> None:
         self._ledger = ledger
+        self._access = JobAccess(ledger, private=private_jobs)
         self._waiters = waiters
         self._on_samples = on_samples
 
@@ -77,6 +80,7 @@ class ResultQueue:
         return receipt
 
     async def fetch(self, request: FetchRequest) -> Fetched:
+        self._access.require(request.job)
         why: str | None = None
 
         def is_news(fetched: Fetched) -> bool:
@@ -94,6 +98,7 @@ class ResultQueue:
         )
 
     async def collect(self, request: CollectRequest) -> Collected:
+        self._access.require(request.job)
         topic = name_topic("job", request.job)
         deadline = find_deadline(request.wait_seconds)
         gathered = min(deadline, time.monotonic() + request.gather_seconds)
@@ -112,10 +117,12 @@ class ResultQueue:
         )
 
     def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
+        self._access.require(job)
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
 
     async def logs(self, request: LogRequest) -> LogPage:
+        self._access.require(request.job)
         return await self._waiters.poll(
             name_topic("log", request.job),
             find_deadline(request.wait_seconds),
@@ -124,6 +131,7 @@ class ResultQueue:
         )
 
     async def acknowledge(self, job: str) -> None:
+        self._access.require(job)
         await self._ledger.commit(lambda queue, _: queue.intake.acknowledge(job), RELIEF)
 
     async def _read(self, job: str, look: Callable[[], Found]) -> Found:

@@ -120,6 +120,7 @@ def _load_job(
     job = Job(
         spec=_read_spec(job_id, spec, row["tasks"], whole=whole),
         submitted_at=row["submitted_at"],
+        submitted_by=row["submitted_by"],
         counters=unpack(row["counters"]) if row["counters"] else {},
         **columns,
     )

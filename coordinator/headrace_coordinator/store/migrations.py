@@ -2,6 +2,7 @@
 
 Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
 row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
+Since version 7 each job has the name of the key with which it was submitted.
 """
 
 from __future__ import annotations
@@ -18,21 +19,32 @@ from headrace_coordinator.store.schema import SCHEMA_VERSION
 log = logging.getLogger(__name__)
 
 #: Versions of the schema that can be migrated.
-MIGRATED_VERSIONS = (5,)
+MIGRATED_VERSIONS = (5, 6)
 
 
-def migrate(connection: sqlite3.Connection, payloads: PayloadFile) -> None:
-    """Migrate in one transaction. Raises sqlite3.Error and OSError, with nothing changed."""
+def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int) -> None:
+    """Migrate a store of that version in one transaction.
+
+    Raises sqlite3.Error and OSError, with nothing changed.
+    """
     log.info("the store is migrated to schema %d", SCHEMA_VERSION)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ALTER TABLE jobs ADD COLUMN checksum INTEGER")
-        for job, spec in connection.execute("SELECT id, spec FROM jobs").fetchall():
-            checksum = compute_spec_checksum(job, spec)
-            connection.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job))
-        for table in ("inputs", "results"):
-            _add_checksums(connection, payloads, table)
+        if version == 5:
+            _check_everything(connection, payloads)
+        columns = {column for _, column, *_ in connection.execute("PRAGMA table_info(jobs)")}
+        if "submitted_by" not in columns:
+            connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _check_everything(connection: sqlite3.Connection, payloads: PayloadFile) -> None:
+    connection.execute("ALTER TABLE jobs ADD COLUMN checksum INTEGER")
+    for job, spec in connection.execute("SELECT id, spec FROM jobs").fetchall():
+        checksum = compute_spec_checksum(job, spec)
+        connection.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job))
+    for table in ("inputs", "results"):
+        _add_checksums(connection, payloads, table)
 
 
 def _add_checksums(connection: sqlite3.Connection, payloads: PayloadFile, table: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Grows by one with every change to the tables.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 #: How a row of inputs or results is named: its table, its job, and the first of its tasks.
 Row = tuple[str, str, int]
@@ -29,7 +29,8 @@ CREATE TABLE jobs (
     dropped BLOB,
     counters BLOB,
     lines_dropped INTEGER NOT NULL,
-    checksum INTEGER
+    checksum INTEGER,
+    submitted_by TEXT NOT NULL
 ) STRICT;
 CREATE TABLE inputs (
     job TEXT NOT NULL,

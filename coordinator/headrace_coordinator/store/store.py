@@ -370,5 +370,5 @@ class Store:
         if finding != "ok":
             raise StoreError(f"the store {self._path} is damaged: {finding}")
         if version in MIGRATED_VERSIONS:
-            migrate(self._writer, self._payloads)
+            migrate(self._writer, self._payloads, version)
         self._writer.executescript(DOOMED_SCHEMA)

@@ -52,9 +52,11 @@ class EventWriter:
                 spec = pack(dump(event.spec))
                 checksum = compute_spec_checksum(event.spec.id, spec)
                 execute(
-                    "INSERT INTO jobs VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, NULL, NULL, 1,"
-                    " '', NULL, NULL, NULL, NULL, 0, ?)",
-                    (event.spec.id, spec, event.submitted_at, checksum),
+                    "INSERT INTO jobs (id, spec, state, tasks, sealed, cpu_seconds, busy_seconds,"
+                    " bytes_in, bytes_out, submitted_at, results_kept, ended_because,"
+                    " lines_dropped, checksum, submitted_by)"
+                    " VALUES (?, ?, 'queued', 0, 0, 0, 0, 0, 0, ?, 1, '', 0, ?, ?)",
+                    (event.spec.id, spec, event.submitted_at, checksum, event.submitted_by),
                 )
             case events.SpanLost():
                 self._delete_batch("results", event.job, event.start)

@@ -33,6 +33,7 @@ def write_version_5(path: Path, checksum: Callable[[bytes], int | None]) -> None
     rig.store.close()
     with closing(sqlite3.connect(path)) as old, old:
         old.execute("ALTER TABLE jobs DROP COLUMN checksum")
+        old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
         old.execute("UPDATE inputs SET checksum = NULL")
         old.execute(
             "UPDATE inputs SET checksum = ? WHERE place IS NOT NULL",
@@ -51,6 +52,21 @@ def test_all_is_there(tmp_path: Path, checksum: Callable[[bytes], int | None]) -
             assert job.spec.parameters == b"\x81\xa1p\x07"
             found = [store.reader.read_inputs("job", index, index + 1) for index in range(2)]
             assert found == [(pack_batch([SMALL]),), (pack_batch([LARGE]),)]
+
+
+def test_a_job_of_version_6_was_submitted_by_nobody_known(tmp_path: Path) -> None:
+    with closing(StoredRig(tmp_path / "store").store) as store:
+        assert not store.load()
+    rig = StoredRig(tmp_path / "store")
+    rig.submit()
+    rig.write()
+    rig.store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as old, old:
+        old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
+        old.execute("PRAGMA user_version = 6")
+    with closing(Store(tmp_path / "store")) as store:
+        ((job, _),) = store.load()
+        assert (job.spec.tasks, job.submitted_by) == (10, "")
 
 
 def test_what_was_damaged_before_is_not_taken_for_whole(tmp_path: Path) -> None:
