@@ -350,11 +350,13 @@ def test_a_job_is_whole_after_all_was_replaced_as_up_does_after_a_build(
 def test_containers_say_what_they_may_not_read(project: ComposeProject, tmp_path: Path) -> None:
     folder = tmp_path / "unreadable"
     folder.mkdir(mode=0o000)
-    prometheus = json.loads(project.compose("config", "--format", "json"))["services"]["prometheus"]
-    sh, *script = [word.replace("$$", "$") for word in prometheus["entrypoint"]]
-    start = ["run", "--rm", "-v", f"{folder}:/etc/prometheus:ro", "--entrypoint", sh]
-    with pytest.raises(AssertionError, match=r"chmod -R go\+rX monitoring"):
-        docker(*start, prometheus["image"], *script)
+    config = project.compose("--profile", "*", "config", "--format", "json")
+    services = json.loads(config)["services"]
+    for service, place in (("prometheus", "prometheus"), ("grafana", "grafana/dashboards")):
+        sh, *script = [word.replace("$$", "$") for word in services[service]["entrypoint"]]
+        start = ["run", "--rm", "-v", f"{folder}:/etc/{place}:ro", "--entrypoint", sh]
+        with pytest.raises(AssertionError, match=r"chmod -R go\+rX monitoring"):
+            docker(*start, services["prometheus"]["image"], *script)  # any image with a shell
     settings = {"HEADRACE_CODE": str(folder)}
     with pytest.raises(AssertionError, match=r"exits with 2:(?s:.*)may not read /code"):
         project.compose("run", "--rm", "-T", "--no-deps", "worker", settings=settings)

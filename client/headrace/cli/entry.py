@@ -135,9 +135,11 @@ def _explain(error: click.ClickException) -> str:
     """What click says, with the name of a variable only where the value is that variable's."""
     said = error.format_message()
     if isinstance(error, click.BadParameter) and error.param is not None and error.ctx is not None:
+        named = f" (env var: '{error.param.envvar}')"
+        said = said.replace(named, "")  # click before 8.2 does not say it
         source = error.ctx.get_parameter_source(error.param.name or "")
-        if source is not ParameterSource.ENVIRONMENT:
-            said = said.replace(f" (env var: '{error.param.envvar}')", "")
+        if source is ParameterSource.ENVIRONMENT:
+            said = said.replace(": ", f"{named}: ", 1)
     return said
 
 

@@ -273,11 +273,11 @@ def _require_readable(permits: Permits) -> None:
     """Refuse folders of modules that cannot be read, where any module may be used at all."""
     for folder in permits.paths:
         if not os.access(folder, os.R_OK | os.X_OK):
-            trouble = (
-                f"user {os.geteuid()} may not read {folder}, where modules are looked for: "
-                "`chmod -R go+rX` that folder, or start the worker as its owner (in compose.yaml "
-                "they are HEADRACE_CODE and HEADRACE_USER)"
-            )
+            trouble = f"user {os.geteuid()} may not read {folder}, where modules are looked for"
             if permits.allows_anything:
-                raise UsageError(trouble)
+                raise UsageError(
+                    f"{trouble}: `chmod -R go+rX` that folder, or start the worker as its owner "
+                    "(in compose.yaml they are HEADRACE_CODE and HEADRACE_USER)"
+                )
+            # No advice: the folder may be a whole checkout, whose key nobody else should read.
             tell(f"headrace worker: {trouble}; it goes on, as jobs may use nothing there")

@@ -335,6 +335,8 @@ class Store:
 
     def _open(self) -> None:
         with contextlib.ExitStack() as stack:
+            if not self._path.exists():  # SQLite would let others read it, and its log
+                self._path.touch(mode=0o600)
             self._writer = connect(self._path)
             stack.callback(self._writer.close)
             self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self._durability]}")

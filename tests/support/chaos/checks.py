@@ -106,7 +106,9 @@ def check_handles(world: World) -> Iterator[str]:
 
     def count_connections() -> int:
         ours = world.ports[0]
-        found = coordinator.net_connections("tcp")
+        # psutil before 6.0 calls it by another name.
+        list_them = getattr(coordinator, "net_connections", None) or coordinator.connections
+        found = list_them("tcp")
         return sum(one.status != psutil.CONN_LISTEN and one.laddr.port == ours for one in found)
 
     if not wait_until(lambda: count_connections() <= most, SETTLE_SECONDS):
