@@ -138,8 +138,8 @@ def test_a_backup_without_a_coordinator_can_be_made_and_used_again(
     for folder in ("backup", "again"):
         assert read_inputs(tmp_path / folder) == {"a": [make_input("a", n) for n in range(INPUTS)]}
         assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
-    for folder in (rig.data, tmp_path / "backup", tmp_path / "again"):
-        for file in folder.iterdir():
+    for place in (rig.data, tmp_path / "backup", tmp_path / "again"):
+        for file in place.iterdir():
             assert file.stat().st_mode & 0o077 == 0, file
 
 
