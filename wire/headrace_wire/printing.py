@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import sys
-from typing import Any, cast
+from typing import Any
 
 from headrace_wire.bounds import UNPRINTABLE
 from headrace_wire.version import VERSION
@@ -32,7 +31,8 @@ def clean_text(text: str) -> str:
 
 def write_json(value: object) -> str:
     """A value as JSON in one line; numbers that JSON does not know become null."""
-    return json.dumps(_replace_unknown(value), allow_nan=False)
+    known = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    return json.dumps(known)
 
 
 class LineFormatter(logging.Formatter):
@@ -66,14 +66,3 @@ def _indent(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape", "surrogatepass").decode()
-
-
-def _replace_unknown(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        entries = cast("dict[object, object]", value)
-        return {key: _replace_unknown(one) for key, one in entries.items()}
-    if isinstance(value, list | tuple):
-        return [_replace_unknown(one) for one in cast("list[object]", value)]
-    return value

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct, field
+
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.batch import slice_batch
@@ -56,10 +58,9 @@ class Recent:
 class _Budget:
     """Counts the bytes of the batches that are kept."""
 
-    def __init__(self) -> None:
-        self._bytes = 0
+    _bytes = 0
 
-    def take(self, batch: bytes) -> bool:
+    def _take(self, batch: bytes) -> bool:
         """Count a batch if there is room for it. Returns whether there is."""
         size_bytes = len(batch) + ENTRY_BYTES
         if len(batch) > LARGEST_BYTES or self._bytes + size_bytes > MOST_BYTES:
@@ -67,32 +68,30 @@ class _Budget:
         self._bytes += size_bytes
         return True
 
-    def give_back(self, batches: Iterable[bytes]) -> None:
+    def _give_back(self, batches: Iterable[bytes]) -> None:
         self._bytes -= sum(len(batch) + ENTRY_BYTES for batch in batches)
 
 
-class RecentInputs:
+class RecentInputs(_Budget):
     """Batches of inputs until their tasks are done."""
 
     def __init__(self) -> None:
-        self._budget = _Budget()
         #: By job and first task, the last task's successor and the batch.
         self._jobs: dict[str, dict[int, tuple[int, bytes]]] = {}
 
     def add(self, job: str, start: int, stop: int, batch: bytes) -> None:
         """Keep a batch, if there is room for it."""
-        if self._budget.take(batch):
+        if self._take(batch):
             self._jobs.setdefault(job, {})[start] = stop, batch
 
     def drop(self, job: str, start: int) -> None:
         """Forget the batch that begins at ``start``."""
         batches = self._jobs.get(job, {})
         if start in batches:
-            _, batch = batches.pop(start)
-            self._budget.give_back([batch])
+            self._give_back([batches.pop(start)[1]])
 
     def drop_job(self, job: str) -> None:
-        self._budget.give_back(batch for _, batch in self._jobs.pop(job, {}).values())
+        self._give_back(batch for _, batch in self._jobs.pop(job, {}).values())
 
     def find(self, job: str, start: int, stop: int) -> tuple[bytes, ...] | None:
         """Return batches that together hold the inputs of tasks [start, stop).
@@ -110,11 +109,10 @@ class RecentInputs:
         return tuple(found)
 
 
-class RecentResults:
+class RecentResults(_Budget):
     """The newest results of owned jobs until they are delivered."""
 
     def __init__(self) -> None:
-        self._budget = _Budget()
         self._tails: dict[str, _Tail] = {}
 
     def begin(self, job: str) -> None:
@@ -126,17 +124,17 @@ class RecentResults:
         tail = self._tails.get(job)
         if tail is None:
             return
-        if self._budget.take(run.values):
+        if self._take(run.values):
             tail.runs.append((number, run))
         else:  # this run and those before it are left to the store
-            self._budget.give_back(kept.values for _, kept in tail.runs)
+            self._give_back(kept.values for _, kept in tail.runs)
             tail.runs.clear()
             tail.after = number
 
     def drop_job(self, job: str) -> None:
         tail = self._tails.pop(job, None)
         if tail:
-            self._budget.give_back(run.values for _, run in tail.runs)
+            self._give_back(run.values for _, run in tail.runs)
 
     def find(self, job: str, number: int, max_bytes: int) -> tuple[list[ResultSpan], int] | None:
         """Return what ``StoreReader.read_results_after`` does, None where the store may have more.
@@ -148,7 +146,7 @@ class RecentResults:
             return None
         while tail.runs and tail.runs[0][0] <= number:
             tail.after, run = tail.runs.popleft()
-            self._budget.give_back([run.values])
+            self._give_back([run.values])
         found: list[ResultSpan] = []
         size = 0
         for last, run in tail.runs:
@@ -160,9 +158,8 @@ class RecentResults:
         return found, number
 
 
-class _Tail:
+class _Tail(Struct):
     """All runs of a job after the ``after``-th of all, in order."""
 
-    def __init__(self) -> None:
-        self.after = 0
-        self.runs: deque[tuple[int, ResultSpan]] = deque()
+    after: int = 0
+    runs: deque[tuple[int, ResultSpan]] = field(default_factory=deque[tuple[int, ResultSpan]])

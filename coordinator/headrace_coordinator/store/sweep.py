@@ -66,18 +66,17 @@ class Sweep:
         last = self._doomed[job]
         execute = self._connection.execute
         for table in TABLES if last is None else TABLES[:1]:
-            kept = table in ("results", "inputs")
-            columns = "rowid, place, size_bytes" if kept else "rowid, NULL, 0"
+            columns = "place, size_bytes" if table in ("results", "inputs") else "NULL, 0"
             upto = "" if last is None else f"AND number <= {last}"
-            query = f"SELECT {columns} FROM {table} WHERE job = ? {upto} LIMIT ?"  # noqa: S608 - our own names
+            query = f"""
+                DELETE FROM {table} WHERE rowid IN
+                    (SELECT rowid FROM {table} WHERE job = ? {upto} LIMIT ?)
+                RETURNING {columns}
+            """  # noqa: S608 - our own names
             rows = execute(query, (job, most)).fetchall()
-            for _, place, size in rows:
+            for place, size in rows:
                 if place is not None:
                     self._forget(Payload(place, size))
-            self._connection.executemany(
-                f"DELETE FROM {table} WHERE rowid = ?",  # noqa: S608 - our own names
-                [(number,) for number, _, _ in rows],
-            )
             most -= len(rows)
             if not most:
                 return

@@ -13,15 +13,12 @@ import contextlib
 import ctypes
 import logging
 import os
-import time
 from collections.abc import Container
-from math import inf
+
+import psutil
 
 #: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
-
-#: Seconds between looks at an orphan.
-LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +38,9 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
 
     Returns how it ended, negative for a signal; None where it has not ended, or is somebody else's.
     """
-    # There is nothing to wait on: not every orphan becomes a child of this process.
-    end_seconds = inf if seconds is None else time.monotonic() + seconds
-    # Another user's process has the number of one that is gone.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        while True:
-            try:
-                found, status = os.waitpid(number, os.WNOHANG)
-            except ChildProcessError:
-                os.kill(number, 0)
-            else:
-                if found:
-                    return os.waitstatus_to_exitcode(status)
-            if time.monotonic() >= end_seconds:
-                return None
-            time.sleep(LOOK_SECONDS)
+    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+        os.kill(number, 0)  # the number of one that is gone may be another user's process by now
+        return psutil.Process(number).wait(seconds)
     return None
 
 
