@@ -200,12 +200,10 @@ class Job(Struct):
             return self.suspects.take(find_cut)
         if self.again:
             return self.again.take(find_cut)
-        start, stop = self.fresh.pop_first(most)
-        if self.spec.carried:
-            cut = self.chunks.fit(start, stop, max_bytes)
-            self.fresh.add(cut, stop)
-            stop = cut
-        return start, stop, 0
+        start, stop = self.fresh.first()
+        cut = find_cut(start, stop, 0)
+        self.fresh.remove(start, cut)
+        return start, cut, 0
 
     def give_back(
         self, start: int, stop: int, attempts: int, now: float, *, lost: bool = False

@@ -138,13 +138,10 @@ class RangeSet:
         _, stops = self._blocks[-1]
         return stops[-1] if stops else 0
 
-    def pop_first(self, most: int) -> tuple[int, int]:
-        """Take up to ``most`` integers off the front, as one range. The set must not be empty."""
+    def first(self) -> tuple[int, int]:
+        """The first range. The set must not be empty."""
         starts, stops = self._blocks[0]
-        start = starts[0]
-        stop = min(stops[0], start + most)
-        self.remove(start, stop)
-        return start, stop
+        return starts[0], stops[0]
 
     def _find_block(self, index: int) -> tuple[list[int], list[int]]:
         """The block of the last range that begins at or before an integer, if there is one."""

@@ -11,7 +11,6 @@ from headrace_coordinator.shared.objects import (
     Item,
     SharedContext,
     SharedObject,
-    add_numbers,
     take_page,
     tell,
 )
@@ -51,8 +50,8 @@ class ListObject(SharedObject):
             case "len", ():
                 return SharedAnswer(numbers=(len(self),))
             case "get", (index,):
-                found = self._find(index)
-                return SharedAnswer(values=() if found is None else (self._items[found].value,))
+                item = self._find(index)
+                return SharedAnswer(values=() if item is None else (item.value,))
             case "page", (start, stop) if start >= 0:
                 return self._show(self._items[start : min(stop, start + PAGE_ITEMS)])
             case "slice", (_, _, _, _):
@@ -81,30 +80,25 @@ class ListObject(SharedObject):
                 self._insert(min(max(place, 0), len(self)), (value,))
                 return DONE
             case "set", (index,), (value,):
-                found = self._find(index)
-                if found is not None:
-                    self.replace(self._items[found], value)
-                return tell(found is not None)
+                item = self._find(index)
+                if item is not None:
+                    self.replace(item, value)
+                return tell(item is not None)
             case "pop", (index,), ():
-                found = self._find(index)
-                if found is None:
+                item = self._find(index)
+                if item is None:
                     return SharedAnswer(numbers=(len(self),))
-                item = self._items.pop(found)
-                self.drop([item])
+                self.drop([self._items.pop(index)])
                 return SharedAnswer(values=(item.value,))
             case "pop", (index,), (expected,):
-                found = self._find(index)
-                same = found is not None and self._items[found].value == expected
-                if found is not None and same:
-                    self.drop([self._items.pop(found)])
+                item = self._find(index)
+                same = item is not None and item.value == expected
+                if same:
+                    self.drop([self._items.pop(index)])
                 return tell(same)
             case "add", (index,), (amount,):
-                found = self._find(index)
-                if found is None:
-                    return DONE
-                total = add_numbers(self._items[found].value, amount, self.name)
-                self.replace(self._items[found], total)
-                return SharedAnswer(values=(total,))
+                item = self._find(index)
+                return DONE if item is None else self.add_to(item, amount)
             case "clear", (), ():
                 return self._clear()
             case "splice", (_, _, _, _), values:
@@ -178,9 +172,8 @@ class ListObject(SharedObject):
         self._insert(len(self), tuple(item.value for item in self._items) * (times - 1))
         return DONE
 
-    def _find(self, index: int) -> int | None:
-        place = index + len(self) if index < 0 else index
-        return place if 0 <= place < len(self) else None
+    def _find(self, index: int) -> Item | None:
+        return self._items[index] if -len(self) <= index < len(self) else None
 
     def _insert(self, place: int, values: tuple[bytes, ...]) -> None:
         items = [Item(0, value) for value in values]

@@ -148,6 +148,12 @@ class SharedObject(ABC):
         self.context.require(len(value) - len(item.value))
         self.overwrite(item, value)
 
+    def add_to(self, item: Item, amount: bytes) -> SharedAnswer:
+        """Add to the number that an item is. Raises UsageError and SharedFullError."""
+        total = add_numbers(item.value, amount, self.name)
+        self.replace(item, total)
+        return SharedAnswer(values=(total,))
+
     def overwrite(self, item: Item, value: bytes) -> None:
         """The same, after ``require`` has been called for the growth."""
         growth = len(value) - len(item.value)

@@ -7,7 +7,6 @@ from headrace_coordinator.shared.objects import (
     Item,
     SharedContext,
     SharedObject,
-    add_numbers,
     tell,
 )
 from headrace_wire.shared import VALUE, SharedAnswer, SharedCall, SharedSpec
@@ -50,8 +49,6 @@ class ValueObject(SharedObject):
                     self.replace(self._item, value)
                 return tell(same)
             case "add", (amount,):
-                total = add_numbers(self._item.value, amount, self.name)
-                self.replace(self._item, total)
-                return SharedAnswer(values=(total,))
+                return self.add_to(self._item, amount)
             case _:
                 raise self.refuse(call)

@@ -8,7 +8,6 @@ out does not hold up the others.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import select
 import socket
@@ -19,7 +18,7 @@ from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.framing import FrameReader, write_frame
 from headrace_wire.parts import LARGE_BYTES, Parts, pack_parts, send_some
-from headrace_worker.link.messages import PoolMessage, SlotMessage, list_payloads
+from headrace_worker.link.messages import PoolMessage, SlotMessage
 
 #: A message is smaller than so many bytes.
 MOST_BYTES = 1 << 29
@@ -29,14 +28,16 @@ _pool_messages: Decoder[PoolMessage] = Decoder(PoolMessage)
 _slot_messages: Decoder[SlotMessage] = Decoder(SlotMessage)
 
 
-def encode(message: PoolMessage | SlotMessage) -> Parts:
-    """Encode a message; large byte strings in it are parts of their own.
+def encode(message: PoolMessage | SlotMessage, largest_bytes: int) -> Parts:
+    """Encode a message; if its largest byte string is large, that is a part of its own.
 
     Text that is no UTF-8, such as the name of a file, is escaped: it is for people.
     """
-    if max(map(len, list_payloads(message)), default=0) < LARGE_BYTES:
-        with contextlib.suppress(UnicodeEncodeError):
+    if largest_bytes < LARGE_BYTES:
+        try:
             return [_encode_small(message)]
+        except UnicodeEncodeError:
+            pass
     fields: object = to_builtins(message, builtin_types=(bytes,))
     return pack_parts(fields, unicode_errors="backslashreplace")
 
@@ -53,9 +54,13 @@ class SlotEnd:
         self._poll.register(link, select.POLLIN)
         self._reader = FrameReader(MOST_BYTES)
 
-    def send(self, *messages: SlotMessage) -> None:
-        """Send all of it; raises OSError when the pool is gone."""
-        rest = [part for message in messages for part in write_frame(encode(message))]
+    def send(self, *messages: SlotMessage, largest_bytes: int = 0) -> None:
+        """Send all of it; raises OSError when the pool is gone.
+
+        Byte strings in them, of which the largest may have so many bytes, are not copied if large.
+        """
+        encoded = [encode(message, largest_bytes) for message in messages]
+        rest = [part for parts in encoded for part in write_frame(parts)]
         while rest:
             rest = send_some(self._link, rest)
 
@@ -108,9 +113,9 @@ class PoolEnd:
         """Whether bytes wait until the slot reads."""
         return bool(self.outgoing)
 
-    def post(self, message: PoolMessage) -> None:
-        """Put a message behind what waits; ``push`` sends it."""
-        self.outgoing += write_frame(encode(message))
+    def post(self, message: PoolMessage, largest_bytes: int = 0) -> None:
+        """Put a message behind what waits; ``push`` sends it. See ``SlotEnd.send``."""
+        self.outgoing += write_frame(encode(message, largest_bytes))
 
     def push(self) -> None:
         """Send what the slot takes now."""

@@ -9,8 +9,6 @@ batch that one slot is sent at a time, and has a number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from headrace_worker.link.failure import Failure
@@ -131,17 +129,3 @@ class Progress(Struct, frozen=True, array_like=True, tag=9):
 
 PoolMessage = RunPiece | Retire
 SlotMessage = Ready | Loaded | TasksDone | TaskFailed | PieceStopped | Retired | Lines | Progress
-
-
-def list_payloads(message: PoolMessage | SlotMessage) -> Sequence[bytes]:
-    """List the byte strings in a message that may be large."""
-    match message:
-        case RunPiece():
-            parameters = (message.about[2],) if message.about else ()
-            return (*parameters, *(message.inputs or ()))
-        case TasksDone():
-            return (message.values,)
-        case TaskFailed():
-            return (message.failure.detail,)
-        case _:
-            return ()

@@ -114,13 +114,14 @@ class SlotProcess:
         inputs = None
         if batch.inputs is not None:
             inputs = batch.inputs[span.start - batch.start : span.stop - batch.start]
+        sizes = [len(one) for one in inputs or ()]
         self._piece += 1
         self.pieces[self._piece] = Piece(
             span.batch,
             span.start,
             span.stop,
             self._number + 1 - span.start,
-            sum(map(len, inputs)) if inputs else 0,
+            sum(sizes),
         )
         message = RunPiece(
             self._piece,
@@ -134,7 +135,9 @@ class SlotProcess:
             None if known else about,
         )
         self._number += len(span)
-        self.end.post(message)
+        if not known:
+            sizes.append(len(batch.parameters))
+        self.end.post(message, max(sizes, default=0))
 
     def settle(self, number: int, start: int, stop: int) -> Batch | None:
         """Note the outcomes of the tasks [start, stop) of a piece; returns whose they are.

@@ -146,12 +146,12 @@ class Outbox:
     def _flush(self, now_seconds: float) -> None:
         self._end_run()
         self._flushed_seconds = now_seconds
-        self._bytes = 0
+        size_bytes, self._bytes = self._bytes, 0
         news = self.news.take_news(now_seconds, outcomes=bool(self._messages))
         if self._messages or news:
             self._charge_cpu()
             messages, self._messages = self._messages, []
-            self._end.send(*news, *messages)
+            self._end.send(*news, *messages, largest_bytes=size_bytes)
 
     def _charge_cpu(self) -> None:
         # Asking the kernel for each task would cost more than a small task does: the CPU time since

@@ -43,7 +43,7 @@ SAID: list[SlotMessage] = [
 
 
 def make_frame(message: SlotMessage) -> bytes:
-    return b"".join(write_frame(encode(message)))
+    return b"".join(write_frame(encode(message, 0)))
 
 
 def make_piece(*inputs: bytes) -> RunPiece:
@@ -88,7 +88,7 @@ def test_large_payloads_are_sent_from_where_they_are() -> None:
     piece = make_piece(b"small", payload, b"small", payload)
     done = TasksDone(1, 0, 1, payload, {}, 0.0, 0.0, ())
     for message, times in ((piece, 2), (done, 1)):
-        assert sum(part is payload for part in encode(message)) == times
+        assert sum(part is payload for part in encode(message, len(payload))) == times
 
 
 def test_text_that_is_no_utf_8_is_escaped(ends: Ends) -> None:
