@@ -25,6 +25,8 @@ def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """How the pool learns that slots have died: by pidfds, or as where the system has none."""
     if request.param == "threads":
         monkeypatch.delattr(os, "pidfd_open")
+        # psutil has looked before.
+        monkeypatch.setattr("psutil._psposix.can_use_pidfd_open", lambda: False, raising=False)
     return str(request.param)
 
 
