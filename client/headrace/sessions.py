@@ -76,9 +76,9 @@ def open_session(
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed
     from headrace.program import describe_program  # noqa: PLC0415 - only where needed
-    from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only where needed
+    from headrace_services.permits import EVERYTHING, EVERYWHERE, Permits  # noqa: PLC0415 - only where needed
 
-    permits = Permits(allow=(EVERYTHING,), pickle=True)
+    permits = Permits(allow=(EVERYTHING,), pickle=True, roots=(EVERYWHERE,))
     with open_embedded_cluster(
         slots,
         permits=permits,

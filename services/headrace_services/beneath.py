@@ -43,7 +43,8 @@ class Beneath:
     def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
         """The way to the folder itself may have links in it. Raises OSError."""
         self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._links = links
+        #: What a link may begin with that stays beneath the folder; None: no link is followed.
+        self._prefixes = _list_prefixes(folder) if links else None
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,7 @@ class Beneath:
 
     def read(self, name: str, max_bytes: int) -> bytes:
         """A regular file's content. Raises OSError, and ValueError for a larger file."""
-        with _Way(self._root, name, links=self._links) as way:
+        with _Way(self._root, name, self._prefixes) as way:
             descriptor = way.open_file()
             with os.fdopen(descriptor, "rb") as file:
                 if os.fstat(descriptor).st_size > max_bytes:
@@ -76,29 +77,23 @@ class Beneath:
         ``may_replace`` is asked about what is there already. What holds the same is left as it is.
         Raises OSError, and leaves nothing behind, where it cannot be written.
         """
-        with _Way(self._root, name, links=self._links, make=True) as way:
+        with _Way(self._root, name, self._prefixes, make=True) as way:
             return _write(way.folder, way.last, data, may_replace)
-
-    def look(self, name: str) -> os.stat_result | None:
-        """What is there, itself and not what it may be a link to; None if nothing is."""
-        try:
-            with _Way(self._root, name, links=self._links) as way:
-                return os.stat(way.last, dir_fd=way.folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
 
 
 class _Way(ExitStack):
     """The folders on the way to a name's last part, open until this is closed."""
 
-    def __init__(self, root: int, name: str, *, links: bool, make: bool = False) -> None:
+    def __init__(
+        self, root: int, name: str, prefixes: tuple[str, ...] | None, *, make: bool = False
+    ) -> None:
         super().__init__()
         parts = name.split("/")
         if "\0" in name or name.startswith("/") or ".." in parts:
             raise _leads_out()
         self._folders = [root]
         self._parts = deque(parts)
-        self._links, self._make, self._followed = links, make, 0
+        self._prefixes, self._make, self._followed = prefixes, make, 0
         self.last = ""
         try:
             self._walk()
@@ -170,14 +165,28 @@ class _Way(ExitStack):
 
     def _follow(self, part: str) -> None:
         self._followed += 1
-        if not self._links:
+        if self._prefixes is None:
             raise OSError(errno.ELOOP, "there is a link on the way")
         if self._followed > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         leads_to = os.readlink(part, dir_fd=self.folder)
         if leads_to.startswith("/"):
-            raise _leads_out()
+            leads_to = _cut_prefix(leads_to, self._prefixes)
+            del self._folders[1:]  # from the root again
         self._parts.extendleft(reversed(leads_to.split("/")))
+
+
+def _list_prefixes(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    places = {os.path.abspath(folder), os.path.realpath(folder)}  # noqa: PTH100 - links stay in one
+    return tuple(place.rstrip("/") + "/" for place in places)
+
+
+def _cut_prefix(path: str, prefixes: tuple[str, ...]) -> str:
+    """What comes behind the folder in an absolute path."""
+    for prefix in prefixes:
+        if path.startswith(prefix):
+            return path[len(prefix) :]
+    raise _leads_out()
 
 
 def _write(

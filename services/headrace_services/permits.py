@@ -1,6 +1,6 @@
 """What a worker lets strangers' jobs run: nothing but what its operator named.
 
-headrace worker --allow, --path, --allow-pickle ─► Permits ─► each slot ─► service.permit
+headrace worker --allow, --path, --shared-root, … ─► Permits ─► each slot ─► service.permit
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from headrace_wire.errors import HeadraceError, UsageError
 
 #: Allows whatever can be imported; for the embedded worker, which runs its own user's program.
 EVERYTHING = "*"
+
+#: The root for an embedded worker, which reads and writes as its own user's program does.
+EVERYWHERE = "/"
+
+#: Pictures of more pixels, all their frames together, are decoded for nobody.
+DEFAULT_MAX_PIXELS = 10**9
 
 #: ``package``, ``package.module`` or ``module:name``; names may be nested, as ``Class.method``.
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
@@ -31,7 +37,8 @@ class Permits(Struct, frozen=True):
     A name in ``allow`` is a module, which allows all in it and in modules below it, or
     ``module:name``, which allows just that. ``pickle`` tells whether pickled functions and values
     may be opened, ``ship`` whether code may come with a job; either allows everything. Modules are
-    also looked for in the folders ``paths``, before all others.
+    also looked for in the folders ``paths``, before all others. Files are read and written for
+    jobs beneath the folders ``roots``; no job's own limit lifts ``max_pixels``.
 
     Raises UsageError for a name that cannot be one.
     """
@@ -40,6 +47,8 @@ class Permits(Struct, frozen=True):
     pickle: bool = False
     paths: tuple[str, ...] = ()
     ship: bool = False
+    roots: tuple[str, ...] = ()
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         for name in self.allow:

@@ -122,6 +122,9 @@ LeaseTime = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS)]
 #: A size to be kept within.
 SizeLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 
+#: A slot's memory, in bytes: with less it could not even start.
+MemoryLimit = Annotated[int, Meta(ge=128 << 20, le=MAX_INTEGER)]
+
 #: A number of things to be kept within.
 CountLimit = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 

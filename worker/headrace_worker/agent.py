@@ -196,6 +196,7 @@ class Agent:
         return SlotSettings(
             max_tasks=settings.max_tasks,
             max_rss_bytes=settings.max_rss_bytes,
+            memory_limit_bytes=settings.memory_limit_bytes,
             permits=settings.permits,
             task_stdout=settings.task_stdout,
             program=settings.program,

@@ -10,6 +10,7 @@ from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_wire.bounds import (
     CountLimit,
+    MemoryLimit,
     OptionalLabel,
     Seconds,
     SizeLimit,
@@ -27,7 +28,8 @@ DEFAULT_GIVE_UP_SECONDS = 600.0
 class WorkerSettings(Struct, frozen=True):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
-    ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. ``name`` "" stands for the
+    ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. A slot is refused memory
+    beyond ``memory_limit_bytes``. ``name`` "" stands for the
     host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
     folder for outcomes that cannot be reported before the worker goes, for the next one;
     ``program`` the one for which an embedded worker is there.
@@ -42,6 +44,7 @@ class WorkerSettings(Struct, frozen=True):
     give_up_seconds: Seconds = DEFAULT_GIVE_UP_SECONDS
     max_tasks: CountLimit | None = None
     max_rss_bytes: SizeLimit | None = None
+    memory_limit_bytes: MemoryLimit | None = None
     task_stdout: bool = False
     permits: Permits = field(default_factory=Permits)
     unreported: Path | None = None

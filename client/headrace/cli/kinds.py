@@ -18,6 +18,7 @@ from headrace.cli.outputs import explain_unwritable_file
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
     LeaseTime,
+    MemoryLimit,
     Name,
     OptionalIdentifier,
     OptionalLabel,
@@ -42,6 +43,9 @@ else:
 
 #: Seconds in each unit of a duration.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+#: Words for a limit that is found out, and for none.
+AUTO, NONE = "auto", "none"
 
 #: What people also call the format of lines of text.
 TEXT_ALIASES = {"txt": "text"}
@@ -182,6 +186,16 @@ class SizeKind(BoundedKind):
         return f"{low:g}B to {high / BYTES['GiB']:.3g}GiB"
 
 
+class AutoSizeKind(SizeKind):
+    """A size, or a word: ``auto`` for one that is found out, ``none`` for no limit."""
+
+    name = "SIZE|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        word = value.strip().lower() if isinstance(value, str) else value
+        return word if word in (AUTO, NONE) else super().convert(value, param, ctx)
+
+
 class NameKind(BoundedKind):
     """A name for people, or a label."""
 
@@ -270,6 +284,7 @@ DURATION = DurationKind(Seconds)
 TIME_LIMIT = DurationKind(TimeLimit)
 LEASE_TIME = DurationKind(LeaseTime)
 SIZE = SizeKind(SizeLimit)
+AUTO_SIZE = AutoSizeKind(MemoryLimit)
 NAME = NameKind(Name)
 LABEL = NameKind(OptionalLabel)
 NUMBER = NumberKind()

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.kinds import (
+    AUTO,
+    AUTO_SIZE,
     DURATION,
     LABEL,
     LEASE_TIME,
+    NUMBER,
     SIZE,
     TIME_LIMIT,
     AddressKind,
@@ -29,6 +32,7 @@ from headrace_coordinator.queue.rules import (
     DEFAULT_RESULT_TTL_SECONDS,
     DEFAULT_SHARED_LIMIT_BYTES,
 )
+from headrace_services.permits import DEFAULT_MAX_PIXELS
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import UsageError
@@ -197,6 +201,28 @@ def coordinator(
 )
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
 @option(
+    "--memory-limit",
+    type=AUTO_SIZE,
+    default="auto",
+    show_default="all that the machine or container has",
+    metavar="SIZE|none",
+    help="Refuse a slot more memory than this; its task fails with MemoryError.",
+)
+@option(
+    "--max-pixels",
+    type=NUMBER,
+    default=DEFAULT_MAX_PIXELS,
+    show_default="10^9",
+    help="Decode no picture of more pixels, whatever a job's own limit is.",
+)
+@option(
+    "--shared-root",
+    multiple=True,
+    metavar="DIR",
+    type=PathKind(exists=True, file_okay=False, readable=False),
+    help="Let jobs with --shared read and write pictures in this folder. Repeatable.",
+)
+@option(
     "--allow",
     multiple=True,
     metavar="NAME",
@@ -236,6 +262,9 @@ def worker(
     give_up: float,
     max_tasks: int | None,
     max_rss: int | None,
+    memory_limit: int | str,
+    max_pixels: int,
+    shared_root: tuple[str, ...],
     allow: tuple[str, ...],
     path: tuple[str, ...],
     unreported: Path | None,
@@ -248,10 +277,22 @@ def worker(
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
+    from headrace_worker.machine.memory import count_memory  # noqa: PLC0415 - quick start
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
-    permits = Permits(allow, allow_pickle, path, allow_ship)
+    if max_pixels < 1:
+        raise UsageError("--max-pixels lets no picture through: give a number above 0")
+    permits = Permits(
+        allow,
+        allow_pickle,
+        path,
+        allow_ship,
+        roots=tuple(os.path.abspath(root) for root in shared_root),  # noqa: PTH100 - links stay
+        max_pixels=max_pixels,
+    )
+    if memory_limit == AUTO:
+        memory_limit = count_memory()
     _require_readable(permits)
     settings = WorkerSettings(
         coordinator=coordinator,
@@ -263,6 +304,7 @@ def worker(
         give_up_seconds=give_up,
         max_tasks=max_tasks,
         max_rss_bytes=max_rss,
+        memory_limit_bytes=memory_limit if isinstance(memory_limit, int) else None,
         permits=permits,
         unreported=unreported,
     )

@@ -99,7 +99,7 @@ def carry_out(
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
         if plan.outputs is not None and options.coordinator is not None:
-            _remember(job.id, plan.outputs)
+            _remember(job.id, plan.outputs, detach=options.detach)
         if options.coordinator is not None and not options.detach:
             progress.close()
             tell(f"headrace: job {job.id} is submitted")
@@ -189,10 +189,14 @@ def deliver(
 def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[Cluster]:
     if options.coordinator is None:
         from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
-        from headrace_services.permits import EVERYTHING, Permits  # noqa: PLC0415 - only for run
+        from headrace_services.permits import (  # noqa: PLC0415 - only for run
+            EVERYTHING,
+            EVERYWHERE,
+            Permits,
+        )
 
         # Whoever runs it here may run anything here.
-        permits = Permits(allow=(EVERYTHING,), paths=tuple(import_path))
+        permits = Permits((EVERYTHING,), paths=tuple(import_path), roots=(EVERYWHERE,))
         with open_embedded_cluster(options.slots, permits=permits) as cluster:
             yield cluster
     else:
@@ -285,14 +289,15 @@ def _acknowledge(job: Job) -> None:
         tell(f"headrace: the results are all here; they stay there, too: {error}")
 
 
-def _remember(job_id: str, outputs: Outputs) -> None:
+def _remember(job_id: str, outputs: Outputs, *, detach: bool) -> None:
     try:
         own_jobs.remember(job_id, outputs)
     except OSError as error:
-        tell(
-            f"headrace: {error.filename or 'the state folder'} cannot be written "
-            f"({error.strerror}): `headrace results {job_id}` will need -o"
-        )
+        if detach:
+            tell(
+                f"headrace: {error.filename or 'the state folder'} cannot be written "
+                f"({error.strerror}): `headrace results {job_id}` will need -o"
+            )
 
 
 def _say_submitted(job: Job, *, as_json: bool) -> None:

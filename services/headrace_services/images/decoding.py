@@ -71,11 +71,15 @@ def _open_pages(data: bytes, count: int, options: Options, fail_on: str) -> Iter
 
 
 def _check_pixels(pixels: int, what: str, options: Options) -> None:
-    if pixels > options.max_megapixels * 1e6:
-        raise BrokenPictureError(
-            f"{what} {pixels / 1e6:,.0f} megapixels, more than the limit of "
-            f"{options.max_megapixels:g}"
-        )
+    limit = options.max_megapixels * 1e6
+    if pixels <= min(limit, options.ceiling_pixels):
+        return
+    shown = f"{what} {pixels / 1e6:,.0f} megapixels"
+    if limit <= options.ceiling_pixels:
+        raise BrokenPictureError(f"{shown}, more than the limit of {options.max_megapixels:g}")
+    raise BrokenPictureError(
+        f"{shown}, and the worker takes {options.ceiling_pixels / 1e6:g} at most (--max-pixels)"
+    )
 
 
 def reduce(kind: str, data: bytes, header: Image, options: Options, fail_on: str) -> Image:

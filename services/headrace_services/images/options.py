@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from headrace_services.images.formats import parse_format
+from headrace_services.permits import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,8 @@ class Options(Struct, frozen=True):
 
     ``radius`` is in pixels, ``size`` the box (width, height) in pixels that a thumbnail fits into,
     ``file_format`` the output's format or None for what the output's name says, ``quality`` 1 to
-    100 for the formats that lose detail (JPEG, WebP), None for their defaults. Constructing one
+    100 for the formats that lose detail (JPEG, WebP), None for their defaults. ``ceiling_pixels``
+    is the worker's own limit and does not travel. Constructing one
     raises ValueError, in one line, for what cannot be done.
     """
 
@@ -48,6 +50,7 @@ class Options(Struct, frozen=True):
     file_format: str | None = None
     quality: int | None = None
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    ceiling_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:

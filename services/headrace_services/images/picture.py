@@ -161,6 +161,8 @@ def _explain(kind: str, file_format: str, message: str) -> str:
     """Turn libvips' several lines into one that says what is wrong, with the file or the output."""
     call, *lines = [line.strip() for line in message.splitlines() if line.strip()]
     detail = lines[0].rpartition(": ")[2] if lines else call
+    if "out of memory" in message.lower():
+        return "there is not enough memory for it"
     if _is_damage(message):
         return f"truncated or damaged {TITLES[kind]} ({detail})"
     if f"{file_format}save" in message:

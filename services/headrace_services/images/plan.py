@@ -59,7 +59,7 @@ class PictureInputs(Struct, frozen=True):
     def _read(self, picture: Picture) -> PictureInput:
         source = str(picture.path)
         if self.shared:
-            return PictureInput(source, picture.output, "path", str(picture.path.absolute()))
+            return PictureInput(source, picture.output, "path", str(_make_absolute(picture.path)))
         try:
             with picture.path.open("rb") as file:
                 data = file.read(MAX_CARRIED_BYTES + 1)
@@ -128,7 +128,7 @@ def plan(
         _refuse_large(pictures)
     parameters = {
         **options.to_parameters(),
-        "output_dir": str(output_dir.absolute()),
+        "output_dir": str(_make_absolute(output_dir) if shared else output_dir.absolute()),
         "shared": shared,
         "single": single,
     }
@@ -141,6 +141,11 @@ def plan(
             output_dir.absolute(), [picture.output for picture in pictures], single=single
         ),
     )
+
+
+def _make_absolute(path: Path) -> Path:
+    """A path as workers look for it beneath their roots: without a way back in it."""
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def _choose_format(file: Path | None, word: str | None) -> str | None:

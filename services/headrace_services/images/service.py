@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from headrace_services.images.formats import format_of_name
+from headrace_services.images.formats import format_of_name, rename_for_format
 from headrace_services.images.gather import find_output_dir, gather_pictures, is_shared
 from headrace_services.images.libvips import load_libvips, name_engine
 from headrace_services.images.options import OPERATIONS, Options
-from headrace_services.images.output import OutputFolder
 from headrace_services.images.payload import (
     MAX_CARRIED_BYTES,
     PictureInput,
@@ -19,6 +19,8 @@ from headrace_services.images.payload import (
     printable,
     read_source,
 )
+from headrace_services.images.roots import read_shared, write_shared
+from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 from headrace_wire.errors import TaskFailedError, UsageError
 
@@ -39,11 +41,14 @@ class PictureRunner(Struct, frozen=True):
     options: Options
     output_dir: Path
     shared: bool
+    roots: tuple[str, ...] = ()
 
     def __call__(self, _index: int, task_input: bytes | None) -> bytes:
         picture = PictureInput.decode(task_input)
         try:
             return self._run(picture).encode()
+        except RefusedError as error:
+            raise RefusedError(f"{printable(picture.source)}: {error}") from None
         except (ValueError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             raise TaskFailedError(f"{printable(picture.source)}: {reason}") from error
@@ -57,9 +62,9 @@ class PictureRunner(Struct, frozen=True):
         processed = process(data, file_format, self.options)
         encoded, dropped = processed.data, processed.frames_dropped
         if self.shared:
-            with OutputFolder(self.output_dir, None, overwrite=True) as folder:
-                folder.write(picture.output, encoded)
-            return PictureValue(picture.output, None, len(data), len(encoded), dropped)
+            name = rename_for_format(picture.output, file_format)
+            write_shared(self.roots, str(self.output_dir), name, encoded)
+            return PictureValue(name, None, len(data), len(encoded), dropped)
         if len(encoded) > MAX_CARRIED_BYTES:
             raise ValueError(
                 f"its result of {len(encoded) >> 20} MiB is too large for the queue: use --shared"
@@ -73,7 +78,7 @@ class PictureRunner(Struct, frozen=True):
             case "path", str() as path:
                 if not self.shared:
                     raise ValueError("only shared jobs read files by path")
-                return Path(path).read_bytes()
+                return read_shared(self.roots, path)
             case _, content:
                 raise ValueError(str(content))
 
@@ -84,13 +89,23 @@ class ImagesService:
     name = "images"
     operations = OPERATIONS
 
+    def __init__(self) -> None:
+        self._permits = Permits()
+
+    def permit(self, permits: Permits) -> None:
+        """Note where files may be read and written here; before this is called, nowhere."""
+        self._permits = permits
+
     def engine(self) -> str:
         return name_engine()
 
     def prepare(self, operation: str, parameters: Parameters) -> TaskRunner:
         options = Options.from_parameters(operation, parameters)
+        options = replace(options, ceiling_pixels=self._permits.max_pixels)
         load_libvips()
-        return PictureRunner(options, find_output_dir(parameters), is_shared(parameters))
+        return PictureRunner(
+            options, find_output_dir(parameters), is_shared(parameters), self._permits.roots
+        )
 
     def describe(
         self,

@@ -292,6 +292,16 @@ def test_slots_are_recycled_when_they_grow_too_big(
 
 
 @every_start_method
+def test_a_slot_gets_no_more_memory_than_its_limit(make_pool: Callable[..., Pool]) -> None:
+    pool = make_pool(1, memory_limit_bytes=1 << 30)
+    outcomes = run(pool, make_batch("act", 3, hoard=([1], 1 << 30)))
+    (failed,) = outcomes.failed()
+    assert (failed.index, failed.reason, failed.error_type) == (1, "error", "MemoryError")
+    assert sorted(index for _, index in outcomes.values) == [0, 2]
+    assert not pool.take_restarts()
+
+
+@every_start_method
 def test_a_thread_that_a_task_leaves_behind_does_not_hold_up_recycling(
     make_pool: Callable[..., Pool],
 ) -> None:

@@ -15,6 +15,7 @@ from headrace.cli.images import make_images_group
 from headrace.cli.jobs_out import results
 from headrace.cli.kinds import (
     ANY_FORMAT,
+    AUTO_SIZE,
     DURATION,
     LABEL,
     LEASE_TIME,
@@ -78,6 +79,9 @@ def test_a_name_of_what_terminals_obey_is_refused(kind: BoundedKind, value: str)
         (TIME_LIMIT, "1ms", 0.001),
         (LEASE_TIME, "2s", 2.0),
         (SIZE, "1", 1),
+        (AUTO_SIZE, "NONE", "none"),
+        (AUTO_SIZE, "auto", "auto"),
+        (AUTO_SIZE, "1GiB", 1 << 30),
         (SIZE, "1.5MiB", 3 << 19),
         (NAME, "née \u3000 \U0001f600", "née \u3000 \U0001f600"),
     ],

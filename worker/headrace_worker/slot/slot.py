@@ -44,6 +44,7 @@ from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
+from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
@@ -73,6 +74,7 @@ class SlotSettings(Struct, frozen=True):
     preload: tuple[str, ...] = ()
     max_tasks: int | None = None
     max_rss_bytes: int | None = None
+    memory_limit_bytes: int | None = None
     forked: bool = False
     permits: Permits = Permits()
     task_stdout: bool = False
@@ -286,6 +288,8 @@ def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
 
 def _settle(link: socket.socket, settings: SlotSettings) -> None:
     keep_large_blocks()
+    if settings.memory_limit_bytes is not None:
+        limit_memory(settings.memory_limit_bytes)
     # Ctrl-C, and the end of a terminal, go to the whole group, and only the agent decides what they
     # mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -261,6 +261,19 @@ def test_the_limit_is_the_users() -> None:
         process(data, "png", Options("convert", max_megapixels=0.019))
 
 
+def test_no_job_lifts_the_workers_limit_and_frames_count() -> None:
+    data = encode(make_picture(200, 100), "PNG")
+    frames = [make_picture(200, 100, seed=seed) for seed in range(3)]
+    moving = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    options = Options("convert", max_megapixels=1e9, ceiling_pixels=40_000)
+    process(data, "png", options)
+    process(moving, "png", options)
+    with pytest.raises(BrokenPictureError, match=r"0 megapixels, and the worker takes 0\.04 at"):
+        process(moving, "webp", options)
+    with pytest.raises(BrokenPictureError, match="--max-pixels"):
+        process(data, "png", Options("convert", ceiling_pixels=19_999))
+
+
 def test_what_a_format_cannot_hold_is_said() -> None:
     data = encode(Image.new("L", (17_000, 2)), "PNG")
     with pytest.raises(BrokenPictureError, match="cannot be written as WebP"):

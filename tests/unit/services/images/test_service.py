@@ -14,6 +14,7 @@ from headrace_services.images import IMAGES, plan
 from headrace_services.images import service as service_module
 from headrace_services.images.formats import sniff_format
 from headrace_services.images.payload import PictureInput, PictureValue
+from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered, Service, Target
 from headrace_wire.errors import OutputError, TaskFailedError, UsageError
 from support.pictures import decode, encode, make_picture
@@ -40,8 +41,11 @@ def decode_suffix(name: str) -> str:
     return {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[Path(name).suffix]
 
 
-def run(planned: Plan) -> tuple[list[tuple[int, bytes]], list[str]]:
+def run(
+    planned: Plan, roots: tuple[str, ...] = ("/",)
+) -> tuple[list[tuple[int, bytes]], list[str]]:
     """Run a plan's tasks as a slot would: the values by index, and the failures' texts."""
+    IMAGES.permit(Permits(roots=roots))
     runner = IMAGES.prepare(planned.operation, planned.parameters)
     values: list[tuple[int, bytes]] = []
     failures: list[str] = []
@@ -49,7 +53,7 @@ def run(planned: Plan) -> tuple[list[tuple[int, bytes]], list[str]]:
     for index, task_input in enumerate(planned.inputs):
         try:
             values.append((index, runner(index, task_input)))
-        except TaskFailedError as error:
+        except (TaskFailedError, RefusedError) as error:
             failures.append(str(error))
     return values, failures
 
@@ -150,7 +154,64 @@ def test_a_shared_output_that_cannot_be_written_fails_its_task(album: Path, tmp_
     planned = plan("blur", [album / "a.jpg"], tmp_path / "out", shared=True)
     (tmp_path / "out").write_text("in the way")
     _, failures = run(planned)
-    assert failures == [f"{album / 'a.jpg'}: {os.strerror(errno.EEXIST)}"]
+    assert failures == [f"{album / 'a.jpg'}: {os.strerror(errno.ENOTDIR)}"]
+
+
+def test_a_worker_without_a_root_says_how_to_start_it(album: Path, tmp_path: Path) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out", shared=True)
+    for roots in ((), (str(tmp_path / "other"),), (str(album)[:-1],)):
+        values, (failure,) = run(planned, roots)
+        assert not values
+        assert f"nothing to read in {album}" in failure
+        assert f"start it with --shared-root {album} or" in failure
+    values, (failure,) = run(planned, (str(album),))
+    assert not values
+    assert f"may write nothing in {tmp_path / 'out'}" in failure
+    assert not (tmp_path / "out").exists()
+    assert len(run(planned, (str(album), str(tmp_path / "out")[:-4] + "/"))[0]) == 1
+
+
+def test_shared_files_are_had_through_links_that_stay_beneath_the_root(
+    album: Path, tmp_path: Path
+) -> None:
+    (album / "link").symlink_to("sub")
+    (album / "absolute").symlink_to(album / "sub")
+    (tmp_path / "secret.jpg").write_bytes((album / "a.jpg").read_bytes())
+    (album / "leak.jpg").symlink_to(tmp_path / "secret.jpg")
+    (album / "way").symlink_to(tmp_path)
+    inputs = [album / "link" / "c.webp", album / "absolute" / "c.webp"]
+    for path in inputs:
+        assert run(plan("blur", [path], album / "out", shared=True), (str(album),))[0]
+    for path in (album / "leak.jpg", album / "way" / "secret.jpg"):
+        planned = plan("blur", [path], album / "out", shared=True)
+        assert "leads out of the folder" in run(planned, (str(album),))[1][0]
+    planned = plan("blur", [album / "a.jpg"], album / "way" / "out", shared=True)
+    assert "leads out of the folder" in run(planned, (str(album),))[1][0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", [".ssh/authorized_keys", "evil.py", "a.png"])
+def test_a_shared_picture_has_the_name_of_one(album: Path, tmp_path: Path, name: str) -> None:
+    planned = plan("blur", [album / "a.jpg"], tmp_path / "out", shared=True, file_format="jpeg")
+    IMAGES.permit(Permits(roots=(str(tmp_path),)))
+    runner = IMAGES.prepare("blur", planned.parameters)
+    picture = PictureInput("a.jpg", name, "path", str(album / "a.jpg"))
+    value = PictureValue.decode(runner(0, picture.encode()))
+    assert value.output == {"a.png": "a.jpg"}.get(name, name + ".jpg")
+    assert files_below(tmp_path / "out") == [value.output]
+    for leading_out in ("../a.jpg", "/a.jpg", "x/../../a.jpg"):
+        picture = PictureInput("a.jpg", leading_out, "path", str(album / "a.jpg"))
+        with pytest.raises(TaskFailedError, match="leads out of the output folder"):
+            runner(0, picture.encode())
+
+
+def test_a_shared_file_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    IMAGES.permit(Permits(roots=(str(tmp_path), "/dev")))
+    runner = IMAGES.prepare("blur", {"output_dir": str(tmp_path), "shared": True})
+    for path in (tmp_path / "pipe.jpg", "/dev/zero"):
+        with pytest.raises(TaskFailedError, match="it is not a regular file"):
+            runner(0, PictureInput("x", "x.jpg", "path", str(path)).encode())
 
 
 def test_a_slot_reads_no_path_unless_the_job_is_shared(album: Path, tmp_path: Path) -> None:
