@@ -17,7 +17,6 @@ from headrace_wire.bounds import (
     MAX_NAMED_TASKS,
     check_value,
     describe,
-    is_within,
     quote,
     read_hints,
     split_hint,
@@ -64,9 +63,7 @@ def _check(hint: Any, packed: memoryview, name: str) -> None:
         if (word := _decode(str, packed, name)) not in arguments:
             raise BoundsError(f"{name} must be one of {', '.join(arguments)}, not {quote(word)}")
     else:
-        value = _decode(kind, packed, name)
-        if meta and not is_within(meta, value):
-            raise BoundsError(f"{name} must be {describe(meta, kind)}, not {quote(value)}")
+        check_value(hint, _decode(kind, packed, name), name)
 
 
 def _check_message(kind: Any, packed: memoryview) -> None:

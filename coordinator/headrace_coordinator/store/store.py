@@ -91,7 +91,7 @@ class Store:
                 stack.callback(self._disk.close)
                 self._backups = open_lock(self._beside(LOCK_SUFFIX))
                 stack.callback(self._backups.close)
-                self._with_reserve(self._open)
+                stack.enter_context(self._with_reserve(self._open))
             except (sqlite3.Error, OSError) as error:
                 if is_want_of_room(error):
                     raise StoreError(
@@ -99,18 +99,12 @@ class Store:
                         f"disk of {path.parent}, and start again"
                     ) from None
                 raise StoreError(f"the store {path} cannot be opened: {error}") from None
-            stack.pop_all()
+            self._opened = stack.pop_all()
         self._inode = path.stat().st_ino
 
     def close(self) -> None:
         """Close every connection. The write-ahead log is folded into the file."""
-        self.reader.close()
-        if self._folder:
-            self._folder.close()
-        self._writer.close()
-        self._payloads.close()
-        self._disk.close()
-        self._backups.close()
+        self._opened.close()
 
     def write(
         self,
@@ -275,6 +269,7 @@ class Store:
         try:
             if self._folder is None:
                 self._folder = connect(self._path)
+                self._opened.callback(self._folder.close)
             self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
             raise self._explain(error) from None
@@ -333,7 +328,8 @@ class Store:
     def _beside(self, suffix: str) -> Path:
         return self._path.with_name(self._path.name + suffix)
 
-    def _open(self) -> None:
+    def _open(self) -> contextlib.ExitStack:
+        """Open the files. Returns what closes them."""
         with contextlib.ExitStack() as stack:
             if not self._path.exists():  # SQLite would let others read it, and its log
                 self._path.touch(mode=0o600)
@@ -348,10 +344,11 @@ class Store:
             self._rows = EventWriter(self._writer, self._payloads)
             self.space = Space(self._path, self._disk, self._writer, self._payloads)
             self.reader = StoreReader(self._path, self._payloads)
+            stack.callback(self.reader.close)
             if self._durability == "power":  # the folder's own entry, and the file's in it
                 sync(self._path.parent.parent)
                 sync(self._path.parent)
-            stack.pop_all()
+            return stack.pop_all()
 
     def _read_version(self) -> int:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
