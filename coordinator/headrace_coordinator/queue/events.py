@@ -110,19 +110,13 @@ class SpansDelivered(QueueEvent, frozen=True):
 
 
 class LinesLogged(QueueEvent, frozen=True):
-    """Tasks of a job logged lines. To be stored."""
+    """Tasks of a job logged lines. To be stored, in place of the oldest ones, ``trimmed``."""
 
     job: str
     part: LogPart
     lines: tuple[LogLine, ...]
     size_bytes: int
-
-
-class LinesDropped(QueueEvent, frozen=True):
-    """Lines of a job are no longer kept, as there are newer ones. To be stored."""
-
-    job: str
-    part: LogPart
+    trimmed: tuple[LogPart, ...]
 
 
 class Counted(QueueEvent, frozen=True):

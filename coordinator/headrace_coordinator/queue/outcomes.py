@@ -260,9 +260,8 @@ class Outcomes:
         size_bytes = measure_lines(logged.lines)
         job.log.add(part, len(logged.lines), size_bytes)
         job.log.dropped += logged.dropped
-        self._state.emit(events.LinesLogged(logged.job, part, logged.lines, size_bytes))
-        trimmed = job.log.trim()
-        self._state.events += [events.LinesDropped(logged.job, old) for old in trimmed]
+        trimmed = tuple(job.log.trim())
+        self._state.emit(events.LinesLogged(logged.job, part, logged.lines, size_bytes, trimmed))
         if trimmed or logged.dropped:
             self._state.emit(events.JobChanged(logged.job))
 

@@ -83,10 +83,9 @@ class EventWriter:
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (event.job, *event.part, len(event.lines), event.size_bytes, lines),
                 )
-            case events.LinesDropped():
-                execute(
+                self._connection.executemany(
                     "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
-                    (event.job, *event.part),
+                    [(event.job, *part) for part in event.trimmed],
                 )
             case events.JobDeleted():
                 self.sweep.begin(event.job)

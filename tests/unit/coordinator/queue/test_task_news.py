@@ -9,7 +9,7 @@ import pytest
 from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 from headrace_coordinator.monitoring.series import MAX_SERIES
 from headrace_coordinator.queue import job_log
-from headrace_coordinator.queue.events import Counted, CountersRefused, LinesDropped, LinesLogged
+from headrace_coordinator.queue.events import Counted, CountersRefused, LinesLogged
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_wire.batch import pack_batch
@@ -141,8 +141,8 @@ def test_the_oldest_lines_give_way_to_new_ones(rig: Rig, monkeypatch: pytest.Mon
     assert (kept.lines, kept.dropped) == (1, 6)
     log(rig, "x" * 2000)
     assert (kept.lines, kept.dropped, kept.size_bytes) == (0, 8, 0)
-    dropped = [one for one in rig.queue.state.drain_events() if isinstance(one, LinesDropped)]
-    assert [one.part.report for one in dropped] == [1, 2, 3, 4, 5]
+    logged = [one for one in rig.queue.state.drain_events() if isinstance(one, LinesLogged)]
+    assert [part.report for one in logged for part in one.trimmed] == [1, 2, 3, 4, 5]
 
 
 def test_progress_is_that_of_tasks_which_are_held_by_who_says_so(rig: Rig) -> None:
