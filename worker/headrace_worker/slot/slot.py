@@ -186,14 +186,16 @@ class Slot:
                 try:
                     value = run(index, task_input)
                 finally:
-                    ended = time.monotonic()
                     if self._original.is_copy:
                         end_copy(sys.exception())
                     THIS_SLOT.task_ended()
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+                ended = time.monotonic()
                 # Before FINISHED: the task's own code is asked for these words, so its limit holds.
                 failure, summary = _explain(job, error), _describe(job, index, task_input)
+            else:
+                ended = time.monotonic()
             if not self._end.is_open:
                 end_cut_off(self._cell)  # not finished, so it is this one that is charged
             words[FINISHED] = number + place
