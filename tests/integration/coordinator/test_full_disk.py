@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -203,10 +203,10 @@ def test_a_reserve_that_was_given_up_makes_a_store_that_can_be_opened(
     opened = Store._open
     refusals = [FULL, OSError(errno.ENOSPC, "No space left on device")]
 
-    def open_if_there_is_room(store: Store) -> None:
+    def open_if_there_is_room(store: Store) -> ExitStack:
         if refusals:
             raise refusals.pop()
-        opened(store)
+        return opened(store)
 
     monkeypatch.setattr(Store, "_open", open_if_there_is_room)
     with closing(Store(rig.path)) as store:
