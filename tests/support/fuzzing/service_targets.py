@@ -169,7 +169,7 @@ _CALLS = [
 _SMALL = encode(make_picture(8, 6), "PNG")
 _PICTURE = PictureInput("a.png", "a.png", "data", _SMALL).encode()
 _DONE = PictureValue("sub/a.png", _SMALL, 1, len(_SMALL)).encode()
-_INTO = {"output_dir": "out", "max_megapixels": 1.0}
+_INTO = {"output_dir": "/dev/null/out", "max_megapixels": 1.0}
 _IMAGES = [
     ["blur", {**_INTO, "radius": 1.0}, 0, _PICTURE, [_DONE]],
     ["thumbnail", {**_INTO, "size": [4, 4], "format": "jpeg", "quality": 80}, 0, _PICTURE, []],
