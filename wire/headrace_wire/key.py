@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import KeyRefusedError
+from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def load_key(path: Path) -> bytes:
             "key_file= (--key-file on the command line)"
         ) from None
     except OSError as error:
-        raise KeyRefusedError(f"key file {path} cannot be read: {error.strerror}") from None
+        raise KeyRefusedError(
+            f"key file {path} cannot be read: {explain_error(error, path)}"
+        ) from None
     if len(key) < MINIMUM_CHARACTERS:
         raise KeyRefusedError(
             f"key file {path} holds {count(len(key), 'character')}; "
@@ -62,7 +65,8 @@ def ensure_key(path: Path) -> bytes:
             _make_key(path)
     except OSError as error:
         raise KeyRefusedError(
-            f"key file {path} cannot be made ({error.strerror}): name another with --key-file"
+            f"key file {path} cannot be made: {explain_error(error, path, WRITE)}; or name another "
+            "with --key-file"
         ) from None
     return load_key(path)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from headrace_wire.messages import DoneSpan
+from headrace_wire.permissions import explain_error
 from headrace_wire.version import PROTOCOL
 from headrace_wire.words import count
 
@@ -67,9 +68,12 @@ def save(folder: Path, done: Iterable[DoneSpan], worker: str = "") -> None:
 
 def take(folder: Path) -> list[Unreported]:
     """Remove and return what earlier workers kept. What cannot be read is told and runs again."""
-    _remove_leftovers(folder)
+    paths = _list(folder)
+    _remove_leftovers(paths)
     found: list[Unreported] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in paths:
+        if path.suffix != SUFFIX:
+            continue
         try:
             content = _take_file(path)
             kept = None if content is None else msgspec.msgpack.decode(content, type=Unreported)
@@ -80,6 +84,16 @@ def take(folder: Path) -> list[Unreported]:
         if kept is not None and kept.protocol == PROTOCOL:
             found.append(kept)
     return found
+
+
+def _list(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        log.warning("outcomes in %s cannot be read: %s", folder, explain_error(error, folder))
+        return []
 
 
 def _take_file(path: Path) -> bytes | None:
@@ -95,10 +109,12 @@ def _take_file(path: Path) -> bytes | None:
         return None
 
 
-def _remove_leftovers(folder: Path) -> None:
+def _remove_leftovers(paths: Iterable[Path]) -> None:
     """Remove what workers that were killed had half written, or half read in earlier versions."""
     old = time.time() - LEFTOVER_SECONDS
-    for path in (*folder.glob("*.partial"), *folder.glob("*.taken")):
+    for path in paths:
+        if path.suffix not in {".partial", ".taken"}:
+            continue
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < old:
                 path.unlink()

@@ -17,7 +17,7 @@ from headrace_wire.words import count
 
 
 @click.command()
-@click.argument("folder", type=PathKind(path_type=Path))
+@click.argument("folder", type=PathKind(path_type=Path, readable=False))
 @option(
     "--data",
     type=PathKind(path_type=Path, file_okay=False),

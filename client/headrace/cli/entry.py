@@ -14,7 +14,8 @@ from headrace.cli.plugins import list_plugins
 from headrace.cli.printing import explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
-from headrace_wire.errors import EXIT_TASKS_FAILED, HeadraceError
+from headrace_wire.errors import EXIT_TASKS_FAILED, EXIT_USAGE, HeadraceError
+from headrace_wire.permissions import explain_error
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
@@ -127,8 +128,8 @@ def _run(arguments: list[str] | None) -> int:
         return EXIT_BROKEN_PIPE  # nobody reads standard output any more
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"headrace: {where}{error.strerror or error}")
-        return EXIT_TASKS_FAILED
+        _complain(f"headrace: {where}{explain_error(error, error.filename or '')}")
+        return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_TASKS_FAILED
 
 
 def _explain(error: click.ClickException) -> str:

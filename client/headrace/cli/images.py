@@ -107,7 +107,7 @@ def make_images_group(*, embedded: bool) -> click.Group:
 
 def _make_callback(operation: str) -> Callable[..., None]:
     @click.argument("inputs", nargs=-1, metavar="INPUT...", type=_path())
-    @click.argument("output", metavar="OUTPUT", type=_path())
+    @click.argument("output", metavar="OUTPUT", type=_path(readable=False))
     def callback(inputs: tuple[Path, ...], output: Path, overwrite: bool, **rest: Any) -> None:
         from headrace_services.images import plan  # noqa: PLC0415 - quick start
 
@@ -145,5 +145,5 @@ def _refuse_taken(outputs: Outputs) -> None:
         )
 
 
-def _path() -> PathKind:
-    return PathKind(path_type=Path)
+def _path(*, readable: bool = True) -> PathKind:
+    return PathKind(path_type=Path, readable=readable)

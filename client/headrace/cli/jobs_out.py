@@ -91,7 +91,7 @@ def job(
 @option(
     "-o",
     "--output",
-    type=PathKind(path_type=Path),
+    type=PathKind(path_type=Path, readable=False),
     help="Write to this file or folder. [default: as the job was submitted, if it was from here]",
 )
 @option(

@@ -33,6 +33,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
+from headrace_wire.permissions import explain_denied, explain_error
 
 # Generic since click 8.4, and needed by type checkers alone.
 if TYPE_CHECKING:
@@ -82,22 +83,52 @@ class AddressKind(ValueKind):
 class PathKind(click.Path):
     """A path. An empty one is refused: a shell variable was not set, and nobody means ``.``.
 
-    A relative path is refused as well when the present folder was removed.
+    A relative path is refused as well when the present folder was removed, and one that may not be
+    looked at or, unless it is not ``readable``, be read.
     """
+
+    def __init__(self, *, readable: bool = True, **attributes: Any) -> None:
+        super().__init__(readable=False, **attributes)  # said below, with what to do about it
+        self._is_read = readable
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not os.fspath(value):
             self.fail("'' is no path", param, ctx)
         if os.fspath(value) != "-" and is_lost(value):
             self.fail(f"{quote(value)} cannot be found: {NO_PRESENT_FOLDER}", param, ctx)
+        if why := self.explain_denied(value):
+            use = "read" if self._is_read else "used"
+            self.fail(f"{quote(os.fspath(value))} cannot be {use}: {why}", param, ctx)
         return super().convert(value, param, ctx)
+
+    def explain_denied(self, path: Any) -> str:
+        """Why a path may not be used, "" if it may."""
+        try:
+            os.lstat(path)
+        except PermissionError as error:
+            return explain_error(error, path)
+        except (OSError, ValueError):
+            return ""  # it may be made, and else click says that it is not there
+        return explain_denied(path) if self._is_read else ""
+
+
+class KeyFileKind(PathKind):
+    """The file of a key; whoever reads it says what is wrong, with an exit code of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def explain_denied(self, path: Any) -> str:
+        """Nothing, as whoever reads the key will say it."""
+        del path
+        return ""
 
 
 class OutputFileKind(PathKind):
     """A file to write a result to; one that cannot be written is refused before the job starts."""
 
     def __init__(self) -> None:
-        super().__init__(dir_okay=False, path_type=Path)
+        super().__init__(dir_okay=False, path_type=Path, readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))

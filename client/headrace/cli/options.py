@@ -14,8 +14,8 @@ from headrace.cli.kinds import (
     NAME,
     TIME_LIMIT,
     AddressKind,
+    KeyFileKind,
     OutputFileKind,
-    PathKind,
     WordKind,
 )
 from headrace.place import find_key_file
@@ -71,7 +71,7 @@ connection_options = combine(
         ),
         option(
             "--key-file",
-            type=PathKind(path_type=Path, dir_okay=False),
+            type=KeyFileKind(),
             default=find_key_file,
             show_default="key in the data folder",
             help="The coordinator's key file, or a copy of it.",

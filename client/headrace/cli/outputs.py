@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from headrace_wire.permissions import WRITE, explain_denied, explain_error
+
 
 def explain_unwritable_file(path: Path) -> str:
     """Why a file cannot be written there, "" if it can."""
@@ -17,7 +19,7 @@ def explain_unwritable_file(path: Path) -> str:
     if not place.parent.is_dir():
         return f"there is no folder {place.parent}"
     if place.exists() and not place.is_file():  # such as /dev/null or a pipe, written to in place
-        return "" if os.access(place, os.W_OK) else "permission denied"
+        return "" if os.access(place, os.W_OK) else explain_denied(place, WRITE)
     return _try_folder(place.parent)
 
 
@@ -35,7 +37,7 @@ def _try_name(place: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError as error:  # such as a name that is too long
-        return _explain(error)
+        return _explain(error, place)
     return ""
 
 
@@ -45,9 +47,9 @@ def _try_folder(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
-        return _explain(error)
+        return _explain(error, folder)
 
 
-def _explain(error: OSError) -> str:
-    reason = error.strerror or str(error)
+def _explain(error: OSError, path: Path) -> str:
+    reason = explain_error(error, path, WRITE)
     return reason[:1].lower() + reason[1:]

@@ -19,12 +19,14 @@ from headrace.cli.kinds import (
     SIZE,
     TIME_LIMIT,
     AddressKind,
+    KeyFileKind,
     PathKind,
     WordKind,
     write_duration,
     write_size,
 )
 from headrace.cli.options import connection_options, log_option, option
+from headrace.cli.outputs import explain_unwritable_folder
 from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
 from headrace_coordinator.queue.rules import (
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
 )
 @option(
     "--key-file",
-    type=PathKind(path_type=Path, dir_okay=False),
+    type=KeyFileKind(),
     show_default="key in the data folder",
     help="The key; made at the first start.",
 )
@@ -238,7 +240,7 @@ def coordinator(
 @option(
     "--unreported",
     metavar="DIR",
-    type=PathKind(path_type=Path, file_okay=False, resolve_path=True),
+    type=PathKind(path_type=Path, file_okay=False, resolve_path=True, readable=False),
     help="Keep there what cannot be reported at the end, and report what others kept.",
 )
 @option(
@@ -294,6 +296,8 @@ def worker(
     if memory_limit == AUTO:
         memory_limit = count_memory()
     _require_readable(permits)
+    if unreported is not None and (why := explain_unwritable_folder(unreported)):
+        raise UsageError(f"{unreported} cannot be used for --unreported: {why}")
     settings = WorkerSettings(
         coordinator=coordinator,
         key_file=key_file.absolute(),  # the present folder may go while it works

@@ -59,7 +59,7 @@ def connect(address: Address, key_file: Path, wait: float | None = None) -> Clus
             tell(f"headrace: {error}; waiting for it to come back")
 
     try:
-        if not key_file.exists():
+        if _is_missing(key_file):
             # Without a coordinator there is no key either, and that should be said first.
             check_listening(address)
         with Limit.after(wait).applied():
@@ -70,6 +70,16 @@ def connect(address: Address, key_file: Path, wait: float | None = None) -> Clus
             "--coordinator, or work without one: `headrace run`"
         ) from None
     return click.get_current_context().with_resource(cluster)
+
+
+def _is_missing(key_file: Path) -> bool:
+    try:
+        key_file.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # whoever reads it says what is wrong
+    return False
 
 
 def carry_out(

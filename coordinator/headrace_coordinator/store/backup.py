@@ -23,6 +23,7 @@ from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.reader import connect
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_wire.errors import OutputError, StoreError, UsageError
+from headrace_wire.permissions import WRITE, explain_error
 
 #: The store's name in a data folder.
 STORE_NAME = "headrace.db"
@@ -58,7 +59,9 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
     except OSError as error:
-        raise UsageError(f"{folder} cannot hold a backup: {error.strerror}") from None
+        raise UsageError(
+            f"{folder} cannot hold a backup: {explain_error(error, folder, WRITE)}"
+        ) from None
     if INCOMPLETE in found:
         raise UsageError(f"{folder} holds a backup that was not finished: remove it first")
     if found:

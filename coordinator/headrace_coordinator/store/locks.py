@@ -19,6 +19,7 @@ from pathlib import Path
 
 from headrace_coordinator.store.files import DataFile
 from headrace_wire.errors import UsageError
+from headrace_wire.permissions import WRITE, explain_error
 
 #: The name of the coordinator's lock in the data folder.
 LOCK_NAME = "lock"
@@ -44,7 +45,10 @@ def lock_data(data: Path) -> Generator[None]:
             lock = stack.enter_context(contextlib.closing(open_lock(data / LOCK_NAME)))
             is_ours = lock.acquire()
         except OSError as error:
-            raise UsageError(f"cannot use data folder {data}: {error.strerror}") from None
+            raise UsageError(
+                f"cannot use data folder {data}: {explain_error(error, data, WRITE)}; or name "
+                "another with --data"
+            ) from None
         if not is_ours:
             raise UsageError(f"another coordinator uses data folder {data}")
         yield

@@ -28,6 +28,7 @@ from headrace_services.images.place import choose_format, names_one_picture
 from headrace_services.service import Outputs, Plan
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
+from headrace_wire.permissions import WRITE, explain_denied, explain_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,7 +66,10 @@ class PictureInputs(Struct, frozen=True):
                 data = file.read(MAX_CARRIED_BYTES + 1)
         except OSError as error:
             return PictureInput(
-                source, picture.output, "problem", f"cannot be read: {error.strerror}"
+                source,
+                picture.output,
+                "problem",
+                f"cannot be read: {explain_error(error, picture.path)}",
             )
         if len(data) > MAX_CARRIED_BYTES:
             return PictureInput(source, picture.output, "problem", _too_large())
@@ -184,13 +188,17 @@ def _list(folder: Path) -> Iterator[Path]:
     try:
         entries = list(folder.iterdir())
     except OSError as error:
-        raise UsageError(f"{_show(folder)} cannot be listed: {error.strerror}") from error
+        raise UsageError(
+            f"{_show(folder)} cannot be listed: {explain_error(error, folder)}"
+        ) from error
     yield from (entry for entry in entries if _is_picture(entry))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise UsageError(f"{error.filename} cannot be listed: {error.strerror}") from error
+        raise UsageError(
+            f"{error.filename} cannot be listed: {explain_error(error, error.filename)}"
+        ) from error
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -198,7 +206,12 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        return False
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise UsageError(f"{_show(path)} cannot be read: {explain_error(error, path)}") from error
 
 
 def _output_name(path: Path, relative: PurePosixPath, file_format: str | None) -> str:
@@ -248,8 +261,12 @@ def _refuse_unwritable(output_dir: Path) -> None:
         nearest = nearest.parent
     if not nearest.is_dir():
         raise UsageError(f"{_show(nearest)} is not a folder: choose another output folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"{_show(nearest)} is not writable: choose another output folder")
+    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        why = explain_denied(nearest, WRITE) or explain_denied(nearest)
+        raise UsageError(
+            f"{_show(nearest)} is not writable: choose another output folder"
+            + (f" ({why})" if why else "")
+        )
 
 
 def _refuse_large(pictures: Iterable[Picture]) -> None:

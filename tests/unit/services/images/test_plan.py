@@ -186,7 +186,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(
 ) -> None:
     add(tmp_path, "a.jpg", "plain")
     refuse("plain is not a folder", tmp_path / "a.jpg", into=tmp_path / "plain" / "out")
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_, **_named: False)
     refuse("is not writable: choose another", tmp_path / "a.jpg", into=tmp_path / "out")
 
 

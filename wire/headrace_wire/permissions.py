@@ -1,0 +1,62 @@
+"""Why a file or folder may not be used, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+#: What may be wanted of a file, for messages.
+READ, WRITE, ENTER = "read", "write", "enter"
+
+
+def explain_error(error: OSError, path: str | os.PathLike[str], use: str = READ) -> str:
+    """Why a path could not be used: what the system says, or more of it if permission is missing.
+
+    ``use`` is what was wanted: to read it, or to write it.
+    """
+    if isinstance(error, PermissionError) and (denied := explain_denied(path, use)):
+        return denied
+    return error.strerror or str(error)
+
+
+def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
+    """Why this process may not read or write a path, "" if it may or nobody can tell.
+
+    A file that does not exist is written by way of its folder.
+    """
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
+    for folder in reversed(place.parents):
+        if not _may(folder, os.X_OK):
+            return _describe(folder, ENTER) if os.path.lexists(folder) else ""
+    if use == WRITE and not place.exists():
+        place = place.parent
+    wanted = {READ: os.R_OK, WRITE: os.W_OK}[use]
+    if not os.path.lexists(place) or _may(place, wanted):
+        if not (place.is_dir() and not _may(place, os.X_OK)):
+            return ""
+        use = ENTER
+    return _describe(place, use)
+
+
+def _may(place: Path, how: int) -> bool:
+    return os.access(place, how, effective_ids=True)
+
+
+def _describe(place: Path, use: str) -> str:
+    found = place.stat()
+    owner = _name_user(found.st_uid)
+    mode = stat.S_IMODE(found.st_mode)
+    return (
+        f"user {_name_user(os.geteuid())} may not {use} {place}, which belongs to {owner} "
+        f"(mode {mode:04o}): change that with chmod or chown, or do this as another user"
+    )
+
+
+def _name_user(number: int) -> str:
+    from pwd import getpwuid  # noqa: PLC0415 - for errors alone
+
+    try:
+        return getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
