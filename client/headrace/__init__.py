@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace_services.task import current_task
     from headrace_wire.errors import (
         BoundsError,
+        BusyError,
         ClosedError,
         HeadraceError,
         JobIncompleteError,
@@ -53,6 +54,7 @@ __all__ = [
     "ABSENT",
     "AsyncCluster",
     "BoundsError",
+    "BusyError",
     "CallOptions",
     "ClosedError",
     "Cluster",

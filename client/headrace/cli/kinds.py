@@ -98,7 +98,7 @@ class PathKind(click.Path):
             self.fail(f"{quote(value)} cannot be found: {NO_PRESENT_FOLDER}", param, ctx)
         if why := self.explain_denied(value):
             use = "read" if self._is_read else "used"
-            self.fail(f"{quote(os.fspath(value))} cannot be {use}: {why}", param, ctx)
+            self.fail(f"{quote(str(value))} cannot be {use}: {why}", param, ctx)
         return super().convert(value, param, ctx)
 
     def explain_denied(self, path: Any) -> str:

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from headrace_wire.errors import UsageError
 
@@ -33,9 +33,10 @@ def fill_standard_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    stdout: object = sys.stdout
+    if isinstance(stdout, io.TextIOWrapper):
         # A name may hold what the locale has no characters for: it is shown as JSON would.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        cast("io.TextIOWrapper", stdout).reconfigure(errors="backslashreplace")
 
 
 def drop_unwritten() -> None:
