@@ -2,7 +2,8 @@
 
     event loop: Server ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
                 Ticker ─────────────────────────────────────────────┘└─► Waiters, metrics
-    threads:    HTTP (looks at the ledger and the metrics), Checkpointer (folds the store's log)
+                HTTP (looks at the ledger and the metrics)
+    thread:     Checkpointer (folds the store's log)
 
 Started in the order store, ledger, checkpointer, server, ticker, HTTP. Stopped in this order:
 waiters, so that calls which wait answer; the server, so that nothing new comes in; ticker, HTTP,
@@ -19,6 +20,7 @@ from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
 from headrace_coordinator.monitoring.event_log import log_events
+from headrace_coordinator.monitoring.token import write_token
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.result_queue import ResultQueue
@@ -32,8 +34,9 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.descriptors import read_limit, share_descriptors
 from headrace_wire.key import ensure_key
-from headrace_wire.keyring import write_role_files
+from headrace_wire.keyring import derive_key, write_role_files
 from headrace_wire.manager import QueueManager
+from headrace_wire.roles import OBSERVER
 
 if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer
@@ -58,6 +61,8 @@ class Coordinator:
             self._stack.enter_context(lock_data(settings.data))
             key = ensure_key(settings.key_file)
             write_role_files(settings.key_file, key)
+            if settings.token_file:
+                write_token(settings.token_file, derive_key(key, OBSERVER))
             metrics = _load_metrics() if settings.http else None
             store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)
@@ -100,7 +105,9 @@ class Coordinator:
                     settings.http,
                     lambda: self._ledger.problem,
                     lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
+                    None if settings.http_open else partial(self._server.list_keys, OBSERVER),
                 )
+                self._stack.callback(self._http.close)
         except BaseException:
             self._stack.close()
             raise
@@ -110,6 +117,11 @@ class Coordinator:
     def bound(self) -> Address:
         """Where the queues are served."""
         return self._server.bound
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether /metrics is for those alone who bring the observer's key."""
+        return self._http is not None and self._http.wants_token
 
     @property
     def http_bound(self) -> Address | None:
@@ -130,7 +142,7 @@ class Coordinator:
         await self._server.stop()
         self._ticker.stop()
         if self._http:
-            self._http.stop()
+            await self._http.stop()
         self._checkpointer.stop()
         self._stack.close()
 

@@ -12,6 +12,8 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.descriptors import raise_limit
 from headrace_wire.event_loop import run
 from headrace_wire.heap import keep_large_blocks
+from headrace_wire.keyring import name_role_file
+from headrace_wire.roles import OBSERVER
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,19 @@ async def _serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator]
         log.info("queues at %s", coordinator.bound)
         if coordinator.http_bound:
             log.info("metrics at http://%s/metrics", coordinator.http_bound)
+            _tell_who_may_look(settings, coordinator)
         log.info("data in %s, key in %s", settings.data, settings.key_file)
         on_ready(coordinator)
         await stopping.wait()
         log.info("stopping")
+
+
+def _tell_who_may_look(settings: CoordinatorSettings, coordinator: Coordinator) -> None:
+    if coordinator.wants_token:
+        file = name_role_file(settings.key_file, OBSERVER)
+        log.info("they want a token, `Authorization: Bearer`, with the text of %s", file)
+    elif settings.http_open:
+        log.warning(
+            "they are open: whoever can connect reads how much work there is, and the names of "
+            "workers, services and operations"
+        )

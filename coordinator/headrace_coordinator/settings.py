@@ -20,7 +20,9 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 
 
 class CoordinatorSettings(Struct, frozen=True):
-    """``http`` None serves no HTTP. ``key_file`` is made when it does not exist.
+    """``key_file`` is made when it does not exist. ``http`` None serves no HTTP; where other
+    machines can connect to it, /metrics wants a token unless ``http_open``. The token is written to
+    ``token_file``, too.
 
     With ``private_jobs`` a client knows of no jobs but its own.
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
@@ -30,6 +32,8 @@ class CoordinatorSettings(Struct, frozen=True):
     key_file: Path
     bind: Address = LOCAL
     http: Address | None = LOCAL_HTTP
+    http_open: bool = False
+    token_file: Path | None = None
     lease_seconds: LeaseTime = DEFAULT_LEASE_SECONDS
     result_ttl_seconds: TimeLimit = DEFAULT_RESULT_TTL_SECONDS
     spool_limit_bytes: SizeLimit | None = None

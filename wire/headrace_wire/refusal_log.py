@@ -27,6 +27,7 @@ OTHERS = "other addresses"
 
 KEY, PROTOCOL, HANDSHAKE, PENDING = "key", "protocol", "handshake", "pending"
 FULL, IDLE, STALLED, DESCRIPTORS = "full", "idle", "stalled", "descriptors"
+HTTP, TOKEN = "http", "token"
 
 #: What is said of many connections that were refused for a reason. The reasons are labels of a
 #: metric, too.
@@ -39,6 +40,8 @@ REASONS = {
     IDLE: "were not in use and gave way to others",
     STALLED: "stood still in the middle of a message",
     DESCRIPTORS: "gave way because no file could be opened",
+    HTTP: "did not finish their request",
+    TOKEN: "brought no token for the metrics",
 }
 
 

@@ -15,21 +15,20 @@ BaseManager's own server has none of that.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
 
+from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
 from headrace_wire.api import APIS
-from headrace_wire.errors import BusyError, ProtocolError, UsageError
+from headrace_wire.errors import BusyError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError
 from headrace_wire.greeting import Admitted, admit
 from headrace_wire.handshake import StrangerError
 from headrace_wire.keyring import Keys
-from headrace_wire.lookup import find_listening
 from headrace_wire.refusal_log import (
     DESCRIPTORS,
     FULL,
@@ -40,7 +39,7 @@ from headrace_wire.refusal_log import (
     PROTOCOL,
     Refusals,
 )
-from headrace_wire.roles import Holder
+from headrace_wire.roles import Holder, Role
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream
@@ -50,17 +49,8 @@ log = logging.getLogger(__name__)
 #: Connections that the system holds ready until the server accepts them.
 BACKLOG = 1024
 
-#: Seconds to wait before accepting again when the process is out of descriptors or memory.
-EXHAUSTED_SECONDS = 0.1
-
-#: The same when connections are being closed to make room.
-SHED_SECONDS = 0.01
-
 #: Seconds for calls under way to be answered, all together, when the server stops.
 STOP_SECONDS = 3.0
-
-#: accept() fails with these when the process or machine is short of something.
-EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Server:
@@ -83,30 +73,32 @@ class Server:
         on_refused: Callable[[str], None] | None = None,
     ) -> None:
         self.limits = limits or ServerLimits()
-        self._listener = _listen(address)
+        listener = listen(address, BACKLOG, "")
         #: The address that is really served, with the port the system chose for port 0.
-        self.bound = Address(*self._listener.getsockname()[:2])
+        self.bound = Address(*listener.getsockname()[:2])
         self._find_keys = find_keys
         self._objects = {
             name: (target, read_signatures(APIS[name])) for name, target in objects.items()
         }
         self._on_bytes = on_bytes
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pause: asyncio.TimerHandle | None = None
         #: The task of each connection, with its session once the handshake is done.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
         self._hosts: dict[asyncio.Task[None], str] = {}
         self._admission = Admission(self.limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
+        self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
 
     def count_connections(self) -> dict[str, int]:
         """How many connections there are, by state."""
         return {"pending": self._admission.pending, "proven": self._admission.proven}
 
+    def list_keys(self, role: Role) -> list[bytes]:
+        """The keys of a role that are taken just now."""
+        return [key for key, holder in self._find_keys().items() if holder.role == role]
+
     def start(self) -> None:
         """Begin to accept connections, in the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._listener, self._accept)
+        self._acceptor.start()
 
     async def stop(self) -> None:
         """Accept nothing more, answer the calls under way, and close all connections."""
@@ -127,45 +119,26 @@ class Server:
 
     def close(self) -> None:
         """Stop listening."""
-        loop, self._loop = self._loop, None
-        if loop:
-            loop.remove_reader(self._listener)
-        if self._pause:
-            self._pause.cancel()
-        self._listener.close()
+        self._acceptor.close()
 
-    def _accept(self) -> None:
-        """Let a task of its own serve each connection that waits to be accepted."""
-        assert self._loop, "only a server that was started accepts"
-        for _ in range(self._admission.accepts):
-            try:
-                sock, place = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in EXHAUSTION:
-                    self._rest(error)
-                return
-            sock.setblocking(False)
-            host = str(place[0]) if place else ""
-            task = self._loop.create_task(self._serve(sock))
-            self._connections[task] = None
-            self._hosts[task] = host
-            task.add_done_callback(self._forget)
-            if gone := self._admission.enter(task, host):
-                self._put_off(gone, PENDING, "it had not finished its handshake, and others came")
+    def _take(self, sock: socket.socket, host: str) -> None:
+        """Let a task of its own serve a connection."""
+        task = asyncio.get_running_loop().create_task(self._serve(sock))
+        self._connections[task] = None
+        self._hosts[task] = host
+        task.add_done_callback(self._forget)
+        if gone := self._admission.enter(task, host):
+            self._put_off(gone, PENDING, "it had not finished its handshake, and others came")
 
-    def _rest(self, error: OSError) -> None:
-        """Accept nothing for a moment, as the process or the machine is short of something."""
-        assert self._loop, "only a server that was started accepts"
+    def _shed(self, error: OSError) -> bool:
+        """Close what has waited longest, as the process or the machine is short of something."""
         gone = self._admission.shed()
         for task in gone:
-            self._put_off(task, DESCRIPTORS, f"it waited, and {_explain(error)}")
+            self._put_off(task, DESCRIPTORS, f"it waited, and {explain_shortage(error)}")
         if not gone:
-            line = f"cannot accept a connection: {_explain(error)}"
+            line = f"cannot accept a connection: {explain_shortage(error)}"
             self._refusals.note("anywhere", DESCRIPTORS, line)
-        self._loop.remove_reader(self._listener)
-        self._pause = self._loop.call_later(SHED_SECONDS if gone else EXHAUSTED_SECONDS, self.start)
+        return bool(gone)
 
     def _put_off(self, task: asyncio.Task[None], reason: str, why: str) -> None:
         """End a connection which has lost its place."""
@@ -232,22 +205,7 @@ class Server:
             self._put_off(gone, IDLE, "it was not in use, and others came")
 
 
-def _explain(error: OSError) -> str:
-    return f"the system says: {error.strerror}"
-
-
 def _find_task() -> asyncio.Task[None]:
     task = asyncio.current_task()
     assert task, "connections are served by tasks"
     return task
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        family, place = find_listening(*address)
-        listener = socket.create_server(place, family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot serve at {address}: {why}") from None
-    listener.setblocking(False)
-    return listener

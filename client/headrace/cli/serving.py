@@ -63,6 +63,17 @@ if TYPE_CHECKING:
 )
 @option("--no-http", is_flag=True, help="Serve no HTTP.")
 @option(
+    "--http-open",
+    is_flag=True,
+    help="Show /metrics to whoever can connect; otherwise, off loopback, it wants a token.",
+)
+@option(
+    "--token-file",
+    type=PathKind(path_type=Path, dir_okay=False),
+    show_default="only observer.key beside the key has it",
+    help="Write the token for /metrics there too, for all to read who may look into that folder.",
+)
+@option(
     "--data",
     type=PathKind(path_type=Path, file_okay=False),
     default=find_data_folder,
@@ -120,6 +131,8 @@ def coordinator(
     bind: Address,
     http: Address,
     no_http: bool,
+    http_open: bool,
+    token_file: Path | None,
     data: Path,
     key_file: Path | None,
     lease: float,
@@ -145,6 +158,8 @@ def coordinator(
         key_file=key_file or find_key_file(data),
         bind=bind,
         http=None if no_http else http,
+        http_open=http_open,
+        token_file=token_file,
         lease_seconds=lease,
         durability=durability,
         spool_limit_bytes=spool_limit,

@@ -7,7 +7,7 @@ a job or task is ever a label.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import (
@@ -132,8 +132,12 @@ class CoordinatorMetrics:
         address: Address,
         find_problem: Callable[[], str],
         find_held: Callable[[], str],
+        find_tokens: Callable[[], Iterable[bytes]] | None,
     ) -> HttpServer:
-        return HttpServer(address, self.registry, find_problem, find_held)
+        """Serve the metrics, to those who bring one of the tokens unless there are none."""
+        return HttpServer(
+            address, self.registry, find_problem, find_held, find_tokens, self.note_refusal
+        )
 
     def note_commit(self, seconds: float) -> None:
         self._commit_seconds.observe(seconds)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -27,8 +28,9 @@ class QueueCollector:
         self._samples = samples
 
     def collect(self) -> Iterator[Metric]:
-        families: list[Metric] = self._ledger.observe(self._look)
-        yield from families
+        for look in (_show_jobs, _show_spool, _show_workers, _show_shared):
+            families: list[Metric] = self._ledger.observe(partial(_list, look))
+            yield from families
         space = self._ledger.store.space
         good = 0 if self._ledger.problem else 1
         yield _gauge("headrace_store_bytes", "Bytes of the store on disk.", space.measure_bytes())
@@ -44,13 +46,9 @@ class QueueCollector:
         )
         yield from self._samples.collect()
 
-    def _look(self, queue: Queue, now: Now) -> list[Metric]:
-        return [
-            *_show_jobs(queue, now),
-            *_show_spool(queue),
-            *_show_workers(queue.leasing.statuses(now)),
-            *_show_shared(queue),
-        ]
+
+def _list(look: Callable[[Queue, Now], Iterator[Metric]], queue: Queue, now: Now) -> list[Metric]:
+    return list(look(queue, now))
 
 
 def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
@@ -81,7 +79,7 @@ def _show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
     yield _gauge("headrace_leases", "Leases that workers hold.", len(queue.state.leases))
 
 
-def _show_spool(queue: Queue) -> Iterator[Metric]:
+def _show_spool(queue: Queue, _: Now) -> Iterator[Metric]:
     yield _gauge(
         "headrace_spool_bytes",
         "Bytes of inputs and results that are kept.",
@@ -97,7 +95,8 @@ def _show_spool(queue: Queue) -> Iterator[Metric]:
         )
 
 
-def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
+def _show_workers(queue: Queue, now: Now) -> Iterator[Metric]:
+    statuses = queue.leasing.statuses(now)
     tasks = CounterMetricFamily(
         "headrace_worker_tasks", "Tasks by worker.", labels=("worker", "outcome")
     )
@@ -128,7 +127,7 @@ def _show_workers(statuses: list[WorkerStatus]) -> Iterator[Metric]:
     yield _gauges("headrace_slots", "Slots of all workers by state.", "state", slots)
 
 
-def _show_shared(queue: Queue) -> Iterator[Metric]:
+def _show_shared(queue: Queue, _: Now) -> Iterator[Metric]:
     counts = Tally(one.kind for one in queue.shared.objects.values())
     kinds = {kind: counts[kind] for kind in KINDS}
     yield _gauges("headrace_shared_objects", "Shared objects.", "kind", kinds)

@@ -1,0 +1,30 @@
+"""The token for the metrics, where a Prometheus that runs as another user may read it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: Everybody may read the file: whoever may look into its folder is who is meant to. What the token
+#: lets its holder do is look.
+MODE = 0o644
+
+
+def write_token(path: Path, token: bytes) -> None:
+    """Write the token for others to read, unless it is there already.
+
+    What cannot be written is told in one line: the coordinator does not need it.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        if path.exists() and path.read_bytes().strip() == token:
+            return
+        draft.write_bytes(token + b"\n")
+        draft.chmod(MODE)
+        draft.replace(path)
+    except OSError as error:
+        log.warning("the token for /metrics cannot be written to %s: %s", path, error.strerror)
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,94 @@
+"""A listening socket in an event loop, which survives a process that can open no more files."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from headrace_wire.address import Address
+from headrace_wire.errors import UsageError
+from headrace_wire.lookup import find_listening
+
+#: Seconds to wait before accepting again when the process is out of descriptors or memory.
+EXHAUSTED_SECONDS = 0.1
+
+#: The same when connections are being closed to make room.
+SHED_SECONDS = 0.01
+
+#: accept() fails with these when the process or machine is short of something.
+EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Acceptor:
+    """Accepts at most ``most`` connections in one turn of the event loop, so that those who are
+    there are served meanwhile.
+
+    ``take(socket, host)`` is called with each. ``shed(error)`` is called when the system gives no
+    more, and returns whether something is being closed.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        most: int,
+        take: Callable[[socket.socket, str], object],
+        shed: Callable[[OSError], bool],
+    ) -> None:
+        self._listener = listener
+        self._most = most
+        self._take = take
+        self._shed = shed
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pause: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to accept connections, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listener, self._accept)
+
+    def close(self) -> None:
+        """Stop listening."""
+        loop, self._loop = self._loop, None
+        if loop:
+            loop.remove_reader(self._listener)
+        if self._pause:
+            self._pause.cancel()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        for _ in range(self._most):
+            try:
+                sock, place = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTION:
+                    self._rest(error)
+                return
+            sock.setblocking(False)
+            self._take(sock, str(place[0]) if place else "")
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nothing for a moment, as the process or the machine is short of something."""
+        assert self._loop, "only who was started accepts"
+        seconds = SHED_SECONDS if self._shed(error) else EXHAUSTED_SECONDS
+        self._loop.remove_reader(self._listener)
+        self._pause = self._loop.call_later(seconds, self.start)
+
+
+def listen(address: Address, backlog: int, what: str) -> socket.socket:
+    """A socket that listens at an address, where ``what`` is to be served. Raises UsageError."""
+    try:
+        family, place = find_listening(*address)
+        listener = socket.create_server(place, family=family, backlog=backlog)
+    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot serve{what} at {address}: {why}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def explain_shortage(error: OSError) -> str:
+    return f"the system says: {error.strerror}"
