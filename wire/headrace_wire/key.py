@@ -6,12 +6,12 @@ challenge and response (HMAC) and is itself never sent.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.permissions import WRITE, explain_error
+from headrace_wire.secret_files import make_secret_file
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
@@ -57,30 +57,14 @@ def load_key(path: Path) -> bytes:
 def ensure_key(path: Path) -> bytes:
     """Read the key from ``path``, making a random one first if there is none.
 
-    Two processes that start together agree on one key: the file appears whole, by link(2), and
-    the one that comes second reads the first one's. Raises KeyRefusedError.
+    Two processes that start together agree on one key. Raises KeyRefusedError.
     """
     try:
         if not path.exists():
-            _make_key(path)
+            make_secret_file(path, os.urandom(KEY_BYTES).hex() + "\n")
     except OSError as error:
         raise KeyRefusedError(
             f"key file {path} cannot be made: {explain_error(error, path, WRITE)}; or name another "
             "with --key-file"
         ) from None
     return load_key(path)
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(os.urandom(KEY_BYTES).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another was first: its key is the key
-            os.link(draft, path)
-    finally:
-        draft.unlink()

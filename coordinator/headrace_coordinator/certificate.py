@@ -1,0 +1,67 @@
+"""The coordinator's own certificate: made at its first start, and trusted by nobody.
+
+The key is bound to it; see ``headrace_wire.tls``. So it says nothing of the coordinator, and needs
+no renewal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from headrace_wire.errors import UsageError
+from headrace_wire.secret_files import make_secret_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The file's name, in the coordinator's folder. It holds the private key, too.
+CERTIFICATE_NAME = "certificate.pem"
+
+#: What the certificate says whose it is.
+COMMON_NAME = "headrace"
+
+#: The moments between which it holds: for as long as certificates can say (RFC 5280, 4.1.2.5).
+SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+UNTIL = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+
+
+def ensure_certificate(folder: Path) -> Path:
+    """Return the PEM file in ``folder`` with a certificate and its private key.
+
+    It is made first if there is none; see ``make_secret_file``. Raises UsageError.
+    """
+    path = folder / CERTIFICATE_NAME
+    try:
+        if not path.exists():
+            make_secret_file(path, make_certificate())
+    except OSError as error:
+        raise UsageError(f"certificate {path} cannot be made: {error.strerror}") from None
+    return path
+
+
+def make_certificate() -> str:
+    """Return a new private key and a certificate that it has signed itself, both in PEM."""
+    # Large, and needed once in a coordinator's life.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, COMMON_NAME)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(SINCE)
+        .not_valid_after(UNTIL)
+        .sign(private_key, hashes.SHA256())
+    )
+    secret = private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return (secret + certificate.public_bytes(serialization.Encoding.PEM)).decode("ascii")
