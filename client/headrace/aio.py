@@ -16,7 +16,7 @@ from headrace.async_job import AsyncJob
 from headrace.async_sharing import AsyncSharedFactory
 from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
-from headrace.place import find_coordinator
+from headrace.place import find_coordinator, find_encryption
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.manager import QueueManager
@@ -44,7 +44,9 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         key_file: str | Path | None = None,
+        tls: str | None = None,
     ) -> None:
+        self._encryption = find_encryption(tls)
         self._address = address
         self._key = key
         self._key_file = key_file
@@ -59,13 +61,18 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         address, key = await asyncio.to_thread(
             find_coordinator, self._address, self._key, self._key_file
         )
-        first = QueueManager(address, key).async_jobs()
+        encryption = self._encryption
+        first = QueueManager(address, key, encryption=encryption).async_jobs()
         try:
             await first.call(JobQueueApi.info)
         finally:
             first.close()
         self._manager = QueueManager(
-            address, key, patience_seconds=self._patience_seconds, on_lost=self._on_lost
+            address,
+            key,
+            patience_seconds=self._patience_seconds,
+            on_lost=self._on_lost,
+            encryption=encryption,
         )
         self._jobs = self._manager.async_jobs()
         self._results = self._manager.async_results()

@@ -44,6 +44,7 @@ class CallSession:
         place: int | str | None,
         key_file: str | Path | None,
         *,
+        tls: str | None,
         serializer: Serializer | None,
         initializer: Function | None,
         initargs: Iterable[Any],
@@ -71,6 +72,7 @@ class CallSession:
             open_session(
                 address,
                 key_file,
+                tls=tls,
                 slots="auto" if place is None or address else str(place),
                 max_tasks=max_tasks,
             )

@@ -15,7 +15,7 @@ from headrace.cluster_base import AwaitedCluster, ClusterBase
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.job import Job
-from headrace.place import find_coordinator
+from headrace.place import find_coordinator, find_encryption
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
@@ -30,8 +30,11 @@ class Cluster(ClusterBase[Job], SharedFactory):
     """A coordinator and its workers, at ``host:port``. Closed at the end of a ``with`` block.
 
     The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
-    folder. Raises UsageError, KeyRefusedError, and UnreachableError when nothing answers at the
-    address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
+    folder. ``tls`` is how the connection is encrypted: ``"auto"``, as the coordinator does it;
+    ``"on"``, or not at all; ``"off"``, never; it is what ``HEADRACE_TLS`` says when not given.
+
+    Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError when nothing answers at
+    the address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
     ``on_lost`` is told.
     """
 
@@ -46,9 +49,13 @@ class Cluster(ClusterBase[Job], SharedFactory):
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         key_file: str | Path | None = None,
+        tls: str | None = None,
     ) -> None:
+        encryption = find_encryption(tls)
         address, key = find_coordinator(address, key, key_file)
-        self._engine: Engine = CoordinatorEngine(address, key, on_lost, patience_seconds)
+        self._engine: Engine = CoordinatorEngine(
+            address, key, on_lost, patience_seconds, encryption=encryption
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi, SharedApi
+from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.manager import ANSWER_SECONDS, QueueManager
 
@@ -26,14 +27,20 @@ class CoordinatorEngine:
         key: bytes,
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        *,
+        encryption: Encryption = AUTOMATIC,
     ) -> None:
-        first = QueueManager(address, key)
+        first = QueueManager(address, key, encryption=encryption)
         try:
             first.jobs().info()
         finally:
             first.close()
         self._manager = QueueManager(
-            address, key, patience_seconds=patience_seconds, on_lost=on_lost
+            address,
+            key,
+            patience_seconds=patience_seconds,
+            on_lost=on_lost,
+            encryption=encryption,
         )
         self._jobs = self._manager.jobs()
         self._results = self._manager.results()

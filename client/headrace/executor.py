@@ -40,6 +40,7 @@ class Executor(BaseExecutor):
         max_tasks_per_child: int | None = None,
         thread_name_prefix: str = "",
         key_file: str | Path | None = None,
+        tls: str | None = None,
         serializer: Serializer | None = None,
         task_timeout: float | None = None,
         retries: int | None = None,
@@ -51,6 +52,7 @@ class Executor(BaseExecutor):
         self._session = CallSession(
             max_workers,
             key_file,
+            tls=tls,
             serializer=serializer,
             initializer=initializer,
             initargs=initargs,

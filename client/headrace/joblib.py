@@ -63,14 +63,14 @@ class Clusters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
-        self._open: dict[tuple[str | None, str], Cluster] = {}
+        self._open: dict[tuple[str | None, str, str | None], Cluster] = {}
 
-    def get(self, coordinator: str | None, key_file: str | Path | None) -> Cluster:
+    def get(self, coordinator: str | None, key_file: str | Path | None, tls: str | None) -> Cluster:
         """The cluster at an address, or an embedded one for None; opened if it is not."""
-        place = (coordinator, str(key_file or ""))
+        place = (coordinator, str(key_file or ""), tls)
         with self._lock:
             if place not in self._open:
-                session = open_session(coordinator, key_file)
+                session = open_session(coordinator, key_file, tls=tls)
                 self._open[place] = self._stack.enter_context(session)
             return self._open[place]
 
@@ -101,11 +101,13 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         coordinator: str | None = None,
         key_file: str | Path | None = None,
         nesting_level: int | None = None,
+        tls: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level or 0, **options)  # pyright: ignore[reportUnknownMemberType] - untyped
         self._coordinator = coordinator
         self._key_file = key_file
+        self._tls = tls
         self._lock = threading.Lock()
         self._users = 0
         self._calls: Calls | None = None
@@ -129,6 +131,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         parallel: Any = None,
         coordinator: str | None = None,
         key_file: str | Path | None = None,
+        tls: str | None = None,
         **options: Any,
     ) -> int:
         """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process.
@@ -140,6 +143,8 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             self._coordinator = coordinator
         if key_file is not None:
             self._key_file = key_file
+        if tls is not None:
+            self._tls = tls
         if n_jobs == 1:
             raise _joblib.FallbackToBackend(
                 _joblib.SequentialBackend(nesting_level=self.nesting_level)
@@ -154,7 +159,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
 
     def start_call(self) -> None:
         """Have a stream for one more call of a ``Parallel``."""
-        cluster = CLUSTERS.get(self._coordinator, self._key_file)
+        cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls)
         with self._lock:
             self._users += 1
             if self._calls is None:
@@ -232,7 +237,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             calls.stream.cancel()
 
     def _count_slots(self) -> int:
-        cluster = CLUSTERS.get(self._coordinator, self._key_file)
+        cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls)
         deadline = time.monotonic() + WORKER_SECONDS
         while not (slots := sum(worker.slots for worker in cluster.workers())):
             if time.monotonic() > deadline:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
+from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.key import load_key
 
 #: The key's name in the data folder.
@@ -36,3 +37,10 @@ def find_coordinator(
         chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
         key = load_key(Path(chosen))
     return address, key
+
+
+def find_encryption(tls: str | None) -> Encryption:
+    """How to connect: ``tls`` is ``"auto"``, ``"on"`` or ``"off"``, or None for what is in
+    ``HEADRACE_TLS``. Raises UsageError.
+    """
+    return choose_encryption(tls or os.environ.get("HEADRACE_TLS") or "auto")

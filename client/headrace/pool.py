@@ -51,8 +51,9 @@ class Pool:
 
     ``Pool()`` and ``Pool(4)`` start a coordinator and a worker on this machine;
     ``Pool("host:7333")`` uses a cluster that is there, with the key in ``key_file``, or else in
-    ``HEADRACE_KEY_FILE`` or the user's own folder. The other arguments are those of
-    ``multiprocessing.Pool``; on a cluster ``maxtasksperchild`` is the workers' own to decide.
+    ``HEADRACE_KEY_FILE`` or the user's own folder; ``tls`` is how the connection is encrypted, see
+    ``Cluster``. The other arguments are those of ``multiprocessing.Pool``; on a cluster
+    ``maxtasksperchild`` is the workers' own to decide.
 
     ``serializer`` is how functions and values travel: ``"msgpack"``, by name and as plain data, is
     what a cluster takes; ``"cloudpickle"``, anything at all, is the rule here, and on a cluster
@@ -74,6 +75,7 @@ class Pool:
         context: Any = None,
         *,
         key_file: str | Path | None = None,
+        tls: str | None = None,
         serializer: Serializer | None = None,
         task_timeout: float | None = None,
         retries: int | None = None,
@@ -86,6 +88,7 @@ class Pool:
         self._session = CallSession(
             processes,
             key_file,
+            tls=tls,
             serializer=serializer,
             initializer=initializer,
             initargs=initargs,

@@ -61,6 +61,7 @@ def open_session(
     address: str | None,
     key_file: str | Path | None = None,
     *,
+    tls: str | None = None,
     slots: str = "auto",
     max_tasks: int | None = None,
 ) -> Generator[Cluster]:
@@ -71,7 +72,7 @@ def open_session(
     """
     refuse_while_loading()
     if address is not None:
-        with Cluster(address, key_file=key_file) as cluster:
+        with Cluster(address, key_file=key_file, tls=tls) as cluster:
             yield cluster
         return
     from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only where needed

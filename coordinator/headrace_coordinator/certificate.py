@@ -1,4 +1,4 @@
-"""The coordinator's own certificate: made at its first start, and trusted by nobody.
+"""The coordinator's own certificate: made at its first start with TLS, and trusted by nobody.
 
 The key is bound to it; see ``headrace_wire.tls``. So it says nothing of the coordinator, and needs
 no renewal.
@@ -7,15 +7,22 @@ no renewal.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from typing import TYPE_CHECKING
 
+from headrace_coordinator.settings import CoordinatorSettings
+from headrace_wire.address import Address
+from headrace_wire.encryption import is_loopback
 from headrace_wire.errors import UsageError
 from headrace_wire.secret_files import make_secret_file
+from headrace_wire.tls import ServerTls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The file's name, in the coordinator's folder. It holds the private key, too.
+log = logging.getLogger(__name__)
+
+#: The file's name, beside the key. It holds the private key, too.
 CERTIFICATE_NAME = "certificate.pem"
 
 #: What the certificate says whose it is.
@@ -24,6 +31,24 @@ COMMON_NAME = "headrace"
 #: The moments between which it holds: for as long as certificates can say (RFC 5280, 4.1.2.5).
 SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 UNTIL = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+
+
+def choose_tls(settings: CoordinatorSettings, bound: Address) -> ServerTls | None:
+    """What to encrypt with, or None where that is not wanted. Raises UsageError.
+
+    ``bound`` is where the queues are served.
+    """
+    is_local = is_loopback(bound.host)
+    if settings.tls == "off" and not is_local:
+        log.warning(
+            "--tls off: whoever is on the network between this coordinator and others reads all "
+            "that they send, and can take over their connections"
+        )
+    if settings.tls == "off" or (settings.tls == "auto" and is_local):
+        return None
+    path = ensure_certificate(settings.key_file.parent)
+    log.info("connections are encrypted (TLS), with the certificate in %s", path)
+    return ServerTls(path, path)
 
 
 def ensure_certificate(folder: Path) -> Path:
@@ -36,7 +61,10 @@ def ensure_certificate(folder: Path) -> Path:
         if not path.exists():
             make_secret_file(path, make_certificate())
     except OSError as error:
-        raise UsageError(f"certificate {path} cannot be made: {error.strerror}") from None
+        raise UsageError(
+            f"certificate {path} cannot be made ({error.strerror}): it lies beside the key; name "
+            "another with --key-file"
+        ) from None
     return path
 
 

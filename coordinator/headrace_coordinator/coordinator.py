@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from headrace_coordinator.certificate import choose_tls
 from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
@@ -97,6 +98,8 @@ class Coordinator:
                 on_refused=metrics.note_refusal if metrics else None,
             )
             self._stack.callback(self._server.close)
+            if tls := choose_tls(settings, self._server.bound):
+                self._server.encrypt(tls)
             if metrics:
                 metrics.watch_connections(self._server.count_connections)
             self._http: HttpServer | None = None

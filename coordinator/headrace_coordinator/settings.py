@@ -14,6 +14,7 @@ from headrace_coordinator.queue.rules import (
 from headrace_coordinator.store.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import LeaseTime, SizeLimit, TimeLimit, check_fields
+from headrace_wire.encryption import TlsMode
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
 LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
@@ -22,7 +23,8 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 class CoordinatorSettings(Struct, frozen=True):
     """``key_file`` is made when it does not exist. ``http`` None serves no HTTP; where other
     machines can connect to it, /metrics wants a token unless ``http_open``. The token is written to
-    ``token_file``, too.
+    ``token_file``, too. ``tls`` "auto" encrypts
+    connections that may come from other machines.
 
     With ``private_jobs`` a client knows of no jobs but its own.
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
@@ -31,6 +33,7 @@ class CoordinatorSettings(Struct, frozen=True):
     data: Path
     key_file: Path
     bind: Address = LOCAL
+    tls: TlsMode = "auto"
     http: Address | None = LOCAL_HTTP
     http_open: bool = False
     token_file: Path | None = None

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from headrace_wire.address import Address
+from headrace_wire.encryption import TlsMode
 
 
 class Home(Struct, frozen=True):
@@ -20,6 +21,7 @@ class Home(Struct, frozen=True):
 
     address: Address
     key_file: str
+    tls: TlsMode = "auto"
 
 
 class ThisSlot:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from headrace_wire.admission import ServerLimits
     from headrace_wire.server import Server
+    from headrace_wire.tls import ServerTls
 
 #: What both sides hold in these tests.
 KEY = b"0123456789abcdef" * 4
@@ -101,6 +102,7 @@ def serve(
     on_bytes: Callable[[int, int], None] | None = None,
     jobs: ApiDouble | None = None,
     on_refused: Callable[[str], None] | None = None,
+    tls: ServerTls | None = None,
 ) -> Iterator[Served]:
     """Serve doubles of both queues."""
     jobs = jobs or ApiDouble(JobQueueApi)
@@ -109,6 +111,8 @@ def serve(
     server = QueueManager(address, KEY).get_server(
         jobs, results, shared, limits, on_bytes, on_refused=on_refused
     )
+    if tls:
+        server.encrypt(tls)
     with LoopThread() as thread:
         thread.run(server.start)
         try:

@@ -20,6 +20,7 @@ from headrace_wire.api import APIS
 from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import BusyError, ClosedError, UnreachableError
 from headrace_wire.framing import Body
 from headrace_wire.greeting import explain_refusal, greet
@@ -50,6 +51,7 @@ class AsyncCaller(Generic[Api]):
         address: Address,
         key: bytes,
         *,
+        encryption: Encryption,
         answer_seconds: float,
         patience_seconds: float,
         on_lost: Callable[[UnreachableError], None],
@@ -57,6 +59,7 @@ class AsyncCaller(Generic[Api]):
         self._name = name
         self._address = address
         self._key = key
+        self._encryption = encryption
         self.answer_seconds = answer_seconds
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost
@@ -154,14 +157,17 @@ class AsyncCaller(Generic[Api]):
             self._check_open()
 
     async def _knock(self, until: float | None) -> FrameStream:
-        stream = await open_stream(self._address, until)
+        stream = await open_stream(self._address, until, self._encryption)
         self._busy.add(stream)
         try:
             try:
                 async with asyncio.timeout(measure_handshake(until)):
-                    await stream.follow(prove_both(self._key))
+                    key = self._encryption.bind(self._key, stream.certificate)
+                    await stream.follow(prove_both(key))
             except (AuthenticationError, EOFError, OSError) as error:
-                raise explain_refusal(self._address, error) from None
+                raise self._encryption.explain(self._address, error) from None
+            is_encrypted = stream.certificate is not None
+            self._encryption.note(self._address, is_encrypted=is_encrypted)
             try:
                 async with asyncio.timeout(measure_handshake(until)):
                     await stream.follow(greet(self._name))

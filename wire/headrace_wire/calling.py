@@ -125,7 +125,8 @@ def explain_loss(
 ) -> UnreachableError:
     """What a connection that was lost on the way means to the caller."""
     silent = "timed out" if isinstance(error, TimeoutError) else "the connection was closed"
-    why = str(error) or silent
+    # What OpenSSL says of a connection that ended is of no use to anybody.
+    why = silent if hasattr(error, "library") else str(error) or silent
     lost = UnreachableError(f"the coordinator at {address} went away ({why})")
     lost.connected_at = connected_at
     return lost

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar, cast
 
+from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
 from headrace_wire.errors import UsageError
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
@@ -22,10 +23,10 @@ from headrace_wire.framing import (
     FrameReader,
     write_frame,
 )
-from headrace_wire.greeting import explain_refusal, explain_silence
+from headrace_wire.greeting import explain_silence
 from headrace_wire.handshake import Handshake, prove_both
 from headrace_wire.lookup import Found, look_up
-from headrace_wire.parts import Parts, measure, send_some
+from headrace_wire.parts import Parts, measure, send_first, send_some
 
 Given = TypeVar("Given")
 
@@ -91,7 +92,10 @@ class MsgpackConnection:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = OwnedSocket(fileno=sock.detach())
+        self._socket: socket.socket = OwnedSocket(fileno=sock.detach())
+        #: The other side's certificate in DER, where the connection is encrypted.
+        self.certificate: bytes | None = None
+        self._send_some = send_some
         self._deadline: float | None = None
         self._stall_seconds: float | None = None
         self._frames = FrameReader(MAX_HANDSHAKE_FRAME_BYTES)
@@ -139,7 +143,30 @@ class MsgpackConnection:
     def interrupt(self) -> None:
         """Wake whoever reads or writes here, with an end of file. Callable from any thread."""
         with contextlib.suppress(OSError):  # the other side may have been faster
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # TLS has a way of its own to end, which is for the thread that uses the connection.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def hears(self, seconds: float) -> bool:
+        """Whether the other side says something, or goes, within so many seconds; nothing is
+        received.
+        """
+        if seconds <= 0:
+            return False
+        self._socket.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            self._socket.recv(1, socket.MSG_PEEK)
+            return True
+        return False
+
+    def encrypt(self, encryption: Encryption) -> None:
+        """Begin to speak TLS, as its client. Raises OSError and EOFError."""
+        # It takes a while to import, and most connections on one machine do without.
+        from headrace_wire.tls import begin_tls  # noqa: PLC0415
+
+        self._arm()
+        encrypted = begin_tls(self._socket, encryption.make_context())
+        self._socket, self._send_some = encrypted, send_first
+        self.certificate = encrypted.getpeercert(binary_form=True)
 
     def receive(self) -> Body:
         """Receive the body of one frame."""
@@ -157,7 +184,7 @@ class MsgpackConnection:
         rest = [*write_frame(body)]
         while rest:
             self._arm()
-            rest = send_some(self._socket, rest)
+            rest = self._send_some(self._socket, rest)
 
     def _arm(self) -> None:
         """Set how long the next read or write may take."""
@@ -206,20 +233,48 @@ def _try_each(found: Sequence[Found], until: float | None) -> socket.socket:
     raise failure or OSError("the name has no address")
 
 
-def dial(address: tuple[str, int], key: bytes, until: float | None = None) -> MsgpackConnection:
+def dial(
+    address: tuple[str, int],
+    key: bytes,
+    until: float | None = None,
+    encryption: Encryption = AUTOMATIC,
+) -> MsgpackConnection:
     """Connect, and prove that both sides hold the key.
 
-    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError and
-    KeyRefusedError.
+    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError,
+    KeyRefusedError, and ProtocolError.
     """
-    link = MsgpackConnection(_connect(address, until))
-    link.set_deadline(measure_handshake(until))
+    link = _open(address, until, encryption)
     try:
-        link.follow(prove_both(key))
+        link.follow(prove_both(encryption.bind(key, link.certificate)))
     except BaseException as error:
         link.close()
         if isinstance(error, AuthenticationError | EOFError | OSError):
-            raise explain_refusal(address, error) from None
+            raise encryption.explain(address, error) from None
         raise
+    encryption.note(address, is_encrypted=link.certificate is not None)
     link.trust()
     return link
+
+
+def _open(
+    address: tuple[str, int], until: float | None, encryption: Encryption, *, again: bool = False
+) -> MsgpackConnection:
+    """Connect, and encrypt where the other side does. ``again``: it is known that it does not."""
+    sock = _connect(address, until)
+    seconds = None if again else encryption.measure_listening(address, is_near=is_near(sock))
+    link = MsgpackConnection(sock)
+    link.set_deadline(measure_handshake(until))
+    try:
+        if seconds is not None and not link.hears(seconds):
+            link.encrypt(encryption)
+    except BaseException as error:
+        link.close()
+        if not isinstance(error, EOFError | OSError):
+            raise
+        if not encryption.speaks_plainly(error):
+            raise encryption.explain(address, error) from None
+    else:
+        return link
+    encryption.require_plain(address)
+    return _open(address, until, encryption, again=True)

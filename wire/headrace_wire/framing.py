@@ -129,10 +129,13 @@ def write_header(length: int) -> bytes:
     return _HEADER.pack(length)
 
 
-def write_frame(body: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def write_frame(
+    body: Sequence[bytes | memoryview], write_bytes: int = WRITE_BYTES
+) -> Iterator[bytes | memoryview]:
     """Yield a frame, whose body comes in parts, in pieces that are worth a write each.
 
-    Large parts are not copied, small ones are joined with their neighbours.
+    Large parts are not copied, but cut into ``write_bytes``; small ones are joined with their
+    neighbours.
     """
     small: list[bytes | memoryview] = [write_header(measure(body))]
     size = len(small[0])
@@ -145,8 +148,8 @@ def write_frame(body: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryvi
             small, size = [], 0
         if len(part) >= LARGE_BYTES:
             view = memoryview(part)
-            for start in range(0, len(part), WRITE_BYTES):
-                yield view[start : start + WRITE_BYTES]
+            for start in range(0, len(part), write_bytes):
+                yield view[start : start + write_bytes]
     if small:
         yield b"".join(small)
 

@@ -24,6 +24,7 @@ from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueAp
 from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import IDLE_CONNECTIONS, MsgpackConnection, dial
+from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.errors import BusyError, ClosedError, UnreachableError
 from headrace_wire.greeting import explain_refusal
 from headrace_wire.keyring import Keys, derive_keys
@@ -66,6 +67,7 @@ class Proxy(managers.BaseProxy):
         answer_seconds: float = ANSWER_SECONDS,
         closed: threading.Event | None = None,
         stop: threading.Event | None = None,
+        encryption: Encryption = AUTOMATIC,
     ) -> None:
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
@@ -78,6 +80,7 @@ class Proxy(managers.BaseProxy):
         #: The newest last: what is used least may have been closed meanwhile.
         self._idle: list[MsgpackConnection] = []
         self._process = os.getpid()
+        self._encryption = encryption
         self._answer_seconds = answer_seconds
         self._signatures = read_signatures(APIS[name])
 
@@ -161,7 +164,7 @@ class Proxy(managers.BaseProxy):
         """Open a connection. Raises BusyError for one that the coordinator closes, or says it has
         no room for.
         """
-        link = dial(self._token.address, self._authkey, until)
+        link = dial(self._token.address, self._authkey, until, self._encryption)
         try:
             greet(link, self._token.id, until)
         except (EOFError, ConnectionError) as error:
@@ -221,8 +224,8 @@ class QueueManager(managers.BaseManager):
     """The coordinator's two queues and its shared state, as served and as called.
 
     ``patience_seconds``: how long a call goes on trying when the coordinator is away; ``on_lost``
-    is called with the error of each attempt that will be repeated. After ``close`` each call
-    raises ClosedError.
+    is called with the error of each attempt that will be repeated; ``encryption`` is how a client
+    connects. After ``close`` each call raises ClosedError.
     """
 
     def __init__(
@@ -232,9 +235,11 @@ class QueueManager(managers.BaseManager):
         *,
         patience_seconds: float = 0.0,
         on_lost: Callable[[UnreachableError], None] | None = None,
+        encryption: Encryption = AUTOMATIC,
     ) -> None:
         super().__init__(address, key, SERIALIZER)
         self._key = key
+        self._encryption = encryption
         self._patience_seconds = patience_seconds
         self._on_lost = on_lost or _ignore_loss
         self._stop = threading.Event()
@@ -320,6 +325,7 @@ class QueueManager(managers.BaseManager):
             name,
             cast("Address", self.address),
             self._key,
+            encryption=self._encryption,
             answer_seconds=answer_seconds,
             patience_seconds=self._patience_seconds if patient else 0.0,
             on_lost=self._on_lost,
@@ -329,7 +335,15 @@ class QueueManager(managers.BaseManager):
         self, name: str, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True
     ) -> Caller:
         address = cast("Address", self.address)
-        proxy = Proxy(name, address, self._key, answer_seconds, self._closed, self._stop)
+        proxy = Proxy(
+            name,
+            address,
+            self._key,
+            answer_seconds,
+            self._closed,
+            self._stop,
+            self._encryption,
+        )
         self._proxies.add(proxy)
         seconds = self._patience_seconds if patient else 0.0
         retrying = RetryingProxy(proxy, seconds, self._on_lost, self._stop, self._closed)

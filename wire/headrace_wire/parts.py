@@ -60,6 +60,13 @@ def send_some(sock: socket.socket, parts: Sequence[bytes | memoryview]) -> list[
     return drop_sent(parts, sock.sendmsg(parts[:MOST_AT_ONCE]))
 
 
+def send_first(
+    sock: socket.socket, parts: Sequence[bytes | memoryview]
+) -> list[bytes | memoryview]:
+    """Do the same, for sockets that take one part at a time."""
+    return drop_sent(parts, sock.send(parts[0]))
+
+
 def drop_sent(parts: Sequence[bytes | memoryview], sent: int) -> list[bytes | memoryview]:
     """What is left of parts when so many of their bytes are sent."""
     for place, part in enumerate(parts):

@@ -17,8 +17,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import weakref
 from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
+from ssl import SSLError
+from typing import Any
 
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
@@ -42,7 +45,8 @@ from headrace_wire.refusal_log import (
 from headrace_wire.roles import Holder, Role
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
-from headrace_wire.stream import FrameStream
+from headrace_wire.stream import FrameStream, accept_stream
+from headrace_wire.tls import ServerTls, bind_key
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,10 @@ class Server:
         self._admission = Admission(self.limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
         self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
+        #: Options of the loop's, and the streams of connections that have not ended.
+        self._encrypting: dict[str, Any] = {}
+        self._certificate: bytes | None = None
+        self._streams: weakref.WeakSet[FrameStream] = weakref.WeakSet()
 
     def count_connections(self) -> dict[str, int]:
         """How many connections there are, by state."""
@@ -95,6 +103,13 @@ class Server:
     def list_keys(self, role: Role) -> list[bytes]:
         """The keys of a role that are taken just now."""
         return [key for key, holder in self._find_keys().items() if holder.role == role]
+
+    def encrypt(self, tls: ServerTls) -> None:
+        """Speak TLS; to be called before ``start``."""
+        self._encrypting = {
+            "ssl": tls.context, "ssl_handshake_timeout": self.limits.handshake_seconds
+        }  # fmt: skip
+        self._certificate = tls.certificate
 
     def start(self) -> None:
         """Begin to accept connections, in the running event loop."""
@@ -116,6 +131,8 @@ class Server:
         if self._connections:
             await asyncio.wait(self._connections)
         self._refusals.stop()
+        for stream in list(self._streams):  # TLS waits for the other side's goodbye
+            stream.abort()
 
     def close(self) -> None:
         """Stop listening."""
@@ -146,9 +163,9 @@ class Server:
         self._refusals.note(host, reason, f"refused a connection from {host}: {why}")
         task.cancel()
 
-    def _refuse(self, stream: FrameStream, reason: str, why: str) -> None:
+    def _refuse(self, stream: FrameStream | None, reason: str, why: str) -> None:
         host = self._hosts[_find_task()]
-        self._refusals.note(host, reason, f"refused {stream.peer}: {why}")
+        self._refusals.note(host, reason, f"refused {stream.peer if stream else host}: {why}")
 
     def _measure_idle(self, task: asyncio.Task[None]) -> float:
         session = self._connections.get(task)
@@ -164,9 +181,9 @@ class Server:
         """Serve a connection from its handshake to its end."""
         stream: FrameStream | None = None
         try:
-            loop = asyncio.get_running_loop()
-            _, stream = await loop.connect_accepted_socket(FrameStream, sock)
-            admitted = await self._shake_hands(stream)
+            until = asyncio.get_running_loop().time() + self.limits.handshake_seconds
+            stream = await self._open(sock, until)
+            admitted = await self._shake_hands(stream, until)
             if admitted is None:
                 return
             target, signatures = self._objects[admitted.name]
@@ -178,12 +195,28 @@ class Server:
         finally:
             stream.close() if stream else sock.close()
 
-    async def _shake_hands(self, stream: FrameStream) -> Admitted | None:
+    async def _open(self, sock: socket.socket, until: float) -> FrameStream:
+        """Take over what was accepted, with TLS where that is spoken, by the loop's moment
+        ``until``. Raises OSError.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                stream = await accept_stream(sock, self._encrypting)
+        except TimeoutError:
+            self._refuse(None, HANDSHAKE, "its handshake took too long")
+            raise
+        except SSLError:
+            self._refuse(None, HANDSHAKE, "it does not speak TLS")
+            raise
+        self._streams.add(stream)
+        return stream
+
+    async def _shake_hands(self, stream: FrameStream, until: float) -> Admitted | None:
         """Return who a peer is and what it asks for, or None for one that is refused."""
         try:
-            async with asyncio.timeout(self.limits.handshake_seconds):
-                steps = admit(self._find_keys(), self._objects, self._find_room)
-                admitted = await stream.follow(steps)
+            async with asyncio.timeout_at(until):
+                keys = self._bind(self._find_keys())
+                admitted = await stream.follow(admit(keys, self._objects, self._find_room))
         except AuthenticationError:
             self._refuse(stream, KEY, "it does not hold the key")
         except ProtocolError as error:
@@ -203,6 +236,12 @@ class Server:
         """Let the connection of this task have a place among the proven ones. Raises BusyError."""
         if gone := self._admission.prove(_find_task(), holder.role):
             self._put_off(gone, IDLE, "it was not in use, and others came")
+
+    def _bind(self, keys: Keys) -> Keys:
+        """The keys of handshakes."""
+        if self._certificate is None:
+            return keys
+        return {bind_key(key, self._certificate): holder for key, holder in keys.items()}
 
 
 def _find_task() -> asyncio.Task[None]:

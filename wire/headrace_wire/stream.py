@@ -17,9 +17,11 @@ from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
 from headrace_wire.connection import measure_handshake, tune
+from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
+    WRITE_BYTES,
     Body,
     FrameReader,
     FrameTooLargeError,
@@ -29,11 +31,15 @@ from headrace_wire.greeting import explain_silence
 from headrace_wire.handshake import Handshake
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
 from headrace_wire.parts import Parts
+from headrace_wire.tls import speaks_plainly
 
 Given = TypeVar("Given")
 
 #: Seconds for what was sent to leave after ``close``.
 LINGER_SECONDS = 5.0
+
+#: Bytes that are encrypted at a time: that a peer reads, however slowly, is seen by what is left.
+ENCRYPTED_BYTES = 128 << 10
 
 
 class FrameStream(asyncio.BufferedProtocol):
@@ -64,6 +70,10 @@ class FrameStream(asyncio.BufferedProtocol):
         self.stall_seconds: float | None = None
         #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False
+        #: The other side's certificate in DER, if this side is the client and speaks TLS.
+        self.certificate: bytes | None = None
+        self._is_encrypted = False
+        self._write_bytes = WRITE_BYTES
 
     @property
     def bytes_in(self) -> int:
@@ -112,7 +122,7 @@ class FrameStream(asyncio.BufferedProtocol):
         Raises EOFError, OSError and TimeoutError. If it is cancelled, the connection is closed.
         """
         try:
-            for piece in write_frame(parts):
+            for piece in write_frame(parts, self._write_bytes):
                 self._check_open().write(piece)
                 self.bytes_out += len(piece)
                 while self._is_full:
@@ -146,7 +156,8 @@ class FrameStream(asyncio.BufferedProtocol):
         self.on_lost = None
         if self._transport and not self.closed:
             self._transport.close()
-            if self._transport.get_write_buffer_size():
+            # TLS does not tell what is encrypted and has not left, and waits to be said goodbye to.
+            if self._is_encrypted or self._transport.get_write_buffer_size():
                 self._loop.call_later(LINGER_SECONDS, self._transport.abort)
         self._end(EOFError())
 
@@ -159,6 +170,10 @@ class FrameStream(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        encrypted: Any = transport.get_extra_info("ssl_object")
+        if encrypted:
+            self._is_encrypted, self._write_bytes = True, ENCRYPTED_BYTES
+            self.certificate = encrypted.getpeercert(True)
         with contextlib.suppress(OSError):  # it may have ended already
             tune(transport.get_extra_info("socket"))
 
@@ -253,22 +268,74 @@ class FrameStream(asyncio.BufferedProtocol):
             self._lose(TimeoutError("timed out"))
 
 
-async def open_stream(address: Address, until: float | None = None) -> FrameStream:
-    """Connect to a server, no later than the monotonic moment ``until``, if there is one.
+async def open_stream(
+    address: Address,
+    until: float | None = None,
+    encryption: Encryption = AUTOMATIC,
+    *,
+    again: bool = False,
+) -> FrameStream:
+    """Connect to a server, no later than the monotonic moment ``until``, if there is one, and
+    encrypt where the other side does. ``again``: it is known that it does not.
 
-    Raises UnreachableError.
+    Raises UnreachableError and ProtocolError.
     """
-    loop = asyncio.get_running_loop()
     try:
         sock = await _connect(address, until)
-        try:
-            _, stream = await loop.create_connection(FrameStream, sock=sock)
-        except BaseException:
-            sock.close()
-            raise
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         raise explain_silence(address, error) from None
+    try:
+        async with asyncio.timeout(measure_handshake(until)):
+            seconds = None
+            if not again:
+                seconds = encryption.measure_listening(address, is_near=is_near(sock))
+            if seconds is None or await _hears(sock, seconds):
+                return await _take_over(sock, {})
+            encrypting = {"ssl": encryption.make_context(), "server_hostname": ""}
+            return await _take_over(sock, encrypting)
+    except BaseException as error:
+        sock.close()
+        if not isinstance(error, OSError):
+            raise
+        if not speaks_plainly(error):
+            raise encryption.explain(address, error) from None
+    encryption.require_plain(address)
+    return await open_stream(address, until, encryption, again=True)
+
+
+async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
+    """Take over what a server has accepted; ``encrypting`` are options of the event loop's.
+
+    Raises OSError.
+    """
+    stream = FrameStream()  # of uvloop and TLS one would get something else
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: stream, sock, **encrypting)
     return stream
+
+
+async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
+    stream = FrameStream()
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: stream, sock=sock, **encrypting)
+    return stream
+
+
+async def _hears(sock: socket.socket, seconds: float) -> bool:
+    """Whether the other side says something, or goes, within so many seconds."""
+    if seconds <= 0:
+        return False
+    loop = asyncio.get_running_loop()
+    news = loop.create_future()
+    loop.add_reader(sock.fileno(), _wake, news)
+    try:
+        async with asyncio.timeout(seconds):
+            await news
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(sock.fileno())
 
 
 async def _connect(address: Address, until: float | None) -> socket.socket:

@@ -1,12 +1,15 @@
 """TLS 1.3 with a certificate that nobody has to know: the key is bound to it.
 
     client ── connects, takes whatever certificate comes ─► coordinator
-    both   ── shake hands with HMAC(key, certificate) in place of the key
+    both   ── shake hands with HMAC(key, SHA-256(certificate)) in place of the key
 
 Whoever stands in between has to show another certificate, so that the two sides take different keys
-for the handshake, and each refuses the other. A connection without TLS binds the key to that, too:
-nobody can make one side speak plainly and the other one not. So no authority, no names, and nothing
-to copy but the key.
+for the handshake, and each refuses the other. So no authority, no names, and nothing to copy but
+the key.
+
+Nor can anybody have the client speak plainly, with the key itself, while the coordinator speaks
+TLS: what one side answers would be worthless to the other. A challenge begins with ``{sha256}`` and
+is longer than the digest of a certificate, so that no answer to a challenge is a bound key.
 
 The idea is that of channel bindings, RFC 5929 (``tls-server-end-point``), with the key of
 ``multiprocessing``'s handshake.
@@ -17,6 +20,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -25,34 +29,23 @@ from headrace_wire.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What the key is bound to without TLS, and the beginning of what it is bound to with it.
-PLAIN = b"headrace plain"
-TLS = b"headrace tls"
+#: How a handshake ends with somebody who does not speak TLS.
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
-def bind_key(key: bytes, certificate: bytes | None) -> bytes:
-    """Return the key of a handshake, 32 bytes, over a connection with this certificate.
+class ServerTls:
+    """What a server encrypts with: its certificate and the private key, of PEM files.
 
-    ``certificate`` is the server's in DER, or None for a connection without TLS.
+    Raises UsageError.
     """
-    bound = PLAIN if certificate is None else TLS + hashlib.sha256(certificate).digest()
-    return hmac.digest(key, bound, "sha256")
 
-
-def make_server_context(certificate: Path, private_key: Path) -> ssl.SSLContext:
-    """Return what a server encrypts with, of two PEM files. Raises UsageError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0  # connections stay: nobody resumes one
-    try:
-        context.load_cert_chain(certificate, private_key)
-    except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"no encryption with certificate {certificate} and private key {private_key} ({why}): "
-            "both are PEM files, and belong to each other"
-        ) from None
-    return context
+    def __init__(self, certificate: Path, private_key: Path) -> None:
+        #: The certificate in DER.
+        self.certificate = read_certificate(certificate)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.num_tickets = 0  # connections stay: nobody resumes one
+        load_pair(self.context, certificate, private_key)
 
 
 @functools.cache
@@ -62,27 +55,77 @@ def make_client_context() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.sslsocket_class = TlsSocket
     return context
+
+
+class TlsSocket(ssl.SSLSocket):
+    """Closes itself, without a ResourceWarning, when it is let go; see ``OwnedSocket``."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def begin_tls(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Shake hands as TLS's client, within the socket's time limit. Raises OSError and EOFError.
+
+    The socket is taken over.
+    """
+    encrypted = context.wrap_socket(sock, do_handshake_on_connect=False)
+    try:
+        encrypted.do_handshake()
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        encrypted.close()
+        raise EOFError from None
+    except BaseException:
+        encrypted.close()
+        raise
+    return encrypted
+
+
+def bind_key(key: bytes, certificate: bytes) -> bytes:
+    """Return the key of a handshake, 32 bytes, over a connection with this certificate, in DER.
+
+    Without TLS the handshake's key is the key itself; see above why neither stands for the other.
+    """
+    return hmac.digest(key, hashlib.sha256(certificate).digest(), "sha256")
+
+
+def load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
+    """Have a context show a certificate. Raises UsageError."""
+
+    def refuse_password() -> str:
+        raise UsageError(f"private key {private_key} has a password, which nobody could be asked")
+
+    try:
+        context.load_cert_chain(certificate, private_key, refuse_password)
+    except OSError as error:  # an SSLError is one
+        raise UsageError(
+            f"certificate {certificate} and private key {private_key} cannot be used "
+            f"({_find_reason(error)}): both are PEM files, and belong to each other"
+        ) from None
 
 
 def read_certificate(path: Path) -> bytes:
     """Return a PEM file's first certificate, in DER. Raises UsageError."""
     try:
-        return ssl.PEM_cert_to_DER_cert(_first_certificate(path.read_text("ascii")))
+        return ssl.PEM_cert_to_DER_cert(_find_certificate(path.read_text("ascii")))
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no certificate in PEM"
+        why = getattr(error, "strerror", None) or "it holds no certificate in PEM"
         raise UsageError(f"certificate {path} cannot be read: {why}") from None
 
 
-def _first_certificate(text: str) -> str:
-    """A file may hold a chain, the server's own certificate first."""
+def _find_certificate(text: str) -> str:
+    """A file may hold a chain, the server's own certificate first; and a private key."""
     begin = text.index(ssl.PEM_HEADER)
     return text[begin : text.index(ssl.PEM_FOOTER, begin) + len(ssl.PEM_FOOTER)]
 
 
-def speaks_plainly(error: OSError) -> bool:
+def _find_reason(error: OSError) -> str:
+    reason = getattr(error, "reason", None)
+    return reason.replace("_", " ").lower() if reason else error.strerror or str(error)
+
+
+def speaks_plainly(error: BaseException) -> bool:
     """Whether a TLS handshake failed because the other side does not speak TLS at all."""
-    return isinstance(error, ssl.SSLError) and error.reason in {
-        "WRONG_VERSION_NUMBER",
-        "RECORD_LAYER_FAILURE",
-    }
+    return isinstance(error, ssl.SSLError) and error.reason in NO_TLS

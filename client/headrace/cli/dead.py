@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import click
 
 from headrace.cli.alike import describe_failure, group_failures
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.groups import Group
-from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
-from headrace_wire.address import Address
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.failures import describe_error
 from headrace_wire.messages import TaskFailure
@@ -31,11 +29,9 @@ def dead() -> None:
 @option("--traceback", is_flag=True, help="Show the whole of each: input, reason, traceback.")
 @connection_options
 @json_option
-def list_dead(
-    job_id: str, traceback: bool, coordinator: Address, key_file: Path, as_json: bool
-) -> None:
+def list_dead(job_id: str, traceback: bool, connection: ConnectionOptions, as_json: bool) -> None:
     """Show the dead tasks of a job, one a line: where it ran, how long, what failed, and why."""
-    found = find_job(connect(coordinator, key_file), job_id)
+    found = find_job(connect(connection), job_id)
     failures = found.failures()
     if as_json:
         say_json([show_failure(failure) for failure in failures])
@@ -54,7 +50,7 @@ def list_dead(
 @connection_options
 @json_option
 def replay(
-    job_id: str, indices: tuple[int, ...], coordinator: Address, key_file: Path, as_json: bool
+    job_id: str, indices: tuple[int, ...], connection: ConnectionOptions, as_json: bool
 ) -> None:
     """Run dead tasks of a job again, with fresh attempts: these, or all of them.
 
@@ -62,7 +58,7 @@ def replay(
     retry` runs those that were cancelled or out of time, too, once the job has ended. `headrace
     results ID` waits for them and fetches all of the job's results.
     """
-    found = find_job(connect(coordinator, key_file), job_id)
+    found = find_job(connect(connection), job_id)
     show_change(found.replay(indices), as_json=as_json)
 
 

@@ -77,10 +77,11 @@ def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:
     from headrace_wire.timeouts import Limit  # noqa: PLC0415 - as above
 
     address = params.get("coordinator") or Address("127.0.0.1", DEFAULT_PORT)
+    tls = params.get("tls")
     key = load_key(Path(params.get("key_file") or find_key_file()))
     with (
         Limit.after(COMPLETION_SECONDS).applied(),
-        Cluster(address, key, patience_seconds=COMPLETION_SECONDS) as cluster,
+        Cluster(address, key, patience_seconds=COMPLETION_SECONDS, tls=tls) as cluster,
     ):
         return [
             (status.id, " ".join(filter(None, (status.state, describe_work(status), status.name))))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import get_args
 
 import click
 
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import SERVICE, SINCE, WordKind
-from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
-from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import JobStatus, State
 from headrace_wire.words import count
@@ -56,12 +54,11 @@ def jobs(
     service: str,
     since: float | None,
     data_jobs: bool,
-    coordinator: Address,
-    key_file: Path,
+    connection: ConnectionOptions,
     as_json: bool,
 ) -> None:
     """List jobs, the newest first."""
-    statuses = connect(coordinator, key_file).jobs(
+    statuses = connect(connection).jobs(
         data=data_jobs,
         limit=None if all_jobs else limit + 1,  # one more tells that there are more
         states=states,
@@ -96,13 +93,12 @@ def delete(
     job_ids: tuple[str, ...],
     states: tuple[State, ...],
     yes: bool,
-    coordinator: Address,
-    key_file: Path,
+    connection: ConnectionOptions,
 ) -> None:
     """Forget jobs and their results, stopping them first: these, or all in a state."""
     if bool(job_ids) == bool(states):
         raise UsageError("name the jobs to delete, or give --state and no job")
-    cluster = connect(coordinator, key_file)
+    cluster = connect(connection)
     if states:
         job_ids = tuple(status.id for status in cluster.jobs(states=states))
         kind = f"{' or '.join(states)} job"

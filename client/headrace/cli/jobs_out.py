@@ -11,7 +11,13 @@ from headrace.cli.alike import MOST_READ, describe_failure, describe_failures
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
-from headrace.cli.options import connection_options, json_option, option, overwrite_option
+from headrace.cli.options import (
+    ConnectionOptions,
+    connection_options,
+    json_option,
+    option,
+    overwrite_option,
+)
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
 from headrace.cli.printing import refuse_format, say, say_json
 from headrace.cli.progress import Progress
@@ -29,7 +35,6 @@ from headrace.cli.stopping import stop_by_signals
 from headrace.job import Job
 from headrace.own_jobs import recall
 from headrace_services.service import Target
-from headrace_wire.address import Address
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
@@ -52,11 +57,9 @@ MAX_PROGRESS = 10_000
 )
 @connection_options
 @json_option
-def job(
-    job_id: str, slowest: int | None, coordinator: Address, key_file: Path, as_json: bool
-) -> None:
+def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json: bool) -> None:
     """Show one job: its counts, how far its running tasks are, and what failed in it."""
-    cluster = connect(coordinator, key_file)
+    cluster = connect(connection)
     found = find_job(cluster, job_id)
     queue = cluster.engine.jobs
     progress = queue.progress(found.id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
@@ -112,13 +115,12 @@ def results(
     wait: float | None,
     overwrite: bool,
     drop: bool,
-    coordinator: Address,
-    key_file: Path,
+    connection: ConnectionOptions,
     as_json: bool,
 ) -> None:
     """Fetch a job's results, waiting for its end; from any machine, as often as you like."""
     refuse_format(file_format, output, as_json=as_json)
-    found = find_job(connect(coordinator, key_file, wait), job_id)
+    found = find_job(connect(connection, wait), job_id)
     found.outputs = recall(found.id)
     if output is not None:
         _refuse_unwritable(found, output)
@@ -142,21 +144,21 @@ def results(
 @click.argument("job_id", metavar="ID", type=JOB)
 @connection_options
 @json_option
-def cancel(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+def cancel(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
     """Stop a job, running tasks too; what is done stays done."""
-    show_change(find_job(connect(coordinator, key_file), job_id).cancel(), as_json=as_json)
+    show_change(find_job(connect(connection), job_id).cancel(), as_json=as_json)
 
 
 @click.command()
 @click.argument("job_id", metavar="ID", type=JOB)
 @connection_options
 @json_option
-def retry(job_id: str, coordinator: Address, key_file: Path, as_json: bool) -> None:
+def retry(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
     """Run the failed and cancelled tasks of a job that has ended again.
 
     `headrace dead replay` runs failed tasks alone, also some of them, and while the job still runs.
     """
-    show_change(find_job(connect(coordinator, key_file), job_id).retry(), as_json=as_json)
+    show_change(find_job(connect(connection), job_id).retry(), as_json=as_json)
 
 
 def _refuse_strange_place(found: Job) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 import click
 
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
 from headrace.engine import Engine
-from headrace_wire.address import Address
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import LogLine, LogPage, LogRequest, TaskProgress
@@ -28,10 +26,10 @@ PROGRESS_SHOWN = 20
 @option("-f", "--follow", is_flag=True, help="Go on until the job ends, showing what comes.")
 @connection_options
 @json_option
-def logs(job_id: str, follow: bool, coordinator: Address, key_file: Path, as_json: bool) -> None:
+def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool) -> None:
     """Show what a job's tasks have logged with `headrace.current_task().log`."""
     dropped = 0
-    cluster = connect(coordinator, key_file)
+    cluster = connect(connection)
     found = find_job(cluster, job_id)
     for page in read_log(cluster.engine, found.id, follow=follow):
         if page.dropped > dropped:

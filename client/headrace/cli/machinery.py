@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
 
-from headrace.cli.options import connection_options, json_option, option
+from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, say_table, show_worker
-from headrace_wire.address import Address
 from headrace_wire.errors import EXIT_UNAVAILABLE
 
 
 @click.command()
 @connection_options
 @json_option
-def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
+def workers(connection: ConnectionOptions, as_json: bool) -> None:
     """List connected workers: who is there, and how they do."""
-    statuses = connect(coordinator, key_file).workers()
+    statuses = connect(connection).workers()
     if as_json:
         say_json([show_worker(status) for status in statuses])
         return
@@ -67,9 +65,9 @@ def workers(coordinator: Address, key_file: Path, as_json: bool) -> None:
     help="Well only if a worker of this host is connected, too.",
 )
 @json_option
-def health(coordinator: Address, key_file: Path, local_worker: bool, as_json: bool) -> None:
+def health(connection: ConnectionOptions, local_worker: bool, as_json: bool) -> None:
     """Tell by exit code whether a coordinator is well: 0 if so, 69 if not, 77 for another key."""
-    cluster = connect(coordinator, key_file)
+    cluster = connect(connection)
     info = cluster.engine.jobs.info()
     problem = info.problem
     if local_worker and not problem:

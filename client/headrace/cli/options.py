@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,7 @@ from headrace.cli.kinds import (
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
+from headrace_wire.encryption import TLS_MODES, TlsMode
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -59,8 +61,7 @@ def make_output_option(help_text: str) -> Decorator:
     )
 
 
-#: Where the coordinator is, and the key to it.
-connection_options = combine(
+_connection_options = combine(
     [
         option(
             "--coordinator",
@@ -76,6 +77,13 @@ connection_options = combine(
             show_default="key in the data folder",
             help="The coordinator's key file, or a copy of it.",
         ),
+        option(
+            "--tls",
+            type=WordKind(TLS_MODES),
+            default="auto",
+            show_default=True,
+            help="Encrypt the connection: if the coordinator does, always, or never.",
+        ),
     ]
 )
 
@@ -84,6 +92,30 @@ overwrite_option = option(
     is_flag=True,
     help="Replace files in the output folder that headrace has not written.",
 )
+
+
+class ConnectionOptions(Struct, frozen=True):
+    """The values of ``connection_options``: where the coordinator is, and how to connect."""
+
+    coordinator: Address
+    key_file: Path
+    tls: TlsMode
+
+    @classmethod
+    def take(cls, values: dict[str, Any]) -> Self:
+        """Take the values of these options out of a command's, which keeps the others."""
+        return cls(**{name: values.pop(name) for name in cls.__struct_fields__})
+
+
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that connects, which takes them as ``connection``."""
+
+    @functools.wraps(command)
+    def call(**values: Any) -> Any:
+        return command(connection=ConnectionOptions.take(values), **values)
+
+    return _connection_options(call)
+
 
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -148,7 +180,7 @@ def job_options(*, embedded: bool) -> Decorator:
 
 
 class JobOptions(Struct, frozen=True):
-    """The values of ``job_options``. ``coordinator`` is None for an embedded cluster."""
+    """The values of ``job_options``. ``connection`` is None for an embedded cluster."""
 
     as_json: bool
     name: str
@@ -157,8 +189,7 @@ class JobOptions(Struct, frozen=True):
     retries: int | None
     retry_delay: float = 0.5
     deadline: float | None = None
-    coordinator: Address | None = None
-    key_file: Path | None = None
+    connection: ConnectionOptions | None = None
     detach: bool = False
     wait: float | None = None
     slots: str = "auto"

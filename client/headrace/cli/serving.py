@@ -25,7 +25,7 @@ from headrace.cli.kinds import (
     write_duration,
     write_size,
 )
-from headrace.cli.options import connection_options, log_option, option
+from headrace.cli.options import ConnectionOptions, connection_options, log_option, option
 from headrace.cli.outputs import explain_unwritable_folder
 from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
@@ -37,6 +37,7 @@ from headrace_coordinator.queue.rules import (
 from headrace_services.permits import DEFAULT_MAX_PIXELS
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
+from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.errors import UsageError
 from headrace_wire.printing import start_logging
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
@@ -87,6 +88,13 @@ if TYPE_CHECKING:
     help="The key; made at the first start.",
 )
 @option(
+    "--tls",
+    type=WordKind(TLS_MODES),
+    default="auto",
+    show_default=True,
+    help="Encrypt connections: if other machines can connect, always, or never.",
+)
+@option(
     "--lease",
     type=LEASE_TIME,
     default=write_duration(DEFAULT_LEASE_SECONDS),
@@ -135,6 +143,7 @@ def coordinator(
     token_file: Path | None,
     data: Path,
     key_file: Path | None,
+    tls: TlsMode,
     lease: float,
     durability: Durability,
     spool_limit: int | None,
@@ -157,6 +166,7 @@ def coordinator(
         data=data,
         key_file=key_file or find_key_file(data),
         bind=bind,
+        tls=tls,
         http=None if no_http else http,
         http_open=http_open,
         token_file=token_file,
@@ -270,8 +280,7 @@ def coordinator(
 )
 @log_option
 def worker(
-    coordinator: Address,
-    key_file: Path,
+    connection: ConnectionOptions,
     slots: str,
     start_method: str,
     name: str,
@@ -314,8 +323,9 @@ def worker(
     if unreported is not None and (why := explain_unwritable_folder(unreported)):
         raise UsageError(f"{unreported} cannot be used for --unreported: {why}")
     settings = WorkerSettings(
-        coordinator=coordinator,
-        key_file=key_file.absolute(),  # the present folder may go while it works
+        coordinator=connection.coordinator,
+        key_file=connection.key_file.absolute(),  # the present folder may go while it works
+        tls=connection.tls,
         slots=slots,
         start_method=start_method,
         name=name,

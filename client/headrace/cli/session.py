@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from headrace import own_jobs
 from headrace.cli.job_object import JobObject
-from headrace.cli.options import JobOptions
+from headrace.cli.options import ConnectionOptions, JobOptions
 from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import describe_work, show_status
@@ -29,7 +29,6 @@ from headrace.missing import Received, describe_missing
 from headrace_services.destination import open_destination
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Plan, Target
-from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import (
     EXIT_OK,
@@ -46,8 +45,8 @@ from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 
 
-def connect(address: Address, key_file: Path, wait: float | None = None) -> Cluster:
-    """A cluster at an address, closed when the command ends. Found within ``wait`` seconds.
+def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster:
+    """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
 
     Raises UnreachableError, which says what to start, and KeyRefusedError.
     """
@@ -59,11 +58,12 @@ def connect(address: Address, key_file: Path, wait: float | None = None) -> Clus
             tell(f"headrace: {error}; waiting for it to come back")
 
     try:
-        if _is_missing(key_file):
+        if _is_missing(connection.key_file):
             # Without a coordinator there is no key either, and that should be said first.
-            check_listening(address)
+            check_listening(connection.coordinator)
+        key = load_key(connection.key_file)
         with Limit.after(wait).applied():
-            cluster = Cluster(address, load_key(key_file), tell_lost)
+            cluster = Cluster(connection.coordinator, key, tell_lost, tls=connection.tls)
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: start one there with `headrace coordinator`, name another with "
@@ -105,12 +105,12 @@ def carry_out(
         Progress() as progress,
     ):
         started = time.monotonic()
-        if plan.cut is not None and options.coordinator is None:
+        if plan.cut is not None and options.connection is None:
             plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
         job = _submit(cluster, service, plan, options, progress)
-        if plan.outputs is not None and options.coordinator is not None:
+        if plan.outputs is not None and options.connection is not None:
             _remember(job.id, plan.outputs, detach=options.detach)
-        if options.coordinator is not None and not options.detach:
+        if options.connection is not None and not options.detach:
             progress.close()
             tell(f"headrace: job {job.id} is submitted")
         if options.detach:
@@ -124,7 +124,7 @@ def carry_out(
             as_json=options.as_json,
             wait_seconds=options.wait,
             started=started,
-            embedded=options.coordinator is None,
+            embedded=options.connection is None,
             drop=True,
         )
     click.get_current_context().exit(code)
@@ -197,7 +197,7 @@ def deliver(
 
 @contextlib.contextmanager
 def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[Cluster]:
-    if options.coordinator is None:
+    if options.connection is None:
         from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
         from headrace_services.permits import (  # noqa: PLC0415 - only for run
             EVERYTHING,
@@ -210,8 +210,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
         with open_embedded_cluster(options.slots, permits=permits) as cluster:
             yield cluster
     else:
-        assert options.key_file is not None
-        yield connect(options.coordinator, options.key_file, options.wait)
+        yield connect(options.connection, options.wait)
 
 
 def _count_embedded_slots(options: JobOptions) -> int:

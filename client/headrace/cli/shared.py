@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from msgspec.structs import asdict
 
 from headrace.cli.groups import Group
-from headrace.cli.options import connection_options, json_option
+from headrace.cli.options import ConnectionOptions, connection_options, json_option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, say_table
-from headrace_wire.address import Address
 
 
 @click.group(cls=Group)
@@ -23,9 +20,9 @@ def shared() -> None:
 @shared.command("list", short_help="List shared objects.")
 @connection_options
 @json_option
-def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
+def list_shared(connection: ConnectionOptions, as_json: bool) -> None:
     """List shared objects: name, kind, items, size, and how many calls wait."""
-    statuses = connect(coordinator, key_file).shared()
+    statuses = connect(connection).shared()
     if as_json:
         say_json([asdict(status) for status in statuses])
         return
@@ -49,9 +46,9 @@ def list_shared(coordinator: Address, key_file: Path, as_json: bool) -> None:
 @shared.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @connection_options
-def delete(names: tuple[str, ...], coordinator: Address, key_file: Path) -> None:
+def delete(names: tuple[str, ...], connection: ConnectionOptions) -> None:
     """Forget shared objects, for everybody."""
-    cluster = connect(coordinator, key_file)
+    cluster = connect(connection)
     for name in names:
         cluster.delete_shared(name)
         tell(f"headrace: {name} is deleted")

@@ -9,6 +9,7 @@ from headrace.coordinator_engine import CoordinatorEngine
 from headrace.engine import Engine
 from headrace.shared.session import SharedSession
 from headrace_services.home import THIS_SLOT
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UsageError
 from headrace_wire.key import load_key
 
@@ -53,7 +54,9 @@ def open_task_connection() -> TaskConnection:
         )
     with _opening:
         if not _opened:
-            opened = TaskConnection(CoordinatorEngine(home.address, load_key(Path(home.key_file))))
+            key = load_key(Path(home.key_file))
+            encryption = Encryption(home.tls)
+            opened = TaskConnection(CoordinatorEngine(home.address, key, encryption=encryption))
             THIS_SLOT.on_task_end.append(opened.end_task)
             THIS_SLOT.on_slot_end.append(opened.close)
             _opened.append(opened)

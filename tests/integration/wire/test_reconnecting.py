@@ -222,7 +222,7 @@ def accepted(monkeypatch: pytest.MonkeyPatch) -> list[FrameStream]:
             super().__init__()
             streams.append(self)
 
-    monkeypatch.setattr("headrace_wire.server.FrameStream", NotedStream)
+    monkeypatch.setattr("headrace_wire.stream.FrameStream", NotedStream)
     return streams
 
 

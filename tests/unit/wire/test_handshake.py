@@ -127,7 +127,7 @@ def test_a_refusal_is_told() -> None:
         [b"#CHALLENGE#"],
         [b"#CHALLENGE#" + bytes(40)],
         [b"#CHALLENGE#{md5}" + bytes(40)],
-        [b"#CHALLENGE#{sha256}" + bytes(19)],
+        [b"#CHALLENGE#{sha256}" + bytes(31)],
         [CHALLENGE, b""],
         [CHALLENGE, CHALLENGE],
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from headrace_wire import stream as streams
 from headrace_wire.address import Address
+from headrace_wire.encryption import Encryption
 from headrace_wire.framing import (
     MAX_HANDSHAKE_FRAME_BYTES,
     READ_BYTES,
@@ -36,7 +37,7 @@ async def open_pair() -> AsyncIterator[tuple[FrameStream, FrameStream]]:
     """A client's stream and the server's."""
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        near = await open_stream(Address(*listener.getsockname()))
+        near = await open_stream(Address(*listener.getsockname()), encryption=Encryption("off"))
         accepted, _ = listener.accept()
     _, far = await loop.connect_accepted_socket(FrameStream, accepted)
     near.trust()
@@ -52,7 +53,7 @@ async def open_pair() -> AsyncIterator[tuple[FrameStream, FrameStream]]:
 async def open_raw() -> AsyncIterator[tuple[FrameStream, socket.socket]]:
     """A stream, and a bare socket at the other end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        stream = await open_stream(Address(*listener.getsockname()))
+        stream = await open_stream(Address(*listener.getsockname()), encryption=Encryption("off"))
         far, _ = listener.accept()
     far.setblocking(False)
     with far:

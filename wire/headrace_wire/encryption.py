@@ -1,0 +1,131 @@
+"""Whether a connection is encrypted. A client finds out by itself what a coordinator speaks.
+
+One that speaks plainly speaks first, with its challenge; one that speaks TLS waits for the client.
+So a client listens for a moment on loopback, where nothing is encrypted as a rule, and begins with
+TLS if it hears nothing. Elsewhere it begins at once; what a plain coordinator says then is no TLS,
+and the client connects a second time. The answer is remembered, by address.
+
+Nobody in between can have a client speak plainly and the coordinator not: see ``tls``.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from msgspec import Struct
+
+from headrace_wire.address import Address
+from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
+from headrace_wire.greeting import explain_refusal
+
+if TYPE_CHECKING:
+    import ssl
+
+#: When to speak TLS: always, never, or as the coordinator does; the latter is on by itself
+#: wherever it can be reached from other machines.
+TlsMode = Literal["auto", "on", "off"]
+
+#: All of them, for messages and options.
+TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
+
+#: Seconds to listen for a plain coordinator on loopback, and where there was one before. It is no
+#: harm if that one takes longer: then there is a second connection.
+LOOPBACK_SECONDS = 0.2
+PLAIN_SECONDS = 1.0
+
+#: What the coordinators that proved themselves to this process have spoken: True is TLS.
+_spoken: dict[tuple[str, int], bool] = {}
+
+
+class Encryption(Struct, frozen=True):
+    """How a client connects."""
+
+    mode: TlsMode = "auto"
+
+    def measure_listening(self, address: tuple[str, int], *, is_near: bool) -> float | None:
+        """Seconds to listen before TLS is begun; None: it is not begun at all.
+
+        ``is_near``: the other side is on this machine.
+        """
+        if self.mode == "off":
+            return None
+        spoken = _spoken.get(address)
+        if self.mode == "on" or spoken:
+            return 0.0
+        if spoken is False:
+            return PLAIN_SECONDS
+        return LOOPBACK_SECONDS if is_near else 0.0
+
+    def speaks_plainly(self, error: BaseException) -> bool:
+        """Whether a TLS handshake failed because the other side does not speak TLS at all."""
+        from headrace_wire.tls import speaks_plainly  # noqa: PLC0415 - as below
+
+        return speaks_plainly(error)
+
+    def require_plain(self, address: tuple[str, int]) -> None:
+        """Raise ProtocolError if a coordinator must not speak plainly that does so."""
+        shown = Address(*address)
+        if self.mode == "on":
+            raise ProtocolError(
+                f"the coordinator at {shown} does not speak TLS, which is asked for here "
+                "(--tls on): start it with --tls on, or connect with --tls auto"
+            )
+        if _spoken.get(address):
+            raise ProtocolError(
+                f"the coordinator at {shown} spoke TLS before, and what answers there now does "
+                "not: if it was started anew with --tls off, start this program anew, too"
+            )
+
+    def explain(self, address: tuple[str, int], error: Exception) -> HeadraceError:
+        """What a handshake that failed means to the caller."""
+        if self.mode == "off" and isinstance(error, TimeoutError):
+            return UnreachableError(
+                f"what answers at {Address(*address)} says nothing: if it is a coordinator it "
+                "speaks TLS, which is switched off here (--tls off)"
+            )
+        return explain_refusal(address, error)
+
+    def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:
+        """Remember what a coordinator speaks that has shown that it holds the key."""
+        _spoken[address] = is_encrypted
+
+    def make_context(self) -> ssl.SSLContext:
+        """What to encrypt with."""
+        # It takes a while, and most connections on one machine do without.
+        from headrace_wire.tls import make_client_context  # noqa: PLC0415
+
+        return make_client_context()
+
+    def bind(self, key: bytes, certificate: bytes | None) -> bytes:
+        """The key of the handshake, over a connection with this certificate of the coordinator's.
+
+        It is None for one that is not encrypted.
+        """
+        if certificate is None:
+            return key
+        from headrace_wire.tls import bind_key  # noqa: PLC0415 - as above
+
+        return bind_key(key, certificate)
+
+
+#: How programs connect that say nothing of it.
+AUTOMATIC = Encryption()
+
+
+def choose_encryption(mode: str) -> Encryption:
+    """How to connect in this mode. Raises UsageError for one that there is not."""
+    for known in TLS_MODES:
+        if mode == known:
+            return Encryption(known)
+    raise UsageError(f"tls is one of {', '.join(TLS_MODES)}: {mode!r} is none of them")
+
+
+def is_near(sock: Any) -> bool:
+    """Whether both ends of a connection are on this machine, as its address tells."""
+    return sock.family == getattr(socket, "AF_UNIX", None) or is_loopback(sock.getpeername()[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an IP address is one of this machine's own, which no other one reaches."""
+    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")
