@@ -79,10 +79,10 @@ class Encryption(Struct, frozen=True):
 
     def explain(self, address: tuple[str, int], error: Exception) -> HeadraceError:
         """What a handshake that failed means to the caller."""
-        if self.mode == "off" and isinstance(error, TimeoutError):
+        if self.mode == "off" and (isinstance(error, TimeoutError) or type(error) is EOFError):
             return UnreachableError(
-                f"what answers at {Address(*address)} says nothing: if it is a coordinator it "
-                "speaks TLS, which is switched off here (--tls off)"
+                f"what answers at {Address(*address)} did not begin the handshake: if it is a "
+                "coordinator it speaks TLS, which is switched off here (--tls off)"
             )
         return explain_refusal(address, error)
 
