@@ -15,13 +15,15 @@ import pytest
 
 from headrace_wire import connection as wire
 from headrace_wire.address import Address
+from headrace_wire.admission import ServerLimits
 from headrace_wire.api import JobQueueApi
 from headrace_wire.connection import dial
 from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.errors import HeadraceError, KeyRefusedError, ProtocolError, UnreachableError
 from headrace_wire.handshake import FAILURE
 from headrace_wire.manager import QueueManager
-from headrace_wire.server import ServerLimits
+from headrace_wire.refusal_log import HANDSHAKE
+from headrace_wire.refusal_log import KEY as KEY_REFUSED
 from headrace_wire.tls import ServerTls, make_client_context
 from support.certificates import make_tls
 from support.commands import wait_until
@@ -48,10 +50,22 @@ def answer_calls(jobs: ApiDouble) -> None:
     jobs.answers["read"] = lambda _job: LARGE
 
 
+#: The reasons for which the server has refused connections.
+REFUSED: list[str] = []
+
+
+@pytest.fixture
+def refused() -> list[str]:
+    """The reasons for which it does so during a test."""
+    REFUSED.clear()
+    return REFUSED
+
+
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """A server that speaks TLS, for tests that leave it as it is."""
-    with serve(ServerLimits(handshake_seconds=0.5), tls=make_tls()) as served:
+    limits = ServerLimits(handshake_seconds=0.5)
+    with serve(limits, tls=make_tls(), on_refused=REFUSED.append) as served:
         answer_calls(served.jobs)
         yield served
 
@@ -177,11 +191,10 @@ def test_a_coordinator_that_spoke_plainly_may_speak_tls_afterwards() -> None:
         assert asyncio.run(put_from_loop(encrypted.address)) == 7
 
 
-def test_a_wrong_key_is_refused_by_both(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
+def test_a_wrong_key_is_refused_by_both(served: Served, refused: list[str]) -> None:
     with pytest.raises(KeyRefusedError):
         QueueManager(served.address, b"another key" * 6, encryption=ON).jobs().info()
-    wait_until(lambda: "does not hold the key" in caplog.text)
+    wait_until(lambda: refused == [KEY_REFUSED])
 
 
 class Relay:
@@ -237,15 +250,14 @@ class Relay:
 
 @pytest.mark.parametrize("tls", [make_tls("another"), None], ids=["another certificate", "plain"])
 def test_a_man_in_the_middle_is_refused_by_both(
-    tls: ServerTls | None, served: Served, caplog: pytest.LogCaptureFixture
+    tls: ServerTls | None, served: Served, refused: list[str]
 ) -> None:
-    caplog.set_level(logging.WARNING)
     made = len(served.jobs.calls)
     with Relay(served.address, tls) as relay:
         errors = catch(relay.address)
     assert len(errors) == 2
     assert all(isinstance(error, KeyRefusedError) for error in errors)
-    wait_until(lambda: caplog.text.count("does not hold the key") == 2)
+    wait_until(lambda: refused == [KEY_REFUSED] * 2)
     assert len(served.jobs.calls) == made
     assert any(FAILURE in piece for piece in relay.heard), "the relay was not in between"
 
@@ -260,11 +272,13 @@ def test_a_man_in_the_middle_is_refused_by_both(
     ],
     ids=["silent", "http", "half a greeting", "zeros"],
 )
-def test_who_stalls_or_does_not_speak_tls_is_cut_off_without_a_word_in_the_log(
+def test_who_stalls_or_does_not_speak_tls_is_cut_off_with_one_line_in_the_log(
     garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with serve(ServerLimits(handshake_seconds=SHORT_SECONDS), tls=make_tls()) as served:
+    reasons: list[str] = []
+    limits = ServerLimits(handshake_seconds=SHORT_SECONDS)
+    with serve(limits, tls=make_tls(), on_refused=reasons.append) as served:
         started = time.monotonic()
         with dial_bare(served.address) as sock, contextlib.suppress(ConnectionError):
             sock.sendall(garbage)
@@ -273,7 +287,10 @@ def test_who_stalls_or_does_not_speak_tls_is_cut_off_without_a_word_in_the_log(
             assert b"CHALLENGE" not in received
         assert time.monotonic() - started < 10 * SHORT_SECONDS
         wait_until(lambda: not served.count_connections())
-    assert not caplog.records
+    assert reasons == [HANDSHAKE]
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert not record.exc_info
 
 
 def test_tls_and_the_handshake_have_one_deadline_together() -> None:

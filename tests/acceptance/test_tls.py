@@ -1,0 +1,97 @@
+"""A cluster whose connections are encrypted does all that others do."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from headrace import AsyncCluster, Cluster, Pool
+from support.commands import Site, open_site
+
+# They share a site: one process makes it for all of them.
+pytestmark = pytest.mark.xdist_group("tls")
+
+SHOP = """
+from headrace import current_cluster
+
+def double(value):
+    return value + value
+
+def same(value):
+    return value
+
+def count(_):
+    return current_cluster().value("counted").add(1)
+"""
+
+#: Large enough for many records, and for every buffer on the way to be full.
+LARGE = bytes(range(256)) * (32 << 12)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("with spaces in its name")
+    (folder / "shop.py").write_text(SHOP)
+    with open_site(folder, "--tls", "on", workers=0) as opened:
+        opened.coordinator.wait_for("encrypted")
+        opened.add_worker("--slots", "1", "--allow", "shop", "--path", str(folder))
+        yield opened
+
+
+@pytest.fixture
+def shop(site: Site, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module of the tasks."""
+    monkeypatch.syspath_prepend(str(site.data.parent))
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    return importlib.import_module("shop")
+
+
+def open_pool(site: Site) -> Pool:
+    return Pool(site.address, key_file=site.data / "key", tls="on", task_timeout=60)
+
+
+def test_pools_make_calls_with_large_values_both_ways(site: Site, shop: Any) -> None:
+    with open_pool(site) as pool:
+        assert pool.map(shop.double, range(100)) == [2 * number for number in range(100)]
+        assert pool.apply(shop.same, (LARGE,)) == LARGE
+        assert sorted(pool.map(shop.count, range(5))) == [1, 2, 3, 4, 5]
+
+
+def test_clusters_submit_and_share_state_and_are_awaited(site: Site) -> None:
+    key_file = site.data / "key"
+
+    async def use() -> None:
+        async with AsyncCluster(site.address, key_file=key_file) as cluster:
+            value = await cluster.value("awaited")
+            assert await value.add(2) == 2
+
+    asyncio.run(use())
+    with Cluster(site.address, key_file=key_file) as cluster:
+        assert cluster.value("awaited").get() == 2
+        with cluster.lock("lock"):
+            cluster.queue("queue").put(LARGE[: 1 << 20])
+        assert cluster.queue("queue").get() == LARGE[: 1 << 20]
+
+
+def test_commands_find_out_by_themselves(site: Site) -> None:
+    done = site.shell.run("submit", "primes", "count", "0", "1e5")
+    assert (done.code, done.out.strip()) == (0, "9592")
+    assert site.shell.run("health", "--tls", "on").code == 0
+    assert site.shell.run("submit", "primes", "count", "0", "1e5", "--tls", "on").code == 0
+
+
+def test_workers_and_programs_wait_for_a_coordinator_that_is_started_again(
+    site: Site, shop: Any
+) -> None:
+    worker = site.workers[0]
+    with open_pool(site) as pool:
+        assert pool.apply(shop.double, (1,)) == 2
+        site.coordinator.kill()
+        site.restart_coordinator()
+        assert pool.apply(shop.double, (2,)) == 4
+    worker.wait_for("answers again")
