@@ -69,7 +69,7 @@ test: $(READY) ## all that CI runs: checks, every test, the compose tests where 
 
 newest: $(READY) ## the same tests with today's newest versions instead of those that are locked
 	$(PYTHON) -m venv $(VENV)/newest
-	$(VENV)/newest/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(VENV)/newest/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling
 	$(VENV)/newest/bin/pip list
 	$(VENV)/newest/bin/pytest -ra $(PARALLEL) -m "not compose" tests/guard tests/unit tests/integration tests/acceptance
 
