@@ -20,10 +20,12 @@ from headrace_coordinator.certificate import choose_tls
 from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
+from headrace_coordinator.monitoring.audit import AuditLog
 from headrace_coordinator.monitoring.event_log import log_events
 from headrace_coordinator.monitoring.token import write_token
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
+from headrace_coordinator.serving.key_watch import KeyWatch
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_coordinator.serving.topics import wake_waiters
@@ -35,7 +37,8 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
 from headrace_wire.descriptors import read_limit, share_descriptors
 from headrace_wire.key import ensure_key
-from headrace_wire.keyring import derive_key, write_role_files
+from headrace_wire.keyring import derive_key
+from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
 from headrace_wire.roles import OBSERVER
 
@@ -61,9 +64,9 @@ class Coordinator:
         try:
             self._stack.enter_context(lock_data(settings.data))
             key = ensure_key(settings.key_file)
-            write_role_files(settings.key_file, key)
-            if settings.token_file:
-                write_token(settings.token_file, derive_key(key, OBSERVER))
+            keys = LiveKeys(settings.key_file, settings.role_keys, partial(_publish, settings))
+            if settings.audit:
+                self._stack.callback(AuditLog(settings.data).close)
             metrics = _load_metrics() if settings.http else None
             store = Store(settings.data / STORE_NAME, settings.durability)
             self._stack.callback(store.close)
@@ -96,6 +99,7 @@ class Coordinator:
                 share_descriptors(read_limit(), HTTP_DESCRIPTORS if metrics else 0),
                 metrics.note_bytes if metrics else None,
                 on_refused=metrics.note_refusal if metrics else None,
+                find_keys=keys.find,
             )
             self._stack.callback(self._server.close)
             if tls := choose_tls(settings, self._server.bound):
@@ -115,6 +119,7 @@ class Coordinator:
             self._stack.close()
             raise
         self._checkpointer = Checkpointer(self._ledger)
+        self._key_watch = KeyWatch(keys, self._server)
 
     @property
     def bound(self) -> Address:
@@ -136,12 +141,14 @@ class Coordinator:
         self._checkpointer.start()
         self._server.start()
         self._ticker.start()
+        self._key_watch.start()
         if self._http:
             self._http.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._waiters.close()
+        self._key_watch.stop()
         await self._server.stop()
         self._ticker.stop()
         if self._http:
@@ -163,3 +170,9 @@ def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:
     if settings.spool_limit_bytes is not None:
         return settings.spool_limit_bytes
     return int((store.space.measure_free() + store.space.measure_bytes()) * SPOOL_SHARE)
+
+
+def _publish(settings: CoordinatorSettings, key: bytes) -> None:
+    """Write the token for metrics, which follows from the coordinator's own key."""
+    if settings.token_file:
+        write_token(settings.token_file, derive_key(key, OBSERVER))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
     Raises UsageError and StoreError when it cannot serve with these settings.
     """
     keep_large_blocks()
+    os.umask(0o077)  # what lies in the data folder is nobody else's business
     raise_limit()
     run(_serve(settings, on_ready))
 

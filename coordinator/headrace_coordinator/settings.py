@@ -26,7 +26,9 @@ class CoordinatorSettings(Struct, frozen=True):
     ``token_file``, too. ``tls`` "auto" encrypts
     connections that may come from other machines.
 
-    With ``private_jobs`` a client knows of no jobs but its own.
+    With ``private_jobs`` a client knows of no jobs but its own. The key of each role is written
+    into a folder of its name in ``role_keys``, too; who did what is kept in the data folder with
+    ``audit``.
     ``spool_limit_bytes`` None stands for most of what the data folder's disk has free.
     """
 
@@ -43,6 +45,8 @@ class CoordinatorSettings(Struct, frozen=True):
     shared_limit_bytes: SizeLimit | None = DEFAULT_SHARED_LIMIT_BYTES
     durability: Durability = "process"
     private_jobs: bool = False
+    role_keys: Path | None = None
+    audit: bool = True
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from headrace_wire.tls import ServerTls
 
 #: What both sides hold in these tests.
-KEY = b"0123456789abcdef" * 4
+KEY = hashlib.sha256(b"a key of these tests").hexdigest().encode()
 
 #: How long a client of these tests goes on trying, in seconds.
 PATIENCE_SECONDS = 20.0

@@ -86,7 +86,7 @@ HeldSpans = Annotated[tuple[HeldSpan, ...], Meta(max_length=MAX_ENTRIES)]
 class JobQueueApi(Protocol):
     """The job queue: clients submit, workers lease."""
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def submit(self, spec: JobSpec) -> JobStatus:
         """Take a job in. Acknowledged after its commit. SpoolFullError as for ``put``."""
 
@@ -127,15 +127,15 @@ class JobQueueApi(Protocol):
         Where it is the whole id of a job, that one alone.
         """
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def cancel(self, job: JobId) -> JobStatus:
         """Stop a job, running tasks too; what is done stays done."""
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def retry(self, job: JobId) -> JobStatus:
         """Run the failed and cancelled tasks of a final job again."""
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def replay(self, job: JobId, indices: Indices) -> JobStatus:
         """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
 
@@ -147,7 +147,7 @@ class JobQueueApi(Protocol):
         Workers that hold such tasks are asked, and waited for a moment.
         """
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def delete(self, job: JobId) -> None:
         """Forget a job, its inputs and its results, cancelling it first if need be."""
 

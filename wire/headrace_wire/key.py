@@ -7,15 +7,14 @@ challenge and response (HMAC) and is itself never sent.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shlex
+import stat
+from pathlib import Path
 
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.words import count
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Length of a new key in bytes, before it is written as hexadecimal text.
 KEY_BYTES = 32
@@ -23,25 +22,24 @@ KEY_BYTES = 32
 #: A key file shorter than this many characters is refused: it would be a password, not a key.
 MINIMUM_CHARACTERS = 32
 
+#: How many random bits a key must have room for, with the characters that it is written in.
+MINIMUM_BITS = 256
+
+#: Of how many different characters a key has at least; a random one has twice as many.
+MINIMUM_DIFFERENT = 8
+
+#: The folder in which Docker hands secrets to a container, for its users to read.
+SECRETS = Path("/run/secrets")
+
 #: A longer file is no key: another file was named by mistake.
 MAXIMUM_CHARACTERS = 4096
 
 
 def load_key(path: Path) -> bytes:
     """Read the key from ``path``. Raises KeyRefusedError when it cannot serve as one."""
-    try:
-        with path.open("rb") as file:
-            # No more than a key can be: a device may go on for ever.
-            key = file.read(MAXIMUM_CHARACTERS + 1).strip()
-    except FileNotFoundError:
-        raise KeyRefusedError(
-            f"no key at {path}: copy the coordinator's key file there, or name it with "
-            "key_file= (--key-file on the command line)"
-        ) from None
-    except OSError as error:
-        raise KeyRefusedError(
-            f"key file {path} cannot be read: {explain_error(error, path)}"
-        ) from None
+    key, status = _read(path, MAXIMUM_CHARACTERS)
+    if _is_text(key):
+        key = key.strip()
     if len(key) < MINIMUM_CHARACTERS:
         raise KeyRefusedError(
             f"key file {path} holds {count(len(key), 'character')}; "
@@ -51,7 +49,76 @@ def load_key(path: Path) -> bytes:
         raise KeyRefusedError(
             f"key file {path} is no key: it has more than {MAXIMUM_CHARACTERS} characters"
         )
+    if why := _find_weakness(key):
+        raise KeyRefusedError(
+            f"key file {path} {why}: a key is one line of 64 random hexadecimal digits, as the "
+            "coordinator makes it; copy its whole file"
+        )
+    _check_mode(path, status)
     return key
+
+
+def read_secret(path: Path, most: int) -> bytes:
+    """Read a file with keys in it, ``most`` bytes of it. Raises KeyRefusedError, as for a key."""
+    content, status = _read(path, most)
+    _check_mode(path, status)
+    return content
+
+
+def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
+    """Read so many bytes of a file, and one more where there are more."""
+    try:
+        # Without waiting: to open a pipe would, until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if stat.S_ISFIFO(status.st_mode):
+                raise KeyRefusedError(f"key file {path} is a pipe: name a file")
+            # No more than a key can be: a device may go on for ever.
+            return file.read(most + 1), status
+    except FileNotFoundError:
+        raise KeyRefusedError(
+            f"no key at {path}: copy the coordinator's key file there, or name it with "
+            "key_file= (--key-file on the command line)"
+        ) from None
+    except OSError as error:
+        raise KeyRefusedError(
+            f"key file {path} cannot be read: {explain_error(error, path)}"
+        ) from None
+
+
+def _check_mode(path: Path, status: os.stat_result) -> None:
+    """Raise KeyRefusedError for a file that others may read or change.
+
+    As with ssh, who may read a file of another user's is that user's affair: so root hands keys to
+    services, and Kubernetes its secrets. Docker's own are readable to all users of a container.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        return
+    is_own = status.st_uid == os.geteuid() and SECRETS not in path.resolve().parents
+    loose = status.st_mode & (0o077 if is_own else 0o022)
+    if loose:
+        raise KeyRefusedError(
+            f"others may {'read' if loose & 0o044 else 'change'} key file {path} (mode "
+            f"{stat.S_IMODE(status.st_mode):04o}): chmod 600 {shlex.quote(str(path))}"
+        )
+
+
+def _is_text(content: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\t\n\r\v\f" for byte in content)
+
+
+def _find_weakness(key: bytes) -> str:
+    """Say what is wrong with a key that cannot be random, or is too short for that; or ""."""
+    if _is_text(key) and len(key.split()) > 1:
+        return "has more than one line or word"
+    if (key + key).find(key, 1) < len(key) or len(set(key)) < MINIMUM_DIFFERENT:
+        return "holds nothing random"
+    kinds = ((b"0123456789abcdefABCDEF", 4), (bytes(range(33, 127)), 6))
+    bits = next((bits for letters, bits in kinds if not key.strip(letters)), 8)
+    if len(key) * bits < MINIMUM_BITS:
+        return f"holds {count(len(key), 'character')}, which is too few"
+    return ""
 
 
 def ensure_key(path: Path) -> bytes:

@@ -9,6 +9,7 @@ Whoever has a role's key learns neither the coordinator's own nor another role's
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import hmac
 import logging
 import os
@@ -16,7 +17,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from headrace_wire.roles import ADMINISTRATOR, DERIVED_ROLES, Holder, Role
+from headrace_wire.roles import ADMIN, DERIVED_ROLES, Holder, Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,16 @@ def derive_key(key: bytes, role: Role) -> bytes:
 
 def derive_keys(key: bytes) -> dict[bytes, Holder]:
     """The coordinator's own key and those of all roles, with their holders."""
-    derived = {derive_key(key, role): Holder(role, role) for role in DERIVED_ROLES}
-    return {key: ADMINISTRATOR, **derived}
+    keys: dict[bytes, Role] = {
+        key: ADMIN,
+        **{derive_key(key, role): role for role in DERIVED_ROLES},
+    }
+    return {one: Holder(role, role, mark_key(one)) for one, role in keys.items()}
+
+
+def mark_key(key: bytes) -> str:
+    """What tells a key from others, and nothing else of it."""
+    return hashlib.sha256(b"headrace mark " + key).hexdigest()[:16]
 
 
 def name_role_file(path: Path, role: Role) -> Path:
@@ -46,17 +55,21 @@ def name_role_file(path: Path, role: Role) -> Path:
     return path.with_name(f"{role}.key")
 
 
-def write_role_files(path: Path, key: bytes) -> None:
+def write_role_files(path: Path, key: bytes, folder: Path | None = None) -> None:
     """Write the keys of all roles beside the coordinator's own, anew where that has changed.
 
-    What cannot be written is told in one line: the coordinator does not need them.
+    And each into a folder of the role's name in ``folder``, if there is one: it may be mounted
+    elsewhere. What cannot be written is told in one line: the coordinator does not need them.
     """
     for role in DERIVED_ROLES:
-        file = name_role_file(path, role)
-        try:
-            _write_role_file(file, derive_key(key, role))
-        except OSError as error:
-            log.warning("the key of role %s cannot be written to %s: %s", role, file, error)
+        beside = name_role_file(path, role)
+        mounted = [folder / role / beside.name] if folder and (folder / role).is_dir() else []
+        for file in [beside, *mounted]:
+            try:
+                _write_role_file(file, derive_key(key, role))
+            except OSError as error:
+                why = error.strerror or error
+                log.warning("the key of role %s cannot be written to %s: %s", role, file, why)
 
 
 def _write_role_file(path: Path, key: bytes) -> None:
@@ -71,12 +84,16 @@ def _write_role_file(path: Path, key: bytes) -> None:
 
 
 def replace_secret_file(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, whatever the umask: whole, or not at all."""
+    """Write a file that its owner alone may read, whatever the umask: whole, or not at all.
+
+    What root writes belongs to the owner of the file before, or else of the folder.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
+            give_away(descriptor, path)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -84,3 +101,10 @@ def replace_secret_file(path: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def give_away(descriptor: int, path: Path) -> None:
+    """Let a file that root writes belong to the owner of what is at ``path``, or its folder."""
+    if os.geteuid() == 0:
+        like = (path if path.exists() else path.parent).stat()
+        os.fchown(descriptor, like.st_uid, like.st_gid)

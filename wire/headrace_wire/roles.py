@@ -29,10 +29,13 @@ DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
 
 
 class Holder(Struct, frozen=True):
-    """Whoever holds a key: the name of the key, and its role."""
+    """Whoever holds a key: the name of the key, its role, and what tells it from others of its
+    name, such as one from before a rotation.
+    """
 
     name: str
     role: Role
+    mark: str = ""
 
     def may_call(self, roles: frozenset[Role]) -> bool:
         """Whether a method that names these roles is for this one."""
@@ -55,11 +58,14 @@ def set_caller(holder: Holder) -> None:
     _CALLER.set(holder)
 
 
-def allow(*roles: Role) -> Callable[[Function], Function]:
-    """Name the roles that may call a method of an API, beside ``admin``."""
+def allow(*roles: Role, audited: bool = False) -> Callable[[Function], Function]:
+    """Name the roles that may call a method of an API, beside ``admin``.
+
+    Calls of a method that is ``audited`` are kept in the audit log.
+    """
 
     def note(function: Function) -> Function:
-        vars(function)["roles"] = frozenset(roles)
+        vars(function).update(roles=frozenset(roles), audited=audited)
         return function
 
     return note
@@ -68,3 +74,8 @@ def allow(*roles: Role) -> Callable[[Function], Function]:
 def read_roles(function: object) -> frozenset[Role]:
     """The roles that a method of an API names: none means ``admin`` alone."""
     return getattr(function, "roles", frozenset[Role]())
+
+
+def is_audited(function: object) -> bool:
+    """Whether calls of a method of an API are kept in the audit log."""
+    return getattr(function, "audited", False)

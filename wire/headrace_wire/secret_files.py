@@ -21,6 +21,7 @@ def make_secret_file(path: Path, text: str) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -18,7 +18,7 @@ import asyncio
 import logging
 import socket
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from multiprocessing import AuthenticationError
 from ssl import SSLError
 from typing import Any
@@ -110,6 +110,15 @@ class Server:
             "ssl": tls.context, "ssl_handshake_timeout": self.limits.handshake_seconds
         }  # fmt: skip
         self._certificate = tls.certificate
+
+    def end_others(self, holders: Collection[Holder]) -> None:
+        """Close the connections of all others: their keys are no longer taken."""
+        for task, session in self._connections.items():
+            if session and session.holder not in holders:
+                log.info(
+                    "closed %s: its key %s was revoked", session.stream.peer, session.holder.name
+                )
+                task.cancel()
 
     def start(self) -> None:
         """Begin to accept connections, in the running event loop."""

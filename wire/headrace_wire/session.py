@@ -27,8 +27,10 @@ from headrace_wire.stream import FrameStream
 
 log = logging.getLogger(__name__)
 
-#: Tells who did what; see ``headrace_wire.roles``.
+#: Tells who did what. Where nobody listens, and in the log for people, it tells nothing.
 audit = logging.getLogger("headrace.audit")
+audit.propagate = False
+audit.addHandler(logging.NullHandler())
 
 
 class Session(Struct, eq=False):
@@ -93,6 +95,8 @@ class Session(Struct, eq=False):
             answer = getattr(self.target, call.method)(*arguments)
             if iscoroutine(answer):
                 answer = await self._wait(answer)
+            if signature.audited:
+                self._note(call.method, arguments)
             return encode_value(answer)
         except HeadraceError as error:
             return encode_error(error)
@@ -101,11 +105,18 @@ class Session(Struct, eq=False):
             line = f"the coordinator failed at {call.method}; its log says why"
             return encode_error(HeadraceError(line))
 
+    def _note(self, method: str, arguments: tuple[Any, ...]) -> None:
+        """Keep in the audit log what was done, and to which job."""
+        holder, (about, *_) = self.holder, arguments
+        job = getattr(about, "id", about)
+        audit.info("%s (%s) at %s: %s %s", holder.name, holder.role, self.stream.peer, method, job)
+
     def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
         holder, peer = self.holder, self.stream.peer
         if method not in self._refused:
             self._refused.add(method)
-            audit.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
+            for one in (log, audit):
+                one.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
         allowed = " or ".join([ADMIN, *sorted(signature.roles)])
         return NotAllowedError(
             f"the coordinator refused {method!r}, which is for role {allowed}: this key "

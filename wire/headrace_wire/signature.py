@@ -8,19 +8,20 @@ from typing import Any, get_type_hints
 from msgspec import NODEFAULT, Struct, defstruct
 
 from headrace_wire.message import Message
-from headrace_wire.roles import Role, read_roles
+from headrace_wire.roles import Role, is_audited, read_roles
 
 
 class Signature(Struct, frozen=True):
     """How one method crosses the wire: its ``arguments`` are a message of one field each.
 
     ``answer`` is BaseManager's ``(kind, value)`` with a value as the method returns it. ``roles``
-    are those that may call it, beside ``admin``.
+    are those that may call it, beside ``admin``; calls of an ``audited`` one are kept in a log.
     """
 
     arguments: type[Struct]
     answer: type[Any]
     roles: frozenset[Role]
+    audited: bool
 
 
 @cache
@@ -39,5 +40,6 @@ def read_signatures(api: type) -> dict[str, Signature]:
             defstruct(name, arguments, bases=(Message,)),
             defstruct(name, [("kind", str), ("value", answer)], bases=(Message,)),
             read_roles(function),
+            is_audited(function),
         )
     return signatures

@@ -54,7 +54,7 @@ def save(folder: Path, done: Iterable[DoneSpan], worker: str = "") -> None:
     path = folder / f"{name}{SUFFIX}"
     partial = folder / f"{name}.partial"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.touch(mode=0o600)  # results are nobody else's business
         partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans, worker)))
         partial.replace(path)

@@ -25,6 +25,7 @@ def serve_program(order: Order) -> None:
         key_file=order.key_file,
         bind=Address("127.0.0.1", 0),
         http=None,
+        audit=False,
     )
     try:
         serve(settings, _announce)

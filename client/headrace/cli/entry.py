@@ -42,6 +42,7 @@ COMMANDS = {
     "shared": ("headrace.cli.shared:shared", "Look at shared state, and delete of it."),
     "workers": ("headrace.cli.machinery:workers", "List connected workers."),
     "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),
+    "keys": ("headrace.cli.keys:keys", "Make keys for people and machines, and take them back."),
     "backup": ("headrace.cli.backing:backup", "Copy a coordinator's store while it works."),
     "coordinator": ("headrace.cli.serving:coordinator", "Serve the job and result queues."),
     "worker": ("headrace.cli.serving:worker", "Work for a coordinator with a pool of slots."),

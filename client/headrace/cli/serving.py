@@ -129,6 +129,12 @@ if TYPE_CHECKING:
     help="Forget a job so long after its end, or after its results were last fetched.",
 )
 @option(
+    "--role-keys",
+    type=PathKind(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the key of each role into a folder of its name in this one, too.",
+)
+@option(
     "--private-jobs",
     is_flag=True,
     help="Let a client's key know of no jobs but those submitted with it.",
@@ -149,6 +155,7 @@ def coordinator(
     spool_limit: int | None,
     shared_limit: int,
     result_ttl: float,
+    role_keys: Path | None,
     private_jobs: bool,
     log_level: str,
     announce: bool,
@@ -176,6 +183,7 @@ def coordinator(
         shared_limit_bytes=shared_limit,
         result_ttl_seconds=result_ttl,
         private_jobs=private_jobs,
+        role_keys=role_keys,
     )
 
     def tell(running: Coordinator) -> None:

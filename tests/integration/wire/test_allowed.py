@@ -60,7 +60,8 @@ def test_a_refusal_is_logged_once_for_each_method(
             with pytest.raises(NotAllowedError) as caught:
                 jobs.delete("a")
     assert caught.value.exit_code == EXIT_KEY_REFUSED
-    (line,) = [record.getMessage() for record in caplog.records]
+    (line, kept) = [record.getMessage() for record in caplog.records]
+    assert line == kept  # in the log for people, and in the audit log
     assert line.startswith("observer (observer) at 127.0.0.1:")
     assert line.endswith("was refused: delete")
 

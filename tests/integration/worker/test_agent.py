@@ -123,6 +123,7 @@ def work(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         key_file = tmp_path / "key"
         key_file.write_bytes(KEY)
         key_file.chmod(0o600)
+        key_file.chmod(0o600)
         settings = WorkerSettings(
             served.address, key_file, slots="1", drain_seconds=5.0, give_up_seconds=PATIENCE_SECONDS
         )

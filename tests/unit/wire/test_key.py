@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import stat
 import subprocess
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace_wire import key
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.key import KEY_BYTES, ensure_key, load_key
 
@@ -21,11 +24,21 @@ print(ensure_key(Path(sys.argv[1])).decode(), flush=True)
 """
 
 
+KEY = hashlib.sha256(b"a key").hexdigest().encode()
+DIGEST = hashlib.sha256(b"a key").digest()
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
 def test_a_key_is_made_once(tmp_path: Path) -> None:
     path = tmp_path / "state" / "key"
-    key = ensure_key(path)
-    assert ensure_key(path) == key == load_key(path)
-    assert len(bytes.fromhex(key.decode())) == KEY_BYTES
+    made = ensure_key(path)
+    assert ensure_key(path) == made == load_key(path)
+    assert len(bytes.fromhex(made.decode())) == KEY_BYTES
     assert [entry.name for entry in path.parent.iterdir()] == ["key"]
 
 
@@ -68,10 +81,11 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
 def test_who_comes_second_takes_the_first_ones_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, real_link, firsts = tmp_path / "key", os.link, [b"f" * 64]
+    path, real_link, firsts = tmp_path / "key", os.link, [KEY]
 
     def link_too_late(draft: Path, target: Path) -> None:
         target.write_bytes(firsts[0])
+        target.chmod(0o600)
         real_link(draft, target)
 
     monkeypatch.setattr(os, "link", link_too_late)
@@ -80,8 +94,73 @@ def test_who_comes_second_takes_the_first_ones_key(
 
 
 def test_white_space_around_a_key_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("\n " + "k" * 32 + "\r\n\n")
-    assert load_key(tmp_path / "key") == b"k" * 32
+    write(tmp_path / "key", b"\n " + KEY + b"\r\n\n")
+    assert load_key(tmp_path / "key") == KEY
+
+
+@pytest.mark.parametrize(
+    "content",
+    [KEY, KEY.upper(), base64.b64encode(DIGEST).rstrip(b"="), base64.b64encode(DIGEST), DIGEST],
+    ids=["hexadecimal", "capitals", "unpadded", "base64", "bytes"],
+)
+def test_a_random_key_is_taken_however_it_is_written(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path / "key", content)
+    assert load_key(tmp_path / "key") == content
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"a" * 64, "holds nothing random"),
+        (b"password" * 8, "holds nothing random"),
+        (KEY[:16] * 4, "holds nothing random"),
+        (bytes(64), "holds nothing random"),
+        (KEY[:62], "holds 62 characters, which is too few"),
+        (base64.b64encode(DIGEST)[:42], "holds 42 characters, which is too few"),
+        (KEY[:40] + b"\n" + KEY[40:], "has more than one line or word"),
+        (KEY + b"\n" + KEY[::-1] + b"\n", "has more than one line or word"),
+    ],
+    ids=["one letter", "a word", "a part", "zeros", "short", "short base64", "broken", "two"],
+)
+def test_what_is_not_random_enough_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    write(tmp_path / "key", content)
+    with pytest.raises(KeyRefusedError, match=f"key file {tmp_path}/key {why}: a key is one line"):
+        load_key(tmp_path / "key")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o666, 0o620, 0o660, 0o601])
+def test_a_key_of_one_s_own_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
+    write(tmp_path / "key", KEY, mode)
+    with pytest.raises(KeyRefusedError, match=rf"\(mode {mode:04o}\): chmod 600 {tmp_path}/key$"):
+        load_key(tmp_path / "key")
+
+
+@pytest.mark.parametrize(("mode", "taken"), [(0o440, True), (0o444, True), (0o464, False)])
+def test_a_key_of_another_user_s_may_be_read_but_not_changed_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, taken: bool
+) -> None:
+    write(tmp_path / "key", KEY, mode)
+    monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "key").stat().st_uid + 1)
+    if taken:
+        assert load_key(tmp_path / "key") == KEY
+    else:
+        with pytest.raises(KeyRefusedError, match="others may change"):
+            load_key(tmp_path / "key")
+
+
+def test_a_secret_of_docker_s_may_be_read_by_all_users_of_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "secrets" / "key", KEY, 0o444)
+    (tmp_path / "key").symlink_to(tmp_path / "secrets" / "key")
+    monkeypatch.setattr(key, "SECRETS", tmp_path / "secrets")
+    assert load_key(tmp_path / "key") == KEY
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key", 0o600)
+    with pytest.raises(KeyRefusedError, match=r"key is a pipe: name a file$"):
+        load_key(tmp_path / "key")
 
 
 @pytest.mark.parametrize("text", ["", "\n", "password", "k" * 31 + "\n"])

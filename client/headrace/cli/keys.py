@@ -1,0 +1,158 @@
+"""Commands about the keys of a coordinator, on its own machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.groups import Group
+from headrace.cli.kinds import PathKind, WordKind
+from headrace.cli.options import combine, json_option, option
+from headrace.cli.printing import say, say_json, tell
+from headrace.cli.show import format_time, say_table
+from headrace.place import find_data_folder, find_key_file
+from headrace_wire.errors import OutputError
+from headrace_wire.roles import ADMIN, CLIENT, DERIVED_ROLES, ROLES, Role
+
+if TYPE_CHECKING:
+    from headrace_wire.key_book import KeyBook
+
+folder_options = combine(
+    [
+        option(
+            "--data",
+            type=PathKind(path_type=Path, file_okay=False),
+            default=find_data_folder,
+            show_default="the user's state folder",
+            help="The coordinator's data folder, on this machine.",
+        ),
+        option(
+            "--key-file",
+            type=PathKind(path_type=Path, dir_okay=False),
+            show_default="key in the data folder",
+            help="The coordinator's own key.",
+        ),
+    ]
+)
+
+
+@click.group(cls=Group)
+def keys() -> None:
+    """Make keys for people and machines, and take them back.
+
+    To be run on the coordinator's machine, by its user. A coordinator that runs notices within a
+    second.
+    """
+
+
+@keys.command("list", short_help="List keys.")
+@folder_options
+@json_option
+def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
+    """List keys: name, role, and when they were made. What they are is not shown."""
+    from headrace_wire.key import load_key  # noqa: PLC0415 - quick start
+    from headrace_wire.key_book import read_book  # noqa: PLC0415 - quick start
+
+    path = key_file or find_key_file(data)
+    load_key(path)
+    rows = _list_rows(path, read_book(path))
+    if as_json:
+        names = ("name", "role", "made_at", "file")
+        say_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        say_table(["NAME", "ROLE", "MADE", "FILE"], [[*row] for row in rows])
+
+
+@keys.command()
+@click.argument("name")
+@option(
+    "--role",
+    type=WordKind(ROLES),
+    default=CLIENT,
+    show_default=True,
+    envvar=None,
+    show_envvar=False,
+    help="What it lets its holder do.",
+)
+@option(
+    "-o",
+    "--output",
+    type=PathKind(path_type=Path, dir_okay=False),
+    envvar=None,
+    show_envvar=False,
+    help="Write it to this new file, which you alone may read. [default: standard output]",
+)
+@folder_options
+def new(name: str, role: Role, output: Path | None, data: Path, key_file: Path | None) -> None:
+    """Make a key called NAME, for one person or one machine."""
+    from headrace_wire.key_book import make_named_key, revoke_key  # noqa: PLC0415 - quick start
+    from headrace_wire.keyring import replace_secret_file  # noqa: PLC0415 - quick start
+
+    path = key_file or find_key_file(data)
+    if output and output.exists():
+        raise OutputError(f"{output} is there already: name another file with -o")
+    made = make_named_key(path, name, role)
+    if output is None:
+        say(made.key)
+    else:
+        try:
+            replace_secret_file(output, f"{made.key}\n".encode())
+        except OSError as error:
+            revoke_key(path, name)
+            raise OutputError(f"{output} cannot be written: {error.strerror}") from None
+    _note(data, f"made key {name} ({role})")
+    tell(f"headrace: key {name} has role {role}; `headrace keys revoke {name}` takes it back")
+
+
+@keys.command()
+@click.argument("name")
+@folder_options
+def revoke(name: str, data: Path, key_file: Path | None) -> None:
+    """Take the key NAME back: connections that were made with it are closed.
+
+    `previous` is the coordinator's own key before it was rotated, with those of the roles.
+    """
+    from headrace_wire.key_book import revoke_key  # noqa: PLC0415 - quick start
+
+    revoke_key(key_file or find_key_file(data), name)
+    _note(data, f"revoked key {name}")
+    tell(f"headrace: key {name} is revoked")
+
+
+@keys.command()
+@folder_options
+def rotate(data: Path, key_file: Path | None) -> None:
+    """Replace the coordinator's own key, and those of the roles; named keys stay.
+
+    Those from before are taken, too, until `headrace keys revoke previous`.
+    """
+    from headrace_wire.key_book import rotate_key  # noqa: PLC0415 - quick start
+
+    path = key_file or find_key_file(data)
+    rotate_key(path)
+    _note(data, "rotated the coordinator's key")
+    tell(
+        f"headrace: {path} is new, and so are the keys of the roles beside it: copy them to "
+        "workers and clients, start those again, and then `headrace keys revoke previous`"
+    )
+
+
+def _list_rows(path: Path, book: KeyBook) -> list[tuple[str, str, str, str]]:
+    from headrace_wire.keyring import name_role_file  # noqa: PLC0415 - quick start
+
+    rows = [(ADMIN, ADMIN, "", str(path))]
+    rows += [(role, role, "", str(name_role_file(path, role))) for role in DERIVED_ROLES]
+    if book.previous:
+        rows.append(("previous", "each", "", ""))
+    return rows + [(one.name, one.role, format_time(one.made_at) or "", "") for one in book.keys]
+
+
+def _note(data: Path, what: str) -> None:
+    from headrace_coordinator.monitoring.audit import note_offline  # noqa: PLC0415 - quick start
+
+    try:
+        note_offline(data, what)
+    except OSError as error:
+        tell(f"headrace: the audit log in {data} cannot be written: {error.strerror}")

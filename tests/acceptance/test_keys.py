@@ -1,0 +1,67 @@
+"""Keys of people and machines, from the command line to a coordinator that runs."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from headrace.cluster import Cluster
+from headrace_wire.address import Address
+from headrace_wire.errors import EXIT_KEY_REFUSED, EXIT_OK, KeyRefusedError, NotAllowedError
+from headrace_wire.key import load_key
+from support.commands import Site, open_site
+
+
+def connect(site: Site, key: Path) -> Cluster:
+    return Cluster(Address("127.0.0.1", site.port), load_key(key))
+
+
+def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        run, data, alice = site.shell.run, site.data, tmp_path / "alice.key"
+        site.add_worker("--key-file", str(data / "worker.key"))
+
+        made = run("keys", "new", "alice", "-o", alice, "--data", data)
+        assert (made.code, made.out) == (EXIT_OK, "")
+        assert stat.S_IMODE(alice.stat().st_mode) == 0o600
+        shown = run("keys", "list", "--data", data, "--json").json()
+        assert ("alice", "client") in [(row["name"], row["role"]) for row in shown]
+        assert alice.read_text().strip() not in str(shown)
+
+        submitted = run("submit", "primes", "count", "0", "1e6", "--json", "--key-file", alice)
+        assert submitted.code == EXIT_OK
+        with connect(site, data / "observer.key") as observer:
+            (job,) = observer.jobs()
+            assert (job.state, job.submitted_by) == ("succeeded", "alice")
+            with pytest.raises(NotAllowedError, match="observer"):
+                observer.job(job.id).cancel()
+
+        with connect(site, alice) as old, connect(site, data / "key") as admin:
+            assert run("keys", "rotate", "--data", data).code == EXIT_OK
+            assert old.jobs() == admin.jobs()
+            with connect(site, data / "key") as renewed:
+                assert len(renewed.workers()) == 1
+            assert run("keys", "revoke", "previous", "--data", data).code == EXIT_OK
+            assert site.workers[0].wait() == EXIT_KEY_REFUSED
+            site.coordinator.wait_for("its key worker was revoked")
+            with pytest.raises(KeyRefusedError):
+                admin.jobs()
+            assert old.jobs()
+            run("keys", "revoke", "alice", "--data", data)
+            site.coordinator.wait_for("its key alice was revoked")
+            with pytest.raises(KeyRefusedError):
+                old.jobs()
+
+        audit = data / "audit.log"
+        assert stat.S_IMODE(audit.stat().st_mode) == 0o600
+        lines = audit.read_text().splitlines()
+        for start, end in (
+            ("alice (client) at 127.0.0.1:", f": submit {job.id}"),
+            ("observer (observer) at 127.0.0.1:", " was refused: cancel"),
+            ("of this machine: made key alice (client)", ""),
+            ("of this machine: rotated the coordinator's key", ""),
+            ("of this machine: revoked key alice", ""),
+        ):
+            assert any(start in line and line.endswith(end) for line in lines), (start, lines)

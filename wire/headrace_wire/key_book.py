@@ -1,0 +1,183 @@
+"""Keys that the coordinator's administrator made, by name, and the key before the last rotation.
+
+They lie in a file beside the coordinator's own key, ``keys.json`` beside ``key``. Whoever changes
+it holds a lock on the folder; it is replaced as a whole, so that it can be read at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from headrace_wire.errors import KeyRefusedError, UsageError
+from headrace_wire.key import KEY_BYTES, load_key, read_secret
+from headrace_wire.keyring import (
+    Keys,
+    derive_key,
+    derive_keys,
+    mark_key,
+    name_role_file,
+    replace_secret_file,
+    write_role_files,
+)
+from headrace_wire.roles import ROLES, WORKER, Holder, Role
+
+#: What the key before the last rotation is called.
+PREVIOUS = "previous"
+
+#: Named keys of one coordinator: each is compared in every handshake.
+MAX_NAMED_KEYS = 240
+
+#: Bytes of the file.
+MAX_BOOK_BYTES = 1 << 20
+
+KeyName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
+KeyText = Annotated[str, Meta(min_length=43, max_length=4096)]
+
+
+class NamedKey(Struct, frozen=True):
+    """One key; ``made_at`` is in Unix seconds."""
+
+    name: KeyName
+    role: Role
+    key: KeyText
+    made_at: float
+
+    def hold(self) -> Holder:
+        """Who holds it."""
+        return Holder(self.name, self.role, mark_key(self.key.encode()))
+
+
+class KeyBook(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file holds. ``previous`` is "" when no rotation is under way."""
+
+    keys: tuple[NamedKey, ...] = ()
+    previous: str = ""
+
+
+def find_book(path: Path) -> Path:
+    """The file of named keys beside the coordinator's own key at ``path``."""
+    return path.with_name(f"{path.name}s.json")
+
+
+def read_book(path: Path) -> KeyBook:
+    """The named keys beside the key at ``path``; none where there is no file.
+
+    Raises KeyRefusedError.
+    """
+    file = find_book(path)
+    if not file.exists():
+        return KeyBook()
+    content = read_secret(file, MAX_BOOK_BYTES)
+    try:
+        return msgspec.json.decode(content, type=KeyBook)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise KeyRefusedError(
+            f"{file} is damaged ({error}): restore it, or remove it and make its keys anew"
+        ) from None
+
+
+def list_keys(key: bytes, book: KeyBook) -> Keys:
+    """All keys that are taken, with who holds each."""
+    named = {one.key.encode(): one.hold() for one in book.keys}
+    previous = derive_keys(book.previous.encode()) if book.previous else {}
+    return {**named, **previous, **derive_keys(key)}
+
+
+def make_named_key(path: Path, name: str, role: Role) -> NamedKey:
+    """Make a key beside the coordinator's own at ``path``. Raises UsageError."""
+    if name in {*ROLES, PREVIOUS}:
+        raise UsageError(f"{name!r} is what headrace calls a key of its own: choose another name")
+    text = os.urandom(KEY_BYTES).hex()
+    try:
+        made = msgspec.convert(
+            {"name": name, "role": role, "key": text, "made_at": time.time()}, NamedKey
+        )
+    except msgspec.ValidationError:
+        raise UsageError(
+            f"the name of a key is 1 to 64 letters, digits and _ . -, not {name!r}"
+        ) from None
+    with _edit(path) as book:
+        if any(one.name == name for one in book.keys):
+            raise UsageError(
+                f"there is a key {name!r}: `headrace keys revoke {name}` takes it back"
+            )
+        if len(book.keys) >= MAX_NAMED_KEYS:
+            raise UsageError(f"there are {MAX_NAMED_KEYS} keys, and no more are taken: revoke some")
+        _write(path, replace(book, keys=(*book.keys, made)))
+    return made
+
+
+def revoke_key(path: Path, name: str) -> None:
+    """Take a named key back, or the one before the last rotation. Raises UsageError."""
+    if name in ROLES:
+        raise UsageError(
+            f"the key of role {name} follows from the coordinator's own: "
+            "`headrace keys rotate` replaces them all"
+        )
+    with _edit(path) as book:
+        left = tuple(one for one in book.keys if one.name != name)
+        is_previous = name == PREVIOUS and book.previous
+        if not is_previous and len(left) == len(book.keys):
+            raise UsageError(
+                f"there is no key {name!r}: `headrace keys list` shows those there are"
+            )
+        _write(path, KeyBook(left, "" if is_previous else book.previous))
+
+
+def rotate_key(path: Path) -> None:
+    """Replace the coordinator's own key; the one before is taken, too, until it is revoked.
+
+    Raises UsageError, and KeyRefusedError when there is none.
+    """
+    with _edit(path) as book:
+        key = load_key(path)
+        if book.previous and book.previous.encode() != key:
+            raise UsageError(
+                "the key before the last rotation is still taken: `headrace keys revoke previous` "
+                "ends that first"
+            )
+        new = os.urandom(KEY_BYTES).hex()
+        # In this order: at no time is a key refused that was taken before.
+        _write(path, replace(book, previous=key.decode()))
+        replace_secret_file(path, f"{new}\n".encode())
+        write_role_files(path, new.encode())
+
+
+@contextlib.contextmanager
+def _edit(path: Path) -> Generator[KeyBook]:
+    """The keys as they are, which nobody else changes meanwhile."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            _require_own(path)
+            yield read_book(path)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise UsageError(f"keys in {path.parent} cannot be changed: {error.strerror}") from None
+
+
+def _require_own(path: Path) -> None:
+    """Raise UsageError if this is not a coordinator's own key: those of the roles lie beside it."""
+    beside = name_role_file(path, WORKER)
+    if not beside.exists() or load_key(beside) != derive_key(load_key(path), WORKER):
+        raise UsageError(
+            f"{path} is not the key of a coordinator that has been started here: name its data "
+            "folder with --data, or its key with --key-file"
+        )
+
+
+def _write(path: Path, book: KeyBook) -> None:
+    content = msgspec.json.format(msgspec.json.encode(book), indent=1)
+    replace_secret_file(find_book(path), content + b"\n")

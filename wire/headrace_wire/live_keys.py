@@ -1,0 +1,71 @@
+"""The keys that a running coordinator takes: read again when one of their files has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace_wire.errors import KeyRefusedError
+from headrace_wire.key import load_key
+from headrace_wire.key_book import find_book, list_keys, read_book
+from headrace_wire.keyring import Keys, write_role_files
+
+log = logging.getLogger(__name__)
+
+#: What tells whether a file is another one than before: None where there is none.
+Stamp = tuple[int, int, int] | None
+
+
+class LiveKeys:
+    """The keys beside the coordinator's own at ``path``. Raises KeyRefusedError.
+
+    ``role_folder``: where the key of each role is written too, in a folder of its name.
+    ``on_key(key)`` is told the coordinator's own whenever keys have been read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        role_folder: Path | None = None,
+        on_key: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._role_folder = role_folder
+        self._on_key = on_key
+        self._stamps = self._read_stamps()
+        self._problem = ""
+        self._keys = self._load()
+
+    def find(self) -> Keys:
+        """The keys that are taken just now. The same object as long as nothing has changed."""
+        stamps = self._read_stamps()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            before, self._problem = self._problem, ""
+            try:
+                self._keys = self._load()
+            except KeyRefusedError as error:
+                self._problem = error.message
+            if self._problem not in ("", before):
+                log.error("%s; the keys stay as they were", self._problem)
+        return self._keys
+
+    def _load(self) -> Keys:
+        key = load_key(self._path)
+        keys = list_keys(key, read_book(self._path))
+        write_role_files(self._path, key, self._role_folder)
+        if self._on_key:
+            self._on_key(key)
+        return keys
+
+    def _read_stamps(self) -> tuple[Stamp, Stamp]:
+        return _read_stamp(self._path), _read_stamp(find_book(self._path))
+
+
+def _read_stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
