@@ -10,6 +10,7 @@ PEERS := .bench/peers
 TASKS ?= 100000
 MINUTES ?= 5
 FUZZ_SECONDS ?= 60
+HOSTILE_SECONDS ?= 120
 # Tests wait more than they compute: more processes than a machine of two cores has.
 # SEED=1 repeats the order in which a run that printed `--randomly-seed=1` went through its tests.
 PARALLEL := -n 4 --dist loadgroup $(if $(SEED),--randomly-seed=$(SEED))
@@ -19,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz hostile bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +102,11 @@ $(VENV)/fuzz/.ready: $(LOCKED)/fuzz.txt | $(READY)
 		|| echo "atheris cannot be installed here" >&2
 	@touch $@
 
+hostile: $(READY) ## peers that mean ill against a cluster at work: HOSTILE_SECONDS=120, HOSTILE_ANSWER_MS=100
+	@rm -f .hostile-table
+	@HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(BIN)/pytest -q -p no:randomly -p no:xdist tests/hostile; \
+	status=$$?; cat .hostile-table; exit $$status
+
 bench: $(READY) ## measure headrace and the local pools, in minutes, to .bench/results.json
 	$(BIN)/python -m benchmarks run --json .bench/results.json
 
@@ -126,4 +132,4 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) .demo .bench .fuzz dist build
+	rm -rf $(VENV) .demo .bench .fuzz .hostile-table dist build

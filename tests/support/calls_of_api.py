@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from headrace_wire.batch import pack_batch
@@ -68,3 +69,26 @@ HOSTILE: dict[str, Any] = {
     "lists": [[[]]] * 1000, "map": {"a": 1},
     "large map": {str(number): float(number) for number in range(100 * MAX_COUNTERS)},
 }  # fmt: skip
+
+#: MessagePack that is none, or claims more than there is.
+BROKEN = [
+    b"", b"\xc1", b"\xc1\x00", b"\xc1\x01", b"\x91" * 5000, b"\x81\x90\x01", b"\xa3\xff\xfe\xfd",
+    b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",
+    b"\xc9\xff\xff\xff\xff\x02", b"\xc7\x05\x02\x92\xa1e\xa1m", b"\xd6\xff\x00\x00\x00\x00",
+]  # fmt: skip
+
+
+def list_places(tree: Any) -> Iterator[Callable[[Any], None]]:
+    """Each place in nested lists and maps, as a function that puts something there."""
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(tree, list):
+        pairs = list(enumerate(tree))
+    elif isinstance(tree, dict):
+        pairs = list(tree.items())
+    for place, inner in pairs:
+
+        def put(value: Any, place: Any = place) -> None:
+            tree[place] = value
+
+        yield put
+        yield from list_places(inner)

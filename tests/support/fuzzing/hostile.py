@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
 from hypothesis import strategies as st
+
+from support.calls_of_api import BROKEN, list_places
 
 #: What is most likely to be taken for something else, or to have no place anywhere.
 WORST: list[Any] = [
@@ -37,13 +39,6 @@ TREES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 
-#: MessagePack that is none, or claims more than there is.
-BROKEN = [
-    b"", b"\xc1", b"\xc1\x00", b"\xc1\x01", b"\x91" * 5000, b"\x81\x90\x01", b"\xa3\xff\xfe\xfd",
-    b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",
-    b"\xc9\xff\xff\xff\xff\x02", b"\xc7\x05\x02\x92\xa1e\xa1m", b"\xd6\xff\x00\x00\x00\x00",
-]  # fmt: skip
-
 
 def pack(value: object) -> bytes:
     """What msgpack makes of a value, half surrogates and all."""
@@ -57,22 +52,6 @@ def unpack(data: bytes) -> Any:
         return msgpack.unpackb(data, strict_map_key=False, unicode_errors="surrogatepass")
     except (msgpack.UnpackException, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError("this is no value") from error
-
-
-def list_places(tree: Any) -> Iterator[Callable[[Any], None]]:
-    """Each place in nested lists and maps, as a function that puts something there."""
-    pairs: list[tuple[Any, Any]] = []
-    if isinstance(tree, list):
-        pairs = list(enumerate(tree))
-    elif isinstance(tree, dict):
-        pairs = list(tree.items())
-    for place, inner in pairs:
-
-        def put(value: Any, place: Any = place) -> None:
-            tree[place] = value
-
-        yield put
-        yield from list_places(inner)
 
 
 @st.composite

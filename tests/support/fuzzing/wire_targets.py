@@ -22,7 +22,8 @@ from headrace_wire.keyring import derive_keys
 from headrace_wire.message import decode, decode_trusted, dump
 from headrace_wire.payloads import encode
 from headrace_wire.signature import read_signatures
-from support.fuzzing.hostile import BROKEN, change_values, draw_packed, pack, unpack
+from support.calls_of_api import BROKEN
+from support.fuzzing.hostile import change_values, draw_packed, pack, unpack
 from support.fuzzing.target import Target, check_refusal
 from support.wire_messages import MESSAGES, make_example, read_methods
 

@@ -1,0 +1,109 @@
+"""Every kind of hostile peer alone, and all at once, for as long as ``HOSTILE_SECONDS`` says.
+
+``make hostile`` runs these one after the other, and shows what came of each as a table. They are
+strict with times, so they are for a machine that does nothing else; ``tests/acceptance`` has a
+short form for any.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.hostile.holders import HOLDERS
+from support.hostile.siege import HEAD, SLOTS, Row, Siege, open_siege
+from support.hostile.strangers import STRANGERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Peers that are only tried alone: they take what the machine itself has not.
+ALONE = {"stalled-giants"}
+
+EVERYBODY = [name for name in (*STRANGERS, *HOLDERS) if name not in ALONE]
+
+#: Descriptors of a coordinator that has few.
+FEW_FILES = 256
+
+#: What is not mended yet, and why.
+NOT_MENDED: dict[str, str] = {
+    "stalled-giants": "half-sent frames of one key have no budget of memory",
+    "many-workers": "every name that a worker of one key takes becomes labels of metrics",
+}
+
+ROWS: list[tuple[str, Sequence[str], int | None]] = [
+    *((name, [name], None) for name in (*STRANGERS, *HOLDERS)),
+    ("strangers", list(STRANGERS), None),
+    ("everybody", EVERYBODY, None),
+    ("few files: silent", ["silent-500"], FEW_FILES),
+    ("few files: http", ["http-slow"], FEW_FILES),
+    ("few files: key", ["many-connections"], FEW_FILES),
+    ("few files: all", EVERYBODY, FEW_FILES),
+]
+
+#: Seconds for each: what takes longer is starting, and waiting for what comes back.
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120")) / len(ROWS) / 2
+
+#: What an established connection may wait, at the 99th percentile.
+ANSWER_MS = float(os.environ.get("HOSTILE_ANSWER_MS", "100"))
+
+#: Where the table is written.
+TABLE = Path(os.environ.get("HOSTILE_TABLE", ".hostile-table"))
+
+#: What may stay of the memory: an allocator's own holes.
+KEPT_MIB = 24
+
+#: Memory that peers together may take of the coordinator, whatever they send.
+MOST_MIB = 512
+
+#: Lines that strangers may add to the log, however many they are.
+STRANGERS_LINES = 60
+
+#: What a page of metrics may grow to, whatever names jobs and workers have.
+PAGE_BYTES = 500_000
+
+
+def check_row(row: Row, siege: Siege) -> None:
+    """Everything that is promised."""
+    assert not row.broken, row.broken[0]
+    assert row.is_right, "the honest job is not whole, or not right"
+    assert row.workers == SLOTS, "an honest worker is gone"
+    assert row.served.get("lost", 0) == 0, "an established connection was lost"
+    assert row.served.get("kept out", 0) == 0, "a new client was kept out"
+    assert row.served.get("let in", 0) > 0
+    assert all("LET IN" not in counts for counts in row.load.values())
+    before, most, after = row.memory_mib
+    assert after <= before + KEPT_MIB, f"{after - before:.0f} MiB of memory did not come back"
+    assert most <= before + MOST_MIB, f"{most - before:.0f} MiB of memory were taken"
+    assert row.files[2] <= row.files[0] + 2, "descriptors did not come back"
+    assert row.page_bytes < PAGE_BYTES, f"{row.page_bytes} bytes of metrics"
+    if set(row.load) <= set(STRANGERS):
+        assert row.log_lines <= STRANGERS_LINES, f"{row.log_lines} lines in the log"
+    waited = (row.served["p99"] - siege.quiet["p99"]) / 1000
+    assert waited <= ANSWER_MS, f"answers took {waited:.0f} ms longer"
+
+
+@pytest.mark.parametrize(
+    ("name", "peers", "files"),
+    [
+        pytest.param(
+            *row,
+            id=row[0],
+            marks=[pytest.mark.xfail(reason=NOT_MENDED[row[0]])] if row[0] in NOT_MENDED else [],
+        )
+        for row in ROWS
+    ],
+)
+def test_peers_that_mean_ill_do_no_harm(
+    name: str, peers: Sequence[str], files: int | None, tmp_path: Path
+) -> None:
+    with open_siege(tmp_path, files) as siege:
+        row = siege.bear(name, peers, SECONDS)
+        with TABLE.open("a") as table:
+            if not table.tell():
+                table.write(f"{HEAD}\n")
+            table.write(f"{row.show()}\n")
+        check_row(row, siege)
