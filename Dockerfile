@@ -33,7 +33,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 # Named volumes begin as copies of these folders. Any user may write to them, so that compose.yaml
 # can run all roles as the user who owns the files that they work on.
-RUN mkdir -m 1777 /data /key /files /observer /shared /unreported
+RUN mkdir /keys \
+ && mkdir -m 1777 /data /key /keys/client /keys/worker /files /observer /shared /unreported
 COPY --from=dependencies /opt/headrace /opt/headrace
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip --python /opt/headrace/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl

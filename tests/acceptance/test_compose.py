@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -202,6 +203,11 @@ def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> Non
     uid, _ = project.user
     state = project.compose("exec", "-T", "coordinator", "stat", "-c", "%a %u %s", "/key/key")
     assert state.split() == ["600", str(uid), "65"]
+    # Whoever takes over a worker finds no key that does more than a worker's.
+    assert project.compose("exec", "-T", "worker", "ls", "/key").split() == ["worker.key"]
+    assert project.compose("run", "--rm", "-T", "--entrypoint", "ls", "cli", "/key").split() == [
+        "client.key"
+    ]
     project.compose("exec", "-T", "worker", "touch", "/key/another", expected=1)
     project.compose("exec", "-T", "worker", "touch", "/opt/headrace/another", expected=1)
     project.compose("exec", "-T", "coordinator", "touch", "/key/another")
@@ -209,7 +215,8 @@ def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> Non
 
 def test_a_wrong_key_is_refused(project: ComposeProject, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.key"
-    wrong.write_text("0" * 64)
+    wrong.touch(0o600)
+    wrong.write_text(secrets.token_hex(32))
     project.headrace("health", "--key-file", str(wrong), expected=77)
 
 

@@ -98,7 +98,7 @@ class ComposeProject:
 
     def fetch_key(self) -> None:
         """Copy the key out as the documentation says."""
-        self.compose("cp", "coordinator:/key/key", str(self.key_file))
+        self.compose("cp", "coordinator:/key/client.key", str(self.key_file))
 
     def headrace(self, *arguments: str, expected: int = 0) -> str:
         """Run the command line on this machine, in the project's folder of files."""
