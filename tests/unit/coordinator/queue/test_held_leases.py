@@ -56,7 +56,39 @@ def restart(rig: Rig, job: str = "job") -> None:
     old = rig.queue.state.jobs[job]
     rig.queue = Queue(first_lease=1 << 50)
     restored = Job(old.spec, submitted_at=0.0, tasks=old.tasks, sealed=True)
+    for start, stop in old.done:
+        restored.done.add(start, stop)
     rig.queue.restore(restored, (), rig.now)
+
+
+def test_after_a_restart_a_report_that_was_committed_is_dropped_and_nothing_is_lost(
+    rig: Rig,
+) -> None:
+    lease = take_lease(rig)
+    tasks = lease.stop - lease.start
+    again = say_done(lease, by="good")
+    assert rig.queue.outcomes.report(again, rig.now).accepted == tasks
+    # The coordinator went before it answered; the worker sends the same report to the next one.
+    restart(rig)
+    receipt = rig.queue.outcomes.report(again, rig.now)
+    assert (receipt.accepted, receipt.dropped) == (0, tasks)
+    assert rig.status().done == tasks
+
+
+def test_after_a_restart_a_task_may_run_twice_and_has_one_outcome(rig: Rig) -> None:
+    lease = take_lease(rig)
+    restart(rig)
+    rig.join("early")
+    (second, *_) = rig.lease("early")
+    assert (second.start, second.stop) == (lease.start, lease.stop)
+    # The worker that still has these tasks comes back later, and is done first.
+    rig.queue.leasing.register(make_worker("good"), [claim(lease)], rig.now)
+    first = rig.queue.outcomes.report(say_done(lease, by="good"), rig.now)
+    late = rig.finish(second)
+    tasks = lease.stop - lease.start
+    assert (first.accepted, first.dropped) == (tasks, 0)
+    assert (late.accepted, late.dropped) == (0, tasks)
+    assert rig.status().done == tasks
 
 
 def test_another_worker_s_lease_cannot_be_reported(rig: Rig) -> None:
