@@ -21,7 +21,7 @@ from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
 from headrace_coordinator.monitoring.audit import AuditLog
-from headrace_coordinator.monitoring.event_log import log_events
+from headrace_coordinator.monitoring.event_log import EventLog
 from headrace_coordinator.monitoring.token import write_token
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
@@ -90,7 +90,7 @@ class Coordinator:
             shared = SharedObjects(self._ledger, self._waiters, settings.lease_seconds)
             if metrics:
                 metrics.watch(self._ledger, shared)
-            self._ledger.listen(log_events)  # the last: what the log says, a scrape shows
+            self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows
             manager = QueueManager(settings.bind, key)
             self._server = manager.get_server(
                 jobs,

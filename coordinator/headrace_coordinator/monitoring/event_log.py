@@ -6,8 +6,9 @@ Other tasks are too many for it.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
@@ -21,8 +22,73 @@ log = logging.getLogger(__name__)
 #: Tasks of one job that are told one by one when many fail at the same time.
 MOST_DEATHS_AT_ONCE = 5
 
+#: Lines about one kind of events that are written however fast these come, and how many more in a
+#: second: what is beyond them is counted.
+LINES_AT_ONCE = 200
+LINES_PER_SECOND = 5
+
+#: The kinds of events of which anybody may cause any number.
+LIMITED: frozenset[type[Event]] = frozenset(
+    {
+        events.WorkerJoined,
+        events.WorkerGone,
+        events.JobSubmitted,
+        events.TaskDead,
+        events.JobEnded,
+        events.CountersRefused,
+        events.JobExpired,
+        events.JobDeleted,
+    }
+)
+
 #: Characters of what a task says of its failure.
 MOST_MESSAGE_CHARACTERS = 300
+
+
+class EventLog:
+    """Writes the log, but no more than so many lines of a kind: small jobs may be many thousands a
+    second, and a log has an end.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._budgets: dict[type[Event], _Budget] = {}
+
+    def note(self, happened: Sequence[Event]) -> None:
+        """Write lines for these events, and for those that are too many say how many they were."""
+        kept: list[Event] = []
+        now = self._clock()
+        for event in happened:
+            kind = type(event)
+            if kind not in LIMITED:
+                kept.append(event)
+                continue
+            budget = self._budgets.get(kind) or self._budgets.setdefault(kind, _Budget(now))
+            if budget.take(now):
+                if budget.left_out:
+                    lines = count(budget.left_out, "line was", "lines were")
+                    log.info("%s left out about events such as the next", lines)
+                    budget.left_out = 0
+                kept.append(event)
+        log_events(kept)
+
+
+class _Budget:
+    """What may be written of one kind of events: some at once, and then some in a second."""
+
+    def __init__(self, now: float) -> None:
+        self._lines, self._at = float(LINES_AT_ONCE), now
+        self.left_out = 0
+
+    def take(self, now: float) -> bool:
+        """Whether one more line may be written."""
+        earned = (now - self._at) * LINES_PER_SECOND
+        self._lines, self._at = min(self._lines + earned, float(LINES_AT_ONCE)), now
+        if self._lines < 1:
+            self.left_out += 1
+            return False
+        self._lines -= 1
+        return True
 
 
 def log_events(happened: Sequence[Event]) -> None:

@@ -11,6 +11,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.shares import share_of
 from headrace_wire.api import IDS_MATCHED
 from headrace_wire.batch import check_batch
 from headrace_wire.bounds import MAX_ALL_PARAMETER_BYTES, MAX_JOBS, MAX_TASKS
@@ -59,7 +60,7 @@ class Intake:
             if known.spec != spec:
                 raise UsageError(f"job id {spec.id!r} is taken by another job")
             return self.status(spec.id, now)
-        self._require_place(spec)
+        self._require_place(spec, by)
         if spec.service == DATA_SERVICE and spec.operation.startswith(KEEP_FOR):
             self._state.find(spec.operation.removeprefix(KEEP_FOR)).heard = now.monotonic
         self._require_service(spec.service)
@@ -264,8 +265,10 @@ class Intake:
             deadline = max(job.ended, job.heard) + self._result_ttl_seconds
         return min(deadline, job.heard + ABANDONED_SECONDS) if job.has_owner else deadline
 
-    def _require_place(self, spec: JobSpec) -> None:
-        """Raise UsageError if there are as many jobs as the coordinator keeps in memory."""
+    def _require_place(self, spec: JobSpec, by: str) -> None:
+        """Raise UsageError if there are as many jobs as the coordinator keeps in memory, for one
+        key or for all of them.
+        """
         if len(self._state.jobs) >= MAX_JOBS:
             raise UsageError(
                 f"the coordinator keeps {MAX_JOBS} jobs and no more: delete some that have ended"
@@ -274,6 +277,16 @@ class Intake:
             raise UsageError(
                 f"the parameters of all jobs take {self._state.parameter_bytes} bytes of the "
                 f"{MAX_ALL_PARAMETER_BYTES} that the coordinator keeps: delete some that have ended"
+            )
+        state, more = self._state, len(spec.parameters)
+        if (
+            state.jobs_by_key[by] >= share_of(MAX_JOBS, by)
+            or state.parameter_bytes_by_key[by] + more > share_of(MAX_ALL_PARAMETER_BYTES, by)
+        ):  # fmt: skip
+            raise UsageError(
+                f"the key {by!r} has {state.jobs_by_key[by]} jobs with "
+                f"{state.parameter_bytes_by_key[by]} bytes of parameters, and the rest of what the "
+                "coordinator keeps is for other keys: delete some that have ended"
             )
 
     def _require_service(self, service: str) -> None:

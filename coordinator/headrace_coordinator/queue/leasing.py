@@ -20,6 +20,7 @@ from headrace_coordinator.queue.schedule import (
 )
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.shares import share_of
 from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.errors import UnknownWorkerError, UsageError
 from headrace_wire.messages import (
@@ -53,6 +54,11 @@ class Leasing:
         if member is None:
             if len(self._state.members) >= MAX_WORKERS:
                 raise UsageError(f"{MAX_WORKERS} workers are connected: there is room for no more")
+            if self._state.members_by_key[key] >= (most := share_of(MAX_WORKERS, key)):
+                raise UsageError(
+                    f"{most} workers with the key {key!r} are connected: the rest of the room is "
+                    "for other keys"
+                )
             member = Member(
                 info=info,
                 connected_at=now.at,

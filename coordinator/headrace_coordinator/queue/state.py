@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import Struct, field
 
 from headrace_coordinator.moment import Now
@@ -57,6 +59,10 @@ class QueueState(Struct):
     data_jobs: int = 0
     #: Bytes of all jobs' parameters.
     parameter_bytes: int = 0
+    #: How many jobs each key has submitted, their parameters' bytes, and how many workers it has.
+    jobs_by_key: Counter[str] = field(default_factory=Counter[str])
+    parameter_bytes_by_key: Counter[str] = field(default_factory=Counter[str])
+    members_by_key: Counter[str] = field(default_factory=Counter[str])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _last_number: int = 0
@@ -77,6 +83,8 @@ class QueueState(Struct):
         self._last_number = max(self._last_number + 1, int(job.submitted_at * 1e6))
         job.number = self._last_number
         self.parameter_bytes += len(job.spec.parameters)
+        self.parameter_bytes_by_key[job.submitted_by] += len(job.spec.parameters)
+        self.jobs_by_key[job.submitted_by] += 1
         self.jobs[job.spec.id] = job
         self.data_jobs += job.keeps_data
         if owner := self.jobs.get(job.owner):
@@ -91,6 +99,10 @@ class QueueState(Struct):
         if owner := self.jobs.get(job.owner):
             owner.data.discard(job.spec.id)
         self.parameter_bytes -= len(job.spec.parameters)
+        self.parameter_bytes_by_key[job.submitted_by] -= len(job.spec.parameters)
+        _take_one(self.jobs_by_key, job.submitted_by)
+        if job.submitted_by not in self.jobs_by_key:
+            del self.parameter_bytes_by_key[job.submitted_by]
         self.turns.drop(job.spec.id)
         self.suspected.pop(job.spec.id, None)
         self.paused.pop(job.spec.id, None)
@@ -110,11 +122,13 @@ class QueueState(Struct):
 
     def add_member(self, member: Member) -> None:
         self.members[member.info.id] = member
+        self.members_by_key[member.key] += 1
         self.slots += member.info.slots
 
     def remove_member(self, member: Member) -> None:
         """Forget a worker that holds nothing."""
         del self.members[member.info.id]
+        _take_one(self.members_by_key, member.key)
         self.slots -= member.info.slots
         if self.clearing == member.info.id:
             self.clearing = ""
@@ -269,3 +283,10 @@ class QueueState(Struct):
         if self.held:
             self.held.clear()
             self.emit(events.WorkAppeared())
+
+
+def _take_one(counted: Counter[str], key: str) -> None:
+    """Count one less; a key of which there is none left is forgotten."""
+    counted[key] -= 1
+    if not counted[key]:
+        del counted[key]

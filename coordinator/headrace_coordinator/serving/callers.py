@@ -8,10 +8,14 @@ from headrace_wire.errors import UnknownJobError
 from headrace_wire.roles import ADMIN, CLIENT, caller
 
 
-def name_worker_key() -> str:
-    """The name of the caller's key, for whose workers alone it may speak; "" for all of them."""
+def name_key() -> str:
+    """The name of the caller's key; "" for an administrator's."""
     holder = caller()
     return "" if holder.role == ADMIN else holder.name
+
+
+#: The key for whose workers alone the caller may speak; "" for all of them.
+name_worker_key = name_key
 
 
 class JobAccess:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 
 from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.serving.callers import name_key
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF
@@ -42,13 +43,16 @@ class SharedObjects:
         return await self._wait(call, attempt)
 
     async def change(self, call: SharedCall) -> SharedAnswer:
+        key = name_key()
+
         async def attempt() -> SharedAnswer:
-            return await self._ledger.commit(lambda queue, now: queue.shared.change(call, now))
+            return await self._ledger.commit(lambda queue, now: queue.shared.change(call, now, key))
 
         return await self._wait(call, attempt)
 
     async def beat(self, beat: SharedBeat) -> SharedOrders:
-        await self._ledger.commit(lambda queue, now: queue.shared.beat(beat, now), RELIEF)
+        key = name_key()
+        await self._ledger.commit(lambda queue, now: queue.shared.beat(beat, now, key), RELIEF)
         return SharedOrders(self._lease_seconds)
 
     async def leave(self, session: str) -> None:

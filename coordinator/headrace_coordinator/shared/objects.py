@@ -56,10 +56,19 @@ class SharedContext:
     def __init__(
         self, emit: Callable[[SharedStateEvent], None], limit_bytes: int | None = None
     ) -> None:
-        self.emit = emit
+        self._emit = emit
+        #: How often something has changed.
+        self.changes = 0
         self.size_bytes = 0
         self.limit_bytes = limit_bytes
+        #: Called where there is no room for so many bytes: it may make some.
+        self.relieve: Callable[[int], None] | None = None
         self._last_number = 0
+
+    def emit(self, event: SharedStateEvent) -> None:
+        """Take note that something has changed."""
+        self.changes += 1
+        self._emit(event)
 
     def see_time(self, monotonic: float) -> None:
         """Let the next numbers be at least this moment's."""
@@ -76,7 +85,11 @@ class SharedContext:
     def require(self, growth_bytes: int) -> None:
         """Raise SharedFullError unless this growth stays within the limit."""
         limit = self.limit_bytes
-        if limit is not None and growth_bytes > 0 and self.size_bytes + growth_bytes > limit:
+        if limit is None or growth_bytes <= 0:
+            return
+        if self.relieve and self.size_bytes + growth_bytes > limit:
+            self.relieve(self.size_bytes + growth_bytes - limit)
+        if self.size_bytes + growth_bytes > limit:
             raise SharedFullError(
                 f"the coordinator's shared state is full ({self.size_bytes} of {limit} bytes, and "
                 f"{growth_bytes} more were to come): delete what is not needed any more "

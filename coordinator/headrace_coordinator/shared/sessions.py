@@ -29,6 +29,8 @@ class Session(Struct):
     heard: float
     lanes: dict[int, Lane] = field(default_factory=dict[int, Lane])
     holding: set[str] = field(default_factory=set[str])
+    #: The name of the key that it came with first; "" as long as that is not known.
+    key: str = ""
 
     @property
     def size_bytes(self) -> int:

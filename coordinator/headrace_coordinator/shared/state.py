@@ -13,6 +13,7 @@ Invariants between transitions, which the tests check:
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
 
@@ -35,6 +36,7 @@ from headrace_coordinator.shared.objects import (
 from headrace_coordinator.shared.queues import QueueObject, answer_with
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES, Lane, Session
 from headrace_coordinator.shared.values import ValueObject
+from headrace_coordinator.shares import share_of
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
 from headrace_wire.errors import (
     ProtocolError,
@@ -65,6 +67,9 @@ SESSIONS_LIMIT_BYTES = 64 << 20
 #: Lanes that one session may have: calls that it can have under way at the same time.
 MAX_LANES = 10_000
 
+#: An answer of more bytes is kept only where it tells of a change.
+LARGE_ANSWER_BYTES = 1024
+
 #: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
 #: trying.
 SESSION_SECONDS = 3600.0
@@ -78,6 +83,11 @@ CLASSES: dict[str, type[SharedObject]] = {
     EVENT: EventObject,
     QUEUE: QueueObject,
 }
+
+
+def measure_answer(answer: SharedAnswer) -> int:
+    """The bytes of an answer's values."""
+    return sum(map(len, answer.values))
 
 
 class StoredObject(Struct, frozen=True):
@@ -107,11 +117,15 @@ class SharedState:
     ) -> None:
         self.lease_seconds = lease_seconds
         self.context = SharedContext(emit, limit_bytes)
+        self.context.relieve = self._forget_answers
         self.objects: dict[str, SharedObject] = {}
         #: In the order in which they were heard of last.
         self.sessions: dict[str, Session] = {}
-        #: What sessions and lanes take beside the answers.
+        #: What sessions and lanes take beside the answers, and those of each key.
         self.session_bytes = 0
+        self.session_bytes_by_key: Counter[str] = Counter()
+        #: The monotonic time of the present transition.
+        self._now = 0.0
 
     def open(self, spec: SharedSpec, now: Now) -> SharedStatus:
         """Find an object, or make it.
@@ -128,16 +142,17 @@ class SharedState:
         """Read from an object. Raises UnknownSharedError and SharedKindError."""
         return self._find(call).read(call)
 
-    def change(self, call: SharedCall, now: Now) -> SharedAnswer:
-        """Change an object. A repeated request gets the same answer again.
+    def change(self, call: SharedCall, now: Now, key: str = "") -> SharedAnswer:
+        """Change an object. A repeated request gets the same answer again. ``key`` is the name of
+        the caller's.
 
         Raises UnknownSharedError, SharedKindError, SharedFullError, ProtocolError for a request
         that nobody waits for any more, and what the object refuses.
         """
         stamp = call.stamp
-        session = self._hear(stamp.session, now)
+        session = self._hear(stamp.session, now, key)
         if stamp.lane not in session.lanes:
-            self._make_room(LANE_BYTES, now)
+            self._make_room(LANE_BYTES, now, session.key)
         lane = self._find_lane(session, stamp)
         if stamp.number < lane.number:
             raise ProtocolError("a request for shared state came after its successor")
@@ -151,6 +166,7 @@ class SharedState:
             self._answer(stamp, lane, DONE)
             return DONE
         found = self._find(call)
+        changes = self.context.changes
         answer = found.change(call)
         if found.holds(stamp.session):
             session.holding.add(call.name)
@@ -160,23 +176,25 @@ class SharedState:
             if isinstance(found, QueueObject) and answer.values:
                 # The item's row says who holds it: the answer need not be stored as well.
                 lane.answer = answer
+            elif self.context.changes == changes and measure_answer(answer) > LARGE_ANSWER_BYTES:
+                pass  # nothing was changed, so that it may be looked at again
             else:
                 self._answer(stamp, lane, answer)
         return answer
 
-    def beat(self, beat: SharedBeat, now: Now) -> None:
+    def beat(self, beat: SharedBeat, now: Now, key: str = "") -> None:
         """Note a session's heartbeat, and what it says that it no longer needs.
 
         Raises SharedFullError and ProtocolError.
         """
-        session = self._hear(beat.session, now)
+        session = self._hear(beat.session, now, key)
         for receipt in beat.confirmed:
             found = self.objects.get(receipt.name)
             if found is not None:
                 found.confirm(session.id, (receipt.number,))
         abandoned = {stamp for stamp in beat.abandoned if stamp.session == session.id}
         new = {stamp.lane for stamp in abandoned} - session.lanes.keys()
-        self._make_room(LANE_BYTES * len(new), now)
+        self._make_room(LANE_BYTES * len(new), now, session.key)
         for stamp in abandoned:  # it may still be waiting somewhere: it gets no answer any more
             lane = self._find_lane(session, stamp)
             if lane.number <= stamp.number:
@@ -191,7 +209,7 @@ class SharedState:
             self._release_all(session)
             self.context.size_bytes -= session.answer_bytes
             del self.sessions[session_id]
-            self.session_bytes -= session.size_bytes
+            self._count(session, -session.size_bytes)
             self.context.emit(events.SharedSessionGone(session_id))
 
     def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
@@ -251,6 +269,7 @@ class SharedState:
             raise UsageError(f"a shared object's name has 1 to {MAX_NAME_CHARACTERS} characters")
         if len(self.objects) >= MAX_OBJECTS:
             raise SharedFullError(f"there are {MAX_OBJECTS} shared objects: delete some of them")
+        self._now = now.monotonic
         self.context.see_time(now.monotonic)
         self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial))
         made = self.objects[spec.name] = CLASSES[spec.kind](spec.name, self.context)
@@ -271,13 +290,18 @@ class SharedState:
         for session in self.sessions.values():
             session.holding.discard(call.name)
 
-    def _hear(self, session_id: str, now: Now) -> Session:
+    def _hear(self, session_id: str, now: Now, key: str = "") -> Session:
         """Return a session, which is made if it is new, and note that it was heard just now."""
+        self._now = now.monotonic
         session = self.sessions.pop(session_id, None)
         if session is None:
-            self._make_room(SESSION_BYTES, now)
-            self.session_bytes += SESSION_BYTES
-            session = Session(session_id, now.monotonic)
+            self._make_room(SESSION_BYTES, now, key)
+            session = Session(session_id, now.monotonic, key=key)
+            self._count(session, SESSION_BYTES)
+        elif key and not session.key:  # it was restored
+            self._count(session, -session.size_bytes)
+            session.key = key
+            self._count(session, session.size_bytes)
         self.sessions[session_id] = session
         session.heard = now.monotonic
         return session
@@ -289,14 +313,44 @@ class SharedState:
             if len(session.lanes) >= MAX_LANES:
                 raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
             lane = session.lanes[stamp.lane] = Lane(stamp.number)
-            self.session_bytes += LANE_BYTES
+            self._count(session, LANE_BYTES)
         return lane
 
-    def _make_room(self, growth_bytes: int, now: Now) -> None:
+    def _count(self, session: Session, growth_bytes: int) -> None:
+        self.session_bytes += growth_bytes
+        self.session_bytes_by_key[session.key] += growth_bytes
+        if not self.session_bytes_by_key[session.key]:
+            del self.session_bytes_by_key[session.key]
+
+    def _forget_answers(self, wanted_bytes: int) -> None:
+        """Forget silent sessions with answers, as far as needed: the longest silent first."""
+        size_bytes = self.context.size_bytes
+        for session in list(self.sessions.values()):
+            if session.heard + self.lease_seconds > self._now:
+                return
+            if not session.holding and session.answer_bytes:
+                self.leave(session.id)
+                if self.context.size_bytes <= size_bytes - wanted_bytes:
+                    return
+
+    def _make_room(self, growth_bytes: int, now: Now, key: str) -> None:
         """Forget the sessions that have been silent longest, where all together take too much.
 
-        Raises SharedFullError where that does not help.
+        Raises SharedFullError where that does not help, and where one key takes more than its
+        share.
         """
+        most = share_of(SESSIONS_LIMIT_BYTES, key)
+        if most < SESSIONS_LIMIT_BYTES and self.session_bytes_by_key[key] + growth_bytes > most:
+            for session in list(self.sessions.values()):
+                if session.heard + self.lease_seconds > now.monotonic:
+                    break
+                if session.key == key and not session.holding:
+                    self.leave(session.id)
+            if self.session_bytes_by_key[key] + growth_bytes > most:
+                raise SharedFullError(
+                    f"too many programs with the key {key!r} use shared state at a time: the rest "
+                    "of the room is for other keys"
+                )
         while self.session_bytes + growth_bytes > SESSIONS_LIMIT_BYTES:
             oldest = next(iter(self.sessions.values()), None)
             if (
@@ -316,7 +370,7 @@ class SharedState:
 
     def _remember(self, lane: Lane, answer: SharedAnswer | None) -> None:
         """Keep a lane's answer, or none, and count its bytes."""
-        size_bytes = sum(map(len, answer.values)) if answer else 0
+        size_bytes = measure_answer(answer) if answer else 0
         self.context.size_bytes += size_bytes - lane.size_bytes
         lane.answer, lane.size_bytes = answer, size_bytes
 

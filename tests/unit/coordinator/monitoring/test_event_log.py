@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from headrace_coordinator.monitoring.event_log import log_events
-from headrace_coordinator.queue.events import TaskDead
+from headrace_coordinator.monitoring import event_log
+from headrace_coordinator.monitoring.event_log import EventLog, log_events
+from headrace_coordinator.queue.events import JobDeleted, TaskDead
 from headrace_wire.messages import TaskFailure
 from support.queue_builders import Rig
 
@@ -90,3 +91,29 @@ def test_a_line_stays_a_line_whatever_a_task_says(log: pytest.LogCaptureFixture)
     assert line.isprintable()
     assert "(SIGSEGV): a b [31mccc" in line
     assert len(line) < 500
+
+
+def test_what_anybody_causes_as_often_as_they_like_fills_no_disk(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    seconds = 0.0
+    written = EventLog(lambda: seconds)
+    for _ in range(10_000):  # 1000 a second
+        written.note([JobDeleted("job"), JobDeleted("job")])
+        seconds += 0.002
+    most = event_log.LINES_AT_ONCE + 2 * 20 * event_log.LINES_PER_SECOND
+    assert event_log.LINES_AT_ONCE < len(log.messages) <= most + 2
+    told = [line for line in log.messages if "left out" in line]
+    assert len(told) >= 90
+    seconds += 60.0
+    written.note([JobDeleted("job")])
+    assert log.messages[-1] == "job job is deleted"
+    left_out = sum(int(line.split()[0]) for line in log.messages if "left out" in line)
+    assert left_out + sum("deleted" in line for line in log.messages) == 20_001
+
+
+def test_one_kind_of_events_takes_no_lines_from_another(log: pytest.LogCaptureFixture) -> None:
+    written = EventLog(lambda: 0.0)
+    written.note([JobDeleted("job")] * 1000)
+    written.note([TaskDead(make_failure(), "primes", "count")])
+    assert "task 0 failed for good" in log.messages[-1]

@@ -20,7 +20,7 @@ from headrace_coordinator.shared.state import SharedState
 from headrace_wire.errors import SharedFullError, UsageError
 from headrace_wire.messages import HeldSpan, TaskFailure
 from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
-from support.queue_builders import Rig, at, make_worker
+from support.queue_builders import Rig, at, make_spec, make_worker
 from support.shared_invariants import check_shared_state
 from support.wire_messages import make_message
 
@@ -100,6 +100,87 @@ def test_jobs_and_their_parameters_are_counted(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(intake, "MAX_JOBS", 1)
     with pytest.raises(UsageError, match="keeps 1 jobs and no more"):
         rig.submit("c", parameters=b"")
+
+
+def test_no_key_has_all_the_places_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_JOBS", 8)
+    monkeypatch.setattr(intake, "MAX_ALL_PARAMETER_BYTES", 800)
+    rig = Rig()
+
+    def submit(job: str, key: str, size_bytes: int = 0) -> None:
+        rig.queue.intake.submit(make_spec(job, parameters=bytes(size_bytes)), rig.now, key)
+
+    for number in range(6):
+        submit(f"a{number}", "greedy")
+    with pytest.raises(UsageError, match="the key 'greedy' has 6 jobs with 0 bytes"):
+        submit("a6", "greedy")
+    rig.queue.intake.delete("a0")
+    with pytest.raises(UsageError, match="5 jobs with 0 bytes"):
+        submit("a6", "greedy", 601)
+    submit("a6", "greedy", 600)
+    submit("b", "modest", 200)
+    submit("c", "admin")
+    for job in list(rig.queue.state.jobs):
+        rig.queue.intake.delete(job)
+    assert not rig.queue.state.jobs_by_key
+    assert not rig.queue.state.parameter_bytes_by_key
+
+
+def test_no_key_has_all_the_places_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "MAX_WORKERS", 4)
+    rig = Rig()
+    for number in range(3):
+        rig.queue.leasing.register(make_worker(f"a{number}"), (), rig.now, "greedy")
+    with pytest.raises(UsageError, match="3 workers with the key 'greedy' are connected"):
+        rig.queue.leasing.register(make_worker("a3"), (), rig.now, "greedy")
+    rig.queue.leasing.register(make_worker("b"), (), rig.now, "modest")
+    for name in ("a0", "a1", "a2", "b"):
+        rig.queue.leasing.leave(name, rig.now)
+    assert not rig.queue.state.members_by_key
+
+
+def test_no_key_has_all_the_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_state(4 * SESSION_BYTES, monkeypatch)
+    for number in range(3):
+        made.beat(SharedBeat(f"a{number}"), at(0), "greedy")
+    with pytest.raises(SharedFullError, match="the key 'greedy'"):
+        made.beat(SharedBeat("a3"), at(1), "greedy")
+    made.beat(SharedBeat("b"), at(2), "modest")
+    made.beat(SharedBeat("a3"), at(20), "greedy")  # those that are silent have gone
+    assert list(made.sessions) == ["b", "a3"]
+    made.leave("b")
+    made.leave("a3")
+    assert not made.session_bytes_by_key
+    check_shared_state(made)
+
+
+def test_what_is_only_looked_up_is_not_kept_for_each_who_looks() -> None:
+    made = SharedState(lambda _: None, lease_seconds=15.0, limit_bytes=10_000)
+    made.open(SharedSpec("d", "dict"), at(0))
+    for number in range(100):
+        stamp = Stamp(f"s{number}", 0, 1)
+        call = SharedCall(stamp, "d", "dict", "setdefault", (b"key", bytes(4000)))
+        for _ in range(2):  # the second time is a repetition
+            assert made.change(call, at(number)).values == (bytes(4000),)
+    assert made.context.size_bytes < 10_000
+    check_shared_state(made)
+
+
+def test_answers_for_the_silent_give_way_to_others() -> None:
+    made = SharedState(lambda _: None, lease_seconds=15.0, limit_bytes=10_000)
+    made.open(SharedSpec("d", "dict"), at(0))
+
+    def ask(session: str, number: int, seconds: float, operation: str, *values: bytes) -> None:
+        stamp = Stamp(session, 0, number)
+        made.change(SharedCall(stamp, "d", "dict", operation, values), at(seconds))
+
+    ask("gone", 1, 0, "set", b"key", bytes(8000))
+    ask("gone", 2, 0, "pop", b"key")  # its answer stays for a repetition
+    with pytest.raises(SharedFullError):
+        ask("late", 1, 5, "set", b"key", bytes(8000))
+    ask("late", 2, 20, "set", b"key", bytes(8000))
+    assert list(made.sessions) == ["late"]
+    check_shared_state(made)
 
 
 def make_state(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedState:
