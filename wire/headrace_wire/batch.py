@@ -16,9 +16,8 @@ from headrace_wire.bounds import MAX_BATCH_TASKS
 from headrace_wire.errors import ProtocolError
 from headrace_wire.refusal import count_entries
 
-#: Items of this size in bytes, on average, cost less to refer to than to copy: Python's own pool
-#: of memory has none for them.
-LARGE_BYTES = 512
+#: Items of this size in bytes, on average, cost less to refer to than to copy.
+LARGE_BYTES = 2048
 
 _encode = Encoder().encode
 _decode = Decoder(list[bytes]).decode
