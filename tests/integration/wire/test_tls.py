@@ -272,7 +272,7 @@ def test_a_man_in_the_middle_is_refused_by_both(
     ],
     ids=["silent", "http", "half a greeting", "zeros"],
 )
-def test_who_stalls_or_does_not_speak_tls_is_cut_off_with_one_line_in_the_log(
+def test_who_stalls_or_does_not_speak_tls_is_cut_off_and_gets_no_traceback(
     garbage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -288,9 +288,9 @@ def test_who_stalls_or_does_not_speak_tls_is_cut_off_with_one_line_in_the_log(
         assert time.monotonic() - started < 10 * SHORT_SECONDS
         wait_until(lambda: not served.count_connections())
     assert reasons == [HANDSHAKE]
-    (record,) = caplog.records
-    assert "\n" not in record.getMessage()
-    assert not record.exc_info
+    for record in caplog.records:
+        assert "\n" not in record.getMessage()
+        assert not record.exc_info
 
 
 def test_tls_and_the_handshake_have_one_deadline_together() -> None:
