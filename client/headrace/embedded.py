@@ -1,8 +1,9 @@
 """The embedded cluster: a coordinator and a worker on this machine, for as long as they are needed.
 
-They work like those that people start by hand, on ports that the system chooses and in a folder
-that is removed afterwards; see ``child``. Both are children of this process and in a session of
-their own, so that Ctrl-C does not reach them directly; each ends by itself when this process dies.
+They work like those that people start by hand, on a Unix socket and in a folder that is removed
+afterwards; see ``child``. Where there are no Unix sockets it is a port of the system's choice. Both
+are children of this process and in a session of their own, so that Ctrl-C does not reach them
+directly; each ends by itself when this process dies.
 
 Both start at the same time, and the worker is told where the coordinator is; stopped in the order
 worker, coordinator.
@@ -11,8 +12,8 @@ worker, coordinator.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import IO
 
 from headrace.child.orders import Order
+from headrace.child.place import choose_address, remove_folders
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
 from headrace.program import clean_pythonpath
@@ -85,10 +87,10 @@ def open_embedded_cluster(
         stack.callback(lambda: call() if here.is_here else None)
 
     with contextlib.ExitStack() as stack:
-        at_the_end(partial(shutil.rmtree, folder, ignore_errors=True))
-        log = stack.enter_context((folder / LOG_NAME).open("w+b"))
+        address = choose_address(folder)
         order = Order(
             str(folder),
+            str(address),
             slots=slots,
             start_method=start_method,
             max_tasks=max_tasks,
@@ -96,6 +98,8 @@ def open_embedded_cluster(
             program=program,
             show_output=show_output,
         )
+        at_the_end(partial(remove_folders, order))
+        log = stack.enter_context((folder / LOG_NAME).open("w+b"))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)
         at_the_end(partial(_stop, coordinator))
@@ -112,11 +116,11 @@ def open_embedded_cluster(
         if not line:
             raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
         _tell(worker, line)
-        address = parse_address(line.decode().strip())
+        address = parse_address(json.loads(line))
         _end_together(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
         try:
-            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0))
+            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls="off"))
             cluster.explain_end = explain_end
             # Before any goodbye: one that is frozen would let everybody wait.
             at_the_end(partial(_kill_frozen, coordinator, worker))

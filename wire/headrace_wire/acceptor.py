@@ -10,6 +10,7 @@ from collections.abc import Callable
 from headrace_wire.address import Address
 from headrace_wire.errors import UsageError
 from headrace_wire.lookup import find_listening
+from headrace_wire.unix_sockets import UnixListener
 
 #: Seconds to wait before accepting again when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
@@ -81,13 +82,22 @@ class Acceptor:
 def listen(address: Address, backlog: int, what: str) -> socket.socket:
     """A socket that listens at an address, where ``what`` is to be served. Raises UsageError."""
     try:
-        family, place = find_listening(*address)
-        listener = socket.create_server(place, family=family, backlog=backlog)
+        if address.is_unix:
+            listener: socket.socket = UnixListener(address.host, backlog)
+        else:
+            family, place = find_listening(*address)
+            listener = socket.create_server(place, family=family, backlog=backlog)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot serve{what} at {address}: {why}") from None
     listener.setblocking(False)
     return listener
+
+
+def read_bound(listener: socket.socket) -> Address:
+    """Where a socket listens, with the port that the system chose for port 0."""
+    place = listener.getsockname()
+    return Address(place, 0) if isinstance(place, str) else Address(*place[:2])
 
 
 def explain_shortage(error: OSError) -> str:

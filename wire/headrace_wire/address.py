@@ -1,7 +1,8 @@
-"""HOST:PORT, as users write it and as sockets take it."""
+"""HOST:PORT or unix:PATH, as users write it and as sockets take it."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ DEFAULT_PORT = 7333
 #: Where it serves metrics and health when nothing else is said.
 DEFAULT_HTTP_PORT = 7380
 
+#: How the path of a Unix socket begins, as users write it.
+UNIX = "unix:"
+
 #: What users write. Compose makes names with underscores in them.
 _ADDRESS = re.compile(
     r"(?:\[(?P<ipv6>.+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))?(?::(?P<port>[0-9]{1,5}))?"
@@ -20,23 +24,39 @@ _ADDRESS = re.compile(
 
 
 class Address(NamedTuple):
-    """A TCP endpoint. ``host`` is a name, an IPv4 or an IPv6 address without brackets.
+    """A TCP endpoint, or a Unix socket. ``host`` is a name, an IPv4 or an IPv6 address without
+    brackets; or the full path of a Unix socket, for which ``port`` is 0.
 
-    As text, it has the brackets that an IPv6 address needs.
+    As text, it has the brackets that an IPv6 address needs, and ``unix:`` before a path.
     """
 
     host: str
     port: int
 
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is a Unix socket's."""
+        return is_path(self.host)
+
     def __str__(self) -> str:
+        if self.is_unix:
+            return UNIX + self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def is_path(host: str) -> bool:
+    """Whether the host of an address is the path of a Unix socket."""
+    return host.startswith("/")
+
+
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
-    """Read ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]`` or ``[IPV6]:PORT``.
+    """Read ``HOST``, ``HOST:PORT``, ``:PORT``, ``IPV6``, ``[IPV6]``, ``[IPV6]:PORT`` or
+    ``unix:PATH``.
 
     Raises UsageError for anything else, and for nothing: that is a name that was not filled in.
     """
+    if text.startswith(UNIX):
+        return Address(_read_path(text), 0)
     if _is_ipv6(text):
         return Address(text, default_port)
     found = _ADDRESS.fullmatch(text)
@@ -46,6 +66,18 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         if port <= 0xFFFF and (ipv6 is None or _is_ipv6(ipv6)):
             return Address(ipv6 or name or "127.0.0.1", port)
     raise UsageError(f"{text!r} is not an address: write HOST:PORT, such as localhost:7333")
+
+
+def _read_path(text: str) -> str:
+    path = text.removeprefix(UNIX)
+    if not path or path.endswith("/") or "\0" in path:
+        raise UsageError(
+            f"{text!r} names no file: write unix:PATH, such as unix:/run/headrace.sock"
+        )
+    try:
+        return "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100 - links stay, and "//" goes
+    except FileNotFoundError:
+        raise UsageError(f"{text!r} cannot be found: the present folder was removed") from None
 
 
 def _is_ipv6(text: str) -> bool:

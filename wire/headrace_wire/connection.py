@@ -50,12 +50,17 @@ TCP_OPTIONS = {
     "TCP_USER_TIMEOUT": 60_000,
 }
 
+#: The families of sockets that lead to other machines.
+INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
+
 #: Connections of one client to one object that are kept for the next calls.
 IDLE_CONNECTIONS = 16
 
 
 def tune(sock: Any) -> None:
     """Have small frames leave at once, and a host that vanished noticed."""
+    if sock.family not in INTERNET:
+        return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in TCP_OPTIONS.items():
         option = getattr(socket, name, None)

@@ -10,12 +10,11 @@ Nobody in between can have a client speak plainly and the coordinator not: see `
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 
-from headrace_wire.address import Address
+from headrace_wire.address import Address, is_path
 from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
 from headrace_wire.greeting import explain_refusal
 
@@ -123,9 +122,10 @@ def choose_encryption(mode: str) -> Encryption:
 
 def is_near(sock: Any) -> bool:
     """Whether both ends of a connection are on this machine, as its address tells."""
-    return sock.family == getattr(socket, "AF_UNIX", None) or is_loopback(sock.getpeername()[0])
+    peer = sock.getpeername()
+    return is_loopback(peer[0]) if isinstance(peer, tuple) else True
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an IP address is one of this machine's own, which no other one reaches."""
-    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")
+    """Whether an IP address, or the path of a Unix socket, is one that no other machine reaches."""
+    return is_path(host) or host == "::1" or host.removeprefix("::ffff:").startswith("127.")

@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from headrace_wire.address import is_path
+
 #: Seconds that a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0
 
@@ -62,10 +64,14 @@ def measure_lookup(until: float | None) -> float:
 def begin(host: str, port: int) -> Future[Sequence[Found]]:
     """Have the addresses of a host looked up, or find the lookup that is under way.
 
-    It cannot be cancelled. A host that is given as an address is found at once.
+    It cannot be cancelled. A host that is given as an address is found at once, and so is the path
+    of a Unix socket.
     """
     lookup: Future[Sequence[Found]] = Future()
     lookup.set_running_or_notify_cancel()
+    if is_path(host):
+        lookup.set_result([(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", host)])
+        return lookup
     try:
         lookup.set_result(_ask(host, port, socket.AI_NUMERICHOST))
     except (OSError, UnicodeError):

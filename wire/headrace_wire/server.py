@@ -23,7 +23,7 @@ from multiprocessing import AuthenticationError
 from ssl import SSLError
 from typing import Any
 
-from headrace_wire.acceptor import Acceptor, explain_shortage, listen
+from headrace_wire.acceptor import Acceptor, explain_shortage, listen, read_bound
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
 from headrace_wire.api import APIS
@@ -79,7 +79,7 @@ class Server:
         self.limits = limits or ServerLimits()
         listener = listen(address, BACKLOG, "")
         #: The address that is really served, with the port the system chose for port 0.
-        self.bound = Address(*listener.getsockname()[:2])
+        self.bound = read_bound(listener)
         self._find_keys = find_keys
         self._objects = {
             name: (target, read_signatures(APIS[name])) for name, target in objects.items()
@@ -174,7 +174,8 @@ class Server:
 
     def _refuse(self, stream: FrameStream | None, reason: str, why: str) -> None:
         host = self._hosts[_find_task()]
-        self._refusals.note(host, reason, f"refused {stream.peer if stream else host}: {why}")
+        peer = stream.peer if stream else host or "somebody"
+        self._refusals.note(host, reason, f"refused {peer}: {why}")
 
     def _measure_idle(self, task: asyncio.Task[None]) -> float:
         session = self._connections.get(task)

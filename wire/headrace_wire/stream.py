@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
-from headrace_wire.connection import measure_handshake, tune
+from headrace_wire.connection import INTERNET, measure_handshake, tune
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
@@ -87,7 +87,9 @@ class FrameStream(asyncio.BufferedProtocol):
 
     @property
     def peer(self) -> str:
-        """Who is at the other end: ``host:port``, or "somebody" when that is not known."""
+        """Who is at the other end: ``host:port``, or "somebody" when that is not known, as with
+        Unix sockets.
+        """
         address: Any = self._transport and self._transport.get_extra_info("peername")
         return f"{address[0]}:{address[1]}" if address else "somebody"
 
@@ -317,7 +319,9 @@ async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> Fram
 async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
     stream = FrameStream()
     loop = asyncio.get_running_loop()
-    await loop.create_connection(lambda: stream, sock=sock, **encrypting)
+    is_unix = sock.family not in INTERNET
+    connect = loop.create_unix_connection if is_unix else loop.create_connection
+    await connect(lambda: stream, sock=sock, **encrypting)
     return stream
 
 
@@ -362,6 +366,8 @@ async def _open(sock: socket.socket, place: Any) -> None:
     try:
         sock.connect(place)
     except BlockingIOError:
+        if sock.family not in INTERNET:
+            raise  # too many wait at a Unix socket, which does not tell when there is room
         loop = asyncio.get_running_loop()
         opened = loop.create_future()
         loop.add_writer(sock.fileno(), _wake, opened)

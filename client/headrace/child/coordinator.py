@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from pathlib import Path
 
 from headrace.child.orders import Order
 from headrace.child.parent import end_with_parent
+from headrace.child.place import remove_folders
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.serve import serve
 from headrace_coordinator.settings import CoordinatorSettings
-from headrace_wire.address import Address
+from headrace_wire.address import parse_address
 from headrace_wire.printing import start_logging
 
 
@@ -23,16 +24,18 @@ def serve_program(order: Order) -> None:
     settings = CoordinatorSettings(
         data=Path(order.folder),
         key_file=order.key_file,
-        bind=Address("127.0.0.1", 0),
+        bind=parse_address(order.address),
+        tls="off",
         http=None,
         audit=False,
     )
     try:
         serve(settings, _announce)
     finally:
-        shutil.rmtree(order.folder, ignore_errors=True)
+        remove_folders(order)
 
 
 def _announce(running: Coordinator) -> None:
-    print(running.bound, flush=True)  # noqa: T201 - that is what standard output is for here
+    # As JSON, since the names of folders may have newlines, and be no text.
+    print(json.dumps(str(running.bound)), flush=True)  # noqa: T201 - that is what it is for here
     end_with_parent()

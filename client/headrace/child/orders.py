@@ -20,6 +20,8 @@ class Order(msgspec.Struct, frozen=True):
     """
 
     folder: str
+    #: Where the coordinator serves.
+    address: str = "127.0.0.1:0"
     slots: str = "auto"
     start_method: str = "forkserver"
     max_tasks: int | None = None

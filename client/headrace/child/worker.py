@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 
 from headrace.child.orders import Order
 from headrace.child.parent import end_with_parent, read_line
+from headrace.child.place import remove_folders
 from headrace_wire.address import parse_address
 from headrace_worker.process import prepare, work
 from headrace_worker.settings import WorkerSettings
@@ -19,7 +20,8 @@ def work_for_program(order: Order) -> None:
         return  # the program ended, or there is no coordinator
     gone = end_with_parent()
     settings = WorkerSettings(
-        coordinator=parse_address(address),
+        coordinator=parse_address(json.loads(address)),
+        tls="off",
         key_file=order.key_file,
         slots=order.slots,
         start_method=order.start_method,
@@ -36,4 +38,4 @@ def work_for_program(order: Order) -> None:
         # The coordinator does so, too, unless it was killed. What a program that lives does with
         # the folder is its own affair.
         if gone.is_set():
-            shutil.rmtree(order.folder, ignore_errors=True)
+            remove_folders(order)

@@ -62,12 +62,13 @@ _BYTES_BY_WORD = {unit.lower(): count for unit, count in BYTES.items()}
 
 
 class AddressKind(ValueKind):
-    """HOST:PORT; the port may be left out."""
+    """HOST:PORT, of which the port may be left out; or unix:PATH, where that is taken."""
 
     name = "HOST:PORT"
 
-    def __init__(self, default_port: int) -> None:
+    def __init__(self, default_port: int, *, unix: bool = True) -> None:
         self._default_port = default_port
+        self._unix = unix
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -75,7 +76,10 @@ class AddressKind(ValueKind):
         if isinstance(value, Address):
             return value
         try:
-            return parse_address(value, self._default_port)
+            address = parse_address(value, self._default_port)
+            if address.is_unix and not self._unix:
+                self.fail(f"{value!r} is a Unix socket: write HOST:PORT", param, ctx)
+            return address
         except UsageError as error:
             self.fail(error.message, param, ctx)
 

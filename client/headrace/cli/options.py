@@ -68,7 +68,7 @@ _connection_options = combine(
             type=AddressKind(DEFAULT_PORT),
             default=f"127.0.0.1:{DEFAULT_PORT}",
             show_default=True,
-            help="Where the coordinator serves its queues.",
+            help="Where the coordinator serves its queues; unix:PATH for a Unix socket.",
         ),
         option(
             "--key-file",

@@ -53,11 +53,11 @@ if TYPE_CHECKING:
     type=AddressKind(DEFAULT_PORT),
     default=f"127.0.0.1:{DEFAULT_PORT}",
     show_default=True,
-    help="Where to serve the queues; 0.0.0.0:7333 for all addresses.",
+    help="Where to serve the queues; 0.0.0.0:7333 for all addresses, unix:PATH for a Unix socket.",
 )
 @option(
     "--http",
-    type=AddressKind(DEFAULT_HTTP_PORT),
+    type=AddressKind(DEFAULT_HTTP_PORT, unix=False),
     default=f"127.0.0.1:{DEFAULT_HTTP_PORT}",
     show_default=True,
     help="Where to serve /metrics, /healthz and /readyz.",

@@ -13,7 +13,10 @@ import pytest
 
 from headrace import embedded
 from headrace.child.orders import Order
+from headrace.cluster import Cluster
 from headrace.embedded import STOP_SECONDS, EmbeddedClusterError, open_embedded_cluster
+from headrace_wire.messages import WorkerStatus
+from support.commands import wait_until
 
 
 @pytest.mark.parametrize("frozen", [["worker"], ["coordinator"], ["worker", "coordinator"]])
@@ -57,3 +60,21 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
     ):
         raise AssertionError("it opened")
     assert all(child.poll() is not None for child in embedded._CHILDREN)
+
+
+def test_it_works_where_temporary_folders_have_long_and_odd_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / ("a b\n\udcff" + "x" * 100)
+    odd.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(odd))
+    monkeypatch.setenv("HEADRACE_TLS", "on")  # which is meant for clusters elsewhere
+    with open_embedded_cluster("1") as cluster:
+        (worker,) = wait_for_workers(cluster)
+        assert worker.slots == 1
+    assert not list(odd.iterdir())
+
+
+def wait_for_workers(cluster: Cluster) -> tuple[WorkerStatus, ...]:
+    wait_until(cluster.workers)
+    return cluster.workers()

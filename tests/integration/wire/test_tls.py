@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING, Self
@@ -333,3 +334,16 @@ def test_an_interruption_wakes_who_reads(served: Served) -> None:
     assert ended.wait(PATIENCE_SECONDS)
     thread.join()
     link.close()
+
+
+@pytest.mark.parametrize("tls", [None, make_tls()], ids=["plain", "TLS"])
+def test_a_unix_socket_serves_threads_and_event_loops(tls: ServerTls | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="a b") as folder:  # whose path is short
+        address = Address(f"{folder}/socket", 0)
+        with serve(address=address, tls=tls) as served:
+            answer_calls(served.jobs)
+            assert served.address == address
+            assert put(address) == 7
+            assert asyncio.run(put_from_loop(address)) == 7
+        (error, _) = catch(address)
+        assert error.message.startswith(f"no coordinator answers at unix:{folder}/socket (No such")

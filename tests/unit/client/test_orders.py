@@ -15,6 +15,7 @@ from headrace_worker.link.program import Program
         Order("/tmp/headrace-x"),
         Order(
             "/tmp/ä \udcff\n'",
+            "unix:/tmp/ä \udcff\n'/socket",
             slots="2x",
             start_method="spawn",
             max_tasks=3,

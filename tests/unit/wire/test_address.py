@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,9 @@ from headrace_wire.errors import UsageError
         ("[::1]", Address("::1", 7333)),
         ("[::1]:99", Address("::1", 99)),
         ("[fe80::1%eth0]:99", Address("fe80::1%eth0", 99)),
+        ("unix:/run/headrace", Address("/run/headrace", 0)),
+        ("unix://run/a b:c\n\udcff", Address("/run/a b:c\n\udcff", 0)),
+        ("unix:/run/../tmp/./x", Address("/tmp/x", 0)),
     ],
 )
 def test_an_address_is_read_as_people_write_it(text: str, address: Address) -> None:
@@ -53,6 +58,10 @@ def test_an_address_is_read_as_people_write_it(text: str, address: Address) -> N
         "[]:80",
         "host\n",
         "host\0",
+        "unix:",
+        "unix:/",
+        "unix:/run/",
+        "unix:/run\0",
     ],
 )
 def test_anything_else_is_refused_in_one_line_that_quotes_it(text: str) -> None:
@@ -60,6 +69,17 @@ def test_anything_else_is_refused_in_one_line_that_quotes_it(text: str) -> None:
         parse_address(text)
     assert repr(text) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_relative_path_is_that_of_the_present_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    address = parse_address("unix:a socket")
+    assert address == Address(str(tmp_path / "a socket"), 0)
+    assert address.is_unix
+    assert str(address) == f"unix:{tmp_path}/a socket"
+    assert parse_address(str(address)) == address
 
 
 def test_the_default_port_is_the_callers() -> None:

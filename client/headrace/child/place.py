@@ -1,0 +1,41 @@
+"""Where an embedded cluster's coordinator listens, and the folders that go with the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from headrace.child.orders import Order
+from headrace_wire.address import Address, parse_address
+from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS, fits
+
+#: The socket's name in its folder.
+SOCKET_NAME = "socket"
+
+#: Where a path is short, whatever TMPDIR says.
+SHORT_PLACES = ("/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes a folder of one's own there
+
+
+def choose_address(folder: Path) -> Address:
+    """Where to listen: on a Unix socket in the cluster's folder, or in one of its own where that
+    has too long a path; or on a port where there can be none.
+    """
+    if HAS_UNIX_SOCKETS:
+        path = folder / SOCKET_NAME
+        if fits(str(path)):
+            return Address(str(path), 0)
+        for place in SHORT_PLACES:
+            with contextlib.suppress(OSError):
+                made = Path(tempfile.mkdtemp(prefix="headrace-", dir=place))
+                return Address(str(made / SOCKET_NAME), 0)
+    return Address("127.0.0.1", 0)
+
+
+def remove_folders(order: Order) -> None:
+    """Remove all that the cluster has on the disk."""
+    shutil.rmtree(order.folder, ignore_errors=True)
+    address = parse_address(order.address)
+    if address.is_unix and (folder := Path(address.host).parent) != Path(order.folder):
+        shutil.rmtree(folder, ignore_errors=True)

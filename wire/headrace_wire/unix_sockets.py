@@ -1,0 +1,65 @@
+"""Listening on a Unix socket: a file, which only its owner may connect to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+
+#: Bytes that a path may have on any system: macOS has the fewest, 104 with the zero behind it.
+MAX_PATH_BYTES = 103
+
+#: Whether the system has them at all.
+HAS_UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
+
+
+def fits(path: str) -> bool:
+    """Whether there can be a Unix socket of this path on every system."""
+    return len(os.fsencode(path)) <= MAX_PATH_BYTES
+
+
+class UnixListener(socket.socket):
+    """Listens at a path, and removes the file when it is closed.
+
+    A file that a process left which was killed is taken over. Raises OSError.
+    """
+
+    def __init__(self, path: str, backlog: int) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = path
+        self._file: tuple[int, int] | None = None
+        try:
+            _remove_abandoned(path)
+            self.bind(path)
+            found = os.lstat(path)
+            self._file = found.st_dev, found.st_ino
+            os.chmod(path, 0o600)  # noqa: PTH101 - nobody can connect before it listens
+            self.listen(backlog)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                found = os.lstat(self._path)
+                if (found.st_dev, found.st_ino) == file:  # else it is another one's by now
+                    os.unlink(self._path)  # noqa: PTH108 - as in os.lstat above
+        super().close()
+
+
+def _remove_abandoned(path: str) -> None:
+    """Remove a socket that nobody listens at. Raises OSError if somebody does."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, "there is another file of that name")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)  # noqa: PTH108 - as in os.lstat above
+            else:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
