@@ -28,14 +28,14 @@ KEY_HOLDERS = [name for name in HOLDERS if name != "stalled-giants"]
 
 
 @pytest.mark.parametrize(
-    ("peers", "files"),
-    [(list(STRANGERS), 256), (KEY_HOLDERS, None)],
-    ids=["strangers, and few descriptors", "key holders"],
+    ("peers", "files", "options"),
+    [(list(STRANGERS), 256, ["--tls", "on"]), (KEY_HOLDERS, None, [])],
+    ids=["strangers, few descriptors and TLS", "key holders"],
 )
 def test_an_honest_job_ends_and_everything_comes_back(
-    peers: list[str], files: int | None, tmp_path: Path
+    peers: list[str], files: int | None, options: list[str], tmp_path: Path
 ) -> None:
-    with open_siege(tmp_path, files) as siege:
+    with open_siege(tmp_path, files, *options) as siege:
         row = siege.bear("all", peers, SECONDS)
         print(row.show())
         assert not row.broken, row.broken[0]

@@ -34,14 +34,22 @@ NOT_MENDED: dict[str, str] = {
     "many-workers": "every name that a worker of one key takes becomes labels of metrics",
 }
 
-ROWS: list[tuple[str, Sequence[str], int | None]] = [
-    *((name, [name], None) for name in (*STRANGERS, *HOLDERS)),
-    ("strangers", list(STRANGERS), None),
-    ("everybody", EVERYBODY, None),
-    ("few files: silent", ["silent-500"], FEW_FILES),
-    ("few files: http", ["http-slow"], FEW_FILES),
-    ("few files: key", ["many-connections"], FEW_FILES),
-    ("few files: all", EVERYBODY, FEW_FILES),
+#: A coordinator as it is where other machines can connect.
+TLS = ("--tls", "on")
+
+ROWS: list[tuple[str, Sequence[str], int | None, Sequence[str]]] = [
+    *((name, [name], None, ()) for name in (*STRANGERS, *HOLDERS)),
+    ("strangers", list(STRANGERS), None, ()),
+    ("everybody", EVERYBODY, None, ()),
+    ("tls: silent", ["silent-500"], None, TLS),
+    ("tls: hellos", ["stalled-hellos"], None, TLS),
+    ("tls: garbage", ["garbage"], None, TLS),
+    ("tls: keys", ["wrong-keys"], None, TLS),
+    ("tls: all", EVERYBODY, None, TLS),
+    ("few files: silent", ["silent-500"], FEW_FILES, ()),
+    ("few files: http", ["http-slow"], FEW_FILES, ()),
+    ("few files: key", ["many-connections"], FEW_FILES, ()),
+    ("few files: all", EVERYBODY, FEW_FILES, TLS),
 ]
 
 #: Seconds for each: what takes longer is starting, and waiting for what comes back.
@@ -87,7 +95,7 @@ def check_row(row: Row, siege: Siege) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "peers", "files"),
+    ("name", "peers", "files", "options"),
     [
         pytest.param(
             *row,
@@ -98,9 +106,9 @@ def check_row(row: Row, siege: Siege) -> None:
     ],
 )
 def test_peers_that_mean_ill_do_no_harm(
-    name: str, peers: Sequence[str], files: int | None, tmp_path: Path
+    name: str, peers: Sequence[str], files: int | None, options: Sequence[str], tmp_path: Path
 ) -> None:
-    with open_siege(tmp_path, files) as siege:
+    with open_siege(tmp_path, files, *options) as siege:
         row = siege.bear(name, peers, SECONDS)
         with TABLE.open("a") as table:
             if not table.tell():

@@ -64,6 +64,11 @@ class FrameReader:
         """Whether bytes have come that belong to no frame which was taken."""
         return self._body is not None or self._end > self._start
 
+    def end(self) -> None:
+        """Note that nothing more arrives: what came of a long frame that is not whole is let go."""
+        if self._filled < self._length:
+            self._body = None
+
     def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Return where the next bytes go, which is never empty."""
         del sizehint

@@ -233,6 +233,8 @@ class FrameStream(asyncio.BufferedProtocol):
             return
         self.closed = True
         self._problem = problem
+        # Under TLS it takes the garbage collector to let go of a connection.
+        self._frames.end()
         if self._watch:
             self._watch.cancel()
         _wake(self._receiving)

@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks for something to fold.
 LOOK_SECONDS = 1.0
 
-#: Looks without a commit after which free memory is returned to the system.
+#: Looks without a commit after which free memory is returned to the system, and again after as many
+#: more: connections that end meanwhile free memory, too.
 QUIET_LOOKS = 2
+MORE_QUIET_LOOKS = 10
 
 #: Seconds between two removals of some of a job's rows, in which others may commit.
 PAUSE_SECONDS = 0.005
@@ -56,7 +58,7 @@ class Checkpointer:
                     folded, quiet_looks = commits, 0
                 else:
                     quiet_looks += 1
-                    if quiet_looks == QUIET_LOOKS:
+                    if quiet_looks % MORE_QUIET_LOOKS == QUIET_LOOKS:
                         give_blocks_back()
             except StoreError as error:  # a commit fails for the same reason, and says so
                 log.debug("%s", error)

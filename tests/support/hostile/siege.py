@@ -201,7 +201,7 @@ class Siege:
         deadline, pause = time.monotonic() + SETTLE_SECONDS, threading.Event()
         while True:
             after = gauge.read()
-            is_back = after[0] < before[0] + 16 * MIB and after[1] <= before[1] + 2
+            is_back = after[0] < before[0] + 20 * MIB and after[1] <= before[1] + 2
             if is_back or time.monotonic() > deadline:
                 return after
             pause.wait(LOOK_SECONDS)

@@ -124,6 +124,18 @@ def test_memory_grows_with_what_arrives_and_not_with_what_is_announced() -> None
     assert peak_bytes < 3 * EAGER_BYTES
 
 
+def test_a_reader_at_its_end_holds_whole_frames_and_no_parts_of_a_long_one() -> None:
+    reader = FrameReader(MAX_FRAME_BYTES)
+    feed(reader, make_frame(b"whole") + write_header(EAGER_BYTES) + bytes(READ_BYTES))
+    assert reader.take() == b"whole"
+    assert reader.take() is None
+    reader.end()
+    assert reader._body is None
+    feed(reader, make_frame(bytes(EAGER_BYTES)))
+    reader.end()
+    assert reader.take() == bytes(EAGER_BYTES)
+
+
 def test_a_long_body_is_read_to_where_it_stays() -> None:
     reader = FrameReader(MAX_FRAME_BYTES)
     feed(reader, write_header(EAGER_BYTES))
