@@ -56,6 +56,10 @@ class CoordinatorEngine:
     def shared(self, answer_seconds: float = ANSWER_SECONDS, *, patient: bool = True) -> SharedApi:
         return self._manager.shared(answer_seconds, patient=patient)
 
+    def replace_key(self, key: bytes) -> None:
+        """Show another key from the next connection on."""
+        self._manager.replace_key(key)
+
     def interrupt(self) -> None:
         self._manager.interrupt()
 

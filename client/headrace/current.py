@@ -26,7 +26,9 @@ class TaskCluster(Cluster):
 def current_cluster() -> Cluster:
     """The cluster that runs this task: inside a function that a worker calls.
 
-    A slot connects once, when it is first asked for. Raises UsageError in other processes.
+    It is for shared state: a task has no key, only a token of its job, with which all else raises
+    NotAllowedError. A slot connects once, when it is first asked for. Raises UsageError in other
+    processes.
     """
     return _make_cluster(open_task_connection())
 

@@ -28,6 +28,7 @@ from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.key_watch import KeyWatch
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.shared_objects import SharedObjects
+from headrace_coordinator.serving.task_keys import TaskKeys
 from headrace_coordinator.serving.topics import wake_waiters
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.settings import CoordinatorSettings
@@ -82,8 +83,14 @@ class Coordinator:
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
             private = settings.private_jobs
+            task_keys = TaskKeys(keys, self._ledger, settings.lease_seconds)
+            self._ledger.listen(task_keys.note)
             jobs = JobQueue(
-                self._ledger, self._waiters, settings.lease_seconds, private_jobs=private
+                self._ledger,
+                self._waiters,
+                settings.lease_seconds,
+                private_jobs=private,
+                make_token=task_keys.make_token,
             )
             on_samples = metrics.note_samples if metrics else None
             results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
@@ -99,7 +106,7 @@ class Coordinator:
                 share_descriptors(read_limit(), HTTP_DESCRIPTORS if metrics else 0),
                 metrics.note_bytes if metrics else None,
                 on_refused=metrics.note_refusal if metrics else None,
-                find_keys=keys.find,
+                find_keys=task_keys.find,
             )
             self._stack.callback(self._server.close)
             if tls := choose_tls(settings, self._server.bound):
@@ -119,7 +126,7 @@ class Coordinator:
             self._stack.close()
             raise
         self._checkpointer = Checkpointer(self._ledger)
-        self._key_watch = KeyWatch(keys, self._server)
+        self._key_watch = KeyWatch(task_keys, self._server)
 
     @property
     def bound(self) -> Address:

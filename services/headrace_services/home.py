@@ -17,10 +17,9 @@ from headrace_wire.encryption import TlsMode
 
 
 class Home(Struct, frozen=True):
-    """How to reach the coordinator; the key file is a full path."""
+    """How to reach the coordinator. With which key, each job says: see ``ThisSlot.token``."""
 
     address: Address
-    key_file: str
     tls: TlsMode = "auto"
 
 
@@ -29,12 +28,23 @@ class ThisSlot:
 
     def __init__(self) -> None:
         self.home: Home | None = None
+        #: What is shown to the coordinator in place of a key: it is of the job whose task runs, and
+        #: ends with that. Those who use it are told when there is another one.
+        self.token = ""
+        self.on_token: list[Callable[[], object]] = []
         #: Called at the end of each task, and of the slot: they must be quick and never fail.
         self.on_task_end: list[Callable[[], object]] = []
         self.on_slot_end: list[Callable[[], object]] = []
 
         #: Called when an initializer of a program begins, which has the time limit of a call.
         self.on_initializer: list[Callable[[], object]] = []
+
+    def take_token(self, token: str) -> None:
+        """Take the token of the job of which the next tasks are."""
+        if token != self.token:
+            self.token = token
+            for tell in self.on_token:
+                tell()
 
     def initializer_begins(self) -> None:
         """Tell that from now on the initializer runs, and no longer what prepares it."""

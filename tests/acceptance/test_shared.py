@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace import Pool
+from headrace import KeyRefusedError, Pool
+from headrace_wire.address import Address
+from headrace_wire.manager import QueueManager
 from support.commands import Site, open_site, wait_until
 from support.places import REPOSITORY
 
@@ -55,6 +57,18 @@ def take_and_forget(_):
     cluster = current_cluster()
     assert cluster.lock("lock").acquire(timeout=30)
     return cluster.queue("items").get()
+
+def pry(_):
+    from headrace_services.home import THIS_SLOT
+    cluster = current_cluster()
+    cluster.value("seen").set(1)
+    refused = []
+    for call in (cluster.jobs, cluster.workers, lambda: cluster.job("a")):
+        try:
+            call()
+        except Exception as error:
+            refused.append(type(error).__name__)
+    return refused, os.environ.get("HEADRACE_KEY_FILE"), str(vars(THIS_SLOT)), THIS_SLOT.token
 
 def consume(who):
     cluster = current_cluster()
@@ -240,3 +254,28 @@ def test_the_examples_run_on_a_cluster_and_leave_nothing_behind(
     assert "perfect numbers up to 40: [6, 28]" in found
     with site.open_cluster() as cluster:
         assert cluster.shared() == ()
+
+
+def test_a_task_has_shared_state_and_no_key(site: Site) -> None:
+    import shared_work as work  # noqa: PLC0415 - as above
+
+    with Pool(site.address, key_file=site.data / "key") as pool:
+        refused, variable, slot, token = pool.apply(work.pry, (0,))
+        assert refused == ["NotAllowedError"] * 3
+        assert variable is None
+        assert str(site.data) not in slot
+        task = QueueManager(Address("127.0.0.1", site.port), token.encode())
+        assert [status.name for status in task.shared().names()] == ["seen"]
+
+    def is_refused() -> bool:
+        """Whether the token has ended with its job: what is open is closed, too."""
+        try:
+            task.shared().names()
+        except KeyRefusedError:
+            return True
+        return False
+
+    wait_until(is_refused)
+    task.close()
+    with Pool(site.address, key_file=site.data / "key") as pool:  # in the same slots
+        assert pool.map(work.pry, [0, 0], chunksize=1)[0][0] == refused

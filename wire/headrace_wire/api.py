@@ -51,7 +51,7 @@ from headrace_wire.messages import (
     WorkerInfo,
     WorkerStatus,
 )
-from headrace_wire.roles import CLIENT, OBSERVER, WORKER, allow
+from headrace_wire.roles import CLIENT, OBSERVER, TASK, WORKER, allow
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,
@@ -166,7 +166,7 @@ class JobQueueApi(Protocol):
     def workers(self) -> tuple[WorkerStatus, ...]:
         """The workers that are connected."""
 
-    @allow(CLIENT, WORKER, OBSERVER)
+    @allow(CLIENT, WORKER, OBSERVER, TASK)
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
 
@@ -221,30 +221,30 @@ class ResultQueueApi(Protocol):
 class SharedApi(Protocol):
     """Shared state: named objects that tasks and clients have in common."""
 
-    @allow(CLIENT, WORKER)
+    @allow(CLIENT, TASK)
     def open(self, spec: SharedSpec) -> SharedStatus:
         """Make a shared object, or find it. Raises SharedKindError when it is of another kind."""
 
-    @allow(CLIENT, WORKER)
+    @allow(CLIENT, TASK)
     def read(self, call: SharedCall) -> SharedAnswer:
         """Look at an object. Raises UnknownSharedError."""
 
-    @allow(CLIENT, WORKER)
+    @allow(CLIENT, TASK)
     def change(self, call: SharedCall) -> SharedAnswer:
         """Change an object, all of it or not at all. Acknowledged after its commit.
 
         Raises UnknownSharedError and SharedFullError.
         """
 
-    @allow(CLIENT, WORKER)
+    @allow(CLIENT, TASK)
     def beat(self, beat: SharedBeat) -> SharedOrders:
         """Say that a session is there, and what it no longer needs."""
 
-    @allow(CLIENT, WORKER)
+    @allow(CLIENT, TASK)
     def leave(self, session: Identifier) -> None:
         """Sign off: what the session still holds is released."""
 
-    @allow(CLIENT, WORKER, OBSERVER)
+    @allow(CLIENT, OBSERVER, TASK)
     def names(self, after: Name = "") -> tuple[SharedStatus, ...]:
         """Up to NAMES_PER_PAGE shared objects by name, those whose names come after this one."""
 

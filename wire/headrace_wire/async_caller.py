@@ -25,6 +25,7 @@ from headrace_wire.errors import BusyError, ClosedError, UnreachableError
 from headrace_wire.framing import Body
 from headrace_wire.greeting import explain_refusal, greet
 from headrace_wire.handshake import prove_both
+from headrace_wire.job_tokens import find_hint
 from headrace_wire.parts import Parts
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, open_stream
@@ -163,7 +164,7 @@ class AsyncCaller(Generic[Api]):
             try:
                 async with asyncio.timeout(measure_handshake(until)):
                     key = self._encryption.bind(self._key, stream.certificate)
-                    await stream.follow(prove_both(key))
+                    await stream.follow(prove_both(key, find_hint(self._key)))
             except (AuthenticationError, EOFError, OSError) as error:
                 raise self._encryption.explain(self._address, error) from None
             is_encrypted = stream.certificate is not None

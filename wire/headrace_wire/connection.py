@@ -25,6 +25,7 @@ from headrace_wire.framing import (
 )
 from headrace_wire.greeting import explain_silence
 from headrace_wire.handshake import Handshake, prove_both
+from headrace_wire.job_tokens import find_hint
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_first, send_some
 
@@ -251,7 +252,7 @@ def dial(
     """
     link = _open(address, until, encryption)
     try:
-        link.follow(prove_both(encryption.bind(key, link.certificate)))
+        link.follow(prove_both(encryption.bind(key, link.certificate), find_hint(key)))
     except BaseException as error:
         link.close()
         if isinstance(error, AuthenticationError | EOFError | OSError):

@@ -28,7 +28,7 @@ from headrace_wire.handshake import (
     Handshake,
     StrangerError,
     answer_challenge,
-    find_key,
+    find_hinted_key,
 )
 from headrace_wire.keyring import Keys
 from headrace_wire.roles import Holder
@@ -57,15 +57,25 @@ class Admitted(Struct, frozen=True):
 
 
 def admit(
-    keys: Keys, names: Container[str], find_room: Callable[[Holder], None] | None = None
+    find_keys: Callable[[bytes], Keys],
+    names: Container[str],
+    find_room: Callable[[Holder], None] | None = None,
 ) -> Handshake[Admitted]:
-    """Let a client in that holds one of these keys: shake hands, and check the protocol.
+    """Let a client in that holds one of some keys: shake hands, and check the protocol.
 
+    ``find_keys`` is called with what the client says of its key; see ``find_hinted_key``.
     ``find_room`` is called before it is let in, and raises BusyError when there is none. Raises
     AuthenticationError for a client that holds none of them; ProtocolError for one of another
     protocol and BusyError, of which the client has been told; and EOFError for anything else.
     """
-    key = yield from find_key(keys)
+    keys: Keys = {}
+
+    def find(hint: bytes) -> Keys:
+        nonlocal keys
+        keys = find_keys(hint)
+        return keys
+
+    key = yield from find_hinted_key(find)
     yield from answer_challenge(key)
     match unpack_frame((yield None)):
         case [_, "hello", [protocol, version], named] if not named:

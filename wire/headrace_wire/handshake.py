@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar
 
@@ -41,6 +41,9 @@ FAILURE = b"#FAILURE#"
 #: Names the digest, and is part of what it is taken of.
 DIGEST = b"{sha256}"
 
+#: Bytes of an answer to a challenge.
+ANSWER_BYTES = len(DIGEST) + 32
+
 
 class StrangerError(EOFError):
     """The other side does not know this handshake."""
@@ -54,13 +57,23 @@ def deliver_challenge(key: bytes) -> Handshake[None]:
 def find_key(keys: Iterable[bytes]) -> Handshake[bytes]:
     """Have the other side show that it holds one of these keys, and return which.
 
+    Raises AuthenticationError.
+    """
+    return (yield from find_hinted_key(lambda hint: () if hint else keys))
+
+
+def find_hinted_key(find_keys: Callable[[bytes], Iterable[bytes]]) -> Handshake[bytes]:
+    """Have the other side show that it holds one of the keys that it may be: what it says of its
+    key behind the answer, mostly nothing, is handed to ``find_keys``.
+
     Each is compared, also after one has fitted: how long it takes tells nothing about them.
     Raises AuthenticationError.
     """
     message = DIGEST + os.urandom(CHALLENGE_BYTES)
     yield CHALLENGE + message
-    response: Body = yield None
-    held = [key for key in keys if hmac.compare_digest(_answer(key, message), response)]
+    response = bytes((yield None))
+    answer, hint = response[:ANSWER_BYTES], response[ANSWER_BYTES:]
+    held = [key for key in find_keys(hint) if hmac.compare_digest(_answer(key, message), answer)]
     if not held:
         yield FAILURE
         raise AuthenticationError("the other side does not hold the key")
@@ -68,9 +81,9 @@ def find_key(keys: Iterable[bytes]) -> Handshake[bytes]:
     return held[0]
 
 
-def answer_challenge(key: bytes) -> Handshake[None]:
-    """Show that this side holds the key. Raises AuthenticationError when the other side refuses,
-    and StrangerError.
+def answer_challenge(key: bytes, hint: bytes = b"") -> Handshake[None]:
+    """Show that this side holds the key, and say which it is. Raises AuthenticationError when the
+    other side refuses, and StrangerError.
     """
     challenge = bytes((yield None))
     message = challenge.removeprefix(CHALLENGE)
@@ -78,7 +91,7 @@ def answer_challenge(key: bytes) -> Handshake[None]:
         raise StrangerError("what came is no challenge")
     if len(message) < len(DIGEST) + LEAST_CHALLENGE_BYTES:
         raise StrangerError("the challenge is too short")
-    yield _answer(key, message)
+    yield _answer(key, message) + hint
     verdict: Body = yield None
     if verdict == FAILURE:
         raise AuthenticationError("the other side holds another key")
@@ -86,9 +99,9 @@ def answer_challenge(key: bytes) -> Handshake[None]:
         raise StrangerError("what came is neither a welcome nor a refusal")
 
 
-def prove_both(key: bytes) -> Handshake[None]:
+def prove_both(key: bytes, hint: bytes = b"") -> Handshake[None]:
     """The client's side of both halves."""
-    yield from answer_challenge(key)
+    yield from answer_challenge(key, hint)
     yield from deliver_challenge(key)
 
 

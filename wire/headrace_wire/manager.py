@@ -84,6 +84,10 @@ class Proxy(managers.BaseProxy):
         self._answer_seconds = answer_seconds
         self._signatures = read_signatures(APIS[name])
 
+    def replace_key(self, key: bytes) -> None:
+        """Show another key from the next connection on."""
+        self._authkey = key
+
     def call(self, method: str, arguments: object, until: float | None = None) -> Any:
         """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
         not over at the monotonic moment ``until``; and what the greeting and the answer raise.
@@ -257,6 +261,12 @@ class QueueManager(managers.BaseManager):
         for proxy in list(self._proxies):
             proxy.close()
 
+    def replace_key(self, key: bytes) -> None:
+        """Show another key from the next connection on; those that are open stay."""
+        self._key = key
+        for proxy in list(self._proxies):
+            proxy.replace_key(key)
+
     def get_server(  # type: ignore[override] # BaseManager's takes no objects
         self,
         jobs: object,
@@ -264,7 +274,7 @@ class QueueManager(managers.BaseManager):
         shared: object,
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
-        find_keys: Callable[[], Keys] | None = None,
+        find_keys: Callable[[bytes], Keys] | None = None,
         on_refused: Callable[[str], None] | None = None,
     ) -> Server:
         """Make the server of these objects, listening but not yet accepting.
@@ -278,7 +288,8 @@ class QueueManager(managers.BaseManager):
         objects = {"jobs": jobs, "results": results, "shared": shared}
         keys = derive_keys(self._key)
         address = cast("Address", self.address)
-        return Server(objects, address, find_keys or (lambda: keys), limits, on_bytes, on_refused)
+        find = find_keys or (lambda hint: {} if hint else keys)
+        return Server(objects, address, find, limits, on_bytes, on_refused)
 
     def jobs(self) -> JobQueueApi:
         """The job queue of the coordinator."""

@@ -244,6 +244,7 @@ class Lease(Message):
 
     ``parameters`` is None where the request said that the worker knows the job. ``inputs`` holds
     one batch for each input chunk, together one item for each task; it is empty for derived jobs.
+    ``token`` is for the tasks of this job, in place of a key.
     """
 
     id: Count
@@ -256,6 +257,7 @@ class Lease(Message):
     attempt: Count
     timeout_seconds: TimeLimit | None
     inputs: Payloads
+    token: Name = ""
 
 
 class Grant(Message):

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-Role = Literal["admin", "client", "worker", "observer"]
+Role = Literal["admin", "client", "worker", "observer", "task"]
 
 ADMIN: Final = "admin"
 CLIENT: Final = "client"
 WORKER: Final = "worker"
 OBSERVER: Final = "observer"
 
-#: Every role, and those whose keys are derived from the coordinator's own key.
-ROLES: tuple[Role, ...] = get_args(Role)
+#: Of a token that the tasks of one job have, for shared state.
+TASK: Final = "task"
+
+#: The roles of keys, and those whose keys are derived from the coordinator's own key.
+ROLES: tuple[Role, ...] = (ADMIN, CLIENT, WORKER, OBSERVER)
 DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
 
 

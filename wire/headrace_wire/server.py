@@ -18,7 +18,7 @@ import asyncio
 import logging
 import socket
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
 from ssl import SSLError
 from typing import Any
@@ -42,7 +42,7 @@ from headrace_wire.refusal_log import (
     PROTOCOL,
     Refusals,
 )
-from headrace_wire.roles import Holder, Role
+from headrace_wire.roles import TASK, Holder, Role
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, accept_stream
@@ -61,7 +61,8 @@ class Server:
     """Serves objects by name, each through the methods of its API.
 
     The methods are called in the event loop's thread; those that wait are coroutines.
-    ``find_keys`` returns the keys that are taken just now, with their holders.
+    ``find_keys(hint)`` returns the keys that are taken just now, with their holders, for a client
+    that says so much of its own in the handshake, mostly nothing.
     ``on_bytes(received, sent)`` is called after every call, and ``on_refused(reason)`` for every
     connection that is refused, or closed to make room for another. Raises UsageError when the
     address is not to be had.
@@ -71,7 +72,7 @@ class Server:
         self,
         objects: Mapping[str, object],
         address: Address,
-        find_keys: Callable[[], Keys],
+        find_keys: Callable[[bytes], Keys],
         limits: ServerLimits | None = None,
         on_bytes: Callable[[int, int], None] | None = None,
         on_refused: Callable[[str], None] | None = None,
@@ -102,7 +103,7 @@ class Server:
 
     def list_keys(self, role: Role) -> list[bytes]:
         """The keys of a role that are taken just now."""
-        return [key for key, holder in self._find_keys().items() if holder.role == role]
+        return [key for key, holder in self._find_keys(b"").items() if holder.role == role]
 
     def encrypt(self, tls: ServerTls) -> None:
         """Speak TLS; to be called before ``start``."""
@@ -111,13 +112,13 @@ class Server:
         }  # fmt: skip
         self._certificate = tls.certificate
 
-    def end_others(self, holders: Collection[Holder]) -> None:
-        """Close the connections of all others: their keys are no longer taken."""
+    def end_others(self, is_taken: Callable[[Holder], bool]) -> None:
+        """Close the connections of those whose keys are no longer taken."""
         for task, session in self._connections.items():
-            if session and session.holder not in holders:
-                log.info(
-                    "closed %s: its key %s was revoked", session.stream.peer, session.holder.name
-                )
+            if session and not is_taken(session.holder):
+                name = session.holder.name
+                if session.holder.role != TASK:  # those end with their job
+                    log.info("closed %s: its key %s was revoked", session.stream.peer, name)
                 task.cancel()
 
     def start(self) -> None:
@@ -225,8 +226,8 @@ class Server:
         """Return who a peer is and what it asks for, or None for one that is refused."""
         try:
             async with asyncio.timeout_at(until):
-                keys = self._bind(self._find_keys())
-                admitted = await stream.follow(admit(keys, self._objects, self._find_room))
+                steps = admit(self._find_bound_keys, self._objects, self._find_room)
+                admitted = await stream.follow(steps)
         except AuthenticationError:
             self._refuse(stream, KEY, "it does not hold the key")
         except ProtocolError as error:
@@ -247,8 +248,9 @@ class Server:
         if gone := self._admission.prove(_find_task(), holder.role):
             self._put_off(gone, IDLE, "it was not in use, and others came")
 
-    def _bind(self, keys: Keys) -> Keys:
-        """The keys of handshakes."""
+    def _find_bound_keys(self, hint: bytes) -> Keys:
+        """The keys of handshakes, for a client that says this of its key."""
+        keys = self._find_keys(hint)
         if self._certificate is None:
             return keys
         return {bind_key(key, self._certificate): holder for key, holder in keys.items()}

@@ -207,7 +207,7 @@ class Agent:
             permits=settings.permits,
             task_stdout=settings.task_stdout,
             program=settings.program,
-            home=Home(settings.coordinator, str(settings.key_file.absolute()), settings.tls),
+            home=Home(settings.coordinator, settings.tls),
         )
 
     def _begin(

@@ -345,6 +345,8 @@ def worker(
         permits=permits,
         unreported=unreported,
     )
+    # What a task must not use: it has a token of its job.
+    os.environ.pop("HEADRACE_KEY_FILE", None)
     work(settings, prepare(settings.start_method, settings.permits), log_level)
 
 

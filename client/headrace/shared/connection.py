@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from headrace.coordinator_engine import CoordinatorEngine
-from headrace.engine import Engine
 from headrace.shared.session import SharedSession
 from headrace_services.home import THIS_SLOT
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UsageError
-from headrace_wire.key import load_key
 
 _opening = threading.Lock()
 _opened: list[TaskConnection] = []
@@ -20,7 +17,7 @@ _opened: list[TaskConnection] = []
 class TaskConnection:
     """An engine and a session of shared state, open as long as the slot lives. Thread safe."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: CoordinatorEngine) -> None:
         self.engine = engine
         self._opening = threading.Lock()
         self._session: SharedSession | None = None
@@ -31,6 +28,12 @@ class TaskConnection:
             if self._session is None:
                 self._session = SharedSession(self.engine)
             return self._session
+
+    def take_token(self) -> None:
+        """The next tasks of this process are of another job."""
+        self.engine.replace_key(THIS_SLOT.token.encode())
+        if self._session:
+            self._session.go_on()
 
     def end_task(self) -> None:
         """A task of this process is over."""
@@ -54,9 +57,9 @@ def open_task_connection() -> TaskConnection:
         )
     with _opening:
         if not _opened:
-            key = load_key(Path(home.key_file))
-            encryption = Encryption(home.tls)
+            key, encryption = THIS_SLOT.token.encode(), Encryption(home.tls)
             opened = TaskConnection(CoordinatorEngine(home.address, key, encryption=encryption))
+            THIS_SLOT.on_token.append(opened.take_token)
             THIS_SLOT.on_task_end.append(opened.end_task)
             THIS_SLOT.on_slot_end.append(opened.close)
             _opened.append(opened)

@@ -20,7 +20,7 @@ from headrace.async_shared.session_base import (
 )
 from headrace.blocking import BlockingCaller, finish
 from headrace.engine import Engine
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import HeadraceError, KeyRefusedError
 from headrace_wire.timeouts import Limit
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,11 @@ class SharedSession(SessionBase):
             self._working = threading.local()
         self._wake.set()
 
+    def go_on(self) -> None:
+        """Heartbeats go on, with the key that there is now."""
+        self._begin_if_forked()
+        self._wake.set()
+
     def close(self) -> None:
         """Say goodbye, once: locks come free, and items count as done."""
         if self._process != os.getpid():
@@ -84,7 +89,7 @@ class SharedSession(SessionBase):
                 self._beater.start()
 
     def _keep_beating(self) -> None:
-        pause = 0.0
+        pause: float | None = 0.0
         while not self._closed:
             self._wake.wait(pause)
             self._wake.clear()
@@ -92,6 +97,9 @@ class SharedSession(SessionBase):
                 return
             try:
                 pause = finish(self._beat())
+            except KeyRefusedError as error:
+                log.debug("no heartbeats until there is another key: %s", error)
+                pause = None
             except HeadraceError as error:
                 log.debug("no answer to a heartbeat: %s", error)
                 pause = FIRST_BEAT_SECONDS

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import TypeVar
 
@@ -74,8 +74,10 @@ class JobQueue:
         lease_seconds: float,
         *,
         private_jobs: bool = False,
+        make_token: Callable[[str], str] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._make_token = make_token
         self._access = JobAccess(ledger, private=private_jobs)
         self._waiters = waiters
         self._lease_seconds = lease_seconds
@@ -292,6 +294,7 @@ class JobQueue:
                     attempt=lease.attempt,
                     timeout_seconds=spec.timeout_seconds,
                     inputs=inputs,
+                    token=self._make_token(lease.job) if self._make_token else "",
                 )
             )
         return tuple(filled)

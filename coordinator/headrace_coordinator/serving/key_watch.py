@@ -1,10 +1,10 @@
-"""Looks every second whether keys were made or taken back, and closes what a revoked one opened."""
+"""Looks every second whether keys are still taken, and closes connections of those that are not."""
 
 from __future__ import annotations
 
 import asyncio
 
-from headrace_wire.live_keys import LiveKeys
+from headrace_coordinator.serving.task_keys import TaskKeys
 from headrace_wire.server import Server
 
 #: Seconds from one look to the next.
@@ -14,14 +14,14 @@ LOOK_SECONDS = 1.0
 class KeyWatch:
     """Watches in the event loop's thread, from ``start`` to ``stop``."""
 
-    def __init__(self, keys: LiveKeys, server: Server) -> None:
+    def __init__(self, keys: TaskKeys, server: Server) -> None:
         self._keys = keys
         self._server = server
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Look, and go on looking."""
-        self._server.end_others(frozenset(self._keys.find().values()))
+        self._server.end_others(self._keys.is_taken)
         self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.start)
 
     def stop(self) -> None:

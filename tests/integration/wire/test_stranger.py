@@ -75,7 +75,7 @@ def handshakes(monkeypatch: pytest.MonkeyPatch) -> Gauge:
     gauge, admit = Gauge(), greeting.admit
 
     def admit_counted(
-        keys: Keys, names: Container[str], find_room: Callable[[Holder], None]
+        keys: Callable[[bytes], Keys], names: Container[str], find_room: Callable[[Holder], None]
     ) -> Handshake[Admitted]:
         with gauge.enter():
             return (yield from admit(keys, names, find_room))

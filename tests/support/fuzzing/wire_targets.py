@@ -100,7 +100,9 @@ def check_server_handshake(data: bytes) -> None:
     admitted = None
     try:
         admitted = _drive(
-            admit(KEYS, {"jobs"}), frames, lambda said: next(right, b"") or _answer(said)
+            admit(lambda hint: {} if hint else KEYS, {"jobs"}),
+            frames,
+            lambda said: next(right, b"") or _answer(said),
         )
     except (AuthenticationError, EOFError, ProtocolError) as error:
         check_refusal(error)

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from headrace_wire.api import APIS
-from headrace_wire.roles import ADMINISTRATOR, ROLES, Holder, Role, allow, caller
+from headrace_wire.roles import ADMINISTRATOR, ROLES, TASK, Holder, Role, allow, caller
 from headrace_wire.signature import read_signatures
 
 #: What each role may call, beside what it has in common with others.
 MAY: dict[Role, set[str]] = {
     "worker": {
         "jobs.register", "jobs.lease", "jobs.heartbeat", "jobs.leave", "jobs.read", "jobs.info",
-        "jobs.workers", "results.report", "shared.open", "shared.read", "shared.change",
-        "shared.beat", "shared.leave", "shared.names",
+        "jobs.workers", "results.report",
+    },
+    "task": {
+        "jobs.info", "shared.open", "shared.read", "shared.change", "shared.beat", "shared.leave",
+        "shared.names",
     },
     "observer": {
         "jobs.status", "jobs.jobs", "jobs.match", "jobs.progress", "jobs.slowest", "jobs.workers",
@@ -37,7 +40,7 @@ def list_allowed(role: Role) -> set[str]:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_names_roles_that_there_are(name: str) -> None:
     assert METHODS[name].roles
-    assert METHODS[name].roles <= set(ROLES) - {"admin"}
+    assert METHODS[name].roles <= {*ROLES, TASK} - {"admin"}
 
 
 @pytest.mark.parametrize("role", MAY)

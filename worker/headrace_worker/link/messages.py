@@ -21,7 +21,7 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     """Run the tasks [start, stop) of a job.
 
     ``number`` is that of the first task in the cell. ``inputs`` is None where the index is enough,
-    and ``about`` where the slot knows the job.
+    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key.
     """
 
     piece: int
@@ -33,6 +33,7 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     stop: int
     inputs: tuple[bytes, ...] | None
     about: JobDescription | None
+    token: str = ""
 
 
 class Retire(Struct, frozen=True, array_like=True, tag=1):

@@ -133,6 +133,7 @@ class SlotProcess:
             span.stop,
             inputs,
             None if known else about,
+            batch.token,
         )
         self._number += len(span)
         if not known:

@@ -145,6 +145,7 @@ class Slot:
             self._jobs.keep(message.job, runner)
         assert runner is not None, f"job {message.job} is not known here"
         indices = range(message.start, message.stop)
+        THIS_SLOT.take_token(message.token)
         self._outbox.begin(message)
         self._watch.expect(several=len(indices) > 1)
         self.run_piece(runner, message.generation, message.number, indices, message.inputs)

@@ -30,7 +30,7 @@ from headrace_worker.slot.slot import SlotSettings, run_slot
             forked=True,
             permits=Permits(("shop", "shop:sell"), True, ("/code", "/k\udcff"), True),
             task_stdout=True,
-            home=Home(Address("::1", 7333), "/key"),
+            home=Home(Address("::1", 7333)),
         ),
     ],
 )

@@ -1,0 +1,111 @@
+"""The token of a job is taken while it is there, and a moment longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.serving import task_keys
+from headrace_coordinator.serving.task_keys import TaskKeys
+from headrace_coordinator.store.store import Store
+from headrace_wire.key import ensure_key
+from headrace_wire.key_book import revoke_key, rotate_key
+from headrace_wire.live_keys import LiveKeys
+from headrace_wire.roles import TASK, Holder
+from support.queue_builders import make_spec
+
+GRACE_SECONDS = 15.0
+
+
+class Clock:
+    """A monotonic clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(task_keys, "time", clock)
+    return clock
+
+
+class Kept:
+    def __init__(self, folder: Path) -> None:
+        ensure_key(folder / "key")
+        self.path = folder / "key"
+        self.store = Store(folder / "store")
+        self.ledger = Ledger(self.store, Rules())
+        self.keys = TaskKeys(LiveKeys(self.path), self.ledger, GRACE_SECONDS)
+        self.ledger.listen(self.keys.note)
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("a"), now))
+
+    def find(self, job: str = "a") -> list[Holder]:
+        return list(self.keys.find(job.encode()).values())
+
+
+@pytest.fixture
+def kept(tmp_path: Path, clock: Clock) -> Iterator[Kept]:
+    del clock
+    kept = Kept(tmp_path)
+    yield kept
+    kept.store.close()
+
+
+def test_a_job_that_is_there_has_a_token_and_others_have_none(kept: Kept) -> None:
+    (holder,) = kept.find()
+    assert (holder.name, holder.role) == ("a", TASK)
+    assert list(kept.keys.find(b"a")) == [kept.keys.make_token("a").encode()]
+    assert kept.keys.is_taken(holder)
+    assert not kept.find("b")
+    assert not kept.keys.find(b"\xff")
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+def test_a_token_ends_a_moment_after_its_job(kept: Kept, clock: Clock, end: str) -> None:
+    (holder,) = kept.find()
+    ends: dict[str, Callable[[], object]] = {
+        "cancel": lambda: kept.ledger.commit_now(lambda queue, now: queue.intake.cancel("a", now)),
+        "delete": lambda: kept.ledger.commit_now(lambda queue, _: queue.intake.delete("a")),
+    }
+    ends[end]()
+    assert kept.keys.is_taken(holder)
+    clock.seconds += GRACE_SECONDS + 1
+    assert not kept.keys.is_taken(holder)
+    assert not kept.find()
+    kept.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("b"), now))
+    assert kept.find("b")
+
+
+def test_a_job_that_is_retried_has_its_token_again(kept: Kept, clock: Clock) -> None:
+    kept.ledger.commit_now(lambda queue, now: queue.intake.cancel("a", now))
+    clock.seconds += GRACE_SECONDS + 1
+    kept.ledger.commit_now(lambda queue, now: queue.revival.retry("a", 0, now))
+    assert kept.find()
+
+
+def test_tokens_follow_the_coordinator_s_key(kept: Kept) -> None:
+    (before,) = kept.find()
+    LiveKeys(kept.path)  # the keys of roles lie beside it
+    rotate_key(kept.path)
+    after, previous = kept.find()
+    assert previous == before
+    assert kept.keys.is_taken(before)
+    assert next(iter(kept.keys.find(b"a"))) == kept.keys.make_token("a").encode()
+    revoke_key(kept.path, "previous")
+    assert kept.find() == [after]
+    assert not kept.keys.is_taken(before)
+
+
+def test_who_says_nothing_of_its_key_is_compared_with_those_that_have_names(kept: Kept) -> None:
+    assert {holder.name for holder in kept.keys.find(b"").values()} == {
+        "admin", "client", "worker", "observer"
+    }  # fmt: skip
