@@ -25,9 +25,10 @@ def make(name: str) -> System:
 
 
 class HeadraceCluster:
-    """A coordinator and one worker with two slots."""
+    """A coordinator and one worker with two slots; ``tls`` as for the coordinator."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: str = "auto") -> None:
+        self._tls = tls
         # Beside the repository's other build products: /tmp may be in memory.
         base = ROOT / ".bench"
         base.mkdir(exist_ok=True)
@@ -48,7 +49,7 @@ class HeadraceCluster:
         coordinator = self._processes.start(
             [sys.executable, "-m", "headrace", "coordinator", "--bind", "127.0.0.1:0",
              "--http", "127.0.0.1:0", "--data", str(self.folder / "data"),
-             "--key-file", str(self.key_file), "--announce"],
+             "--key-file", str(self.key_file), "--tls", self._tls, "--announce"],
             stdout=subprocess.PIPE,
         )  # fmt: skip
         assert coordinator.stdout is not None
