@@ -49,6 +49,10 @@ class FrameReader:
     def __init__(self, max_frame_bytes: int) -> None:
         #: May be raised between frames.
         self.max_frame_bytes = max_frame_bytes
+        #: How much of a frame's body memory is taken for at once; may be set between frames.
+        self.eager_bytes = EAGER_BYTES
+        #: Whether somebody else says when a body grows, with ``grow``.
+        self.is_guarded = False
         self.bytes_in = 0
         #: Bytes that no frame has taken lie between the two places. Freed while there are none:
         #: a connection that waits takes no memory for it.
@@ -64,6 +68,20 @@ class FrameReader:
         """Whether bytes have come that belong to no frame which was taken."""
         return self._body is not None or self._end > self._start
 
+    @property
+    def wanted(self) -> int:
+        """Bytes of memory for the body of the frame that arrives, with those for its next part."""
+        if self._body is None:
+            return 0
+        if self._filled < len(self._body):
+            return len(self._body)
+        return min(2 * self._filled, self._length)
+
+    def grow(self) -> None:
+        """Take memory for the next part of the body, if there is none left."""
+        if self._body is not None and self.wanted > len(self._body):
+            self._body = _enlarge(self._body, self.wanted)
+
     def end(self) -> None:
         """Note that nothing more arrives: what came of a long frame that is not whole is let go."""
         if self._filled < self._length:
@@ -74,7 +92,9 @@ class FrameReader:
         del sizehint
         if self._body is not None and self._filled < self._length:
             if self._filled == len(self._body):
-                self._body = _enlarge(self._body, min(2 * self._filled, self._length))
+                # Of encrypted bytes some may come after nothing more was to be read.
+                least = min(self._filled + READ_BYTES, self._length)
+                self._body = _enlarge(self._body, least if self.is_guarded else self.wanted)
             return memoryview(self._body)[self._filled :]
         if self._end == len(self._loose):
             rest = self._loose[self._start :]
@@ -117,7 +137,7 @@ class FrameReader:
                 frame = None
                 self._length = length
                 self._filled = self._end - begin
-                self._body = bytearray(min(length, max(EAGER_BYTES, self._filled)))
+                self._body = bytearray(min(length, max(self.eager_bytes, self._filled)))
                 self._body[: self._filled] = view[begin : self._end]
                 self._start = self._end
         if self._start == self._end:

@@ -30,6 +30,7 @@ from headrace_wire.api import APIS
 from headrace_wire.errors import BusyError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError
 from headrace_wire.greeting import Admitted, admit
+from headrace_wire.guard import Guard
 from headrace_wire.handshake import StrangerError
 from headrace_wire.keyring import Keys
 from headrace_wire.refusal_log import (
@@ -40,6 +41,7 @@ from headrace_wire.refusal_log import (
     KEY,
     PENDING,
     PROTOCOL,
+    STALLED,
     Refusals,
 )
 from headrace_wire.roles import TASK, Holder, Role
@@ -91,6 +93,7 @@ class Server:
         self._hosts: dict[asyncio.Task[None], str] = {}
         self._admission = Admission(self.limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
+        self._guard = Guard()
         self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
         #: Options of the loop's, and the streams of connections that have not ended.
         self._encrypting: dict[str, Any] = {}
@@ -141,6 +144,7 @@ class Server:
         if self._connections:
             await asyncio.wait(self._connections)
         self._refusals.stop()
+        self._guard.close()
         for stream in list(self._streams):  # TLS waits for the other side's goodbye
             stream.abort()
 
@@ -178,6 +182,11 @@ class Server:
         peer = stream.peer if stream else host or "somebody"
         self._refusals.note(host, reason, f"refused {peer}: {why}")
 
+    def _note_slow(self, stream: FrameStream) -> None:
+        host = stream.host
+        line = f"dropped {stream.peer}: it stood still in the middle of a message, or crept"
+        self._refusals.note(host, STALLED, line)
+
     def _measure_idle(self, task: asyncio.Task[None]) -> float:
         session = self._connections.get(task)
         return session.measure_idle() if session else 0.0
@@ -203,6 +212,8 @@ class Server:
             await session.run()
         except (EOFError, OSError, ValueError):
             log.debug("a connection ended")
+        except MemoryError:
+            log.error("a connection ended: there is no memory for it")  # noqa: TRY400 - a line
         finally:
             stream.close() if stream else sock.close()
 
@@ -240,6 +251,7 @@ class Server:
             self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:
             stream.trust()
+            stream.guard(self._guard, self._note_slow)
             return admitted
         return None
 

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.errors import HeadraceError, NotAllowedError
+from headrace_wire.errors import BusyError, HeadraceError, NotAllowedError
 from headrace_wire.framing import Body
 from headrace_wire.parts import Parts
 from headrace_wire.roles import ADMIN, Holder, set_caller
@@ -66,9 +66,11 @@ class Session(Struct, eq=False):
             frame = await stream.receive()
             self.is_idle = False
             answer = await self._answer(frame)
+            del frame  # while the next one is waited for, its memory is for others
             if answer is None:
                 return
             await stream.send(answer)
+            del answer
             if self.on_bytes:
                 self.on_bytes(stream.bytes_in - received, stream.bytes_out - sent)
             received, sent = stream.bytes_in, stream.bytes_out
@@ -92,6 +94,8 @@ class Session(Struct, eq=False):
             return encode_error(self._refuse(call.method, signature))
         try:
             arguments = decode_arguments(signature, call, payloads)
+            if signature.answers_at_length and self.stream.lacks_room:
+                await self._wait(self.stream.find_room())
             answer = getattr(self.target, call.method)(*arguments)
             if iscoroutine(answer):
                 answer = await self._wait(answer)
@@ -100,6 +104,9 @@ class Session(Struct, eq=False):
             return encode_value(answer)
         except HeadraceError as error:
             return encode_error(error)
+        except MemoryError:
+            log.error("%s failed: there is no memory for it", call.method)  # noqa: TRY400 - a line
+            return encode_error(BusyError("the coordinator has no memory for this call just now"))
         except Exception:
             log.exception("%s failed", call.method)
             line = f"the coordinator failed at {call.method}; its log says why"

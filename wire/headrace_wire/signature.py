@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from msgspec import NODEFAULT, Struct, defstruct
 
+from headrace_wire.detached import may_carry
 from headrace_wire.message import Message
 from headrace_wire.roles import Role, is_audited, read_roles
 
@@ -16,12 +17,14 @@ class Signature(Struct, frozen=True):
 
     ``answer`` is BaseManager's ``(kind, value)`` with a value as the method returns it. ``roles``
     are those that may call it, beside ``admin``; calls of an ``audited`` one are kept in a log.
+    ``answers_at_length``: there may be payloads in the answer.
     """
 
     arguments: type[Struct]
     answer: type[Any]
     roles: frozenset[Role]
     audited: bool
+    answers_at_length: bool
 
 
 @cache
@@ -41,5 +44,6 @@ def read_signatures(api: type) -> dict[str, Signature]:
             defstruct(name, [("kind", str), ("value", answer)], bases=(Message,)),
             read_roles(function),
             is_audited(function),
+            may_carry(answer),
         )
     return signatures

@@ -28,9 +28,10 @@ from headrace_wire.framing import (
     write_frame,
 )
 from headrace_wire.greeting import explain_silence
+from headrace_wire.guard import Guard, Guarded
 from headrace_wire.handshake import Handshake
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
-from headrace_wire.parts import Parts
+from headrace_wire.parts import Parts, measure
 from headrace_wire.tls import speaks_plainly
 
 Given = TypeVar("Given")
@@ -73,6 +74,8 @@ class FrameStream(asyncio.BufferedProtocol):
         #: The other side's certificate in DER, if this side is the client and speaks TLS.
         self.certificate: bytes | None = None
         self._is_encrypted = False
+        self._guarded: Guarded | None = None
+        self._is_held = False
         self._write_bytes = WRITE_BYTES
 
     @property
@@ -93,9 +96,38 @@ class FrameStream(asyncio.BufferedProtocol):
         address: Any = self._transport and self._transport.get_extra_info("peername")
         return f"{address[0]}:{address[1]}" if address else "somebody"
 
+    @property
+    def host(self) -> str:
+        """The other end's address, as far as it is known."""
+        address: Any = self._transport and self._transport.get_extra_info("peername")
+        return str(address[0]) if address else ""
+
     def trust(self) -> None:
         """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
         self._frames.max_frame_bytes = MAX_FRAME_BYTES
+
+    def guard(self, guard: Guard, on_slow: Callable[[FrameStream], object]) -> None:
+        """Hold the other side to a server's limits. ``on_slow`` is called before a connection ends
+        that is too slow.
+        """
+
+        def end() -> None:
+            on_slow(self)
+            self._lose(TimeoutError("it is too slow"))
+
+        self._guarded = Guarded(
+            guard, self._frames, self._count_sent, self._hold, self._unhold, end
+        )
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether there is no memory for an answer just now."""
+        return self._guarded is not None and self._guarded.lacks_room
+
+    async def find_room(self) -> None:
+        """Wait until there is."""
+        if self._guarded:
+            await self._guarded.find_room()
 
     async def receive(self) -> Body:
         """Return the body of the next frame.
@@ -103,11 +135,13 @@ class FrameStream(asyncio.BufferedProtocol):
         Raises EOFError when the connection has ended, after the frames that came whole before;
         FrameTooLargeError, OSError, and TimeoutError.
         """
+        if self._guarded:
+            self._guarded.release_frame()
         if self._frame is None:
             self._take()
         while self._frame is None:
             transport = self._check_open()
-            if self._is_paused:
+            if self._is_paused and not self._is_held:
                 self._is_paused = False
                 transport.resume_reading()
             self._receiving = self._loop.create_future()
@@ -123,11 +157,16 @@ class FrameStream(asyncio.BufferedProtocol):
 
         Raises EOFError, OSError and TimeoutError. If it is cancelled, the connection is closed.
         """
+        guarded = self._guarded
+        if guarded:
+            guarded.begin_answer(measure(parts))
         try:
             for piece in write_frame(parts, self._write_bytes):
                 self._check_open().write(piece)
                 self.bytes_out += len(piece)
                 while self._is_full:
+                    if guarded:
+                        guarded.wait_for_reader()
                     self._sending = self._loop.create_future()
                     await self._wait(self._sending)
                     self._check_open()
@@ -136,6 +175,8 @@ class FrameStream(asyncio.BufferedProtocol):
             raise
         finally:
             self._sending = None
+            if guarded:
+                guarded.end_answer()
 
     async def follow(self, steps: Handshake[Given]) -> Given:
         """Send and receive what a half of a handshake asks for. Returns and raises what it does,
@@ -209,12 +250,37 @@ class FrameStream(asyncio.BufferedProtocol):
         _wake(self._sending)
 
     def _take(self) -> None:
+        guarded = self._guarded
         try:
+            if guarded:
+                guarded.prepare()
             self._frame = self._frames.take()
+            if guarded and self._frame is None:
+                guarded.grow()
         except FrameTooLargeError as error:
             self._lose(error)
+        except MemoryError:
+            self._lose(EOFError("there is no memory for a frame"))
         if self._frame is not None:
+            if guarded:
+                guarded.finish_frame()
             _wake(self._receiving)
+
+    def _count_sent(self) -> int:
+        return self.bytes_out - (self._transport.get_write_buffer_size() if self._transport else 0)
+
+    def _hold(self) -> None:
+        """Read nothing more until there is room for it."""
+        self._is_held = True
+        if self._transport and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _unhold(self) -> None:
+        self._is_held = False
+        if self._transport and self._is_paused and self._receiving and not self.closed:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _check_open(self) -> asyncio.Transport:
         if self._problem:
@@ -237,6 +303,8 @@ class FrameStream(asyncio.BufferedProtocol):
         self._frames.end()
         if self._watch:
             self._watch.cancel()
+        if self._guarded:
+            self._guarded.close()
         _wake(self._receiving)
         _wake(self._sending)
         if self.on_lost:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import socket
-import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -15,13 +13,11 @@ import psutil
 import pytest
 
 from headrace_wire.admission import ServerLimits
-from headrace_wire.api import APIS
-from headrace_wire.calling import encode_call
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
-from headrace_wire.signature import read_signatures
 from support.commands import wait_until
+from support.wire_calls import make_frame, open_session, read_frame
 from support.wire_messages import make_message
-from support.wire_peer import KeyHolder, dial_bare, is_challenge
+from support.wire_peer import dial_bare, is_challenge
 from support.wire_server import PATIENCE_SECONDS, Gate, Served, serve
 
 MEBIBYTE = 1 << 20
@@ -48,35 +44,6 @@ def event_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def served() -> Iterator[Served]:
     with serve() as served:
         yield served
-
-
-def make_frame(name: str, method: str, *arguments: object) -> bytes:
-    """A call as it goes through the network."""
-    parts = encode_call(name, method, read_signatures(APIS[name])[method].arguments(*arguments))
-    body = b"".join(parts)
-    return struct.pack("!i", len(body)) + body
-
-
-@contextlib.contextmanager
-def open_session(served: Served, name: str) -> Iterator[socket.socket]:
-    """A socket of a peer that holds the key, after its handshake."""
-    with KeyHolder(served.address) as peer:
-        peer.open(name)
-        with socket.socket(fileno=peer.link.fileno()) as sock:
-            sock.settimeout(PATIENCE_SECONDS)
-            try:
-                yield sock
-            finally:
-                sock.detach()  # it is the peer's
-
-
-def read_frame(sock: socket.socket) -> int:
-    """Read an answer, and return how long it is."""
-    length: int = struct.unpack("!i", sock.recv(4, socket.MSG_WAITALL))[0]
-    left = length
-    while left:
-        left -= len(sock.recv(min(left, MEBIBYTE)))
-    return length
 
 
 def test_a_peer_that_does_not_read_is_waited_for_and_keeps_nobody_waiting(served: Served) -> None:

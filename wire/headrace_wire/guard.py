@@ -1,0 +1,167 @@
+"""What a server holds its connections to: memory for all of them together, and a pace for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from headrace_wire.budget import SHORT_BYTES, Budget
+from headrace_wire.framing import EAGER_BYTES, FrameReader
+from headrace_wire.heap import give_blocks_back
+from headrace_wire.meter import HURRIED, PATIENT, Meter, Pace
+
+#: Bytes of frames that arrive, and of answers that leave, on all connections together.
+ARRIVING_BYTES = 512 << 20
+LEAVING_BYTES = 512 << 20
+
+#: Seconds after which memory is given back.
+TIDY_SECONDS = 1.0
+
+
+class Guard:
+    """The budgets of a server."""
+
+    def __init__(
+        self, arriving_bytes: int = ARRIVING_BYTES, leaving_bytes: int = LEAVING_BYTES
+    ) -> None:
+        self.arriving = Budget(arriving_bytes)
+        self.leaving = Budget(leaving_bytes)
+        self._tidying: asyncio.TimerHandle | None = None
+
+    def tidy(self) -> None:
+        """Soon return to the system what frames have left that never came whole: nobody else needs
+        blocks of such sizes.
+        """
+        if self._tidying is None:
+            loop = asyncio.get_running_loop()
+            self._tidying = loop.call_later(TIDY_SECONDS, self._give_back)
+
+    def close(self) -> None:
+        if self._tidying:
+            self._tidying.cancel()
+
+    def _give_back(self) -> None:
+        self._tidying = None
+        if self.arriving.total:
+            self.tidy()  # it takes a moment, and frames are on their way
+        else:
+            give_blocks_back()
+
+
+class Turn:
+    """An answer's place among those that leave."""
+
+    def __init__(self) -> None:
+        self._news: asyncio.Future[None] | None = None
+
+    def resume(self) -> None:
+        if self._news and not self._news.done():
+            self._news.set_result(None)
+
+    async def wait(self, budget: Budget) -> None:
+        """Wait until answers may be made."""
+        if budget.wait(self):
+            return
+        self._news = asyncio.get_running_loop().create_future()
+        try:
+            await self._news
+        finally:
+            self._news = None
+            budget.release(self)
+
+
+class Guarded:
+    """One connection of a guarded server: its frames and its answers.
+
+    ``pause`` and ``resume`` stop and start reading from it; ``on_slow`` is called when the other
+    side is too slow.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        frames: FrameReader,
+        count_sent: Callable[[], int],
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        on_slow: Callable[[], object],
+    ) -> None:
+        self._guard = guard
+        self._frames = frames
+        self._pause = pause
+        self._resume = resume
+        self._on_slow = on_slow
+        self._turn = Turn()
+        frames.is_guarded = True
+        self._arriving = Meter(lambda: frames.bytes_in, self._find_arriving_pace, on_slow)
+        self._leaving = Meter(count_sent, self._find_leaving_pace, on_slow)
+
+    def prepare(self) -> None:
+        """Say how much memory a frame that begins takes before its bytes have come."""
+        is_ample = self._guard.arriving.is_ample
+        self._frames.eager_bytes = EAGER_BYTES if is_ample else SHORT_BYTES
+
+    def grow(self) -> None:
+        """Part of a frame is there. Raises MemoryError."""
+        if not self._frames.begun:
+            return
+        self._arriving.start()
+        if self._guard.arriving.claim(self, self._frames.wanted):
+            self._frames.grow()
+        else:
+            self._arriving.stop()  # it waits for us
+            self._pause()
+
+    def resume(self) -> None:
+        """There is room for the rest of a frame."""
+        self._arriving.start()
+        try:
+            self._frames.grow()
+        except MemoryError:
+            self._on_slow()
+        else:
+            self._resume()
+
+    def finish_frame(self) -> None:
+        """A frame is whole."""
+        self._arriving.stop()
+
+    def release_frame(self) -> None:
+        """The last frame has been let go."""
+        self._guard.arriving.release(self)
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether answers have to wait."""
+        leaving = self._guard.leaving
+        return leaving.is_short or leaving.total >= leaving.most
+
+    async def find_room(self) -> None:
+        """Wait until an answer may be made."""
+        await self._turn.wait(self._guard.leaving)
+
+    def begin_answer(self, size: int) -> None:
+        self._guard.leaving.add(self._turn, size)
+
+    def wait_for_reader(self) -> None:
+        """The other side has to read before more is sent."""
+        self._leaving.start()
+
+    def end_answer(self) -> None:
+        self._leaving.stop()
+        self._guard.leaving.release(self._turn)
+
+    def close(self) -> None:
+        """The connection has ended."""
+        self._arriving.close()
+        self._leaving.close()
+        if self._guard.arriving.measure(self) > EAGER_BYTES:
+            self._guard.tidy()
+        self._guard.arriving.release(self)
+        self._guard.leaving.release(self._turn)
+
+    def _find_arriving_pace(self) -> Pace:
+        return HURRIED if self._guard.arriving.is_short else PATIENT
+
+    def _find_leaving_pace(self) -> Pace:
+        return HURRIED if self._guard.leaving.is_short else PATIENT
