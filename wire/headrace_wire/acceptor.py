@@ -89,6 +89,8 @@ def listen(address: Address, backlog: int, what: str) -> socket.socket:
             listener = socket.create_server(place, family=family, backlog=backlog)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
         why = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            why = "something serves there already"
         raise UsageError(f"cannot serve{what} at {address}: {why}") from None
     listener.setblocking(False)
     return listener

@@ -47,7 +47,7 @@ from headrace_wire.refusal_log import (
 from headrace_wire.roles import TASK, Holder, Role
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
-from headrace_wire.stream import FrameStream, accept_stream
+from headrace_wire.stream import FrameStream, accept_stream, drop
 from headrace_wire.tls import ServerTls, bind_key
 
 log = logging.getLogger(__name__)
@@ -215,7 +215,7 @@ class Server:
         except MemoryError:
             log.error("a connection ended: there is no memory for it")  # noqa: TRY400 - a line
         finally:
-            stream.close() if stream else sock.close()
+            stream.close() if stream else drop(sock)
 
     async def _open(self, sock: socket.socket, until: float) -> FrameStream:
         """Take over what was accepted, with TLS where that is spoken, by the loop's moment

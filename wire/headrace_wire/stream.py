@@ -366,7 +366,7 @@ async def open_stream(
             encrypting = {"ssl": encryption.make_context(), "server_hostname": ""}
             return await _take_over(sock, encrypting)
     except BaseException as error:
-        sock.close()
+        drop(sock)
         if not isinstance(error, OSError):
             raise
         if not speaks_plainly(error):
@@ -384,6 +384,16 @@ async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> Fram
     loop = asyncio.get_running_loop()
     await loop.connect_accepted_socket(lambda: stream, sock, **encrypting)
     return stream
+
+
+def drop(sock: socket.socket) -> None:
+    """Close a socket that an event loop was to take over, and perhaps did.
+
+    uvloop before 0.23 has closed its descriptor by then. The error of a second close would take the
+    place of a cancellation, and whoever waits for the end of the cancelled would wait for ever.
+    """
+    with contextlib.suppress(OSError):
+        sock.close()
 
 
 async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:

@@ -208,19 +208,24 @@ class Reporter:
         """Send a report until it is committed; returns why it was refused, if it was."""
         self._number += 1
         number = self._number
+        is_told = False
         while True:
             try:
                 report = self._make_report(number, parcel)
                 receipt = await self.results.call(ResultQueueApi.report, report)
             except StoreError as error:
-                outcomes = sum(isinstance(item, Event) for item in parcel.items)
-                log.warning("kept %s: %s", count(outcomes, "outcome"), error)
+                if not is_told:  # it may be so for hours
+                    outcomes = sum(isinstance(item, Event) for item in parcel.items)
+                    log.warning("kept %s: %s", count(outcomes, "outcome"), error)
+                is_told = True
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
             except Exception as error:
                 if is_final(error):
                     raise
                 return error
             else:
+                if is_told:
+                    log.info("what was kept is reported")
                 if receipt.dropped:
                     log.debug("%s had an outcome already", count(receipt.dropped, "task"))
                 return None

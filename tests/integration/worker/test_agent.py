@@ -173,6 +173,29 @@ def test_leases_that_make_no_sense_fail_their_tasks_and_the_honest_job_is_done(
     assert [index for job, index in coordinator.failed if job == "half"] == [0, 1, 2, 3]
 
 
+def test_a_store_that_takes_nothing_for_long_is_told_once(
+    served: Served,
+    work: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reporter, "STORE_PAUSE_SECONDS", 0.01)
+    caplog.set_level("INFO")
+    refusals = [StoreError(f"the disk is full: {left} bytes are free") for left in range(3)]
+
+    def refuse(report: Report) -> None:
+        if report.done and refusals:
+            raise refusals.pop()
+
+    coordinator = Coordinator(served, [[make_lease(1, "honest", 1)]], 1)
+    coordinator.refuse = refuse
+    work()
+    said = [record.message for record in caplog.records if "kept" in record.message]
+    assert said == [
+        "kept 1 outcome: the disk is full: 2 bytes are free", "what was kept is reported"
+    ]  # fmt: skip
+
+
 def test_one_outcome_that_is_refused_costs_its_own_task_alone(
     served: Served, work: Callable[[], None]
 ) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from headrace_coordinator.monitoring.http import HttpServer
 from headrace_wire import lookup
+from headrace_wire.acceptor import listen
 from headrace_wire.address import Address
 from headrace_wire.connection import check_listening
 from headrace_wire.errors import UnreachableError, UsageError
@@ -59,6 +60,14 @@ def test_so_does_that_of_a_name_at_which_to_serve(monkeypatch: pytest.MonkeyPatc
         QueueManager(there, bytes(32)).get_server(None, None, None)
     with pytest.raises(UsageError, match=r"^cannot serve HTTP at far:7333: the lookup of its name"):
         HttpServer(there, CollectorRegistry(), str)
+
+
+def test_an_address_in_use_is_named_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = Address(*listener.getsockname())
+        with pytest.raises(UsageError) as caught:
+            listen(taken, 1, "")
+    assert caught.value.message == f"cannot serve at {taken}: something serves there already"
 
 
 def test_a_name_of_both_families_is_served_by_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
