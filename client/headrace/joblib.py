@@ -7,8 +7,9 @@
     Parallel ─► submit (a batch of calls) ─► held, beyond n_jobs ─► a stream of calls
     Parallel ◄─ callback(outcome) ◄─ the stream's receiver thread
 
-Batches travel with cloudpickle: workers are started with ``--allow-pickle``, and have joblib and
-what the program uses. Without ``coordinator`` all runs on this machine. A cluster stays open for
+Batches and results travel with cloudpickle: workers are started with ``--allow-pickle``, and have
+joblib and what the program uses. What they return is unpickled here, so that they could run any
+code in this program. Without ``coordinator`` all runs on this machine. A cluster stays open for
 the next ``Parallel`` until the program ends; a stream is there from ``start_call`` to
 ``stop_call``.
 """

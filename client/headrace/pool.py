@@ -57,8 +57,9 @@ class Pool:
 
     ``serializer`` is how functions and values travel: ``"msgpack"``, by name and as plain data, is
     what a cluster takes; ``"cloudpickle"``, anything at all, is the rule here, and on a cluster
-    needs workers started with ``--allow-pickle``. ``task_timeout`` is the time limit of each call
-    in seconds; ``retries`` how often one that failed is tried again.
+    needs workers started with ``--allow-pickle``: what those return is unpickled here, so that they
+    could run any code in this program. ``task_timeout`` is the time limit of each call in seconds;
+    ``retries`` how often one that failed is tried again.
 
     Raises UnreachableError and KeyRefusedError.
     """

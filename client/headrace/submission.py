@@ -12,7 +12,7 @@ from headrace_services.service import Parameters, Plan
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ServiceMissingError, SpoolFullError
-from headrace_wire.messages import JobSpec, WorkerStatus
+from headrace_wire.messages import PICKLED_CALLS, JobSpec, WorkerStatus
 
 T = TypeVar("T")
 
@@ -68,6 +68,7 @@ def make_job_spec(
         deadline_seconds=options.deadline_seconds,
         owned=owned,
         function=_name_function(parameters) if service == "calls" else "",
+        needs=PICKLED_CALLS if parameters.get("serializer") == "cloudpickle" else "",
     )
 
 

@@ -10,6 +10,7 @@ from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
 from headrace_wire.bounds import Identifier, check_value, fit_name
 from headrace_wire.errors import UsageError
+from headrace_wire.messages import PICKLED_CALLS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 #: The entry-point group in which distributions announce services.
 GROUP = "headrace.services"
+
+#: The service whose functions may be pickled.
+CALLS = "calls"
 
 
 def list_services() -> list[str]:
@@ -63,6 +67,8 @@ def find_engines(permits: Permits | None = None) -> dict[str, str]:
             if isinstance(service, PermittedService):
                 service.permit(permits or Permits())
             engines[name] = fit_name(service.engine())
+            if name == CALLS and permits and permits.pickle:
+                engines[PICKLED_CALLS] = "cloudpickle"
         except RefusedError as error:
             log.debug("service %s is not offered: %s", name, error)
         except Exception as error:  # noqa: BLE001 - a third party's service may fail in any way

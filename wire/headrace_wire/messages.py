@@ -51,6 +51,10 @@ CANCELLED: Final = "cancelled"
 #: Job states that nothing but ``retry`` or ``delete`` changes any more.
 FINAL_STATES: frozenset[State] = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
+#: The engine of workers that open pickled calls: a client that opens pickled values takes them of
+#: such workers alone.
+PICKLED_CALLS = "calls+pickle"
+
 #: The service of jobs that nobody runs: their one input is data which other jobs refer to.
 DATA_SERVICE = "data"
 
@@ -101,7 +105,8 @@ class JobSpec(Message):
     doubles with each further one. ``deadline_seconds`` after its submission the job is ended; None
     for never. An ``owned`` job belongs to the client that submitted it: it is forgotten when that
     client falls silent, and its results as soon as the client has them. ``function`` names for
-    people what its tasks call, "" where they call none.
+    people what its tasks call, "" where they call none. Only of a worker with the engine that it
+    ``needs`` are values taken, if it needs one.
     """
 
     id: JobId
@@ -118,6 +123,7 @@ class JobSpec(Message):
     deadline_seconds: TimeLimit | None = None
     owned: bool = False
     function: Name = ""
+    needs: OptionalIdentifier = ""
 
 
 class JobStatus(Message):

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
-from headrace_wire.messages import Orders, TaskName, TaskProgress, WorkerInfo, WorkerStatus
+from headrace_wire.messages import JobSpec, Orders, TaskName, TaskProgress, WorkerInfo, WorkerStatus
 
 #: A job, and the index of a task of it if that alone is meant.
 Order = tuple[str, int | None]
@@ -45,6 +45,10 @@ class Member(Struct):
     done: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0
+
+    def is_able(self, spec: JobSpec) -> bool:
+        """Whether it has what the values of a job have to be made with."""
+        return not spec.needs or spec.needs in self.services
 
     def order(self, job: str, index: int | None = None) -> None:
         """Have a job stopped, or one task of it; see ``HAND_BACK``."""

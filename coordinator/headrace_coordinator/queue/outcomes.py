@@ -57,7 +57,7 @@ class Outcomes:
         accepted, arrived = 0, len(report.failures)
         for run in report.done:
             arrived += run.stop - run.start
-            if not self._state.was_granted(worker, key, run):
+            if not self._state.was_granted(worker, key, run) or not self._state.is_from_able(run):
                 continue
             taken = self._accept_span(run, member.info.name if member else "", now)
             accepted += taken
@@ -281,6 +281,8 @@ class Outcomes:
         if lease.worker != worker:
             return 0
         job = self._state.jobs[lease.job]
+        if failure.detail and not self._state.members[lease.worker].is_able(job.spec):
+            failure = replace(failure, detail=b"")  # its client would open it
         if failure.reason == REFUSED:
             if member and self._pass_to_others(job, lease, index, member, now):
                 return 1

@@ -12,13 +12,16 @@ OWN_LEASES = 1 << 32
 
 
 class PastLease(Struct, frozen=True):
-    """Tasks [start, stop) of a job, the worker that held them, and the name of its key."""
+    """Tasks [start, stop) of a job, the worker that held them, the name of its key, and whether it
+    had what the job needs.
+    """
 
     job: str
     worker: str
     key: str
     start: int
     stop: int
+    able: bool = True
 
 
 class PastLeases(Struct):

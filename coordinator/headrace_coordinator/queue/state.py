@@ -172,6 +172,15 @@ class QueueState(Struct):
             return bool(job and job.is_restored) and self.past.is_foreign(span.lease)
         return owner == (worker, span.job) and start <= span.start < span.stop <= stop
 
+    def is_from_able(self, span: LeasedSpan) -> bool:
+        """Whether the worker that was granted tasks has what their job needs, as far as this can
+        be known.
+        """
+        held, past = self.leases.get(span.lease), self.past.find(span.lease)
+        if held:
+            return self.members[held.worker].is_able(self.jobs[held.job].spec)
+        return past is None or past.able
+
     def is_for_others(self, job: Job, member: Member) -> bool:
         """Return whether a worker refused a job that another one may still take."""
         return job.spec.id in member.refused and any(
@@ -188,7 +197,8 @@ class QueueState(Struct):
         """Forget a lease. The caller finds a place for the tasks that it still holds."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
         if lease.held:
-            ended = PastLease(lease.job, lease.worker, member.key, lease.start, lease.stop)
+            able = member.is_able(job.spec)
+            ended = PastLease(lease.job, lease.worker, member.key, lease.start, lease.stop, able)
             self.past.add(lease.id, ended)
         del self.leases[lease.id], job.leases[lease.id], member.leases[lease.id]
         job.leased -= lease.held.count

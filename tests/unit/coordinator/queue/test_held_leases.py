@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from headrace_coordinator.queue import past_leases
+from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.batch import pack_batch
@@ -19,6 +20,7 @@ from headrace_wire.messages import (
     LogLine,
     Report,
     ReturnedSpan,
+    TaskFailure,
 )
 from support.queue_builders import Rig, make_spec, make_worker
 
@@ -151,6 +153,35 @@ def test_a_late_report_with_another_key_does_not_count(rig: Rig) -> None:
     report = say_done(lease, by="good")
     assert rig.queue.outcomes.report(report, rig.now, ANOTHER_KEY).accepted == 0
     assert rig.queue.outcomes.report(report, rig.now, KEY).accepted > 0
+
+
+def lease_needy(rig: Rig, worker: str, *engines: str) -> HeldLease:
+    """Have a worker with these engines lease the one task of a job that needs "primes+x"."""
+    rig.join(worker, services=("primes", *engines))
+    if "needy" not in rig.queue.state.jobs:
+        rig.submit("needy", tasks=1, needs="primes+x", retries=0)
+    return rig.lease(worker)[0]
+
+
+def test_values_count_only_of_a_worker_with_what_the_job_needs(rig: Rig) -> None:
+    held = lease_needy(rig, "plain")
+    assert rig.queue.outcomes.report(say_done(held, by="plain"), rig.now).accepted == 0
+    rig.queue.leasing.leave("plain", rig.now)
+    assert rig.queue.outcomes.report(say_done(held, by="plain"), rig.now).accepted == 0
+    held = lease_needy(rig, "able", "primes+x")
+    assert rig.queue.outcomes.report(say_done(held, by="able"), rig.now).accepted == 1
+    assert rig.status("needy").state == "succeeded"
+
+
+@pytest.mark.parametrize(("engines", "told"), [((), b""), (("primes+x",), b"pickled")])
+def test_of_another_worker_not_even_an_exception_is_passed_on(
+    rig: Rig, engines: tuple[str, ...], told: bytes
+) -> None:
+    held = lease_needy(rig, "w", *engines)
+    failure = TaskFailure(held.id, "needy", 0, 1, "error", detail=b"pickled")
+    assert rig.report("w", failures=(failure,)).accepted == 1
+    (death,) = [one for one in rig.queue.state.drain_events() if isinstance(one, TaskDead)]
+    assert death.failure.detail == told
 
 
 def test_only_so_many_past_leases_are_remembered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
