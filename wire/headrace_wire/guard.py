@@ -9,6 +9,7 @@ from headrace_wire.budget import SHORT_BYTES, Budget
 from headrace_wire.framing import EAGER_BYTES, FrameReader
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.meter import HURRIED, PATIENT, Meter, Pace
+from headrace_wire.refusal_log import MEMORY, STALLED
 
 #: Bytes of frames that arrive, and of answers that leave, on all connections together.
 ARRIVING_BYTES = 512 << 20
@@ -73,8 +74,7 @@ class Turn:
 class Guarded:
     """One connection of a guarded server: its frames and its answers.
 
-    ``pause`` and ``resume`` stop and start reading from it; ``on_slow`` is called when the other
-    side is too slow.
+    ``pause`` and ``resume`` stop and start reading from it; ``drop`` ends it, for a reason.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class Guarded:
         count_sent: Callable[[], int],
         pause: Callable[[], None],
         resume: Callable[[], None],
-        on_slow: Callable[[], object],
+        drop: Callable[[str], object],
     ) -> None:
         self._guard = guard
         self._frames = frames
         self._pause = pause
         self._resume = resume
-        self._on_slow = on_slow
+        self._drop = drop
         self._turn = Turn()
         frames.is_guarded = True
-        self._arriving = Meter(lambda: frames.bytes_in, self._find_arriving_pace, on_slow)
-        self._leaving = Meter(count_sent, self._find_leaving_pace, on_slow)
+        self._arriving = Meter(lambda: frames.bytes_in, self._find_arriving_pace, self._end)
+        self._leaving = Meter(count_sent, self._find_leaving_pace, self._end)
 
     def prepare(self) -> None:
         """Say how much memory a frame that begins takes before its bytes have come."""
@@ -118,9 +118,13 @@ class Guarded:
         try:
             self._frames.grow()
         except MemoryError:
-            self._on_slow()
+            self.lack_memory()
         else:
             self._resume()
+
+    def lack_memory(self) -> None:
+        """There is none for a frame."""
+        self._drop(MEMORY)
 
     def finish_frame(self) -> None:
         """A frame is whole."""
@@ -159,6 +163,9 @@ class Guarded:
             self._guard.tidy()
         self._guard.arriving.release(self)
         self._guard.leaving.release(self._turn)
+
+    def _end(self) -> None:
+        self._drop(STALLED)
 
     def _find_arriving_pace(self) -> Pace:
         return HURRIED if self._guard.arriving.is_short else PATIENT

@@ -27,7 +27,7 @@ OTHERS = "other addresses"
 
 KEY, PROTOCOL, HANDSHAKE, PENDING = "key", "protocol", "handshake", "pending"
 FULL, IDLE, STALLED, DESCRIPTORS = "full", "idle", "stalled", "descriptors"
-HTTP, TOKEN = "http", "token"
+HTTP, TOKEN, MEMORY = "http", "token", "memory"
 
 #: What is said of many connections that were refused for a reason. The reasons are labels of a
 #: metric, too.
@@ -40,6 +40,7 @@ REASONS = {
     IDLE: "were not in use and gave way to others",
     STALLED: "stood still in the middle of a message",
     DESCRIPTORS: "gave way because no file could be opened",
+    MEMORY: "sent more than there is memory for",
     HTTP: "did not finish their request",
     TOKEN: "brought no token for the metrics",
 }

@@ -182,10 +182,11 @@ class Server:
         peer = stream.peer if stream else host or "somebody"
         self._refusals.note(host, reason, f"refused {peer}: {why}")
 
-    def _note_slow(self, stream: FrameStream) -> None:
-        host = stream.host
-        line = f"dropped {stream.peer}: it stood still in the middle of a message, or crept"
-        self._refusals.note(host, STALLED, line)
+    def _note_dropped(self, stream: FrameStream, reason: str) -> None:
+        why = "there is no memory for what it sent"
+        if reason == STALLED:
+            why = "it stood still in the middle of a message, or crept"
+        self._refusals.note(stream.host, reason, f"dropped {stream.peer}: {why}")
 
     def _measure_idle(self, task: asyncio.Task[None]) -> float:
         session = self._connections.get(task)
@@ -251,7 +252,7 @@ class Server:
             self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:
             stream.trust()
-            stream.guard(self._guard, self._note_slow)
+            stream.guard(self._guard, self._note_dropped)
             return admitted
         return None
 

@@ -106,17 +106,17 @@ class FrameStream(asyncio.BufferedProtocol):
         """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
         self._frames.max_frame_bytes = MAX_FRAME_BYTES
 
-    def guard(self, guard: Guard, on_slow: Callable[[FrameStream], object]) -> None:
-        """Hold the other side to a server's limits. ``on_slow`` is called before a connection ends
-        that is too slow.
+    def guard(self, guard: Guard, on_dropped: Callable[[FrameStream, str], object]) -> None:
+        """Hold the other side to a server's limits. ``on_dropped`` is called with the reason before
+        a connection ends that is too slow, or for whose frame there is no memory.
         """
 
-        def end() -> None:
-            on_slow(self)
-            self._lose(TimeoutError("it is too slow"))
+        def drop(reason: str) -> None:
+            on_dropped(self, reason)
+            self._lose(TimeoutError(reason))
 
         self._guarded = Guarded(
-            guard, self._frames, self._count_sent, self._hold, self._unhold, end
+            guard, self._frames, self._count_sent, self._hold, self._unhold, drop
         )
 
     @property
@@ -260,6 +260,8 @@ class FrameStream(asyncio.BufferedProtocol):
         except FrameTooLargeError as error:
             self._lose(error)
         except MemoryError:
+            if guarded:
+                guarded.lack_memory()
             self._lose(EOFError("there is no memory for a frame"))
         if self._frame is not None:
             if guarded:
