@@ -38,6 +38,10 @@ RUN mkdir /keys \
 COPY --from=dependencies /opt/headrace /opt/headrace
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     pip --python /opt/headrace/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl
+# The list of all parts, in CycloneDX: `docker run --rm --entrypoint cat IMAGE /usr/share/headrace/sbom.cdx.json`.
+RUN --mount=type=bind,source=requirements/sbom.py,target=/tmp/sbom.py \
+    mkdir /usr/share/headrace \
+ && /opt/headrace/bin/python -I /tmp/sbom.py >/usr/share/headrace/sbom.cdx.json
 # A container has a network of its own: what is bound to its loopback is of no use to anybody.
 ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_BIND=0.0.0.0:7333 \

@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz hostile bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,18 @@ hostile: $(READY) ## peers that mean ill against a cluster at work: HOSTILE_SECO
 	@rm -f .hostile-table
 	@HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(BIN)/pytest -q -p no:randomly -p no:xdist tests/hostile; \
 	status=$$?; cat .hostile-table; exit $$status
+
+audit: $(VENV)/audit/.ready ## known weaknesses of what the image and its build install, where PyPI tells
+	@$(VENV)/audit/bin/python $(LOCKED)/audit.py $(LOCKED)/image.txt $(LOCKED)/build.txt
+
+sbom: .demo/.ready $(VENV)/audit/.ready ## the parts list of what the image installs, in CycloneDX: dist/sbom.cdx.json
+	@mkdir -p dist && .demo/environment/bin/python -I $(LOCKED)/sbom.py >dist/sbom.cdx.json
+	@$(VENV)/audit/bin/python $(LOCKED)/audit.py --sbom dist/sbom.cdx.json
+
+$(VENV)/audit/.ready: $(LOCKED)/audit.txt
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install --quiet --require-hashes --requirement $(LOCKED)/audit.txt
+	@touch $@
 
 bench: $(READY) ## measure headrace and the local pools, in minutes, to .bench/results.json
 	$(BIN)/python -m benchmarks run --json .bench/results.json

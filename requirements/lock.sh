@@ -1,11 +1,12 @@
 #!/bin/sh
 # Choose today's newest versions within the ranges of pyproject.toml, for every supported Python,
-# and write them down with their hashes: `make lock`. Three lists, which agree with each other, one
-# of a tool, and one for Python 3.11 that is of the other end of the ranges:
+# and write them down with their hashes: `make lock`. Three lists, which agree with each other, two
+# of tools, and one for Python 3.11 that is of the other end of the ranges:
 #   build.txt         what builds the package
 #   image.txt         what the image of the Dockerfile runs with
 #   development.txt   both of them, and what develops and tests with
 #   fuzz.txt          what `make fuzz` has beside it
+#   audit.txt         what `make audit` and `make sbom` run
 #   oldest.txt        the oldest versions that the package promises to run with, and what tests it
 set -eu
 cd "$(dirname "$0")"
@@ -29,6 +30,8 @@ compile "$wanted/build.in" --constraint development.txt --output-file build.txt
 # Newer ones have no wheel for Python 3.11.
 printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris; python_version >= "3.12"' >"$wanted/fuzz.in"
 compile "$wanted/fuzz.in" --output-file fuzz.txt
+printf '%s\n' pip-audit 'cyclonedx-python-lib[json-validation]' >"$wanted/audit.in"
+compile "$wanted/audit.in" --output-file audit.txt
 
 # What people use beside it is old, too; what runs the tests is new. Checkers are left out: they look
 # at the code, whatever it runs with, and ask for newer libraries.

@@ -186,6 +186,14 @@ def test_containers_are_confined(project: ComposeProject) -> None:
             assert all(volume.startswith(project.name) for volume in volumes), "anonymous volume"
 
 
+def test_the_image_lists_its_parts(project: ComposeProject) -> None:
+    place = "/usr/share/headrace/sbom.cdx.json"
+    told = json.loads(project.compose("exec", "-T", "coordinator", "cat", place))
+    names = {part["name"] for part in told["components"]}
+    assert {"python", "msgspec", "cryptography", "libc6"} <= names
+    assert told["metadata"]["component"]["name"] == "headrace"
+
+
 def test_every_profile_is_valid_and_one_service_builds(project: ComposeProject) -> None:
     shown = project.compose("--profile", "*", "config", "--format", "json")
     services = json.loads(shown)["services"]

@@ -78,7 +78,7 @@ def test_what_the_image_runs_is_what_was_tested(name: str, python: str) -> None:
     assert list_pins(name, python).items() <= list_pins("development", python).items()
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "fuzz", "oldest"])
+@pytest.mark.parametrize("name", [*LOCKS, "audit", "fuzz", "oldest"])
 def test_every_version_has_hashes(name: str) -> None:
     blocks = re.split(r"\n(?=[a-z])", read_lock(name))[1:]
     assert blocks
@@ -86,7 +86,7 @@ def test_every_version_has_hashes(name: str) -> None:
         assert re.search(r"==[^ ]+.* \\\n    --hash=sha256:", block), block
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "fuzz", "oldest"])
+@pytest.mark.parametrize("name", [*LOCKS, "audit", "fuzz", "oldest"])
 def test_a_lock_names_no_place(name: str) -> None:
     text = read_lock(name)
     for place in ("://", "--index", "--extra-index", "--find-links", " @ ", "file:", "/home/"):
