@@ -99,6 +99,7 @@ def open_embedded_cluster(
             show_output=show_output,
         )
         at_the_end(partial(remove_folders, order))
+        (folder / LOG_NAME).touch(0o600)
         log = stack.enter_context((folder / LOG_NAME).open("w+b"))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)

@@ -134,8 +134,9 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
     """What a handshake that failed means to the caller."""
     if isinstance(error, AuthenticationError):
         return KeyRefusedError(
-            f"the coordinator at {Address(*address)} holds another key: copy its key file to this "
-            "side and name it with key_file= (--key-file on the command line)"
+            f"the coordinator at {Address(*address)} holds another key, or this one was revoked: "
+            "copy its key file to this side and name it with key_file= (--key-file on the command "
+            "line)"
         )
     if isinstance(error, EOFError | ConnectionError) and not isinstance(
         error, StrangerError | FrameTooLargeError

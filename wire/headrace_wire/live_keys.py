@@ -51,15 +51,11 @@ class LiveKeys:
                 log.error("%s; the keys stay as they were", self._problem)
         return self._keys
 
-    def list_own(self) -> list[bytes]:
-        """The coordinator's own key, and the one before it while that is taken."""
-        self.find()
-        return self._own
-
     def _load(self) -> Keys:
         key, book = load_key(self._path), read_book(self._path)
         keys = list_keys(key, book)
-        self._own = [key, *([book.previous.encode()] if book.previous else [])]
+        #: The coordinator's own key, and the one before it while that is taken.
+        self.own = [key, *([book.previous.encode()] if book.previous else [])]
         write_role_files(self._path, key, self._role_folder)
         if self._on_key:
             self._on_key(key)

@@ -288,8 +288,11 @@ class QueueManager(managers.BaseManager):
         objects = {"jobs": jobs, "results": results, "shared": shared}
         keys = derive_keys(self._key)
         address = cast("Address", self.address)
-        find = find_keys or (lambda hint: {} if hint else keys)
-        return Server(objects, address, find, limits, on_bytes, on_refused)
+
+        def find_own(hint: bytes) -> Keys:
+            return {} if hint else keys
+
+        return Server(objects, address, find_keys or find_own, limits, on_bytes, on_refused)
 
     def jobs(self) -> JobQueueApi:
         """The job queue of the coordinator."""

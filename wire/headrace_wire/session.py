@@ -21,7 +21,7 @@ from headrace_wire.calling import decode_arguments, decode_call, encode_error, e
 from headrace_wire.errors import BusyError, HeadraceError, NotAllowedError
 from headrace_wire.framing import Body
 from headrace_wire.parts import Parts
-from headrace_wire.roles import ADMIN, Holder, set_caller
+from headrace_wire.roles import ADMIN, TASK, Holder, set_caller
 from headrace_wire.signature import Signature
 from headrace_wire.stream import FrameStream
 
@@ -124,10 +124,11 @@ class Session(Struct, eq=False):
             self._refused.add(method)
             for one in (log, audit):
                 one.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
-        allowed = " or ".join([ADMIN, *sorted(signature.roles)])
+        allowed = " or ".join([ADMIN, *sorted(signature.roles - {TASK})])
+        key = "a task" if holder.role == TASK else f"this key ({holder.name})"
         return NotAllowedError(
-            f"the coordinator refused {method!r}, which is for role {allowed}: this key "
-            f"({holder.name}) has role {holder.role}"
+            f"the coordinator refused {method!r}, which is for role {allowed}: {key} has role "
+            f"{holder.role}; name another key with key_file= (--key-file on the command line)"
         )
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:

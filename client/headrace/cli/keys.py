@@ -72,16 +72,12 @@ def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
     type=WordKind(ROLES),
     default=CLIENT,
     show_default=True,
-    envvar=None,
-    show_envvar=False,
     help="What it lets its holder do.",
 )
 @option(
     "-o",
     "--output",
     type=PathKind(path_type=Path, dir_okay=False),
-    envvar=None,
-    show_envvar=False,
     help="Write it to this new file, which you alone may read. [default: standard output]",
 )
 @folder_options

@@ -21,7 +21,7 @@ class KeyWatch:
 
     def start(self) -> None:
         """Look, and go on looking."""
-        self._server.end_others(self._keys.is_taken)
+        self._server.end_others(self._keys.make_check())
         self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.start)
 
     def stop(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
@@ -36,16 +37,21 @@ class TaskKeys:
         if not hint:
             return self._keys.find()
         job = hint.decode(errors="replace")
-        return list_tokens(self._keys.list_own(), job) if self._is_live(job) else {}
+        return list_tokens(self._keys.own, job) if self._is_live(job) else {}
 
     def make_token(self, job: str) -> str:
         """The token of a job, for its tasks."""
-        return make_token(self._keys.list_own()[0], job).decode()
+        return make_token(self._keys.own[0], job).decode()
 
-    def is_taken(self, holder: Holder) -> bool:
-        """Whether the key is still taken that somebody has shown."""
-        hint = holder.name.encode() if holder.role == TASK else b""
-        return holder in self.find(hint).values()
+    def make_check(self) -> Callable[[Holder], bool]:
+        """Return what tells whether the key that somebody has shown is taken just now."""
+        named = frozenset(self.find(b"").values())
+
+        @cache
+        def list_of_job(job: str) -> frozenset[Holder]:
+            return frozenset(self.find(job.encode()).values())
+
+        return lambda one: one in (list_of_job(one.name) if one.role == TASK else named)
 
     def note(self, happened: Sequence[Event]) -> None:
         """Note which jobs have ended or were deleted."""
