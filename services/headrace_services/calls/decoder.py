@@ -11,7 +11,11 @@ from typing import Any, cast
 import msgpack
 
 from headrace_services.calls.building import Classes
+from headrace_services.calls.collisions import make_dict
 from headrace_services.calls.marks import MARKS, Mark
+
+#: Dicts in smaller values are made without a look at their keys: those take no time to compare.
+LARGE_BYTES = 16 << 10
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -34,6 +38,7 @@ class Decoder:
             tree,
             ext_hook=self._read_mark,
             list_hook=self._build,
+            object_pairs_hook=make_dict if len(tree) >= LARGE_BYTES else None,
             strict_map_key=False,
             unicode_errors="surrogatepass",
             max_ext_len=0,

@@ -11,6 +11,7 @@ from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
+from headrace_services.calls.collisions import check_keys
 from headrace_services.calls.encoder import (
     FINDERS,
     TAKERS,
@@ -101,8 +102,9 @@ _register(3, int, _dump_integer, _load_integer)
 _register(4, complex, lambda number: [number.real, number.imag],
           lambda items: complex(*expect(items, float, float)))  # fmt: skip
 _register(5, Decimal, lambda number: [str(number)], _load_decimal)
-_register(6, set, lambda items: secure(list(items)), set)
-_register(7, frozenset, lambda items: secure(list(items)), frozenset)
+_register(6, set, lambda items: secure(list(items)), lambda items: set(check_keys(items)))
+_register(7, frozenset, lambda items: secure(list(items)),
+          lambda items: frozenset(check_keys(items)))  # fmt: skip
 _register(8, range, lambda r: [r.start, r.stop, r.step], _load_range)
 _register(9, date, _dump_date, lambda items: date(*expect(items, int, int, int)))
 _register(10, time, _dump_time, _load_time)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: With these there is no point in trying the other pictures.
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
+#: Pictures that could not be written which are told one by one.
+MOST_PROBLEMS = 100
+
 
 def gather_pictures(
     parameters: Parameters, values: Iterator[tuple[int, bytes]], target: Target
@@ -33,7 +36,7 @@ def gather_pictures(
     if is_shared(parameters):
         return _count_shared(find_output_dir(parameters), values, target)
     place = _find_place(parameters, target)
-    tally, problems = _Tally(), list[str]()
+    tally, problems = _Tally(), _Problems()
     with _open_folder(place.folder, target) as output:
         for index, encoded in values:
             value = PictureValue.decode(encoded)
@@ -45,10 +48,10 @@ def gather_pictures(
                 line = f"{printable(str(place.folder / name))} was not written: {_explain(error)}"
                 if isinstance(error, OSError) and error.errno in _HOPELESS:
                     raise OutputError(line) from error
-                problems.append(line)
+                problems.add(line)
                 continue
             tally.add(value)
-    return tally.tell(place.folder, place.file, problems)
+    return tally.tell(place.folder, place.file, problems.list())
 
 
 def find_output_dir(parameters: Parameters) -> Path:
@@ -127,6 +130,24 @@ def _count_shared(folder: Path, values: Iterator[tuple[int, bytes]], target: Tar
             with contextlib.suppress(OSError):  # it may lie on the workers' machines only
                 target.made.add(place, os.lstat(place))
     return tally.tell(folder, None, [])
+
+
+class _Problems:
+    """What could not be written, the first few with their names: all may come from a stranger."""
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._more = 0
+
+    def add(self, line: str) -> None:
+        if len(self._first) < MOST_PROBLEMS:
+            self._first.append(line)
+        else:
+            self._more += 1
+
+    def list(self) -> list[str]:
+        more = [f"{self._more:,} more pictures were not written"] if self._more else []
+        return [*self._first, *more]
 
 
 class _Tally:

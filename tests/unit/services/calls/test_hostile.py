@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 import tracemalloc
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace_services.calls import collisions, decoder
 from headrace_services.calls.functions import resolve
 from headrace_services.calls.marks import MARKS
 from headrace_services.calls.outline import OUTLINES
@@ -188,3 +192,33 @@ def test_a_class_that_is_not_allowed_is_refused_and_not_imported() -> None:
         unpack_value(frame, IMPORTED)
     assert "wave" not in sys.modules
     assert unpack_value(frame, OUTLINES).kind == "Wave_read"
+
+
+def make_colliding(n: int) -> list[tuple[int, ...]]:
+    """2**n different keys with one hash."""
+    return list(itertools.product((-1, -2), repeat=n))
+
+
+@pytest.fixture
+def few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small values are looked at, and may have less."""
+    monkeypatch.setattr(collisions, "MOST_COMPARISONS", 40_000)
+    monkeypatch.setattr(decoder, "LARGE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("few_comparisons")
+@pytest.mark.parametrize("make", [dict.fromkeys, set, frozenset, Counter, OrderedDict.fromkeys])
+def test_keys_that_are_made_to_collide_are_refused(make: Callable[[Any], Any]) -> None:
+    fine = make(make_colliding(8))
+    assert unpack_value(pack_value(fine), IMPORTED) == fine
+    with pytest.raises(ValueError, match="have the same hash"):
+        unpack_value(pack_value(make(make_colliding(9))), IMPORTED)
+
+
+@pytest.mark.usefixtures("few_comparisons")
+def test_large_numbers_that_collide_are_refused_and_others_are_not() -> None:
+    prime = sys.hash_info.modulus
+    with pytest.raises(ValueError, match="have the same hash"):
+        unpack_value(pack_value({prime * (n + 8): n for n in range(500)}), IMPORTED)
+    fine = {(n, -n): n for n in range(500)}
+    assert unpack_value(pack_value(fine), IMPORTED) == fine

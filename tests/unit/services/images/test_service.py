@@ -306,6 +306,12 @@ def test_pictures_of_others_stay_in_their_folder_and_replace_nothing(tmp_path: P
     assert len(gathered.problems) == 7
 
 
+def test_not_every_picture_that_is_refused_is_a_line(tmp_path: Path) -> None:
+    gathered = gather_foreign(tmp_path, *(named(f"{number}.py") for number in range(1100)))
+    assert len(gathered.problems) == 101
+    assert gathered.problems[-1] == "1,000 more pictures were not written"
+
+
 def test_one_picture_of_others_is_one(tmp_path: Path) -> None:
     gathered = gather_foreign(tmp_path / "a.jpg", named("x.jpg"), named("y.jpg"), single=True)
     assert files_below(tmp_path) == ["a.jpg"]
