@@ -52,7 +52,8 @@ class Guard:
 class Turn:
     """An answer's place among those that leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: tuple[str, ...]) -> None:
+        self.groups = groups
         self._news: asyncio.Future[None] | None = None
 
     def resume(self) -> None:
@@ -66,9 +67,11 @@ class Turn:
         self._news = asyncio.get_running_loop().create_future()
         try:
             await self._news
+        except BaseException:
+            budget.release(self)
+            raise
         finally:
             self._news = None
-            budget.release(self)
 
 
 class Guarded:
@@ -80,6 +83,7 @@ class Guarded:
     def __init__(
         self,
         guard: Guard,
+        groups: tuple[str, ...],
         frames: FrameReader,
         count_sent: Callable[[], int],
         pause: Callable[[], None],
@@ -91,7 +95,8 @@ class Guarded:
         self._pause = pause
         self._resume = resume
         self._drop = drop
-        self._turn = Turn()
+        self.groups = groups
+        self._turn = Turn(groups)
         frames.is_guarded = True
         self._arriving = Meter(lambda: frames.bytes_in, self._find_arriving_pace, self._end)
         self._leaving = Meter(count_sent, self._find_leaving_pace, self._end)
@@ -136,9 +141,8 @@ class Guarded:
 
     @property
     def lacks_room(self) -> bool:
-        """Whether answers have to wait."""
-        leaving = self._guard.leaving
-        return leaving.is_short or leaving.total >= leaving.most
+        """Whether answers may have to wait."""
+        return not self._guard.leaving.is_ample
 
     async def find_room(self) -> None:
         """Wait until an answer may be made."""

@@ -25,7 +25,7 @@ from typing import Any
 
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen, read_bound
 from headrace_wire.address import Address
-from headrace_wire.admission import Admission, ServerLimits
+from headrace_wire.admission import Admission, ServerLimits, find_block
 from headrace_wire.api import APIS
 from headrace_wire.errors import BusyError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError
@@ -252,7 +252,8 @@ class Server:
             self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:
             stream.trust()
-            stream.guard(self._guard, self._note_dropped)
+            groups = (f"address {find_block(stream.host)}", f"role {admitted.holder.role}")
+            stream.guard(self._guard, groups, self._note_dropped)
             return admitted
         return None
 

@@ -106,9 +106,15 @@ class FrameStream(asyncio.BufferedProtocol):
         """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
         self._frames.max_frame_bytes = MAX_FRAME_BYTES
 
-    def guard(self, guard: Guard, on_dropped: Callable[[FrameStream, str], object]) -> None:
-        """Hold the other side to a server's limits. ``on_dropped`` is called with the reason before
-        a connection ends that is too slow, or for whose frame there is no memory.
+    def guard(
+        self,
+        guard: Guard,
+        groups: tuple[str, ...],
+        on_dropped: Callable[[FrameStream, str], object],
+    ) -> None:
+        """Hold the other side to a server's limits, together with others of its groups.
+        ``on_dropped`` is called with the reason before a connection ends that is too slow, or for
+        whose frame there is no memory.
         """
 
         def drop(reason: str) -> None:
@@ -116,7 +122,7 @@ class FrameStream(asyncio.BufferedProtocol):
             self._lose(TimeoutError(reason))
 
         self._guarded = Guarded(
-            guard, self._frames, self._count_sent, self._hold, self._unhold, drop
+            guard, groups, self._frames, self._count_sent, self._hold, self._unhold, drop
         )
 
     @property

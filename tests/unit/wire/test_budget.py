@@ -14,8 +14,9 @@ UNIT = 1 << 20
 class Frame:
     """A frame that arrives, and knows when it may go on."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, *groups: str) -> None:
         self.budget = budget
+        self.groups = groups
         self.resumed = 0
 
     def claim(self, units: int) -> bool:
@@ -94,13 +95,38 @@ def test_what_is_there_already_is_counted_and_waited_for(budget: Budget) -> None
     assert not budget.wait(other)
     answer.release()
     assert other.resumed == 1
+    other.release()
     assert budget.total == 0
+
+
+def test_no_group_has_more_than_its_share_while_others_go_on(budget: Budget) -> None:
+    one, two = Frame(budget, "here"), Frame(budget, "here")
+    other = Frame(budget, "there")
+    assert one.claim(7)
+    assert not two.claim(3), "three quarters are for one group"
+    assert other.claim(3), "it passes those who wait for their own group"
+    one.release()
+    assert two.resumed == 1
+    assert budget.total == 6 * UNIT
+
+
+def test_when_all_of_a_group_wait_for_each_other_one_goes_on_whatever_others_do(
+    budget: Budget,
+) -> None:
+    other = Frame(budget, "there")
+    assert other.claim(1)
+    one, two = Frame(budget, "here"), Frame(budget, "here")
+    assert one.claim(4)
+    assert two.claim(3)
+    assert not one.claim(8)
+    assert not two.claim(8)
+    assert one.resumed == 1
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_all_come_through_whatever_the_order(budget: Budget, seed: int) -> None:
     chance = random.Random(seed)
-    frames = {Frame(budget): chance.randint(1, 30) for _ in range(20)}
+    frames = {Frame(budget, chance.choice("ab")): chance.randint(1, 30) for _ in range(20)}
     at = dict.fromkeys(frames, 0)
     asked: set[Frame] = set()
     most = 0
