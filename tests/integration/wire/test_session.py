@@ -223,7 +223,7 @@ def test_an_address_in_use_is_told_in_one_line(served: Served) -> None:
     with pytest.raises(UsageError) as caught, serve(address=served.address):
         pass
     assert str(served.address) in str(caught.value)
-    assert "in use" in str(caught.value)
+    assert "something serves there already" in str(caught.value)
 
 
 def test_an_address_that_is_not_ours_is_told_in_one_line() -> None:
