@@ -62,7 +62,8 @@ def pry(_):
     from headrace_services.home import THIS_SLOT
     cluster = current_cluster()
     cluster.value("seen").set(1)
-    refused = []
+    with cluster.lock("held"):
+        refused = []
     for call in (cluster.jobs, cluster.workers, lambda: cluster.job("a")):
         try:
             call()
@@ -265,7 +266,7 @@ def test_a_task_has_shared_state_and_no_key(site: Site) -> None:
         assert variable is None
         assert str(site.data) not in slot
         task = QueueManager(Address("127.0.0.1", site.port), token.encode())
-        assert [status.name for status in task.shared().names()] == ["seen"]
+        assert [status.name for status in task.shared().names()] == ["held", "seen"]
 
     def is_refused() -> bool:
         """Whether the token has ended with its job: what is open is closed, too."""

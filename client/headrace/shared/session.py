@@ -40,11 +40,15 @@ class SharedSession(SessionBase):
         self._working = threading.local()
         self._wake = threading.Event()
         self._beater: threading.Thread | None = None
+        #: Whether a task has ended and nothing was held since: nothing needs a heartbeat then, and
+        #: the key may have ended with the task's job.
+        self._is_resting = False
 
     def end_task(self) -> None:
         """A task of this process is over: it is done with its items, and its locks come free."""
         self._begin_if_forked()
         with self._lock:
+            self._is_resting = True
             if not (self._items or self._locks):
                 return
             self._confirmed |= self._items
@@ -81,6 +85,9 @@ class SharedSession(SessionBase):
     def _start_beating(self) -> None:
         self._begin_if_forked()
         with self._lock:
+            was_resting, self._is_resting = self._is_resting, False
+            if was_resting:
+                self._wake.set()
             if self._beater is None and not self._closed:
                 self._used = self._is_beating = True
                 self._beater = threading.Thread(
@@ -97,6 +104,9 @@ class SharedSession(SessionBase):
                 return
             try:
                 pause = finish(self._beat())
+                with self._lock:
+                    if self._is_resting and not (self._abandoned or self._confirmed):
+                        pause = None  # until there is something to tell or to hold
             except KeyRefusedError as error:
                 log.debug("no heartbeats until there is another key: %s", error)
                 pause = None
