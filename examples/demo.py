@@ -55,26 +55,37 @@ def show(title: str, arguments: list[str]) -> None:
 
 
 def make_sheet(photographs: Path, sheet: Path) -> None:
-    """Put the middle of some pictures and what became of them into one: a row for each picture."""
+    """Put a part of some pictures and what became of it into one: a row for each picture."""
     folders = [photographs, *(photographs.parent / operation for operation in OPERATIONS)]
     names = [path.name for path in sorted(photographs.iterdir()) if not path.name.startswith(".")]
-    tiles = [
-        cut_middle(folder / name)
-        for name in names[:: max(len(names) // SHOWN, 1)][:SHOWN]
-        for folder in folders
-    ]
+    tiles: list[pyvips.Image] = []
+    for name in names[:: max(len(names) // SHOWN, 1)][:SHOWN]:
+        corner = find_detail(photographs.parent / "edges" / name)
+        tiles += [cut(folder / name, corner) for folder in folders]
     joined = pyvips.Image.arrayjoin(tiles, across=len(folders), shim=8, background=255)
     joined.write_to_file(str(sheet), Q=90)
 
 
-def cut_middle(path: Path) -> pyvips.Image:
-    """Read the middle of a picture as it is, one pixel for one; a small one is put on white."""
+def find_detail(edges: Path) -> tuple[int, int]:
+    """The corner of the part of a picture that has the most edges."""
+    grey = pyvips.Image.new_from_file(str(edges)).colourspace("b-w")[0]
+    across, down = grey.width // TILE, grey.height // TILE
+    if not (across and down):
+        return 0, 0
+    strength = grey**2  # one strong edge says more than noise everywhere
+    parts = strength.crop(0, 0, across * TILE, down * TILE).shrink(TILE, TILE)
+    _, place = parts.max(x=True, y=True)
+    return TILE * place["x"], TILE * place["y"]
+
+
+def cut(path: Path, corner: tuple[int, int]) -> pyvips.Image:
+    """Read a part of a picture as it is, one pixel for one; a small picture is put on white."""
     picture = pyvips.Image.new_from_file(str(path)).colourspace("srgb")[:3]
-    width, height = min(picture.width, TILE), min(picture.height, TILE)
-    middle = picture.crop(
-        (picture.width - width) // 2, (picture.height - height) // 2, width, height
-    )
-    return middle.gravity("centre", TILE, TILE, extend="white")
+    left, top = corner
+    if picture.width >= left + TILE and picture.height >= top + TILE:
+        return picture.crop(left, top, TILE, TILE)
+    whole = picture.crop(0, 0, min(picture.width, TILE), min(picture.height, TILE))
+    return whole.gravity("centre", TILE, TILE, extend="white")
 
 
 def main() -> None:

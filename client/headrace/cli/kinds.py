@@ -198,7 +198,14 @@ class SinceKind(ValueKind):
                 return max(0.0, dt.datetime.fromisoformat(value).timestamp())
             except (ValueError, OverflowError):
                 self.fail(f"{quote(value)} is no time: write 2026-11-20T08:00", param, ctx)
-        return max(0.0, time.time() - DURATION.convert(value, param, ctx))
+        try:
+            return max(0.0, time.time() - DURATION.convert(value, None, None))
+        except click.BadParameter:
+            self.fail(
+                f"{quote(value)} is no time: write 2h for two hours ago, or 2026-11-20T08:00",
+                param,
+                ctx,
+            )
 
 
 class SizeKind(BoundedKind):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import click
@@ -14,6 +19,9 @@ from headrace.cli.session import carry_out
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import find_present_folder
+
+#: A function as people name it.
+_FUNCTION = re.compile(r"[\w.]+:[\w.]+")
 
 output_option = make_output_option("Write JSON lines to this file.")
 
@@ -40,6 +48,19 @@ ship_option = option(
 )
 
 
+class RecordsKind(PathKind):
+    """A file of records, or standard input."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value)
+        if _FUNCTION.fullmatch(text) and not Path(text).exists():
+            self.fail(f"{quote(text)} is no file: the function comes first", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def make_map_command(*, embedded: bool) -> click.Command:
     """The command for ``run`` (embedded) or ``submit``."""
 
@@ -48,7 +69,7 @@ def make_map_command(*, embedded: bool) -> click.Command:
     @click.argument(
         "records",
         metavar="RECORDS",
-        type=PathKind(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+        type=RecordsKind(),
     )
     @output_option
     @star_option
@@ -70,15 +91,38 @@ def make_map_command(*, embedded: bool) -> click.Command:
 
         _refuse_file(function)
         import_path, ship = rest.pop("path", ()), rest.pop("ship", None)
-        call_options = CallOptions(ship=pack_folder(ship) if ship else b"", command=True)
-        options = JobOptions.take(rest)
-        calls = _spread(read_records(records), star=star)
-        plan = plan_calls(function, calls, count_records(records), call_options)
         here = find_present_folder()
         places = import_path if here is None else (*import_path, here)
+        call_options = CallOptions(ship=pack_folder(ship) if ship else b"", command=True)
+        options = JobOptions.take(rest)
+        given = read_records(records)
+        if embedded:
+            given = _check_first(given, function, places)
+        calls = _spread(given, star=star)
+        plan = plan_calls(function, calls, count_records(records), call_options)
         carry_out("calls", plan, options, output, "jsonl", import_path=places)
 
     return map_records
+
+
+def _check_first(records: Iterator[Any], function: str, places: Sequence[str]) -> Iterator[Any]:
+    """The same records; the module is looked for before the first one is sent."""
+    for number, record in enumerate(records):
+        if not number:
+            _require_module(function, places)
+        yield record
+
+
+def _require_module(function: str, places: Sequence[str]) -> None:
+    """Raise UsageError where no module of that name is to be found on this machine."""
+    top = function.partition(":")[0].partition(".")[0]
+    if not top.isidentifier() or PathFinder.find_spec(top, [*places]):
+        return  # what is no name at all is told by whoever plans the job
+    if find_spec(top) is None:
+        near = [name for _, name, _ in iter_modules(places)]
+        meant = get_close_matches(top, near, 1)
+        asked = f"; did you mean {meant[0]!r}?" if meant else ""
+        raise UsageError(f"there is no module {top!r} here: name its folder with --path{asked}")
 
 
 def _refuse_file(function: str) -> None:

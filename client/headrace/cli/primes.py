@@ -30,8 +30,14 @@ class NumbersCommand(click.Command):
     """A command whose arguments are numbers: ``-5`` is a number, and not an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for argument in args:
-            if re.fullmatch(r"-\d[\w.*^+-]*", argument):
+        taking = {
+            name
+            for option in self.params
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
+        for before, argument in zip(["", *args], args, strict=False):
+            if re.fullmatch(r"-\d[\w.*^+-]*", argument) and before not in taking:
                 raise click.UsageError(f"{argument} is negative: numbers begin at 0", ctx)
         return super().parse_args(ctx, args)
 

@@ -50,7 +50,10 @@ def lock_data(data: Path) -> Generator[None]:
                 "another with --data"
             ) from None
         if not is_ours:
-            raise UsageError(f"another coordinator uses data folder {data}")
+            raise UsageError(
+                f"another coordinator uses data folder {data}: stop that one, or name another "
+                "folder with --data"
+            )
         yield
 
 

@@ -1,0 +1,56 @@
+"""Slips of the hand on the command line: the line says what was meant, or what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.said import say
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.py").write_text("def double(n): return 2 * n\n")
+    (tmp_path / "numbers.jsonl").write_text("1\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("run map numbers.jsonl shop:double", "'shop:double' is no file: the function comes first"),
+        ("jobs --since yesterday", "'yesterday' is no time: write 2h for two hours ago, or 2026-"),
+        ("run primes count -5 10", "-5 is negative: numbers begin at 0"),
+        ("run primes test 7 -7", "-7 is negative: numbers begin at 0"),
+        ("run primes count 0 10 --slots -1", "slots is '-1': give 'auto', a number from 1"),
+        ("run primes count 0 10 --timeout -1", "'-1' is not a duration: write 30s"),
+        ("run primes count 0 10 --priority -500", "-500 is not in the range -100<=x<=100"),
+    ],
+)
+def test_a_slip_is_told(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
+    said = say(capsys, *words.split())
+    (line,) = said.err.splitlines()
+    assert (said.code, said.out) == (2, "")
+    assert told in line
+
+
+def test_a_negative_value_of_an_option_is_no_number_of_the_range(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = say(capsys, *["run", "primes", "count", "0", "10", "--priority", "-5", "--slots", "1"])
+    assert (said.code, said.out) == (0, "4\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("shp", "; did you mean 'shop'?"), ("nonesuch.part", "")]
+)
+def test_a_module_that_is_not_there_is_told_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], name: str, asked: str
+) -> None:
+    said = say(capsys, "run", "map", f"{name}:double", "numbers.jsonl")
+    (line,) = said.err.splitlines()
+    assert said.code == 2
+    top = name.partition(".")[0]
+    assert line == f"headrace: there is no module {top!r} here: name its folder with --path{asked}"
