@@ -178,12 +178,14 @@ def test_a_killed_run_leaves_no_process_behind(shell: Shell) -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_job_quietly(shell: Shell, tmp_path: Path) -> None:
-    command = f"{shlex.quote(HEADRACE)} run primes find 0 3e7 | head -n 2"
+    command = f"({shlex.quote(HEADRACE)} run primes find 0 3e7; echo $? >code) | head -n 2"
     done = subprocess.run(
         command, shell=True, check=True, capture_output=True, text=True, cwd=tmp_path,
         env=shell.environment, timeout=60,
     )  # fmt: skip
     assert done.stdout == "2\n3\n"
+    wait_until(lambda: (tmp_path / "code").exists() and (tmp_path / "code").read_text())
+    assert (tmp_path / "code").read_text() == "141\n", "as the shell shows SIGPIPE"
     assert "Traceback" not in done.stderr
 
 

@@ -59,7 +59,18 @@ def show_version(context: click.Context, parameter: click.Parameter, value: bool
         context.exit()
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads standard output any more; click would end with a code of its own for it."""
+
+
 class _Headrace(LazyGroup):
+    def invoke(self, ctx: click.Context) -> object:
+        """Carry the command out."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
     def suggest(self, name: str, known: Iterable[str]) -> str:
         """Suggest for the name of a service the two commands under which it stands."""
         if name in SERVICES or name in list_plugins():
@@ -125,8 +136,8 @@ def _run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         _complain("headrace: interrupted")
         return find_exit_code(error)
-    except BrokenPipeError:
-        return EXIT_BROKEN_PIPE  # nobody reads standard output any more
+    except (BrokenPipeError, _ReaderGoneError):
+        return EXIT_BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"headrace: {where}{explain_error(error, error.filename or '')}")

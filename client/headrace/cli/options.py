@@ -197,6 +197,8 @@ class JobOptions(Struct, frozen=True):
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
         """Take the values of these options out of a command's, which keeps the others."""
+        if "coordinator" in values:  # as click has them
+            values["connection"] = ConnectionOptions.take(values)
         return cls(**{name: values.pop(name) for name in cls.__struct_fields__ if name in values})
 
     @property

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import io
+import signal
 import sys
+from typing import Any
 
 import pytest
 
+from headrace import cli
+from headrace.cli import entry
 from headrace.cli.printing import say
 from headrace.cli.standard import fill_standard_streams
 
@@ -24,3 +29,27 @@ def test_what_the_locale_has_no_characters_for_is_shown_nevertheless(
     say("日 é")
     sys.stdout.flush()
     assert written.getvalue() == shown
+
+
+def test_an_interruption_while_the_command_line_is_loaded_is_no_exception(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+    load = builtins.__import__
+
+    def watch(name: str, *rest: Any) -> Any:
+        if name == "headrace.cli":
+            seen.append(signal.getsignal(signal.SIGINT))
+        return load(name, *rest)
+
+    def run(arguments: list[str] | None) -> None:
+        seen.append((arguments, signal.getsignal(signal.SIGINT)))
+
+    monkeypatch.setattr(entry, "main", run)
+    monkeypatch.setattr(builtins, "__import__", watch)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cli.main(["jobs"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIG_DFL, (["jobs"], signal.default_int_handler)]
