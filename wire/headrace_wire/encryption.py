@@ -10,7 +10,7 @@ Nobody in between can have a client speak plainly and the coordinator not: see `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from msgspec import Struct
 
@@ -122,8 +122,11 @@ def choose_encryption(mode: str) -> Encryption:
 
 def is_near(sock: Any) -> bool:
     """Whether both ends of a connection are on this machine, as its address tells."""
-    peer = sock.getpeername()
-    return is_loopback(peer[0]) if isinstance(peer, tuple) else True
+    peer: object = sock.getpeername()
+    if not isinstance(peer, tuple):
+        return True
+    host, *_ = cast("tuple[str, ...]", peer)
+    return is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:
