@@ -7,6 +7,7 @@ again within the second gets the same text, and between metrics the loop does wh
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -21,6 +22,9 @@ FRESH_SECONDS = 1.0
 
 #: Seconds of work after which others come first.
 TURN_SECONDS = 0.002
+
+#: The versions of the formats that there are: whoever asks for others has none made for them alone.
+_VERSION = re.compile(r"; version=(0\.0\.4|1\.0\.0);")
 
 #: The end of a text in the format of OpenMetrics.
 _END = b"# EOF\n"
@@ -51,7 +55,7 @@ class Scrapes:
 
     async def read(self, accepted: str) -> tuple[bytes, str]:
         """A text in the format that an ``Accept`` header asks for, and its type."""
-        encode, content_type = choose_encoder(accepted)
+        encode, content_type = choose_format(accepted)
         async with self._lock:
             text = self._texts.get(content_type)
             if text is None or not _is_fresh(text.made_at):
@@ -76,6 +80,19 @@ class Scrapes:
         if encode(cast("Any", CollectorRegistry())):
             parts.append(_END)
         return b"".join(parts)
+
+
+def choose_format(accepted: str) -> tuple[Callable[[Any], bytes], str]:
+    """How to write what an ``Accept`` header asks for, and its type; plain text for what is not
+    known. prometheus-client takes anything for a version, and fails where it is none.
+    """
+    try:
+        encode, content_type = choose_encoder(accepted)
+    except (TypeError, ValueError):
+        return choose_encoder("")
+    if not _VERSION.search(content_type):
+        return choose_encoder("")
+    return encode, content_type
 
 
 def _is_fresh(made_at: float) -> bool:

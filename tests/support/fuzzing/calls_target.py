@@ -81,6 +81,7 @@ class Line:
     peer = "peer"
     closed = False
     on_lost: object = None
+    lacks_room = False
     bytes_in = bytes_out = 0
 
     def __init__(self, frames: Sequence[bytes]) -> None:

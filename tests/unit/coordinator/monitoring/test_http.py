@@ -207,9 +207,23 @@ def test_other_formats_wait_for_their_second(
 ) -> None:
     monkeypatch.setattr(scrapes, "FRESH_SECONDS", 0.2)
     begun = time.monotonic()
-    for number in range(4):
-        ask(server, Accept=f"application/openmetrics-text; version=1.0.{number}")
+    for accepted in (
+        "text/plain; version=0.0.4",
+        "text/plain; version=1.0.0",
+        "application/openmetrics-text; version=1.0.0",
+        "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8",
+    ):
+        assert ask(server, Accept=accepted)[0] == 200
     assert time.monotonic() - begun > 3 * 0.2
+
+
+def test_versions_that_there_are_not_have_plain_text_in_common(server: HttpServer) -> None:
+    texts = {
+        ask(server, Accept=f"application/openmetrics-text; version={version}")
+        for version in ("1.0.1", "9.9", ".0.0", "x", "1.0.0\x7f", "9" * 5000)
+    }
+    assert {status for status, _ in texts} == {200}
+    assert not any(text.endswith(b"# EOF\n") for _, text in texts)
 
 
 def test_where_others_can_connect_the_metrics_want_a_token(site: Site) -> None:
