@@ -10,6 +10,7 @@ from headrace_services.calls.functions import check_name, name_called
 from headrace_services.calls.transport import (
     Serializer,
     check_serializer,
+    name_python,
     pickle_value,
     seal_call,
     seal_value,
@@ -46,6 +47,8 @@ class CallOptions:
         self.serializer: Serializer = serializer
         self._by_reference = main is not None
         self.parameters: dict[str, object] = {"serializer": serializer, "pool": pool}
+        if serializer == "cloudpickle":
+            self.parameters["python"] = name_python()
         if main is not None:
             self.parameters["main"] = main
         if command:

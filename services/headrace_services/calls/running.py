@@ -15,6 +15,7 @@ from headrace_services.calls.rebuilding import FoundClasses, find_imported
 from headrace_services.calls.transport import (
     Serializer,
     check_serializer,
+    name_python,
     open_call,
     open_value,
     refuse_pickle,
@@ -56,6 +57,7 @@ class SlotCalls:
         serializer = check_serializer(parameters.get("serializer"))
         if serializer == "cloudpickle":
             refuse_pickle(permits)
+            _refuse_other_python(parameters.get("python"))
         main = parameters.get("main")
         if serializer == "cloudpickle" and isinstance(main, dict):
             load_main(cast("dict[str, object]", main))
@@ -128,6 +130,15 @@ class SlotCalls:
         THIS_SLOT.initializer_begins()
         initializer(*args, **kwds)
         self._initialized = about
+
+
+def _refuse_other_python(theirs: object) -> None:
+    """Refuse code that another version of Python has compiled: running it may crash the slot."""
+    if theirs is not None and theirs != name_python():
+        raise RefusedError(
+            f"the program pickles for Python {theirs!s:.20}, and this worker runs {name_python()}: "
+            "start workers with the program's version of Python, or pass functions by name"
+        )
 
 
 def _open_kept(parameter: Any) -> Any:

@@ -7,6 +7,7 @@ client only values of a job that it submitted so itself.
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, cast, get_args
@@ -89,6 +90,11 @@ def refuse_pickle(permits: Permits) -> None:
             "this worker opens no pickled functions: start it with --allow-pickle, or send the "
             "function by name with serializer='msgpack'"
         )
+
+
+def name_python() -> str:
+    """The version of Python whose code this process pickles, and can open."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def pickle_value(value: object, *, by_reference: bool = False) -> bytes:

@@ -149,6 +149,15 @@ def test_pickled_bytes_are_not_opened_in_a_job_that_names_msgpack(calls: CallsSe
         calls.prepare("map", {**plan.parameters, "serializer": "msgpack"})
 
 
+def test_what_another_python_has_pickled_is_not_opened(calls: CallsService) -> None:
+    calls.permit(Permits(pickle=True))
+    options = CallOptions(serializer="cloudpickle")
+    assert run(calls, plan_map(lambda number: -number, [1], options)) == [-1]
+    options.parameters["python"] = "3.99"
+    with pytest.raises(RefusedError, match=r"for Python 3\.99, and this worker runs 3\.1\d: start"):
+        run(calls, plan_map(lambda number: -number, [1], options))
+
+
 @pytest.mark.usefixtures("clean_config")
 def test_the_initializer_runs_once_for_the_same_parameters(calls: CallsService) -> None:
     options = CallOptions(initializer=configure, initargs=(("a", 1),))
