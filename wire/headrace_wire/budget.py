@@ -86,14 +86,18 @@ class Budget:
             return True
         return self._claim(flow, size)
 
-    def wait(self, flow: Flow) -> bool:
-        """Stand in line for any room at all. Returns whether there is some now."""
-        return self._claim(flow, self.measure(flow) + 1)
+    def reserve(self, flow: Flow, size: int) -> bool:
+        """Ask for what a flow is going to need, likewise."""
+        return self._claim(flow, size)
 
-    def add(self, flow: Flow, size: int) -> None:
-        """Count what is there already."""
-        if size > SHORT_BYTES:
-            self._grant(flow, self.measure(flow) + size)
+    def hold(self, flow: Flow, size: int) -> None:
+        """Count what is there already, in place of what was reserved for it."""
+        if size <= SHORT_BYTES:
+            self.release(flow)
+            return
+        self._grant(flow, size)
+        if self._line:
+            self._advance()
 
     def release(self, flow: Flow) -> None:
         """A flow needs nothing any more."""

@@ -15,6 +15,11 @@ from headrace_wire.refusal_log import MEMORY, STALLED
 ARRIVING_BYTES = 512 << 20
 LEAVING_BYTES = 512 << 20
 
+#: Bytes that are reserved for an answer before it is made, and seconds for which they are: a call
+#: that waits for news is not to keep others waiting.
+EXPECTED_BYTES = 32 << 20
+RESERVED_SECONDS = 1.0
+
 #: Seconds after which memory is given back.
 TIDY_SECONDS = 1.0
 
@@ -61,8 +66,8 @@ class Turn:
             self._news.set_result(None)
 
     async def wait(self, budget: Budget) -> None:
-        """Wait until answers may be made."""
-        if budget.wait(self):
+        """Wait until an answer may be made."""
+        if budget.reserve(self, EXPECTED_BYTES):
             return
         self._news = asyncio.get_running_loop().create_future()
         try:
@@ -96,6 +101,7 @@ class Guarded:
         self._resume = resume
         self._drop = drop
         self.groups = groups
+        self._reserved: asyncio.TimerHandle | None = None
         self._turn = Turn(groups)
         frames.is_guarded = True
         self._arriving = Meter(lambda: frames.bytes_in, self._find_arriving_pace, self._end)
@@ -146,10 +152,16 @@ class Guarded:
 
     async def find_room(self) -> None:
         """Wait until an answer may be made."""
-        await self._turn.wait(self._guard.leaving)
+        leaving, turn = self._guard.leaving, self._turn
+        await turn.wait(leaving)
+        loop = asyncio.get_running_loop()
+        self._reserved = loop.call_later(RESERVED_SECONDS, leaving.release, turn)
 
     def begin_answer(self, size: int) -> None:
-        self._guard.leaving.add(self._turn, size)
+        if self._reserved:
+            self._reserved.cancel()
+            self._reserved = None
+        self._guard.leaving.hold(self._turn, size)
 
     def wait_for_reader(self) -> None:
         """The other side has to read before more is sent."""
@@ -163,6 +175,8 @@ class Guarded:
         """The connection has ended."""
         self._arriving.close()
         self._leaving.close()
+        if self._reserved:
+            self._reserved.cancel()
         if self._guard.arriving.measure(self) > EAGER_BYTES:
             self._guard.tidy()
         self._guard.arriving.release(self)

@@ -136,3 +136,21 @@ def test_answers_wait_while_others_have_not_been_read(
         assert read_frame(honest) > 32 * MEBIBYTE, "who does not read gives way"
     assert refused == {"stalled": 1}
     wait_until(lambda: small_guard.leaving.total == 0)
+
+
+def test_when_there_is_room_again_not_all_that_waited_answer_at_once(
+    served: Served, small_guard: Guard
+) -> None:
+    held: list[int] = []
+
+    def fetch(_: object) -> Fetched:
+        held.append(small_guard.leaving.total)
+        return make_message(Fetched, runs=(ResultSpan(0, 1, bytes(16 * MEBIBYTE)),))
+
+    served.results.answers["fetch"] = fetch
+    call = make_frame("results", "fetch", make_message(FetchRequest))
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(open_session(served, "results")).sendall(call)
+        wait_until(lambda: len(held) == 6)
+    assert max(held) <= guard.EXPECTED_BYTES, "no other answer is there, as each exceeds all"

@@ -88,14 +88,20 @@ def test_whoever_goes_leaves_its_room_and_its_place(budget: Budget) -> None:
     assert (budget.total, budget.is_short) == (0, False)
 
 
-def test_what_is_there_already_is_counted_and_waited_for(budget: Budget) -> None:
-    answer, other = Frame(budget), Frame(budget)
-    assert budget.wait(answer)
-    budget.add(answer, 12 * UNIT)
-    assert not budget.wait(other)
-    answer.release()
-    assert other.resumed == 1
-    other.release()
+def test_what_is_reserved_for_an_answer_is_counted_until_its_size_is_known(budget: Budget) -> None:
+    one, two, three = (Frame(budget) for _ in range(3))
+    assert budget.reserve(one, 4 * UNIT)
+    budget.hold(one, 9 * UNIT)
+    assert not budget.reserve(two, 4 * UNIT)
+    assert not budget.reserve(three, 4 * UNIT)
+    one.release()
+    assert (two.resumed, three.resumed) == (1, 1)
+    budget.hold(two, 12 * UNIT)
+    assert not budget.reserve(one, UNIT)
+    budget.hold(two, SHORT_BYTES)
+    assert one.resumed == 1
+    one.release()
+    three.release()
     assert budget.total == 0
 
 
