@@ -26,6 +26,9 @@ CARE_SECONDS = 0.25
 
 #: Bounds for the pause between ticks, in seconds; within them it is until the next deadline.
 SHORTEST_TICK_SECONDS = 0.005
+
+#: The pause after a tick, in times of what it took: with many jobs the loop is for others, too.
+PAUSES_PER_TICK = 4.0
 LONGEST_TICK_SECONDS = 1.0
 
 #: Seconds until the next look if a timer ends before its moment by the coordinator's clock.
@@ -77,6 +80,7 @@ class Ticker:
         if max(self._moment, self._earliest) > self._ledger.now().monotonic:
             self._set_timer()  # the coordinator's own clock stood still meanwhile
             return
+        begun = time.monotonic()
         self._moment = math.inf  # it is set below, or by an event of this tick
         deadline = math.inf
         try:
@@ -91,6 +95,8 @@ class Ticker:
         except Exception:
             log.exception("the ticker failed once")
         now = self._ledger.now().monotonic
-        self._earliest = now + SHORTEST_TICK_SECONDS
+        took = time.monotonic() - begun
+        pause = min(PAUSES_PER_TICK * took, LONGEST_TICK_SECONDS)
+        self._earliest = now + max(SHORTEST_TICK_SECONDS, pause)
         self._moment = min(self._moment, deadline, now + LONGEST_TICK_SECONDS)
         self._set_timer()

@@ -12,7 +12,7 @@ Invariants between transitions, which the tests check:
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
@@ -119,6 +119,8 @@ class SharedState:
         self.context = SharedContext(emit, limit_bytes)
         self.context.relieve = self._forget_answers
         self.objects: dict[str, SharedObject] = {}
+        #: Their names in order.
+        self._names: list[str] = []
         #: In the order in which they were heard of last.
         self.sessions: dict[str, Session] = {}
         #: What sessions and lanes take beside the answers, and those of each key.
@@ -214,9 +216,8 @@ class SharedState:
 
     def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
         """Return the first objects, by name, that come after a name."""
-        names = sorted(self.objects)
-        first = bisect_right(names, after) if after else 0
-        return [_describe(self.objects[name]) for name in names[first : first + most]]
+        first = bisect_right(self._names, after) if after else 0
+        return [_describe(self.objects[name]) for name in self._names[first : first + most]]
 
     def tick(self, now: Now) -> None:
         """Let time pass: what silent sessions hold comes free."""
@@ -245,6 +246,7 @@ class SharedState:
         for one in stored.objects:
             found = self.objects[one.name] = CLASSES[one.kind](one.name, self.context)
             found.restore(one.head, one.items)
+            insort(self._names, one.name)
             found.grow(sum(item.size_bytes for item in one.items))
             for item in one.items:
                 self.context.see_number(item.number)
@@ -273,6 +275,7 @@ class SharedState:
         self.context.see_time(now.monotonic)
         self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial))
         made = self.objects[spec.name] = CLASSES[spec.kind](spec.name, self.context)
+        insort(self._names, spec.name)
         made.begin(spec)
         return made
 
@@ -286,6 +289,7 @@ class SharedState:
         found = self._find(call)
         found.grow(-found.size_bytes)
         del self.objects[call.name]
+        del self._names[bisect_left(self._names, call.name)]
         self.context.emit(events.SharedDeleted(call.name))
         for session in self.sessions.values():
             session.holding.discard(call.name)

@@ -6,6 +6,7 @@ be found; see ``building``.
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import msgpack
@@ -19,6 +20,9 @@ LARGE_BYTES = 16 << 10
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
+
+#: How msgpack begins a map of 256 keys or more; elsewhere the same bytes may be part of a value.
+_MANY_KEYS = re.compile(rb"\xde[^\0]|\xdf", re.DOTALL)
 
 
 class Decoder:
@@ -38,7 +42,7 @@ class Decoder:
             tree,
             ext_hook=self._read_mark,
             list_hook=self._build,
-            object_pairs_hook=make_dict if len(tree) >= LARGE_BYTES else None,
+            object_pairs_hook=make_dict if _may_have_many_keys(tree) else None,
             strict_map_key=False,
             unicode_errors="surrogatepass",
             max_ext_len=0,
@@ -64,3 +68,10 @@ class Decoder:
             del items[0]
             return mark.build(items, self)
         return items
+
+
+def _may_have_many_keys(tree: memoryview) -> bool:
+    """Whether a dict in here may have so many keys that they are worth a look: that costs a call
+    for each dict.
+    """
+    return len(tree) >= LARGE_BYTES and _MANY_KEYS.search(tree) is not None

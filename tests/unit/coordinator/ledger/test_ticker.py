@@ -111,6 +111,23 @@ async def test_between_two_ticks_there_is_a_pause(monkeypatch: pytest.MonkeyPatc
 
 
 @in_event_loop
+async def test_ticks_that_take_long_leave_the_loop_to_others() -> None:
+    ledger, ticking = start()
+    busy_seconds = 0.01
+
+    def be_busy() -> None:
+        end = time.monotonic() + busy_seconds
+        while time.monotonic() < end:
+            pass
+        ticking.bring_forward(0.0)
+
+    ledger.on_tick = be_busy
+    first = await ledger.wait()
+    assert await ledger.wait() >= first + (1 + ticker.PAUSES_PER_TICK) * busy_seconds
+    ticking.stop()
+
+
+@in_event_loop
 async def test_it_waits_for_the_coordinators_own_clock() -> None:
     ledger, ticking = start()
     await ledger.wait()
