@@ -18,6 +18,7 @@ from headrace.cluster_base import AwaitedCluster
 from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.place import find_coordinator, find_encryption
 from headrace_wire.api import JobQueueApi
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.manager import QueueManager
 
@@ -44,7 +45,7 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         key_file: str | Path | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
     ) -> None:
         self._encryption = find_encryption(tls)
         self._address = address

@@ -21,6 +21,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.timeouts import Limit
 from headrace_worker.machine.cores import count_usable_cores
@@ -44,7 +45,7 @@ class CallSession:
         place: int | str | None,
         key_file: str | Path | None,
         *,
-        tls: str | None,
+        tls: str | Encryption | None,
         serializer: Serializer | None,
         initializer: Function | None,
         initargs: Iterable[Any],

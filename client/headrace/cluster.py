@@ -19,6 +19,7 @@ from headrace.place import find_coordinator, find_encryption
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.messages import JobStatus
 
@@ -31,7 +32,8 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
     folder. ``tls`` is how the connection is encrypted: ``"auto"``, as the coordinator does it;
-    ``"on"``, or not at all; ``"off"``, never; it is what ``HEADRACE_TLS`` says when not given.
+    ``"on"``, or not at all; ``"off"``, never; it is what ``HEADRACE_TLS`` says when not given. The
+    files that ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA`` name are used.
 
     Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError when nothing answers at
     the address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
@@ -49,7 +51,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         key_file: str | Path | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
     ) -> None:
         encryption = find_encryption(tls)
         address, key = find_coordinator(address, key, key_file)

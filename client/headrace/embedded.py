@@ -33,6 +33,7 @@ from headrace.ownership import Ownership
 from headrace.program import clean_pythonpath
 from headrace_services.permits import Permits
 from headrace_wire.address import parse_address
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.key import ensure_key
 from headrace_worker.link.program import Program, list_safe_flags
@@ -121,7 +122,8 @@ def open_embedded_cluster(
         _end_together(worker, coordinator)
         explain_end = partial(_explain_end, worker, coordinator, log)
         try:
-            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls="off"))
+            plain = Encryption("off")
+            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls=plain))
             cluster.explain_end = explain_end
             # Before any goodbye: one that is frozen would let everybody wait.
             at_the_end(partial(_kill_frozen, coordinator, worker))

@@ -17,6 +17,7 @@ from headrace.ownership import Ownership
 from headrace.sessions import end_with_program
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
+from headrace_wire.encryption import Encryption
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class Executor(BaseExecutor):
         max_tasks_per_child: int | None = None,
         thread_name_prefix: str = "",
         key_file: str | Path | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
         serializer: Serializer | None = None,
         task_timeout: float | None = None,
         retries: int | None = None,

@@ -34,6 +34,7 @@ from headrace.outcomes import Outcome
 from headrace.sessions import open_session
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
 
 try:
@@ -64,9 +65,11 @@ class Clusters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
-        self._open: dict[tuple[str | None, str, str | None], Cluster] = {}
+        self._open: dict[tuple[str | None, str, str | Encryption | None], Cluster] = {}
 
-    def get(self, coordinator: str | None, key_file: str | Path | None, tls: str | None) -> Cluster:
+    def get(
+        self, coordinator: str | None, key_file: str | Path | None, tls: str | Encryption | None
+    ) -> Cluster:
         """The cluster at an address, or an embedded one for None; opened if it is not."""
         place = (coordinator, str(key_file or ""), tls)
         with self._lock:
@@ -102,7 +105,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         coordinator: str | None = None,
         key_file: str | Path | None = None,
         nesting_level: int | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level or 0, **options)  # pyright: ignore[reportUnknownMemberType] - untyped
@@ -132,7 +135,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         parallel: Any = None,
         coordinator: str | None = None,
         key_file: str | Path | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
         **options: Any,
     ) -> int:
         """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process.

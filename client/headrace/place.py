@@ -39,8 +39,14 @@ def find_coordinator(
     return address, key
 
 
-def find_encryption(tls: str | None) -> Encryption:
-    """How to connect: ``tls`` is ``"auto"``, ``"on"`` or ``"off"``, or None for what is in
-    ``HEADRACE_TLS``. Raises UsageError.
+def find_encryption(tls: str | Encryption | None) -> Encryption:
+    """How to connect: ``tls`` is an Encryption, or ``"auto"``, ``"on"`` or ``"off"``, or None for
+    what is in ``HEADRACE_TLS``; certificates are those in ``HEADRACE_TLS_CERT``,
+    ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA``. Raises UsageError.
     """
-    return choose_encryption(tls or os.environ.get("HEADRACE_TLS") or "auto")
+    if isinstance(tls, Encryption):
+        return tls
+    mode = tls or os.environ.get("HEADRACE_TLS") or "auto"
+    return choose_encryption(
+        mode, *(os.environ.get(f"HEADRACE_TLS_{name}") for name in ("CERT", "KEY", "CA"))
+    )

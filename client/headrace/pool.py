@@ -37,6 +37,7 @@ from headrace.window import Window
 from headrace_services.calls import CallOptions
 from headrace_services.calls.plan import Function, label_function, make_parameters
 from headrace_services.calls.transport import Serializer
+from headrace_wire.encryption import Encryption
 from headrace_wire.messages import TaskFailure
 
 #: Seconds for which results of ``map`` may be gathered where they are kept: it needs them all.
@@ -76,7 +77,7 @@ class Pool:
         context: Any = None,
         *,
         key_file: str | Path | None = None,
-        tls: str | None = None,
+        tls: str | Encryption | None = None,
         serializer: Serializer | None = None,
         task_timeout: float | None = None,
         retries: int | None = None,

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from headrace.cluster import Cluster
 from headrace_services.calls.main_module import refuse_while_loading
+from headrace_wire.encryption import Encryption
 
 
 class Session(Protocol):
@@ -61,7 +62,7 @@ def open_session(
     address: str | None,
     key_file: str | Path | None = None,
     *,
-    tls: str | None = None,
+    tls: str | Encryption | None = None,
     slots: str = "auto",
     max_tasks: int | None = None,
 ) -> Generator[Cluster]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
-from headrace_wire.encryption import is_loopback
+from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
 from headrace_wire.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +35,22 @@ def choose_tls(settings: CoordinatorSettings, bound: Address) -> ServerTls | Non
 
     ``bound`` is where the queues are served.
     """
+    cert, key, authority = check_files(
+        settings.tls, settings.tls_cert, settings.tls_key, settings.tls_ca
+    )
     is_local = is_loopback(bound.host)
     if settings.tls == "off" and not is_local:
         log.warning(
             "--tls off: whoever is on the network between this coordinator and others reads all "
             "that they send, and can take over their connections"
         )
-    if settings.tls == "off" or (settings.tls == "auto" and is_local):
+    is_asked = settings.tls == "on" or cert or authority
+    if settings.tls == "off" or (is_local and not is_asked):
         return None
-    path = ensure_certificate(settings.key_file.parent)
+    path = Path(cert) if cert else ensure_certificate(settings.key_file.parent)
+    tls = ServerTls(path, Path(key) if key else path, Path(authority) if authority else None)
     log.info("connections are encrypted (TLS), with the certificate in %s", path)
-    return ServerTls(path, path)
+    return tls
 
 
 def ensure_certificate(folder: Path) -> Path:

@@ -24,7 +24,9 @@ class CoordinatorSettings(Struct, frozen=True):
     """``key_file`` is made when it does not exist. ``http`` None serves no HTTP; where other
     machines can connect to it, /metrics wants a token unless ``http_open``. The token is written to
     ``token_file``, too. ``tls`` "auto" encrypts
-    connections that may come from other machines.
+    connections that may come from other machines, and any of the three files, all in PEM, does so
+    always: a certificate and its private key, in place of one that is made, and the certificates of
+    those who sign for clients, which then have to show one.
 
     With ``private_jobs`` a client knows of no jobs but its own. The key of each role is written
     into a folder of its name in ``role_keys``, too; who did what is kept in the data folder with
@@ -36,6 +38,9 @@ class CoordinatorSettings(Struct, frozen=True):
     key_file: Path
     bind: Address = LOCAL
     tls: TlsMode = "auto"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
     http: Address | None = LOCAL_HTTP
     http_open: bool = False
     token_file: Path | None = None

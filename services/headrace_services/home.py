@@ -13,14 +13,14 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from headrace_wire.address import Address
-from headrace_wire.encryption import TlsMode
+from headrace_wire.encryption import AUTOMATIC, Encryption
 
 
 class Home(Struct, frozen=True):
     """How to reach the coordinator. With which key, each job says: see ``ThisSlot.token``."""
 
     address: Address
-    tls: TlsMode = "auto"
+    encryption: Encryption = AUTOMATIC
 
 
 class ThisSlot:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from headrace import AsyncCluster, Cluster, Pool
-from support.commands import Site, open_site
+from support.certificates import Authority
+from support.commands import Process, Shell, Site, open_site
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("tls")
@@ -95,3 +96,36 @@ def test_workers_and_programs_wait_for_a_coordinator_that_is_started_again(
         site.restart_coordinator()
         assert pool.apply(shop.double, (2,)) == 4
     worker.wait_for("answers again")
+
+
+def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell) -> None:
+    authority = Authority(shell.home)
+    server = authority.sign("coordinator", host="localhost")
+    (shell.home / "shop.py").write_text(SHOP)
+    data = shell.home / "data"
+    shell.settings["HEADRACE_TLS_CA"] = str(authority.path)
+    coordinator = Process(
+        shell, "coordinator", "--bind", "localhost:0", "--no-http", "--data", data,
+        "--tls-cert", server,
+    )  # fmt: skip
+    port = coordinator.wait_for("queues at").rpartition(":")[2]
+    coordinator.wait_for("data in")
+    shell.settings["HEADRACE_COORDINATOR"] = f"localhost:{port}"
+    worker = Process(
+        shell, "worker", "--slots", "1", "--tls-cert", authority.sign("machine-7", "worker"),
+        "--key-file", data / "worker.key", "--allow", "shop", "--path", shell.home,
+    )  # fmt: skip
+    worker.wait_for("serves")
+    shell.settings["HEADRACE_TLS_CERT"] = str(authority.sign("ann", "client"))
+    shell.settings["HEADRACE_KEY_FILE"] = str(data / "client.key")
+    (shell.home / "one.jsonl").write_text("1\n")
+    done = shell.run("submit", "map", "shop:count", "one.jsonl")  # a task has its worker's
+    assert (done.code, done.out.strip()) == (0, "1"), done.err
+    shell.settings["HEADRACE_TLS_CERT"] = str(authority.sign("bob", "observer"))
+    refused = shell.run("health")
+    assert refused.code == 77
+    assert "is one of role observer, and the key that came with it one of role client" in (
+        refused.err
+    )
+    assert worker.stop() == 0
+    assert coordinator.stop() == 0

@@ -164,13 +164,16 @@ class MsgpackConnection:
             return True
         return False
 
-    def encrypt(self, encryption: Encryption) -> None:
-        """Begin to speak TLS, as its client. Raises OSError and EOFError."""
+    def encrypt(self, encryption: Encryption, host: str) -> None:
+        """Begin to speak TLS, as its client. Raises OSError, EOFError and UsageError.
+
+        ``host`` is the name for which the other side's certificate has to be, if it matters.
+        """
         # It takes a while to import, and most connections on one machine do without.
         from headrace_wire.tls import begin_tls  # noqa: PLC0415
 
         self._arm()
-        encrypted = begin_tls(self._socket, encryption.make_context())
+        encrypted = begin_tls(self._socket, encryption.make_context(), host)
         self._socket, self._send_some = encrypted, send_first
         self.certificate = encrypted.getpeercert(binary_form=True)
 
@@ -273,7 +276,7 @@ def _open(
     link.set_deadline(measure_handshake(until))
     try:
         if seconds is not None and not link.hears(seconds):
-            link.encrypt(encryption)
+            link.encrypt(encryption, encryption.name_host(address))
     except BaseException as error:
         link.close()
         if not isinstance(error, EOFError | OSError):

@@ -10,16 +10,27 @@ Nobody in between can have a client speak plainly and the coordinator not: see `
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from msgspec import Struct
 
 from headrace_wire.address import Address, is_path
-from headrace_wire.errors import HeadraceError, ProtocolError, UnreachableError, UsageError
+from headrace_wire.errors import (
+    BusyError,
+    HeadraceError,
+    KeyRefusedError,
+    ProtocolError,
+    UnreachableError,
+    UsageError,
+)
 from headrace_wire.greeting import explain_refusal
 
 if TYPE_CHECKING:
     import ssl
+
+#: A path, as text or not.
+StrPath = str | os.PathLike[str]
 
 #: When to speak TLS: always, never, or as the coordinator does; the latter is on by itself
 #: wherever it can be reached from other machines.
@@ -38,9 +49,16 @@ _spoken: dict[tuple[str, int], bool] = {}
 
 
 class Encryption(Struct, frozen=True):
-    """How a client connects."""
+    """How a client connects.
+
+    ``certificate`` and ``private_key`` are PEM files with what it shows of itself, and
+    ``authority`` one with whom it trusts: see ``choose_encryption``.
+    """
 
     mode: TlsMode = "auto"
+    certificate: str | None = None
+    private_key: str | None = None
+    authority: str | None = None
 
     def measure_listening(self, address: tuple[str, int], *, is_near: bool) -> float | None:
         """Seconds to listen before TLS is begun; None: it is not begun at all.
@@ -83,7 +101,20 @@ class Encryption(Struct, frozen=True):
                 f"what answers at {Address(*address)} did not begin the handshake: if it is a "
                 "coordinator it speaks TLS, which is switched off here (--tls off)"
             )
-        return explain_refusal(address, error)
+        if why := getattr(error, "verify_message", None):
+            return KeyRefusedError(
+                f"the certificate of the coordinator at {Address(*address)} is not accepted here: "
+                f"{why} (--tls-ca names whom to trust)"
+            )
+        if "_ALERT_" in (getattr(error, "reason", None) or ""):
+            return KeyRefusedError(
+                f"the coordinator at {Address(*address)} does not accept this side's certificate: "
+                "name one that its authority has signed with --tls-cert and --tls-key"
+            )
+        found = explain_refusal(address, error)
+        if isinstance(found, BusyError) and self.mode != "off" and self.certificate is None:
+            return BusyError(f"{found.message}; or it wants a certificate (--tls-cert)")
+        return found
 
     def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:
         """Remember what a coordinator speaks that has shown that it holds the key."""
@@ -94,7 +125,13 @@ class Encryption(Struct, frozen=True):
         # It takes a while, and most connections on one machine do without.
         from headrace_wire.tls import make_client_context  # noqa: PLC0415
 
-        return make_client_context()
+        return make_client_context(self.certificate, self.private_key, self.authority)
+
+    def name_host(self, address: tuple[str, int]) -> str:
+        """The name for which the coordinator's certificate has to be, "" if it may be any."""
+        if self.authority is None:
+            return ""
+        return "localhost" if is_path(address[0]) else address[0].rstrip(".")
 
     def bind(self, key: bytes, certificate: bytes | None) -> bytes:
         """The key of the handshake, over a connection with this certificate of the coordinator's.
@@ -112,12 +149,37 @@ class Encryption(Struct, frozen=True):
 AUTOMATIC = Encryption()
 
 
-def choose_encryption(mode: str) -> Encryption:
-    """How to connect in this mode. Raises UsageError for one that there is not."""
+def choose_encryption(
+    mode: str,
+    certificate: StrPath | None = None,
+    private_key: StrPath | None = None,
+    authority: StrPath | None = None,
+) -> Encryption:
+    """How to connect in this mode, with these PEM files: with any of them, encrypted alone.
+
+    The private key may be in the same file as the certificate. Raises UsageError.
+    """
     for known in TLS_MODES:
         if mode == known:
-            return Encryption(known)
+            files = check_files(known, certificate, private_key, authority)
+            return Encryption("on" if any(files) else known, *files)
     raise UsageError(f"tls is one of {', '.join(TLS_MODES)}: {mode!r} is none of them")
+
+
+def check_files(
+    mode: TlsMode,
+    certificate: StrPath | None,
+    private_key: StrPath | None,
+    authority: StrPath | None,
+) -> tuple[str | None, str | None, str | None]:
+    """The full paths of certificates and key. Raises UsageError where they make no sense."""
+    if private_key and not certificate:
+        raise UsageError("--tls-key is of no use without --tls-cert")
+    if mode == "off" and (certificate or authority):
+        raise UsageError("--tls off makes no use of certificates (--tls-cert, --tls-ca)")
+    paths = (certificate, private_key or certificate, authority)
+    full = [None if not path else os.path.abspath(path) for path in paths]  # noqa: PTH100 - text
+    return full[0], full[1], full[2]
 
 
 def is_near(sock: Any) -> bool:

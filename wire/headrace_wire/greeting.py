@@ -64,9 +64,10 @@ def admit(
     """Let a client in that holds one of some keys: shake hands, and check the protocol.
 
     ``find_keys`` is called with what the client says of its key; see ``find_hinted_key``.
-    ``find_room`` is called before it is let in, and raises BusyError when there is none. Raises
-    AuthenticationError for a client that holds none of them; ProtocolError for one of another
-    protocol and BusyError, of which the client has been told; and EOFError for anything else.
+    ``find_room`` is called before it is let in, and raises BusyError when there is none, and
+    KeyRefusedError. Raises AuthenticationError for a client that holds none of them; ProtocolError
+    for one of another protocol, BusyError and KeyRefusedError, of which the client has been told;
+    and EOFError for anything else.
     """
     keys: Keys = {}
 
@@ -96,7 +97,7 @@ def admit(
             try:
                 if find_room:
                     find_room(keys[key])
-            except BusyError as error:
+            except (BusyError, KeyRefusedError) as error:
                 yield pack(("#ERROR", error))
                 raise
             yield pack(("#RETURN", None))

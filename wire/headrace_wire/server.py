@@ -19,15 +19,19 @@ import logging
 import socket
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing import AuthenticationError
 from ssl import SSLError
 from typing import Any
+
+from msgspec.structs import replace
 
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen, read_bound
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits, find_block
 from headrace_wire.api import APIS
-from headrace_wire.errors import BusyError, ProtocolError
+from headrace_wire.certificates import identify
+from headrace_wire.errors import BusyError, KeyRefusedError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError
 from headrace_wire.greeting import Admitted, admit
 from headrace_wire.guard import Guard
@@ -48,7 +52,7 @@ from headrace_wire.roles import TASK, Holder, Role
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, accept_stream, drop
-from headrace_wire.tls import ServerTls, bind_key
+from headrace_wire.tls import ServerTls, bind_key, explain_failure
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +102,7 @@ class Server:
         #: Options of the loop's, and the streams of connections that have not ended.
         self._encrypting: dict[str, Any] = {}
         self._certificate: bytes | None = None
+        self._wants_certificates = False
         self._streams: weakref.WeakSet[FrameStream] = weakref.WeakSet()
 
     def count_connections(self) -> dict[str, int]:
@@ -114,6 +119,7 @@ class Server:
             "ssl": tls.context, "ssl_handshake_timeout": self.limits.handshake_seconds
         }  # fmt: skip
         self._certificate = tls.certificate
+        self._wants_certificates = tls.wants_certificates
 
     def end_others(self, is_taken: Callable[[Holder], bool]) -> None:
         """Close the connections of those whose keys are no longer taken."""
@@ -228,8 +234,8 @@ class Server:
         except TimeoutError:
             self._refuse(None, HANDSHAKE, "its handshake took too long")
             raise
-        except SSLError:
-            self._refuse(None, HANDSHAKE, "it does not speak TLS")
+        except SSLError as error:
+            self._refuse(None, HANDSHAKE, explain_failure(error))
             raise
         self._streams.add(stream)
         return stream
@@ -238,7 +244,8 @@ class Server:
         """Return who a peer is and what it asks for, or None for one that is refused."""
         try:
             async with asyncio.timeout_at(until):
-                steps = admit(self._find_bound_keys, self._objects, self._find_room)
+                find_room = partial(self._find_room, stream)
+                steps = admit(self._find_bound_keys, self._objects, find_room)
                 admitted = await stream.follow(steps)
         except AuthenticationError:
             self._refuse(stream, KEY, "it does not hold the key")
@@ -246,21 +253,31 @@ class Server:
             self._refuse(stream, PROTOCOL, error.message)
         except BusyError as error:
             self._refuse(stream, FULL, error.message)
+        except KeyRefusedError as error:
+            self._refuse(stream, KEY, error.message)
         except TimeoutError:
             self._refuse(stream, HANDSHAKE, "its handshake took too long")
         except (StrangerError, FrameTooLargeError):
             self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:
             stream.trust()
-            groups = (f"address {find_block(stream.host)}", f"role {admitted.holder.role}")
+            role = self._identify(stream, admitted.holder).role
+            groups = (f"address {find_block(stream.host)}", f"role {role}")
             stream.guard(self._guard, groups, self._note_dropped)
             return admitted
         return None
 
-    def _find_room(self, holder: Holder) -> None:
-        """Let the connection of this task have a place among the proven ones. Raises BusyError."""
-        if gone := self._admission.prove(_find_task(), holder.role):
+    def _find_room(self, stream: FrameStream, holder: Holder) -> None:
+        """Let the connection of this task have a place among the proven ones. Raises BusyError, and
+        KeyRefusedError for one that must not have any.
+        """
+        role = self._identify(stream, holder).role
+        if gone := self._admission.prove(_find_task(), role):
             self._put_off(gone, IDLE, "it was not in use, and others came")
+
+    def _identify(self, stream: FrameStream, holder: Holder) -> Holder:
+        """Whoever shows the key of this holder, and maybe a certificate. Raises KeyRefusedError."""
+        return identify(holder, stream.subject) if self._wants_certificates else holder
 
     def _find_bound_keys(self, hint: bytes) -> Keys:
         """The keys of handshakes, for a client that says this of its key."""

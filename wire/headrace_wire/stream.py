@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
+from headrace_wire.certificates import Certificate
 from headrace_wire.connection import INTERNET, measure_handshake, tune
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
 from headrace_wire.framing import (
@@ -71,7 +72,7 @@ class FrameStream(asyncio.BufferedProtocol):
         self.stall_seconds: float | None = None
         #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False
-        #: The other side's certificate in DER, if this side is the client and speaks TLS.
+        #: The other side's certificate in DER, if it has shown one.
         self.certificate: bytes | None = None
         self._is_encrypted = False
         self._guarded: Guarded | None = None
@@ -101,6 +102,12 @@ class FrameStream(asyncio.BufferedProtocol):
         """The other end's address, as far as it is known."""
         address: Any = self._transport and self._transport.get_extra_info("peername")
         return str(address[0]) if address else ""
+
+    @property
+    def subject(self) -> Certificate:
+        """The other side's certificate, if it has been checked."""
+        encrypted: Any = self._transport and self._transport.get_extra_info("ssl_object")
+        return (encrypted and encrypted.getpeercert()) or {}
 
     def trust(self) -> None:
         """Lift the handshake's cap on frames: the other side has shown that it holds the key."""
@@ -371,8 +378,8 @@ async def open_stream(
                 seconds = encryption.measure_listening(address, is_near=is_near(sock))
             if seconds is None or await _hears(sock, seconds):
                 return await _take_over(sock, {})
-            encrypting = {"ssl": encryption.make_context(), "server_hostname": ""}
-            return await _take_over(sock, encrypting)
+            context, host = encryption.make_context(), encryption.name_host(address)
+            return await _take_over(sock, {"ssl": context, "server_hostname": host})
     except BaseException as error:
         drop(sock)
         if not isinstance(error, OSError):

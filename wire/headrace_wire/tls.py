@@ -22,12 +22,9 @@ import hashlib
 import hmac
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from headrace_wire.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: How a handshake ends with somebody who does not speak TLS.
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
@@ -36,27 +33,71 @@ NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENG
 class ServerTls:
     """What a server encrypts with: its certificate and the private key, of PEM files.
 
+    With an ``authority``, a PEM file of certificates, clients have to show one that it has signed.
     Raises UsageError.
     """
 
-    def __init__(self, certificate: Path, private_key: Path) -> None:
+    def __init__(self, certificate: Path, private_key: Path, authority: Path | None = None) -> None:
+        #: Whether clients have to show a certificate.
+        self.wants_certificates = authority is not None
         #: The certificate in DER.
         self.certificate = read_certificate(certificate)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_3
         self.context.num_tickets = 0  # connections stay: nobody resumes one
         load_pair(self.context, certificate, private_key)
+        if authority is not None:
+            _load_authority(self.context, authority)
+            self.context.verify_mode = ssl.CERT_REQUIRED
 
 
-@functools.cache
-def make_client_context() -> ssl.SSLContext:
-    """Return what a client encrypts with. It takes any certificate: see above."""
+#: A file, and when it was last changed: one that was replaced is read anew.
+File = tuple[str, int]
+
+
+def make_client_context(
+    certificate: str | None = None, private_key: str | None = None, authority: str | None = None
+) -> ssl.SSLContext:
+    """Return what a client encrypts with.
+
+    It takes any certificate, see above; with an ``authority``, those alone that it has signed for
+    the host that is called. It shows its own ``certificate``, if it has one. Raises UsageError.
+    """
+    return _make_client_context(*map(_stamp, (certificate, private_key or certificate, authority)))
+
+
+@functools.lru_cache
+def _make_client_context(
+    certificate: File | None, private_key: File | None, authority: File | None
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     context.sslsocket_class = TlsSocket
+    if authority:
+        _load_authority(context, Path(authority[0]))
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate and private_key:
+        load_pair(context, Path(certificate[0]), Path(private_key[0]))
     return context
+
+
+def _stamp(path: str | None) -> File | None:
+    if path is None:
+        return None
+    try:
+        return path, Path(path).stat().st_mtime_ns
+    except OSError:
+        return path, 0  # said when it is read
+
+
+def _load_authority(context: ssl.SSLContext, path: Path) -> None:
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds none in PEM"
+        raise UsageError(f"certificates of authorities {path} cannot be read: {why}") from None
 
 
 class TlsSocket(ssl.SSLSocket):
@@ -66,12 +107,14 @@ class TlsSocket(ssl.SSLSocket):
         self.close()
 
 
-def begin_tls(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+def begin_tls(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
     """Shake hands as TLS's client, within the socket's time limit. Raises OSError and EOFError.
 
     The socket is taken over.
     """
-    encrypted = context.wrap_socket(sock, do_handshake_on_connect=False)
+    encrypted = context.wrap_socket(
+        sock, do_handshake_on_connect=False, server_hostname=host or None
+    )
     try:
         encrypted.do_handshake()
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
@@ -124,6 +167,16 @@ def _find_certificate(text: str) -> str:
 def _find_reason(error: OSError) -> str:
     reason = getattr(error, "reason", None)
     return reason.replace("_", " ").lower() if reason else error.strerror or str(error)
+
+
+def explain_failure(error: OSError) -> str:
+    """What a server's log says of a client that does not finish TLS's handshake."""
+    reason = getattr(error, "reason", None)
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return "it shows no certificate"
+    if why := getattr(error, "verify_message", None):
+        return f"its certificate is not accepted: {why}"
+    return "it does not speak TLS"
 
 
 def speaks_plainly(error: BaseException) -> bool:

@@ -34,7 +34,7 @@ from headrace_services.registry import find_engines
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
-from headrace_wire.encryption import Encryption, is_loopback
+from headrace_wire.encryption import is_loopback
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
@@ -107,7 +107,7 @@ class Agent:
             load_key(settings.key_file),
             patience_seconds=settings.give_up_seconds,
             on_lost=self._note_lost,
-            encryption=Encryption(settings.tls),
+            encryption=settings.encryption,
         )
         self._news = asyncio.Event()
         self._stop = StopSignals(self._heed_signal)
@@ -153,7 +153,7 @@ class Agent:
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
         log.info("worker %s: %s (%s)", info.name, count(info.slots, "slot"), info.slots_limit)
         log.info("serves %s; coordinator %s", engines, settings.coordinator)
-        if settings.tls == "off" and not is_loopback(settings.coordinator.host):
+        if settings.encryption.mode == "off" and not is_loopback(settings.coordinator.host):
             log.warning(
                 "--tls off: whoever is on the network between this worker and its coordinator "
                 "reads all that they send, and can take over their connections"
@@ -207,7 +207,7 @@ class Agent:
             permits=settings.permits,
             task_stdout=settings.task_stdout,
             program=settings.program,
-            home=Home(settings.coordinator, settings.tls),
+            home=Home(settings.coordinator, settings.encryption),
         )
 
     def _begin(

@@ -16,7 +16,7 @@ from headrace_wire.bounds import (
     SizeLimit,
     check_fields,
 )
-from headrace_wire.encryption import TlsMode
+from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_worker.link.program import Program
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
@@ -38,7 +38,7 @@ class WorkerSettings(Struct, frozen=True):
 
     coordinator: Address
     key_file: Path
-    tls: TlsMode = "auto"
+    encryption: Encryption = AUTOMATIC
     slots: str = "auto"
     start_method: str = "forkserver"
     name: OptionalLabel = ""

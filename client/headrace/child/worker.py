@@ -8,6 +8,7 @@ from headrace.child.orders import Order
 from headrace.child.parent import end_with_parent, read_line
 from headrace.child.place import remove_folders
 from headrace_wire.address import parse_address
+from headrace_wire.encryption import Encryption
 from headrace_worker.process import prepare, work
 from headrace_worker.settings import WorkerSettings
 
@@ -21,7 +22,7 @@ def work_for_program(order: Order) -> None:
     gone = end_with_parent()
     settings = WorkerSettings(
         coordinator=parse_address(json.loads(address)),
-        tls="off",
+        encryption=Encryption("off"),
         key_file=order.key_file,
         slots=order.slots,
         start_method=order.start_method,

@@ -12,6 +12,7 @@ from headrace.cli.show import describe_work
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import quote
+from headrace_wire.encryption import choose_encryption
 from headrace_wire.errors import HeadraceError, UsageError
 from headrace_wire.words import count
 
@@ -77,7 +78,8 @@ def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:
     from headrace_wire.timeouts import Limit  # noqa: PLC0415 - as above
 
     address = params.get("coordinator") or Address("127.0.0.1", DEFAULT_PORT)
-    tls = params.get("tls")
+    files = [params.get(f"tls_{name}") for name in ("cert", "key", "ca")]
+    tls = choose_encryption(params.get("tls") or "auto", *files)
     key = load_key(Path(params.get("key_file") or find_key_file()))
     with (
         Limit.after(COMPLETION_SECONDS).applied(),

@@ -17,12 +17,13 @@ from headrace.cli.kinds import (
     AddressKind,
     KeyFileKind,
     OutputFileKind,
+    PathKind,
     WordKind,
 )
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
-from headrace_wire.encryption import TLS_MODES, TlsMode
+from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -61,6 +62,11 @@ def make_output_option(help_text: str) -> Decorator:
     )
 
 
+def make_file_option(name: str, help_text: str) -> Decorator:
+    """An option for a file of certificates or keys."""
+    return option(name, type=PathKind(path_type=Path, dir_okay=False), help=help_text)
+
+
 _connection_options = combine(
     [
         option(
@@ -84,6 +90,9 @@ _connection_options = combine(
             show_default=True,
             help="Encrypt the connection: if the coordinator does, always, or never.",
         ),
+        make_file_option("--tls-cert", "Certificate to show to the coordinator, in PEM."),
+        make_file_option("--tls-key", "Its private key, if that is in another file."),
+        make_file_option("--tls-ca", "Certificates of those who sign for the coordinator, in PEM."),
     ]
 )
 
@@ -99,12 +108,17 @@ class ConnectionOptions(Struct, frozen=True):
 
     coordinator: Address
     key_file: Path
-    tls: TlsMode
+    encryption: Encryption
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
-        """Take the values of these options out of a command's, which keeps the others."""
-        return cls(**{name: values.pop(name) for name in cls.__struct_fields__})
+        """Take the values of these options out of a command's, which keeps the others.
+
+        Raises UsageError.
+        """
+        files = [values.pop(f"tls_{name}") for name in ("cert", "key", "ca")]
+        encryption = choose_encryption(values.pop("tls"), *files)
+        return cls(values.pop("coordinator"), values.pop("key_file"), encryption)
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:

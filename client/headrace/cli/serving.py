@@ -25,7 +25,13 @@ from headrace.cli.kinds import (
     write_duration,
     write_size,
 )
-from headrace.cli.options import ConnectionOptions, connection_options, log_option, option
+from headrace.cli.options import (
+    ConnectionOptions,
+    connection_options,
+    log_option,
+    make_file_option,
+    option,
+)
 from headrace.cli.outputs import explain_unwritable_folder
 from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
@@ -94,6 +100,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Encrypt connections: if other machines can connect, always, or never.",
 )
+@make_file_option("--tls-cert", "Certificate in PEM, in place of the coordinator's own.")
+@make_file_option("--tls-key", "Its private key, if that is in another file.")
+@make_file_option("--tls-ca", "Certificates of those who sign for clients and workers, in PEM.")
 @option(
     "--lease",
     type=LEASE_TIME,
@@ -150,6 +159,9 @@ def coordinator(
     data: Path,
     key_file: Path | None,
     tls: TlsMode,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_ca: Path | None,
     lease: float,
     durability: Durability,
     spool_limit: int | None,
@@ -174,6 +186,9 @@ def coordinator(
         key_file=key_file or find_key_file(data),
         bind=bind,
         tls=tls,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_ca=tls_ca,
         http=None if no_http else http,
         http_open=http_open,
         token_file=token_file,
@@ -333,7 +348,7 @@ def worker(
     settings = WorkerSettings(
         coordinator=connection.coordinator,
         key_file=connection.key_file.absolute(),  # the present folder may go while it works
-        tls=connection.tls,
+        encryption=connection.encryption,
         slots=slots,
         start_method=start_method,
         name=name,

@@ -63,7 +63,7 @@ def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster
             check_listening(connection.coordinator)
         key = load_key(connection.key_file)
         with Limit.after(wait).applied():
-            cluster = Cluster(connection.coordinator, key, tell_lost, tls=connection.tls)
+            cluster = Cluster(connection.coordinator, key, tell_lost, tls=connection.encryption)
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: start one there with `headrace coordinator`, name another with "

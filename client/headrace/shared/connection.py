@@ -7,7 +7,6 @@ import threading
 from headrace.coordinator_engine import CoordinatorEngine
 from headrace.shared.session import SharedSession
 from headrace_services.home import THIS_SLOT
-from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UsageError
 
 _opening = threading.Lock()
@@ -57,7 +56,7 @@ def open_task_connection() -> TaskConnection:
         )
     with _opening:
         if not _opened:
-            key, encryption = THIS_SLOT.token.encode(), Encryption(home.tls)
+            key, encryption = THIS_SLOT.token.encode(), home.encryption
             opened = TaskConnection(CoordinatorEngine(home.address, key, encryption=encryption))
             THIS_SLOT.on_token.append(opened.take_token)
             THIS_SLOT.on_task_end.append(opened.end_task)

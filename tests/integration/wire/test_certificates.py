@@ -1,0 +1,117 @@
+"""Certificates of one's own, on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headrace_wire.api import JobQueueApi
+from headrace_wire.encryption import Encryption, choose_encryption
+from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError, UsageError
+from headrace_wire.manager import QueueManager
+from headrace_wire.tls import ServerTls
+from support.certificates import Authority
+from support.wire_server import KEY, Served, serve
+
+
+class Place:
+    """A server that wants certificates, and those who sign them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority, self.other = Authority(folder), Authority(folder, "other")
+        self.server = self.authority.sign("coordinator", host="localhost")
+        self.elsewhere = self.authority.sign("elsewhere", host="example.org")
+        self.tls = ServerTls(self.server, self.server, self.authority.path)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def served(place: Place) -> Iterator[Served]:
+    with serve(tls=place.tls) as served:
+        yield served
+
+
+def call(served: Served, encryption: Encryption) -> None:
+    address = served.address._replace(host="localhost")
+    manager = QueueManager(address, KEY, encryption=encryption)
+    try:
+        manager.jobs().info()
+    finally:
+        manager.close()
+
+    async def wait() -> None:
+        caller = QueueManager(address, KEY, encryption=encryption).async_jobs()
+        try:
+            await caller.call(JobQueueApi.info)
+        finally:
+            caller.close()
+
+    asyncio.run(wait())
+
+
+def lease(served: Served, encryption: Encryption) -> None:
+    """Do what is for workers alone."""
+    address = served.address._replace(host="localhost")
+    manager = QueueManager(address, KEY, encryption=encryption)
+    try:
+        manager.jobs().leave("worker")
+    finally:
+        manager.close()
+
+
+def test_who_shows_a_certificate_has_its_role(place: Place, served: Served) -> None:
+    for role in ("client", "worker"):
+        path = place.authority.sign("ann", role, add=role)
+        encryption = choose_encryption("auto", path, authority=place.authority.path)
+        assert encryption.mode == "on"
+        call(served, encryption)
+        if role == "worker":
+            lease(served, encryption)
+        else:
+            with pytest.raises(NotAllowedError, match="ann"):
+                lease(served, encryption)
+
+
+def test_who_shows_none_or_another_authoritys_is_refused(place: Place, served: Served) -> None:
+    stranger = place.other.sign("stranger", "client")
+    for encryption in (Encryption("on"), choose_encryption("on", stranger)):
+        with pytest.raises(HeadraceError) as caught:
+            call(served, encryption)
+        assert "\n" not in caught.value.message
+
+
+def test_a_certificate_without_a_role_is_told_so(place: Place, served: Served) -> None:
+    nobody = place.authority.sign("nobody")
+    with pytest.raises(KeyRefusedError, match="names no role"):
+        call(served, choose_encryption("on", nobody))
+
+
+def test_a_coordinator_is_trusted_by_its_authority_and_its_name(
+    place: Place, served: Served
+) -> None:
+    path = place.authority.sign("bob", "client")
+    with pytest.raises(KeyRefusedError, match=r"is not accepted here: .*--tls-ca"):
+        call(served, choose_encryption("on", path, authority=place.other.path))
+    with serve(tls=ServerTls(place.elsewhere, place.elsewhere)) as named_otherwise:
+        with pytest.raises(KeyRefusedError, match="Hostname mismatch"):
+            call(named_otherwise, choose_encryption("on", authority=place.authority.path))
+        call(named_otherwise, Encryption("on"))
+
+
+def test_files_that_make_no_sense_are_told_in_one_line(place: Place, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    for arguments in (("auto", None, missing), ("off", missing), ("off", None, None, missing)):
+        with pytest.raises(UsageError, match="--tls"):
+            choose_encryption(*arguments)
+    for arguments in (("on", missing), ("on", None, None, missing)):
+        with pytest.raises(UsageError, match="No such file"):
+            choose_encryption(*arguments).make_context()
+    with pytest.raises(UsageError, match="No such file"):
+        ServerTls(place.server, place.server, missing)
