@@ -24,8 +24,6 @@ from multiprocessing import AuthenticationError
 from ssl import SSLError
 from typing import Any
 
-from msgspec.structs import replace
-
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen, read_bound
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits, find_block
@@ -124,8 +122,8 @@ class Server:
     def end_others(self, is_taken: Callable[[Holder], bool]) -> None:
         """Close the connections of those whose keys are no longer taken."""
         for task, session in self._connections.items():
-            if session and not is_taken(session.holder):
-                name = session.holder.name
+            if session and not is_taken(session.key_holder or session.holder):
+                name = (session.key_holder or session.holder).name
                 if session.holder.role != TASK:  # those end with their job
                     log.info("closed %s: its key %s was revoked", session.stream.peer, name)
                 task.cancel()
@@ -214,7 +212,10 @@ class Server:
             if admitted is None:
                 return
             target, signatures = self._objects[admitted.name]
-            session = Session(stream, admitted.holder, target, signatures, self._on_bytes)
+            holder = self._identify(stream, admitted.holder)
+            session = Session(
+                stream, holder, target, signatures, self._on_bytes, key_holder=admitted.holder
+            )
             self._connections[_find_task()] = session
             await session.run()
         except (EOFError, OSError, ValueError):

@@ -45,6 +45,8 @@ class Session(Struct, eq=False):
     target: object
     signatures: dict[str, Signature]
     on_bytes: Callable[[int, int], None] | None
+    #: The holder of the key, where a certificate says more of who that is.
+    key_holder: Holder | None = None
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
     is_ending: bool = False

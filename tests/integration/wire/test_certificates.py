@@ -12,8 +12,10 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError, UsageError
 from headrace_wire.manager import QueueManager
+from headrace_wire.roles import ADMIN, Holder
 from headrace_wire.tls import ServerTls
 from support.certificates import Authority
+from support.commands import wait_until
 from support.wire_server import KEY, Served, serve
 
 
@@ -77,6 +79,26 @@ def test_who_shows_a_certificate_has_its_role(place: Place, served: Served) -> N
         else:
             with pytest.raises(NotAllowedError, match="ann"):
                 lease(served, encryption)
+
+
+def test_a_key_that_is_revoked_is_that_of_the_connection_whatever_the_certificate_says(
+    place: Place,
+) -> None:
+    encryption = choose_encryption("on", place.authority.sign("cas", "client"))
+    asked: list[Holder] = []
+
+    def note(holder: Holder) -> bool:
+        asked.append(holder)
+        return False
+
+    with serve(tls=place.tls) as served:
+        manager = QueueManager(served.address, KEY, encryption=encryption)
+        jobs = manager.jobs()
+        jobs.info()
+        served.loop.call_soon_threadsafe(served.server.end_others, note)
+        wait_until(lambda: asked)
+        assert [holder.role for holder in asked] == [ADMIN]
+        manager.close()
 
 
 def test_who_shows_none_or_another_authoritys_is_refused(place: Place, served: Served) -> None:
