@@ -85,7 +85,7 @@ def admit(
             raise StrangerError("a peer did not say hello")
     if protocol != PROTOCOL:
         error = ProtocolError(
-            f"the other side speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
+            f"a client or worker speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
             f"the coordinator {PROTOCOL} (headrace {VERSION}): "
             "install one version on both"
         )
