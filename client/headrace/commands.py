@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.groups import Group as CommandGroup
-from headrace.cli.options import JobOptions, job_options, make_output_option
+from headrace.cli.options import (
+    ConnectionOptions,
+    JobOptions,
+    job_options,
+    make_output_option,
+)
 from headrace.cli.plugins import BrokenCommandError, ServicesGroup
 from headrace_wire.errors import UsageError
 
@@ -53,6 +58,8 @@ class JobCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command's function, without its job's options."""
+        if not _is_embedded(ctx):
+            ctx.params["connection"] = ConnectionOptions.take(ctx.params)
         ctx.meta[_OPTIONS] = JobOptions.take(ctx.params)
         try:
             return super().invoke(ctx)

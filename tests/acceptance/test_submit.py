@@ -320,7 +320,8 @@ def test_without_a_coordinator_the_address_and_the_remedy_are_named(shell: Shell
 
 def test_another_key_is_refused(site: Site, tmp_path: Path) -> None:
     wrong = tmp_path / "key"
-    wrong.write_text("0" * 64)
+    wrong.write_text(os.urandom(32).hex())
+    wrong.chmod(0o600)
     for words in (("jobs",), ("worker",)):
         done = site.shell.run(*words, "--key-file", wrong)
         assert done.code == 77
