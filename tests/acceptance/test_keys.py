@@ -54,9 +54,9 @@ def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
             with pytest.raises(KeyRefusedError):
                 old.jobs()
 
-        audit = data / "audit.log"
-        assert stat.S_IMODE(audit.stat().st_mode) == 0o600
-        lines = audit.read_text().splitlines()
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in data.iterdir()} == {0o600}
+        lines = (data / "audit.log").read_text().splitlines()
         for start, end in (
             ("alice (client) at 127.0.0.1:", f": submit {job.id}"),
             ("observer (observer) at 127.0.0.1:", " was refused: cancel"),
