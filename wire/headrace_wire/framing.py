@@ -39,6 +39,10 @@ class FrameTooLargeError(EOFError):
     """The other side announced a frame over the cap; the connection is of no further use."""
 
 
+class TlsGreetingError(FrameTooLargeError):
+    """What came is how TLS begins: a client tries whether this side speaks it."""
+
+
 class FrameReader:
     """Puts frames together. ``bytes_in`` counts what has arrived.
 
@@ -127,7 +131,9 @@ class FrameReader:
             return None
         (length,) = _HEADER.unpack_from(self._loose, self._start)
         if not 0 <= length <= self.max_frame_bytes:
-            raise FrameTooLargeError(f"a frame of {length} bytes was announced")
+            # The type of a handshake's record, and the first byte of its version.
+            kind = TlsGreetingError if length >> 16 == 0x1603 else FrameTooLargeError
+            raise kind(f"a frame of {length} bytes was announced")
         end = begin + length
         with memoryview(self._loose) as view:
             if end <= self._end:

@@ -30,7 +30,7 @@ from headrace_wire.admission import Admission, ServerLimits, find_block
 from headrace_wire.api import APIS
 from headrace_wire.certificates import identify
 from headrace_wire.errors import BusyError, KeyRefusedError, ProtocolError
-from headrace_wire.framing import FrameTooLargeError
+from headrace_wire.framing import FrameTooLargeError, TlsGreetingError
 from headrace_wire.greeting import Admitted, admit
 from headrace_wire.guard import Guard
 from headrace_wire.handshake import StrangerError
@@ -258,6 +258,8 @@ class Server:
             self._refuse(stream, KEY, error.message)
         except TimeoutError:
             self._refuse(stream, HANDSHAKE, "its handshake took too long")
+        except TlsGreetingError:
+            log.debug("%s speaks TLS, which is off here: it may come again without", stream.peer)
         except (StrangerError, FrameTooLargeError):
             self._refuse(stream, HANDSHAKE, "what it sent is no handshake")
         else:

@@ -57,9 +57,12 @@ def _remove_abandoned(path: str) -> None:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise OSError(errno.EEXIST, "there is another file of that name")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
             try:
                 probe.connect(path)
             except ConnectionRefusedError:
                 os.unlink(path)  # noqa: PTH108 - as in os.lstat above
-            else:
-                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+                return
+            except BlockingIOError:
+                pass  # many wait there to be let in
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -139,13 +139,15 @@ def test_away_from_loopback_tls_comes_first_and_plain_coordinators_are_found(
 ) -> None:
     for module in ("connection", "stream"):
         monkeypatch.setattr(f"headrace_wire.{module}.is_near", lambda _: False)
-    with serve() as plain:
+    refused: list[str] = []
+    with serve(on_refused=refused.append) as plain:
         answer_calls(plain.jobs)
         for _ in range(2):
             if is_waiting:
                 assert asyncio.run(put_from_loop(plain.address)) == 7
             else:
                 assert put(plain.address) == 7
+    assert not refused, "to try is nothing to complain about"
 
 
 def test_who_asks_for_tls_is_told_that_a_coordinator_does_not_speak_it() -> None:
