@@ -9,6 +9,7 @@ stream both read through this.
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator, Sequence
 
@@ -26,11 +27,19 @@ READ_BYTES = 16 << 10
 #: Bytes for which memory is taken at once; the buffer of a longer frame grows as it arrives.
 EAGER_BYTES = 4 << 20
 
+#: When so much of a frame has come to a guarded reader, the rest goes into pages that the system
+#: gives as they are filled: to take twice the memory and copy what is there kept a server's loop
+#: for 0.7 s at 128 MiB. Smaller frames come into memory that was used before, which is cheaper.
+MAPPED_BYTES = 16 << 20
+
+#: Not every system has such pages.
+CAN_MAP = hasattr(mmap, "MAP_ANONYMOUS")
+
 #: Bytes of a large part that are written at a time.
 WRITE_BYTES = 1 << 20
 
 #: The body of a frame.
-Body = bytes | bytearray
+Body = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("!i")
 
@@ -63,7 +72,9 @@ class FrameReader:
         self._loose = bytearray()
         self._start = 0
         self._end = 0
-        self._body: bytearray | None = None
+        self._body: bytearray | mmap.mmap | None = None
+        #: Bytes of the body that may be filled, in all.
+        self._room = 0
         self._length = 0
         self._filled = 0
 
@@ -77,29 +88,38 @@ class FrameReader:
         """Bytes of memory for the body of the frame that arrives, with those for its next part."""
         if self._body is None:
             return 0
-        if self._filled < len(self._body):
-            return len(self._body)
+        if self._filled < self._room:
+            return self._room
         return min(2 * self._filled, self._length)
 
     def grow(self) -> None:
-        """Take memory for the next part of the body, if there is none left."""
-        if self._body is not None and self.wanted > len(self._body):
-            self._body = _enlarge(self._body, self.wanted)
+        """Take memory for the next part of the body, if there is none left. Raises MemoryError."""
+        if self._body is not None and self.wanted > self._room:
+            self._make_room(self.wanted)
+
+    def _make_room(self, size: int) -> None:
+        assert self._body is not None, "there is a body that grows"
+        if size > len(self._body):
+            if self.is_guarded and size > MAPPED_BYTES and CAN_MAP:
+                self._body = _map(self._body, self._length)
+            else:
+                self._body = _enlarge(self._body, size)
+        self._room = size
 
     def end(self) -> None:
         """Note that nothing more arrives: what came of a long frame that is not whole is let go."""
         if self._filled < self._length:
-            self._body = None
+            self._body = None  # pages go when nobody has a view of them any more
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Return where the next bytes go, which is never empty."""
         del sizehint
         if self._body is not None and self._filled < self._length:
-            if self._filled == len(self._body):
+            if self._filled == self._room:
                 # Of encrypted bytes some may come after nothing more was to be read.
                 least = min(self._filled + READ_BYTES, self._length)
-                self._body = _enlarge(self._body, least if self.is_guarded else self.wanted)
-            return memoryview(self._body)[self._filled :]
+                self._make_room(least if self.is_guarded else self.wanted)
+            return memoryview(self._body)[self._filled : self._room]
         if self._end == len(self._loose):
             rest = self._loose[self._start :]
             self._loose = _enlarge(rest, len(rest) + READ_BYTES)
@@ -123,7 +143,7 @@ class FrameReader:
             if self._filled < self._length:
                 return None
             body, self._body = self._body, None
-            return body
+            return body if isinstance(body, bytearray) else memoryview(body)
         begin = self._start + _HEADER.size
         if begin > self._end:
             if self._start == self._end:
@@ -143,7 +163,8 @@ class FrameReader:
                 frame = None
                 self._length = length
                 self._filled = self._end - begin
-                self._body = bytearray(min(length, max(self.eager_bytes, self._filled)))
+                self._room = min(length, max(self.eager_bytes, self._filled))
+                self._body = bytearray(self._room)
                 self._body[: self._filled] = view[begin : self._end]
                 self._start = self._end
         if self._start == self._end:
@@ -185,7 +206,17 @@ def write_frame(
         yield b"".join(small)
 
 
-def _enlarge(buffer: bytearray, size: int) -> bytearray:
+def _map(buffer: bytearray | mmap.mmap, size: int) -> mmap.mmap:
+    """Return a longer copy, of which pages are taken as they are filled. Raises MemoryError."""
+    try:
+        larger = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(error.strerror) from None
+    larger[: len(buffer)] = bytes(buffer)
+    return larger
+
+
+def _enlarge(buffer: bytearray | mmap.mmap, size: int) -> bytearray:
     """Return a longer copy: what was handed out before may still be held, so it cannot grow."""
     larger = bytearray(size)
     larger[: len(buffer)] = buffer

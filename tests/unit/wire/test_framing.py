@@ -166,3 +166,22 @@ def test_a_very_large_part_is_written_in_slices_of_itself() -> None:
     header, *pieces = map(len, write_frame([part]))
     assert header == len(write_header(0))
     assert pieces == [WRITE_BYTES, WRITE_BYTES, 1]
+
+
+def test_a_guarded_reader_fills_pages_of_a_large_frame_and_copies_little() -> None:
+    frames = FrameReader(MAX_FRAME_BYTES)
+    frames.is_guarded = True
+    body = bytes(range(256)) * (160 << 10)  # 40 MiB
+    rest = memoryview(write_header(len(body)) + body)
+    whole = None
+    while rest:
+        frames.grow()
+        with frames.get_buffer() as view:
+            count = min(len(view), len(rest))
+            view[:count] = rest[:count]
+        frames.buffer_updated(count)
+        rest = rest[count:]
+        whole = frames.take()
+    assert whole is not None
+    assert bytes(whole) == body
+    assert not frames.begun
