@@ -35,6 +35,7 @@ from headrace_wire.greeting import Admitted, admit
 from headrace_wire.guard import Guard
 from headrace_wire.handshake import StrangerError
 from headrace_wire.keyring import Keys
+from headrace_wire.pacing import Pace
 from headrace_wire.refusal_log import (
     DESCRIPTORS,
     FULL,
@@ -90,6 +91,7 @@ class Server:
             name: (target, read_signatures(APIS[name])) for name, target in objects.items()
         }
         self._on_bytes = on_bytes
+        self._pace = Pace()
         #: The task of each connection, with its session once the handshake is done.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
         self._hosts: dict[asyncio.Task[None], str] = {}
@@ -214,7 +216,13 @@ class Server:
             target, signatures = self._objects[admitted.name]
             holder = self._identify(stream, admitted.holder)
             session = Session(
-                stream, holder, target, signatures, self._on_bytes, key_holder=admitted.holder
+                stream,
+                holder,
+                target,
+                signatures,
+                self._on_bytes,
+                key_holder=admitted.holder,
+                pace=self._pace,
             )
             self._connections[_find_task()] = session
             await session.run()

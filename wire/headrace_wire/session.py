@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
 from headrace_wire.errors import BusyError, HeadraceError, NotAllowedError
 from headrace_wire.framing import Body
+from headrace_wire.pacing import PACED, Pace
 from headrace_wire.parts import Parts
 from headrace_wire.roles import ADMIN, TASK, Holder, set_caller
 from headrace_wire.signature import Signature
@@ -47,6 +48,7 @@ class Session(Struct, eq=False):
     on_bytes: Callable[[int, int], None] | None
     #: The holder of the key, where a certificate says more of who that is.
     key_holder: Holder | None = None
+    pace: Pace = field(default_factory=Pace)
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
     is_ending: bool = False
@@ -98,6 +100,9 @@ class Session(Struct, eq=False):
             arguments = decode_arguments(signature, call, payloads)
             if signature.answers_at_length and self.stream.lacks_room:
                 await self._wait(self.stream.find_room())
+            if call.method in PACED:
+                looked: Parts = await self._wait(self._look(call.method, arguments))
+                return looked
             answer = getattr(self.target, call.method)(*arguments)
             if iscoroutine(answer):
                 answer = await self._wait(answer)
@@ -113,6 +118,12 @@ class Session(Struct, eq=False):
             log.exception("%s failed", call.method)
             line = f"the coordinator failed at {call.method}; its log says why"
             return encode_error(HeadraceError(line))
+
+    async def _look(self, method: str, arguments: tuple[Any, ...]) -> Parts:
+        def look() -> Parts:
+            return encode_value(getattr(self.target, method)(*arguments))
+
+        return await self.pace.take(self.holder.name, method, look)
 
     def _note(self, method: str, arguments: tuple[Any, ...]) -> None:
         """Keep in the audit log what was done, and to which job."""
