@@ -44,7 +44,7 @@ def _find_role(certificate: Certificate) -> Role:
     for kind, value in certificate.get("subjectAltName", ()):
         if kind == "URI" and value.startswith(SCHEME):
             named.add(value.removeprefix(SCHEME))
-    found = [role for role in ROLES if role in named]
+    found: list[Role] = [role for role in ROLES if named & {role}]
     if len(found) != 1:
         raise KeyRefusedError(
             "the certificate names "
