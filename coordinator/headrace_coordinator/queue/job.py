@@ -127,6 +127,8 @@ class Job(Struct):
     unknown_tasks: int = 0
     #: Bytes of results among them.
     result_bytes: int = 0
+    #: Bytes of what its tasks' failures told since the coordinator was started.
+    failure_bytes: int = 0
     #: Of an owned job, the spans whose values are kept, by their start: (stop, bytes).
     undelivered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     #: Monotonic times: since when tasks wait, when the client was last heard, when the job is to be

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
@@ -15,6 +16,25 @@ from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import NotAllowedError, UnknownJobError
 from headrace_wire.messages import LeasedSpan, Reason, State, TaskFailure
+
+#: Bytes of what the failures of one job tell; those that come later are kept without traceback.
+MAX_FAILURE_BYTES = 64 << 20
+
+#: Characters of the message of such a failure.
+SHORT_MESSAGE_CHARACTERS = 200
+
+
+def measure_failure(failure: TaskFailure) -> int:
+    """About the bytes of what a failure tells."""
+    texts = len(failure.message) + len(failure.traceback) + len(failure.summary)
+    return texts + len(failure.detail)
+
+
+def shorten_failure(failure: TaskFailure) -> TaskFailure:
+    """A failure without what it tells at length."""
+    message = failure.message[:SHORT_MESSAGE_CHARACTERS]
+    summary = failure.summary[:SHORT_MESSAGE_CHARACTERS]
+    return replace(failure, message=message, summary=summary, traceback="", detail=b"")
 
 
 class QueueState(Struct):
@@ -244,7 +264,15 @@ class QueueState(Struct):
         self.accept_death(job, failure)
 
     def accept_death(self, job: Job, failure: TaskFailure) -> None:
-        """Make a task dead, as this was its last attempt."""
+        """Make a task dead, as this was its last attempt.
+
+        What failures of a job tell at length is kept up to a limit: a job may have any number of
+        tasks. The client of an owned job takes them away, and has all of it.
+        """
+        if not job.spec.owned:
+            job.failure_bytes += measure_failure(failure)
+            if job.failure_bytes > MAX_FAILURE_BYTES:
+                failure = shorten_failure(failure)
         job.dead.add(failure.index, failure.index + 1)
         self.emit(events.TaskDead(failure, job.spec.service, job.spec.operation))
 

@@ -13,6 +13,7 @@ from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue import client_requests as intake
 from headrace_coordinator.queue import leasing
 from headrace_coordinator.queue import members as membership
+from headrace_coordinator.queue import state as queue_state
 from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.shared import state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
@@ -181,6 +182,26 @@ def test_answers_for_the_silent_give_way_to_others() -> None:
     ask("late", 2, 20, "set", b"key", bytes(8000))
     assert list(made.sessions) == ["late"]
     check_shared_state(made)
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_what_failures_tell_at_length_is_kept_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, *, owned: bool
+) -> None:
+    monkeypatch.setattr(queue_state, "MAX_FAILURE_BYTES", 10_000)
+    rig = Rig()
+    rig.join(slots=20)
+    rig.submit(tasks=20, owned=owned, retries=0)
+    for lease in rig.lease(slots=20):
+        failures = tuple(
+            TaskFailure(lease.id, "job", index, 1, "error", message="m" * 900, traceback="t" * 1000)
+            for index in range(lease.start, lease.stop)
+        )
+        rig.report("w", failures=failures)
+    deaths = [one.failure for one in rig.queue.state.drain_events() if isinstance(one, TaskDead)]
+    assert len(deaths) == 20
+    kept = [len(death.message) + len(death.traceback) for death in deaths]
+    assert kept == [1900] * 20 if owned else kept == [1900] * 5 + [200] * 15
 
 
 def make_state(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedState:
