@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from headrace_coordinator.certificate import SINCE, UNTIL, make_certificate
+from headrace_wire.secret_files import make_secret_file
 from headrace_wire.tls import ServerTls
 
 
@@ -20,7 +21,7 @@ def make_tls(name: str = "coordinator") -> ServerTls:
     del name
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "certificate.pem")
-        path.write_text(make_certificate())
+        make_secret_file(path, make_certificate())
         return ServerTls(path, path)
 
 
@@ -57,7 +58,8 @@ class Authority:
             serialization.NoEncryption(),
         )
         signed = builder.sign(self._key, hashes.SHA256())
-        path.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
+        content = secret + signed.public_bytes(serialization.Encoding.PEM)
+        make_secret_file(path, content.decode("ascii"))
         return path
 
     def _begin(

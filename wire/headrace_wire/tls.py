@@ -25,6 +25,10 @@ import ssl
 from pathlib import Path
 
 from headrace_wire.errors import UsageError
+from headrace_wire.key import read_secret
+
+#: Bytes of a file with a private key, and maybe a chain of certificates.
+MAX_KEY_FILE_BYTES = 1 << 20
 
 #: How a handshake ends with somebody who does not speak TLS.
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
@@ -135,7 +139,9 @@ def bind_key(key: bytes, certificate: bytes) -> bytes:
 
 
 def load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
-    """Have a context show a certificate. Raises UsageError."""
+    """Have a context show a certificate. Raises UsageError, and KeyRefusedError for a private key
+    that others can read.
+    """
 
     def refuse_password() -> str:
         raise UsageError(f"private key {private_key} has a password, which nobody could be asked")
@@ -147,6 +153,7 @@ def load_pair(context: ssl.SSLContext, certificate: Path, private_key: Path) -> 
             f"certificate {certificate} and private key {private_key} cannot be used "
             f"({_find_reason(error)}): both are PEM files, and belong to each other"
         ) from None
+    read_secret(private_key, MAX_KEY_FILE_BYTES)
 
 
 def read_certificate(path: Path) -> bytes:

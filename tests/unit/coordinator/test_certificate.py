@@ -12,7 +12,7 @@ import pytest
 from headrace_coordinator.certificate import choose_tls, ensure_certificate
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import KeyRefusedError, UsageError
 from headrace_wire.tls import ServerTls
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ def test_a_certificate_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> N
     made = path.read_bytes()
     assert ensure_certificate(tmp_path / "state").read_bytes() == made
     assert [entry.name for entry in path.parent.iterdir()] == ["certificate.pem"]
+
+
+def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = ensure_certificate(tmp_path)
+    path.chmod(0o644)
+    with pytest.raises(KeyRefusedError, match="chmod 600"):
+        choose(tmp_path, "on", LOOPBACK)
 
 
 def test_connections_from_other_machines_are_encrypted(tmp_path: Path) -> None:
