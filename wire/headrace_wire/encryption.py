@@ -118,7 +118,8 @@ class Encryption(Struct, frozen=True):
 
     def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:
         """Remember what a coordinator speaks that has shown that it holds the key."""
-        _spoken[address] = is_encrypted
+        if self.mode != "off":
+            _spoken[address] = is_encrypted
 
     def make_context(self) -> ssl.SSLContext:
         """What to encrypt with."""
