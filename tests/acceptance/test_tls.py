@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -98,7 +99,14 @@ def test_workers_and_programs_wait_for_a_coordinator_that_is_started_again(
     worker.wait_for("answers again")
 
 
-def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell) -> None:
+@pytest.fixture
+def ending() -> Iterator[ExitStack]:
+    """Stops what a test has started, also when it fails."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell, ending: ExitStack) -> None:
     authority = Authority(shell.home)
     server = authority.sign("coordinator", host="localhost")
     (shell.home / "shop.py").write_text(SHOP)
@@ -108,6 +116,7 @@ def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell) -> None:
         shell, "coordinator", "--bind", "localhost:0", "--no-http", "--data", data,
         "--tls-cert", server,
     )  # fmt: skip
+    ending.callback(coordinator.stop)
     port = coordinator.wait_for("queues at").rpartition(":")[2]
     coordinator.wait_for("data in")
     shell.settings["HEADRACE_COORDINATOR"] = f"localhost:{port}"
@@ -115,6 +124,7 @@ def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell) -> None:
         shell, "worker", "--slots", "1", "--tls-cert", authority.sign("machine-7", "worker"),
         "--key-file", data / "worker.key", "--allow", "shop", "--path", shell.home,
     )  # fmt: skip
+    ending.callback(worker.stop)
     worker.wait_for("serves")
     shell.settings["HEADRACE_TLS_CERT"] = str(authority.sign("ann", "client"))
     shell.settings["HEADRACE_KEY_FILE"] = str(data / "client.key")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 
 from headrace import Cluster
 from support.commands import Process, Shell
 
 
 def test_a_coordinator_is_served_and_found_at_a_path(shell: Shell) -> None:
-    with tempfile.TemporaryDirectory(prefix="a b") as folder:  # whose path is short
+    # The path of a temporary folder is short.
+    with tempfile.TemporaryDirectory(prefix="a b") as folder, ExitStack() as ending:
         address = f"unix:{folder}/socket"
         shell.settings["HEADRACE_COORDINATOR"] = address
         coordinator = Process(shell, "coordinator", "--bind", address, "--no-http")
+        ending.callback(coordinator.stop)
         assert coordinator.wait_for("queues at").endswith(f"queues at {address}")
         coordinator.wait_for("data in")
         worker = Process(shell, "worker", "--slots", "1")
+        ending.callback(worker.stop)
         worker.wait_for(f"coordinator {address}")
         done = shell.run("submit", "primes", "count", "0", "1e5")
         assert (done.code, done.out.strip()) == (0, "9592")
