@@ -36,7 +36,7 @@ def test_an_honest_job_ends_and_everything_comes_back(
     peers: list[str], files: int | None, options: list[str], tmp_path: Path
 ) -> None:
     with open_siege(tmp_path, files, *options) as siege:
-        row = siege.bear("all", peers, SECONDS)
+        row = siege.bear("all", peers, SECONDS, KEPT_MIB - 1)
         print(row.show())
         assert not row.broken, row.broken[0]
         assert row.is_right

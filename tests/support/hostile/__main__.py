@@ -20,6 +20,9 @@ from support.hostile.peer import Place
 from support.hostile.prober import probe
 from support.hostile.strangers import STRANGERS
 
+#: Seconds for somebody who means well to connect, before anything happens.
+READY_SECONDS = 30.0
+
 PEERS = {**STRANGERS, **HOLDERS, "prober": probe}
 
 
@@ -52,6 +55,8 @@ def main() -> int:
     threads = [threading.Thread(target=run, args=(name,)) for name in options.peers]
     for thread in threads:
         thread.start()
+    if "prober" in options.peers:
+        place.ready.wait(READY_SECONDS)
     print("begun", flush=True)
     sys.stdin.read()
     place.stop.set()

@@ -19,6 +19,8 @@ class Place:
     worker_key: bytes
     client_key: bytes
     stop: threading.Event = field(default_factory=threading.Event)
+    #: Set by somebody who means well, when his connection is there.
+    ready: threading.Event = field(default_factory=threading.Event)
 
 
 #: Does ill until ``stop`` is set, and counts what it does. What it meets at the other end

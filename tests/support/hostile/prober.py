@@ -28,6 +28,7 @@ def probe(place: Place, counts: Counter[str]) -> None:
     established = QueueManager(place.address, place.client_key)
     jobs = established.jobs()
     jobs.info()
+    place.ready.set()
     newcomer.start()
     taken: list[float] = []
     try:

@@ -137,8 +137,11 @@ class Siege:
         self.cluster = Cluster(address, key)
         self._jobs = 0
 
-    def bear(self, name: str, peers: Sequence[str], seconds: float) -> Row:
-        """Let peers do what they can for so long, and see what comes of it."""
+    def bear(self, name: str, peers: Sequence[str], seconds: float, kept_mib: int = 20) -> Row:
+        """Let peers do what they can for so long, and see what comes of it.
+
+        All but ``kept_mib`` of the memory is waited for.
+        """
         gauge = Gauge(self.coordinator.pid)
         before, lines = gauge.read(), len(self.coordinator.lines)
         began = time.monotonic()
@@ -149,15 +152,15 @@ class Siege:
             hostile = stack.enter_context(self._run(peers))
             threading.Event().wait(seconds)
             told = hostile.finish()
-            measured = prober.finish()["counts"]["prober"]
+            measured = prober.finish()
             worker.join(SETTLE_SECONDS)
         ended = time.monotonic()
-        after = self._settle(gauge, before)
+        after = self._settle(gauge, before, kept_mib)
         return Row(
             name=name,
             seconds=ended - began,
             load=told["counts"],
-            served=measured,
+            served=measured["counts"]["prober"],
             tasks=len(values),
             is_right=not worker.is_alive() and values == self._expected,
             memory_mib=(before[0] / MIB, gauge.most_bytes / MIB, after[0] / MIB),
@@ -166,7 +169,7 @@ class Siege:
             settled_seconds=time.monotonic() - ended,
             log_lines=len(self.coordinator.lines) - lines,
             page_bytes=self._measure_page(),
-            broken=told["broken"],
+            broken=[*told["broken"], *measured["broken"]],
         )
 
     def warm_up(self) -> None:
@@ -196,12 +199,12 @@ class Siege:
         thread.start()
         return values, thread
 
-    def _settle(self, gauge: Gauge, before: tuple[int, int]) -> tuple[int, int]:
+    def _settle(self, gauge: Gauge, before: tuple[int, int], kept_mib: int) -> tuple[int, int]:
         """Wait until memory and descriptors have come back, or do not any more."""
         deadline, pause = time.monotonic() + SETTLE_SECONDS, threading.Event()
         while True:
             after = gauge.read()
-            is_back = after[0] < before[0] + 20 * MIB and after[1] <= before[1] + 2
+            is_back = after[0] < before[0] + kept_mib * MIB and after[1] <= before[1] + 2
             if is_back or time.monotonic() > deadline:
                 return after
             pause.wait(LOOK_SECONDS)
