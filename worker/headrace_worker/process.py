@@ -8,6 +8,7 @@ from headrace_services.permits import Permits
 from headrace_services.registry import list_services
 from headrace_wire.heap import keep_large_blocks
 from headrace_wire.printing import start_logging
+from headrace_worker.key_wait import wait_for_key
 from headrace_worker.launch.launcher import Launcher, make_launcher
 from headrace_worker.link.loader import list_light_modules
 from headrace_worker.settings import WorkerSettings
@@ -36,4 +37,6 @@ def work(settings: WorkerSettings, launcher: Launcher, log_level: str) -> None:
 
     start_logging(log_level)
     keep_large_blocks()
+    if settings.awaits_key and not wait_for_key(settings):
+        return
     Agent(settings, launcher).run()

@@ -33,12 +33,14 @@ class WorkerSettings(Struct, frozen=True):
     beyond ``memory_limit_bytes``. ``name`` "" stands for the
     host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
     folder for outcomes that cannot be reported before the worker goes, for the next one;
-    ``program`` the one for which an embedded worker is there.
+    ``program`` the one for which an embedded worker is there. ``awaits_key`` says that it is
+    a coordinator of this machine that makes the key, and may only be starting.
     """
 
     coordinator: Address
     key_file: Path
     encryption: Encryption = AUTOMATIC
+    awaits_key: bool = False
     slots: str = "auto"
     start_method: str = "forkserver"
     name: OptionalLabel = ""

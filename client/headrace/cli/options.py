@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+from click.core import ParameterSource
 from msgspec import Struct
 
 from headrace.cli.kinds import (
@@ -23,7 +24,7 @@ from headrace.cli.kinds import (
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
-from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption
+from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -104,11 +105,16 @@ overwrite_option = option(
 
 
 class ConnectionOptions(Struct, frozen=True):
-    """The values of ``connection_options``: where the coordinator is, and how to connect."""
+    """The values of ``connection_options``: where the coordinator is, and how to connect.
+
+    ``may_start`` says that the coordinator may have been started in this moment, too, and make its
+    key: it is one of this machine, and nobody has named a key.
+    """
 
     coordinator: Address
     key_file: Path
     encryption: Encryption
+    may_start: bool = False
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:
@@ -118,7 +124,10 @@ class ConnectionOptions(Struct, frozen=True):
         """
         files = [values.pop(f"tls_{name}") for name in ("cert", "key", "ca")]
         encryption = choose_encryption(values.pop("tls"), *files)
-        return cls(values.pop("coordinator"), values.pop("key_file"), encryption)
+        coordinator: Address = values.pop("coordinator")
+        source = click.get_current_context().get_parameter_source("key_file")
+        may_start = source is ParameterSource.DEFAULT and is_loopback(coordinator.host)
+        return cls(coordinator, values.pop("key_file"), encryption, may_start)
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:

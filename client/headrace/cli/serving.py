@@ -348,6 +348,7 @@ def worker(
     settings = WorkerSettings(
         coordinator=connection.coordinator,
         key_file=connection.key_file.absolute(),  # the present folder may go while it works
+        awaits_key=connection.may_start,
         encryption=connection.encryption,
         slots=slots,
         start_method=start_method,

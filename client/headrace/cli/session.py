@@ -44,6 +44,10 @@ from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 
+#: Seconds for which a job waits for a coordinator of this machine to start, and between two looks.
+START_SECONDS = 5.0
+START_PAUSE_SECONDS = 0.1
+
 
 def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster:
     """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
@@ -70,6 +74,23 @@ def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster
             "--coordinator, or work without one: `headrace run`"
         ) from None
     return click.get_current_context().with_resource(cluster)
+
+
+def _connect_soon(connection: ConnectionOptions, wait: float | None) -> Cluster:
+    """Connect to a coordinator that may have been started by the line before in a script."""
+    limit = Limit.after(START_SECONDS if wait is None else min(wait, START_SECONDS))
+    told = False
+    while True:
+        try:
+            return connect(connection, wait)
+        except UnreachableError:
+            if not connection.may_start or limit.is_over:
+                raise
+        if not told:
+            told = True
+            left = f"{limit.measure_left():.2g}"
+            tell(f"headrace: no coordinator at {connection.coordinator} yet; trying for {left} s")
+        time.sleep(limit.measure_left(START_PAUSE_SECONDS))
 
 
 def _is_missing(key_file: Path) -> bool:
@@ -210,7 +231,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
         with open_embedded_cluster(options.slots, permits=permits) as cluster:
             yield cluster
     else:
-        yield connect(options.connection, options.wait)
+        yield _connect_soon(options.connection, options.wait)
 
 
 def _count_embedded_slots(options: JobOptions) -> int:
