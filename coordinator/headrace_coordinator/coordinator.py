@@ -94,7 +94,9 @@ class Coordinator:
             )
             on_samples = metrics.note_samples if metrics else None
             results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
-            shared = SharedObjects(self._ledger, self._waiters, settings.lease_seconds)
+            shared = SharedObjects(
+                self._ledger, self._waiters, settings.lease_seconds, task_keys.find_payer
+            )
             if metrics:
                 metrics.watch(self._ledger, shared)
             self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows

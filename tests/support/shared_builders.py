@@ -47,8 +47,8 @@ class SharedRig:
         if self.store:
             self.store.write(events, {}, self.seconds)
 
-    def open(self, name: str, kind: str, initial: Any = 0, maxsize: int = 0) -> None:
-        self.state.open(SharedSpec(name, kind, pack(initial), maxsize), at(self.seconds))
+    def open(self, name: str, kind: str, initial: Any = 0, maxsize: int = 0, key: str = "") -> None:
+        self.state.open(SharedSpec(name, kind, pack(initial), maxsize), at(self.seconds), key)
         self.commit()
 
     def ask(
@@ -59,21 +59,22 @@ class SharedRig:
         numbers: tuple[int, ...] = (),
         session: str = "a",
         lane: int = 0,
+        key: str = "",
     ) -> SharedAnswer:
         """Make a request that is new."""
-        key = f"{session} {lane}"
-        self._numbers[key] = self._numbers.get(key, 0) + 1
-        stamp = Stamp(session, lane, self._numbers[key])
+        place = f"{session} {lane}"
+        self._numbers[place] = self._numbers.get(place, 0) + 1
+        stamp = Stamp(session, lane, self._numbers[place])
         kind = self.state.objects[name].kind if name in self.state.objects else ""
         self.last[session] = SharedCall(
             stamp, name, kind, operation, tuple(map(pack, values)), numbers
         )
-        return self.repeat(session)
+        return self.repeat(session, key)
 
-    def repeat(self, session: str = "a") -> SharedAnswer:
+    def repeat(self, session: str = "a", key: str = "") -> SharedAnswer:
         """Make a session's last request again."""
         try:
-            return self.state.change(self.last[session], at(self.seconds))
+            return self.state.change(self.last[session], at(self.seconds), key)
         finally:
             self.commit()
 
@@ -89,8 +90,9 @@ class SharedRig:
         session: str = "a",
         abandoned: tuple[Stamp, ...] = (),
         confirmed: tuple[SharedReceipt, ...] = (),
+        key: str = "",
     ) -> None:
-        self.state.beat(SharedBeat(session, abandoned, confirmed), at(self.seconds))
+        self.state.beat(SharedBeat(session, abandoned, confirmed), at(self.seconds), key)
         self.commit()
 
     def leave(self, session: str = "a") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from headrace_coordinator.shared.dicts import DictObject
@@ -32,6 +33,13 @@ def check_shared_state(state: SharedState) -> None:
     answers = sum(session.answer_bytes for session in state.sessions.values())
     objects = sum(one.size_bytes for one in state.objects.values())
     assert state.context.size_bytes == objects + answers, "1"
+    by_key: Counter[str] = Counter()
+    for one in state.objects.values():
+        by_key[one.owner] += one.size_bytes
+    for session in state.sessions.values():
+        by_key[session.key] += session.answer_bytes
+    assert state.context.size_by_key == by_key, "1"
+    assert state.objects_by_key == Counter(one.owner for one in state.objects.values()), "1"
     sizes = sum(session.size_bytes for session in state.sessions.values())
     assert state.session_bytes == sizes, "1"
     for name, one in state.objects.items():

@@ -224,7 +224,7 @@ class Intake:
             self._state.stop_leases(job)
             self._state.count_kept(job, -job.spool_bytes)
             self._state.forget(job)
-            self._state.emit(events.JobDeleted(job_id))
+            self._state.emit(events.JobDeleted(job_id, job.submitted_by))
 
     def acknowledge(self, job_id: str) -> None:
         """Drop the results of a final job, as they are safe elsewhere. Raises JobStateError."""

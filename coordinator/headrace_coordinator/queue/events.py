@@ -151,6 +151,7 @@ class JobDeleted(QueueEvent, frozen=True):
     """A job is forgotten. To be stored."""
 
     job: str
+    submitted_by: str = ""
 
 
 class WorkAppeared(QueueEvent, frozen=True):

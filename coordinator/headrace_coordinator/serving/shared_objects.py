@@ -25,16 +25,27 @@ from headrace_wire.shared import (
 
 
 class SharedObjects:
-    """Serves ``headrace_wire.api.SharedApi``, in the event loop's thread."""
+    """Serves ``headrace_wire.api.SharedApi``, in the event loop's thread.
 
-    def __init__(self, ledger: Ledger, waiters: Waiters, lease_seconds: float) -> None:
+    ``find_payer`` returns the name of the key under which count what a caller makes be kept.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        waiters: Waiters,
+        lease_seconds: float,
+        find_payer: Callable[[], str] = name_key,
+    ) -> None:
         self._ledger = ledger
         self._waiters = waiters
         self._lease_seconds = lease_seconds
+        self._find_payer = find_payer
         self._waiting: Counter[tuple[str, str]] = Counter()
 
     async def open(self, spec: SharedSpec) -> SharedStatus:
-        return await self._ledger.commit(lambda queue, now: queue.shared.open(spec, now))
+        key = self._find_payer()
+        return await self._ledger.commit(lambda queue, now: queue.shared.open(spec, now, key))
 
     async def read(self, call: SharedCall) -> SharedAnswer:
         async def attempt() -> SharedAnswer:
@@ -43,7 +54,7 @@ class SharedObjects:
         return await self._wait(call, attempt)
 
     async def change(self, call: SharedCall) -> SharedAnswer:
-        key = name_key()
+        key = self._find_payer()
 
         async def attempt() -> SharedAnswer:
             return await self._ledger.commit(lambda queue, now: queue.shared.change(call, now, key))
@@ -51,7 +62,7 @@ class SharedObjects:
         return await self._wait(call, attempt)
 
     async def beat(self, beat: SharedBeat) -> SharedOrders:
-        key = name_key()
+        key = self._find_payer()
         await self._ledger.commit(lambda queue, now: queue.shared.beat(beat, now, key), RELIEF)
         return SharedOrders(self._lease_seconds)
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.serving.callers import name_key
 from headrace_wire.errors import StoreError
 from headrace_wire.job_tokens import list_tokens, make_token
 from headrace_wire.keyring import Keys
 from headrace_wire.live_keys import LiveKeys
-from headrace_wire.roles import TASK, Holder
+from headrace_wire.roles import TASK, Holder, caller
+
+
+class _Ended(NamedTuple):
+    """The monotonic moment at which the token of a job ends, and the key that submitted the job."""
+
+    moment: float
+    submitted_by: str
 
 
 class TaskKeys:
@@ -29,8 +38,8 @@ class TaskKeys:
         self._keys = keys
         self._ledger = ledger
         self._grace_seconds = grace_seconds
-        #: Jobs that have ended, the oldest first, with the monotonic moment of their tokens' end.
-        self._ended: dict[str, float] = {}
+        #: Jobs that have ended, the oldest first.
+        self._ended: dict[str, _Ended] = {}
 
     def find(self, hint: bytes) -> Keys:
         """The keys that a client may hold that says this of its own."""
@@ -53,22 +62,35 @@ class TaskKeys:
 
         return lambda one: one in (list_of_job(one.name) if one.role == TASK else named)
 
+    def find_payer(self) -> str:
+        """The name of the key under which the caller's bytes count, "" for an administrator's: a
+        task's is the one that submitted its job. Raises StoreError.
+        """
+        if caller().role != TASK:
+            return name_key()
+        job = caller().name
+        found = self._ledger.observe(lambda queue, _: queue.state.jobs.get(job))
+        if found is not None:
+            return found.submitted_by
+        ended = self._ended.get(job)
+        return ended.submitted_by if ended else TASK  # its token has ended, and the call was late
+
     def note(self, happened: Sequence[Event]) -> None:
         """Note which jobs have ended or were deleted."""
         now = time.monotonic()
         for event in happened:
             match event:
                 case events.JobEnded(status=status):
-                    self._ended[status.id] = now + self._grace_seconds
-                case events.JobDeleted(job=job):
-                    self._ended.setdefault(job, now + self._grace_seconds)
+                    self._ended[status.id] = _Ended(now + self._grace_seconds, status.submitted_by)
+                case events.JobDeleted(job=job, submitted_by=key):
+                    self._ended.setdefault(job, _Ended(now + self._grace_seconds, key))
                 case _:
                     pass
-        while self._ended and self._ended[oldest := next(iter(self._ended))] < now:
+        while self._ended and self._ended[oldest := next(iter(self._ended))].moment < now:
             del self._ended[oldest]
 
     def _is_live(self, job: str) -> bool:
-        if self._ended.get(job, 0.0) > time.monotonic():
+        if (ended := self._ended.get(job)) and ended.moment > time.monotonic():
             return True
 
         def look(queue: Queue, _: Now) -> bool:

@@ -27,8 +27,8 @@ class DictObject(SharedObject):
 
     kind = DICT
 
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
+    def __init__(self, name: str, context: SharedContext, owner: str = "") -> None:
+        super().__init__(name, context, owner)
         self._items: dict[bytes, Item] = {}
         self._order: list[Item] = []
 
@@ -82,7 +82,7 @@ class DictObject(SharedObject):
 
     def _set_all(self, pairs: Sequence[bytes]) -> None:
         new = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        self.context.require(sum(self._measure_growth(*pair) for pair in new.items()))
+        self.require(sum(self._measure_growth(*pair) for pair in new.items()))
         for key, value in new.items():
             item = self._items.get(key)
             if item:

@@ -8,11 +8,14 @@ from headrace_wire.shared import SharedAnswer, Stamp
 
 
 class SharedKept(Struct, frozen=True):
-    """An object exists. ``head`` is what is stored of it beside its items."""
+    """An object exists. ``head`` is what is stored of it beside its items, ``owner`` the name of
+    the key that it was opened with.
+    """
 
     name: str
     kind: str
     head: bytes
+    owner: str
 
 
 class SharedItemKept(Struct, frozen=True):

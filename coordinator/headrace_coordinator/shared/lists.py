@@ -32,8 +32,8 @@ class ListObject(SharedObject):
 
     kind = LIST
 
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
+    def __init__(self, name: str, context: SharedContext, owner: str = "") -> None:
+        super().__init__(name, context, owner)
         self._items: list[Item] = []
         #: A different number after each change.
         self._version = context.next_number()
@@ -135,13 +135,13 @@ class ListObject(SharedObject):
             if len(items) != len(values):
                 return SharedAnswer(numbers=(0, len(items)))
             pairs = list(zip(items, values, strict=True))
-            self.context.require(sum(len(value) - len(item.value) for item, value in pairs))
+            self.require(sum(len(value) - len(item.value) for item, value in pairs))
             for item, value in pairs:
                 self.overwrite(item, value)
             return tell(yes=True)
         gone = self._items[places.start : places.stop]
         new_bytes = sum(Item(0, value).size_bytes for value in values)
-        self.context.require(new_bytes - sum(item.size_bytes for item in gone))
+        self.require(new_bytes - sum(item.size_bytes for item in gone))
         del self._items[places.start : places.start + len(gone)]
         self.drop(gone)
         if values:
@@ -168,7 +168,7 @@ class ListObject(SharedObject):
                 f"the list {self.name!r} would grow by {(times - 1) * len(self):,} items at once, "
                 f"and {MAX_REPEATED:,} are the most: extend it step by step"
             )
-        self.context.require((times - 1) * sum(item.size_bytes for item in self._items))
+        self.require((times - 1) * sum(item.size_bytes for item in self._items))
         self._insert(len(self), tuple(item.value for item in self._items) * (times - 1))
         return DONE
 
@@ -177,7 +177,7 @@ class ListObject(SharedObject):
 
     def _insert(self, place: int, values: tuple[bytes, ...]) -> None:
         items = [Item(0, value) for value in values]
-        self.context.require(sum(item.size_bytes for item in items))
+        self.require(sum(item.size_bytes for item in items))
         if place == len(self):
             for item in items:
                 item.number = self.context.next_number()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import ClassVar
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from headrace_coordinator.shared import events
 from headrace_coordinator.shared.events import SharedStateEvent
+from headrace_coordinator.shares import share_of
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError, SharedFullError, UsageError
 from headrace_wire.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
@@ -60,9 +62,12 @@ class SharedContext:
         #: How often something has changed.
         self.changes = 0
         self.size_bytes = 0
+        #: What of them is in objects of each key, and in answers to it.
+        self.size_by_key: Counter[str] = Counter()
         self.limit_bytes = limit_bytes
-        #: Called where there is no room for so many bytes: it may make some.
-        self.relieve: Callable[[int], None] | None = None
+        #: Called where there is no room for so many bytes, of one key or, with None, of anybody: it
+        #: may make some.
+        self.relieve: Callable[[int, str | None], None] | None = None
         self._last_number = 0
 
     def emit(self, event: SharedStateEvent) -> None:
@@ -82,13 +87,32 @@ class SharedContext:
         self._last_number += 1
         return self._last_number
 
-    def require(self, growth_bytes: int) -> None:
-        """Raise SharedFullError unless this growth stays within the limit."""
+    def count(self, growth_bytes: int, key: str) -> None:
+        """Count what a key has more, or less, than before."""
+        self.size_bytes += growth_bytes
+        self.size_by_key[key] += growth_bytes
+        if not self.size_by_key[key]:
+            del self.size_by_key[key]
+
+    def require(self, growth_bytes: int, key: str = "") -> None:
+        """Raise SharedFullError unless this growth stays within the limit, and within the key's
+        share of it.
+        """
         limit = self.limit_bytes
         if limit is None or growth_bytes <= 0:
             return
+        most = share_of(limit, key)
+        if self.relieve and (too_many := self.size_by_key[key] + growth_bytes - most) > 0:
+            self.relieve(too_many, key)
+        if most < limit and self.size_by_key[key] + growth_bytes > most:
+            raise SharedFullError(
+                f"the shared objects of the key {key!r} take {self.size_by_key[key]} bytes, and "
+                f"{growth_bytes} more were to come: {most} of the {limit} bytes of shared state "
+                "are the most for one key; delete what is not needed any more "
+                "(`headrace shared delete NAME`), or raise --shared-limit"
+            )
         if self.relieve and self.size_bytes + growth_bytes > limit:
-            self.relieve(self.size_bytes + growth_bytes - limit)
+            self.relieve(self.size_bytes + growth_bytes - limit, None)
         if self.size_bytes + growth_bytes > limit:
             raise SharedFullError(
                 f"the coordinator's shared state is full ({self.size_bytes} of {limit} bytes, and "
@@ -98,13 +122,17 @@ class SharedContext:
 
 
 class SharedObject(ABC):
-    """One named object. An operation that it refuses has changed nothing."""
+    """One named object. An operation that it refuses has changed nothing.
+
+    ``owner`` names the key that it was opened with, under which its bytes count.
+    """
 
     kind: ClassVar[str]
 
-    def __init__(self, name: str, context: SharedContext) -> None:
+    def __init__(self, name: str, context: SharedContext, owner: str = "") -> None:
         self.name = name
         self.context = context
+        self.owner = owner
         self.size_bytes = 0
         self.grow(measure_empty(name))
 
@@ -149,7 +177,7 @@ class SharedObject(ABC):
         del session, numbers
 
     def keep_head(self) -> None:
-        self.context.emit(events.SharedKept(self.name, self.kind, self.head()))
+        self.context.emit(events.SharedKept(self.name, self.kind, self.head(), self.owner))
 
     def keep(self, item: Item, growth_bytes: int) -> None:
         """Store an item that is new or has changed. ``require`` has been called for its growth."""
@@ -158,7 +186,7 @@ class SharedObject(ABC):
 
     def replace(self, item: Item, value: bytes) -> None:
         """Give an item another value. Raises SharedFullError."""
-        self.context.require(len(value) - len(item.value))
+        self.require(len(value) - len(item.value))
         self.overwrite(item, value)
 
     def add_to(self, item: Item, amount: bytes) -> SharedAnswer:
@@ -181,9 +209,13 @@ class SharedObject(ABC):
             numbers = tuple(item.number for item in gone)
             self.context.emit(events.SharedItemsDropped(self.name, numbers))
 
+    def require(self, growth_bytes: int) -> None:
+        """Raise SharedFullError unless there is room for this growth."""
+        self.context.require(growth_bytes, self.owner)
+
     def grow(self, growth_bytes: int) -> None:
         self.size_bytes += growth_bytes
-        self.context.size_bytes += growth_bytes
+        self.context.count(growth_bytes, self.owner)
 
     def refuse(self, call: SharedCall) -> ProtocolError:
         """Return what to raise for an operation that does not exist."""

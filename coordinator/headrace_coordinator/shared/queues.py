@@ -30,8 +30,8 @@ class QueueObject(SharedObject):
 
     kind = QUEUE
 
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
+    def __init__(self, name: str, context: SharedContext, owner: str = "") -> None:
+        super().__init__(name, context, owner)
         self._maxsize = 0
         self._closed = False
         self._waiting: deque[Item] = deque()
@@ -106,7 +106,7 @@ class QueueObject(SharedObject):
         if 0 < self._maxsize <= len(self._waiting):
             return NOT_YET
         item = Item(0, value)
-        self.context.require(item.size_bytes)
+        self.require(item.size_bytes)
         item.number = self.context.next_number()
         self._waiting.append(item)
         self.keep(item, item.size_bytes)

@@ -2,7 +2,8 @@
 
 Invariants between transitions, which the tests check:
 
-1. The context's ``size_bytes`` is the sum of what objects and answers take.
+1. The context's ``size_bytes`` is the sum of what objects and answers take, and ``size_by_key`` of
+   what those of each key do.
 2. The holder of a lock, or of an item of a queue, is a known session that has the object's name in
    ``holding``. No session has the name of an object there of which it holds nothing.
 3. The numbers of an object's items are different. They are in the order of a list, of a dict, and
@@ -96,6 +97,7 @@ class StoredObject(Struct, frozen=True):
     name: str
     kind: str
     head: bytes
+    owner: str
     items: list[Item]
 
 
@@ -121,6 +123,8 @@ class SharedState:
         self.objects: dict[str, SharedObject] = {}
         #: Their names in order.
         self._names: list[str] = []
+        #: How many of them each key has opened.
+        self.objects_by_key: Counter[str] = Counter()
         #: In the order in which they were heard of last.
         self.sessions: dict[str, Session] = {}
         #: What sessions and lanes take beside the answers, and those of each key.
@@ -129,15 +133,15 @@ class SharedState:
         #: The monotonic time of the present transition.
         self._now = 0.0
 
-    def open(self, spec: SharedSpec, now: Now) -> SharedStatus:
-        """Find an object, or make it.
+    def open(self, spec: SharedSpec, now: Now, key: str = "") -> SharedStatus:
+        """Find an object, or make it: then it belongs to the key of this name.
 
         Raises UsageError for a name or kind that is not allowed, SharedKindError and
         SharedFullError.
         """
         found = self.objects.get(spec.name)
         if found is None:
-            found = self._make(spec, now)
+            found = self._make(spec, now, key)
         return _describe(_check_kind(found, spec.kind))
 
     def read(self, call: SharedCall) -> SharedAnswer:
@@ -161,11 +165,11 @@ class SharedState:
         if lane.number == stamp.number and lane.answer is not None:
             return lane.answer
         lane.number = stamp.number
-        self._remember(lane, None)
+        self._remember(session, lane, None)
         self.context.see_time(now.monotonic)
         if call.operation == "delete":
             self._delete(call)
-            self._answer(stamp, lane, DONE)
+            self._answer(session, stamp, lane, DONE)
             return DONE
         found = self._find(call)
         changes = self.context.changes
@@ -181,7 +185,7 @@ class SharedState:
             elif self.context.changes == changes and measure_answer(answer) > LARGE_ANSWER_BYTES:
                 pass  # nothing was changed, so that it may be looked at again
             else:
-                self._answer(stamp, lane, answer)
+                self._answer(session, stamp, lane, answer)
         return answer
 
     def beat(self, beat: SharedBeat, now: Now, key: str = "") -> None:
@@ -201,7 +205,7 @@ class SharedState:
             lane = self._find_lane(session, stamp)
             if lane.number <= stamp.number:
                 lane.number = stamp.number + 1
-                self._remember(lane, None)
+                self._remember(session, lane, None)
         self._release(session, lambda stamp: stamp in abandoned)
 
     def leave(self, session_id: str) -> None:
@@ -209,7 +213,7 @@ class SharedState:
         session = self.sessions.get(session_id)
         if session:
             self._release_all(session)
-            self.context.size_bytes -= session.answer_bytes
+            self.context.count(-session.answer_bytes, session.key)
             del self.sessions[session_id]
             self._count(session, -session.size_bytes)
             self.context.emit(events.SharedSessionGone(session_id))
@@ -241,43 +245,54 @@ class SharedState:
         """Take over what was stored. Every session counts as heard just now."""
         self.context.see_time(now.monotonic)
         for stamp, answer in stored.answers:
-            lane = self._find_lane(self._hear(stamp.session, now), stamp)
-            self._remember(lane, answer)
+            session = self._hear(stamp.session, now)
+            self._remember(session, self._find_lane(session, stamp), answer)
         for one in stored.objects:
-            found = self.objects[one.name] = CLASSES[one.kind](one.name, self.context)
+            found = self._add(one.kind, one.name, one.owner)
             found.restore(one.head, one.items)
-            insort(self._names, one.name)
             found.grow(sum(item.size_bytes for item in one.items))
             for item in one.items:
                 self.context.see_number(item.number)
                 if item.holder:
-                    lane = self._restore_holder(one.name, item.holder, now)
+                    session = self._restore_holder(one.name, item.holder, now)
+                    lane = session.lanes[item.holder.lane]
                     if lane.number <= item.holder.number:
-                        self._remember(lane, None)
+                        self._remember(session, lane, None)
                         lane.number, lane.answer = item.holder.number, answer_with(item)
             if isinstance(found, LockObject):
                 for holder in found.holders():
                     self._restore_holder(one.name, holder, now)
 
-    def _restore_holder(self, name: str, holder: Stamp, now: Now) -> Lane:
+    def _restore_holder(self, name: str, holder: Stamp, now: Now) -> Session:
         session = self._hear(holder.session, now)
         session.holding.add(name)
-        return self._find_lane(session, holder)
+        self._find_lane(session, holder)
+        return session
 
-    def _make(self, spec: SharedSpec, now: Now) -> SharedObject:
+    def _make(self, spec: SharedSpec, now: Now, key: str) -> SharedObject:
         if spec.kind not in KINDS:
             raise UsageError(f"there is no shared {spec.kind!r}: only {', '.join(KINDS)}")
         if not 0 < len(spec.name) <= MAX_NAME_CHARACTERS:
             raise UsageError(f"a shared object's name has 1 to {MAX_NAME_CHARACTERS} characters")
         if len(self.objects) >= MAX_OBJECTS:
             raise SharedFullError(f"there are {MAX_OBJECTS} shared objects: delete some of them")
+        if self.objects_by_key[key] >= (most := share_of(MAX_OBJECTS, key)):
+            raise SharedFullError(
+                f"the key {key!r} has {most} shared objects, and the rest of the places is for "
+                "other keys: delete some of them"
+            )
         self._now = now.monotonic
         self.context.see_time(now.monotonic)
-        self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial))
-        made = self.objects[spec.name] = CLASSES[spec.kind](spec.name, self.context)
-        insort(self._names, spec.name)
+        self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial), key)
+        made = self._add(spec.kind, spec.name, key)
         made.begin(spec)
         return made
+
+    def _add(self, kind: str, name: str, owner: str) -> SharedObject:
+        added = self.objects[name] = CLASSES[kind](name, self.context, owner)
+        insort(self._names, name)
+        self.objects_by_key[owner] += 1
+        return added
 
     def _find(self, call: SharedCall) -> SharedObject:
         found = self.objects.get(call.name)
@@ -290,6 +305,9 @@ class SharedState:
         found.grow(-found.size_bytes)
         del self.objects[call.name]
         del self._names[bisect_left(self._names, call.name)]
+        self.objects_by_key[found.owner] -= 1
+        if not self.objects_by_key[found.owner]:
+            del self.objects_by_key[found.owner]
         self.context.emit(events.SharedDeleted(call.name))
         for session in self.sessions.values():
             session.holding.discard(call.name)
@@ -304,8 +322,10 @@ class SharedState:
             self._count(session, SESSION_BYTES)
         elif key and not session.key:  # it was restored
             self._count(session, -session.size_bytes)
+            self.context.count(-session.answer_bytes, "")
             session.key = key
             self._count(session, session.size_bytes)
+            self.context.count(session.answer_bytes, key)
         self.sessions[session_id] = session
         session.heard = now.monotonic
         return session
@@ -326,16 +346,16 @@ class SharedState:
         if not self.session_bytes_by_key[session.key]:
             del self.session_bytes_by_key[session.key]
 
-    def _forget_answers(self, wanted_bytes: int) -> None:
-        """Forget silent sessions with answers, as far as needed: the longest silent first."""
-        size_bytes = self.context.size_bytes
+    def _forget_answers(self, wanted_bytes: int, key: str | None) -> None:
+        """Forget silent sessions with answers, of one key or of any, as far as needed: the longest
+        silent first.
+        """
         for session in list(self.sessions.values()):
-            if session.heard + self.lease_seconds > self._now:
+            if wanted_bytes <= 0 or session.heard + self.lease_seconds > self._now:
                 return
-            if not session.holding and session.answer_bytes:
+            if not session.holding and session.answer_bytes and key in (None, session.key):
+                wanted_bytes -= session.answer_bytes
                 self.leave(session.id)
-                if self.context.size_bytes <= size_bytes - wanted_bytes:
-                    return
 
     def _make_room(self, growth_bytes: int, now: Now, key: str) -> None:
         """Forget the sessions that have been silent longest, where all together take too much.
@@ -368,14 +388,14 @@ class SharedState:
                 )
             self.leave(oldest.id)
 
-    def _answer(self, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
-        self._remember(lane, answer)
+    def _answer(self, session: Session, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
+        self._remember(session, lane, answer)
         self.context.emit(events.SharedAnswered(stamp, answer))
 
-    def _remember(self, lane: Lane, answer: SharedAnswer | None) -> None:
+    def _remember(self, session: Session, lane: Lane, answer: SharedAnswer | None) -> None:
         """Keep a lane's answer, or none, and count its bytes."""
         size_bytes = measure_answer(answer) if answer else 0
-        self.context.size_bytes += size_bytes - lane.size_bytes
+        self.context.count(size_bytes - lane.size_bytes, session.key)
         lane.answer, lane.size_bytes = answer, size_bytes
 
     def _release_all(self, session: Session) -> None:

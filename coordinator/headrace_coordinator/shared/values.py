@@ -17,8 +17,8 @@ class ValueObject(SharedObject):
 
     kind = VALUE
 
-    def __init__(self, name: str, context: SharedContext) -> None:
-        super().__init__(name, context)
+    def __init__(self, name: str, context: SharedContext, owner: str = "") -> None:
+        super().__init__(name, context, owner)
         self._item = Item(0, b"")
 
     def __len__(self) -> int:

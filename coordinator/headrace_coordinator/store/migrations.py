@@ -2,7 +2,8 @@
 
 Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
 row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
-Since version 7 each job has the name of the key with which it was submitted.
+Since version 7 each job has the name of the key with which it was submitted, and each shared object
+that of the key with which it was opened.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
         connection.execute("BEGIN IMMEDIATE")
         if version == 5:
             _check_everything(connection, payloads)
-        columns = {column for _, column, *_ in connection.execute("PRAGMA table_info(jobs)")}
-        if "submitted_by" not in columns:
-            connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
+        connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
+        connection.execute("ALTER TABLE shared ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -1,6 +1,7 @@
 """Shared state in the store's tables.
 
-shared          one row for each object: its kind, and its ``head``, all but its items
+shared          one row for each object: its kind, its ``head``, all but its items, and the name of
+                the key that it was opened with
 shared_items    one row for each item, with the consumer that holds it
 shared_answers  one row for each lane of a session: its last request, and the answer to it
 """
@@ -20,7 +21,8 @@ SHARED_SCHEMA = """
 CREATE TABLE shared (
     name TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
-    head BLOB NOT NULL
+    head BLOB NOT NULL,
+    owner TEXT NOT NULL
 ) STRICT;
 CREATE TABLE shared_items (
     name TEXT NOT NULL,
@@ -68,8 +70,8 @@ def write_shared(connection: sqlite3.Connection, event: object) -> None:
             )
         case events.SharedKept():
             execute(
-                "INSERT OR REPLACE INTO shared VALUES (?, ?, ?)",
-                (event.name, event.kind, event.head),
+                "INSERT OR REPLACE INTO shared VALUES (?, ?, ?, ?)",
+                (event.name, event.kind, event.head, event.owner),
             )
         case events.SharedDeleted():
             execute("DELETE FROM shared WHERE name = ?", (event.name,))
@@ -84,8 +86,8 @@ def load_shared(connection: sqlite3.Connection) -> StoredState:
     """Return all of it. Raises sqlite3.Error, ValueError, LookupError and HeadraceError."""
     execute = connection.execute
     objects = {
-        name: StoredObject(name, kind, head, [])
-        for name, kind, head in execute("SELECT name, kind, head FROM shared")
+        name: StoredObject(name, kind, head, owner, [])
+        for name, kind, head, owner in execute("SELECT name, kind, head, owner FROM shared")
     }
     rows = execute("SELECT name, number, key, value, holder FROM shared_items ORDER BY number")
     for name, number, key, value, holder in rows:

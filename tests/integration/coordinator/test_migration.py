@@ -17,6 +17,9 @@ from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
+from headrace_wire.encoding import pack
+from headrace_wire.shared import EVENT
+from support.shared_builders import SharedRig
 from support.stored_rig import StoredRig
 
 SMALL, LARGE = b"small", b"large" * LARGE_BYTES
@@ -34,6 +37,7 @@ def write_version_5(path: Path, checksum: Callable[[bytes], int | None]) -> None
     with closing(sqlite3.connect(path)) as old, old:
         old.execute("ALTER TABLE jobs DROP COLUMN checksum")
         old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
+        old.execute("ALTER TABLE shared DROP COLUMN owner")
         old.execute("UPDATE inputs SET checksum = NULL")
         old.execute(
             "UPDATE inputs SET checksum = ? WHERE place IS NOT NULL",
@@ -63,10 +67,17 @@ def test_a_job_of_version_6_was_submitted_by_nobody_known(tmp_path: Path) -> Non
     rig.store.close()
     with closing(sqlite3.connect(tmp_path / "store")) as old, old:
         old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
+        old.execute("ALTER TABLE shared DROP COLUMN owner")
+        old.execute("INSERT INTO shared VALUES ('x', 'event', ?)", (pack(1),))
         old.execute("PRAGMA user_version = 6")
     with closing(Store(tmp_path / "store")) as store:
         ((job, _),) = store.load()
         assert (job.spec.tasks, job.submitted_by) == (10, "")
+        shared = SharedRig(store)
+        assert (shared.state.objects["x"].owner, len(shared.state.objects["x"])) == ("", 1)
+        shared.open("y", EVENT, key="ada")
+        shared.restart()
+        assert shared.state.objects["y"].owner == "ada"
 
 
 def test_what_was_damaged_before_is_not_taken_for_whole(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.key import ensure_key
 from headrace_wire.key_book import revoke_key, rotate_key
 from headrace_wire.live_keys import LiveKeys
-from headrace_wire.roles import TASK, Holder
+from headrace_wire.roles import TASK, Holder, set_caller
 from support.queue_builders import make_spec
 
 GRACE_SECONDS = 15.0
@@ -46,7 +47,7 @@ class Kept:
         self.ledger = Ledger(self.store, Rules())
         self.keys = TaskKeys(LiveKeys(self.path), self.ledger, GRACE_SECONDS)
         self.ledger.listen(self.keys.note)
-        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("a"), now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("a"), now, "ada"))
 
     def is_taken(self, holder: Holder) -> bool:
         return self.keys.make_check()(holder)
@@ -93,6 +94,28 @@ def test_a_job_that_is_retried_has_its_token_again(kept: Kept, clock: Clock) -> 
     clock.seconds += GRACE_SECONDS + 1
     kept.ledger.commit_now(lambda queue, now: queue.revival.retry("a", 0, now))
     assert kept.find()
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete", None])
+def test_what_a_task_makes_be_kept_counts_under_the_key_of_its_job(
+    kept: Kept, end: str | None
+) -> None:
+    if end == "cancel":
+        kept.ledger.commit_now(lambda queue, now: queue.intake.cancel("a", now))
+    if end == "delete":
+        kept.ledger.commit_now(lambda queue, _: queue.intake.delete("a"))
+    payers = {
+        Holder("a", TASK): "ada",
+        Holder("gone", TASK): TASK,
+        Holder("bob", "client"): "bob",
+        Holder("eve", "admin"): "",
+    }
+
+    def find(holder: Holder) -> str:
+        set_caller(holder)
+        return kept.keys.find_payer()
+
+    assert {holder: copy_context().run(find, holder) for holder in payers} == payers
 
 
 def test_tokens_follow_the_coordinator_s_key(kept: Kept) -> None:

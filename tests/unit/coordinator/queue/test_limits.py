@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -18,10 +21,21 @@ from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.shared import state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
 from headrace_coordinator.shared.state import SharedState
+from headrace_coordinator.store.store import Store
 from headrace_wire.errors import SharedFullError, UsageError
 from headrace_wire.messages import HeldSpan, TaskFailure
-from headrace_wire.shared import SharedBeat, SharedCall, SharedSpec, Stamp
+from headrace_wire.shared import (
+    DICT,
+    EVENT,
+    LIST,
+    VALUE,
+    SharedBeat,
+    SharedCall,
+    SharedSpec,
+    Stamp,
+)
 from support.queue_builders import Rig, at, make_spec, make_worker
+from support.shared_builders import SharedRig
 from support.shared_invariants import check_shared_state
 from support.wire_messages import make_message
 
@@ -153,6 +167,64 @@ def test_no_key_has_all_the_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -
     made.leave("a3")
     assert not made.session_bytes_by_key
     check_shared_state(made)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_no_key_has_all_the_bytes_of_shared_objects(tmp_path: Path, *, is_restarted: bool) -> None:
+    with closing(Store(tmp_path / "store")) as store:
+        rig = SharedRig(store, limit_bytes=10_000)
+        rig.open("a", VALUE, bytes(5000), key="greedy")
+        rig.open("l", LIST, key="greedy")
+        if is_restarted:
+            rig.restart()
+        for refused in (
+            lambda: rig.open("a2", VALUE, bytes(2500), key="greedy"),
+            lambda: rig.ask("a", "set", bytes(7500), key="greedy"),
+            lambda: rig.ask("l", "append", bytes(2500), session="b", key="modest"),  # not its own
+        ):
+            with pytest.raises(SharedFullError, match=r"key 'greedy' take .* 7500 of the 10000"):
+                refused()
+        rig.open("b", VALUE, bytes(2500), key="modest")
+        rig.open("c", VALUE, bytes(500), key="admin")
+        rig.ask("a", "delete", session="b", key="modest")
+        rig.open("a2", VALUE, bytes(5500), key="greedy")
+        check_shared_state(rig.state)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_answers_count_under_the_key_that_was_answered(
+    tmp_path: Path, *, is_restarted: bool
+) -> None:
+    with closing(Store(tmp_path / "store")) as store:
+        rig = SharedRig(store, limit_bytes=10_000)
+        rig.open("d", DICT, key="greedy")
+        for lane in range(2):
+            rig.ask("d", "set", lane, bytes(3000), key="greedy")
+            rig.ask("d", "pop", lane, lane=lane + 1, key="greedy")
+        if is_restarted:
+            rig.restart()
+            rig.beat(key="greedy")
+        with pytest.raises(SharedFullError, match="key 'greedy'"):
+            rig.ask("d", "set", 3, bytes(2000), session="late", key="greedy")
+        rig.open("b", VALUE, bytes(2000), key="modest")
+        rig.seconds += 20  # a silent program's answers give way
+        rig.ask("d", "set", 3, bytes(2000), session="late", key="greedy")
+        assert "a" not in rig.state.sessions
+        check_shared_state(rig.state)
+
+
+def test_no_key_has_all_the_places_for_shared_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MAX_OBJECTS", 4)
+    rig = SharedRig()
+    for number in range(3):
+        rig.open(f"a{number}", EVENT, key="greedy")
+    with pytest.raises(SharedFullError, match="the key 'greedy' has 3 shared objects"):
+        rig.open("a3", EVENT, key="greedy")
+    rig.open("a0", EVENT, key="greedy")  # which is there
+    rig.open("b", EVENT, key="modest")
+    rig.ask("a0", "delete")
+    rig.open("a3", EVENT, key="greedy")
+    check_shared_state(rig.state)
 
 
 def test_what_is_only_looked_up_is_not_kept_for_each_who_looks() -> None:
