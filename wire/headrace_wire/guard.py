@@ -8,12 +8,9 @@ from collections.abc import Callable
 from headrace_wire.budget import SHORT_BYTES, Budget
 from headrace_wire.framing import EAGER_BYTES, FrameReader
 from headrace_wire.heap import give_blocks_back
+from headrace_wire.memory import choose_flight_bytes, count_own_memory
 from headrace_wire.meter import HURRIED, PATIENT, Meter, Pace
 from headrace_wire.refusal_log import MEMORY, STALLED
-
-#: Bytes of frames that arrive, and of answers that leave, on all connections together.
-ARRIVING_BYTES = 512 << 20
-LEAVING_BYTES = 512 << 20
 
 #: Bytes that are reserved for an answer before it is made, and seconds for which they are: a call
 #: that waits for news is not to keep others waiting.
@@ -25,13 +22,14 @@ TIDY_SECONDS = 1.0
 
 
 class Guard:
-    """The budgets of a server."""
+    """The budgets of a server: frames that arrive, and answers that leave, on all connections
+    together may take ``flight_bytes`` each, by default what suits this process's memory.
+    """
 
-    def __init__(
-        self, arriving_bytes: int = ARRIVING_BYTES, leaving_bytes: int = LEAVING_BYTES
-    ) -> None:
-        self.arriving = Budget(arriving_bytes)
-        self.leaving = Budget(leaving_bytes)
+    def __init__(self, flight_bytes: int | None = None) -> None:
+        most = choose_flight_bytes(count_own_memory()) if flight_bytes is None else flight_bytes
+        self.arriving = Budget(most)
+        self.leaving = Budget(most)
         self._tidying: asyncio.TimerHandle | None = None
 
     def tidy(self) -> None:

@@ -326,7 +326,7 @@ def worker(
     The first signal lets running tasks finish, a second one stops at once.
     """
     from headrace_services.permits import Permits  # noqa: PLC0415 - quick start
-    from headrace_worker.machine.memory import count_memory  # noqa: PLC0415 - quick start
+    from headrace_wire.memory import count_memory  # noqa: PLC0415 - quick start
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 

@@ -45,7 +45,7 @@ def small_guard(served: Served, monkeypatch: pytest.MonkeyPatch) -> Guard:
     """There is room for 4 MiB of frames, and of answers."""
     monkeypatch.setattr(meter, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(guard, "HURRIED", Pace(0.1, 60.0, 1.0))
-    small = served.server._guard = Guard(4 * MEBIBYTE, 4 * MEBIBYTE)
+    small = served.server._guard = Guard(4 * MEBIBYTE)
     return small
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from headrace_wire import cgroup
 from headrace_wire.bounds import MAX_SLOTS
-from headrace_worker.machine import cgroup
 
 
 class Cores(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from headrace_worker.machine import cgroup
+from headrace_wire import cgroup
 
 
 class OomWatch:
