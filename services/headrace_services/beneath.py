@@ -22,8 +22,12 @@ from typing import Self
 #: As many links as Linux follows in one path.
 MOST_LINKS = 40
 
+#: How the folder itself is opened: where the system can, without a right to list what is in it,
+#: which nobody needs who knows the names.
+_ROOT = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
 #: How a folder is opened that others may have put there.
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = _ROOT | os.O_NOFOLLOW
 
 #: How a file is opened to be read: one that became a FIFO or a terminal just now does not block.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -42,7 +46,7 @@ class Beneath:
 
     def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
         """The way to the folder itself may have links in it. Raises OSError."""
-        self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root = os.open(folder, _ROOT)
         #: What a link may begin with that stays beneath the folder; None: no link is followed.
         self._prefixes = _list_prefixes(folder) if links else None
 

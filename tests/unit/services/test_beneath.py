@@ -63,6 +63,29 @@ def test_a_file_is_written_with_its_folders(root: Path) -> None:
     assert [path.name for path in (root / "a" / "b").iterdir()] == ["c.jpg"]
 
 
+def test_folders_that_may_not_be_listed_are_written_and_read_all_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = root / "box"
+    (folder / "sub").mkdir(parents=True)
+    monkeypatch.chdir(root)  # whoever it is, need not find the way to here
+    user = os.geteuid()
+    ordinary = user or 65534  # an administrator may do everything
+    for closed in (root, folder / "sub", folder):
+        os.chown(closed, ordinary, -1)
+        closed.chmod(0o300)
+    os.seteuid(ordinary)
+    try:
+        with pytest.raises(PermissionError):
+            names_in("box")
+        write(Path("box"), "sub/deep/file")
+        assert read(Path("box"), "sub/deep/file") == b"new"
+    finally:
+        os.seteuid(user)
+        for closed in (root, folder, folder / "sub"):
+            closed.chmod(0o700)
+
+
 def test_a_file_gets_the_permissions_that_the_user_gives_new_files(root: Path) -> None:
     (root / "usual").touch()
     write(root, "written")
