@@ -261,8 +261,8 @@ def _refuse_unwritable(output_dir: Path) -> None:
         nearest = nearest.parent
     if not nearest.is_dir():
         raise UsageError(f"{_show(nearest)} is not a folder: choose another output folder")
-    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-        why = explain_denied(nearest, WRITE) or explain_denied(nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+        why = explain_denied(nearest, WRITE)
         raise UsageError(
             f"{_show(nearest)} is not writable: choose another output folder"
             + (f" ({why})" if why else "")

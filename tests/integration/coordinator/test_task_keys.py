@@ -9,14 +9,23 @@ from pathlib import Path
 import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving import task_keys
 from headrace_coordinator.serving.task_keys import TaskKeys
+from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.store import Store
-from headrace_wire.key import ensure_key
+from headrace_wire.address import Address
+from headrace_wire.job_tokens import make_token
+from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import revoke_key, rotate_key
+from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
-from headrace_wire.roles import TASK, Holder, set_caller
+from headrace_wire.manager import QueueManager
+from headrace_wire.roles import CLIENT, TASK, Holder, set_caller
+from headrace_wire.shared import EVENT, LIST, SharedCall, SharedSpec, Stamp
+from support.coordinators import run_coordinator
 from support.queue_builders import make_spec
 
 GRACE_SECONDS = 15.0
@@ -136,3 +145,29 @@ def test_who_says_nothing_of_its_key_is_compared_with_those_that_have_names(kept
     assert {holder.name for holder in kept.keys.find(b"").values()} == {
         "admin", "client", "worker", "observer"
     }  # fmt: skip
+
+
+def test_objects_of_tasks_and_of_clients_belong_to_the_client_s_key(tmp_path: Path) -> None:
+    settings = CoordinatorSettings(
+        tmp_path / "data", tmp_path / "key", bind=Address("127.0.0.1", 0), http=None
+    )
+    with run_coordinator(settings) as running:
+        own = load_key(tmp_path / "key")
+        client = QueueManager(running.bound, derive_key(own, CLIENT))
+        client.jobs().submit(make_spec("a"))
+        client.shared().open(SharedSpec("of a client", EVENT))
+        task = QueueManager(running.bound, make_token(own, "a")).shared()
+        task.open(SharedSpec("of a task", LIST))
+        stamp = Stamp("slot", 0, 1)
+        task.change(SharedCall(stamp, "of a client", EVENT, "set"))
+        QueueManager(running.bound, own).shared().open(SharedSpec("of an admin", EVENT))
+
+        def look(queue: Queue, _: Now) -> tuple[dict[str, str], str]:
+            objects = queue.shared.objects
+            owners = {name: one.owner for name, one in objects.items()}
+            return owners, queue.shared.sessions["slot"].key
+
+        assert running._ledger.observe(look) == (
+            {"of a client": CLIENT, "of a task": CLIENT, "of an admin": ""},
+            CLIENT,
+        )

@@ -188,6 +188,8 @@ def test_an_output_folder_that_cannot_be_written_is_refused(
     refuse("plain is not a folder", tmp_path / "a.jpg", into=tmp_path / "plain" / "out")
     monkeypatch.setattr(os, "access", lambda *_, **_named: False)
     refuse("is not writable: choose another", tmp_path / "a.jpg", into=tmp_path / "out")
+    monkeypatch.setattr(os, "access", lambda _, how, **_named: not how & os.R_OK)
+    assert plan("blur", [tmp_path / "a.jpg"], tmp_path / "out").tasks == 1
 
 
 def test_paths_from_a_folder_that_was_removed_are_refused(
