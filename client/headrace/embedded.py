@@ -22,6 +22,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -41,6 +42,9 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
 #: Seconds that a child has to end in when it is told to.
 STOP_SECONDS = 10.0
+
+#: Seconds for a child whose connections are lost to end in.
+END_SECONDS = 1.0
 
 #: How often, in seconds, it is looked whether one that is to end has been stopped.
 FROZEN_SECONDS = 0.5
@@ -113,14 +117,14 @@ def open_embedded_cluster(
             _inherit(1) if show_output else subprocess.DEVNULL,
         )
         at_the_end(partial(_stop, worker, coordinator))
+        first = _end_together({"worker": worker, "coordinator": coordinator})
+        explain_end = partial(_explain_end, first, log)
         assert coordinator.stdout
         line = coordinator.stdout.readline()
         if not line:
-            raise EmbeddedClusterError(f"no embedded coordinator: {_read_last(log)}")
+            raise EmbeddedClusterError(explain_end("no embedded coordinator"))
         _tell(worker, line)
         address = parse_address(json.loads(line))
-        _end_together(worker, coordinator)
-        explain_end = partial(_explain_end, worker, coordinator, log)
         try:
             plain = Encryption("off")
             cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls=plain))
@@ -132,14 +136,23 @@ def open_embedded_cluster(
             raise EmbeddedClusterError(explain_end()) from None
 
 
-def _end_together(worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes]) -> None:
-    """End the coordinator when the worker ends, so that nobody waits for a result in vain."""
+def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[str, int]]:
+    """End each of the children when another one ends: nobody waits for a result in vain, and no
+    worker for a coordinator that will not come back. Returns who was first, and its exit code.
+    """
+    first: Future[tuple[str, int]] = Future()
 
-    def wait() -> None:
-        worker.wait()
-        coordinator.terminate()
+    def wait(role: str, child: subprocess.Popen[bytes]) -> None:
+        code = child.wait()
+        with contextlib.suppress(InvalidStateError):
+            first.set_result((role, code))
+        for other in children.values():
+            other.terminate()
 
-    threading.Thread(target=wait, name="embedded worker watch", daemon=True).start()
+    for role, child in children.items():
+        name = f"embedded {role} watch"
+        threading.Thread(target=wait, args=(role, child), name=name, daemon=True).start()
+    return first
 
 
 def _inherit(number: int) -> int | None:
@@ -231,14 +244,15 @@ def _close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 
 def _explain_end(
-    worker: subprocess.Popen[bytes], coordinator: subprocess.Popen[bytes], log: IO[bytes]
+    first: Future[tuple[str, int]], log: IO[bytes], what: str = "the embedded cluster ended"
 ) -> str:
-    for role, child in (("worker", worker), ("coordinator", coordinator)):
-        code = child.poll()
-        if code is not None and code < 0:
+    # A connection is lost a moment before the child that it went to can be waited for.
+    with contextlib.suppress(TimeoutError):
+        role, code = first.result(END_SECONDS)
+        if code < 0:
             name = signal.Signals(-code).name
             return f"the embedded {role} was killed ({name}): run it again"
-    return f"the embedded cluster ended: {_read_last(log)}"
+    return f"{what}: {_read_last(log)}"
 
 
 def _read_last(log: IO[bytes]) -> str:

@@ -8,6 +8,7 @@ import resource
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from PIL import Image, ImageFilter
 
+from headrace_worker.settings import DEFAULT_FAREWELL_SECONDS
 from support.commands import HEADRACE, Shell, wait_until
 
 
@@ -269,15 +271,24 @@ def test_a_full_disk_leaves_no_partial_file(shell: Shell, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_embedded_worker_that_dies_is_told_of_at_once(shell: Shell) -> None:
+@pytest.mark.parametrize("role", ["worker", "coordinator"])
+def test_a_child_that_dies_is_told_of_at_once_and_the_other_one_goes(
+    shell: Shell, role: str
+) -> None:
     process = shell.start("run", "primes", "count", "0", "1e14")
     parent = psutil.Process(process.pid)
 
-    def find_worker() -> list[psutil.Process]:
-        return [child for child in parent.children() if "worker" in child.cmdline()]
+    def find_both() -> list[psutil.Process]:
+        both = [child for child in parent.children() if "headrace.child" in child.cmdline()]
+        # With slots, of which some results are on their way, there is something to keep it waiting.
+        return both if len(parent.children(recursive=True)) > len(both) == 2 else []
 
-    wait_until(find_worker)
-    find_worker()[0].kill()
+    wait_until(find_both)
+    both = find_both()
+    next(child for child in both if role in child.cmdline()).kill()
+    begun = time.monotonic()
     _, err = process.communicate(timeout=30)
+    assert time.monotonic() - begun < DEFAULT_FAREWELL_SECONDS / 2
     assert process.returncode == 1
-    assert err == "headrace: the embedded worker was killed (SIGKILL): run it again\n"
+    assert err == f"headrace: the embedded {role} was killed (SIGKILL): run it again\n"
+    assert not any(child.is_running() for child in both)

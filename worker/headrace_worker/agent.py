@@ -60,7 +60,7 @@ from headrace_worker.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
-#: Seconds for the last report and the goodbye, when the worker goes.
+#: Seconds for the goodbye, when the worker goes, and for what an earlier one kept.
 FAREWELL_SECONDS = 10.0
 
 #: Seconds for the last report where the coordinator is away and outcomes are kept for the next
@@ -242,7 +242,9 @@ class Agent:
 
     async def _take_leave(self, reporter: Reporter) -> None:
         folder = self._settings.unreported
-        seconds = SHORT_FAREWELL_SECONDS if folder and self._lost_logged else FAREWELL_SECONDS
+        seconds = self._settings.farewell_seconds
+        if folder and self._lost_logged:
+            seconds = min(seconds, SHORT_FAREWELL_SECONDS)
         if not await reporter.finish(time.monotonic() + seconds):
             if folder:
                 unreported.save(folder, reporter.list_unreported(), self._info.id)

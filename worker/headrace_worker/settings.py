@@ -22,6 +22,9 @@ from headrace_worker.link.program import Program
 #: Seconds that running tasks have to finish in when the worker is told to go.
 DEFAULT_DRAIN_SECONDS = 30.0
 
+#: Seconds for the last report, when the worker goes.
+DEFAULT_FAREWELL_SECONDS = 10.0
+
 #: Seconds for which a worker goes on trying to reach a coordinator that is away.
 DEFAULT_GIVE_UP_SECONDS = 600.0
 
@@ -45,6 +48,7 @@ class WorkerSettings(Struct, frozen=True):
     start_method: str = "forkserver"
     name: OptionalLabel = ""
     drain_seconds: Seconds = DEFAULT_DRAIN_SECONDS
+    farewell_seconds: Seconds = DEFAULT_FAREWELL_SECONDS
     give_up_seconds: Seconds = DEFAULT_GIVE_UP_SECONDS
     max_tasks: CountLimit | None = None
     max_rss_bytes: SizeLimit | None = None

@@ -28,6 +28,7 @@ def work_for_program(order: Order) -> None:
         start_method=order.start_method,
         name="embedded",
         drain_seconds=0.0,
+        farewell_seconds=0.0,  # whoever wanted what is not reported yet goes, or is gone
         max_tasks=order.max_tasks,
         task_stdout=order.show_output,
         permits=order.permits,

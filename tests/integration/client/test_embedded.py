@@ -39,6 +39,22 @@ def test_children_that_somebody_has_stopped_are_not_waited_for(
     assert time.monotonic() - begun < STOP_SECONDS
 
 
+def test_a_worker_leaves_a_program_that_goes_on_without_a_coordinator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    start = embedded._start
+
+    def start_noted(role: str, *args: object) -> object:
+        children[role] = start(role, *args)  # type: ignore[arg-type] # as it was called
+        return children[role]
+
+    monkeypatch.setattr(embedded, "_start", start_noted)
+    with open_embedded_cluster("1"):
+        children["coordinator"].kill()
+        assert children["worker"].wait(30) is not None
+
+
 def test_a_worker_whose_program_is_gone_before_it_tells_where_the_coordinator_is_ends(
     tmp_path: Path,
 ) -> None:
