@@ -22,6 +22,7 @@ from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import (
     HeadraceError,
+    NotAllowedError,
     ServiceMissingError,
     SpoolFullError,
     UnreachableError,
@@ -78,7 +79,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
                 await jobs.call(JobQueueApi.seal, kept.id, 1)
             if plan.inputs is not None:
                 status = await self._upload(spec.id, plan.inputs, on_upload, on_held)
-        except UnreachableError:
+        except (UnreachableError, NotAllowedError):
             raise  # so it cannot be told to forget the job, either
         except BaseException:
             # What went wrong first is told, and soon.

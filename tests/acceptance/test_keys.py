@@ -30,6 +30,13 @@ def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
         assert ("alice", "client") in [(row["name"], row["role"]) for row in shown]
         assert alice.read_text().strip() not in str(shown)
 
+        refused = run("submit", "primes", "count", "0", "9", "--key-file", data / "observer.key")
+        assert (refused.code, refused.err.count("\n")) == (EXIT_KEY_REFUSED, 1)
+        assert "'submit', which is for role admin or client: this key (observer)" in refused.err
+        refused = run("jobs", "--key-file", data / "worker.key")
+        assert (refused.code, refused.err.count("\n")) == (EXIT_KEY_REFUSED, 1)
+        assert "which is for role admin, client or observer: this key (worker)" in refused.err
+
         submitted = run("submit", "primes", "count", "0", "1e6", "--json", "--key-file", alice)
         assert submitted.code == EXIT_OK
         with connect(site, data / "observer.key") as observer:
@@ -65,3 +72,4 @@ def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
             ("of this machine: revoked key alice", ""),
         ):
             assert any(start in line and line.endswith(end) for line in lines), (start, lines)
+        assert not any("was refused: delete" in line for line in lines), "nothing was submitted"

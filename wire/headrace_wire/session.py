@@ -137,7 +137,7 @@ class Session(Struct, eq=False):
             self._refused.add(method)
             for one in (log, audit):
                 one.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
-        allowed = " or ".join([ADMIN, *sorted(signature.roles - {TASK})])
+        allowed = " or ".join(", ".join([ADMIN, *sorted(signature.roles - {TASK})]).rsplit(", ", 1))
         key = "a task" if holder.role == TASK else f"this key ({holder.name})"
         return NotAllowedError(
             f"the coordinator refused {method!r}, which is for role {allowed}: {key} has role "

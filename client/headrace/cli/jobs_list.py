@@ -140,8 +140,10 @@ def _say_jobs(statuses: tuple[JobStatus, ...]) -> None:
         for status in statuses
     ]
     headings = ["ID", "STATE", "WORK", "DONE", "FAILED", "SUBMITTED", "NAME"]
+    beneath = ["WORK"]
     if len({status.submitted_by for status in statuses}) > 1:
         headings.insert(-1, "BY")
+        beneath.insert(0, "BY")  # what a job does says more, and a holder's name may be long
         for row, status in zip(rows, statuses, strict=True):
             row.insert(-1, status.submitted_by)
-    say_table(headings, rows, {"DONE", "FAILED"}, ["WORK"])
+    say_table(headings, rows, {"DONE", "FAILED"}, beneath)

@@ -62,7 +62,7 @@ def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
         names = ("name", "role", "made_at", "file")
         say_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
-        say_table(["NAME", "ROLE", "MADE", "FILE"], [[*row] for row in rows])
+        say_table(["NAME", "ROLE", "MADE", "FILE"], [[*row] for row in rows], beneath=["MADE"])
 
 
 @keys.command()
