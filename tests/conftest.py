@@ -1,13 +1,17 @@
-"""The order of the tests, who shares what when they run in parallel; and Ctrl-C."""
+"""The order of the tests, who shares what when they run in parallel; and signals."""
 
 from __future__ import annotations
 
 import gc
 import inspect
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from headrace_wire import encryption
+from headrace_wire.event_loop import STOP_SIGNALS
 
 # How fast examples are made and tried says something about the machine, not about what is tested.
 settings.register_profile("headrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,6 +45,21 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)  # exec resets a handler
+
+
+@pytest.fixture(autouse=True)
+def _nothing_lasts() -> Iterator[None]:
+    """See that signals mean after a test what they meant before, and forget what addresses spoke.
+
+    The system gives a port to one test's coordinator that another one's has had.
+    """
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    encryption._spoken.clear()
+    after = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after == before
 
 
 def pytest_collection_finish() -> None:

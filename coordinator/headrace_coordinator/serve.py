@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable
 
 from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.descriptors import raise_limit
-from headrace_wire.event_loop import run
+from headrace_wire.event_loop import run, stop_signals_heeded
 from headrace_wire.heap import keep_large_blocks
 from headrace_wire.keyring import name_role_file
 from headrace_wire.roles import OBSERVER
 
 log = logging.getLogger(__name__)
-
-#: Signals that end a coordinator in good order. SIGHUP comes when its terminal is closed, unless
-#: ``nohup`` has it ignored.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
@@ -35,12 +30,17 @@ def serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]
 
 
 async def _serve(settings: CoordinatorSettings, on_ready: Callable[[Coordinator], None]) -> None:
-    loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    # From here on, so that a signal during the start is heeded once it is over.
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            loop.add_signal_handler(number, stopping.set)
+    # A signal that comes during the start is heeded once it is over.
+    with stop_signals_heeded(lambda _: stopping.set()):
+        await _serve_until(stopping, settings, on_ready)
+
+
+async def _serve_until(
+    stopping: asyncio.Event,
+    settings: CoordinatorSettings,
+    on_ready: Callable[[Coordinator], None],
+) -> None:
     async with Coordinator(settings) as coordinator:
         log.info("queues at %s", coordinator.bound)
         if coordinator.http_bound:

@@ -1,4 +1,5 @@
-"""The event loop of coordinator and worker: uvloop's where it can be imported, asyncio's elsewhere.
+"""The event loop of coordinator and worker: uvloop's where it can be imported, asyncio's elsewhere;
+and the signals that end them.
 
 Measured for one small frame there and back: 19 µs with uvloop, 36 µs without.
 """
@@ -6,10 +7,15 @@ Measured for one small frame there and back: 19 µs with uvloop, 36 µs without.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import signal
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Given = TypeVar("Given")
+
+#: Signals that end a coordinator or a worker in good order.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def make_event_loop() -> asyncio.AbstractEventLoop:
@@ -25,3 +31,23 @@ def run(main: Coroutine[Any, Any, Given]) -> Given:
     """Run a coroutine in a new event loop, as ``asyncio.run`` does, and return what it returns."""
     with asyncio.Runner(loop_factory=make_event_loop) as runner:
         return runner.run(main)
+
+
+@contextmanager
+def stop_signals_heeded(note: Callable[[signal.Signals], None]) -> Generator[None]:
+    """Have the running event loop call ``note`` with each signal that tells the process to go.
+
+    Afterwards they mean again what they did before. Those that are ignored are left alone: so has
+    ``nohup`` it with SIGHUP, and a shell with SIGINT in what it runs in the background.
+    """
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    heeded = [number for number in STOP_SIGNALS if before[number] != signal.SIG_IGN]
+    for number in heeded:
+        loop.add_signal_handler(number, note, number)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from headrace_wire.event_loop import stop_signals_heeded
+
+if TYPE_CHECKING:
+    import signal
 
 log = logging.getLogger(__name__)
-
-#: Signals that drain the worker; SIGHUP unless it was started to ignore it, as nohup does.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopSignals:
@@ -21,21 +22,9 @@ class StopSignals:
         self._on_request = on_request
         self.requests = 0
 
-    @contextmanager
-    def heeded(self) -> Generator[None]:
+    def heeded(self) -> AbstractContextManager[None]:
         """Have the running event loop handle the signals; then they mean what they did before."""
-        loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-        if before[signal.SIGHUP] == signal.SIG_IGN:
-            del before[signal.SIGHUP]
-        for number in before:
-            loop.add_signal_handler(number, self._note, number)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)
+        return stop_signals_heeded(self._note)
 
     def _note(self, number: signal.Signals) -> None:
         self.requests += 1

@@ -225,7 +225,12 @@ class SizeKind(BoundedKind):
 
     def describe(self, meta: Meta) -> str:
         low, high = find_range(meta)
-        return f"{low:g}B to {high / BYTES['GiB']:.3g}GiB"
+        return f"{_format_size(low)} to {_format_size(high)}"
+
+
+def _format_size(size_bytes: float) -> str:
+    unit = next((unit for unit in ("GiB", "MiB", "KiB") if size_bytes >= BYTES[unit]), "B")
+    return f"{size_bytes / BYTES[unit]:.3g}{unit}"
 
 
 class AutoSizeKind(SizeKind):

@@ -13,6 +13,7 @@ import pytest
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
+from headrace_wire.event_loop import STOP_SIGNALS
 from headrace_wire.messages import (
     Grant,
     Heartbeat,
@@ -27,7 +28,6 @@ from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.launcher import make_launcher
 from headrace_worker.settings import WorkerSettings
-from headrace_worker.stop_signals import STOP_SIGNALS
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 
 if TYPE_CHECKING:
