@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 
+#: The file in the data folder from which the tokens of tasks follow.
+TOKEN_SECRET_NAME = "token.secret"  # noqa: S105 - a file's name
+
 #: Descriptors that are set aside for HTTP.
 HTTP_DESCRIPTORS = 40
 
@@ -83,7 +86,8 @@ class Coordinator:
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
             private = settings.private_jobs
-            task_keys = TaskKeys(keys, self._ledger, settings.lease_seconds)
+            secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
+            task_keys = TaskKeys(keys, secret, self._ledger, settings.lease_seconds)
             self._ledger.listen(task_keys.note)
             jobs = JobQueue(
                 self._ledger,

@@ -36,7 +36,7 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
             f"the certificate of {name!r} is one of role {role}, and the key that came with it one "
             f"of role {holder.role}: use a key of role {role}"
         )
-    return Holder(name, role, MARK)
+    return Holder(name, role, MARK, holder.mark)
 
 
 def _find_role(certificate: Certificate) -> Role:

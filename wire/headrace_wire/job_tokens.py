@@ -1,15 +1,18 @@
-"""Tokens: what a task shows in place of a key. Each is of one job, for as long as that is there.
+"""Tokens: what a task shows in place of a key.
 
-    job:<id>:<HMAC-SHA256(the coordinator's own key, "headrace job <id>")>
+Each is of one job, for as long as that is there, and of the key by which a worker leased the job's
+tasks, for as long as that is taken.
 
-In the handshake it is a key like others. As there may be many jobs, the client says behind its
-answer which one it is of, so that the coordinator need not try them all.
+    job:<id>:<mark of the worker's key>:<HMAC-SHA256(secret, "headrace job <id> <mark>")>
+
+The secret is for tokens alone: they outlive a rotation of the coordinator's own key. In the
+handshake a token is a key like others. As there may be many, the client says behind its answer of
+which job and key it is, so that the coordinator need not try them all.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
 
 from headrace_wire.keyring import Keys, mark_key
 from headrace_wire.roles import TASK, Holder
@@ -17,18 +20,26 @@ from headrace_wire.roles import TASK, Holder
 _PREFIX = b"job:"
 
 
-def make_token(key: bytes, job: str) -> bytes:
-    """The token of a job, from the coordinator's own key."""
-    digest = hmac.digest(key, f"headrace job {job}".encode(), "sha256").hex()
-    return b"%s%s:%s" % (_PREFIX, job.encode(), digest.encode())
+def make_token(secret: bytes, job: str, mark: str) -> bytes:
+    """The token of a job, for a worker whose key has this mark."""
+    digest = hmac.digest(secret, f"headrace job {job} {mark}".encode(), "sha256").hex()
+    return b"%s%s:%s" % (_PREFIX, f"{job}:{mark}".encode(), digest.encode())
 
 
 def find_hint(key: bytes) -> bytes:
-    """What a client says of its key in a handshake: of a token the job, of others nothing."""
+    """What a client says of its key in a handshake: of a token the job and the mark of the worker's
+    key, of others nothing.
+    """
     return key.removeprefix(_PREFIX).rpartition(b":")[0] if key.startswith(_PREFIX) else b""
 
 
-def list_tokens(keys: Iterable[bytes], job: str) -> Keys:
-    """The tokens of a job, one for each of the coordinator's own keys."""
-    tokens = [make_token(key, job) for key in keys]
-    return {token: Holder(job, TASK, mark_key(token)) for token in tokens}
+def split_hint(hint: bytes) -> tuple[str, str]:
+    """The job, and the mark of the worker's key, that a client says its token is of."""
+    job, _, mark = hint.decode(errors="replace").rpartition(":")
+    return job, mark
+
+
+def hold_token(secret: bytes, job: str, mark: str) -> Keys:
+    """A token and its holder."""
+    token = make_token(secret, job, mark)
+    return {token: Holder(job, TASK, mark_key(token), mark)}

@@ -54,8 +54,6 @@ class LiveKeys:
     def _load(self) -> Keys:
         key, book = load_key(self._path), read_book(self._path)
         keys = list_keys(key, book)
-        #: The coordinator's own key, and the one before it while that is taken.
-        self.own = [key, *([book.previous.encode()] if book.previous else [])]
         write_role_files(self._path, key, self._role_folder)
         if self._on_key:
             self._on_key(key)

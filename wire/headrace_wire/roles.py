@@ -33,12 +33,14 @@ DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
 
 class Holder(Struct, frozen=True):
     """Whoever holds a key: the name of the key, its role, and what tells it from others of its
-    name, such as one from before a rotation.
+    name, such as one from before a rotation. ``key_mark`` tells the worker's key from others that
+    a task depends on, and the key that came with a certificate.
     """
 
     name: str
     role: Role
     mark: str = ""
+    key_mark: str = ""
 
     def may_call(self, roles: frozenset[Role]) -> bool:
         """Whether a method that names these roles is for this one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from headrace_coordinator.ledger.ledger import Ledger
@@ -14,7 +13,7 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.callers import name_key
 from headrace_wire.errors import StoreError
-from headrace_wire.job_tokens import list_tokens, make_token
+from headrace_wire.job_tokens import hold_token, make_token, split_hint
 from headrace_wire.keyring import Keys
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.roles import TASK, Holder, caller
@@ -31,11 +30,13 @@ class TaskKeys:
     """Finds keys by the hint of a handshake, in the event loop's thread.
 
     A token is taken until its job has ended, and for ``grace_seconds`` more: so what its tasks held
-    of shared state comes free in good order. ``note`` is a listener of the ledger's.
+    of shared state comes free in good order. It ends at once with the key that leased the tasks.
+    ``secret`` is what tokens follow from. ``note`` is a listener of the ledger's.
     """
 
-    def __init__(self, keys: LiveKeys, ledger: Ledger, grace_seconds: float) -> None:
+    def __init__(self, keys: LiveKeys, secret: bytes, ledger: Ledger, grace_seconds: float) -> None:
         self._keys = keys
+        self._secret = secret
         self._ledger = ledger
         self._grace_seconds = grace_seconds
         #: Jobs that have ended, the oldest first.
@@ -45,22 +46,26 @@ class TaskKeys:
         """The keys that a client may hold that says this of its own."""
         if not hint:
             return self._keys.find()
-        job = hint.decode(errors="replace")
-        return list_tokens(self._keys.own, job) if self._is_live(job) else {}
+        job, mark = split_hint(hint)
+        if mark not in self._list_marks() or not self._is_live(job):
+            return {}
+        return hold_token(self._secret, job, mark)
 
     def make_token(self, job: str) -> str:
-        """The token of a job, for its tasks."""
-        return make_token(self._keys.own[0], job).decode()
+        """The token of a job, for its tasks at the worker that calls."""
+        worker = caller()
+        return make_token(self._secret, job, worker.key_mark or worker.mark).decode()
 
     def make_check(self) -> Callable[[Holder], bool]:
         """Return what tells whether the key that somebody has shown is taken just now."""
-        named = frozenset(self.find(b"").values())
+        named, marks = frozenset(self.find(b"").values()), self._list_marks()
 
-        @cache
-        def list_of_job(job: str) -> frozenset[Holder]:
-            return frozenset(self.find(job.encode()).values())
+        def is_taken(one: Holder) -> bool:
+            if one.role != TASK:
+                return one in named
+            return one.key_mark in marks and self._is_live(one.name)
 
-        return lambda one: one in (list_of_job(one.name) if one.role == TASK else named)
+        return is_taken
 
     def find_payer(self) -> str:
         """The name of the key under which the caller's bytes count, "" for an administrator's: a
@@ -88,6 +93,9 @@ class TaskKeys:
                     pass
         while self._ended and self._ended[oldest := next(iter(self._ended))].moment < now:
             del self._ended[oldest]
+
+    def _list_marks(self) -> frozenset[str]:
+        return frozenset(holder.mark for holder in self._keys.find().values())
 
     def _is_live(self, job: str) -> bool:
         if (ended := self._ended.get(job)) and ended.moment > time.monotonic():

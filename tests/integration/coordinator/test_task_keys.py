@@ -17,18 +17,20 @@ from headrace_coordinator.serving.task_keys import TaskKeys
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
-from headrace_wire.job_tokens import make_token
+from headrace_wire.job_tokens import find_hint, make_token
 from headrace_wire.key import ensure_key, load_key
-from headrace_wire.key_book import revoke_key, rotate_key
-from headrace_wire.keyring import derive_key
+from headrace_wire.key_book import make_named_key, revoke_key, rotate_key
+from headrace_wire.keyring import derive_key, mark_key, write_role_files
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
-from headrace_wire.roles import CLIENT, TASK, Holder, set_caller
+from headrace_wire.roles import CLIENT, TASK, WORKER, Holder, set_caller
 from headrace_wire.shared import EVENT, LIST, SharedCall, SharedSpec, Stamp
 from support.coordinators import run_coordinator
 from support.queue_builders import make_spec
 
 GRACE_SECONDS = 15.0
+
+SECRET = bytes(range(32))
 
 
 class Clock:
@@ -50,11 +52,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 class Kept:
     def __init__(self, folder: Path) -> None:
-        ensure_key(folder / "key")
         self.path = folder / "key"
+        write_role_files(self.path, ensure_key(self.path))
+        self.worker = make_named_key(self.path, "machine-7", WORKER).hold()
         self.store = Store(folder / "store")
         self.ledger = Ledger(self.store, Rules())
-        self.keys = TaskKeys(LiveKeys(self.path), self.ledger, GRACE_SECONDS)
+        self.keys = TaskKeys(LiveKeys(self.path), SECRET, self.ledger, GRACE_SECONDS)
         self.ledger.listen(self.keys.note)
         self.ledger.commit_now(lambda queue, now: queue.intake.submit(make_spec("a"), now, "ada"))
 
@@ -62,7 +65,14 @@ class Kept:
         return self.keys.make_check()(holder)
 
     def find(self, job: str = "a") -> list[Holder]:
-        return list(self.keys.find(job.encode()).values())
+        return list(self.keys.find(f"{job}:{self.worker.mark}".encode()).values())
+
+    def make_token(self, job: str, worker: Holder | None = None) -> bytes:
+        def make() -> bytes:
+            set_caller(worker or self.worker)
+            return self.keys.make_token(job).encode()
+
+        return copy_context().run(make)
 
 
 @pytest.fixture
@@ -76,10 +86,12 @@ def kept(tmp_path: Path, clock: Clock) -> Iterator[Kept]:
 def test_a_job_that_is_there_has_a_token_and_others_have_none(kept: Kept) -> None:
     (holder,) = kept.find()
     assert (holder.name, holder.role) == ("a", TASK)
-    assert list(kept.keys.find(b"a")) == [kept.keys.make_token("a").encode()]
+    token = kept.make_token("a")
+    assert list(kept.keys.find(find_hint(token))) == [token]
     assert kept.is_taken(holder)
     assert not kept.find("b")
     assert not kept.keys.find(b"\xff")
+    assert not kept.keys.find(b"a:")
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
@@ -127,23 +139,32 @@ def test_what_a_task_makes_be_kept_counts_under_the_key_of_its_job(
     assert {holder: copy_context().run(find, holder) for holder in payers} == payers
 
 
-def test_tokens_follow_the_coordinator_s_key(kept: Kept) -> None:
+def test_tokens_stay_when_the_coordinator_s_key_is_rotated(kept: Kept) -> None:
     (before,) = kept.find()
+    token = kept.make_token("a")
     rotate_key(kept.path)
-    assert not kept.is_taken(Holder("admin", "admin"))  # which looks at the files
-    after, previous = kept.find()
-    assert previous == before
-    assert kept.is_taken(before)
-    assert next(iter(kept.keys.find(b"a"))) == kept.keys.make_token("a").encode()
     revoke_key(kept.path, "previous")
-    assert kept.is_taken(after)
-    assert kept.find() == [after]
-    assert not kept.is_taken(before)
+    assert kept.is_taken(before)
+    assert list(kept.keys.find(find_hint(token))) == [token]
+
+
+def test_a_token_ends_with_the_key_that_leased_its_job(kept: Kept) -> None:
+    (holder,) = kept.find()
+    another = make_named_key(kept.path, "machine-8", WORKER).hold()
+    revoke_key(kept.path, "machine-7")
+    assert not kept.is_taken(holder)
+    assert not kept.find()
+    assert kept.keys.find(find_hint(kept.make_token("a", another)))
+
+
+def test_a_token_of_a_worker_with_a_certificate_follows_from_the_key_with_it(kept: Kept) -> None:
+    worker = Holder("ann", WORKER, "certificate", kept.worker.mark)
+    assert kept.make_token("a", worker) == kept.make_token("a")
 
 
 def test_who_says_nothing_of_its_key_is_compared_with_those_that_have_names(kept: Kept) -> None:
     assert {holder.name for holder in kept.keys.find(b"").values()} == {
-        "admin", "client", "worker", "observer"
+        "admin", "client", "worker", "observer", "machine-7"
     }  # fmt: skip
 
 
@@ -156,7 +177,8 @@ def test_objects_of_tasks_and_of_clients_belong_to_the_client_s_key(tmp_path: Pa
         client = QueueManager(running.bound, derive_key(own, CLIENT))
         client.jobs().submit(make_spec("a"))
         client.shared().open(SharedSpec("of a client", EVENT))
-        task = QueueManager(running.bound, make_token(own, "a")).shared()
+        secret, mark = load_key(tmp_path / "data" / "token.secret"), mark_key(own)
+        task = QueueManager(running.bound, make_token(secret, "a", mark)).shared()
         task.open(SharedSpec("of a task", LIST))
         stamp = Stamp("slot", 0, 1)
         task.change(SharedCall(stamp, "of a client", EVENT, "set"))

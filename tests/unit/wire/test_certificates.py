@@ -23,7 +23,7 @@ def make(name: str, *units: str, uri: str = "") -> dict[str, Any]:
 def test_the_role_is_that_of_the_certificate_for_who_shows_the_coordinators_own_key(
     certificate: dict[str, Any],
 ) -> None:
-    assert identify(ADMINISTRATOR, certificate) == Holder("ann", "client", MARK)
+    assert identify(ADMINISTRATOR, certificate) == Holder("ann", "client", MARK, ADMINISTRATOR.mark)
 
 
 def test_a_key_of_a_role_goes_with_a_certificate_of_that_role() -> None:
