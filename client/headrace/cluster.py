@@ -32,8 +32,9 @@ class Cluster(ClusterBase[Job], SharedFactory):
 
     The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
     folder. ``tls`` is how the connection is encrypted: ``"auto"``, as the coordinator does it;
-    ``"on"``, or not at all; ``"off"``, never; it is what ``HEADRACE_TLS`` says when not given. The
-    files that ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA`` name are used.
+    ``"on"``, always, or there is none; ``"off"``, never. It is what ``HEADRACE_TLS`` says when not
+    given. The files that ``HEADRACE_TLS_CERT``, ``HEADRACE_TLS_KEY`` and ``HEADRACE_TLS_CA`` name
+    are used.
 
     Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError when nothing answers at
     the address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
