@@ -45,11 +45,13 @@ def _may(place: Path, how: int) -> bool:
 
 def _describe(place: Path, use: str) -> str:
     found = place.stat()
-    owner = _name_user(found.st_uid)
+    user, owner = _name_user(os.geteuid()), _name_user(found.st_uid)
     mode = stat.S_IMODE(found.st_mode)
     return (
-        f"user {_name_user(os.geteuid())} may not {use} {place}, which belongs to {owner} "
+        f"user {user} may not {use} {place}, which belongs to {owner} "
         f"(mode {mode:04o}): change that with chmod or chown, or do this as another user"
+        # The users of our containers have no names there.
+        + (" (HEADRACE_USER in compose.yaml)" if user.isdigit() else "")
     )
 
 

@@ -84,6 +84,16 @@ def test_a_link_is_judged_by_what_it_leads_to(place: Path) -> None:
         assert "may not read" in explain_denied(place / "link")
 
 
+def test_a_user_without_a_name_is_perhaps_a_containers(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hint = " (HEADRACE_USER in compose.yaml)"
+    with obey_modes():
+        assert hint not in explain_denied(place / "secret.csv")
+        monkeypatch.setattr("headrace_wire.permissions._name_user", str)
+        assert explain_denied(place / "secret.csv").endswith(f"{ADVICE}{hint}")
+
+
 @pytest.fixture(autouse=True)
 def open_again(place: Path) -> object:
     yield
