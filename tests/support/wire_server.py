@@ -104,12 +104,13 @@ def serve(
     jobs: ApiDouble | None = None,
     on_refused: Callable[[str], None] | None = None,
     tls: ServerTls | None = None,
+    key: bytes = KEY,
 ) -> Iterator[Served]:
     """Serve doubles of both queues."""
     jobs = jobs or ApiDouble(JobQueueApi)
     results = ApiDouble(ResultQueueApi)
     shared = ApiDouble(SharedApi)
-    server = QueueManager(address, KEY).get_server(
+    server = QueueManager(address, key).get_server(
         jobs, results, shared, limits, on_bytes, on_refused=on_refused
     )
     if tls:

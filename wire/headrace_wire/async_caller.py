@@ -13,21 +13,28 @@ import asyncio
 import time
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from headrace_wire.acquaintances import explain_stranger, note_revoked, note_taken
 from headrace_wire.address import Address
 from headrace_wire.api import APIS
 from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
 from headrace_wire.encryption import Encryption
-from headrace_wire.errors import BusyError, ClosedError, UnreachableError
+from headrace_wire.errors import (
+    BusyError,
+    ClosedError,
+    KeyRefusedError,
+    ProtocolError,
+    UnreachableError,
+)
 from headrace_wire.framing import Body
 from headrace_wire.greeting import explain_refusal, greet
 from headrace_wire.handshake import prove_both
 from headrace_wire.job_tokens import find_hint
 from headrace_wire.parts import Parts
-from headrace_wire.signature import read_signatures
+from headrace_wire.signature import Signature, read_signatures
 from headrace_wire.stream import FrameStream, open_stream
 from headrace_wire.timeouts import Attempts
 
@@ -80,8 +87,9 @@ class AsyncCaller(Generic[Api]):
 
         Arguments go by their places alone. Raises UnreachableError when the patience is at its end,
         or the limit of the caller is (see ``timeouts``); UnexpectedAnswerError, and what the answer
-        says. A refused key or another protocol is final at once. Raises ClosedError if the caller
-        is closed for good, before or meanwhile.
+        says. A refused key or another protocol is final at once, unless the coordinator has taken
+        the key before: see ``acquaintances``. Raises ClosedError if the caller is closed for good,
+        before or meanwhile.
         """
         assert not named, "the wire knows arguments by their places"
         name = method.__name__
@@ -96,10 +104,10 @@ class AsyncCaller(Generic[Api]):
                 self._check_open()
                 pause = attempts.find_pause()
                 if pause is None:
-                    raise
+                    raise (error.refusal or error) from None
                 self._on_lost(error)
             else:
-                given: Given = decode_answer(signature, frame)
+                given: Given = self._read(signature, frame)
                 return given
             await asyncio.sleep(pause)
 
@@ -111,6 +119,13 @@ class AsyncCaller(Generic[Api]):
         self._drop_idle()
         for stream in list(self._busy):
             stream.abort()
+
+    def _read(self, signature: Signature, frame: Body) -> Any:
+        try:
+            return decode_answer(signature, frame)
+        except KeyRefusedError:
+            note_revoked(self._address, self._key)
+            raise
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -141,6 +156,8 @@ class AsyncCaller(Generic[Api]):
     def _take_idle(self) -> FrameStream | None:
         while self._idle:
             stream = self._idle.pop()
+            if stream.is_revoked:
+                note_revoked(self._address, self._key)
             if not stream.closed:
                 stream.is_resting = False
                 self._busy.add(stream)
@@ -158,17 +175,12 @@ class AsyncCaller(Generic[Api]):
             self._check_open()
 
     async def _knock(self, until: float | None) -> FrameStream:
-        stream = await open_stream(self._address, until, self._encryption)
-        self._busy.add(stream)
         try:
-            try:
-                async with asyncio.timeout(measure_handshake(until)):
-                    key = self._encryption.bind(self._key, stream.certificate)
-                    await stream.follow(prove_both(key, find_hint(self._key)))
-            except (AuthenticationError, EOFError, OSError) as error:
-                raise self._encryption.explain(self._address, error) from None
-            is_encrypted = stream.certificate is not None
-            self._encryption.note(self._address, is_encrypted=is_encrypted)
+            stream = await self._prove(until)
+        except (KeyRefusedError, ProtocolError) as error:
+            raise explain_stranger(self._address, self._key, error) from None
+        note_taken(self._address, self._key)
+        try:
             try:
                 async with asyncio.timeout(measure_handshake(until)):
                     await stream.follow(greet(self._name))
@@ -178,6 +190,22 @@ class AsyncCaller(Generic[Api]):
             self._drop(stream)
             raise
         stream.trust()
+        return stream
+
+    async def _prove(self, until: float | None) -> FrameStream:
+        """Open a connection of which both sides know that they hold the key."""
+        stream = await open_stream(self._address, until, self._encryption)
+        self._busy.add(stream)
+        try:
+            async with asyncio.timeout(measure_handshake(until)):
+                key = self._encryption.bind(self._key, stream.certificate)
+                await stream.follow(prove_both(key, find_hint(self._key)))
+        except BaseException as error:
+            self._drop(stream)
+            if isinstance(error, AuthenticationError | EOFError | OSError):
+                raise self._encryption.explain(self._address, error) from None
+            raise
+        self._encryption.note(self._address, is_encrypted=stream.certificate is not None)
         return stream
 
     def _leave(self, stream: FrameStream) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar, cast
 
+from headrace_wire.acquaintances import explain_stranger, note_taken
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import KeyRefusedError, ProtocolError, UsageError
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -250,9 +251,20 @@ def dial(
 ) -> MsgpackConnection:
     """Connect, and prove that both sides hold the key.
 
-    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError,
-    KeyRefusedError, and ProtocolError.
+    No later than the monotonic moment ``until``, if there is one. Raises UnreachableError, and
+    KeyRefusedError and ProtocolError where this process has not been taken before.
     """
+    try:
+        link = _prove(address, key, until, encryption)
+    except (KeyRefusedError, ProtocolError) as error:
+        raise explain_stranger(address, key, error) from None
+    note_taken(address, key)
+    return link
+
+
+def _prove(
+    address: tuple[str, int], key: bytes, until: float | None, encryption: Encryption
+) -> MsgpackConnection:
     link = _open(address, until, encryption)
     try:
         link.follow(prove_both(encryption.bind(key, link.certificate), find_hint(key)))

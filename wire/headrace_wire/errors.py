@@ -63,6 +63,10 @@ class UnreachableError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     #: The monotonic moment at which the connection that was lost had been made, if there was one.
     connected_at: float | None = None
 
+    #: Why whoever answered was not taken for the coordinator that had been there before, if
+    #: somebody answered; it is raised in the end.
+    refusal: HeadraceError | None = None
+
 
 class BusyError(UnreachableError):
     """The coordinator has no room for another connection."""
@@ -75,6 +79,9 @@ class ServiceMissingError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
 class KeyRefusedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
     """The key was refused: both sides must hold the same key file."""
 
+    #: Whether it may be that somebody else answered in place of the coordinator.
+    may_pass: bool = False
+
 
 class NotAllowedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
     """The role of this key does not allow that."""
@@ -82,6 +89,9 @@ class NotAllowedError(HeadraceError, exit_code=EXIT_KEY_REFUSED):
 
 class ProtocolError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     """The other side speaks another version of the protocol, or does not speak it at all."""
+
+    #: Whether it may be that somebody else answered in place of the coordinator.
+    may_pass: bool = False
 
 
 class UnexpectedAnswerError(ProtocolError):

@@ -125,6 +125,17 @@ def read_answer(answer: Any) -> Any:
             raise ProtocolError(NO_ANSWER)
 
 
+def says_revoked(frame: Body) -> bool:
+    """Whether a frame that nobody has asked for says that the key is taken no more."""
+    try:
+        read_answer(unpack_frame(frame))
+    except KeyRefusedError:
+        return True
+    except (HeadraceError, EOFError):
+        pass
+    return False
+
+
 def explain_silence(address: tuple[str, int], error: Exception) -> UnreachableError:
     """What it means to the caller that nothing accepts connections at an address."""
     why = getattr(error, "strerror", None) or str(error) or "timed out"

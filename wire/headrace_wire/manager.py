@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
+from headrace_wire.acquaintances import note_revoked
 from headrace_wire.address import Address
 from headrace_wire.api import APIS, MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi, SharedApi
 from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss, greet
 from headrace_wire.connection import IDLE_CONNECTIONS, MsgpackConnection, dial
 from headrace_wire.encryption import AUTOMATIC, Encryption
-from headrace_wire.errors import BusyError, ClosedError, UnreachableError
+from headrace_wire.errors import BusyError, ClosedError, KeyRefusedError, UnreachableError
 from headrace_wire.greeting import explain_refusal
 from headrace_wire.keyring import Keys, derive_keys
 from headrace_wire.signature import read_signatures
@@ -106,7 +107,11 @@ class Proxy(managers.BaseProxy):
                 raise explain_loss(self._token.address, error) from None
             raise
         self._leave(link)
-        return decode_answer(self._signatures[method], frame)
+        try:
+            return decode_answer(self._signatures[method], frame)
+        except KeyRefusedError:
+            note_revoked(self._token.address, self._authkey)
+            raise
 
     def close(self) -> None:
         """Close the connections of all threads. Calls under way fail; a later one dials again."""
@@ -180,7 +185,8 @@ class RetryingProxy(Struct, frozen=True):
     """Repeats a call whose connection is lost, with backoff and jitter, for ``patience_seconds``,
     or until the caller's limit: see ``timeouts``.
 
-    Every method may be repeated. A refused key or another protocol is final at once.
+    Every method may be repeated. A refused key or another protocol is final at once, unless the
+    coordinator has taken the key before: see ``acquaintances``.
     """
 
     proxy: Proxy
@@ -207,7 +213,7 @@ class RetryingProxy(Struct, frozen=True):
                 if self.closed.is_set():
                     raise ClosedError from None
                 if pause is None or self.stop.is_set():
-                    raise
+                    raise (error.refusal or error) from None
                 self.on_lost(error)
             self.stop.wait(pause)
 

@@ -128,6 +128,7 @@ class Server:
                 name = (session.key_holder or session.holder).name
                 if session.holder.role != TASK:  # those end with their job
                     log.info("closed %s: its key %s was revoked", session.stream.peer, name)
+                    session.is_revoked = True
                 task.cancel()
 
     def start(self) -> None:
@@ -207,6 +208,7 @@ class Server:
     async def _serve(self, sock: socket.socket) -> None:
         """Serve a connection from its handshake to its end."""
         stream: FrameStream | None = None
+        session: Session | None = None
         try:
             until = asyncio.get_running_loop().time() + self.limits.handshake_seconds
             stream = await self._open(sock, until)
@@ -226,6 +228,10 @@ class Server:
             )
             self._connections[_find_task()] = session
             await session.run()
+        except asyncio.CancelledError:
+            if session and session.is_revoked:
+                session.say_revoked()
+            raise
         except (EOFError, OSError, ValueError):
             log.debug("a connection ended")
         except MemoryError:

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.errors import BusyError, HeadraceError, NotAllowedError
+from headrace_wire.errors import BusyError, HeadraceError, KeyRefusedError, NotAllowedError
 from headrace_wire.framing import Body
 from headrace_wire.pacing import PACED, Pace
 from headrace_wire.parts import Parts
@@ -52,6 +52,8 @@ class Session(Struct, eq=False):
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
     is_ending: bool = False
+    #: Whether the key is taken no more.
+    is_revoked: bool = False
     #: The monotonic moment at which its last call was answered, or it began.
     _idle_since: float = field(default_factory=time.monotonic)
     _task: asyncio.Task[Any] | None = None
@@ -80,6 +82,18 @@ class Session(Struct, eq=False):
             received, sent = stream.bytes_in, stream.bytes_out
             self.is_idle = True
             self._idle_since = time.monotonic()
+
+    def say_revoked(self) -> None:
+        """Close the connection, and say why, whether anything was asked or not."""
+        name = (self.key_holder or self.holder).name
+        self.stream.send_last(
+            encode_error(
+                KeyRefusedError(
+                    f"the coordinator takes the key of this side no more: {name} was revoked; name "
+                    "another one with key_file= (--key-file on the command line)"
+                )
+            )
+        )
 
     def measure_idle(self) -> float:
         """Seconds without a call under way; 0 while there is one."""

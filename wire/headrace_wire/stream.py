@@ -28,7 +28,7 @@ from headrace_wire.framing import (
     FrameTooLargeError,
     write_frame,
 )
-from headrace_wire.greeting import explain_silence
+from headrace_wire.greeting import explain_silence, says_revoked
 from headrace_wire.guard import Guard, Guarded
 from headrace_wire.handshake import Handshake
 from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
@@ -72,6 +72,8 @@ class FrameStream(asyncio.BufferedProtocol):
         self.stall_seconds: float | None = None
         #: Whether it is kept for a later call: bytes that arrive meanwhile end it.
         self.is_resting = False
+        #: Whether the other side has said meanwhile that it takes this side's key no more.
+        self.is_revoked = False
         #: The other side's certificate in DER, if it has shown one.
         self.certificate: bytes | None = None
         self._is_encrypted = False
@@ -207,6 +209,13 @@ class FrameStream(asyncio.BufferedProtocol):
                 await self.send([wanted])
                 frame = None
 
+    def send_last(self, parts: Parts) -> None:
+        """Send a frame, in the middle of none, and close the connection; nothing is waited for."""
+        if self._transport and not self.closed:
+            for piece in write_frame(parts, self._write_bytes):
+                self._transport.write(piece)
+        self.close()
+
     def close(self) -> None:
         """Close the connection as soon as what was sent has left, or a while later."""
         self.on_lost = None
@@ -243,6 +252,8 @@ class FrameStream(asyncio.BufferedProtocol):
         if self._receiving and self._frame is None:
             self._take()
         elif self.is_resting:
+            self._take()
+            self.is_revoked = self._frame is not None and says_revoked(self._frame)
             self._lose(EOFError("something came that nobody had asked for"))
         elif self._transport and not self._is_paused:
             self._is_paused = True

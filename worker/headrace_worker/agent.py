@@ -116,7 +116,7 @@ class Agent:
         self._results = self._manager.async_results()
         self._fetches = self._manager.async_jobs()
         self._holdings = Holdings()
-        self._lost_logged = False
+        self._lost_logged = self._refusal_logged = False
         self._lost_at = 0.0  # monotonic
         self._registering: asyncio.Task[Registration] | None = None
 
@@ -268,15 +268,16 @@ class Agent:
     def _note_answer(self) -> None:
         """Say once that a coordinator that was lost is back, whether it knows the worker or not."""
         if self._lost_logged:
-            self._lost_logged = False
+            self._lost_logged = self._refusal_logged = False
             log.info("the coordinator answers again")
 
     def _note_lost(self, error: UnreachableError) -> None:
         if error.connected_at is not None and error.connected_at < self._lost_at:
             return  # it went with the others, and was only noticed later
         self._lost_at = time.monotonic()
-        if not self._lost_logged and not self._stop.requests:
-            self._lost_logged = True
+        is_news = not self._lost_logged or (error.refusal and not self._refusal_logged)
+        if is_news and not self._stop.requests:
+            self._lost_logged, self._refusal_logged = True, error.refusal is not None
             log.warning("%s; trying for %g s", error, self._settings.give_up_seconds)
 
     def _heed_signal(self) -> None:

@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from headrace_wire.api import MAX_WAIT_SECONDS, NAMES_PER_PAGE, SharedApi
-from headrace_wire.errors import ClosedError, HeadraceError, ProtocolError, UnreachableError
+from headrace_wire.errors import (
+    ClosedError,
+    HeadraceError,
+    KeyRefusedError,
+    ProtocolError,
+    UnreachableError,
+)
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,
@@ -228,7 +234,7 @@ class SessionBase(ABC):
         stamp = Stamp(self.id, lane, number + 1)
         try:
             yield stamp
-        except (UnreachableError, ProtocolError):
+        except (UnreachableError, KeyRefusedError, ProtocolError):
             self._abandon(stamp)
             raise
         except HeadraceError:

@@ -109,7 +109,7 @@ class SharedSession(SessionBase):
                         pause = None  # until there is something to tell or to hold
             except KeyRefusedError as error:
                 log.debug("no heartbeats until there is another key: %s", error)
-                pause = None
+                pause = FIRST_BEAT_SECONDS if error.may_pass else None
             except HeadraceError as error:
                 log.debug("no answer to a heartbeat: %s", error)
                 pause = FIRST_BEAT_SECONDS
