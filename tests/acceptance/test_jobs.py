@@ -9,7 +9,7 @@ import pytest
 
 from headrace_services.primes import plan_count
 from headrace_wire.messages import CANCELLED, SUCCEEDED, JobSpec
-from support.commands import Finished, Shell, Site, open_site
+from support.commands import Finished, Process, Shell, Site, open_site
 from support.terminal import END, open_terminal
 
 # They share a site: one process makes it for all of them.
@@ -124,6 +124,14 @@ def test_jobs_are_chosen_by_state_service_and_time(site: Site) -> None:
     assert site.shell.run("jobs", "--since", "2020-13-77").code == 2
     none = site.shell.run("jobs", "--state", "queued")
     assert none.err == "headrace: there are no such jobs\n"
+
+
+def test_who_waits_for_a_job_that_somebody_deletes_is_told_so(site: Site) -> None:
+    waiting = Process(site.shell, "submit", "primes", "count", "0", "1e14")
+    job = waiting.wait_for("is submitted").split()[2]
+    assert site.shell.run("delete", job).code == 0
+    assert waiting.wait() == 2
+    assert waiting.lines[-1] == f"headrace: job {job} was deleted, and its results with it"
 
 
 def test_all_jobs_in_a_state_are_deleted_once_somebody_has_said_yes(site: Site) -> None:

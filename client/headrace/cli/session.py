@@ -35,6 +35,7 @@ from headrace_wire.errors import (
     EXIT_TASKS_FAILED,
     HeadraceError,
     OutputError,
+    UnknownJobError,
     UnreachableError,
     WaitTimedOutError,
 )
@@ -187,6 +188,8 @@ def deliver(
         if shown and not shown.is_begun:
             shown.finish(job.status, None)
         raise
+    except UnknownJobError:
+        raise UnknownJobError(f"job {job.id} was deleted, and its results with it") from None
     except KeyboardInterrupt as error:
         progress.close()
         _say_how_to_return(job, embedded=embedded, written=_describe_written(job, taken))
