@@ -27,8 +27,8 @@ from headrace_wire.keyring import (
     mark_key,
     name_role_file,
     replace_secret_file,
-    write_role_files,
 )
+from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import ROLES, WORKER, Holder, Role
 
 #: What the key before the last rotation is called.
@@ -36,6 +36,9 @@ PREVIOUS = "previous"
 
 #: Named keys of one coordinator: each is compared in every handshake.
 MAX_NAMED_KEYS = 240
+
+#: Names of revoked keys that are kept: the last ones.
+MAX_REVOKED_NAMES = 4096
 
 #: Bytes of the file.
 MAX_BOOK_BYTES = 1 << 20
@@ -58,10 +61,15 @@ class NamedKey(Struct, frozen=True):
 
 
 class KeyBook(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the file holds. ``previous`` is "" when no rotation is under way."""
+    """What the file holds. ``previous`` is "" when no rotation is under way.
+
+    The names of keys that were ``revoked`` are not given again by mistake: what belongs to a key,
+    such as its jobs, is known by its name.
+    """
 
     keys: tuple[NamedKey, ...] = ()
     previous: str = ""
+    revoked: tuple[KeyName, ...] = ()
 
 
 def find_book(path: Path) -> Path:
@@ -93,8 +101,11 @@ def list_keys(key: bytes, book: KeyBook) -> Keys:
     return {**named, **previous, **derive_keys(key)}
 
 
-def make_named_key(path: Path, name: str, role: Role) -> NamedKey:
-    """Make a key beside the coordinator's own at ``path``. Raises UsageError."""
+def make_named_key(path: Path, name: str, role: Role, *, take_over: bool = False) -> NamedKey:
+    """Make a key beside the coordinator's own at ``path``. Raises UsageError.
+
+    With ``take_over`` it may have the name of a revoked one, and so what belonged to that.
+    """
     if name in {*ROLES, PREVIOUS}:
         raise UsageError(f"{name!r} is what headrace calls a key of its own: choose another name")
     text = os.urandom(KEY_BYTES).hex()
@@ -111,10 +122,22 @@ def make_named_key(path: Path, name: str, role: Role) -> NamedKey:
             raise UsageError(
                 f"there is a key {name!r}: `headrace keys revoke {name}` takes it back"
             )
+        if name in book.revoked and not take_over:
+            raise UsageError(
+                f"a key {name!r} was revoked, and its jobs would belong to the new one: choose "
+                "another name, or add --take-over if that is meant"
+            )
         if len(book.keys) >= MAX_NAMED_KEYS:
             raise UsageError(f"there are {MAX_NAMED_KEYS} keys, and no more are taken: revoke some")
-        _write(path, replace(book, keys=(*book.keys, made)))
+        revoked = tuple(one for one in book.revoked if one != name)
+        _write(path, replace(book, keys=(*book.keys, made), revoked=revoked))
     return made
+
+
+def drop_key(path: Path, made: NamedKey) -> None:
+    """Take back a key that nobody has seen. Raises UsageError."""
+    with _edit(path) as book:
+        _write(path, replace(book, keys=tuple(one for one in book.keys if one != made)))
 
 
 def revoke_key(path: Path, name: str) -> None:
@@ -131,7 +154,11 @@ def revoke_key(path: Path, name: str) -> None:
             raise UsageError(
                 f"there is no key {name!r}: `headrace keys list` shows those there are"
             )
-        _write(path, KeyBook(left, "" if is_previous else book.previous))
+        if is_previous:
+            _write(path, replace(book, previous=""))
+        else:
+            revoked = (*book.revoked, name)[-MAX_REVOKED_NAMES:]
+            _write(path, replace(book, keys=left, revoked=revoked))
 
 
 def rotate_key(path: Path) -> None:
@@ -150,7 +177,7 @@ def rotate_key(path: Path) -> None:
         # In this order: at no time is a key refused that was taken before.
         _write(path, replace(book, previous=key.decode()))
         replace_secret_file(path, f"{new}\n".encode())
-        write_role_files(path, new.encode())
+        write_role_files(path, new.encode(), before=[key])
 
 
 @contextlib.contextmanager

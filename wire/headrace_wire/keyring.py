@@ -1,4 +1,4 @@
-"""The keys that a coordinator takes, and the files in which those of each role lie.
+"""The keys that a coordinator takes, and how files of keys are written.
 
     key ─┬───────────────────────────────────────► admin
          └ HMAC-SHA256(key, "headrace role …") ──► worker.key, client.key, observer.key
@@ -8,12 +8,9 @@ Whoever has a role's key learns neither the coordinator's own nor another role's
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import logging
 import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,13 +19,8 @@ from headrace_wire.roles import ADMIN, DERIVED_ROLES, Holder, Role
 if TYPE_CHECKING:
     from pathlib import Path
 
-log = logging.getLogger(__name__)
-
 #: The keys that a server takes, with who holds each.
 Keys = Mapping[bytes, Holder]
-
-#: A role's key file as it is written here: another file of that name is left alone.
-_WRITTEN_HERE = re.compile(rb"[0-9a-f]{64}\n?")
 
 
 def derive_key(key: bytes, role: Role) -> bytes:
@@ -53,34 +45,6 @@ def mark_key(key: bytes) -> str:
 def name_role_file(path: Path, role: Role) -> Path:
     """The file of a role's key, beside the coordinator's own at ``path``."""
     return path.with_name(f"{role}.key")
-
-
-def write_role_files(path: Path, key: bytes, folder: Path | None = None) -> None:
-    """Write the keys of all roles beside the coordinator's own, anew where that has changed.
-
-    And each into a folder of the role's name in ``folder``, if there is one: it may be mounted
-    elsewhere. What cannot be written is told in one line: the coordinator does not need them.
-    """
-    for role in DERIVED_ROLES:
-        beside = name_role_file(path, role)
-        mounted = [folder / role / beside.name] if folder and (folder / role).is_dir() else []
-        for file in [beside, *mounted]:
-            try:
-                _write_role_file(file, derive_key(key, role))
-            except OSError as error:
-                why = error.strerror or error
-                log.warning("the key of role %s cannot be written to %s: %s", role, file, why)
-
-
-def _write_role_file(path: Path, key: bytes) -> None:
-    line = key + b"\n"
-    with contextlib.suppress(FileNotFoundError):
-        known = path.read_bytes()
-        if known == line:
-            return
-        if not _WRITTEN_HERE.fullmatch(known):
-            raise FileExistsError("there is something else")
-    replace_secret_file(path, line)
 
 
 def replace_secret_file(path: Path, content: bytes) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.key import load_key
 from headrace_wire.key_book import find_book, list_keys, read_book
-from headrace_wire.keyring import Keys, write_role_files
+from headrace_wire.keyring import Keys
+from headrace_wire.role_files import write_role_files
+from headrace_wire.session import audit
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class LiveKeys:
         self._path = path
         self._role_folder = role_folder
         self._on_key = on_key
+        self._own = b""
         self._stamps = self._read_stamps()
         self._problem = ""
         self._keys = self._load()
@@ -54,7 +57,12 @@ class LiveKeys:
     def _load(self) -> Keys:
         key, book = load_key(self._path), read_book(self._path)
         keys = list_keys(key, book)
-        write_role_files(self._path, key, self._role_folder)
+        before = [one for one in (self._own, book.previous.encode()) if one]
+        write_role_files(self._path, key, self._role_folder, before)
+        if self._own not in (b"", key, book.previous.encode()):
+            for one in (log, audit):
+                one.warning("%s was replaced, not by `headrace keys rotate`", self._path)
+        self._own = key
         if self._on_key:
             self._on_key(key)
         return keys

@@ -80,23 +80,35 @@ def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
     type=PathKind(path_type=Path, dir_okay=False),
     help="Write it to this new file, which you alone may read. [default: standard output]",
 )
+@option(
+    "--take-over",
+    is_flag=True,
+    help="Let it have the name of a key that was revoked, and so its jobs.",
+)
 @folder_options
-def new(name: str, role: Role, output: Path | None, data: Path, key_file: Path | None) -> None:
+def new(
+    name: str,
+    role: Role,
+    output: Path | None,
+    take_over: bool,
+    data: Path,
+    key_file: Path | None,
+) -> None:
     """Make a key called NAME, for one person or one machine."""
-    from headrace_wire.key_book import make_named_key, revoke_key  # noqa: PLC0415 - quick start
+    from headrace_wire.key_book import drop_key, make_named_key  # noqa: PLC0415 - quick start
     from headrace_wire.keyring import replace_secret_file  # noqa: PLC0415 - quick start
 
     path = key_file or find_key_file(data)
     if output and output.exists():
         raise OutputError(f"{output} is there already: name another file with -o")
-    made = make_named_key(path, name, role)
+    made = make_named_key(path, name, role, take_over=take_over)
     if output is None:
         say(made.key)
     else:
         try:
             replace_secret_file(output, f"{made.key}\n".encode())
         except OSError as error:
-            revoke_key(path, name)
+            drop_key(path, made)
             raise OutputError(f"{output} cannot be written: {error.strerror}") from None
     _note(data, f"made key {name} ({role})")
     tell(f"headrace: key {name} has role {role}; `headrace keys revoke {name}` takes it back")

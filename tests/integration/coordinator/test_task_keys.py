@@ -20,9 +20,10 @@ from headrace_wire.address import Address
 from headrace_wire.job_tokens import find_hint, make_token
 from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import make_named_key, revoke_key, rotate_key
-from headrace_wire.keyring import derive_key, mark_key, write_role_files
+from headrace_wire.keyring import derive_key, mark_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
+from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import CLIENT, TASK, WORKER, Holder, set_caller
 from headrace_wire.shared import EVENT, LIST, SharedCall, SharedSpec, Stamp
 from support.coordinators import run_coordinator

@@ -14,6 +14,7 @@ from headrace_wire import key_book
 from headrace_wire.errors import KeyRefusedError, UsageError
 from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import (
+    drop_key,
     find_book,
     list_keys,
     make_named_key,
@@ -21,9 +22,11 @@ from headrace_wire.key_book import (
     revoke_key,
     rotate_key,
 )
-from headrace_wire.keyring import derive_key, derive_keys, write_role_files
+from headrace_wire.keyring import derive_key, derive_keys
 from headrace_wire.live_keys import LiveKeys
+from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import DERIVED_ROLES
+from headrace_wire.session import audit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +53,33 @@ def test_a_named_key_is_taken_until_it_is_revoked(path: Path) -> None:
     assert made.key.encode() in list_keys(load_key(path), read_book(path))
     revoke_key(path, "alice")
     assert list_holders(path) == OWN
-    assert make_named_key(path, "alice", "worker").key != made.key
+
+
+def test_the_name_of_a_revoked_key_is_given_again_only_where_that_is_meant(path: Path) -> None:
+    made = make_named_key(path, "alice", "client")
+    revoke_key(path, "alice")
+    with pytest.raises(UsageError, match=r"was revoked, and its jobs .* --take-over"):
+        make_named_key(path, "alice", "client")
+    assert make_named_key(path, "alice", "client", take_over=True).key != made.key
+    revoke_key(path, "alice")
+    with pytest.raises(UsageError, match="--take-over"):
+        make_named_key(path, "alice", "client")
+
+
+def test_a_key_that_nobody_has_seen_leaves_its_name_free(path: Path) -> None:
+    drop_key(path, make_named_key(path, "alice", "client"))
+    assert list_holders(path) == OWN
+    make_named_key(path, "alice", "client")
+
+
+def test_names_of_revoked_keys_are_kept_up_to_a_number(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_book, "MAX_REVOKED_NAMES", 2)
+    for name in ("alice", "bob", "carol"):
+        make_named_key(path, name, "client")
+        revoke_key(path, name)
+    assert read_book(path).revoked == ("bob", "carol")
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
@@ -159,6 +188,25 @@ def test_a_running_coordinator_notices_what_changes(path: Path) -> None:
     revoke_key(path, "previous")
     revoke_key(path, "alice")
     assert live.find().keys() == derive_keys(load_key(path)).keys()
+
+
+def test_a_key_that_was_replaced_by_hand_is_noted_and_a_rotation_is_not(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = LiveKeys(path)
+    with caplog.at_level(logging.WARNING):
+        rotate_key(path)
+        live.find()
+        revoke_key(path, "previous")
+        live.find()
+        assert not caplog.records
+        path.unlink()
+        ensure_key(path)
+        assert live.find() is live.find()
+    lines = [(record.name, record.getMessage()) for record in caplog.records]
+    said = f"{path} was replaced, not by `headrace keys rotate`"
+    assert lines == [("headrace_wire.live_keys", said), (audit.name, said)]
+    assert load_key(path.with_name("worker.key")) == derive_key(load_key(path), "worker")
 
 
 def test_keys_that_cannot_be_read_any_more_stay_as_they_were(

@@ -1,0 +1,109 @@
+"""The files in which a coordinator hands out the keys of the roles.
+
+DIR/key ─► DIR/worker.key, DIR/client.key, DIR/observer.key
+└► FOLDER/worker/worker.key, … where each may be mounted elsewhere
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from headrace_wire.keyring import derive_key, name_role_file, replace_secret_file
+from headrace_wire.permissions import WRITE, explain_error
+from headrace_wire.roles import DERIVED_ROLES, Role
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: A role's key file as it is written here: another file of that name is left alone.
+_WRITTEN_HERE = re.compile(rb"[0-9a-f]{64}\n?")
+
+#: A longer file is no key.
+_MOST_BYTES_OF_A_KEY = 4098
+
+
+def write_role_files(
+    path: Path, key: bytes, folder: Path | None = None, before: Collection[bytes] = ()
+) -> None:
+    """Write the keys of all roles beside the coordinator's own, anew where that has changed.
+
+    And each into a folder of the role's name in ``folder``, which is made if need be. ``before``:
+    keys that were the coordinator's own. Those of another coordinator stay, whose key lies there,
+    too. What cannot be written is told in one line: the coordinator does not need them.
+    """
+    if folder:
+        _make_folders(folder)
+    if other := _find_other(path, (key, *before)):
+        log.warning(
+            "the keys of roles in %s follow from %s, and stay as they are: give each coordinator a "
+            "folder of its own for its key, or remove %s if no coordinator uses it",
+            path.parent,
+            other,
+            other,
+        )
+    for role in DERIVED_ROLES:
+        beside = name_role_file(path, role)
+        mounted = [folder / role / beside.name] if folder and (folder / role).is_dir() else []
+        for file in [*([] if other else [beside]), *mounted]:
+            try:
+                _write_role_file(file, derive_key(key, role))
+            except OSError as error:
+                why = error.strerror or error
+                log.warning("the key of role %s cannot be written to %s: %s", role, file, why)
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a folder for each role. Where some are there already, others may not be wanted."""
+    is_prepared = any((folder / role).is_dir() for role in DERIVED_ROLES)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for role in DERIVED_ROLES:
+            (folder / role).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        if not is_prepared:
+            why = explain_error(error, folder, WRITE)
+            log.warning("no folders for the keys of roles can be made in %s: %s", folder, why)
+
+
+def _find_other(path: Path, own: Collection[bytes]) -> Path | None:
+    """The key beside the one at ``path`` from which the roles' files follow in place of it."""
+    foreign: dict[Role, bytes] = {}
+    for role in DERIVED_ROLES:
+        with contextlib.suppress(OSError):
+            found = name_role_file(path, role).read_bytes().strip()
+            if all(found != derive_key(key, role) for key in own):
+                foreign[role] = found
+    if not foreign:
+        return None
+    for file, other in _list_neighbours(path):
+        if any(derive_key(other, role) == found for role, found in foreign.items()):
+            return file
+    return None
+
+
+def _list_neighbours(path: Path) -> Iterator[tuple[Path, bytes]]:
+    """The small files beside ``path``, which may be keys, with what they hold."""
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            file = path.with_name(entry.name)
+            with contextlib.suppress(OSError):
+                if entry.is_file() and entry.stat().st_size <= _MOST_BYTES_OF_A_KEY:
+                    yield file, file.read_bytes().strip()
+
+
+def _write_role_file(path: Path, key: bytes) -> None:
+    line = key + b"\n"
+    with contextlib.suppress(FileNotFoundError):
+        known = path.read_bytes()
+        if known == line:
+            return
+        if not _WRITTEN_HERE.fullmatch(known):
+            raise FileExistsError("there is something else")
+    replace_secret_file(path, line)
