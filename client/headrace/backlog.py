@@ -21,7 +21,7 @@ from headrace.pace import Pace
 from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.errors import HeadraceError, UnreachableError
+from headrace_wire.errors import HeadraceError, NotAllowedError, UnreachableError
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ class Backlog:
         self._lock = threading.Lock()
         self._held: deque[CallFuture[Any]] = deque()
         self._closing = False
-        self._broken: ExecutorBrokenError | None = None
+        self._broken: HeadraceError | None = None
         self.calls = Calls(
             options,
             partial(open_stream, plan_wait=self._plan_wait),
@@ -137,7 +137,7 @@ class Backlog:
         return not (self._held or self.calls.are_waiting)
 
     def submit(self, future: CallFuture[Any]) -> None:
-        """Make a future's call, now or in its turn. Raises ExecutorBrokenError."""
+        """Make a future's call, now or in turn. Raises ExecutorBrokenError and NotAllowedError."""
         with self._lock:
             if self._broken:
                 raise self._broken
@@ -230,8 +230,10 @@ class Backlog:
         return LOOK_SECONDS
 
     def _fail_held(self, error: HeadraceError) -> HeadraceError:
-        broken = ExecutorBrokenError(error.message)
-        broken.__cause__ = error
+        broken = error
+        if not isinstance(error, NotAllowedError):
+            broken = ExecutorBrokenError(error.message)
+            broken.__cause__ = error
         with self._lock:
             self._broken = broken
             held, self._held = self._held, deque()

@@ -89,8 +89,9 @@ class Executor(BaseExecutor):
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> CallFuture[Any]:
         """Make a call of a function, or of one by its name ``module:function``.
 
-        Raises RuntimeError after ``shutdown``, ExecutorBrokenError, UsageError for a function that
-        cannot travel, TypeError and ValueError for arguments.
+        Raises RuntimeError after ``shutdown``, ExecutorBrokenError, NotAllowedError for a key whose
+        role submits nothing, UsageError for a function that cannot travel, TypeError and ValueError
+        for arguments.
         """
         self._ownership.require()
         if self._shut_down:

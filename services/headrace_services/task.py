@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
+from headrace_wire.printing import clean_line, indent
 
 #: Bytes of a log line's text; what is longer is cut.
 MAX_TEXT_BYTES = 4096
@@ -131,7 +132,9 @@ class TaskLogger(logging.Logger):
 
 
 class TaskHandler(logging.Handler):
-    """Passes lines on to the host, and writes them to standard error, as ``print`` does."""
+    """Passes lines on to the host, and writes them to standard error, as a log of our own does:
+    without what a terminal obeys, and so that none looks like two.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a line on; what goes wrong is shown, not raised."""
@@ -143,7 +146,11 @@ class TaskHandler(logging.Handler):
                 level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
                 at = record.created if 0 <= record.created <= MAX_MOMENT else time.time()
                 _host.log(task, at, level, text)
-            sys.stderr.write(f"{record.levelname} task {task.index}: {text}\n")
+            # Beneath what was said there may be a traceback, in lines of its own.
+            said = len(record.getMessage())
+            line = clean_line(f"{record.levelname} task {task.index}: {text[:said]}")
+            rest = text[said:].strip("\n")
+            sys.stderr.write(f"{line}\n{indent(rest)}\n" if rest else f"{line}\n")
         except Exception:  # noqa: BLE001 - as all handlers do
             self.handleError(record)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.cluster import Cluster
+from headrace.executor import Executor
 from headrace_wire.address import Address
 from headrace_wire.errors import EXIT_KEY_REFUSED, EXIT_OK, KeyRefusedError, NotAllowedError
 from headrace_wire.key import load_key
@@ -36,6 +37,11 @@ def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
         refused = run("jobs", "--key-file", data / "worker.key")
         assert (refused.code, refused.err.count("\n")) == (EXIT_KEY_REFUSED, 1)
         assert "which is for role admin, client or observer: this key (worker)" in refused.err
+
+        with Executor(f"127.0.0.1:{site.port}", key_file=data / "observer.key") as executor:
+            for _ in range(2):  # whether it is known before or after it is submitted
+                with pytest.raises(NotAllowedError, match="observer"):
+                    executor.submit(abs, -1).result()
 
         submitted = run("submit", "primes", "count", "0", "1e6", "--json", "--key-file", alice)
         assert submitted.code == EXIT_OK

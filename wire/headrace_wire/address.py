@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import NamedTuple
 
 from headrace_wire.errors import UsageError
@@ -16,6 +17,9 @@ DEFAULT_HTTP_PORT = 7380
 
 #: How the path of a Unix socket begins, as users write it.
 UNIX = "unix:"
+
+#: Bytes that the path of a Unix socket may have.
+MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 
 #: What users write. Compose makes names with underscores in them.
 _ADDRESS = re.compile(
@@ -75,9 +79,16 @@ def _read_path(text: str) -> str:
             f"{text!r} names no file: write unix:PATH, such as unix:/run/headrace.sock"
         )
     try:
-        return "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100 - links stay, and "//" goes
+        full = "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100 - links stay, and "//" goes
     except FileNotFoundError:
         raise UsageError(f"{text!r} cannot be found: the present folder was removed") from None
+    length = len(os.fsencode(full))
+    if length > MAX_PATH_BYTES:
+        raise UsageError(
+            f"{UNIX}{full} is too long: the path of a Unix socket has up to {MAX_PATH_BYTES} "
+            f"bytes, and this one {length}; name a shorter one, maybe by a link to its folder"
+        )
+    return full
 
 
 def _is_ipv6(text: str) -> bool:

@@ -112,8 +112,15 @@ class Encryption(Struct, frozen=True):
                 "name one that its authority has signed with --tls-cert and --tls-key"
             )
         found = explain_refusal(address, error)
-        if isinstance(found, BusyError) and self.mode != "off" and self.certificate is None:
-            return BusyError(f"{found.message}; or it wants a certificate (--tls-cert)")
+        if isinstance(found, BusyError) and self.mode != "off":
+            # A coordinator may be gone before it is heard why it does not take a certificate.
+            why = "it wants a certificate (--tls-cert)"
+            if self.certificate is not None:
+                why = (
+                    f"it does not accept the certificate {self.certificate}: name one that its "
+                    "authority has signed (--tls-cert, --tls-key)"
+                )
+            return BusyError(f"{found.message}; or {why}")
         return found
 
     def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:

@@ -44,11 +44,11 @@ class LineFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - its name there
         """The lines of a traceback."""
-        return _indent(super().formatException(ei))
+        return indent(super().formatException(ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
         """The lines of a stack."""
-        return _indent(super().formatStack(stack_info))
+        return indent(super().formatStack(stack_info))
 
 
 def start_logging(level: str) -> None:
@@ -59,7 +59,7 @@ def start_logging(level: str) -> None:
     logging.getLogger(__name__).debug("headrace %s", VERSION)
 
 
-def _indent(text: str) -> str:
+def indent(text: str) -> str:
     """Lines of which none looks like a record of its own."""
     return "    " + clean_text(text).replace("\n", "\n    ")
 

@@ -15,6 +15,7 @@ from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.failures import describe_error
 from headrace_wire.messages import FAILED, JobStatus, TaskFailure
+from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
@@ -133,9 +134,8 @@ def log_events(happened: Sequence[Event]) -> None:
 
 
 def _log_death(failure: TaskFailure) -> None:
-    said = describe_error(failure)
     # One line, without what terminals obey, whatever a task has said.
-    line = "".join(letter if letter.isprintable() else " " for letter in said)
+    line = clean_line(describe_error(failure)[:MOST_MESSAGE_CHARACTERS])
     log.warning(
         "job %s: task %d failed for good at attempt %d on worker %s (%s): %s",
         failure.job, failure.index, failure.attempt, failure.worker or "-",

@@ -10,7 +10,13 @@ import pytest
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption, choose_encryption
-from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError, UsageError
+from headrace_wire.errors import (
+    BusyError,
+    HeadraceError,
+    KeyRefusedError,
+    NotAllowedError,
+    UsageError,
+)
 from headrace_wire.manager import QueueManager
 from headrace_wire.roles import ADMIN, Holder
 from headrace_wire.tls import ServerTls
@@ -107,6 +113,20 @@ def test_who_shows_none_or_another_authoritys_is_refused(place: Place, served: S
         with pytest.raises(HeadraceError) as caught:
             call(served, encryption)
         assert "\n" not in caught.value.message
+
+
+def test_who_is_not_heard_out_is_told_of_the_certificate_that_was_shown() -> None:
+    shown = Encryption("on", certificate="mine.pem")
+    for how, why in (
+        (shown, "does not accept the certificate mine.pem"),
+        (Encryption("on"), "wants a certificate"),
+    ):
+        error = how.explain(("host", 1), ConnectionResetError())
+        assert isinstance(error, BusyError)
+        assert why in error.message
+    assert (
+        "certificate" not in Encryption("off").explain(("host", 1), ConnectionResetError()).message
+    )
 
 
 def test_a_certificate_without_a_role_is_told_so(place: Place, served: Served) -> None:

@@ -40,10 +40,11 @@ def test_a_certificate_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> N
     assert [entry.name for entry in path.parent.iterdir()] == ["certificate.pem"]
 
 
-def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o602])
+def test_a_private_key_that_others_can_read_or_change_is_refused(tmp_path: Path, mode: int) -> None:
     path = ensure_certificate(tmp_path)
-    path.chmod(0o644)
-    with pytest.raises(KeyRefusedError, match="chmod 600"):
+    path.chmod(mode)
+    with pytest.raises(KeyRefusedError, match=f"(?m)^.*: chmod 600 {path}$"):
         choose(tmp_path, "on", LOOPBACK)
 
 

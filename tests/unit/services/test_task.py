@@ -109,7 +109,9 @@ def test_log_lines_have_a_level_and_a_text(
     assert text.startswith("failed\nTraceback")
     assert text.endswith("LookupError: lost")
     assert len(host.said) == 2
-    assert capsys.readouterr().err.startswith("INFO task 17: 3 of four\nERROR task 17: failed\n")
+    assert capsys.readouterr().err.startswith(
+        "INFO task 17: 3 of four\nERROR task 17: failed\n    Traceback"
+    )
     assert not caplog.records, "a program's own logging is left alone"
     log.setLevel(logging.DEBUG)
     try:
@@ -117,6 +119,26 @@ def test_log_lines_have_a_level_and_a_text(
     finally:
         log.setLevel(logging.INFO)
     assert host.said[-1] == (17, "debug", "now it is wanted")
+
+
+def test_what_a_task_says_is_one_line_of_the_log_and_nothing_that_a_terminal_obeys(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = "a\x1b[31m\nINFO task 1: FAKE"
+    log = current_task().log
+    log.info(forged)
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        log.exception("%s", forged)
+    assert host.said[0] == (17, "info", forged)
+    lines = capsys.readouterr().err.splitlines()
+    shown = r"a\x1b[31m\nINFO task 1: FAKE"
+    assert lines[0] == f"INFO task 17: {shown}"
+    assert [line for line in lines if not line.startswith("    ")] == [
+        lines[0], f"ERROR task 17: {shown}"
+    ]  # fmt: skip
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_long_text_is_cut_between_characters() -> None:

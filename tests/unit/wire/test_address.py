@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_wire.address import Address, parse_address
+from headrace_wire.address import MAX_PATH_BYTES, Address, parse_address
 from headrace_wire.errors import UsageError
 
 
@@ -100,3 +100,10 @@ def test_no_text_is_more_than_refused(text: str) -> None:
         return
     assert address.host
     assert 0 <= address.port <= 65535
+
+
+def test_a_path_that_no_unix_socket_can_have_is_refused() -> None:
+    longest = "unix:/" + "x" * (MAX_PATH_BYTES - 1)
+    assert str(parse_address(longest)) == longest
+    with pytest.raises(UsageError, match=f"up to {MAX_PATH_BYTES} bytes, and this one .* shorter"):
+        parse_address(longest + "x")
