@@ -40,6 +40,9 @@ MAX_NAMED_KEYS = 240
 #: Names of revoked keys that are kept: the last ones.
 MAX_REVOKED_NAMES = 4096
 
+#: Marks of keys that rotations replaced: the last ones.
+MAX_ROTATED_MARKS = 64
+
 #: Bytes of the file.
 MAX_BOOK_BYTES = 1 << 20
 
@@ -64,12 +67,14 @@ class KeyBook(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file holds. ``previous`` is "" when no rotation is under way.
 
     The names of keys that were ``revoked`` are not given again by mistake: what belongs to a key,
-    such as its jobs, is known by its name.
+    such as its jobs, is known by its name. ``rotated`` has the marks of the coordinator's own keys
+    that rotations replaced, so that others tell a rotation from a key that was replaced by hand.
     """
 
     keys: tuple[NamedKey, ...] = ()
     previous: str = ""
     revoked: tuple[KeyName, ...] = ()
+    rotated: tuple[str, ...] = ()
 
 
 def find_book(path: Path) -> Path:
@@ -175,7 +180,8 @@ def rotate_key(path: Path) -> None:
             )
         new = os.urandom(KEY_BYTES).hex()
         # In this order: at no time is a key refused that was taken before.
-        _write(path, replace(book, previous=key.decode()))
+        rotated = (*book.rotated, mark_key(key))[-MAX_ROTATED_MARKS:]
+        _write(path, replace(book, previous=key.decode(), rotated=rotated))
         replace_secret_file(path, f"{new}\n".encode())
         write_role_files(path, new.encode(), before=[key])
 

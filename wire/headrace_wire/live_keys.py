@@ -9,7 +9,7 @@ from pathlib import Path
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.key import load_key
 from headrace_wire.key_book import find_book, list_keys, read_book
-from headrace_wire.keyring import Keys
+from headrace_wire.keyring import Keys, mark_key
 from headrace_wire.role_files import write_role_files
 from headrace_wire.session import audit
 
@@ -59,7 +59,7 @@ class LiveKeys:
         keys = list_keys(key, book)
         before = [one for one in (self._own, book.previous.encode()) if one]
         write_role_files(self._path, key, self._role_folder, before)
-        if self._own not in (b"", key, book.previous.encode()):
+        if self._own not in (b"", key) and mark_key(self._own) not in book.rotated:
             for one in (log, audit):
                 one.warning("%s was replaced, not by `headrace keys rotate`", self._path)
         self._own = key

@@ -195,10 +195,11 @@ def test_a_key_that_was_replaced_by_hand_is_noted_and_a_rotation_is_not(
 ) -> None:
     live = LiveKeys(path)
     with caplog.at_level(logging.WARNING):
-        rotate_key(path)
-        live.find()
-        revoke_key(path, "previous")
-        live.find()
+        for look in (live.find, lambda: None):  # a coordinator may see both changes at once
+            rotate_key(path)
+            look()
+            revoke_key(path, "previous")
+            live.find()
         assert not caplog.records
         path.unlink()
         ensure_key(path)
