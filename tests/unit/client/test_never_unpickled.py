@@ -12,7 +12,8 @@ import pytest
 from headrace.async_shared.sealing import open_sealed
 from headrace.calls import open_failure, open_outcomes
 from headrace.submission import make_job_spec
-from headrace_services.calls import CALLS, CallOptions, open_result
+from headrace_services.calls import CallOptions, open_result
+from headrace_services.calls.service import CallsService
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.registry import find_engines
 from headrace_wire.encoding import pack
@@ -47,12 +48,13 @@ def test_a_worker_that_opens_no_pickles_unpickles_nothing(
     permits: Permits, operation: str, tmp_path: Path
 ) -> None:
     evil = pickle.dumps(Evil(tmp_path / "ran"))
-    CALLS.permit(permits)
+    calls = CallsService()
+    calls.permit(permits)
     parameters = {"function": evil, "initializer": evil, "initargs": evil, "main": {"path": evil}}
     with pytest.raises(RefusedError, match="--allow-pickle"):
-        CALLS.prepare(operation, {**parameters, "serializer": "cloudpickle"})
+        calls.prepare(operation, {**parameters, "serializer": "cloudpickle"})
     with pytest.raises((ValueError, TypeError)):
-        CALLS.prepare(operation, {**parameters, "serializer": "msgpack"})(0, evil)
+        calls.prepare(operation, {**parameters, "serializer": "msgpack"})(0, evil)
     assert not (tmp_path / "ran").exists()
 
 

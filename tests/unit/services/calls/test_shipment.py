@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace_services.calls import CALLS, CallOptions, plan_calls
+from headrace_services.calls import CallOptions, plan_calls
 from headrace_services.calls.service import CallsService
 from headrace_services.calls.shipment import FIRST_NUMBER, SHIPMENTS_KEPT, Shipments, pack_folder
 from headrace_services.calls.transport import open_result, seal_call
@@ -155,5 +155,5 @@ def test_only_so_many_are_kept(tmp_path: Path) -> None:
     shipments.enter(None)
 
 
-def test_the_service_of_this_process_takes_no_code() -> None:
-    assert not CALLS._permits.ship
+def test_a_service_takes_no_code_that_nobody_has_told_it_to() -> None:
+    assert not CallsService()._permits.ship
