@@ -7,7 +7,6 @@ cluster (embedded or at an address) ─► submit ─► values ─► the servi
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -55,11 +54,13 @@ def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster
 
     Raises UnreachableError, which says what to start, and KeyRefusedError.
     """
-    told = threading.Event()
+    #: Whether it is told that nobody answers, and that somebody else does.
+    told: set[bool] = set()
 
     def tell_lost(error: UnreachableError) -> None:
-        if not told.is_set():
-            told.set()
+        is_refused = error.refusal is not None
+        if is_refused not in told:
+            told.add(is_refused)
             tell(f"headrace: {error}; waiting for it to come back")
 
     try:
