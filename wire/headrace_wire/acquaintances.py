@@ -9,6 +9,7 @@ whoever is connected: that is final.
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from headrace_wire.errors import HeadraceError, KeyRefusedError, ProtocolError, UnreachableError
@@ -17,14 +18,21 @@ from headrace_wire.job_tokens import find_hint
 #: Seconds for which a task's key may be refused: it ends with its job, of which nobody is told.
 TASK_SECONDS = 10.0
 
+#: Keys that are remembered: each job's tasks have one of their own.
+MOST_KNOWN = 1000
+
 #: Since when a key is refused at an address where it was taken before, on the monotonic clock;
-#: None while it is taken.
-_known: dict[tuple[tuple[str, int], bytes], float | None] = {}
+#: 0 while it is taken. The one that was taken last is the last.
+_known: dict[tuple[tuple[str, int], bytes], float] = {}
 
 
 def note_taken(address: tuple[str, int], key: bytes) -> None:
     """Remember that the coordinator at this address has proven itself, and has taken the key."""
-    _known[address, key] = None
+    _known.pop((address, key), None)
+    _known[address, key] = 0.0
+    if len(_known) > MOST_KNOWN:
+        with contextlib.suppress(RuntimeError):  # another thread does it, too
+            _known.pop(next(iter(_known)), None)
 
 
 def note_revoked(address: tuple[str, int], key: bytes) -> None:
@@ -39,10 +47,12 @@ def explain_stranger(
     where the coordinator has been there before; otherwise the error itself.
     """
     place = (address, key)
-    if place not in _known:
+    since = _known.get(place)
+    if since is None:
         return error
     now = time.monotonic()
-    since = _known[place] = _known[place] or now
+    if not since:
+        since = _known[place] = now
     if find_hint(key) and now - since > TASK_SECONDS:
         return error
     error.may_pass = True
