@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -131,7 +133,8 @@ def test_what_is_not_random_enough_is_refused(tmp_path: Path, content: bytes, wh
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o666, 0o620, 0o660, 0o601])
 def test_a_key_of_one_s_own_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
     write(tmp_path / "key", KEY, mode)
-    with pytest.raises(KeyRefusedError, match=rf"\(mode {mode:04o}\): chmod 600 {tmp_path}/key$"):
+    advice = re.escape(f"(mode {mode:04o}): chmod 600 {shlex.quote(f'{tmp_path}/key')}")
+    with pytest.raises(KeyRefusedError, match=f"{advice}$"):
         load_key(tmp_path / "key")
 
 

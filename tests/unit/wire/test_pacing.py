@@ -28,7 +28,8 @@ async def test_one_key_makes_long_calls_one_by_one_with_pauses() -> None:
     begun = await asyncio.gather(*(pace.take("greedy", "jobs", be_busy) for _ in range(4)))
     assert list(begun) == sorted(begun)
     for before, after in pairwise(begun):
-        assert after - before >= (1 + PAUSES_PER_CALL) * LONG
+        # Timers may be a thousandth of a second early.
+        assert after - before >= (1 + PAUSES_PER_CALL) * LONG - 0.002
 
 
 @in_event_loop
