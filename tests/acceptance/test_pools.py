@@ -307,6 +307,7 @@ def test_who_is_left_removes_the_folder_of_an_embedded_cluster(
     ) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "4\n"
+        running.send_signal(signal.SIGSTOP)  # both are killed before either can do anything
         for child in psutil.Process(running.pid).children():
             if role in child.cmdline():
                 child.kill()

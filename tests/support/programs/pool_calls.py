@@ -60,7 +60,7 @@ def show_lazy_maps(pool: Any) -> None:
     print(sum(pool.imap(square, iter(range(2000)), chunksize=100)))
     print(sorted(pool.imap_unordered(square, (n for n in range(10)), chunksize=3)))
     print(pool.starmap(pow, zip(range(5), itertools.repeat(3)), chunksize=2))
-    print(list(pool.imap_unordered(doze, [1.0, 0.1, 0.3])))
+    print(list(pool.imap_unordered(doze, [2.0, 0.1, 1.0])))
     lazy: Any = pool.imap(doze, [0.6, 0.0])
     try:
         lazy.next(timeout=0.05)
