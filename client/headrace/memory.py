@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import convert
 
 from headrace.place import find_data_folder
+from headrace_wire.secret_files import replace_file
 
 T = TypeVar("T")
 
@@ -43,14 +43,7 @@ class Memory:
         """Remember a value. Raises OSError."""
         place = self._find(key)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = place.with_suffix(f".{secrets.token_hex(4)}")
-        try:
-            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - for the mode
-                json.dump(value, file)
-            aside.replace(place)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        replace_file(place, json.dumps(value).encode())
         self._forget_oldest(place.parent)
 
     def forget(self, key: str) -> None:

@@ -26,10 +26,10 @@ from headrace_wire.keyring import (
     derive_keys,
     mark_key,
     name_role_file,
-    replace_secret_file,
 )
 from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import ROLES, WORKER, Holder, Role
+from headrace_wire.secret_files import replace_secret_file
 
 #: What the key before the last rotation is called.
 PREVIOUS = "previous"

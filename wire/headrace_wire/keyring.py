@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -45,30 +44,3 @@ def mark_key(key: bytes) -> str:
 def name_role_file(path: Path, role: Role) -> Path:
     """The file of a role's key, beside the coordinator's own at ``path``."""
     return path.with_name(f"{role}.key")
-
-
-def replace_secret_file(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, whatever the umask: whole, or not at all.
-
-    What root writes belongs to the owner of the file before, or else of the folder.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)
-            give_away(descriptor, path)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def give_away(descriptor: int, path: Path) -> None:
-    """Let a file that root writes belong to the owner of what is at ``path``, or its folder."""
-    if os.geteuid() == 0:
-        like = (path if path.exists() else path.parent).stat()
-        os.fchown(descriptor, like.st_uid, like.st_gid)

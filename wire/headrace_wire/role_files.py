@@ -13,9 +13,10 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from headrace_wire.keyring import derive_key, name_role_file, replace_secret_file
+from headrace_wire.keyring import derive_key, name_role_file
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.roles import DERIVED_ROLES, Role
+from headrace_wire.secret_files import replace_secret_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,13 +1,17 @@
-"""Files that their owner alone may read, and that are there whole or not at all."""
+"""Files that are there whole or not at all; those with secrets only their owner may read."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: The mode of a file that its owner alone may read.
+SECRET_MODE = 0o600
 
 
 def make_secret_file(path: Path, text: str) -> None:
@@ -17,15 +21,56 @@ def make_secret_file(path: Path, text: str) -> None:
     comes second reads what the first one wrote. The file appears whole, by link(2). Raises OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _drafted(path, text.encode("ascii")) as draft, contextlib.suppress(FileExistsError):
+        os.link(draft, path)  # unless another was first
+
+
+def replace_secret_file(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read, whatever the umask: whole, or not at all.
+
+    What root writes belongs to the owner of the file before, or else of the folder. Raises OSError.
+    """
+    with _drafted(path, content, like=path) as draft:
+        draft.replace(path)
+
+
+def replace_file(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:
+    """Write a file of this mode, whatever the umask: whole, or not at all, if the system goes on.
+
+    After a power cut it may be empty. Raises OSError.
+    """
+    with _drafted(path, content, mode, sync=False) as draft:
+        draft.replace(path)
+
+
+def give_away(descriptor: int, path: Path) -> None:
+    """Let a file that root writes belong to the owner of what is at ``path``, or its folder."""
+    if os.geteuid() == 0:
+        like = (path if path.exists() else path.parent).stat()
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+
+
+@contextlib.contextmanager
+def _drafted(
+    path: Path,
+    content: bytes,
+    mode: int = SECRET_MODE,
+    *,
+    like: Path | None = None,
+    sync: bool = True,
+) -> Generator[Path]:
+    """Write a file beside ``path``, which is removed again unless it is moved away."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another was first
-            os.link(draft, path)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            if like:
+                give_away(descriptor, like)
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(descriptor)
+        yield draft
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)

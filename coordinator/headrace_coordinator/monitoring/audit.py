@@ -12,8 +12,8 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from headrace_wire.keyring import give_away
 from headrace_wire.printing import LineFormatter
+from headrace_wire.secret_files import give_away
 from headrace_wire.session import audit
 
 log = logging.getLogger(__name__)

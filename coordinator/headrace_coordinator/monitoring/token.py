@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
+
+from headrace_wire.secret_files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +19,9 @@ def write_token(path: Path, token: bytes) -> None:
 
     What cannot be written is told in one line: the coordinator does not need it.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         if path.exists() and path.read_bytes().strip() == token:
             return
-        draft.write_bytes(token + b"\n")
-        draft.chmod(MODE)
-        draft.replace(path)
+        replace_file(path, token + b"\n", MODE)
     except OSError as error:
         log.warning("the token for /metrics cannot be written to %s: %s", path, error.strerror)
-        draft.unlink(missing_ok=True)
