@@ -7,7 +7,6 @@ it holds a lock on the folder; it is replaced as a whole, so that it can be read
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -189,6 +188,8 @@ def rotate_key(path: Path) -> None:
 @contextlib.contextmanager
 def _edit(path: Path) -> Generator[KeyBook]:
     """The keys as they are, which nobody else changes meanwhile."""
+    import fcntl  # noqa: PLC0415 - Windows has none: keys are made elsewhere
+
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

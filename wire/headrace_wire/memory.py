@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 from pathlib import Path
 
 from headrace_wire import cgroup
@@ -14,9 +13,6 @@ from headrace_wire import cgroup
 FLIGHT_PART = 4
 MOST_FLIGHT_BYTES = 512 << 20
 LEAST_FLIGHT_BYTES = 64 << 20
-
-#: What ``ulimit -v`` and ``ulimit -d`` set.
-_LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
 
 
 def count_memory(root: Path = Path("/")) -> int:
@@ -33,10 +29,14 @@ def count_memory(root: Path = Path("/")) -> int:
 
 def count_own_memory(root: Path = Path("/")) -> int:
     """The bytes that this process may have by itself: less where ``ulimit`` says so."""
-    limits = [
-        soft for soft, _ in map(resource.getrlimit, _LIMITS) if soft != resource.RLIM_INFINITY
-    ]
-    return min([count_memory(root), *limits])
+    try:
+        import resource  # noqa: PLC0415 - not every system has it
+    except ImportError:
+        return count_memory(root)
+    # What ``ulimit -v`` and ``ulimit -d`` set.
+    limits = map(resource.getrlimit, (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    set_here = [soft for soft, _ in limits if soft != resource.RLIM_INFINITY]
+    return min([count_memory(root), *set_here])
 
 
 def choose_flight_bytes(memory_bytes: int) -> int:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,17 @@ def test_the_largest_frame_passes_a_small_machine() -> None:
     guard = Guard(choose_flight_bytes(1 << 20))
     assert guard.arriving.most * GROUP_SHARE < MAX_FRAME_BYTES
     assert guard.arriving.claim(Flow(), MAX_FRAME_BYTES)
+
+
+BARE = """
+import sys
+for name in ("fcntl", "pwd", "resource"):
+    sys.modules[name] = None
+import headrace.cli.entry, headrace_coordinator.serve, headrace_wire.key_book
+from headrace_wire.memory import count_memory, count_own_memory
+assert count_own_memory() == count_memory()
+"""
+
+
+def test_coordinator_and_commands_do_without_what_only_unix_has() -> None:
+    subprocess.run([sys.executable, "-c", BARE], check=True)
