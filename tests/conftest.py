@@ -1,4 +1,4 @@
-"""The order of the tests, who shares what when they run in parallel; and signals."""
+"""The order of the tests, and signals."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Everything else stays in the random order that it was given. The compose tests are the
     exception: they share one engine and one project, so one process runs them, as they are written.
     """
-    for item in items:
-        if item.get_closest_marker("compose"):
-            item.add_marker(pytest.mark.xdist_group("compose"))
     items.sort(key=_find_turn)
 
 

@@ -25,7 +25,12 @@ from support.compose_engine import REPOSITORY, find_engine_problem
 from support.compose_project import ComposeProject, docker, inspect, poll
 from support.pictures import decode, encode, make_picture, pixels
 
-pytestmark = [pytest.mark.compose, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.compose,
+    pytest.mark.xdist_group("compose"),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]
 
 #: Primes below 10^9 and 5 * 10^10, known from the literature.
 PRIMES_BELOW_1E9 = 50_847_534

@@ -10,3 +10,5 @@ def test_tests_of_a_group_are_kept_together(request: pytest.FixtureRequest) -> N
     if not request.config.getoption("loadgroup", default=False):
         pytest.skip("groups are for tests in parallel, with --dist loadgroup")
     assert request.node.nodeid.endswith("@kept_together"), "pytest-xdist tells them apart by this"
+    composed = [one for one in request.session.items if one.get_closest_marker("compose")]
+    assert all(one.nodeid.endswith("@compose") for one in composed), "they share one project"
