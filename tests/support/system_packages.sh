@@ -8,6 +8,7 @@ command -v primesieve >/dev/null || want="$want primesieve-bin"
 command -v promtool >/dev/null || want="$want prometheus"
 command -v tmux >/dev/null || want="$want tmux"
 command -v strace >/dev/null || want="$want strace"
+command -v chromium >/dev/null || want="$want chromium"
 [ -n "$want" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "not installed:$want (tests that need them are skipped)"
