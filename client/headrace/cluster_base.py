@@ -179,14 +179,18 @@ class AwaitedCluster(ClusterBase[AnyJob]):
         states: Iterable[State] = (),
         service: str = "",
         since: float = 0.0,
+        text: str = "",
+        submitted_by: str = "",
     ) -> tuple[JobStatus, ...]:
         """Every job, the newest first, without its parameters.
 
         ``limit`` of them at most, of these ``states`` (of any, if none is named), of this
-        ``service``, and submitted at the Unix time ``since`` or after it. With ``data`` also those
-        that keep large functions and ``initargs`` for others, which nobody runs.
+        ``service``, and submitted at the Unix time ``since`` or after it. ``text`` is in their id,
+        name, function, service or operation, in large letters or small ones; ``submitted_by`` names
+        the key with which they were submitted. With ``data`` also those that keep large functions
+        and ``initargs`` for others, which nobody runs.
         """
-        chosen = JobFilter(tuple(states), service, since, limit or 0)
+        chosen = JobFilter(tuple(states), service, since, limit or 0, text, submitted_by)
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
             JobQueueApi.jobs, found[-1].number if found else 0, data, chosen

@@ -118,6 +118,8 @@ def test_jobs_are_chosen_by_state_service_and_time(site: Site) -> None:
     assert choose("--state", "cancelled") == [running]
     assert {running, job} <= set(choose("--state", "cancelled", "--state", "SUCCEEDED"))
     assert choose("--service", "nonesuch") == []
+    assert choose("--text", job[2:].upper()) == [job]
+    assert choose("--text", job, "--by", "nobody") == []
     assert job in choose("--service", "primes", "--since", "1h")
     assert job in choose("--since", "2020-01-01T00:00")
     assert choose("--since", "2100-01-01") == []

@@ -121,6 +121,10 @@ class JobQueueApi(Protocol):
         """
 
     @allow(CLIENT, OBSERVER)
+    def count_jobs(self, chosen: JobFilter) -> Count:
+        """How many jobs ``jobs`` would list in all its pages, whatever the filter's limit."""
+
+    @allow(CLIENT, OBSERVER)
     def match(self, start: JobId) -> tuple[JobId, ...]:
         """The ids of the newest jobs that begin with this, IDS_MATCHED at most.
 

@@ -173,12 +173,17 @@ class JobStatus(Message):
 class JobFilter(Message):
     """Which jobs to list: of these states (of any, if none is named), of this service ("" for any),
     submitted at or after ``since``; so many at most, 0 for as many as an answer has room for.
+
+    ``text`` is in the id, the name, the function, the service or the operation, in large letters or
+    small ones; ``submitted_by`` names the key of whoever submitted them. "" stands for any.
     """
 
     states: Annotated[tuple[State, ...], Meta(max_length=5)] = ()
     service: OptionalIdentifier = ""
     since: Moment = 0.0
     limit: Count = 0
+    text: Name = ""
+    submitted_by: OptionalLabel = ""
 
 
 class WorkerInfo(Message):

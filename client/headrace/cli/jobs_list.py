@@ -9,7 +9,7 @@ from typing import get_args
 import click
 
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import SERVICE, SINCE, WordKind
+from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, WordKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
@@ -44,6 +44,13 @@ JOBS_SHOWN = 20
 @option(
     "--since", type=SINCE, help="Those submitted since: 2h for two hours ago, or 2026-11-20T08:00."
 )
+@option(
+    "--text",
+    type=NAME,
+    default="",
+    help="Those that have this in their id, name, function, service or operation.",
+)
+@option("--by", type=LABEL, default="", metavar="KEY", help="Those submitted with this key.")
 @option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
 @connection_options
 @json_option
@@ -53,6 +60,8 @@ def jobs(
     states: tuple[State, ...],
     service: str,
     since: float | None,
+    text: str,
+    by: str,
     data_jobs: bool,
     connection: ConnectionOptions,
     as_json: bool,
@@ -64,6 +73,8 @@ def jobs(
         states=states,
         service=service,
         since=since or 0.0,
+        text=text,
+        submitted_by=by,
     )
     shown = statuses if all_jobs else statuses[:limit]
     if as_json:
@@ -71,7 +82,7 @@ def jobs(
     elif shown:
         _say_jobs(shown)
     else:
-        narrowed = states or service or since
+        narrowed = states or service or since or text or by
         tell(f"headrace: there are no {'such ' if narrowed else ''}jobs")
     if len(statuses) > len(shown):
         tell(f"headrace: the newest {count(len(shown), 'job')}; --all or --limit N shows more")

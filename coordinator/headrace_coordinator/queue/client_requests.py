@@ -8,6 +8,7 @@ from math import inf
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
+from headrace_coordinator.queue.choosing import EVERY_JOB, choose_jobs
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
@@ -36,9 +37,6 @@ from headrace_wire.words import count
 
 #: Seconds without a word from its client after which an unsealed or owned job is forgotten.
 ABANDONED_SECONDS = 120.0
-
-#: Chooses all jobs.
-EVERY_JOB = JobFilter()
 
 
 class Intake:
@@ -154,20 +152,17 @@ class Intake:
         were submitted with the key of this name.
         """
         most = min(most, chosen.limit or most)
-        older = (
-            job
-            for job in reversed(self._state.jobs.values())
-            if job.number < before
-            and by in (None, job.submitted_by)
-            and (data or not job.keeps_data)
-            and job.state in (chosen.states or (job.state,))
-            and chosen.service in ("", job.spec.service)
-            and chosen.since <= job.submitted_at
-        )
+        listed = choose_jobs(reversed(self._state.jobs.values()), chosen, before, by, data=data)
         return tuple(
             job.status(now.at, self._explain_waiting(job), parameters=b"")
-            for job in islice(older, most)
+            for job in islice(listed, most)
         )
+
+    def count_jobs(self, chosen: JobFilter, by: str | None = None) -> int:
+        """How many jobs there are to list, beside those that keep data."""
+        if chosen == EVERY_JOB and by is None:
+            return len(self._state.jobs) - self._state.data_jobs
+        return sum(1 for _ in choose_jobs(self._state.jobs.values(), chosen, inf, by))
 
     def match(self, start: str, by: str | None = None) -> list[str]:
         """The ids of the newest jobs that begin with this; the job of this very id alone.

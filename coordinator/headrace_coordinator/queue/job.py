@@ -143,6 +143,8 @@ class Job(Struct):
     workers: dict[str, None] = field(default_factory=dict[str, None])
     #: The jobs that hold data for this one alone.
     data: set[str] = field(default_factory=set[str])
+    #: See ``words``.
+    words_kept: str = ""
     #: How many calls are reviving tasks of it, some at a time; meanwhile it does not end.
     reviving: int = 0
     #: Whether one of them is a retry, which revives all that is not done.
@@ -151,6 +153,15 @@ class Job(Struct):
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def words(self) -> str:
+        """What a search for it looks through."""
+        if not self.words_kept:
+            spec = self.spec
+            words = (spec.id, spec.name, spec.function, spec.service, spec.operation)
+            self.words_kept = "\n".join(words).casefold()
+        return self.words_kept
 
     @property
     def keeps_data(self) -> bool:

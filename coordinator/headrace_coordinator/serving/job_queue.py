@@ -14,7 +14,7 @@ from typing import TypeVar
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.client_requests import EVERY_JOB
+from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
@@ -138,6 +138,10 @@ class JobQueue:
                 before or inf, JOBS_PER_PAGE, now, data=data, chosen=chosen or EVERY_JOB, by=by
             )
         )
+
+    def count_jobs(self, chosen: JobFilter) -> int:
+        by = self._access.find_limit()
+        return self._ledger.observe(lambda queue, _: queue.intake.count_jobs(chosen, by))
 
     def match(self, start: str) -> tuple[str, ...]:
         by = self._access.find_limit()

@@ -17,7 +17,7 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import CollectRequest, FetchRequest, JobSpec, LogRequest
+from headrace_wire.messages import CollectRequest, FetchRequest, JobFilter, JobSpec, LogRequest
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
@@ -87,6 +87,7 @@ def test_clients_see_their_own_jobs_and_those_of_others_if_they_are_shared(
 ) -> None:
     both = {"of-alice", "of-bob"}
     assert asked.list_ids(ALICE) == ({"of-alice"} if private else both)
+    assert asked.ask(ALICE, asked.jobs.count_jobs, JobFilter(text="of-")) == (1 if private else 2)
     assert set(asked.ask(BOB, asked.jobs.match, "of-")) == ({"of-bob"} if private else both)
     assert asked.ask(BOB, asked.jobs.match, "of-alice") == (() if private else ("of-alice",))
 

@@ -7,8 +7,16 @@ from typing import Any
 
 from headrace_coordinator.queue.job import Job
 from headrace_wire.api import TIMES_KEPT
-from headrace_wire.messages import CANCELLED, QUEUED, DoneSpan, JobFilter, JobSpec, TaskTime
-from support.queue_builders import Rig
+from headrace_wire.messages import (
+    CANCELLED,
+    DATA_SERVICE,
+    QUEUED,
+    DoneSpan,
+    JobFilter,
+    JobSpec,
+    TaskTime,
+)
+from support.queue_builders import Rig, make_spec
 
 
 def list_ids(rig: Rig, before: float, most: int) -> list[str]:
@@ -69,6 +77,30 @@ def test_only_those_that_are_chosen_are_listed() -> None:
     middle = sorted(times.values())[2]
     assert choose(since=middle) == [name for name in times if times[name] >= middle]
     assert choose(since=max(times.values()) + 1) == []
+
+
+def test_jobs_are_found_by_what_is_said_of_them_and_who_submitted_them() -> None:
+    rig = Rig()
+    intake = rig.queue.intake
+    intake.submit(make_spec("first", name="Nightly Primes", operation="find"), rig.now, "alice")
+    intake.submit(make_spec("second", function="shop:price"), rig.now, "bob")
+    intake.submit(make_spec("kept-data", service=DATA_SERVICE), rig.now, "bob")
+
+    def choose(**chosen: Any) -> list[str]:
+        found = intake.list_jobs(inf, 10, rig.now, chosen=JobFilter(**chosen))
+        assert intake.count_jobs(JobFilter(**chosen, limit=1)) == len(found)
+        return [status.id for status in found]
+
+    assert choose(text="nightly") == ["first"]
+    assert choose(text="SHOP:") == ["second"]
+    assert choose(text="primes") == ["second", "first"], "a service, too"
+    assert choose(text="fin") == choose(text="irst") == ["first"], "an operation, or a part of it"
+    assert choose(text="primes", submitted_by="alice") == ["first"]
+    assert choose(submitted_by="bob") == ["second"]
+    assert choose(submitted_by="carol") == []
+    assert choose() == ["second", "first"]
+    assert intake.count_jobs(JobFilter(), "bob") == 1
+    assert intake.count_jobs(JobFilter(submitted_by="alice"), "bob") == 0
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id() -> None:
