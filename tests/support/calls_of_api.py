@@ -36,6 +36,7 @@ CALLS: dict[str, list[Any]] = {
     "jobs.slowest": ["job", 10],
     "jobs.workers": [],
     "jobs.info": [],
+    "jobs.events": [[0, 0.0, 10, "job", 5]],
     "jobs.register": [
         ["w", "name", "host", 1, 1, "", "spawn", "0", {"images": "x"}],
         [[7, "job", 0, 1, 1, 1]],

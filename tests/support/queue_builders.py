@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
@@ -111,9 +112,17 @@ class Rig:
         report = Report(worker, self.reports[worker], done, failures, (), (), logs)
         return self.queue.outcomes.report(report, self.now)
 
-    def beat(self, worker: str = "w", leases: tuple[int, ...] = (), orders: int = 0) -> bool:
+    def beat(
+        self,
+        worker: str = "w",
+        leases: tuple[int, ...] = (),
+        orders: int = 0,
+        *,
+        draining: bool = False,
+        **told: Any,
+    ) -> bool:
         request = self.requests.get(worker, 0)
-        beat = Heartbeat(worker, request, leases, 0, 0, False, 0.0, orders)
+        beat = Heartbeat(worker, request, leases, 0, 0, draining, 0.0, orders, **told)
         return self.queue.leasing.heartbeat(beat, self.now)
 
     def retry(self, job: str = "job") -> JobStatus:

@@ -60,6 +60,7 @@ from headrace_wire.shared import (
     SharedSpec,
     SharedStatus,
 )
+from headrace_wire.views import EventPage, EventRequest
 
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
@@ -173,6 +174,10 @@ class JobQueueApi(Protocol):
     @allow(CLIENT, WORKER, OBSERVER, TASK)
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
+
+    @allow(CLIENT, OBSERVER)
+    def events(self, request: EventRequest) -> EventPage:
+        """Return what happened to jobs and workers, waiting up to ``wait_seconds`` for more."""
 
     @allow(WORKER)
     def register(self, worker: WorkerInfo, held: HeldSpans) -> Registration:

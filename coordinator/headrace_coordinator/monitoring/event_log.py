@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from headrace_coordinator.budget import MOST_DEATHS_AT_ONCE, Budget
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
@@ -19,14 +20,6 @@ from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
-
-#: Tasks of one job that are told one by one when many fail at the same time.
-MOST_DEATHS_AT_ONCE = 5
-
-#: Lines about one kind of events that are written however fast these come, and how many more in a
-#: second: what is beyond them is counted.
-LINES_AT_ONCE = 200
-LINES_PER_SECOND = 5
 
 #: The kinds of events of which anybody may cause any number.
 LIMITED: frozenset[type[Event]] = frozenset(
@@ -53,7 +46,7 @@ class EventLog:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._budgets: dict[type[Event], _Budget] = {}
+        self._budgets: dict[type[Event], Budget] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
         """Write lines for these events, and for those that are too many say how many they were."""
@@ -64,7 +57,7 @@ class EventLog:
             if kind not in LIMITED:
                 kept.append(event)
                 continue
-            budget = self._budgets.get(kind) or self._budgets.setdefault(kind, _Budget(now))
+            budget = self._budgets.get(kind) or self._budgets.setdefault(kind, Budget(now))
             if budget.take(now):
                 if budget.left_out:
                     lines = count(budget.left_out, "line was", "lines were")
@@ -72,24 +65,6 @@ class EventLog:
                     budget.left_out = 0
                 kept.append(event)
         log_events(kept)
-
-
-class _Budget:
-    """What may be written of one kind of events: some at once, and then some in a second."""
-
-    def __init__(self, now: float) -> None:
-        self._lines, self._at = float(LINES_AT_ONCE), now
-        self.left_out = 0
-
-    def take(self, now: float) -> bool:
-        """Whether one more line may be written."""
-        earned = (now - self._at) * LINES_PER_SECOND
-        self._lines, self._at = min(self._lines + earned, float(LINES_AT_ONCE)), now
-        if self._lines < 1:
-            self.left_out += 1
-            return False
-        self._lines -= 1
-        return True
 
 
 def log_events(happened: Sequence[Event]) -> None:

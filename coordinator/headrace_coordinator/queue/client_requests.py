@@ -219,7 +219,8 @@ class Intake:
             self._state.stop_leases(job)
             self._state.count_kept(job, -job.spool_bytes)
             self._state.forget(job)
-            self._state.emit(events.JobDeleted(job_id, job.submitted_by))
+            deleted = events.JobDeleted(job_id, job.submitted_by, job.keeps_data)
+            self._state.emit(deleted)
 
     def acknowledge(self, job_id: str) -> None:
         """Drop the results of a final job, as they are safe elsewhere. Raises JobStateError."""
@@ -246,7 +247,7 @@ class Intake:
                 self._state.end(job, FAILED, now, because)
                 continue
             if not is_abandoned:
-                self._state.emit(events.JobExpired(job.spec.id, job.result_bytes))
+                self._state.emit(events.JobExpired(job.spec.id, job.result_bytes, job.submitted_by))
             self.delete(job.spec.id)
 
     def next_deadline(self) -> float:

@@ -62,6 +62,7 @@ class TaskDead(QueueEvent, frozen=True):
     failure: TaskFailure
     service: str
     operation: str
+    submitted_by: str = ""
 
 
 class TaskRevived(QueueEvent, frozen=True):
@@ -134,6 +135,22 @@ class CountersRefused(QueueEvent, frozen=True):
     name: str
 
 
+class JobStarted(QueueEvent, frozen=True):
+    """A task of a job is leased for the first time, to the worker of this name. For people."""
+
+    job: str
+    worker: str
+    submitted_by: str = ""
+
+
+class JobRevived(QueueEvent, frozen=True):
+    """Tasks of a job are run again: dead ones, or all that are not done. For people."""
+
+    job: str
+    is_replayed: bool
+    submitted_by: str = ""
+
+
 class JobEnded(QueueEvent, frozen=True):
     """A job is final, without its parameters in the status. For the log."""
 
@@ -145,13 +162,15 @@ class JobExpired(QueueEvent, frozen=True):
 
     job: str
     result_bytes: int
+    submitted_by: str = ""
 
 
 class JobDeleted(QueueEvent, frozen=True):
-    """A job is forgotten. To be stored."""
+    """A job is forgotten. To be stored. ``keeps_data`` if it was only part of others."""
 
     job: str
     submitted_by: str = ""
+    keeps_data: bool = False
 
 
 class WorkAppeared(QueueEvent, frozen=True):
@@ -176,6 +195,7 @@ class WorkHeld(QueueEvent, frozen=True):
 
     job: str
     why: str
+    submitted_by: str = ""
 
 
 class OrdersGiven(QueueEvent, frozen=True):
@@ -189,6 +209,12 @@ class WorkerJoined(QueueEvent, frozen=True):
 
     name: str
     slots: int
+
+
+class WorkerDraining(QueueEvent, frozen=True):
+    """A worker takes nothing new, and is about to leave. For people."""
+
+    name: str
 
 
 class WorkerGone(QueueEvent, frozen=True):

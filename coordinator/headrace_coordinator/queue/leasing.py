@@ -143,6 +143,8 @@ class Leasing:
         member.heard = now.monotonic
         member.busy = beat.busy
         member.rss_bytes = beat.rss_bytes
+        if beat.draining and not member.draining:
+            self._state.emit(events.WorkerDraining(member.info.name))
         member.draining = beat.draining
         member.forget_orders(beat.orders)
         member.progress = beat.progress
@@ -265,6 +267,7 @@ class Leasing:
         member.leases[lease.id] = lease
         if job.started_at is None:
             job.started_at = now.at
+            self._state.emit(events.JobStarted(job.spec.id, member.info.name, job.submitted_by))
             self._state.change(job, now)
 
     def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from headrace_coordinator.moment import Now
-from headrace_coordinator.queue.events import TaskRevived
+from headrace_coordinator.queue.events import JobRevived, TaskRevived
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.state import QueueState
@@ -42,6 +42,7 @@ class Revival:
             _require_inputs(job, [(0, job.tasks)])
             self._begin(job, now)
             job.is_retried = True
+            self._state.emit(JobRevived(job_id, False, job.submitted_by))
         return self._go_on(job, self._revive_unfinished(job, start, most, now), now)
 
     def require_dead(self, job_id: str, indices: Sequence[int]) -> None:
@@ -82,6 +83,7 @@ class Revival:
                     f"job {job_id} was cut short: `headrace retry {job_id}` runs all that is left"
                 )
             self._begin(job, now)
+            self._state.emit(JobRevived(job_id, True, job.submitted_by))
         found = (job.dead if chosen is None else chosen).take_from(start, job.tasks, most)
         for piece in found:
             for dead in job.dead.overlap(*piece):

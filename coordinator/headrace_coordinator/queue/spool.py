@@ -72,7 +72,7 @@ class Spool:
         if job.spec.id not in held:
             if not self._state.leases:  # nothing that runs will make room
                 why = "" if any(held.values()) else self.explain()
-                self._state.emit(WorkHeld(job.spec.id, why))
+                self._state.emit(WorkHeld(job.spec.id, why, job.submitted_by))
             held[job.spec.id] = not self._state.leases
         return True
 

@@ -274,7 +274,8 @@ class QueueState(Struct):
             if job.failure_bytes > MAX_FAILURE_BYTES:
                 failure = shorten_failure(failure)
         job.dead.add(failure.index, failure.index + 1)
-        self.emit(events.TaskDead(failure, job.spec.service, job.spec.operation))
+        spec = job.spec
+        self.emit(events.TaskDead(failure, spec.service, spec.operation, job.submitted_by))
 
     def change(self, job: Job, now: Now) -> None:
         """Settle a job's state after its counts changed."""

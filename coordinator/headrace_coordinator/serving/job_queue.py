@@ -18,6 +18,7 @@ from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
+from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
@@ -46,6 +47,7 @@ from headrace_wire.messages import (
 )
 from headrace_wire.roles import caller
 from headrace_wire.version import PROTOCOL, VERSION
+from headrace_wire.views import EventPage, EventRequest
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ class JobQueue:
         self._waiters = waiters
         self._lease_seconds = lease_seconds
         self._reviver = Reviver(ledger)
+        self._journal = Journal(waiters)
+        ledger.listen(self._journal.note)
         self._started = time.monotonic()
 
     async def submit(self, spec: JobSpec) -> JobStatus:
@@ -210,6 +214,9 @@ class JobQueue:
             )
 
         return self._ledger.observe(look)
+
+    async def events(self, request: EventRequest) -> EventPage:
+        return await self._journal.read(request, self._access.find_limit())
 
     def register(self, worker: WorkerInfo, held: tuple[HeldSpan, ...]) -> Registration:
         key = name_worker_key()

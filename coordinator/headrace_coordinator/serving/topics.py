@@ -16,6 +16,9 @@ WORK = "work"
 #: Topic that is notified when there may be room in the spool again.
 SPOOL = "spool"
 
+#: Topic that is notified when the journal has something new.
+EVENTS = "events"
+
 
 #: What a topic is about. Of a log it says that lines came, or may come no more.
 Kind = Literal["job", "log", "orders", "shared"]

@@ -19,6 +19,7 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import CollectRequest, FetchRequest, JobFilter, JobSpec, LogRequest
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
+from headrace_wire.views import EventRequest
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
 
@@ -130,6 +131,15 @@ def test_a_private_job_is_unknown_to_others_whatever_they_call(asked: Asked, pri
     assert asked.ask(ALICE, asked.jobs.status, "of-alice").state == "queued"
     asked.ask(ALICE, asked.jobs.delete, "of-alice")
     assert asked.list_ids(ALICE) == set()
+
+
+def test_events_of_jobs_are_told_to_those_who_may_see_the_jobs(asked: Asked, private: bool) -> None:
+    def list_told(holder: Holder) -> set[str]:
+        return {one.job for one in asked.ask(holder, asked.jobs.events, EventRequest()).events}
+
+    both = {"of-alice", "of-bob"}
+    assert list_told(OBSERVER) == list_told(ADMINISTRATOR) == both
+    assert list_told(ALICE) == ({"of-alice"} if private else both)
 
 
 def _list_arguments(method: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ MAY: dict[Role, set[str]] = {
     },
     "observer": {
         "jobs.status", "jobs.jobs", "jobs.match", "jobs.progress", "jobs.slowest", "jobs.workers",
-        "jobs.count_jobs",
+        "jobs.count_jobs", "jobs.events",
         "jobs.info", "results.failures", "results.logs", "shared.names",
     },
 }  # fmt: skip

@@ -1,0 +1,240 @@
+"""What happened to jobs and workers of late, for people who watch.
+
+    ledger ─ events, after their commit ─► Journal.note ─► the newest EVENTS_KEPT, in memory
+    clients ─ read (long-poll) ──────────────────────────────┘
+
+Of one kind only so many a second are kept, as in the log; those left out have numbers too, so that
+whoever reads knows how many they were.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from headrace_coordinator.budget import MOST_DEATHS_AT_ONCE, Budget
+from headrace_coordinator.queue import events
+from headrace_coordinator.queue.events import Event
+from headrace_coordinator.serving.topics import EVENTS
+from headrace_coordinator.serving.wake import Waiters, find_deadline
+from headrace_wire.failures import describe_error
+from headrace_wire.messages import CANCELLED, DATA_SERVICE, SUCCEEDED
+from headrace_wire.views import (
+    EVENTS_KEPT,
+    EVENTS_PER_PAGE,
+    ClusterEvent,
+    EventKind,
+    EventPage,
+    EventRequest,
+)
+from headrace_wire.words import count
+
+#: Characters of the text of an event.
+MOST_CHARACTERS = 300
+
+
+class Told(Struct, frozen=True):
+    """An event in words. ``owner`` names the key that submitted the job."""
+
+    kind: EventKind
+    job: str
+    worker: str
+    text: str
+    owner: str = ""
+
+
+class Journal:
+    """Remembers events. All methods are for the event loop's thread."""
+
+    def __init__(
+        self,
+        waiters: Waiters,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._waiters = waiters
+        self._clock, self._wall = clock, wall
+        #: Numbers begin where those of an earlier coordinator surely did not get.
+        self._first = int(wall() * 1e6)
+        self._last = self._first - 1
+        self._kept: deque[tuple[ClusterEvent, str]] = deque(maxlen=EVENTS_KEPT)
+        self._budgets: dict[EventKind, Budget] = {}
+
+    def note(self, happened: Sequence[Event]) -> None:
+        """Remember what people want to know of these events."""
+        before = self._last
+        expired: set[str] = set()
+        deaths: Counter[tuple[str, str]] = Counter()
+        for event in happened:
+            describe = DESCRIPTIONS.get(type(event))
+            if describe is None:
+                continue  # most are for others, and many
+            if isinstance(event, events.TaskDead):
+                whose = event.failure.job, event.submitted_by
+                deaths[whose] += 1
+                if deaths[whose] > MOST_DEATHS_AT_ONCE:
+                    continue
+            elif isinstance(event, events.JobExpired):
+                expired.add(event.job)
+            elif isinstance(event, events.JobDeleted) and event.job in expired:
+                continue
+            if told := describe(event):
+                self._keep(told)
+        for (job, owner), dead in deaths.items():
+            if dead > MOST_DEATHS_AT_ONCE:
+                more = count(dead - MOST_DEATHS_AT_ONCE, "more task has", "more tasks have")
+                self._keep(Told("task-failed", job, "", f"{more} failed for good", owner))
+        if self._last != before:
+            self._waiters.notify(EVENTS)
+
+    async def read(self, request: EventRequest, by: str | None = None) -> EventPage:
+        """Events past a cursor, waited for if there are none.
+
+        With ``by``, of jobs only those that were submitted with the key of this name.
+        """
+
+        async def look() -> EventPage:
+            return self._look(request, by)
+
+        return await self._waiters.poll(
+            EVENTS, find_deadline(request.wait_seconds), look, lambda page: bool(page.events)
+        )
+
+    def _keep(self, told: Told) -> None:
+        self._last += 1
+        now = self._clock()
+        budget = self._budgets.get(told.kind) or self._budgets.setdefault(told.kind, Budget(now))
+        if budget.take(now):
+            event = ClusterEvent(
+                number=self._last,
+                at=self._wall(),
+                kind=told.kind,
+                job=told.job,
+                worker=told.worker,
+                text=told.text[:MOST_CHARACTERS],
+            )
+            self._kept.append((event, told.owner))
+
+    def _look(self, request: EventRequest, by: str | None) -> EventPage:
+        # A cursor from an earlier coordinator whose clock was ahead means nothing here.
+        cursor = request.cursor if request.cursor <= self._last else 0
+        newer: list[tuple[ClusterEvent, str]] = []
+        for kept in reversed(self._kept):
+            if kept[0].number <= cursor:
+                break
+            newer.append(kept)
+        newer.reverse()
+        chosen = [
+            event
+            for event, owner in newer
+            if request.job in ("", event.job) and (by in (None, owner) or not event.job)
+        ]
+        begin = max(cursor, self._first - 1)
+        if request.last and not cursor:
+            chosen = chosen[-request.last :]
+            begin = chosen[0].number - 1 if chosen else self._last
+        limit = min(request.limit or EVENTS_PER_PAGE, EVENTS_PER_PAGE)
+        page = tuple(chosen[:limit])
+        end = page[-1].number if len(page) < len(chosen) else self._last
+        known = sum(begin < event.number <= end for event, _ in newer)
+        return EventPage(page, end, end - begin - known)
+
+
+def _describe_submission(event: events.JobSubmitted) -> Told | None:
+    spec = event.spec
+    if spec.service == DATA_SERVICE:
+        return None  # it is part of another job
+    what = f"{spec.service} {spec.function or spec.operation}"
+    tasks = "" if spec.tasks is None else f", {count(spec.tasks, 'task')}"
+    name = f", {spec.name!r}" if spec.name else ""
+    by = f", by {event.submitted_by}" if event.submitted_by else ""
+    text = f"{what}{name}{tasks}{by}"
+    return Told("job-submitted", spec.id, "", text, event.submitted_by)
+
+
+def _describe_start(event: events.JobStarted) -> Told:
+    text = f"its first task is with worker {event.worker}"
+    return Told("job-started", event.job, event.worker, text, event.submitted_by)
+
+
+def _describe_end(event: events.JobEnded) -> Told | None:
+    status = event.status
+    if status.service == DATA_SERVICE:
+        return None
+    text = (
+        f"after {status.wall_seconds or 0.0:.3f} s: {status.done} done, {status.failed} failed, "
+        f"{status.cancelled} cancelled"
+    )
+    if status.ended_because:
+        text += f"; {status.ended_because}"
+    kind: EventKind = "job-failed"
+    if status.state == SUCCEEDED:
+        kind = "job-succeeded"
+    elif status.state == CANCELLED:
+        kind = "job-cancelled"
+    return Told(kind, status.id, "", text, status.submitted_by)
+
+
+def _describe_revival(event: events.JobRevived) -> Told:
+    what = "dead tasks" if event.is_replayed else "tasks that are not done"
+    return Told("job-retried", event.job, "", f"{what} run again", event.submitted_by)
+
+
+def _describe_deletion(event: events.JobDeleted) -> Told | None:
+    if event.keeps_data:
+        return None
+    text = "the job and its results are forgotten"
+    return Told("job-deleted", event.job, "", text, event.submitted_by)
+
+
+def _describe_expiry(event: events.JobExpired) -> Told:
+    text = f"forgotten with {count(event.result_bytes, 'byte')} of results"
+    return Told("job-expired", event.job, "", text, event.submitted_by)
+
+
+def _describe_death(event: events.TaskDead) -> Told:
+    failure = event.failure
+    text = (
+        f"task {failure.index} failed for good at attempt {failure.attempt} "
+        f"({failure.signal or failure.reason}): {describe_error(failure)[:MOST_CHARACTERS]}"
+    )
+    return Told("task-failed", failure.job, failure.worker, text, event.submitted_by)
+
+
+def _describe_hold(event: events.WorkHeld) -> Told | None:
+    if not event.why:
+        return None
+    return Told("work-waits", event.job, "", event.why, event.submitted_by)
+
+
+def _describe_arrival(event: events.WorkerJoined) -> Told:
+    return Told("worker-joined", "", event.name, count(event.slots, "slot"))
+
+
+def _describe_leave(event: events.WorkerGone) -> Told:
+    text = f"{count(event.tasks, 'task goes', 'tasks go')} to others"
+    return Told("worker-silent" if event.silent else "worker-left", "", event.name, text)
+
+
+def _describe_draining(event: events.WorkerDraining) -> Told:
+    return Told("worker-draining", "", event.name, "it takes nothing new, and exits")
+
+
+#: How each kind of the queue's events is told.
+DESCRIPTIONS: dict[type[Event], Callable[[Any], Told | None]] = {
+    events.JobSubmitted: _describe_submission,
+    events.JobStarted: _describe_start,
+    events.JobEnded: _describe_end,
+    events.JobRevived: _describe_revival,
+    events.JobDeleted: _describe_deletion,
+    events.JobExpired: _describe_expiry,
+    events.TaskDead: _describe_death,
+    events.WorkHeld: _describe_hold,
+    events.WorkerJoined: _describe_arrival,
+    events.WorkerGone: _describe_leave,
+    events.WorkerDraining: _describe_draining,
+}

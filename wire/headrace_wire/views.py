@@ -1,0 +1,82 @@
+"""Messages that tell people who watch a cluster what happens in it, and how it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from headrace_wire.bounds import (
+    MAX_ENTRIES,
+    Count,
+    Identifier,
+    Moment,
+    OptionalLabel,
+    Seconds,
+    Text,
+)
+from headrace_wire.message import Message
+
+#: What happened to a job.
+JobEventKind = Literal[
+    "job-submitted",
+    "job-started",
+    "job-succeeded",
+    "job-failed",
+    "job-cancelled",
+    "job-retried",
+    "job-deleted",
+    "job-expired",
+    "task-failed",
+    "work-waits",
+]
+
+#: What happened to a worker.
+WorkerEventKind = Literal["worker-joined", "worker-left", "worker-silent", "worker-draining"]
+
+EventKind = JobEventKind | WorkerEventKind
+
+#: Events that the coordinator remembers, and those in one answer.
+EVENTS_KEPT: Final = 10_000
+EVENTS_PER_PAGE: Final = 1000
+
+
+class ClusterEvent(Message):
+    """Something that happened to a job, a task or a worker, in words.
+
+    ``kind`` is one of ``EventKind``; a later coordinator may know more. ``number`` grows from each
+    event to the next, and over restarts of the coordinator too. ``job`` is an id or "", ``worker``
+    a name or "".
+    """
+
+    number: Count
+    at: Moment
+    kind: Identifier
+    job: OptionalLabel
+    worker: OptionalLabel
+    text: Text
+
+
+class EventRequest(Message):
+    """Ask for events past ``cursor`` (0 at first, then as the last answer said), of one job if it
+    is named.
+
+    There are ``limit`` at most in the answer, 0 for as many as it has room for. At the cursor 0 it
+    begins with the oldest event that is remembered, or with the newest ``last`` if that is not 0.
+    """
+
+    cursor: Count = 0
+    wait_seconds: Seconds = 0.0
+    limit: Count = 0
+    job: OptionalLabel = ""
+    last: Count = 0
+
+
+class EventPage(Message):
+    """Events past a cursor, the oldest first; ``missed`` between them are not remembered, of
+    whatever job: they were too many at a time, or too long ago.
+    """
+
+    events: Annotated[tuple[ClusterEvent, ...], Meta(max_length=MAX_ENTRIES)]
+    cursor: Count
+    missed: Count
