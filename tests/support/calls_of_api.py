@@ -34,6 +34,7 @@ CALLS: dict[str, list[Any]] = {
     "jobs.delete": ["gone"],
     "jobs.progress": ["job", 10],
     "jobs.slowest": ["job", 10],
+    "jobs.task_runs": ["job", 0, 10, 10],
     "jobs.workers": [],
     "jobs.info": [],
     "jobs.events": [[0, 0.0, 10, "job", 5]],

@@ -26,6 +26,7 @@ from headrace_wire.bounds import (
     Name,
     Payload,
 )
+from headrace_wire.job_views import TaskRuns
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -165,6 +166,13 @@ class JobQueueApi(Protocol):
         """The tasks of a job that took longest, the slowest first, TIMES_KEPT at most.
 
         Only tasks that were done since the coordinator was started are known.
+        """
+
+    @allow(CLIENT, OBSERVER)
+    def task_runs(self, job: JobId, start: Index, stop: Index, limit: Count) -> TaskRuns:
+        """How tasks [start, stop) of a job stand, in ``limit`` runs at most, or MAX_TASK_RUNS.
+
+        Where there are more, neighbours are merged.
         """
 
     @allow(CLIENT, WORKER, OBSERVER)

@@ -57,6 +57,9 @@ MAX_BATCH_TASKS = 1 << 17
 #: Tasks that one call can name.
 MAX_NAMED_TASKS = 1 << 17
 
+#: Runs of tasks in one picture of a job.
+MAX_TASK_RUNS = 20_000
+
 #: Entries of one list that are no tasks: leases, jobs, requests.
 MAX_ENTRIES = 100_000
 

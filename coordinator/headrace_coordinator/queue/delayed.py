@@ -5,19 +5,22 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
+from headrace_coordinator.queue.ranges import RangeSet
+
 #: A task: when its pause ends, its index, and how often it was attempted.
 Pause = tuple[float, int, int]
 
 
 class Delayed:
-    """The task whose pause ends first is first."""
+    """The task whose pause ends first is first. ``indices`` are those of all of them."""
 
-    __slots__ = ("_heap", "_pauses")
+    __slots__ = ("_heap", "_pauses", "indices")
 
     def __init__(self) -> None:
         self._pauses: dict[int, Pause] = {}
         #: The same once more, and some that have been removed.
         self._heap: list[Pause] = []
+        self.indices = RangeSet()
 
     def __iter__(self) -> Iterator[Pause]:
         return iter(list(self._pauses.values()))
@@ -27,6 +30,7 @@ class Delayed:
 
     def add(self, moment: float, index: int, attempts: int) -> None:
         self._pauses[index] = pause = (moment, index, attempts)
+        self.indices.add(index, index + 1)
         heapq.heappush(self._heap, pause)
 
     def first(self) -> Pause:
@@ -40,19 +44,20 @@ class Delayed:
         pause = self.first()
         heapq.heappop(self._heap)
         del self._pauses[pause[1]]
+        self.indices.remove(pause[1], pause[1] + 1)
         return pause
 
     def remove(self, start: int, stop: int) -> None:
         if not self._pauses:
             return
-        there = range(start, stop)
-        found = there if len(there) < len(self._pauses) else list(self._pauses)
-        for index in found:
-            if index in there:
-                self._pauses.pop(index, None)
+        for left, right in self.indices.overlap(start, stop):
+            for index in range(left, right):
+                del self._pauses[index]
+        self.indices.remove(start, stop)
         if not self._pauses:
             self._heap.clear()
 
     def clear(self) -> None:
         self._pauses.clear()
         self._heap.clear()
+        self.indices = RangeSet()

@@ -108,6 +108,27 @@ class RangeSet:
         place = bisect_right(starts, index) - 1
         return stops[place] if place >= 0 and index < stops[place] else index
 
+    def next_range(self, index: int) -> tuple[int, int] | None:
+        """The first range that ends after ``index``; None where there is none."""
+        block = bisect_right(self._firsts, index)
+        starts, stops = self._blocks[block]
+        place = bisect_right(stops, index)
+        if place == len(stops):
+            if block + 1 == len(self._blocks):
+                return None
+            starts, stops = self._blocks[block + 1]
+            place = 0
+        return starts[place], stops[place]
+
+    def count_ranges(self, start: int, stop: int) -> int:
+        """The number of ranges that ``overlap`` would return."""
+        if start >= stop:
+            return 0
+        first, last = bisect_right(self._firsts, start), bisect_left(self._firsts, stop)
+        before = bisect_right(self._blocks[first][1], start)
+        within = sum(len(starts) for starts, _ in self._blocks[first:last])
+        return within + bisect_left(self._blocks[last][0], stop) - before
+
     def last_before(self, index: int) -> int | None:
         """The largest integer below ``index``; None where there is none."""
         starts, stops = self._find_block(index - 1)

@@ -18,6 +18,7 @@ from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
+from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
@@ -26,6 +27,7 @@ from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
+from headrace_wire.job_views import TaskRuns
 from headrace_wire.messages import (
     DATA_SERVICE,
     KEEP_FOR,
@@ -86,6 +88,7 @@ class JobQueue:
         self._reviver = Reviver(ledger)
         self._journal = Journal(waiters)
         ledger.listen(self._journal.note)
+        self._views = JobViews(ledger)
         self._started = time.monotonic()
 
     async def submit(self, spec: JobSpec) -> JobStatus:
@@ -195,6 +198,10 @@ class JobQueue:
         self._access.require(job)
         found = self._ledger.observe(lambda queue, _: queue.state.find(job).slowest)
         return tuple(time for _, time in reversed(found))[:limit]
+
+    async def task_runs(self, job: str, start: int, stop: int, limit: int) -> TaskRuns:
+        self._access.require(job)
+        return await self._views.find_task_runs(job, start, stop, limit)
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))

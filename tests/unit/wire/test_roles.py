@@ -23,6 +23,7 @@ MAY: dict[Role, set[str]] = {
     "observer": {
         "jobs.status", "jobs.jobs", "jobs.match", "jobs.progress", "jobs.slowest", "jobs.workers",
         "jobs.count_jobs", "jobs.events",
+        "jobs.task_runs",
         "jobs.info", "results.failures", "results.logs", "shared.names",
     },
 }  # fmt: skip

@@ -64,6 +64,17 @@ def test_overlap_and_missing_share_a_range_out(
     assert ranges.covers(start, stop) == (asked <= model)
 
 
+@given(changes, edges)
+def test_ranges_are_found_and_counted_from_an_index_on(
+    steps: list[tuple[bool, tuple[int, int]]], span: tuple[int, int]
+) -> None:
+    ranges, _ = build(steps)
+    start, stop = span
+    later = [piece for piece in ranges if piece[1] > start]
+    assert ranges.next_range(start) == (later[0] if later else None)
+    assert ranges.count_ranges(start, stop) == len(ranges.overlap(start, stop))
+
+
 @given(changes, st.integers(0, 60))
 def test_next_missing_is_the_first_gap(
     steps: list[tuple[bool, tuple[int, int]]], index: int

@@ -1,0 +1,100 @@
+"""Where each task of a job stands, as runs of tasks or, of many of them, as a picture in cells.
+
+A job may have 10^9 tasks, and a million runs of them: to paint a cell costs a binary search in each
+of the places where tasks may be, however many runs are in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.ranges import RangeSet
+from headrace_wire.job_views import TaskRun, TaskState
+
+#: The states of tasks, the most urgent last.
+BY_URGENCY: tuple[TaskState, ...] = ("done", "cancelled", "waiting", "leased", "retrying", "dead")
+
+_DONE, _CANCELLED, _WAITING, _LEASED, _RETRYING, _DEAD = range(len(BY_URGENCY))
+
+
+def list_runs(job: Job, leased: RangeSet, start: int, stop: int, limit: int) -> list[TaskRun]:
+    """The runs of tasks [start, stop) that are in one state; none where there are too many.
+
+    ``leased`` are the job's leased tasks.
+    """
+    places = [*_list_places(job, leased), (_DONE, job.done)]
+    if sum(indices.count_ranges(start, stop) for _, indices in places) > limit:
+        return []
+    found = sorted(
+        (left, right, BY_URGENCY[rank])
+        for rank, indices in places
+        for left, right in indices.overlap(start, stop)
+    )
+    rest = BY_URGENCY[_find_rest(job)]
+    runs: list[TaskRun] = []
+    for left, right, state in found:
+        if start < left:
+            runs.append(TaskRun(start, left, rest))
+        runs.append(TaskRun(left, right, state))
+        start = right
+    if start < stop:
+        runs.append(TaskRun(start, stop, rest))
+    return runs if len(runs) <= limit else []
+
+
+def paint_cells(job: Job, leased: RangeSet, start: int, stop: int, width: int) -> bytearray:
+    """The most urgent state in each cell of so many of the tasks [start, stop), by its rank."""
+    cells = bytearray(-(-(stop - start) // width))  # all are done
+    rest = _find_rest(job)
+    for first, last in _walk_gaps(job.done, start, stop, width):
+        cells[first:last] = bytes((rest,)) * (last - first)
+    for rank, indices in _list_places(job, leased):
+        for first, last in _walk_cells(indices, start, stop, width):
+            cells[first:last] = bytes((rank,)) * (last - first)
+    return cells
+
+
+def join_cells(cells: bytearray, start: int, stop: int, width: int) -> list[TaskRun]:
+    """The runs that cells of so many of the tasks [start, stop) show."""
+    runs: list[TaskRun] = []
+    left = start
+    for rank, alike in groupby(cells):
+        right = min(stop, left + width * sum(1 for _ in alike))
+        runs.append(TaskRun(left, right, BY_URGENCY[rank]))
+        left = right
+    return runs
+
+
+def _list_places(job: Job, leased: RangeSet) -> list[tuple[int, RangeSet]]:
+    """Where tasks are that have no value and do not just wait, the most urgent last."""
+    return [(_LEASED, leased), (_RETRYING, job.delayed.indices), (_DEAD, job.dead)]
+
+
+def _find_rest(job: Job) -> int:
+    """How those tasks stand that are in no other place."""
+    return _CANCELLED if job.is_final else _WAITING
+
+
+def _walk_cells(indices: RangeSet, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
+    """The cells in which some of these tasks are, as [first, last)."""
+    index = start
+    while index < stop and (found := indices.next_range(index)):
+        left, right = max(index, found[0]), min(stop, found[1])
+        if left >= stop:
+            break
+        last = (right - 1 - start) // width + 1
+        yield (left - start) // width, last
+        index = start + last * width
+
+
+def _walk_gaps(indices: RangeSet, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
+    """The cells in which some tasks are that are none of these, as [first, last)."""
+    index = start
+    while (index := indices.next_missing(index)) < stop:
+        found = indices.next_range(index)
+        right = min(stop, found[0]) if found else stop
+        last = (right - 1 - start) // width + 1
+        yield (index - start) // width, last
+        index = start + last * width
