@@ -118,6 +118,9 @@ class Coordinator:
             if tls := choose_tls(settings, self._server.bound):
                 self._server.encrypt(tls)
             if metrics:
+                metrics.watch_keys(
+                    settings.key_file, tls.certificate if tls and settings.tls_cert else None
+                )
                 metrics.watch_connections(self._server.count_connections)
             self._http: HttpServer | None = None
             if metrics and settings.http:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,6 +24,7 @@ from prometheus_client import (
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.monitoring.http import HttpServer
+from headrace_coordinator.monitoring.key_metrics import KeyCollector
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
 from headrace_coordinator.monitoring.series import MAX_SERIES, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
@@ -30,13 +32,20 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_wire.address import Address
-from headrace_wire.messages import Sample
+from headrace_wire.messages import DATA_SERVICE, JobStatus, Sample
 from headrace_wire.refusal_log import REASONS
 
 log = logging.getLogger(__name__)
 
 #: Upper bounds of the store's commit times, in seconds.
 COMMIT_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+#: Upper bounds of the time from a job's submission to its end, in seconds.
+JOB_BOUNDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0, 604800.0)
+
+#: How a worker goes.
+LEFT = "left"
+SILENT = "silent"
 
 #: Upper bounds of the time that tasks waited before they were leased, in seconds.
 WAIT_BOUNDS = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0)
@@ -64,6 +73,25 @@ class CoordinatorMetrics:
             "Attempts that failed, whether tried again or not.",
             ("service", "operation", "reason"),
         )
+        self._retries = self._count_by(
+            "headrace_retries",
+            "Attempts that are made again, as one failed or its worker was lost.",
+            ("service", "operation"),
+        )
+        self._finished_jobs = self._count_by(
+            "headrace_jobs_finished",
+            "Jobs that ended, by the state in which they did.",
+            ("service", "operation", "state"),
+        )
+        self._job_seconds = Series(
+            Histogram(
+                "headrace_job_seconds",
+                "Time from a job's submission to its end.",
+                ("service", "operation"),
+                buckets=JOB_BOUNDS,
+                registry=self.registry,
+            )
+        )
         self._queue_wait = Series(
             Histogram(
                 "headrace_queue_wait_seconds",
@@ -84,6 +112,14 @@ class CoordinatorMetrics:
             "Leases taken back from workers that fell silent.",
             ("service",),
         )
+        self._gone = Counter(
+            "headrace_workers_gone",
+            "Workers that are no longer connected: they left, or fell silent.",
+            ("how",),
+            registry=self.registry,
+        )
+        for how in (LEFT, SILENT):
+            self._gone.labels(how)  # so that the first one is a growth
         self._dropped = self._count(
             "headrace_outcomes_dropped", "Outcomes that came for tasks which had one already."
         )
@@ -116,6 +152,10 @@ class CoordinatorMetrics:
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
         ledger.listen(self.note_events)
         self.registry.register(QueueCollector(ledger, shared, self._samples))
+
+    def watch_keys(self, key_file: Path, certificate: bytes | None) -> None:
+        """``certificate`` is the one in DER that somebody has to renew."""
+        self.registry.register(KeyCollector(key_file, certificate))
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         gauge = Gauge(
@@ -165,6 +205,12 @@ class CoordinatorMetrics:
                 case events.LeaseGranted(service=service, operation=operation):
                     waited_seconds = max(0.0, event.waited_seconds)
                     self._queue_wait.at(service, operation).observe(waited_seconds)
+                case events.AttemptsCounted(service=service, operation=operation):
+                    self._retries.at(service, operation).inc(event.stop - event.start)
+                case events.JobEnded():
+                    self._count_job(event.status)
+                case events.WorkerGone():
+                    self._gone.labels(SILENT if event.silent else LEFT).inc()
                 case events.LeaseExpired():
                     self._expirations.at(event.service).inc()
                 case events.JobExpired():
@@ -176,6 +222,13 @@ class CoordinatorMetrics:
                     self._dropped.inc(event.tasks)
                 case _:
                     pass  # for the store and for waiting calls
+
+    def _count_job(self, status: JobStatus) -> None:
+        if status.service == DATA_SERVICE:
+            return  # it is part of another one
+        self._finished_jobs.at(status.service, status.operation, status.state).inc()
+        if status.wall_seconds is not None:
+            self._job_seconds.at(status.service, status.operation).observe(status.wall_seconds)
 
     def _add_user_counts(self, event: events.Counted) -> None:
         for name, amount in event.growth.items():

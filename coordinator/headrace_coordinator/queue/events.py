@@ -83,6 +83,8 @@ class AttemptsCounted(QueueEvent, frozen=True):
     stop: int
     attempts: int
     lost: bool
+    service: str
+    operation: str
 
 
 class JobChanged(QueueEvent, frozen=True):

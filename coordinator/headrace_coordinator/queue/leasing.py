@@ -341,7 +341,15 @@ class Leasing:
                 continue
             job.give_back(start, stop, attempts, now.monotonic, lost=charged or lease.alone)
             if charged:
-                counted = events.AttemptsCounted(job.spec.id, start, stop, attempts, lost=True)
+                counted = events.AttemptsCounted(
+                    job.spec.id,
+                    start,
+                    stop,
+                    attempts,
+                    lost=True,
+                    service=job.spec.service,
+                    operation=job.spec.operation,
+                )
                 self._state.emit(counted)
         if charged:
             tasks = sum(stop - start for start, stop in held)

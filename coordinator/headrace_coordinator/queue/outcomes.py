@@ -296,7 +296,13 @@ class Outcomes:
         else:
             pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
             counted = events.AttemptsCounted(
-                failure.job, index, index + 1, lease.attempt, lost=lease.alone
+                failure.job,
+                index,
+                index + 1,
+                lease.attempt,
+                lost=lease.alone,
+                service=job.spec.service,
+                operation=job.spec.operation,
             )
             self._state.emit(counted)
             job.delayed.add(now.monotonic + pause, index, lease.attempt)

@@ -43,7 +43,7 @@ class Disk:
 
     def __init__(self, reserve: Path) -> None:
         self._reserve = DataFile(reserve)
-        total, _ = self._reserve.measure_disk()
+        total = self.measure_total()
         #: Bytes of one floor.
         self.floor_bytes = int(min(max(total * FLOOR_SHARE, LEAST_FLOOR_BYTES), MOST_FLOOR_BYTES))
         self._wanted_bytes = min(self.floor_bytes, MOST_RESERVE_BYTES)
@@ -51,6 +51,11 @@ class Disk:
 
     def close(self) -> None:
         self._reserve.close()
+
+    def measure_total(self) -> int:
+        """Return the bytes of the whole disk. Raises OSError."""
+        total, _ = self._reserve.measure_disk()
+        return total
 
     def measure_free(self) -> int:
         """Return the bytes that may be written now. Raises OSError."""

@@ -54,6 +54,10 @@ class Space:
         """Return the bytes that are free on the disk."""
         return self._disk.measure_free()
 
+    def measure_disk(self) -> int:
+        """Return the bytes of the whole disk."""
+        return self._disk.measure_total()
+
     def measure_bytes(self) -> int:
         """Return the bytes of the database, of its write-ahead log, and of the payload file."""
         parts = (self._path, self._path.with_name(self._path.name + "-wal"))

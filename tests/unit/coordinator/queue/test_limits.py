@@ -61,7 +61,7 @@ def test_a_scrape_stays_small_whatever_services_jobs_name(monkeypatch: pytest.Mo
     rig = Rig()
     for number in range(10):
         rig.submit(f"job{number}", service=f"s{number}")
-    families = {one.name: one for one in queue_metrics._show_jobs(rig.queue, rig.now)}  # pyright: ignore[reportPrivateUsage]
+    families = {one.name: one for one in queue_metrics.show_jobs(rig.queue, rig.now)}
     depth = families["headrace_queue_depth"].samples
     assert {one.labels["service"]: one.value for one in depth} == {
         "s0": 10, "s1": 10, "s2": 10, OTHER: 70,

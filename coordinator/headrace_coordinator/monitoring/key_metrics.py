@@ -1,0 +1,66 @@
+"""Metrics of what has to be renewed some day: keys, and a certificate that was given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client.metrics_core import Metric
+
+from headrace_coordinator.monitoring.families import make_gauge, make_gauges
+from headrace_wire.errors import KeyRefusedError
+from headrace_wire.key_book import KeyBook, find_book, read_book
+
+
+class KeyCollector:
+    """Looks at the file of the coordinator's own key, and of the named ones, at each scrape.
+
+    ``certificate`` is in DER, None where there is none that ends in our time.
+    """
+
+    def __init__(self, key_file: Path, certificate: bytes | None = None) -> None:
+        self._key_file = key_file
+        self._until = _read_end(certificate) if certificate else None
+        self._book = KeyBook()
+        self._book_stamp: tuple[int, int] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is known: what cannot be read is left out."""
+        now = time.time()
+        ages: dict[str, float] = {}
+        if self._key_file.exists():
+            ages["own"] = max(0.0, now - self._key_file.stat().st_mtime)
+        if keys := self._read_book().keys:
+            ages["named"] = max(0.0, now - min(key.made_at for key in keys))
+        yield make_gauges(
+            "headrace_key_age_seconds",
+            "Time since the coordinator's own key was made or rotated, and since the oldest of the "
+            "named ones was made.",
+            "key",
+            ages,
+        )
+        if self._until is not None:
+            yield make_gauge(
+                "headrace_certificate_expiry_timestamp_seconds",
+                "When the certificate expires that the coordinator was given.",
+                self._until,
+            )
+
+    def _read_book(self) -> KeyBook:
+        file = find_book(self._key_file)
+        try:
+            status = file.stat() if file.exists() else None
+            stamp = (status.st_ino, status.st_mtime_ns) if status else None
+            if stamp != self._book_stamp:
+                self._book, self._book_stamp = read_book(self._key_file), stamp
+        except (OSError, KeyRefusedError):
+            pass  # the coordinator's log tells what is wrong with the file
+        return self._book
+
+
+def _read_end(certificate: bytes) -> float:
+    # Large, and needed where a certificate was given only.
+    from cryptography import x509  # noqa: PLC0415
+
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()
