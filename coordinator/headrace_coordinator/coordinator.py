@@ -96,6 +96,7 @@ class Coordinator:
                 private_jobs=private,
                 make_token=task_keys.make_token,
             )
+            self._ticker.then(jobs.sampler.sample)
             on_samples = metrics.note_samples if metrics else None
             results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
             shared = SharedObjects(

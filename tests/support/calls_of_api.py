@@ -37,6 +37,8 @@ CALLS: dict[str, list[Any]] = {
     "jobs.task_runs": ["job", 0, 10, 10],
     "jobs.workers": [],
     "jobs.info": [],
+    "jobs.overview": [],
+    "jobs.timeline": [0.0],
     "jobs.events": [[0, 0.0, 10, "job", 5]],
     "jobs.register": [
         ["w", "name", "host", 1, 1, "", "spawn", "0", {"images": "x"}],

@@ -23,6 +23,7 @@ from headrace_wire.bounds import (
     Identifier,
     Index,
     JobId,
+    Moment,
     Name,
     Payload,
 )
@@ -61,7 +62,7 @@ from headrace_wire.shared import (
     SharedSpec,
     SharedStatus,
 )
-from headrace_wire.views import EventPage, EventRequest
+from headrace_wire.views import EventPage, EventRequest, Overview, Timeline
 
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
@@ -182,6 +183,14 @@ class JobQueueApi(Protocol):
     @allow(CLIENT, WORKER, OBSERVER, TASK)
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
+
+    @allow(CLIENT, OBSERVER)
+    def overview(self) -> Overview:
+        """The whole cluster in a few numbers: workers, tasks, jobs, rates, and the backlog."""
+
+    @allow(CLIENT, OBSERVER)
+    def timeline(self, since: Moment) -> Timeline:
+        """How things stood every ten seconds of the last hour, after a moment."""
 
     @allow(CLIENT, OBSERVER)
     def events(self, request: EventRequest) -> EventPage:

@@ -8,14 +8,17 @@ from msgspec import Meta
 
 from headrace_wire.bounds import (
     MAX_ENTRIES,
+    Amount,
     Count,
     Identifier,
     Moment,
+    Name,
     OptionalLabel,
     Seconds,
     Text,
 )
 from headrace_wire.message import Message
+from headrace_wire.messages import State
 
 #: What happened to a job.
 JobEventKind = Literal[
@@ -39,6 +42,10 @@ EventKind = JobEventKind | WorkerEventKind
 #: Events that the coordinator remembers, and those in one answer.
 EVENTS_KEPT: Final = 10_000
 EVENTS_PER_PAGE: Final = 1000
+
+#: Seconds from one point of a timeline to the next, and how many the coordinator remembers.
+STEP_SECONDS: Final = 10.0
+STEPS_KEPT: Final = 360
 
 
 class ClusterEvent(Message):
@@ -80,3 +87,50 @@ class EventPage(Message):
     events: Annotated[tuple[ClusterEvent, ...], Meta(max_length=MAX_ENTRIES)]
     cursor: Count
     missed: Count
+
+
+class Overview(Message):
+    """The whole cluster in a few numbers: workers and slots, tasks and jobs by state.
+
+    Rates are those of the last ten seconds. ``backlog_seconds`` is how long all slots that take
+    work would be busy with what waits or runs now, as far as the coordinator knows how long tasks
+    last. ``held`` and ``problem`` say why work waits, or are "".
+    """
+
+    version: Name
+    started_at: Moment
+    workers: Count
+    draining: Count
+    slots: Count
+    busy: Count
+    waiting: Count
+    leased: Count
+    retrying: Count
+    jobs: Annotated[dict[State, Count], Meta(max_length=5)]
+    done_per_second: Amount
+    failed_per_second: Amount
+    backlog_seconds: Amount
+    held: Text
+    problem: Text
+
+
+class TimePoint(Message):
+    """How things stood at one moment; ``done`` and ``failed`` tasks since the point before."""
+
+    at: Moment
+    workers: Count
+    slots: Count
+    busy: Count
+    waiting: Count
+    leased: Count
+    retrying: Count
+    running_jobs: Count
+    done: Count
+    failed: Count
+
+
+class Timeline(Message):
+    """A point every ``step_seconds``, the oldest first. Those of the last hour are remembered."""
+
+    step_seconds: Seconds
+    points: Annotated[tuple[TimePoint, ...], Meta(max_length=MAX_ENTRIES)]

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.events import Event, MomentSet
@@ -45,6 +45,7 @@ class Ticker:
         #: The next tick and the earliest moment for it, by the coordinator's own clock.
         self._moment, self._earliest = math.inf, -math.inf
         self._next_care = 0.0
+        self._on_tick: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Tick soon, and then whenever something is due."""
@@ -55,6 +56,10 @@ class Ticker:
         self._loop = None
         if self._timer:
             self._timer.cancel()
+
+    def then(self, on_tick: Callable[[], None]) -> None:
+        """Have this called after each tick, which is once a second or more often."""
+        self._on_tick = on_tick
 
     def note(self, events: Sequence[Event]) -> None:
         """Bring the next tick forward if one of the ledger's events says so."""
@@ -90,6 +95,7 @@ class Ticker:
                 self._ledger.mend()
             self._ledger.commit_now(lambda queue, now: queue.tick(now), RELIEF)
             deadline = self._ledger.observe(lambda queue, _: queue.next_deadline())
+            self._on_tick()
         except StoreError as error:  # the ledger has said so, and /readyz says it
             log.debug("%s", error)
         except Exception:

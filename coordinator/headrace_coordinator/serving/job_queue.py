@@ -21,6 +21,7 @@ from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.reviver import Reviver
+from headrace_coordinator.serving.sampler import Sampler
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, Need, measure_intake
@@ -49,7 +50,7 @@ from headrace_wire.messages import (
 )
 from headrace_wire.roles import caller
 from headrace_wire.version import PROTOCOL, VERSION
-from headrace_wire.views import EventPage, EventRequest
+from headrace_wire.views import EventPage, EventRequest, Overview, Timeline
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,9 @@ class JobQueue:
         self._journal = Journal(waiters)
         ledger.listen(self._journal.note)
         self._views = JobViews(ledger)
+        #: Told after each tick.
+        self.sampler = Sampler(ledger)
+        ledger.listen(self.sampler.note)
         self._started = time.monotonic()
 
     async def submit(self, spec: JobSpec) -> JobStatus:
@@ -221,6 +225,12 @@ class JobQueue:
             )
 
         return self._ledger.observe(look)
+
+    def overview(self) -> Overview:
+        return self.sampler.overview()
+
+    def timeline(self, since: float) -> Timeline:
+        return self.sampler.timeline(since)
 
     async def events(self, request: EventRequest) -> EventPage:
         return await self._journal.read(request, self._access.find_limit())

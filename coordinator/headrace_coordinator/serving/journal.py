@@ -22,7 +22,7 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.topics import EVENTS
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_wire.failures import describe_error
-from headrace_wire.messages import CANCELLED, DATA_SERVICE, SUCCEEDED
+from headrace_wire.messages import CANCELLED, DATA_SERVICE, SUCCEEDED, WITHDRAWN
 from headrace_wire.views import (
     EVENTS_KEPT,
     EVENTS_PER_PAGE,
@@ -74,6 +74,8 @@ class Journal:
             if describe is None:
                 continue  # most are for others, and many
             if isinstance(event, events.TaskDead):
+                if event.failure.reason == WITHDRAWN:
+                    continue  # its client wanted that
                 whose = event.failure.job, event.submitted_by
                 deaths[whose] += 1
                 if deaths[whose] > MOST_DEATHS_AT_ONCE:

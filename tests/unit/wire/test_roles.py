@@ -22,8 +22,9 @@ MAY: dict[Role, set[str]] = {
     },
     "observer": {
         "jobs.status", "jobs.jobs", "jobs.match", "jobs.progress", "jobs.slowest", "jobs.workers",
-        "jobs.count_jobs", "jobs.events",
+        "jobs.count_jobs",
         "jobs.task_runs",
+        "jobs.events", "jobs.overview", "jobs.timeline",
         "jobs.info", "results.failures", "results.logs", "shared.names",
     },
 }  # fmt: skip

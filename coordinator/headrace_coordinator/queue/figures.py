@@ -1,0 +1,84 @@
+"""The queue and its workers in a few numbers, and how long what waits will take."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.messages import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
+
+#: In the order of a job's life.
+STATES: tuple[State, ...] = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
+
+
+class Figures(Struct):
+    """Workers, of which some are ``draining``, their slots, tasks by state, and jobs by state.
+
+    ``backlog_seconds`` is how long the slots that take work would be busy with all that waits or
+    runs, as far as is known: tasks of a job of which none has ended are taken to last as long as
+    those of all jobs did on average. Without any slot it is the time that one would take.
+    """
+
+    workers: int = 0
+    draining: int = 0
+    slots: int = 0
+    busy: int = 0
+    waiting: int = 0
+    leased: int = 0
+    retrying: int = 0
+    jobs: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    backlog_seconds: float = 0.0
+
+
+def measure(state: QueueState) -> Figures:
+    """Count what there is now. It takes as long as there are jobs and workers."""
+    found = Figures()
+    open_slots = _count_workers(state, found)
+    expected_seconds, unknown_tasks = 0.0, 0
+    busy_seconds, ended_tasks = 0.0, 0
+    for job in state.jobs.values():
+        if job.keeps_data:
+            continue  # it is part of another one
+        found.jobs[job.state] += 1
+        busy_seconds += job.busy_seconds
+        ended_tasks += job.done.count + job.dead.count
+        if job.is_final:
+            continue
+        waiting, retrying = job.waiting, len(job.delayed)
+        found.waiting += waiting
+        found.leased += job.leased
+        found.retrying += retrying
+        tasks = waiting + job.leased + retrying
+        mean_seconds = _find_mean_seconds(job)
+        if mean_seconds is None:
+            unknown_tasks += tasks
+        else:
+            expected_seconds += mean_seconds * tasks
+    mean_of_all = busy_seconds / ended_tasks if busy_seconds else UNKNOWN_TASK_SECONDS
+    expected_seconds += unknown_tasks * mean_of_all
+    found.backlog_seconds = expected_seconds / max(1, open_slots)
+    return found
+
+
+def _count_workers(state: QueueState, found: Figures) -> int:
+    """Count workers and slots. Returns how many slots take work."""
+    open_slots = 0
+    for member in state.members.values():
+        found.workers += 1
+        found.slots += member.info.slots
+        found.busy += min(member.busy, member.info.slots)
+        if member.draining:
+            found.draining += 1
+        else:
+            open_slots += member.info.slots
+    return open_slots
+
+
+def _find_mean_seconds(job: Job) -> float | None:
+    """How long a task of a job takes; None if that is not known."""
+    if job.mean_seconds is not None:
+        return job.mean_seconds
+    ended = job.done.count + job.dead.count
+    return job.busy_seconds / ended if ended and job.busy_seconds else None
