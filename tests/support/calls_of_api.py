@@ -35,6 +35,7 @@ CALLS: dict[str, list[Any]] = {
     "jobs.progress": ["job", 10],
     "jobs.slowest": ["job", 10],
     "jobs.task_runs": ["job", 0, 10, 10],
+    "jobs.task_times": ["job"],
     "jobs.workers": [],
     "jobs.info": [],
     "jobs.overview": [],

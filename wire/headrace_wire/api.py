@@ -27,7 +27,7 @@ from headrace_wire.bounds import (
     Name,
     Payload,
 )
-from headrace_wire.job_views import TaskRuns
+from headrace_wire.job_views import TaskRuns, TaskTimes
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -175,6 +175,10 @@ class JobQueueApi(Protocol):
 
         Where there are more, neighbours are merged.
         """
+
+    @allow(CLIENT, OBSERVER)
+    def task_times(self, job: JobId) -> TaskTimes:
+        """How long the tasks of a job took, as a histogram."""
 
     @allow(CLIENT, WORKER, OBSERVER)
     def workers(self) -> tuple[WorkerStatus, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from headrace_wire.bounds import MAX_TASK_RUNS, Index
+from headrace_wire.bounds import MAX_TASK_RUNS, Amount, Count, Index
 from headrace_wire.message import Message
 from headrace_wire.messages import Span
 
@@ -31,3 +31,19 @@ class TaskRuns(Message):
     tasks: Index
     runs: Annotated[tuple[TaskRun, ...], Meta(max_length=MAX_TASK_RUNS)]
     merged: bool
+
+
+#: Upper bounds of task times in seconds, from a millisecond to an hour: each is twice the last one.
+TIME_BOUNDS: Final = tuple(0.001 * 2**power for power in range(23))
+
+
+class TaskTimes(Message):
+    """How many attempts at a job's tasks took how long, as far as their times are known.
+
+    Each count is of those that took up to the bound at the same place, and longer than the bound
+    before; there is one more for those that took longer than all bounds. Tasks that were done one
+    after another between two reports count with their mean time.
+    """
+
+    upper_seconds: Annotated[tuple[Amount, ...], Meta(max_length=100)]
+    counts: Annotated[tuple[Count, ...], Meta(max_length=101)]

@@ -27,6 +27,7 @@ from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.job_log import JobLog
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
+from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.messages import (
@@ -104,6 +105,8 @@ class Job(Struct):
     mean_seconds: float | None = None
     #: The spans whose tasks took longest, the fastest first, each after its seconds for a task.
     slowest: list[tuple[float, TaskTime]] = field(default_factory=list[tuple[float, TaskTime]])
+    #: How long its tasks' attempts took.
+    times: TimeCounts = field(default_factory=TimeCounts)
     #: The running mean of bytes that the value of a task takes.
     mean_bytes: float | None = None
     cpu_seconds: float = 0.0
@@ -250,8 +253,10 @@ class Job(Struct):
         self.delayed.remove(start, stop)
 
     def learn_seconds(self, run: DoneSpan, worker: str) -> None:
-        seconds = run.busy_seconds / (run.stop - run.start)
+        tasks = run.stop - run.start
+        seconds = run.busy_seconds / tasks
         self.mean_seconds = _move_mean(self.mean_seconds, seconds)
+        self.times.add(seconds, tasks)
         if len(self.slowest) < TIMES_KEPT or seconds > self.slowest[0][0]:
             time = TaskTime(run.start, run.stop, worker, run.cpu_seconds, run.busy_seconds)
             insort(self.slowest, (seconds, time), key=itemgetter(0))

@@ -290,6 +290,8 @@ class Outcomes:
         self._release(job, failure.lease, index, index + 1)
         job.cpu_seconds += failure.cpu_seconds
         job.busy_seconds += failure.busy_seconds
+        if failure.busy_seconds:  # what was lost or could not be started took no known time
+            job.times.add(failure.busy_seconds)
         self._state.emit(events.AttemptFailed(job.spec.service, job.spec.operation, failure.reason))
         if lease.attempt >= count_allowed(job.spec, failure.reason):
             self._state.accept_death(job, failure)

@@ -28,7 +28,7 @@ from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
-from headrace_wire.job_views import TaskRuns
+from headrace_wire.job_views import TaskRuns, TaskTimes
 from headrace_wire.messages import (
     DATA_SERVICE,
     KEEP_FOR,
@@ -206,6 +206,10 @@ class JobQueue:
     async def task_runs(self, job: str, start: int, stop: int, limit: int) -> TaskRuns:
         self._access.require(job)
         return await self._views.find_task_runs(job, start, stop, limit)
+
+    def task_times(self, job: str) -> TaskTimes:
+        self._access.require(job)
+        return self._ledger.observe(lambda queue, _: queue.state.find(job).times.show())
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))

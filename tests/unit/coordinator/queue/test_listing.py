@@ -114,6 +114,31 @@ def test_a_job_is_found_by_the_beginning_of_its_id() -> None:
     assert match("x") == []
 
 
+def test_task_times_are_counted_by_how_long_they_are() -> None:
+    rig = Rig()
+    rig.join()
+    rig.submit(tasks=20, retries=1)
+    job = rig.queue.state.jobs["job"]
+    times = job.times
+
+    def show() -> dict[float, int]:
+        shown = times.show()
+        assert len(shown.counts) == len(shown.upper_seconds) + 1
+        bounds = [*shown.upper_seconds, inf]
+        return {bound: n for bound, n in zip(bounds, shown.counts, strict=True) if n}
+
+    assert show() == {}
+    (lease,) = rig.lease(slots=1)
+    rig.finish(lease, 0, 1, seconds=0.001)
+    assert show() == {0.001: 1}, "a bound belongs to what is below it"
+    job.learn_seconds(DoneSpan(1, "job", 1, 3, b"", 0.1, 2.0 * 10**6), "w")
+    assert show() == {0.001: 1, inf: 2}, "two tasks between two reports"
+    assert times.show().upper_seconds[-1] > 3600
+    (lease, *_) = rig.lease(slots=1)
+    rig.fail(lease, lease.start)
+    assert sum(show().values()) == 3, "no time is known of this failure"
+
+
 def test_the_tasks_that_took_longest_are_remembered() -> None:
     job = Job(JobSpec("j", "s", "o", b"", 100), 0.0)
     for index in range(3 * TIMES_KEPT):
