@@ -28,16 +28,16 @@ def list_runs(job: Job, leased: RangeSet, start: int, stop: int, limit: int) -> 
     if sum(indices.count_ranges(start, stop) for _, indices in places) > limit:
         return []
     found = sorted(
-        (left, right, BY_URGENCY[rank])
+        (left, right, rank)
         for rank, indices in places
         for left, right in indices.overlap(start, stop)
     )
     rest = BY_URGENCY[_find_rest(job)]
     runs: list[TaskRun] = []
-    for left, right, state in found:
+    for left, right, rank in found:
         if start < left:
             runs.append(TaskRun(start, left, rest))
-        runs.append(TaskRun(left, right, state))
+        runs.append(TaskRun(left, right, BY_URGENCY[rank]))
         start = right
     if start < stop:
         runs.append(TaskRun(start, stop, rest))
