@@ -53,6 +53,7 @@ CALLS: dict[str, list[Any]] = {
     "results.fetch": [["job", 0, True, 1000, 0.0, 10**6]],
     "results.collect": [["owned", 0, 0, 1000, 0.0, 0.0, [[0, 1]]]],
     "results.failures": ["job", 0, 10],
+    "results.failure_groups": ["job"],
     "results.logs": [["job", 0, 0.0]],
     "results.acknowledge": ["gone"],
     "shared.open": [["value", "value", b"\x00", 0]],

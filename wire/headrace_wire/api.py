@@ -27,7 +27,7 @@ from headrace_wire.bounds import (
     Name,
     Payload,
 )
-from headrace_wire.job_views import TaskRuns, TaskTimes
+from headrace_wire.job_views import FailureGroups, TaskRuns, TaskTimes
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -238,6 +238,13 @@ class ResultQueueApi(Protocol):
     @allow(CLIENT, OBSERVER)
     def failures(self, job: JobId, start: Index, limit: Count) -> tuple[TaskFailure, ...]:
         """Failed tasks of a job in index order from task ``start`` on, ``limit`` at most."""
+
+    @allow(CLIENT, OBSERVER)
+    def failure_groups(self, job: JobId) -> FailureGroups:
+        """The failures of a job by what they have in common, the most frequent first.
+
+        Of a job with very many the first 10,000 that came.
+        """
 
     @allow(CLIENT, OBSERVER)
     def logs(self, request: LogRequest) -> LogPage:

@@ -6,9 +6,18 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from headrace_wire.bounds import MAX_TASK_RUNS, Amount, Count, Index
+from headrace_wire.bounds import (
+    MAX_ENTRIES,
+    MAX_TASK_RUNS,
+    Amount,
+    Count,
+    Index,
+    OptionalIdentifier,
+    OptionalLabel,
+    Text,
+)
 from headrace_wire.message import Message
-from headrace_wire.messages import Span
+from headrace_wire.messages import Reason, Span
 
 #: The state of a task. Of a job that was cut short, those that are neither done nor dead are
 #: cancelled.
@@ -33,6 +42,9 @@ class TaskRuns(Message):
     merged: bool
 
 
+#: Kinds of failures in one answer.
+MAX_FAILURE_GROUPS: Final = 100
+
 #: Upper bounds of task times in seconds, from a millisecond to an hour: each is twice the last one.
 TIME_BOUNDS: Final = tuple(0.001 * 2**power for power in range(23))
 
@@ -47,3 +59,29 @@ class TaskTimes(Message):
 
     upper_seconds: Annotated[tuple[Amount, ...], Meta(max_length=100)]
     counts: Annotated[tuple[Count, ...], Meta(max_length=101)]
+
+
+class FailureGroup(Message):
+    """Dead tasks of a job that failed alike: for one reason, with one text but for the details.
+
+    ``message``, ``traceback``, ``signal`` and ``summary``, which names the input, are those of task
+    ``first``. ``last`` is the last of them, and ``workers`` names some of those that ran them.
+    """
+
+    reason: Reason
+    error_type: Text
+    message: Text
+    traceback: Text
+    count: Count
+    first: Index
+    last: Index
+    workers: Annotated[tuple[OptionalLabel, ...], Meta(max_length=MAX_ENTRIES)]
+    signal: OptionalIdentifier = ""
+    summary: Text = ""
+
+
+class FailureGroups(Message):
+    """The failures of a job that were looked at, by their kinds, the most frequent first."""
+
+    groups: Annotated[tuple[FailureGroup, ...], Meta(max_length=MAX_FAILURE_GROUPS)]
+    looked_at: Count

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
-from headrace_wire.failures import describe_error
-from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.alike import Kind, explain_failure, find_kind
+from headrace_wire.messages import TaskFailure
 
 #: Lines about failures that are shown; what more there is is counted.
 LINES_SHOWN = 20
@@ -16,9 +15,6 @@ FEW = 3
 
 #: Failures of a job that are looked at, as each comes with its traceback.
 MOST_READ = 10_000
-
-#: What may differ between failures of one kind: texts in quotes, and numbers.
-_DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+(\.\d+)?", re.IGNORECASE)
 
 
 class Alike:
@@ -56,12 +52,9 @@ class Alike:
 
 def group_failures(failures: Iterable[TaskFailure], few: int = FEW) -> list[Alike]:
     """The failures by kind, in the order in which each kind came first."""
-    groups: dict[tuple[str, ...], Alike] = {}
+    groups: dict[Kind, Alike] = {}
     for failure in failures:
-        text = explain_failure(failure)
-        pattern = _DETAIL.sub("…", text.replace(failure.summary, "…") if failure.summary else text)
-        kind = (failure.reason, failure.signal, failure.error_type, pattern)
-        groups.setdefault(kind, Alike(few)).add(failure, text)
+        groups.setdefault(find_kind(failure), Alike(few)).add(failure, explain_failure(failure))
     return list(groups.values())
 
 
@@ -90,15 +83,6 @@ def describe_failures(
             told += group.count
     if total > told:
         yield f"{total - told:,} more" + (f"; `{command}` shows them all" if command else "")
-
-
-def explain_failure(failure: TaskFailure) -> str:
-    """What happened, in one line without the task."""
-    message = " ".join(describe_error(failure).split())
-    if failure.reason == ERROR:
-        return message
-    cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
-    return f"{cause}: {message}" if message else cause
 
 
 def describe_failure(failure: TaskFailure) -> str:

@@ -18,10 +18,12 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
+from headrace_coordinator.serving.failure_groups import FailureBook
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
 from headrace_wire.errors import JobStateError
+from headrace_wire.job_views import FailureGroups
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -68,6 +70,7 @@ class ResultQueue:
         self._access = JobAccess(ledger, private=private_jobs)
         self._waiters = waiters
         self._on_samples = on_samples
+        self._failures = FailureBook(ledger)
 
     async def report(self, report: Report) -> Receipt:
         need = measure_outcomes(sum(len(run.values) for run in report.done))
@@ -120,6 +123,10 @@ class ResultQueue:
         self._access.require(job)
         self._ledger.observe(lambda queue, _: queue.state.find(job))
         return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
+
+    async def failure_groups(self, job: str) -> FailureGroups:
+        self._access.require(job)
+        return await self._failures.find(job)
 
     async def logs(self, request: LogRequest) -> LogPage:
         self._access.require(request.job)

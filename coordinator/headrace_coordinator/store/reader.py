@@ -171,11 +171,11 @@ class StoreReader:
         return tuple(decode_trusted(TaskFailure, one) for one in packed)
 
     def read_failures_after(
-        self, job: str, number: int, limit: int
+        self, job: str, number: int, limit: int, max_bytes: int = FAILURE_BYTES
     ) -> tuple[tuple[TaskFailure, ...], int]:
         """Return dead tasks as they came after the ``number``-th, and the number of the last."""
         query = "SELECT number, failure FROM failures WHERE job = ? AND number > ? ORDER BY number"
-        packed, last = self._read_packed(query, job, number, FAILURE_BYTES, limit)
+        packed, last = self._read_packed(query, job, number, max_bytes, limit)
         return tuple(decode_trusted(TaskFailure, one) for one in packed), last
 
     def read_lines_after(

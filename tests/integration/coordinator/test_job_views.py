@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
+from headrace_coordinator.serving import failure_groups
 from headrace_coordinator.serving.job_queue import JobQueue
+from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.job_views import TaskRun, TaskRuns
+from headrace_wire.job_views import FailureGroups, TaskRun, TaskRuns
+from headrace_wire.messages import TaskFailure
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
 
@@ -27,7 +32,9 @@ class Site:
         self.calls = calls
         self.store = Store(folder / "store")
         self.ledger = Ledger(self.store, Rules())
-        self.jobs = JobQueue(self.ledger, Waiters(), 15.0)
+        waiters = Waiters()
+        self.jobs = JobQueue(self.ledger, waiters, 15.0)
+        self.results = ResultQueue(self.ledger, waiters)
 
     def submit(self, tasks: int) -> None:
         self.calls.answer(self.jobs.submit(make_spec("job", tasks)))
@@ -35,7 +42,7 @@ class Site:
     def scatter(self, tasks: int, step: int) -> None:
         """Let each so many-th task of the job be done, and none of the others leased."""
 
-        def change(queue: Any, _: object) -> None:
+        def change(queue: Queue, _: Now) -> None:
             done = RangeSet((index, index + 1) for index in range(0, tasks, step))
             queue.state.jobs["job"].done = done
 
@@ -43,6 +50,28 @@ class Site:
 
     def find_runs(self, start: int, stop: int, limit: int) -> TaskRuns:
         return self.calls.answer(self.jobs.task_runs("job", start, stop, limit))
+
+    def fail(self, *failures: TaskFailure) -> None:
+        """Let tasks of the job be dead."""
+
+        def change(queue: Queue, now: Now) -> None:
+            job = queue.state.jobs["job"]
+            for failure in failures:
+                job.forget_waiting(failure.index, failure.index + 1)
+                queue.state.accept_death(job, failure)
+            queue.state.change(job, now)
+
+        self.ledger.commit_now(change)
+
+    def find_groups(self) -> FailureGroups:
+        return self.calls.answer(self.results.failure_groups("job"))
+
+
+def make_failure(index: int, message: str, worker: str = "w", **fields: Any) -> TaskFailure:
+    return TaskFailure(
+        0, "job", index, 1, "error", "", "ValueError", message, f"lines of {index}",
+        f"task {index}", worker, **fields,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -87,3 +116,49 @@ def test_many_runs_are_merged_into_as_many_as_were_asked_for(site: Site) -> None
 def test_the_tasks_of_a_job_that_is_unknown_are_unknown(site: Site) -> None:
     with pytest.raises(UnknownJobError, match="there is no job 'job'"):
         site.find_runs(0, 1, 1)
+
+
+def test_failures_are_grouped_by_what_they_have_in_common(site: Site) -> None:
+    site.submit(100)
+    assert site.find_groups() == FailureGroups((), 0)
+    site.fail(*(make_failure(index, f"no shop {index}", f"w{index % 3}") for index in (9, 4, 7)))
+    site.fail(make_failure(8, "no money"))
+    found = site.find_groups()
+    assert found.looked_at == 4
+    assert [(one.count, one.first, one.last) for one in found.groups] == [(3, 4, 9), (1, 8, 8)]
+    alike = found.groups[0]
+    assert (alike.reason, alike.error_type, alike.message) == ("error", "ValueError", "no shop 4")
+    assert (alike.traceback, alike.summary) == ("lines of 4", "task 4")
+    assert sorted(alike.workers) == ["w0", "w1"]
+    # What comes later is added to that, and what runs again is taken away.
+    site.fail(make_failure(3, "no money"), make_failure(2, "no money"), make_failure(1, "no money"))
+    found = site.find_groups()
+    assert [(one.count, one.first) for one in found.groups] == [(4, 1), (3, 4)]
+    site.calls.answer(site.jobs.replay("job", (7, 9)))
+    assert [(one.count, one.last) for one in site.find_groups().groups] == [(4, 8), (1, 4)]
+
+
+def test_the_first_failures_of_very_many_are_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failure_groups, "MOST_READ", 250)
+    monkeypatch.setattr(failure_groups, "MOST_KINDS", 3)
+    words = ["red", "green", "blue", "black"]
+    site.submit(400)
+    site.fail(*(make_failure(index, words[index % 4]) for index in range(300)))
+    found = site.find_groups()
+    assert found.looked_at == 250
+    assert [(one.message, one.count) for one in found.groups] == [
+        ("red", 63), ("green", 63), ("blue", 62),
+    ]  # fmt: skip
+
+
+def test_the_failures_of_a_job_that_is_deleted_are_forgotten(site: Site) -> None:
+    site.submit(10)
+    site.fail(make_failure(1, "no"))
+    assert site.find_groups().looked_at == 1
+    site.calls.answer(site.jobs.delete("job"))
+    with pytest.raises(UnknownJobError):
+        site.find_groups()
+    site.submit(10)
+    assert site.find_groups() == FailureGroups((), 0)

@@ -108,6 +108,7 @@ def list_calls(asked: Asked, job: str) -> list[tuple[Callable[..., Any], tuple[A
         (jobs.withdraw, (job, (0,), True)),
         (jobs.replay, (job, (0,))),
         (results.failures, (job, 0, 1)),
+        (results.failure_groups, (job,)),
         (results.fetch, (FetchRequest(job, 0, True, 1, 0.0, 0),)),
         (results.collect, (CollectRequest(job, 0, 0, 1, 0.0, 0.0, ()),)),
         (results.logs, (LogRequest(job, 0, 0.0),)),

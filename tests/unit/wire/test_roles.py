@@ -23,7 +23,7 @@ MAY: dict[Role, set[str]] = {
     "observer": {
         "jobs.status", "jobs.jobs", "jobs.match", "jobs.progress", "jobs.slowest", "jobs.workers",
         "jobs.count_jobs",
-        "jobs.task_runs", "jobs.task_times",
+        "jobs.task_runs", "jobs.task_times", "results.failure_groups",
         "jobs.events", "jobs.overview", "jobs.timeline",
         "jobs.info", "results.failures", "results.logs", "shared.names",
     },

@@ -1,0 +1,32 @@
+"""Which failures of tasks are alike: one rule for every list of them."""
+
+from __future__ import annotations
+
+import re
+
+from headrace_wire.failures import describe_error
+from headrace_wire.messages import ERROR, TaskFailure
+
+#: What may differ between failures of one kind: texts in quotes, and numbers.
+_DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+(\.\d+)?", re.IGNORECASE)
+
+#: What failures that are alike have in common.
+Kind = tuple[str, ...]
+
+
+def find_kind(failure: TaskFailure) -> Kind:
+    """The kind of a failure. It has the same reason and text as others of its kind, but for the
+    input of its task, and for numbers and what is in quotes.
+    """
+    text = explain_failure(failure)
+    pattern = _DETAIL.sub("…", text.replace(failure.summary, "…") if failure.summary else text)
+    return failure.reason, failure.signal, failure.error_type, pattern
+
+
+def explain_failure(failure: TaskFailure) -> str:
+    """What happened, in one line without the task."""
+    message = " ".join(describe_error(failure).split())
+    if failure.reason == ERROR:
+        return message
+    cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
+    return f"{cause}: {message}" if message else cause
