@@ -50,8 +50,11 @@ class TaskHost(Protocol):
         """Tell whether a task had better end, and note that it asks."""
         ...
 
-    def log(self, task: Task, at: float, level: str, text: str) -> None:
-        """Pass on a log line of a task; ``at`` is Unix seconds."""
+    def log(self, task: Task, at: float, level: str, text: str) -> bool:
+        """Pass on a log line of a task, and tell whether it is in the worker's own log, too.
+
+        ``at`` is Unix seconds.
+        """
         ...
 
 
@@ -132,8 +135,8 @@ class TaskLogger(logging.Logger):
 
 
 class TaskHandler(logging.Handler):
-    """Passes lines on to the host, and writes them to standard error, as a log of our own does:
-    without what a terminal obeys, and so that none looks like two.
+    """Passes lines on to the host. Where that keeps no log of its own they are written to standard
+    error, too: without what a terminal obeys, and so that none looks like two.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -145,7 +148,8 @@ class TaskHandler(logging.Handler):
                 # A program may have named levels, and set times, as it liked.
                 level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
                 at = record.created if 0 <= record.created <= MAX_MOMENT else time.time()
-                _host.log(task, at, level, text)
+                if _host.log(task, at, level, text):
+                    return
             # Beneath what was said there may be a traceback, in lines of its own.
             said = len(record.getMessage())
             line = clean_line(f"{record.levelname} task {task.index}: {text[:said]}")

@@ -21,7 +21,7 @@ from headrace_services.calls import plan_map
 from support.commands import COMMAND_SECONDS, Site, open_site, wait_until
 
 MODULE = """
-import pathlib, time
+import pathlib, time, warnings
 from headrace import current_task
 
 def search(number):
@@ -32,6 +32,10 @@ def search(number):
     if number == 3:
         raise ValueError("three")
     return task.index, task.attempt
+
+def speak(number):
+    print("five\\nsix")
+    warnings.warn("seven")
 
 def follow(folder):
     task, folder = current_task(), pathlib.Path(folder)
@@ -162,7 +166,7 @@ def test_lines_and_counters_of_a_job(site: Site) -> None:
     assert shown.code == 0
     assert re.fullmatch(
         r'\{"at": "2\d{3}-\d\d-\d\dT[\d:]+\.\d{3}Z", "level": "info", "worker": "w", "task": \d, '
-        r'"text": "searching \d"\}',
+        r'"attempt": 1, "text": "searching \d"\}',
         shown.out.splitlines()[0],
     )
 
@@ -174,6 +178,18 @@ def test_lines_and_counters_of_a_job(site: Site) -> None:
     gone = site.shell.run("logs", "nosuchjob")
     assert gone.code != 0
     assert "there is no job 'nosuchjob'" in gone.err
+
+
+def test_what_a_task_prints_is_in_its_log_and_in_that_of_the_worker(site: Site) -> None:
+    with site.open_cluster() as cluster:
+        job = cluster.submit("calls", plan_map("searching:speak", [1])).id
+    assert site.shell.run("results", job).code == 0
+    shown = site.shell.run("logs", job).out.splitlines()
+    lines = [line for line in shown if not line.startswith("    ")]
+    assert [line.split()[1] for line in lines] == ["print", "print", "warning"]
+    assert lines[1].endswith(" w task 0: six")
+    assert lines[2].endswith("UserWarning: seven")
+    assert site.workers[0].wait_for(f"job {job} task 0: six")
 
 
 def test_a_task_can_be_followed_while_it_runs(site: Site, tmp_path: Path) -> None:
@@ -257,7 +273,7 @@ def test_functions_called_through_a_pool_on_the_cluster_speak_too(
         for step in (1, 2, 3):
             (folder / f"go {step}").touch()
         assert result.get(30) == "all"
-    assert site.workers[0].wait_for("INFO task 1: searching 4")
+    assert site.workers[0].wait_for(" task 1: searching 4")
 
 
 def test_the_lines_of_an_embedded_pool_are_on_standard_error(tmp_path: Path) -> None:

@@ -388,13 +388,18 @@ class Sample(Message):
 
 
 class LogLine(Message):
-    """A line that a task logged. ``level`` is a word such as "info"."""
+    """A line that a task logged or printed.
+
+    ``level`` is a word such as "info"; "print" and "stderr" for what it wrote to standard output
+    and to standard error. ``attempt`` 0 is not known.
+    """
 
     at: Moment
     level: OptionalLabel
     worker: OptionalLabel
     index: Index
     text: Text
+    attempt: Count = 0
 
 
 class JobLines(Message):

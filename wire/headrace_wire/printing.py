@@ -7,13 +7,9 @@ make one line look like two. Such characters are shown as Python would write the
 from __future__ import annotations
 
 import json
-import logging
 import re
-import sys
-from typing import Any
 
 from headrace_wire.bounds import UNPRINTABLE
-from headrace_wire.version import VERSION
 
 _LINE = re.compile(f"[{UNPRINTABLE}]")
 _TEXT = re.compile(f"(?![\\n\\t])[{UNPRINTABLE}]")
@@ -33,30 +29,6 @@ def write_json(value: object) -> str:
     """A value as JSON in one line; numbers that JSON does not know become null."""
     known = json.loads(json.dumps(value), parse_constant=lambda _: None)
     return json.dumps(known)
-
-
-class LineFormatter(logging.Formatter):
-    """Writes a log record as one line, and a traceback beneath it in lines that are indented."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name there
-        """The line itself."""
-        return clean_line(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - its name there
-        """The lines of a traceback."""
-        return indent(super().formatException(ei))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
-        """The lines of a stack."""
-        return indent(super().formatStack(stack_info))
-
-
-def start_logging(level: str) -> None:
-    """Log to standard error, from this level on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    logging.getLogger(__name__).debug("headrace %s", VERSION)
 
 
 def indent(text: str) -> str:

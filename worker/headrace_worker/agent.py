@@ -206,6 +206,8 @@ class Agent:
             memory_limit_bytes=settings.memory_limit_bytes,
             permits=settings.permits,
             task_stdout=settings.task_stdout,
+            log_format=settings.log_format,
+            worker=self._info.name,
             program=settings.program,
             home=Home(settings.coordinator, settings.encryption),
         )

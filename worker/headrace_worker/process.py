@@ -7,7 +7,7 @@ import importlib
 from headrace_services.permits import Permits
 from headrace_services.registry import list_services
 from headrace_wire.heap import keep_large_blocks
-from headrace_wire.printing import start_logging
+from headrace_wire.log_format import start_logging
 from headrace_worker.key_wait import wait_for_key
 from headrace_worker.launch.launcher import Launcher, make_launcher
 from headrace_worker.link.loader import list_light_modules

@@ -17,6 +17,7 @@ from headrace_wire.bounds import (
     check_fields,
 )
 from headrace_wire.encryption import AUTOMATIC, Encryption
+from headrace_wire.log_format import LogFormat
 from headrace_worker.link.program import Program
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
@@ -54,6 +55,7 @@ class WorkerSettings(Struct, frozen=True):
     max_rss_bytes: SizeLimit | None = None
     memory_limit_bytes: MemoryLimit | None = None
     task_stdout: bool = False
+    log_format: LogFormat = "text"
     permits: Permits = field(default_factory=Permits)
     unreported: Path | None = None
     program: Program | None = None

@@ -12,7 +12,7 @@ from headrace_coordinator.coordinator import Coordinator
 from headrace_coordinator.serve import serve
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import parse_address
-from headrace_wire.printing import start_logging
+from headrace_wire.log_format import start_logging
 
 
 def serve_program(order: Order) -> None:

@@ -34,7 +34,7 @@ COMMANDS = {
     "jobs": ("headrace.cli.jobs_list:jobs", "List jobs."),
     "job": ("headrace.cli.jobs_out:job", "Show one job and what failed in it."),
     "results": ("headrace.cli.jobs_out:results", "Fetch a job's results, waiting for its end."),
-    "logs": ("headrace.cli.logs:logs", "Show what a job's tasks logged."),
+    "logs": ("headrace.cli.logs:logs", "Show what a job's tasks printed and logged."),
     "cancel": ("headrace.cli.jobs_out:cancel", "Stop a job, running tasks too."),
     "retry": ("headrace.cli.jobs_out:retry", "Run a job's failed and cancelled tasks again."),
     "dead": ("headrace.cli.dead:dead", "Look at tasks that failed for good, and run them again."),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
-from headrace.cli.printing import say, say_json, tell
+from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.engine import Engine
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import UnknownJobError
+from headrace_wire.log_format import write_moment
 from headrace_wire.messages import LogLine, LogPage, LogRequest, TaskProgress
+from headrace_wire.printing import clean_line, indent
 from headrace_wire.words import count
 
 #: Running tasks whose progress is shown for people.
@@ -27,7 +28,7 @@ PROGRESS_SHOWN = 20
 @connection_options
 @json_option
 def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool) -> None:
-    """Show what a job's tasks have logged with `headrace.current_task().log`."""
+    """Show what a job's tasks have printed and logged, each line with its task and worker."""
     dropped = 0
     cluster = connect(connection)
     found = find_job(cluster, job_id)
@@ -37,7 +38,7 @@ def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool
             tell(f"headrace: {count(lines, 'line is', 'lines are')} not kept: there were too many")
             dropped = page.dropped
         for line in page.lines:
-            say_json(show_line(line)) if as_json else say(format_line(line))
+            say_json(show_line(line)) if as_json else say_text(f"{format_line(line)}\n")
 
 
 def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
@@ -63,17 +64,22 @@ def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
 def show_line(line: LogLine) -> dict[str, object]:
     """A log line as a JSON object."""
     return {
-        "at": _format_moment(line.at),
+        "at": write_moment(line.at),
         "level": line.level,
         "worker": line.worker,
         "task": line.index,
+        "attempt": line.attempt or None,
         "text": line.text,
     }
 
 
 def format_line(line: LogLine) -> str:
-    """A log line for people."""
-    return f"{_format_moment(line.at)} {line.level:<7} {line.worker} task {line.index}: {line.text}"
+    """A log line for people, and beneath it what belongs to it, such as a traceback, indented."""
+    head, _, rest = line.text.rstrip("\n").partition("\n")
+    attempt = f" attempt {line.attempt}" if line.attempt > 1 else ""
+    about = f"{write_moment(line.at)} {line.level:<7} {line.worker} task {line.index}{attempt}"
+    first = clean_line(f"{about}: {head}")
+    return f"{first}\n{indent(rest)}" if rest else first
 
 
 def show_progress(progress: TaskProgress) -> dict[str, object]:
@@ -110,8 +116,3 @@ def describe_running(
 def format_number(value: float) -> str:
     """A number without needless digits, such as ``4,000`` or ``0.25``."""
     return f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
-
-
-def _format_moment(unix_seconds: float) -> str:
-    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -45,7 +45,7 @@ from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.errors import UsageError
-from headrace_wire.printing import start_logging
+from headrace_wire.log_format import start_logging
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from headrace_wire.printing import LineFormatter
+from headrace_wire.log_format import LineFormatter
 from headrace_wire.secret_files import give_away
 from headrace_wire.session import audit
 

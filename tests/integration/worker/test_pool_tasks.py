@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from headrace_services.calls import CallOptions, open_result, plan_map
 from headrace_services.permits import Permits
 from headrace_services.service import Plan
 from headrace_wire.encoding import pack
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.pool import pool as pool_module
@@ -43,6 +45,15 @@ def make_pool(make_pool: MakePool) -> MakePool:
         return make_pool(slots, loader=DEFAULT_LOADER, permits=PERMITS)
 
     return make
+
+
+@pytest.fixture
+def raw_pool(fork_server: Launcher) -> Iterator[Pool]:
+    """A pool whose tasks print where this process does."""
+    with closing(
+        Pool(1, fork_server, loader=DEFAULT_LOADER, permits=PERMITS, task_stdout=True)
+    ) as pool:
+        yield pool
 
 
 def make_batch(plan: Plan, *, attempt: int = 1, job: str = "", start: int = 0) -> Batch:
@@ -241,3 +252,26 @@ def test_a_forked_child_of_a_task_does_not_speak_for_it(make_pool: MakePool) -> 
     ((said,),) = open_values(outcomes)
     assert said.startswith("False current_task() was called outside of a task")
     assert add_up(outcomes) == {}
+
+
+@also_spawned
+def test_what_a_task_prints_is_caught_with_its_level(make_pool: MakePool) -> None:
+    pool = make_pool()
+    batch = make_batch(plan_map(calls_tasks.speak, ["hello"]), attempt=2, start=7)
+    run(pool, batch)
+    lines = pool.take_lines()
+    assert {(line.job, line.index, line.attempt) for line in lines} == {(batch.job, 7, 2)}
+    said = [(line.level, line.text.partition("\n")[0]) for line in lines]
+    level, warned = said.pop(2)
+    assert level == "warning"
+    assert warned.endswith("UserWarning: be careful")
+    assert said == [
+        ("print", "hello"), ("stderr", "on standard error"), ("warning", "look out"),
+        ("print", "not ended"),
+    ]  # fmt: skip
+
+
+def test_where_output_is_the_tasks_own_it_is_left_alone(raw_pool: Pool) -> None:
+    outcomes = run(raw_pool, make_batch(plan_map(calls_tasks.speak, ["hello"])))
+    assert len(outcomes.values) == 1
+    assert not raw_pool.take_lines()

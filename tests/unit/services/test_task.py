@@ -19,6 +19,7 @@ class Host:
 
     task: Task | None
     said: list[Any] = field(default_factory=list)
+    has_log: bool = False
 
     def find_task(self) -> Task | None:
         return self.task
@@ -32,9 +33,10 @@ class Host:
     def is_cancelled(self, task: Task) -> bool:
         return task.index == 13
 
-    def log(self, task: Task, at: float, level: str, text: str) -> None:
+    def log(self, task: Task, at: float, level: str, text: str) -> bool:
         assert at > 1e9
         self.said.append((task.index, level, text))
+        return self.has_log
 
 
 @pytest.fixture
@@ -119,6 +121,15 @@ def test_log_lines_have_a_level_and_a_text(
     finally:
         log.setLevel(logging.INFO)
     assert host.said[-1] == (17, "debug", "now it is wanted")
+
+
+def test_a_line_that_its_host_writes_to_a_log_of_its_own_is_written_once(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host.has_log = True
+    current_task().log.info("once")
+    assert host.said == [(17, "info", "once")]
+    assert not capsys.readouterr().err
 
 
 def test_what_a_task_says_is_one_line_of_the_log_and_nothing_that_a_terminal_obeys(

@@ -9,7 +9,8 @@ import math
 
 import pytest
 
-from headrace_wire.printing import LineFormatter, clean_line, clean_text, write_json
+from headrace_wire.log_format import LineFormatter
+from headrace_wire.printing import clean_line, clean_text, write_json
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J a\nb\r\x9b31m\u202e\u2028\udcff\x00\x7f"
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from headrace_worker.lines import WAITING_BYTES, WAITING_LINES, LineBox
+from headrace_worker.lines import (
+    LINES_AT_ONCE,
+    LINES_PAUSED_FOR,
+    LINES_PER_SECOND,
+    WAITING_BYTES,
+    WAITING_LINES,
+    LineBox,
+)
 from headrace_worker.link.messages import TaskLine
 
 
 def make_lines(job: str, count: int, text: str = "text") -> list[TaskLine]:
-    return [TaskLine(job, index, 1.0, "info", text) for index in range(count)]
+    return [TaskLine(job, index, 2, 1.0, "info", text) for index in range(count)]
 
 
 def test_lines_are_taken_once_by_job_in_their_order() -> None:
@@ -29,3 +36,18 @@ def test_the_oldest_lines_are_dropped_and_counted_where_there_are_too_many() -> 
     box.add(make_lines("b", 5, "x" * (WAITING_BYTES // 4)))
     (b,) = box.take()
     assert ([line.index for line in b.lines], b.dropped) == ([1, 2, 3, 4], 1)
+
+
+def test_lines_that_come_too_fast_are_dropped_and_counted() -> None:
+    now = 0.0
+    box = LineBox("w", lambda: now)
+    for _ in range(3):
+        box.add(make_lines("a", LINES_AT_ONCE // 2))
+        box.take()
+    box.add(make_lines("a", 1))
+    assert box, "how many were dropped is told, too"
+    (a,) = box.take()
+    assert (a.lines, a.dropped) == ((), 1)
+    now = LINES_PAUSED_FOR / LINES_PER_SECOND
+    box.add(make_lines("a", 1))
+    assert [line.attempt for line in box.take()[0].lines] == [2]

@@ -103,19 +103,19 @@ class Retired(Struct, frozen=True, array_like=True, tag=7):
 
 
 class TaskLine(Struct, frozen=True, array_like=True):
-    """A line that a task logged, at Unix seconds ``at``."""
+    """A line that a task logged or printed, at Unix seconds ``at``."""
 
     job: str
     index: int
+    attempt: int
     at: float
     level: str
     text: str
 
 
 class Lines(Struct, frozen=True, array_like=True, tag=8):
-    """What tasks have logged, and how many lines before these were dropped."""
+    """What tasks have logged and printed."""
 
-    dropped: int
     lines: list[TaskLine]
 
 

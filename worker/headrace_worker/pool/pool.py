@@ -191,7 +191,7 @@ class Pool:
         return events
 
     def take_lines(self) -> list[TaskLine]:
-        """Take what tasks have logged; it is there before the events of their outcomes."""
+        """Take what tasks have said; it is there before the events of their outcomes."""
         lines, self._lines = self._lines, []
         return lines
 
@@ -333,10 +333,6 @@ class Pool:
             case TasksDone() | TaskFailed():
                 self._take_outcome(slot, message)
             case Lines():
-                if message.dropped:
-                    first = message.lines[0]
-                    text = f"({message.dropped} lines came too fast)"
-                    self._lines.append(TaskLine(first.job, first.index, first.at, "warning", text))
                 self._lines += message.lines
             case Progress():
                 slot.progress = message

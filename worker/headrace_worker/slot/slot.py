@@ -29,6 +29,7 @@ from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.log_format import LogFormat, make_formatter
 from headrace_worker.link.cell import (
     FINISHED,
     GENERATION,
@@ -48,6 +49,7 @@ from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
+from headrace_worker.slot.output import TaskOutput
 from headrace_worker.slot.watch import Watch, end_cut_off, find_agent_sentinel
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
@@ -68,7 +70,11 @@ MEMORY_SECONDS = 0.005
 
 
 class SlotSettings(Struct, frozen=True):
-    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home."""
+    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home.
+
+    What tasks print is caught, and written to the worker's log, which has this format; with
+    ``task_stdout`` it stays theirs, and goes where the worker's standard output goes.
+    """
 
     loader: str = DEFAULT_LOADER
     preload: tuple[str, ...] = ()
@@ -78,6 +84,8 @@ class SlotSettings(Struct, frozen=True):
     forked: bool = False
     permits: Permits = Permits()
     task_stdout: bool = False
+    log_format: LogFormat = "text"
+    worker: str = ""
     home: Home | None = None
     program: Program | None = None
 
@@ -113,6 +121,7 @@ class Slot:
         self._code = CodeWatch(settings.permits)
         self._tasks = 0
         self._memory_seconds = 0.0
+        self._output: TaskOutput | None = None
         self._original = Original(end)
 
     def serve(self) -> NoReturn:
@@ -120,6 +129,10 @@ class Slot:
         self._outbox.send(Ready(missing))
         self._watch.start()
         host_tasks(self._outbox.news)
+        if not self._settings.task_stdout and isinstance(sys.stderr, io.TextIOWrapper):
+            formatter = make_formatter(self._settings.log_format, worker=self._settings.worker)
+            self._output = TaskOutput(self._outbox.news, formatter, sys.stderr)
+            self._output.catch()
         THIS_SLOT.on_initializer.append(self._note_initializer)
         heap_used = False
         while True:
@@ -162,7 +175,7 @@ class Slot:
     ) -> None:
         """Run the tasks ``indices``, numbered from ``number``, while their generation lasts."""
         words, times = self._cell.words, self._cell.times
-        run = job.run
+        run, output = job.run, self._output
         began = time.monotonic()
         for place, index in enumerate(indices):
             task_input = None if inputs is None else inputs[place]
@@ -190,6 +203,8 @@ class Slot:
                     if self._original.is_copy:
                         end_copy(sys.exception())
                     THIS_SLOT.task_ended()
+                    if output is not None and output.held:
+                        output.end_task()
                 _check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()

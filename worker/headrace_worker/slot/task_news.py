@@ -1,7 +1,7 @@
-"""A slot's side of what its tasks say beside their outcomes: progress, counters, log lines.
+"""A slot's side of what its tasks say beside their outcomes: progress, counters, lines.
 
     current_task() ─► TaskNews ─ lines, progress ─► Outbox (before the results) ─► pool
-                           └─ counters ──────► Outbox (with the run of their tasks)
+    TaskOutput ───────────┘└─ counters ──────► Outbox (with the run of their tasks)
 
 The cell tells which task runs, so a task that says nothing costs nothing. Lines and progress leave
 a few times a second, and lines with every outcome: the task's own thread sends them if that is due,
@@ -18,7 +18,9 @@ from collections import deque
 from collections.abc import Callable
 
 from headrace_services.task import Task
+from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.words import count
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
 from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 
@@ -28,8 +30,14 @@ NEWS_SECONDS = 0.2
 #: So many lines leave the slot at once.
 FULL_LINES = 200
 
-#: So many lines are kept while they cannot leave; the oldest are dropped.
+#: So many lines are kept while they cannot leave; later ones are dropped.
 KEPT_LINES = 1000
+
+#: Lines that leave the slot however fast they come, how many more in a second, and room for how
+#: many there is before it goes on: what is beyond is dropped, and told.
+LINES_AT_ONCE = 10_000
+LINES_PER_SECOND = 200
+LINES_PAUSED_FOR = 100
 
 #: Names of counters that one task may let grow; one more than a job may have, so that it is told.
 TASK_COUNTERS = MAX_COUNTERS + 1
@@ -50,9 +58,15 @@ class TaskNews:
         self._shift = 0
         self._growth_lock = threading.RLock()
         self._growth: dict[int, dict[str, float]] = {}
-        self._lines: deque[TaskLine] = deque(maxlen=KEPT_LINES)
-        self._dropped = 0
+        self._lines: deque[TaskLine] = deque()
+        self._allowance = Allowance(
+            LINES_AT_ONCE, LINES_PER_SECOND, time.monotonic(), LINES_PAUSED_FOR
+        )
+        self._left_out = 0
+        self._left_out_of: Task | None = None
         self._lines_seconds = 0.0
+        #: Writes a line to the worker's own log; None where whoever logs does so.
+        self.show: Callable[[Task, float, str, str], object] | None = None
         self._progress: tuple[Task, float, float | None] | None = None
         self._progress_seconds = 0.0
 
@@ -70,6 +84,14 @@ class TaskNews:
         words = self._cell.words
         number = words[STARTED]
         if words[FINISHED] >= number or words[PREPARING]:
+            return None
+        return Task(self._job, number + self._shift, self._attempt, number)
+
+    def find_speaker(self) -> Task | None:
+        """The task that runs or is prepared."""
+        words = self._cell.words
+        number = words[STARTED]
+        if words[FINISHED] >= number:
             return None
         return Task(self._job, number + self._shift, self._attempt, number)
 
@@ -91,10 +113,21 @@ class TaskNews:
             words[ASKED] = task.number
         return words[STOP] == task.number
 
-    def log(self, task: Task, at: float, level: str, text: str) -> None:
-        if len(self._lines) == KEPT_LINES:
-            self._dropped += 1
-        self._lines.append(TaskLine(task.job, task.index, at, level, text))
+    def log(self, task: Task, at: float, level: str, text: str) -> bool:
+        self.keep(task, at, level, text)
+        if self.show is None:
+            return False
+        self.show(task, at, level, text)
+        return True
+
+    def keep(self, task: Task, at: float, level: str, text: str) -> None:
+        """Have a line sent, if they do not come too fast."""
+        if len(self._lines) >= KEPT_LINES or not self._allowance.take(time.monotonic()):
+            self._left_out += 1
+            self._left_out_of = task
+            return
+        self._tell_left_out(at)
+        self._lines.append(TaskLine(task.job, task.index, task.attempt, at, level, text))
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
 
     def take_growth(self, stop: int) -> dict[str, float]:
@@ -115,14 +148,15 @@ class TaskNews:
     def take_news(self, now_seconds: float, *, outcomes: bool) -> list[Lines | Progress]:
         """Take what is to be sent now, before ``outcomes`` if there are any."""
         news: list[Lines | Progress] = []
+        if outcomes:
+            self._tell_left_out(time.time())
         if self._lines and (
             outcomes
             or now_seconds - self._lines_seconds >= NEWS_SECONDS
             or len(self._lines) >= FULL_LINES
         ):
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
-            dropped, self._dropped = self._dropped, 0
-            news.append(Lines(dropped, lines))
+            news.append(Lines(lines))
             self._lines_seconds = now_seconds
         if self._progress and now_seconds - self._progress_seconds >= NEWS_SECONDS:
             (task, done, of), self._progress = self._progress, None
@@ -130,6 +164,14 @@ class TaskNews:
                 news.append(Progress(task.job, task.index, done, of))
                 self._progress_seconds = now_seconds
         return news
+
+    def _tell_left_out(self, at: float) -> None:
+        task, left_out = self._left_out_of, self._left_out
+        if task is not None and left_out:
+            self._left_out = 0
+            text = f"({count(left_out, 'line')} came too fast)"
+            line = TaskLine(task.job, task.index, task.attempt, at, "warning", text)
+            self._lines.append(line)
 
     def _announce(self, sent_seconds: float) -> None:
         if time.monotonic() - sent_seconds < NEWS_SECONDS or not self._flush():

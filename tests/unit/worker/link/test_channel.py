@@ -36,7 +36,7 @@ SAID: list[SlotMessage] = [
     TasksDone(1, 5, 7, b"two values", {"found": 2.0}, 0.1, 0.2, (1, 0, 1)),
     TaskFailed(2, 7, Failure("ValueError", "no", "Traceback: no", b"detail"), "task 7", 0.1, 0.2),
     PieceStopped(2, 8),
-    Lines(3, [TaskLine("job", 9, 1.5, "info", "text")]),
+    Lines([TaskLine("job", 9, 1, 1.5, "info", "text")]),
     Progress("job", 9, 0.5, None),
     Retired("memory"),
 ]
@@ -93,7 +93,7 @@ def test_large_payloads_are_sent_from_where_they_are() -> None:
 
 def test_text_that_is_no_utf_8_is_escaped(ends: Ends) -> None:
     pool_end, slot_end, _ = ends
-    slot_end.send(Lines(0, [TaskLine("job", 0, 0.0, "info", "caf\udce9.jpg \ud800")]))
+    slot_end.send(Lines([TaskLine("job", 0, 1, 0.0, "info", "caf\udce9.jpg \ud800")]))
     (lines,) = pool_end.pull()
     assert isinstance(lines, Lines)
     assert lines.lines[0].text == "caf\\udce9.jpg \\ud800"

@@ -1,0 +1,211 @@
+"""What tasks print, line by line, with streams of the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from headrace_services.task import Task
+from headrace_wire.log_format import make_formatter
+from headrace_worker.slot.output import TaskOutput, TaskStream
+from headrace_worker.slot.task_news import TaskNews
+
+
+@dataclass
+class News:
+    """Notes what is kept for the task that runs."""
+
+    task: Task | None = field(default_factory=lambda: Task("job", 7, 2, 1))
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    def find_speaker(self) -> Task | None:
+        return self.task
+
+    def keep(self, task: Task, at: float, level: str, text: str) -> None:
+        assert task is self.task
+        assert at > 1e9
+        self.said.append((level, text))
+
+
+@dataclass
+class Rig:
+    """Standard output and error of a slot whose worker writes this log."""
+
+    news: News
+    output: TaskOutput
+    log: io.BytesIO
+    out: TaskStream
+    err: TaskStream
+
+    def read_log(self) -> list[str]:
+        return self.log.getvalue().decode().splitlines()
+
+
+def make_rig(log_format: str = "text") -> Rig:
+    log = io.BytesIO()
+    stream = io.TextIOWrapper(log, "ascii", "backslashreplace", line_buffering=True)
+    formatter = make_formatter("json" if log_format == "json" else "text", worker="w")
+    news = News()
+    told: TaskNews = news  # type: ignore[assignment] # as far as it is needed here
+    output = TaskOutput(told, formatter, stream)
+    return Rig(
+        news, output, log, TaskStream(output, stream, "print"), TaskStream(output, stream, "stderr")
+    )
+
+
+@contextlib.contextmanager
+def open_rig() -> Iterator[Rig]:
+    """A rig that has this process's streams, which pytest would take back in a fixture."""
+    rig = make_rig()
+    with contextlib.redirect_stdout(rig.out), contextlib.redirect_stderr(rig.err):
+        yield rig
+
+
+@contextlib.contextmanager
+def open_log() -> Iterator[logging.Logger]:
+    """A program's own logger, to which nobody else has added a handler."""
+    log = logging.Logger("own program", logging.INFO)  # noqa: LOG001 - in no tree
+    yield log
+    for handler in log.handlers:
+        handler.close()
+
+
+def test_what_is_printed_comes_as_whole_lines() -> None:
+    with open_rig() as rig:
+        print("one", end="")
+        print(" two", "three", sep=",")
+        print("four\nfive\n", end="")
+        sys.stderr.writelines(["six\n", "sev"])
+        print("é \x1b[2J")
+        assert rig.news.said == [
+            ("print", "one two,three"), ("print", "four"), ("print", "five"), ("stderr", "six"),
+            ("print", "é \x1b[2J"),
+        ]  # fmt: skip
+        assert rig.output.held
+        rig.output.end_task()
+        assert rig.news.said[-1] == ("stderr", "sev")
+        assert not rig.output.held
+
+
+def test_the_workers_log_says_whose_each_line_is() -> None:
+    with open_rig() as rig:
+        print("hello \x1b[2J")
+        rig.news.task = Task("job", 8, 1, 2)
+        print("first attempt", file=sys.stderr)
+        rig.news.task = None
+        print("between tasks")
+        first, second, third = (line.split(maxsplit=2)[2] for line in rig.read_log())
+        assert first == r"PRINT   job job task 7 attempt 2: hello \x1b[2J"
+        assert second == "STDERR  job job task 8: first attempt"
+        assert third == "PRINT   between tasks"
+
+
+def test_for_programs_the_workers_log_has_fields() -> None:
+    rig = make_rig("json")
+    rig.out.write("näive \udcff\n")
+    (line,) = rig.read_log()
+    shown = json.loads(line)
+    assert shown.pop("time").endswith("Z")
+    assert shown == {
+        "level": "print", "message": r"näive \udcff", "logger": "task", "worker": "w",
+        "job": "job", "task": 7, "attempt": 2,
+    }  # fmt: skip
+
+
+def test_of_a_progress_bar_that_is_drawn_over_and_over_the_last_state_is_kept() -> None:
+    with open_rig() as rig:
+        for step in range(1000):
+            sys.stderr.write(f"\r{step} of 1000")
+            sys.stdout.write(f"{step} %\r")
+        assert all(len(text) < 20 for text in rig.output.held.values())
+        print("\rall", file=sys.stderr)
+        print("dos\r")
+        assert rig.news.said == [("stderr", "all"), ("print", "dos")]
+
+
+def test_a_line_that_never_ends_is_cut() -> None:
+    with open_rig() as rig:
+        for _ in range(100):
+            sys.stdout.write("x" * 1000)
+        (held,) = rig.output.held.values()
+        assert len(held) < 5000
+        rig.output.end_task()
+        ((_, text),) = rig.news.said
+        assert text.endswith("x…")
+
+
+def test_threads_do_not_mix_their_lines() -> None:
+    with open_rig() as rig:
+        sys.stdout.write("main ")
+        other = threading.Thread(target=lambda: print("other"))
+        other.start()
+        other.join()
+        print("thread")
+        assert rig.news.said == [("print", "other"), ("print", "main thread")]
+
+
+def test_records_of_a_program_have_their_level() -> None:
+    with open_rig() as rig, open_log() as own_log:
+        own_log.addHandler(logging.StreamHandler())
+        own_log.addHandler(logging.StreamHandler(sys.stdout))
+        own_log.handlers[1].setFormatter(logging.Formatter("%(levelname)s:%(message)s"))
+        own_log.info("hello")
+        try:
+            raise LookupError("lost")
+        except LookupError:
+            own_log.exception("failed")
+        assert rig.news.said[:2] == [("info", "hello"), ("info", "INFO:hello")]
+        level, text = rig.news.said[2]
+        assert level == "error"
+        assert text.startswith("failed\nTraceback")
+        assert text.endswith("LookupError: lost")
+        told = [line for line in rig.read_log() if not line.startswith("    ")]
+        assert len(told) == 4, "a traceback is indented"
+
+
+def test_warnings_and_records_without_a_handler_are_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_rig() as rig, open_log() as own_log:
+        monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            rig.output.catch()
+            warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
+            own_log.info("too little")
+            own_log.warning("look %s", "out")
+        (level, text), second = rig.news.said
+        assert level == "warning"
+        assert ": DeprecationWarning: deprecated\n" in text
+        assert second == ("warning", "look out")
+
+
+def test_a_worker_whose_standard_error_is_gone_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_rig() as rig:
+
+        class Gone(io.BytesIO):
+            def write(self, _: object) -> int:
+                raise BrokenPipeError
+
+        monkeypatch.setattr(
+            rig.output, "_stream", io.TextIOWrapper(Gone(), "utf-8", line_buffering=True)
+        )
+        print("nobody reads it")
+        assert rig.news.said == [("print", "nobody reads it")]
+
+
+def test_what_is_no_text_is_refused_as_ever() -> None:
+    with open_rig() as rig:
+        with pytest.raises(TypeError):
+            sys.stdout.write(b"bytes")  # type: ignore[arg-type] # a user's mistake
+        assert rig.out.encoding == "ascii"
+        assert not rig.out.isatty()

@@ -1,0 +1,33 @@
+"""How much may be said: some at once, and then some in a second."""
+
+from __future__ import annotations
+
+
+class Allowance:
+    """Tells what is within it from what is too much, which it counts. Not thread safe.
+
+    ``at_once`` may come as fast as they like, and ``per_second`` more. When that is used up,
+    nothing more is let through until there is room for ``pause_for``: what is left out is then told
+    seldom, and not after every line.
+    """
+
+    def __init__(
+        self, at_once: float, per_second: float, now_seconds: float, pause_for: float = 1.0
+    ) -> None:
+        self._at_once, self._per_second, self._pause_for = at_once, per_second, pause_for
+        self._room, self._at = float(at_once), now_seconds
+        self._is_used_up = False
+        #: How many were too much, since somebody has set this to 0.
+        self.left_out = 0
+
+    def take(self, now_seconds: float) -> bool:
+        """Whether one more is within it, at this monotonic moment."""
+        earned = (now_seconds - self._at) * self._per_second
+        self._room, self._at = min(self._room + earned, float(self._at_once)), now_seconds
+        if self._room < (self._pause_for if self._is_used_up else 1.0):
+            self._is_used_up = True
+            self.left_out += 1
+            return False
+        self._is_used_up = False
+        self._room -= 1
+        return True

@@ -1,0 +1,102 @@
+"""The log of a coordinator or worker, on standard error: lines for people, or JSON for programs.
+
+What a record is about stands in fields of its own, where it has them: ``job``, ``task``,
+``attempt`` and ``worker``, given with ``extra``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import sys
+from typing import Any, Literal
+
+from headrace_wire.printing import clean_line, indent
+from headrace_wire.version import VERSION
+
+#: How the log is written, and how it may be asked for: "auto" is text for a terminal alone.
+LogFormat = Literal["text", "json"]
+LOG_FORMATS = ("auto", "text", "json")
+
+#: What a record may be about.
+FIELDS = ("job", "task", "attempt", "worker")
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a log record as one line, and a traceback beneath it in lines that are indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name there
+        """The line itself."""
+        return clean_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - its name there
+        """The lines of a traceback."""
+        return indent(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - its name there
+        """The lines of a stack."""
+        return indent(super().formatStack(stack_info))
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a log record as a JSON object in one line. ``always`` are fields of every record."""
+
+    def __init__(self, **always: str) -> None:
+        super().__init__()
+        self._always = always
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The object."""
+        shown: dict[str, object] = {
+            "time": write_moment(record.created),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "logger": record.name,
+            **self._always,
+        }
+        shown |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info:
+            shown["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            shown["stack"] = self.formatStack(record.stack_info)
+        return write_object(shown)
+
+
+def write_object(shown: dict[str, object]) -> str:
+    """A JSON object as one line that every reader of JSON takes."""
+    whole = {name: _mend(value) for name, value in shown.items()}
+    return json.dumps(whole, default=str)
+
+
+def write_moment(unix_seconds: float) -> str:
+    """Write a moment as people and programs read it, in UTC and with milliseconds."""
+    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def choose_log_format(asked: str) -> LogFormat:
+    """The format of this process's log."""
+    if asked == "auto":
+        return "text" if sys.stderr is not None and sys.stderr.isatty() else "json"
+    return "json" if asked == "json" else "text"
+
+
+def make_formatter(log_format: LogFormat, **always: str) -> logging.Formatter:
+    """Make the formatter of a log. ``always`` are fields of every record, for programs."""
+    if log_format == "json":
+        return JsonFormatter(**always)
+    return LineFormatter("%(asctime)s %(levelname)-7s %(message)s")
+
+
+def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> None:
+    """Log to standard error, from this level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(make_formatter(log_format, **always))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger(__name__).debug("headrace %s", VERSION)
+
+
+def _mend(value: object) -> object:
+    # Half of a pair of surrogates is refused by many who read JSON.
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -1,0 +1,203 @@
+"""What tasks print, are warned of and log without ``current_task().log``, line by line.
+
+    print ─────► TaskStream ─ whole lines ─► TaskOutput ─► TaskNews ─► pool ─► headrace logs
+    warnings, logging ───────────────────────────┘  └─► the worker's standard error
+
+``sys.stdout`` and ``sys.stderr`` are replaced, and not what is beneath them: what C code and child
+processes write goes to the worker's standard error as it is. A task that prints nothing costs
+nothing here. No lock is held while a line is passed on, so a thread, a signal handler or a
+finalizer may print at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any, TextIO
+
+from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
+from headrace_wire.bounds import fit_name
+from headrace_wire.log_format import JsonFormatter
+from headrace_wire.printing import indent
+from headrace_worker.slot.task_news import TaskNews
+
+#: Words for the level of lines that a task writes to its standard output and standard error.
+PRINTED = "print"
+PRINTED_AS_ERROR = "stderr"
+
+#: Characters that are held of a line that does not end; more would be cut in any case.
+MAX_HELD_CHARACTERS = MAX_TEXT_BYTES + 1
+
+#: Where a handler of the standard library's logging writes a record.
+_EMIT = logging.StreamHandler.emit.__code__
+
+#: What ``warnings.showwarning`` is called with.
+ShowWarning = Callable[..., None]
+
+
+class TaskOutput:
+    """Passes lines on: to the log of the job whose task runs, and to the worker's own.
+
+    ``stream`` is the worker's standard error, and ``formatter`` that of its log.
+    """
+
+    def __init__(
+        self, news: TaskNews, formatter: logging.Formatter, stream: io.TextIOWrapper
+    ) -> None:
+        self._news = news
+        self._formatter = formatter
+        self._is_text = not isinstance(formatter, JsonFormatter)
+        self._stream = stream
+        self._show_warning: ShowWarning = warnings.showwarning
+        #: By thread and stream, what was written of a line that has not ended.
+        self.held: dict[tuple[int, str], str] = {}
+        #: In a copy of the slot, which a task has made: it speaks for no task.
+        self.is_copy = False
+
+    def catch(self) -> None:
+        """Catch, from now on, what is written in this process."""
+        self._news.show = self.show
+        for name, level in (("stdout", PRINTED), ("stderr", PRINTED_AS_ERROR)):
+            original = getattr(sys, name)
+            if isinstance(original, io.TextIOWrapper):
+                setattr(sys, name, TaskStream(self, original, level))
+        # A program's own settings of logging and warnings come before these, as they do elsewhere.
+        logging.lastResort = _RecordHandler(self)
+        warnings.showwarning = self._warn
+        os.register_at_fork(after_in_child=self._become_copy)
+
+    def end_task(self) -> None:
+        """Pass on what a task has left of lines that it has not ended."""
+        for thread, level in list(self.held):
+            if text := self.held.pop((thread, level), ""):
+                self.say(level, text)
+
+    def say(self, level: str, text: str) -> None:
+        """Pass on what belongs together, such as a line, or a record and its traceback."""
+        at = time.time()
+        text = cut_text(text)
+        task = self._news.find_speaker()
+        if task is not None:
+            self._news.keep(task, at, level, text)
+        self.show(task, at, level, text)
+
+    def show(self, task: Task | None, at: float, level: str, text: str) -> None:
+        """Write it to the worker's log."""
+        record = logging.LogRecord("task", logging.NOTSET, "", 0, text, (), None)
+        record.created, record.msecs = at, int(at % 1 * 1000)
+        record.levelname = level
+        rest = ""
+        if self._is_text:
+            head, _, rest = text.partition("\n")
+            record.msg = f"{_describe(task)}: {head}" if task else head
+            record.levelname = level.upper()
+        elif task:
+            record.__dict__.update(job=task.job, task=task.index, attempt=task.attempt)
+        line = self._formatter.format(record)
+        if rest:
+            line += f"\n{indent(rest)}"
+        # A worker whose standard error is gone goes on, and so do its tasks.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+
+    def _warn(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if file is not None or self.is_copy:
+            self._show_warning(message, category, filename, lineno, file, line)
+        else:
+            text = warnings.formatwarning(message, category, filename, lineno, line)
+            self.say("warning", text.rstrip("\n"))
+
+    def _become_copy(self) -> None:
+        self.is_copy = True
+        self.held.clear()
+        self._news.show = None
+
+
+class TaskStream(io.TextIOWrapper):
+    """``sys.stdout`` or ``sys.stderr`` of a slot, on what the original one writes to."""
+
+    def __init__(self, output: TaskOutput, original: io.TextIOWrapper, level: str) -> None:
+        super().__init__(
+            original.buffer, original.encoding, "backslashreplace", line_buffering=True
+        )
+        self._output = output
+        self._level = level
+
+    def write(self, text: str, /) -> int:
+        """Take some text in; lines are passed on when they end."""
+        output = self._output
+        if output.is_copy or not isinstance(text, str):
+            return super().write(text)  # which raises TypeError for what is no text
+        record = _find_record()
+        if record is not None:
+            # A program may have named levels as it liked.
+            level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
+            output.say(level, text.removesuffix("\n"))
+            return len(text)
+        place = (get_ident(), self._level)
+        *lines, rest = (output.held.pop(place, "") + text).split("\n")
+        for line in lines:
+            output.say(self._level, _see(line))
+        if rest:
+            output.held[place] = _see(rest, ended=False)
+        return len(text)
+
+
+class _RecordHandler(logging.Handler):
+    """Passes on the records of a program that has set up no logging of its own."""
+
+    def __init__(self, output: TaskOutput) -> None:
+        super().__init__(logging.WARNING)  # as the standard library's own handler of last resort
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a record on; what goes wrong is shown, not raised."""
+        try:
+            text = self.format(record)
+            if self._output.is_copy:
+                sys.stderr.write(f"{text}\n")
+            else:
+                level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
+                self._output.say(level, text)
+        except Exception:  # noqa: BLE001 - as all handlers do
+            self.handleError(record)
+
+
+def _find_record() -> logging.LogRecord | None:
+    """The record that the standard library's logging is writing to a stream just now."""
+    frame = inspect.currentframe()
+    caller = frame and frame.f_back and frame.f_back.f_back
+    if not caller or caller.f_code is not _EMIT:
+        return None
+    record: Any = caller.f_locals.get("record")
+    return record if isinstance(record, logging.LogRecord) else None
+
+
+def _see(line: str, *, ended: bool = True) -> str:
+    r"""What would be seen of a line on a terminal, where "\r" leads back to its beginning."""
+    if ended:
+        line = line.removesuffix("\r")
+    if "\r" in line:
+        line = line[line.rstrip("\r").rfind("\r") + 1 :]
+    return line[:MAX_HELD_CHARACTERS]
+
+
+def _describe(task: Task) -> str:
+    attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
+    return f"job {task.job} task {task.index}{attempt}"
