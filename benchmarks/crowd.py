@@ -65,6 +65,10 @@ class IdleWorker:
             start_method="none",
             version="0",
             engines=dict.fromkeys(SERVICES, "none"),
+            cores=SLOTS,
+            memory_limit_bytes=0,
+            python="",
+            engine="pool",
         )
         self._holdings = Holdings()
         self._granted: list[Lease] = []

@@ -49,7 +49,9 @@ def make_worker(
     worker: str = "w", slots: int = 2, services: tuple[str, ...] = ("primes",)
 ) -> WorkerInfo:
     engines = dict.fromkeys(services, "test")
-    return WorkerInfo(worker, worker, "host", 1, slots, "", "spawn", "0", engines)
+    return WorkerInfo(
+        worker, worker, "host", 1, slots, "", "spawn", "0", engines, 2.0, 0, "3", "pool"
+    )  # fmt: skip
 
 
 class Rig:

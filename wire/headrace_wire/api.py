@@ -23,6 +23,7 @@ from headrace_wire.bounds import (
     Identifier,
     Index,
     JobId,
+    Label,
     Moment,
     Name,
     Payload,
@@ -47,6 +48,7 @@ from headrace_wire.messages import (
     Receipt,
     Registration,
     Report,
+    RunningTask,
     TaskFailure,
     TaskProgress,
     TaskTime,
@@ -62,7 +64,7 @@ from headrace_wire.shared import (
     SharedSpec,
     SharedStatus,
 )
-from headrace_wire.views import EventPage, EventRequest, Overview, Timeline
+from headrace_wire.views import EventPage, EventRequest, Overview, Timeline, WorkerView
 
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0
@@ -187,6 +189,17 @@ class JobQueueApi(Protocol):
     @allow(CLIENT, WORKER, OBSERVER, TASK)
     def info(self) -> CoordinatorInfo:
         """The state of the coordinator."""
+
+    @allow(CLIENT, OBSERVER)
+    def worker(self, worker: Label) -> WorkerView:
+        """One worker, by its id or its name: what its slots run, and how it did of late.
+
+        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        """
+
+    @allow(CLIENT, OBSERVER)
+    def running(self, job: JobId, limit: Count) -> tuple[RunningTask, ...]:
+        """The tasks of a job that run, those that run longest first, ``limit`` at most."""
 
     @allow(CLIENT, OBSERVER)
     def overview(self) -> Overview:

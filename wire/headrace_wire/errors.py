@@ -102,8 +102,8 @@ class UnknownJobError(HeadraceError, exit_code=EXIT_USAGE):
     """There is no such job."""
 
 
-class UnknownWorkerError(HeadraceError):
-    """The coordinator does not know this worker: it registers again."""
+class UnknownWorkerError(HeadraceError, exit_code=EXIT_USAGE):
+    """The coordinator does not know this worker; if it is one, it registers again."""
 
 
 class JobStateError(HeadraceError, exit_code=EXIT_USAGE):

@@ -19,12 +19,18 @@ def count_memory(root: Path = Path("/")) -> int:
     """The bytes of memory that this process and its children may have: the machine's, or less
     where a control group says so.
     """
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    limits = [_count_machine()]
     for version, folder in cgroup.find_folders("memory", root):
         file = folder / ("memory.limit_in_bytes" if version == 1 else "memory.max")
         with contextlib.suppress(OSError, ValueError):  # it is not there, or "max"
             limits.append(int(file.read_text()))
     return min(limits)
+
+
+def find_memory_limit(root: Path = Path("/")) -> int:
+    """The bytes that a control group allows this process and its children; 0 for no limit."""
+    limit = count_memory(root)
+    return 0 if limit >= _count_machine() else limit
 
 
 def count_own_memory(root: Path = Path("/")) -> int:
@@ -37,6 +43,10 @@ def count_own_memory(root: Path = Path("/")) -> int:
     limits = map(resource.getrlimit, (resource.RLIMIT_AS, resource.RLIMIT_DATA))
     set_here = [soft for soft, _ in limits if soft != resource.RLIM_INFINITY]
     return min([count_memory(root), *set_here])
+
+
+def _count_machine() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def choose_flight_bytes(memory_bytes: int) -> int:

@@ -187,7 +187,11 @@ class JobFilter(Message):
 
 
 class WorkerInfo(Message):
-    """How a worker introduces itself; ``id`` is new at each boot."""
+    """How a worker introduces itself; ``id`` is new at each boot.
+
+    ``cores`` may be a part of one, and ``memory_limit_bytes`` is that of its container, 0 if it has
+    none. ``python`` is a version, ``engine`` what runs its tasks.
+    """
 
     id: Identifier
     name: Label
@@ -198,6 +202,10 @@ class WorkerInfo(Message):
     start_method: Name
     version: Name
     engines: Engines
+    cores: Amount
+    memory_limit_bytes: Count
+    python: Name
+    engine: Identifier
 
 
 class LeasedSpan(Message):
@@ -227,7 +235,10 @@ class Registration(Message):
 
 
 class WorkerStatus(WorkerInfo):
-    """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word."""
+    """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word.
+
+    ``cpu_percent`` is that of all its processes together: 100 for each core that is busy.
+    """
 
     busy: Count
     leased: Index
@@ -238,6 +249,7 @@ class WorkerStatus(WorkerInfo):
     connected_at: Moment
     heard_seconds: Amount
     draining: bool
+    cpu_percent: Amount = 0.0
 
 
 class LeaseRequest(Message):
@@ -287,6 +299,22 @@ class TaskProgress(Message):
     of: Amount | None
 
 
+class RunningTask(Message):
+    """A task that a worker's slot runs, for how long, and the memory that the slot takes.
+
+    ``slot`` is the number in the name of the slot's process. In a worker's own words ``worker`` is
+    "", as its name is known.
+    """
+
+    job: JobId
+    index: Index
+    attempt: Count
+    worker: OptionalLabel
+    slot: Count
+    seconds: Amount
+    rss_bytes: Count
+
+
 class TaskTime(Message):
     """How long tasks [start, stop), done one after another, took in all, and on which worker."""
 
@@ -312,6 +340,8 @@ class Heartbeat(Message):
     wait_seconds: Seconds
     orders: Count = 0
     progress: Annotated[tuple[TaskProgress, ...], Meta(max_length=MAX_SLOTS)] = ()
+    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_SLOTS)] = ()
+    cpu_percent: Amount = 0.0
 
 
 class TaskName(Message):

@@ -15,7 +15,7 @@ from typing import TypeVar
 Given = TypeVar("Given")
 
 #: The methods that may take long.
-PACED = frozenset({"jobs", "match", "workers", "names", "progress", "overview"})
+PACED = frozenset({"jobs", "match", "workers", "names", "progress", "overview", "running"})
 
 #: The pause after a call, in times of what it took.
 PAUSES_PER_CALL = 3.0

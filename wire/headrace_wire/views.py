@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from headrace_wire.bounds import (
     MAX_ENTRIES,
+    MAX_SLOTS,
     Amount,
     Count,
     Identifier,
@@ -18,7 +19,7 @@ from headrace_wire.bounds import (
     Text,
 )
 from headrace_wire.message import Message
-from headrace_wire.messages import State
+from headrace_wire.messages import RunningTask, State, WorkerStatus
 
 #: What happened to a job.
 JobEventKind = Literal[
@@ -134,3 +135,24 @@ class Timeline(Message):
 
     step_seconds: Seconds
     points: Annotated[tuple[TimePoint, ...], Meta(max_length=MAX_ENTRIES)]
+
+
+class WorkerPoint(Message):
+    """How a worker did at one moment."""
+
+    at: Moment
+    busy: Count
+    cpu_percent: Amount
+    rss_bytes: Count
+
+
+class WorkerView(Message):
+    """A worker: how it does now, what its slots run, and how it did in the last hour.
+
+    Of what runs, there is only what the caller may know of. Points are STEP_SECONDS apart, the
+    oldest first.
+    """
+
+    status: WorkerStatus
+    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_SLOTS)]
+    points: Annotated[tuple[WorkerPoint, ...], Meta(max_length=MAX_ENTRIES)]

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import platform
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, closing
@@ -39,6 +40,7 @@ from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
+from headrace_wire.memory import find_memory_limit
 from headrace_wire.messages import Registration, WorkerInfo
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
@@ -101,6 +103,10 @@ class Agent:
             start_method=settings.start_method,
             version=VERSION,
             engines=find_engines(settings.permits),
+            cores=cores.cpus,
+            memory_limit_bytes=find_memory_limit(),
+            python=platform.python_version(),
+            engine="pool",
         )
         self._manager = QueueManager(
             settings.coordinator,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
 from headrace_worker.lease_intake import LeaseIntake
-from headrace_worker.machine.processes import read_rss_bytes
+from headrace_worker.machine.processes import CpuMeter, read_usage
 from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 from headrace_worker.stop_signals import StopSignals
@@ -48,8 +48,9 @@ class Feeder:
     stop: StopSignals
     news: asyncio.Event
     wanted: asyncio.Event
-    #: Resident memory of slots and agent, when it was last looked at.
+    #: Resident memory of slots and agent and their share of a core, when last looked at.
     rss_bytes: int = 0
+    cpu_percent: float = 0.0
     draining: bool = False
     _heap_used: bool = False
     _closing: bool = False
@@ -83,14 +84,17 @@ class Feeder:
         return not self.pool.outstanding or self.stop.requests > 1
 
     async def look(self) -> None:
-        """Look at the memory of slots and agent, and at the data kept, until cancelled."""
+        """Look at what slots and agent take, and at the data kept, until cancelled."""
+        meter = CpuMeter()
         while True:
             if self.pool.outstanding:
                 self._heap_used = True
             elif self._heap_used:
                 self._heap_used = False
                 give_blocks_back()
-            self.rss_bytes = self.pool.measure_rss_bytes() + read_rss_bytes(os.getpid())
+            usage = {**self.pool.read_usage(), os.getpid(): read_usage(os.getpid())}
+            self.rss_bytes = sum(one.rss_bytes for one in usage.values())
+            self.cpu_percent = meter.measure({pid: usage[pid].cpu_seconds for pid in usage})
             self.intake.expire_data()
             await asyncio.sleep(LOOK_SECONDS)
 

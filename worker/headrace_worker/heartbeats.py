@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 #: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
 LONGEST_BEAT_SECONDS = 1.0
 
+#: Running tasks that a heartbeat tells of: it is to stay small, and people look at a few.
+MOST_RUNNING = 256
+
 
 @dataclass
 class Heartbeats:
@@ -76,6 +79,8 @@ class Heartbeats:
                 TaskProgress(one.job, one.index, self.info.name, one.done, one.of)
                 for one in progress
             ),
+            running=() if self._bare else tuple(self.pool.list_running(MOST_RUNNING)),
+            cpu_percent=self.feeder.cpu_percent,
         )
         orders = await self.jobs.call(JobQueueApi.heartbeat, beat)
         self.answered()

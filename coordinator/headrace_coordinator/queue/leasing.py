@@ -148,6 +148,8 @@ class Leasing:
         member.draining = beat.draining
         member.forget_orders(beat.orders)
         member.progress = beat.progress
+        member.running, member.told = beat.running, now.monotonic
+        member.cpu_percent = beat.cpu_percent
         held = set(beat.leases)
         for lease in list(member.leases.values()):
             if lease.id not in held and lease.request <= beat.request:

@@ -7,7 +7,15 @@ from msgspec.structs import asdict
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
-from headrace_wire.messages import JobSpec, Orders, TaskName, TaskProgress, WorkerInfo, WorkerStatus
+from headrace_wire.messages import (
+    JobSpec,
+    Orders,
+    RunningTask,
+    TaskName,
+    TaskProgress,
+    WorkerInfo,
+    WorkerStatus,
+)
 
 #: A job, and the index of a task of it if that alone is meant.
 Order = tuple[str, int | None]
@@ -42,6 +50,10 @@ class Member(Struct):
     draining: bool = False
     #: How far its running tasks said they were with the last heartbeat.
     progress: tuple[TaskProgress, ...] = ()
+    #: What its slots ran then, and when that was (monotonic).
+    running: tuple[RunningTask, ...] = ()
+    told: float = 0.0
+    cpu_percent: float = 0.0
     done: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0
@@ -91,4 +103,5 @@ class Member(Struct):
             connected_at=self.connected_at,
             heard_seconds=max(0.0, now - self.heard),
             draining=self.draining,
+            cpu_percent=self.cpu_percent,
         )

@@ -17,6 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.running import list_running
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
@@ -24,6 +25,7 @@ from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.sampler import Sampler
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
+from headrace_coordinator.serving.worker_views import view_worker
 from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
@@ -43,6 +45,7 @@ from headrace_wire.messages import (
     LeaseRequest,
     Orders,
     Registration,
+    RunningTask,
     TaskProgress,
     TaskTime,
     WorkerInfo,
@@ -50,7 +53,7 @@ from headrace_wire.messages import (
 )
 from headrace_wire.roles import caller
 from headrace_wire.version import PROTOCOL, VERSION
-from headrace_wire.views import EventPage, EventRequest, Overview, Timeline
+from headrace_wire.views import EventPage, EventRequest, Overview, Timeline, WorkerView
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +232,17 @@ class JobQueue:
             )
 
         return self._ledger.observe(look)
+
+    def worker(self, worker: str) -> WorkerView:
+        by = self._access.find_limit()
+        return self._ledger.observe(
+            lambda queue, now: view_worker(queue.state, worker, self.sampler.pasts, now, by)
+        )
+
+    def running(self, job: str, limit: int) -> tuple[RunningTask, ...]:
+        self._access.require(job)
+        found = self._ledger.observe(lambda queue, now: list_running(queue.state, job, now))
+        return tuple(found[:limit])
 
     def overview(self) -> Overview:
         return self.sampler.overview()

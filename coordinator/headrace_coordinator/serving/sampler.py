@@ -17,6 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, SpanDone, TaskDead
 from headrace_coordinator.queue.figures import Figures, measure
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.serving.worker_pasts import WorkerPasts
 from headrace_wire.errors import StoreError
 from headrace_wire.messages import RUNNING, WITHDRAWN
 from headrace_wire.version import VERSION
@@ -43,6 +44,8 @@ class Sampler:
         self._done = self._failed = 0
         #: When that was looked at, and what it was.
         self._looks = deque([(clock(), 0, 0)], maxlen=RATE_SECONDS + 1)
+        #: How each worker did.
+        self.pasts = WorkerPasts()
         self._points: deque[TimePoint] = deque(maxlen=STEPS_KEPT)
         self._next_point = clock()
         self._counted = 0, 0
@@ -106,8 +109,10 @@ class Sampler:
         found: Figures = measure(queue.state)
         done, failed = self._counted
         self._counted = self._done, self._failed
+        at = self._wall()
+        self.pasts.take(queue.state.members, at)
         point = TimePoint(
-            at=self._wall(),
+            at=at,
             workers=found.workers,
             slots=found.slots,
             busy=found.busy,

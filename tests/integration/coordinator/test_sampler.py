@@ -136,3 +136,8 @@ def test_tasks_that_their_client_took_back_have_not_failed(watched: Watched) -> 
         lambda queue, now: queue.outcomes.withdraw("job", [0, 1], kill=False, now=now)
     )
     assert watched.sampler.overview().failed_per_second == 0.0
+
+
+def test_what_each_worker_did_is_remembered_too(watched: Watched) -> None:
+    watched.go(2 * STEP_SECONDS, ticks=4)
+    assert len(watched.sampler.pasts.list_points("w")) == 3

@@ -103,6 +103,7 @@ def list_calls(asked: Asked, job: str) -> list[tuple[Callable[..., Any], tuple[A
         (jobs.seal, (job, 10)),
         (jobs.progress, (job, 1)),
         (jobs.slowest, (job, 1)),
+        (jobs.running, (job, 1)),
         (jobs.task_runs, (job, 0, 1, 1)),
         (jobs.task_times, (job,)),
         (jobs.withdraw, (job, (0,), True)),

@@ -635,7 +635,12 @@ def test_what_is_pending_is_known_in_tasks_and_seconds(
     wait_for_lines(pool, marks, 1)
     assert (pool.pending_tasks, pool.pending_seconds) == (2, None)
     assert (pool.busy_slots, pool.idle_slots) == (1, 0)
-    assert pool.measure_rss_bytes() > 0
+    (usage,) = pool.read_usage().values()
+    assert usage.rss_bytes > 0
+    (running,) = pool.list_running(10)
+    assert (running.index, running.attempt, running.worker) == (0, 1, "")
+    assert running.rss_bytes == usage.rss_bytes
+    assert running.seconds < 60.0
     release.touch()
     collect(pool)
     pool.submit(make_batch(tasks=range(3, 13), sleep=([], 0.1)))

@@ -11,7 +11,12 @@ import pytest
 from headrace_wire.budget import GROUP_SHARE
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.guard import Guard
-from headrace_wire.memory import choose_flight_bytes, count_memory, count_own_memory
+from headrace_wire.memory import (
+    choose_flight_bytes,
+    count_memory,
+    count_own_memory,
+    find_memory_limit,
+)
 
 #: What the machine has.
 WHOLE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -40,6 +45,7 @@ def test_memory_is_what_the_container_may_have(
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
     assert count_memory(tmp_path) == counted
+    assert find_memory_limit(tmp_path) == (0 if counted == WHOLE else counted)
 
 
 def test_ulimit_may_leave_a_process_less(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ MAY: dict[Role, set[str]] = {
         "jobs.count_jobs",
         "jobs.task_runs", "jobs.task_times", "results.failure_groups",
         "jobs.events", "jobs.overview", "jobs.timeline",
+        "jobs.worker", "jobs.running",
         "jobs.info", "results.failures", "results.logs", "shared.names",
     },
 }  # fmt: skip

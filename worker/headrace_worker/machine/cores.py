@@ -14,17 +14,23 @@ from headrace_wire.bounds import MAX_SLOTS
 
 
 class Cores(Struct, frozen=True):
-    """How many cores may be used (at least 1), and in words which limit decided."""
+    """How many cores may be used, which may be a part of one, and in words which limit decided."""
 
-    count: int
+    cpus: float
     limit: str
+
+    @property
+    def count(self) -> int:
+        """How many cores can be busy at once, at least 1.
+
+        A quota is rounded up: 1.5 CPUs keep two slots busy three quarters of the time.
+        """
+        # The tiny subtraction keeps a quota such as 100001/100000 us from costing a whole slot.
+        return max(1, math.ceil(self.cpus - 0.001))
 
 
 def count_usable_cores(root: Path = Path("/")) -> Cores:
-    """Take the least of the host's cores, this process's affinity, and its cgroup's CPU quota.
-
-    A quota is rounded up: 1.5 CPUs keep two slots busy three quarters of the time.
-    """
+    """Take the least of the host's cores, this process's affinity, and its cgroup's CPU quota."""
     host = os.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0))
     count: float = host
@@ -37,8 +43,7 @@ def count_usable_cores(root: Path = Path("/")) -> Cores:
         if cpus < count:
             unit = "CPU" if cpus == 1 else "CPUs"
             count, limit = cpus, f"cgroup v{version} quota {cpus:g} {unit}"
-    # The tiny subtraction keeps a quota such as 100001/100000 us from costing a whole slot.
-    return Cores(max(1, math.ceil(count - 0.001)), limit)
+    return Cores(count, limit)
 
 
 def parse_slots(text: str, cores: Cores) -> int:

@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import psutil
+from msgspec import Struct
+
+
+class Usage(Struct, frozen=True):
+    """What a process takes, with the CPU time of those of its children that it has waited for."""
+
+    rss_bytes: int = 0
+    cpu_seconds: float = 0.0
+
+
+def read_usage(pid: int) -> Usage:
+    """What a process takes; nothing when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return Usage(process.memory_info().rss, _sum_cpu_seconds(process))
+    except psutil.Error:
+        return Usage()
+
+
+class CpuMeter:
+    """Measures how much of one core some processes take together, in percent."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked = clock()
+        self._before: dict[int, float] = {}
+
+    def measure(self, cpu_seconds: dict[int, float]) -> float:
+        """Return their share since the last call, from the CPU time of each process until now.
+
+        A process that was not there then has begun since; in the first call nothing is known.
+        """
+        now, is_first = self._clock(), not self._before
+        took, self._looked = now - self._looked, now
+        before, self._before = self._before, cpu_seconds
+        grown = sum(max(0.0, cpu_seconds[pid] - before.get(pid, 0.0)) for pid in cpu_seconds)
+        return 0.0 if is_first or took <= 0 else 100.0 * grown / took
 
 
 def read_rss_bytes(pid: int) -> int:
@@ -16,7 +56,11 @@ def read_rss_bytes(pid: int) -> int:
 def read_cpu_seconds(pid: int) -> float:
     """CPU time of a process and of those of its children that it has waited for; 0 when gone."""
     try:
-        times = psutil.Process(pid).cpu_times()
+        return _sum_cpu_seconds(psutil.Process(pid))
     except psutil.Error:
         return 0.0
+
+
+def _sum_cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
     return times.user + times.system + times.children_user + times.children_system

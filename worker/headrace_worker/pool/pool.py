@@ -23,7 +23,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
+from headrace_wire.messages import DoneSpan, ReturnedSpan, RunningTask, TaskFailure
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
@@ -38,7 +38,7 @@ from headrace_worker.link.messages import (
     TasksDone,
 )
 from headrace_worker.machine.oom import OomWatch
-from headrace_worker.machine.processes import read_cpu_seconds, read_rss_bytes
+from headrace_worker.machine.processes import Usage, read_cpu_seconds, read_usage
 from headrace_worker.pool.backlog import Backlog, Span, join_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
@@ -146,9 +146,13 @@ class Pool:
                 return False
         return len(self._supervisor.slots) == self.slots
 
-    def measure_rss_bytes(self) -> int:
-        """Resident memory of all slots together; pages that they share count for each."""
-        return sum(read_rss_bytes(slot.pid) for slot in self._supervisor.slots)
+    def read_usage(self) -> dict[int, Usage]:
+        """What each slot takes, by its process number; pages that slots share count for each."""
+        found: dict[int, Usage] = {}
+        for slot in self._supervisor.slots:
+            found[slot.pid] = usage = read_usage(slot.pid)
+            slot.rss_bytes = usage.rss_bytes
+        return found
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
@@ -198,6 +202,23 @@ class Pool:
     def list_progress(self) -> list[Progress]:
         """List how far the running tasks say they are, those that do."""
         return [slot.progress for slot in self._supervisor.slots if slot.progress]
+
+    def list_running(self, most: int) -> list[RunningTask]:
+        """List the tasks that run, or so many of those that run longest."""
+        now = time.monotonic()
+        found: list[RunningTask] = []
+        for slot in self._supervisor.slots:
+            if told := slot.find_running():
+                piece, index, running = told
+                batch, seconds = piece.batch, max(0.0, now - running.since_seconds)
+                found.append(
+                    RunningTask(
+                        batch.job, index, batch.attempt, "", slot.number, seconds, slot.rss_bytes
+                    )
+                )
+        if len(found) > most:
+            found = sorted(found, key=lambda task: -task.seconds)[:most]
+        return found
 
     def cancel(self, job: str) -> None:
         """Forget a job: nothing comes back of it any more but what it logs.

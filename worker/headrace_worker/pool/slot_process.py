@@ -60,6 +60,8 @@ class SlotProcess:
         self.ended_seconds: float | None = None
         self.dead = False
         self.cpu_seconds = 0.0
+        #: Its resident memory, when the pool last looked.
+        self.rss_bytes = 0
         self.killed_cpu_seconds = 0.0
         self.cut_off = False
         self.grace_number = 0
@@ -95,6 +97,11 @@ class SlotProcess:
             if isinstance(error, ProcessLookupError):  # the fork server has reaped it already
                 raise OSError(f"a slot died while it started (exit status {status})") from None
             raise
+
+    @property
+    def number(self) -> int:
+        """The number in its name."""
+        return int(self.name.rpartition("-")[2])
 
     @property
     def exit_fd(self) -> int:

@@ -50,16 +50,16 @@ def test_without_any_limit_the_host_decides(
 @pytest.mark.parametrize(
     ("quota_us", "expected"),
     [
-        (150_000, Cores(2, "cgroup v1 quota 1.5 CPUs")),
-        (50_000, Cores(1, "cgroup v1 quota 0.5 CPUs")),
+        (150_000, Cores(1.5, "cgroup v1 quota 1.5 CPUs")),
+        (50_000, Cores(0.5, "cgroup v1 quota 0.5 CPUs")),
         (100_000, Cores(1, "cgroup v1 quota 1 CPU")),
-        (790_000, Cores(8, "cgroup v1 quota 7.9 CPUs")),
+        (790_000, Cores(7.9, "cgroup v1 quota 7.9 CPUs")),
         (800_000, Cores(8, "affinity to 8 of 64 cores")),
         (6_400_000, Cores(8, "affinity to 8 of 64 cores")),
         (-1, Cores(8, "affinity to 8 of 64 cores")),
     ],
 )
-def test_a_v1_quota_is_rounded_up(tmp_path: Path, quota_us: int, expected: Cores) -> None:
+def test_a_v1_quota_decides_if_it_is_less(tmp_path: Path, quota_us: int, expected: Cores) -> None:
     lay_membership(tmp_path, "4:memory:/", "1:cpu:/jobs")
     lay_v1(tmp_path, "jobs", quota_us)
     assert count_usable_cores(tmp_path) == expected
@@ -68,15 +68,23 @@ def test_a_v1_quota_is_rounded_up(tmp_path: Path, quota_us: int, expected: Cores
 @pytest.mark.parametrize(
     ("maximum", "expected"),
     [
-        ("150000 100000", Cores(2, "cgroup v2 quota 1.5 CPUs")),
-        ("10000 50000", Cores(1, "cgroup v2 quota 0.2 CPUs")),
+        ("150000 100000", Cores(1.5, "cgroup v2 quota 1.5 CPUs")),
+        ("10000 50000", Cores(0.2, "cgroup v2 quota 0.2 CPUs")),
         ("max 100000", Cores(8, "affinity to 8 of 64 cores")),
     ],
 )
-def test_a_v2_quota_is_rounded_up(tmp_path: Path, maximum: str, expected: Cores) -> None:
+def test_a_v2_quota_decides_if_it_is_less(tmp_path: Path, maximum: str, expected: Cores) -> None:
     lay_membership(tmp_path, "0::/jobs")
     lay_v2(tmp_path, "jobs", maximum)
     assert count_usable_cores(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("cpus", "count"),
+    [(0.01, 1), (0.5, 1), (1.0, 1), (1.0005, 1), (1.5, 2), (2.0, 2), (7.9, 8)],
+)
+def test_a_part_of_a_core_counts_as_one(cpus: float, count: int) -> None:
+    assert Cores(cpus, "").count == count
 
 
 def test_the_tightest_of_all_levels_counts(tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_a_container_that_names_its_group_as_the_host_does_finds_its_quota(tmp_p
     lay_membership(tmp_path, "1:cpu:/docker/0123abcd/inner")
     lay_v1(tmp_path, "", 250_000)
     lay_v1(tmp_path, "inner", -1)
-    assert count_usable_cores(tmp_path) == Cores(3, "cgroup v1 quota 2.5 CPUs")
+    assert count_usable_cores(tmp_path) == Cores(2.5, "cgroup v1 quota 2.5 CPUs")
 
 
 def test_a_malformed_quota_is_no_quota(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What the slots of workers run, as the workers say, and as far as they hold it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.state import QueueState
+from headrace_wire.bounds import quote
+from headrace_wire.errors import UnknownWorkerError, UsageError
+from headrace_wire.messages import RunningTask
+
+
+def find_worker(state: QueueState, worker: str) -> Member:
+    """The worker with this id or this name. Raises UnknownWorkerError, and UsageError if several
+    have the name.
+    """
+    if worker in state.members:
+        return state.members[worker]
+    named = [member for member in state.members.values() if member.info.name == worker]
+    if not named:
+        raise UnknownWorkerError(
+            f"there is no worker {quote(worker)}: `headrace workers` lists those there are"
+        )
+    if len(named) > 1:
+        ids = ", ".join(member.info.id for member in named)
+        raise UsageError(f"{len(named)} workers are called {quote(worker)}: say which by id: {ids}")
+    return named[0]
+
+
+def list_running(state: QueueState, job_id: str, now: Now) -> list[RunningTask]:
+    """The tasks of a job that run, those that run longest first. Raises UnknownJobError."""
+    workers = {lease.worker for lease in state.find(job_id).leases.values()}
+    return _sort(
+        task
+        for worker in workers
+        for task in _list_told(state.members[worker], now)
+        if task.job == job_id
+    )
+
+
+def list_running_at(
+    state: QueueState, member: Member, now: Now, by: str | None = None
+) -> list[RunningTask]:
+    """The tasks that a worker runs, those that run longest first.
+
+    With ``by``, only those of jobs that were submitted with the key of this name.
+    """
+    return _sort(
+        task
+        for task in _list_told(member, now)
+        if by is None or state.jobs[task.job].submitted_by == by
+    )
+
+
+def _list_told(member: Member, now: Now) -> Iterator[RunningTask]:
+    """What a worker said that it runs, without what it no longer holds."""
+    since = max(0.0, now.monotonic - member.told)
+    leases: defaultdict[str, list[HeldLease]] = defaultdict(list)
+    for lease in member.leases.values():
+        leases[lease.job].append(lease)
+    for task in member.running:
+        if any(task.index in lease.held for lease in leases.get(task.job, ())):
+            yield replace(task, worker=member.info.name, seconds=task.seconds + since)
+
+
+def _sort(tasks: Iterator[RunningTask]) -> list[RunningTask]:
+    return sorted(tasks, key=lambda task: (-task.seconds, task.index))

@@ -1,0 +1,25 @@
+"""One worker, for people who look at it."""
+
+from __future__ import annotations
+
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.running import find_worker, list_running_at
+from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.serving.worker_pasts import WorkerPasts
+from headrace_wire.views import WorkerView
+
+
+def view_worker(
+    state: QueueState, worker: str, pasts: WorkerPasts, now: Now, by: str | None
+) -> WorkerView:
+    """The worker with this id or name: how it does, what it runs, and how it did.
+
+    With ``by``, what it runs of jobs that were submitted with the key of this name. Raises
+    UnknownWorkerError and UsageError.
+    """
+    member = find_worker(state, worker)
+    return WorkerView(
+        status=member.status(now.monotonic),
+        running=tuple(list_running_at(state, member, now, by)),
+        points=pasts.list_points(member.info.id),
+    )
