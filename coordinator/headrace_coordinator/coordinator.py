@@ -2,8 +2,8 @@
 
     event loop: Server ─► JobQueue, ResultQueue, SharedObjects ─► Ledger ─► Queue, Store
                 Ticker ─────────────────────────────────────────────┘└─► Waiters, metrics
-                HTTP (looks at the ledger and the metrics)
-    thread:     Checkpointer (folds the store's log)
+    threads:    HTTP (looks at the ledger and the metrics; its calls come through the event loop)
+                Checkpointer (folds the store's log)
 
 Started in the order store, ledger, checkpointer, server, ticker, HTTP. Stopped in this order:
 waiters, so that calls which wait answer; the server, so that nothing new comes in; ticker, HTTP,
@@ -12,6 +12,7 @@ checkpointer, store.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -35,6 +36,7 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_coordinator.store.backup import STORE_NAME
 from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
+from headrace_coordinator.web.gate import Gate
 from headrace_wire.address import Address
 from headrace_wire.descriptors import read_limit, share_descriptors
 from headrace_wire.key import ensure_key
@@ -44,14 +46,18 @@ from headrace_wire.manager import QueueManager
 from headrace_wire.roles import OBSERVER
 
 if TYPE_CHECKING:
-    from headrace_coordinator.monitoring.http import HttpServer
+    from headrace_coordinator.monitoring.http import HttpServer, PageSite, Plain
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 
 #: The file in the data folder from which the tokens of tasks follow.
 TOKEN_SECRET_NAME = "token.secret"  # noqa: S105 - a file's name
 
-#: Descriptors that are set aside for HTTP.
-HTTP_DESCRIPTORS = 40
+#: Descriptors that are set aside for HTTP: a part of all, between these two.
+HTTP_PART = 1 / 8
+LEAST_HTTP_DESCRIPTORS, MOST_HTTP_DESCRIPTORS = 40, 264
+
+#: Of those, how many are for other things than connections.
+OWN_HTTP_DESCRIPTORS = 8
 
 #: Part of the free disk that the spool may take when no limit is set.
 SPOOL_SHARE = 0.8
@@ -106,11 +112,12 @@ class Coordinator:
                 metrics.watch(self._ledger, shared)
             self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows
             manager = QueueManager(settings.bind, key)
+            http_descriptors = _share_for_http(read_limit()) if metrics else 0
             self._server = manager.get_server(
                 jobs,
                 results,
                 shared,
-                share_descriptors(read_limit(), HTTP_DESCRIPTORS if metrics else 0),
+                share_descriptors(read_limit(), http_descriptors),
                 metrics.note_bytes if metrics else None,
                 on_refused=metrics.note_refusal if metrics else None,
                 find_keys=task_keys.find,
@@ -123,6 +130,11 @@ class Coordinator:
                     settings.key_file, tls.certificate if tls and settings.tls_cert else None
                 )
                 metrics.watch_connections(self._server.count_connections)
+            self._gate = Gate(
+                {"jobs": jobs, "results": results, "shared": shared},
+                partial(task_keys.find, b""),
+                secret,
+            )
             self._http: HttpServer | None = None
             if metrics and settings.http:
                 self._http = metrics.serve(
@@ -130,6 +142,8 @@ class Coordinator:
                     lambda: self._ledger.problem,
                     lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
                     None if settings.http_open else partial(self._server.list_keys, OBSERVER),
+                    partial(_open_site, self._gate),
+                    http_descriptors - OWN_HTTP_DESCRIPTORS,
                 )
                 self._stack.callback(self._http.close)
         except BaseException:
@@ -160,6 +174,7 @@ class Coordinator:
         self._ticker.start()
         self._key_watch.start()
         if self._http:
+            self._gate.open(asyncio.get_running_loop())
             self._http.start()
         return self
 
@@ -174,12 +189,26 @@ class Coordinator:
         self._stack.close()
 
 
+def _share_for_http(descriptors: int) -> int:
+    """How many of a process's descriptors are for HTTP."""
+    part = int(descriptors * HTTP_PART)
+    return max(LEAST_HTTP_DESCRIPTORS, min(part, MOST_HTTP_DESCRIPTORS))
+
+
 def _load_metrics() -> CoordinatorMetrics:
     # A coordinator that serves no HTTP, such as that of an embedded pool, does without
     # prometheus-client, which takes about as much memory as the rest of it.
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics  # noqa: PLC0415
 
     return CoordinatorMetrics()
+
+
+def _open_site(gate: Gate, answer_plainly: Plain) -> PageSite:
+    # Starlette, uvicorn and Jinja2 take some 20 MiB: until somebody looks, they are not needed.
+    from headrace_coordinator.web.app import make_app  # noqa: PLC0415
+    from headrace_coordinator.web.hosting import Site  # noqa: PLC0415
+
+    return Site(make_app(gate), answer_plainly)
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:

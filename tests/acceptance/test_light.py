@@ -27,12 +27,16 @@ HEAVY = {
     "cffi",
     "cloudpickle",
     "gmpy2",
+    "h11",
+    "jinja2",
     "joblib",
     "multiprocessing.forkserver",
     "numpy",
     "pyvips",
     "rich",
+    "starlette",
     "stringprep",
+    "uvicorn",
     "xml",
 }
 

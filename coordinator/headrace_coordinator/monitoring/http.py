@@ -1,9 +1,11 @@
-"""HTTP for monitoring: /metrics, /healthz and /readyz, and nothing that changes anything.
+"""HTTP: /metrics, /healthz and /readyz here, and every other path where the page is served.
 
-It is served in the event loop of the queue, and takes nothing from it: a request has a deadline in
-all, and when many are connected the oldest goes. Well-kept servers were looked at. uvicorn has no
-deadline for a request's header, and turns the newest away; and nothing here needs more of HTTP than
-one request and one answer for each connection.
+It has a thread and an event loop of its own, so that nobody's HTTP is in the queue's way. Until
+somebody asks for the page, nothing of that is imported.
+
+A request has a deadline in all, and when many are connected the oldest goes: uvicorn has no
+deadline for a request's header, and turns the newest away. So the first request of a connection is
+read here.
 """
 
 from __future__ import annotations
@@ -12,21 +14,27 @@ import asyncio
 import hmac
 import logging
 import socket
-from collections.abc import Callable, Iterable
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from http import HTTPStatus
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from headrace_coordinator.monitoring.http_request import (
     Answer,
+    HeadReader,
     Request,
-    is_whole,
     read_request,
+    refuse,
 )
 from headrace_coordinator.monitoring.scrapes import Scrapes
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
+from headrace_wire.event_loop import make_event_loop
 from headrace_wire.refusal_log import DESCRIPTORS, HTTP, TOKEN, Refusals
 
 log = logging.getLogger(__name__)
@@ -43,7 +51,8 @@ MAX_CONNECTIONS = 32
 #: Connections that the system holds ready.
 BACKLOG = 64
 
-_READ_BYTES = 8 << 10
+#: Paths that are answered here.
+PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 
 _PAGES = b"there are /metrics, /healthz and /readyz\n"
 
@@ -55,13 +64,31 @@ _NO_TOKEN = Answer(
 )
 
 
+class PageSite(Protocol):
+    """Serves what this server does not."""
+
+    def take(
+        self, transport: asyncio.Transport, head: bytes, on_late: Callable[[], None]
+    ) -> Awaitable[None]:
+        """Serve a connection of which ``head`` has been read, until it is closed."""
+
+
+#: Answers the paths of this server, by path and the headers Authorization and Accept; None for
+#: other paths.
+Plain = Callable[[str, str, str], Awaitable[Answer | None]]
+
+#: Makes the site when it is needed first, in the thread of HTTP.
+OpenSite = Callable[[Plain], PageSite]
+
+
 class HttpServer:
-    """Serves a registry, and tells whether the coordinator is well.
+    """Serves a registry, tells whether the coordinator is well, and hands everything else on.
 
     ``find_problem`` returns one line about what is wrong, and ``find_held`` one about why work
     waits for room, each "" for nothing. ``find_tokens`` returns those of which one is wanted for
-    the metrics where other machines can connect; None: nothing is wanted. Raises UsageError when it
-    cannot serve at the address.
+    the metrics where other machines can connect; None: nothing is wanted. It is called in the event
+    loop in which the server is started. ``open_site`` makes what serves all other paths, and
+    ``tls`` is what to encrypt with. Raises UsageError when it cannot serve at the address.
     """
 
     def __init__(
@@ -72,6 +99,9 @@ class HttpServer:
         find_held: Callable[[], str] = str,
         find_tokens: Callable[[], Iterable[bytes]] | None = None,
         on_refused: Callable[[str], None] | None = None,
+        open_site: OpenSite | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._find_problem = find_problem
         self._find_held = find_held
@@ -80,11 +110,17 @@ class HttpServer:
         #: The address that is served, with the port that the system chose for port 0.
         self.bound = Address(*listener.getsockname()[:2])
         self._find_tokens = None if is_loopback(self.bound.host) else find_tokens
+        self._open_site = open_site
+        self._tls = tls
+        self._site: PageSite | None = None
         self._hosts: dict[asyncio.Task[None], str] = {}
-        limits = ServerLimits(max_pending=MAX_CONNECTIONS)
+        limits = ServerLimits(max_pending=max_connections)
         self._admission = Admission[asyncio.Task[None]](limits, lambda _: 0.0)
         self._refusals = Refusals(on_refused)
         self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
+        self._queue_loop: asyncio.AbstractEventLoop | None = None
+        self._loop = make_event_loop()
+        self._thread = threading.Thread(target=self._run, name="headrace-http", daemon=True)
 
     @property
     def wants_token(self) -> bool:
@@ -92,16 +128,33 @@ class HttpServer:
         return self._find_tokens is not None
 
     def start(self) -> None:
-        """Begin to serve, in the running event loop."""
-        self._acceptor.start()
+        """Begin to serve, in a thread; the running event loop is that of the queue."""
+        self._queue_loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._acceptor.start)
+        self._thread.start()
 
     def close(self) -> None:
-        """Stop listening."""
-        self._acceptor.close()
+        """Stop listening, if it was never started."""
+        if not self._thread.is_alive():
+            self._acceptor.close()
+            self._loop.close()
 
     async def stop(self) -> None:
-        """Close all connections."""
-        self.close()
+        """Stop listening, and close all connections."""
+        if self._thread.is_alive():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._stop(), self._loop))
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _stop(self) -> None:
+        self._acceptor.close()
         await asyncio.sleep(0)  # what was accepted last has its task begun
         for task in self._hosts:
             task.cancel()
@@ -110,7 +163,7 @@ class HttpServer:
         self._refusals.stop()
 
     def _take(self, sock: socket.socket, host: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(sock, host))
+        task = self._loop.create_task(self._serve(sock, host))
         self._hosts[task] = host
         task.add_done_callback(self._forget)
         if gone := self._admission.enter(task, host):
@@ -129,6 +182,9 @@ class HttpServer:
     def _refuse(self, host: str, reason: str, why: str) -> None:
         self._refusals.note(host, reason, f"refused an HTTP request from {host}: {why}")
 
+    def _refuse_late(self, host: str) -> None:
+        self._refuse(host, HTTP, f"it took longer than {REQUEST_SECONDS:.0f} seconds")
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._admission.leave(task)
         del self._hosts[task]
@@ -136,38 +192,57 @@ class HttpServer:
             log.error("an HTTP request failed", exc_info=error)
 
     async def _serve(self, sock: socket.socket, host: str) -> None:
-        """Serve one request."""
-        loop = asyncio.get_running_loop()
+        """Serve a connection."""
+        transport: asyncio.Transport | None = None
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                head = bytearray()
-                while not is_whole(head):
-                    piece = await loop.sock_recv(sock, _READ_BYTES)
-                    if not piece:
-                        return
-                    head += piece
-                request = read_request(bytes(head))
-                if isinstance(request, Answer):
-                    answer, with_body = request, True
-                else:
-                    answer, with_body = await self._answer(request), request.method != "HEAD"
-                if answer is _NO_TOKEN:
-                    self._refuse(host, TOKEN, "it brought no token for /metrics")
-                await loop.sock_sendall(sock, answer.encode(with_body=with_body))
-                await _linger(sock)
+                transport, reader = await self._open(sock)
+                head = await reader.read()
+                request = read_request(head) if head else None
+                if request is None:
+                    return
+                is_own = isinstance(request, Answer) or request.path in PATHS
+                if is_own or not self._open_site:
+                    await self._serve_one(reader, request, host)
+                    return
+            if self._site is None:
+                self._site = self._open_site(self._answer_plainly)
+            await self._site.take(transport, head, partial(self._refuse_late, host))
         except TimeoutError:
-            self._refuse(host, HTTP, f"it took longer than {REQUEST_SECONDS:.0f} seconds")
+            self._refuse_late(host)
         except OSError as error:
             log.debug("an HTTP connection ended: %s", error)
         finally:
-            sock.close()
+            transport.abort() if transport else sock.close()
 
-    async def _answer(self, request: Request) -> Answer:
-        match request.path:
+    async def _open(self, sock: socket.socket) -> tuple[asyncio.Transport, HeadReader]:
+        """Take over what was accepted, with TLS where that is spoken. Raises OSError."""
+        return await self._loop.connect_accepted_socket(HeadReader, sock, ssl=self._tls)
+
+    async def _serve_one(self, reader: HeadReader, request: Request | Answer, host: str) -> None:
+        """Answer the one request of a connection."""
+        with_body = True
+        if isinstance(request, Request) and request.method not in {"GET", "HEAD"}:
+            answer = refuse(HTTPStatus.NOT_IMPLEMENTED)
+        elif isinstance(request, Request):
+            authorization = request.headers.get("Authorization", "")
+            accepted = ",".join(request.headers.get_all("Accept", []))
+            answer = await self._answer(request.path, authorization, accepted)
+            with_body = request.method != "HEAD"
+        else:
+            answer = request
+        if answer is _NO_TOKEN:
+            self._refuse(host, TOKEN, "it brought no token for /metrics")
+        await reader.finish(answer.encode(with_body=with_body), LINGER_SECONDS)
+
+    async def _answer_plainly(self, path: str, authorization: str, accepted: str) -> Answer | None:
+        return await self._answer(path, authorization, accepted) if path in PATHS else None
+
+    async def _answer(self, path: str, authorization: str, accepted: str) -> Answer:
+        match path:
             case "/metrics":
-                if not self._may_read(request.headers.get("Authorization", "")):
+                if not await self._may_read(authorization):
                     return _NO_TOKEN
-                accepted = ",".join(request.headers.get_all("Accept", []))
                 return Answer(HTTPStatus.OK, *await self._scrapes.read(accepted))
             case "/healthz":
                 return Answer(HTTPStatus.OK, b"ok\n")
@@ -180,26 +255,25 @@ class HttpServer:
             case _:
                 return Answer(HTTPStatus.NOT_FOUND, _PAGES)
 
-    def _may_read(self, said: str) -> bool:
+    async def _may_read(self, said: str) -> bool:
         if self._find_tokens is None:
             return True
-        scheme, _, token = said.partition(" ")
-        given = token.strip().encode("latin-1", "replace")
-        found = [hmac.compare_digest(known, given) for known in self._find_tokens()]
-        return scheme.lower() == "bearer" and any(found)
+        assert self._queue_loop, "only who was started serves"
+        find_tokens = self._find_tokens
+
+        async def find() -> Iterable[bytes]:
+            return list(find_tokens())
+
+        asked = asyncio.run_coroutine_threadsafe(find(), self._queue_loop)
+        return brings_token(said, await asyncio.wrap_future(asked))
 
 
-async def _linger(sock: socket.socket) -> None:
-    """Wait a moment for the other side to close: what it still sends would make the system throw
-    away the answer.
-    """
-    sock.shutdown(socket.SHUT_WR)
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await asyncio.get_running_loop().sock_recv(sock, _READ_BYTES):
-                pass
-    except TimeoutError:
-        log.debug("an HTTP peer did not close its connection")
+def brings_token(said: str, tokens: Iterable[bytes]) -> bool:
+    """Whether a header Authorization has one of these tokens."""
+    scheme, _, token = said.partition(" ")
+    given = token.strip().encode("latin-1", "replace")
+    found = [hmac.compare_digest(known, given) for known in tokens]
+    return scheme.lower() == "bearer" and any(found)
 
 
 def is_loopback(host: str) -> bool:

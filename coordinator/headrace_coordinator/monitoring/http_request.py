@@ -1,11 +1,13 @@
-"""A request and an answer of HTTP, as bytes: GET and HEAD, and no more than monitoring needs."""
+"""The head of a request and an answer of HTTP, as bytes: no more than monitoring needs."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, parse_headers
 from io import BytesIO
+from typing import cast
 
 from msgspec import Struct
 
@@ -62,8 +64,6 @@ def read_request(head: bytes) -> Request | Answer:
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
         return refuse(HTTPStatus.BAD_REQUEST)
     method, target, _ = words
-    if method not in {"GET", "HEAD"}:
-        return refuse(HTTPStatus.NOT_IMPLEMENTED)
     try:
         headers = parse_headers(BytesIO(rest))
     except HTTPException:
@@ -73,3 +73,71 @@ def read_request(head: bytes) -> Request | Answer:
 
 def refuse(status: HTTPStatus) -> Answer:
     return Answer(status, f"{status.phrase}\n".encode())
+
+
+class HeadReader(asyncio.Protocol):
+    """Reads the head of a connection's first request, and nothing that comes after it."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._head = bytearray()
+        self._whole: asyncio.Future[bytes] = loop.create_future()
+        self._lost: asyncio.Future[None] = loop.create_future()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of it."""
+        if self._whole.done():
+            return  # only of a request that has its answer: nobody reads that
+        self._head += data
+        if is_whole(self._head):
+            self._transport.pause_reading()
+            self._whole.set_result(bytes(self._head))
+
+    def eof_received(self) -> bool:
+        """The other side says no more; it may still read the answer."""
+        if not self._whole.done():
+            self._whole.set_result(b"")
+        elif not self._lost.done():
+            self._lost.set_result(None)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        del exc
+        self._may_write.set()
+        if not self._whole.done():
+            self._whole.set_result(b"")
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Write no more for now."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        self._may_write.set()
+
+    async def read(self) -> bytes:
+        """The head, with what came along with its end; b"" when the connection ended before."""
+        return await self._whole
+
+    async def finish(self, answer: bytes, linger_seconds: float) -> None:
+        """Send an answer, and wait a moment for the other side to close: what it still sends would
+        make the system throw away the answer.
+        """
+        self._transport.set_write_buffer_limits(0)
+        self._transport.write(answer)
+        await self._may_write.wait()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        await asyncio.wait([self._lost], timeout=linger_seconds)

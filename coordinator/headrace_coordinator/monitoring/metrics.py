@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 
 from headrace_coordinator.ledger.ledger import Ledger
-from headrace_coordinator.monitoring.http import HttpServer
+from headrace_coordinator.monitoring.http import HttpServer, OpenSite
 from headrace_coordinator.monitoring.key_metrics import KeyCollector
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
 from headrace_coordinator.monitoring.series import MAX_SERIES, Series
@@ -173,10 +173,21 @@ class CoordinatorMetrics:
         find_problem: Callable[[], str],
         find_held: Callable[[], str],
         find_tokens: Callable[[], Iterable[bytes]] | None,
+        open_site: OpenSite,
+        max_connections: int,
     ) -> HttpServer:
-        """Serve the metrics, to those who bring one of the tokens unless there are none."""
+        """Serve the metrics, to those who bring one of the tokens unless there are none; and what
+        else there is.
+        """
         return HttpServer(
-            address, self.registry, find_problem, find_held, find_tokens, self.note_refusal
+            address,
+            self.registry,
+            find_problem,
+            find_held,
+            find_tokens,
+            self.note_refusal,
+            open_site,
+            max_connections=max_connections,
         )
 
     def note_commit(self, seconds: float) -> None:

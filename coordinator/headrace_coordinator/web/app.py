@@ -1,0 +1,64 @@
+"""The application: pages, login, static files and the JSON API, behind one door.
+
+Door ─► /            pages
+/login …     a token becomes a session
+/static/…    what pages refer to
+/api/v1/…    the methods of the API as JSON
+"""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from headrace_coordinator.web import json_api
+from headrace_coordinator.web.door import Door, is_link
+from headrace_coordinator.web.errors import answer_error
+from headrace_coordinator.web.gate import Gate
+from headrace_coordinator.web.login import log_in, log_in_by_link, log_out, show_login
+from headrace_coordinator.web.pages import PAGES
+from headrace_coordinator.web.sessions import Sessions
+from headrace_coordinator.web.static_files import serve_file
+from headrace_wire.errors import HeadraceError
+
+
+def make_app(gate: Gate) -> Starlette:
+    """The application for whoever comes through a gate."""
+    return Starlette(
+        routes=[
+            Route("/login", show_login, methods=["GET"]),
+            Route("/login", log_in, methods=["POST"]),
+            Route("/logout", log_out, methods=["POST"]),
+            Route("/static/{version}/{name:path}", serve_file),
+            *json_api.list_routes(),
+            *PAGES,
+        ],
+        middleware=[
+            Middleware(Door, gate=gate, sessions=Sessions(gate.secret)),
+            Middleware(Links),
+        ],
+        exception_handlers={HTTPException: _answer, HeadraceError: _answer},
+    )
+
+
+class Links:
+    """Takes the token of a link to whatever page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if is_link(request):
+            await (await log_in_by_link(request))(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return answer_error(request, error)

@@ -1,0 +1,36 @@
+"""The body of a request: so large and so slow as it may be, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+#: Bytes of a body: the indices of many tasks are the largest that there is.
+MAX_BODY_BYTES = 2 << 20
+
+#: Seconds for a body to come.
+BODY_SECONDS = 10.0
+
+
+async def read_body(request: Request) -> bytes:
+    """A request's body. Raises HTTPException for one that is too large or too slow."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                        f"a body has at most {MAX_BODY_BYTES} bytes",
+                    )
+    except TimeoutError:
+        raise HTTPException(
+            HTTPStatus.REQUEST_TIMEOUT, f"the body took longer than {BODY_SECONDS:.0f} seconds"
+        ) from None
+    except ClientDisconnect:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "the body is not whole") from None
+    return bytes(body)

@@ -1,0 +1,189 @@
+"""Who comes in: the cookie or the token of each request, and what every answer says to browsers.
+
+    request ─► cookie, or `Authorization: Bearer TOKEN` ─► Visitor ─► route
+               └─ neither: 401, or the login page
+
+A change that comes with a cookie has to bring a token against forgery, too (CSRF): browsers send
+cookies also for pages of others.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+from http import HTTPStatus
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headrace_coordinator.web.errors import answer_error
+from headrace_coordinator.web.gate import Gate, Visitor
+from headrace_coordinator.web.problems import answer_problem, describe_status
+from headrace_coordinator.web.sessions import SESSION_SECONDS, Session, Sessions
+
+log = logging.getLogger(__name__)
+
+#: What a browser may load and run on a page: what the coordinator serves, and nothing that is
+#: written into the page itself.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+#: Methods of HTTP that change nothing.
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+API = "/api/"
+
+
+class Door:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, sessions: Sessions) -> None:
+        self._app = app
+        self._gate = gate
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        has_begun = False
+        renewed: Session | None = None
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                if renewed and "set-cookie" not in headers:
+                    headers.append("Set-Cookie", write_cookie(request, renewed.text))
+            await send(message)
+
+        try:
+            refusal, renewed = await self._admit(request)
+            await (refusal or self._app)(scope, receive, send_with_headers)
+        except Exception as error:
+            if has_begun:
+                raise
+            await answer_error(request, error)(scope, receive, send_with_headers)
+
+    async def _admit(self, request: Request) -> tuple[Response | None, Session | None]:
+        """Find out who it is. Returns the answer for whom it does not go on, and a session that is
+        to be renewed.
+        """
+        state = request.state
+        state.sessions, state.gate, state.session = self._sessions, self._gate, None
+        if token := read_bearer(request):
+            holder = await self._gate.find_by_token(token)
+            if holder is None:
+                return _refuse(request, "this token is not, or no longer, taken"), None
+            state.visitor = Visitor(self._gate, holder, name_peer(request))
+            return None, None
+        session = self._sessions.find(request.cookies.get(name_cookie(request), ""))
+        if session:
+            holder = await self._gate.find_holder(lambda _, one: one.mark == session.mark)
+            if holder:
+                csrf = self._sessions.make_csrf(session)
+                state.session = session
+                state.visitor = Visitor(self._gate, holder, name_peer(request), csrf)
+                if not session.wants_renewal or request.url.path.startswith(API):
+                    return None, None
+                return None, self._sessions.make(session.mark)
+        if is_open(request):
+            return None, None
+        return _refuse(request, "log in, or bring `Authorization: Bearer TOKEN`"), None
+
+
+def is_open(request: Request) -> bool:
+    """Whether nobody has to say who they are, or are about to."""
+    path = request.url.path
+    return path == "/login" or path.startswith("/static/") or is_link(request)
+
+
+def is_link(request: Request) -> bool:
+    """Whether this is a link to a page, with the token that opens it."""
+    is_page = request.method == "GET" and not request.url.path.startswith(API)
+    return is_page and "token" in request.query_params
+
+
+def check_forgery(request: Request, given: str) -> Response | None:
+    """The answer to a change that may have been forged, None for one that is its visitor's own.
+
+    ``given`` is the token that came with it.
+    """
+    visitor: Visitor = request.state.visitor
+    if not request.state.session:
+        return None  # no browser sends a bearer's token by itself
+    if hmac.compare_digest(visitor.csrf, given) and is_own(request):
+        return None
+    detail = "this does not come from the page of this coordinator: load the page anew, and repeat"
+    return answer_problem(describe_status(HTTPStatus.FORBIDDEN, detail))
+
+
+def is_own(request: Request) -> bool:
+    """Whether a request comes from a page of this coordinator, as far as the browser tells."""
+    if (site := request.headers.get("Sec-Fetch-Site")) is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")
+
+
+def read_bearer(request: Request) -> str:
+    """The token of a request's header, "" if there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def name_cookie(request: Request) -> str:
+    """What the cookie is called: browsers do not keep those of two ports of one host apart."""
+    port = re.sub(r"\D", "", request.headers.get("Host", "").rpartition(":")[2])
+    start = "__Host-headrace" if request.url.scheme == "https" else "headrace"
+    return f"{start}-{port or 'web'}"
+
+
+def write_cookie(request: Request, text: str) -> str:
+    """The header that has a browser keep a session; or forget it, if the text is ""."""
+    parts = [
+        f"{name_cookie(request)}={text}",
+        "Path=/",
+        f"Max-Age={int(SESSION_SECONDS) if text else 0}",
+        "HttpOnly",
+        "SameSite=Strict",
+    ]
+    if request.url.scheme == "https":
+        parts.append("Secure")
+    return "; ".join(parts)
+
+
+def name_peer(request: Request) -> str:
+    """Where a request comes from, for logs."""
+    client = request.client
+    return f"{client.host}:{client.port}" if client else "somebody"
+
+
+def _refuse(request: Request, detail: str) -> Response:
+    path = request.url.path
+    if path.startswith(API) or request.method not in SAFE:
+        problem = describe_status(HTTPStatus.UNAUTHORIZED, detail)
+        return answer_problem(problem, {"WWW-Authenticate": "Bearer"})
+    if request.url.query:
+        path += f"?{request.url.query}"
+    return RedirectResponse(f"/login?next={quote(path, safe='/')}", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,52 @@
+"""What is answered when something went wrong: a problem to programs, a page to people."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headrace_coordinator.web.problems import (
+    Problem,
+    answer_problem,
+    describe_error,
+    describe_status,
+)
+from headrace_coordinator.web.rendering import render
+from headrace_wire.errors import HeadraceError
+
+log = logging.getLogger(__name__)
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """An answer for an error: the browser of a person has a page, all others a problem."""
+    headers: dict[str, str] = {}
+    if isinstance(error, HTTPException):
+        problem = describe_status(HTTPStatus(error.status_code), error.detail)
+        headers = dict(error.headers or {})
+    elif isinstance(error, HeadraceError):
+        problem = describe_error(error)
+    else:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        problem = describe_status(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "the coordinator failed; its log says why"
+        )
+    return _answer(request, problem, headers)
+
+
+def _answer(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
+    if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
+        return answer_problem(problem, headers)
+    response = render(
+        request,
+        "error.html",
+        status_code=problem.status,
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+    )
+    response.headers.update(headers)
+    return response

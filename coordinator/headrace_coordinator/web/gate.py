@@ -1,0 +1,210 @@
+"""The way from HTTP to the queue: whoever shows a token calls the methods of the API.
+
+    thread of HTTP                      event loop of the queue
+    token ─► Gate.find_holder ────────► keys that are taken just now ─► Holder
+    call  ─► Gate.call ───────────────► the same roles, ownership, bounds and audit ─► method
+
+Nothing of the queue's is touched outside of its event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from inspect import iscoroutine
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import astuple
+
+from headrace_wire.api import APIS
+from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError
+from headrace_wire.keyring import Keys
+from headrace_wire.message import decode
+from headrace_wire.pacing import PACED, Pace
+from headrace_wire.roles import ADMIN, TASK, WORKER, Holder, Role, set_caller
+from headrace_wire.session import audit
+from headrace_wire.signature import Signature, read_signatures
+
+log = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
+
+#: Roles whose keys have nothing to look for here.
+SHUT_OUT: frozenset[Role] = frozenset({WORKER, TASK})
+
+#: Of which served objects methods are called, by the first that has one of a name.
+SERVED = ("jobs", "results", "shared")
+
+
+class Gate:
+    """Calls served objects in the event loop that ``open`` names, for whoever holds a key.
+
+    ``find_keys`` returns the keys that are taken just now; it is called in that loop. ``secret`` is
+    what sessions of the page follow from.
+    """
+
+    def __init__(
+        self, objects: Mapping[str, object], find_keys: Callable[[], Keys], secret: bytes
+    ) -> None:
+        self.secret = secret
+        self._find_keys = find_keys
+        self._methods: dict[str, tuple[object, Signature]] = {}
+        for name in reversed(SERVED):
+            for method, signature in read_signatures(APIS[name]).items():
+                found = objects[name], signature
+                self._methods[method] = self._methods[f"{name}.{method}"] = found
+        self._pace = Pace()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let calls through, to the event loop in which the objects live."""
+        self._loop = loop
+
+    def has(self, method: str) -> bool:
+        """Whether there is such a method."""
+        return method in self._methods
+
+    def find_signature(self, method: str) -> Signature:
+        """How a method is called."""
+        return self._methods[method][1]
+
+    async def find_holder(self, is_key: Callable[[bytes, Holder], bool]) -> Holder | None:
+        """Whoever holds the key for which ``is_key`` is true, unless it is shut out.
+
+        Each key is looked at, also after one has fitted: how long it takes tells nothing of them.
+        """
+
+        async def look() -> Holder | None:
+            found = [holder for key, holder in self._find_keys().items() if is_key(key, holder)]
+            return found[0] if found and found[0].role not in SHUT_OUT else None
+
+        return await self._run(look())
+
+    async def find_by_token(self, token: str) -> Holder | None:
+        """Whoever holds the key of which this is the text."""
+        given = token.strip().encode("utf-8", "replace")
+        return await self.find_holder(lambda key, _: hmac.compare_digest(key, given))
+
+    async def call(
+        self,
+        holder: Holder,
+        peer: str,
+        method: str,
+        arguments: Iterable[Any] = (),
+        named: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call a method of the API, and return what it returns.
+
+        Raises what it raises, NotAllowedError where the role is not one of its, and BoundsError and
+        ProtocolError for arguments that the wire would not take either.
+        """
+        target, signature = self._methods[method]
+        values = signature.arguments(*arguments, **(named or {}))
+        # As they would come over the wire: types and bounds are checked in one place.
+        checked = decode(signature.arguments, msgspec.msgpack.encode(values))
+        call = _Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
+        return await self._run(call.make(self._pace))
+
+    async def _run(self, call: Coroutine[Any, Any, Given]) -> Given:
+        """Run a coroutine in the queue's event loop. It is cancelled with whoever waits for it."""
+        if self._loop is None or self._loop.is_closed():
+            call.close()
+            raise HeadraceError("the coordinator is not serving")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
+
+
+class _Call(msgspec.Struct, frozen=True):
+    """One call of a method, as ``Session`` makes them for clients of the wire."""
+
+    holder: Holder
+    peer: str
+    method: str
+    target: object
+    signature: Signature
+    arguments: tuple[Any, ...]
+
+    async def make(self, pace: Pace) -> Any:
+        holder, signature = self.holder, self.signature
+        if not holder.may_call(signature.roles):
+            raise self._refuse()
+        set_caller(holder)
+        method: Callable[..., Any] = getattr(self.target, self.method)
+        try:
+            if self.method in PACED:
+                return await pace.take(holder.name, self.method, lambda: method(*self.arguments))
+            answer = method(*self.arguments)
+            if iscoroutine(answer):
+                answer = await answer
+        except HeadraceError:
+            raise
+        except MemoryError:
+            log.error("%s failed: there is no memory for it", self.method)  # noqa: TRY400 - a line
+            raise HeadraceError("the coordinator has no memory for this call just now") from None
+        except Exception:
+            log.exception("%s failed", self.method)
+            line = f"the coordinator failed at {self.method}; its log says why"
+            raise HeadraceError(line) from None
+        if signature.audited:
+            about = self.arguments[0]
+            audit.info(
+                "%s (%s) at %s, by HTTP: %s %s",
+                holder.name, holder.role, self.peer, self.method, getattr(about, "id", about),
+            )  # fmt: skip
+        return answer
+
+    def _refuse(self) -> NotAllowedError:
+        holder = self.holder
+        for one in (log, audit):
+            one.warning(
+                "%s (%s) at %s, by HTTP, was refused: %s",
+                holder.name, holder.role, self.peer, self.method,
+            )  # fmt: skip
+        roles = [ADMIN, *sorted(self.signature.roles - SHUT_OUT)]
+        return NotAllowedError(
+            f"{self.method} is for role {' or '.join(', '.join(roles).rsplit(', ', 1))}: this key "
+            f"({holder.name}) has role {holder.role}"
+        )
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Whoever made a request, and what they may do. ``csrf`` is what forms and changes have to
+    bring that come with a cookie.
+    """
+
+    gate: Gate
+    holder: Holder
+    peer: str
+    csrf: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the key."""
+        return self.holder.name
+
+    @property
+    def role(self) -> Role:
+        return self.holder.role
+
+    @property
+    def may_act(self) -> bool:
+        """Whether jobs may be cancelled, tried again and deleted."""
+        return self.has("cancel")
+
+    def has(self, method: str) -> bool:
+        """Whether there is such a method, and this key may call it."""
+        gate = self.gate
+        return gate.has(method) and self.holder.may_call(gate.find_signature(method).roles)
+
+    async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of the API: see ``Gate.call``."""
+        return await self.gate.call(self.holder, self.peer, method, arguments, named)
+
+
+def refuse_token() -> KeyRefusedError:
+    return KeyRefusedError(
+        "this is not the text of a key that the coordinator takes for its page: that of a "
+        "client's, an observer's or the coordinator's own key file is"
+    )

@@ -1,0 +1,157 @@
+"""Connections of the page: uvicorn's protocol, with the deadlines that it has not.
+
+    HttpServer reads the first request's head ─► Site.take: a protocol takes the transport over
+
+A request has a deadline, an answer that is not read has one, and a connection that nobody uses is
+closed. What a route waits for, such as a stream, may last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import h11
+from starlette.requests import Request as WebRequest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from headrace_coordinator.monitoring.http import Plain
+from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
+
+log = logging.getLogger(__name__)
+
+#: Seconds for a request, its body too; and for an answer during which nothing of it is read.
+REQUEST_SECONDS = 10.0
+
+#: Seconds that a connection stays open when there is nothing to do.
+IDLE_SECONDS = 30
+
+
+class Site:
+    """An application, and what its connections have in common."""
+
+    def __init__(self, app: ASGIApp, answer_plainly: Plain) -> None:
+        self._app = app
+        self._answer_plainly = answer_plainly
+        self._config = Config(
+            self._serve,
+            http=H11Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        )
+        self._config.load()
+        self._state = ServerState()
+
+    def take(
+        self, transport: asyncio.Transport, head: bytes, on_late: Callable[[], None]
+    ) -> asyncio.Future[None]:
+        """Serve a connection of which ``head`` has been read. Done when it is closed.
+
+        ``on_late`` is called when a deadline has passed.
+        """
+        protocol = WebProtocol(self._config, self._state, on_late)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        protocol.data_received(head)
+        return protocol.closed
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = WebRequest(scope)
+        answer = await self._answer_plainly(
+            request.url.path,
+            request.headers.get("Authorization", ""),
+            ",".join(request.headers.getlist("Accept")),
+        )
+        if answer is None:
+            await self._app(scope, receive, send)
+        else:
+            headers = dict(answer.headers)
+            response = Response(answer.body, answer.status, headers, answer.content_type)
+            await response(scope, receive, send)
+
+
+class WebProtocol(H11Protocol):
+    """Serves one connection."""
+
+    def __init__(self, config: Config, state: ServerState, on_late: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(config, state, {}, loop)
+        self.logger = log
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._on_late = on_late
+        self._coming: asyncio.TimerHandle | None = None
+        self._going: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that it is over."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        for timer in (self._coming, self._going):
+            if timer:
+                timer.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come of a request."""
+        super().data_received(data)
+        self._watch_request()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request."""
+        super().on_response_complete()
+        self._watch_request()
+
+    def pause_writing(self) -> None:
+        """Have the other side read within its time."""
+        super().pause_writing()
+        self._going = self._going or self.loop.call_later(REQUEST_SECONDS, self._end)
+
+    def resume_writing(self) -> None:
+        """Note that it reads."""
+        super().resume_writing()
+        if self._going:
+            self._going.cancel()
+            self._going = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close what nobody uses, whether the last answer was read or not."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(1.0, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def _watch_request(self) -> None:
+        """Have the request that is coming be whole within its time."""
+        theirs = self.conn.their_state
+        is_coming = theirs is h11.SEND_BODY or (
+            theirs is h11.IDLE and bool(self.conn.trailing_data[0])
+        )
+        if not is_coming and self._coming:
+            self._coming.cancel()
+            self._coming = None
+        elif is_coming and not self._coming:
+            self._coming = self.loop.call_later(REQUEST_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self._on_late()
+        self.transport.abort()

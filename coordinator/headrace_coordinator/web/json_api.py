@@ -1,0 +1,86 @@
+"""The JSON API: each method of the table as a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from headrace_coordinator.web.body import read_body
+from headrace_coordinator.web.door import check_forgery
+from headrace_coordinator.web.methods import Method, list_methods, takes_list
+from headrace_coordinator.web.twins import to_twin
+from headrace_wire.bounds import read_hints
+from headrace_wire.errors import UsageError
+
+PREFIX = "/api/v1"
+
+JSON = "application/json"
+
+
+def list_routes() -> Iterator[Route]:
+    """A route for each method."""
+    for method in list_methods():
+        yield Route(PREFIX + method.path, _make_endpoint(method), methods=[method.verb])
+
+
+def _make_endpoint(method: Method) -> Any:
+    async def answer(request: Request) -> Response:
+        if method.verb == "GET":
+            given = read_query(request, method.given)
+        else:
+            if refusal := check_forgery(request, request.headers.get("X-CSRF-Token", "")):
+                return refusal
+            given = await read_object(request, method.given)
+        arguments = method.build(request.path_params, given)
+        found = await request.state.visitor.call(method.name, **arguments)
+        if found is None:
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        return Response(msgspec.json.encode(to_twin(found)), media_type=JSON)
+
+    return answer
+
+
+def read_query(request: Request, kind: type[Struct]) -> Any:
+    """The parameters of a query. Raises UsageError for others than there are."""
+    hints = read_hints(kind)
+    values: dict[str, Any] = {}
+    for name in request.query_params:
+        if name not in hints:
+            known = ", ".join(hints) or "none"
+            raise UsageError(f"there is no parameter {name!r}: there are {known}")
+        several = request.query_params.getlist(name)
+        values[name] = several if takes_list(hints[name]) else several[-1]
+    return _convert(values, kind, strict=False)
+
+
+async def read_object(request: Request, kind: type[Struct]) -> Any:
+    """The object in a body; one that is empty has nothing in it."""
+    body = await read_body(request)
+    if not body.strip():
+        return _convert({}, kind, strict=True)
+    content_type = request.headers.get("Content-Type", JSON).partition(";")[0].strip().lower()
+    if content_type != JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"a body is {JSON} here")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(_explain(error)) from None
+
+
+def _convert(values: dict[str, Any], kind: type[Struct], *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(values, kind, strict=strict)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise UsageError(_explain(error)) from None
+
+
+def _explain(error: Exception) -> str:
+    return f"the request cannot be read: {str(error)[:300]}"

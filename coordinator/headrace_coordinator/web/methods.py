@@ -1,0 +1,133 @@
+"""What the JSON API offers: one line for each method of the API.
+
+Parameters that are not part of the path are those of the query, or of the body's object where
+something is changed; of a parameter that is a message its fields are. What is named here and not
+served yet is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_origin
+
+from msgspec import NODEFAULT, Struct, defstruct, field
+from msgspec.structs import fields as list_fields
+
+from headrace_coordinator.web.twins import make_twin, translate
+from headrace_wire.api import APIS
+from headrace_wire.bounds import read_hints, split_hint
+from headrace_wire.signature import Signature, read_signatures
+
+#: GET looks, the others change something.
+Verb = Literal["GET", "POST", "DELETE"]
+
+#: Method of HTTP, path, method of the API.
+TABLE: tuple[tuple[Verb, str, str], ...] = (
+    ("GET", "/info", "jobs.info"),
+    ("GET", "/jobs", "jobs.jobs"),
+    ("GET", "/jobs/count", "jobs.count_jobs"),
+    ("GET", "/jobs/match", "jobs.match"),
+    ("GET", "/jobs/{job}", "jobs.status"),
+    ("DELETE", "/jobs/{job}", "jobs.delete"),
+    ("POST", "/jobs/{job}/cancel", "jobs.cancel"),
+    ("POST", "/jobs/{job}/retry", "jobs.retry"),
+    ("POST", "/jobs/{job}/replay", "jobs.replay"),
+    ("GET", "/jobs/{job}/progress", "jobs.progress"),
+    ("GET", "/jobs/{job}/slowest", "jobs.slowest"),
+    ("GET", "/jobs/{job}/failures", "results.failures"),
+    ("GET", "/jobs/{job}/logs", "results.logs"),
+    ("GET", "/workers", "jobs.workers"),
+    ("GET", "/shared", "shared.names"),
+)
+
+#: What is taken for parameters that have no default on the wire.
+DEFAULTS: dict[str, Any] = {
+    "limit": 100,
+    "start": 0,
+    "cursor": 0,
+    "wait_seconds": 0.0,
+    "indices": (),
+    "since": 0.0,
+}
+
+
+class Method(Struct, frozen=True):
+    """One method of the API, as HTTP has it.
+
+    ``given`` is a Struct of all that is not part of the ``path``; ``message`` the one parameter
+    that is a message, and its type, where there is one.
+    """
+
+    verb: Verb
+    path: str
+    name: str
+    signature: Signature
+    given: type[Struct]
+    answer: Any
+    text: str
+    message: tuple[str, type[Struct]] | None = None
+
+    def build(self, in_path: dict[str, Any], given: Struct) -> dict[str, Any]:
+        """The arguments of a call."""
+        values = {name: getattr(given, name) for name in given.__struct_fields__} | in_path
+        if self.message is None:
+            return values
+        parameter, kind = self.message
+        inner = {name: values.pop(name) for name in kind.__struct_fields__ if name in values}
+        return {**values, parameter: kind(**inner)}
+
+    @property
+    def in_path(self) -> tuple[str, ...]:
+        """The parameters that are parts of the path."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+
+def list_methods() -> list[Method]:
+    """The methods of the table."""
+    served = {
+        f"{name}.{method}": (signature, getattr(api, method).__doc__ or "")
+        for name, api in APIS.items()
+        for method, signature in read_signatures(api).items()
+    }
+    return [_make(verb, path, name, *served[name]) for verb, path, name in TABLE if name in served]
+
+
+def _make(verb: Verb, path: str, name: str, signature: Signature, text: str) -> Method:
+    message: tuple[str, type[Struct]] | None = None
+    fields: dict[str, tuple[str, Any, Any]] = {}
+    hints = read_hints(signature.arguments)
+    for one in list_fields(signature.arguments):
+        hint = hints[one.name]
+        kind, _, _ = split_hint(hint)
+        if isinstance(kind, type) and issubclass(kind, Struct):
+            message = one.name, kind
+            twin = make_twin(kind)
+            for inner in list_fields(twin):
+                fields[inner.name] = (
+                    inner.name, twin.__annotations__[inner.name], _find_default(inner)
+                )  # fmt: skip
+        else:
+            fields[one.name] = (one.name, translate(hint), _find_default(one))
+    in_path = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    given = defstruct(
+        name.replace(".", "_"),
+        [one for one in fields.values() if one[0] not in in_path],
+        kw_only=True,
+        forbid_unknown_fields=True,
+        frozen=True,
+    )
+    answered: Any = signature.answer
+    answer = translate(read_hints(answered)["value"])
+    return Method(verb, path, name, signature, given, answer, text, message)
+
+
+def _find_default(one: Any) -> Any:
+    if one.default_factory is not NODEFAULT:
+        return field(default_factory=one.default_factory)
+    if one.default is NODEFAULT and one.name in DEFAULTS:
+        return DEFAULTS[one.name]
+    return one.default
+
+
+def takes_list(hint: Any) -> bool:
+    """Whether a parameter may be given several times."""
+    return get_origin(split_hint(hint)[0]) is tuple

@@ -1,0 +1,82 @@
+"""Messages as JSON: objects with the fields' names, where the wire has arrays in their order.
+
+Each message has a twin, a Struct of the same name and fields with the same bounds, without the
+fields that hold bytes: the coordinator does not know what is in them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import GenericAlias
+from typing import Annotated, Any, get_args, get_origin
+
+from msgspec import NODEFAULT, Struct, defstruct, field
+from msgspec.structs import FieldInfo
+from msgspec.structs import fields as list_fields
+
+from headrace_wire.bounds import read_hints, split_hint
+
+
+@cache
+def make_twin(kind: type[Struct]) -> type[Struct]:
+    """The twin of a message."""
+    hints = read_hints(kind)
+    return defstruct(
+        kind.__name__,
+        [
+            (one.name, translate(hints[one.name]), _find_default(one))
+            for one in list_fields(kind)
+            if not _is_opaque(hints[one.name])
+        ],
+        kw_only=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+        namespace={"__doc__": kind.__doc__},
+    )
+
+
+@cache
+def translate(hint: Any) -> Any:
+    """A type with twins in place of messages."""
+    kind, meta, is_optional = split_hint(hint)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        kind = make_twin(kind)
+    elif get_origin(kind) is tuple:
+        kind = GenericAlias(tuple, (translate(get_args(kind)[0]), ...))
+    else:
+        return hint
+    found: Any = Annotated[kind, meta] if meta else kind
+    return found | None if is_optional else found
+
+
+def to_twin(value: Any) -> Any:
+    """A message, or what has messages in it, as JSON is to have it."""
+    if isinstance(value, Struct):
+        make, plan = _plan(type(value))
+        return make(
+            **{
+                name: to_twin(getattr(value, name)) if is_deep else getattr(value, name)
+                for name, is_deep in plan
+            }
+        )
+    if isinstance(value, tuple):
+        return [to_twin(one) for one in value]
+    return value
+
+
+@cache
+def _plan(kind: type[Struct]) -> tuple[type[Struct], list[tuple[str, bool]]]:
+    """The twin of a message, and which of its fields may hold messages."""
+    twin, hints = make_twin(kind), read_hints(kind)
+    return twin, [(one, translate(hints[one]) is not hints[one]) for one in twin.__struct_fields__]
+
+
+def _is_opaque(hint: Any) -> bool:
+    kind, _, _ = split_hint(hint)
+    return kind is bytes or (get_origin(kind) is tuple and _is_opaque(get_args(kind)[0]))
+
+
+def _find_default(one: FieldInfo) -> Any:
+    if one.default_factory is not NODEFAULT:
+        return field(default_factory=one.default_factory)
+    return one.default

@@ -1,0 +1,114 @@
+"""The JSON API: what it answers, and what it says to what it does not take."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from headrace_wire.messages import JobStatus
+from support.web_site import WebSite
+
+
+def test_a_job_has_the_fields_of_its_message_without_bytes(site: WebSite) -> None:
+    site.submit("fields", name="a name")
+    with site.call("observer") as program:
+        found = program.get("/jobs/fields").json()
+    assert set(found) == set(JobStatus.__struct_fields__) - {"parameters"}
+    assert (found["id"], found["name"], found["tasks"]) == ("fields", "a name", 3)
+
+
+def test_jobs_are_listed_with_a_filter(site: WebSite) -> None:
+    for name in ("one", "two", "three"):
+        site.submit(name)
+    site.jobs.cancel("two")
+    with site.call() as program:
+        assert [one["id"] for one in program.get("/jobs", params={"limit": 2}).json()] == [
+            "three",
+            "two",
+        ]
+        found = program.get("/jobs", params={"states": ["queued", "cancelled"], "limit": 500})
+        assert {"one", "two", "three"} <= {one["id"] for one in found.json()}
+        only = program.get("/jobs?states=cancelled&service=primes").json()
+        assert [one["id"] for one in only] == ["two"]
+        before = found.json()[0]["number"]
+        assert "three" not in {one["id"] for one in program.get(f"/jobs?before={before}").json()}
+
+
+def test_failures_are_read_and_their_tasks_run_again(site: WebSite) -> None:
+    site.submit("failing", tasks=1, priority=1)
+    site.fail("failing", "it did not work", "Traceback <b>")
+    with site.call() as program:
+        (failure,) = program.get("/jobs/failing/failures").json()
+        assert failure["message"] == "it did not work"
+        assert failure["traceback"] == "Traceback <b>"
+        assert "detail" not in failure
+        assert program.get("/jobs/failing").json()["state"] == "failed"
+        assert program.post("/jobs/failing/replay", json={"indices": [0]}).json()["waiting"] == 1
+        site.fail("failing")
+        assert program.post("/jobs/failing/replay").json()["waiting"] == 1
+        site.jobs.delete("failing")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/jobs/nobody", 404, "unknown_job"),
+        ("/jobs/nobody/failures", 404, "unknown_job"),
+        ("/jobs/nobody/logs", 404, "unknown_job"),
+        ("/jobs/" + "x" * 65, 400, "bounds"),
+        ("/jobs/%00", 400, "bounds"),
+        ("/jobs?states=odd", 400, "usage"),
+        ("/jobs?limit=-1", 400, "usage"),
+        ("/jobs?limit=99999999999999999999", 400, "usage"),
+        ("/jobs?limit=x", 400, "usage"),
+        ("/jobs?since=nan", 400, "usage"),
+        ("/jobs?colour=red", 400, "usage"),
+        ("/jobs?service=%ff", 400, "usage"),
+        ("/nothing", 404, "not_found"),
+    ],
+)
+def test_what_is_not_there_or_makes_no_sense_is_a_problem(
+    site: WebSite, path: str, status: int, code: str
+) -> None:
+    with site.call() as program:
+        answer = program.get(path)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["detail"]
+    assert problem["type"] == "about:blank"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"indices": [-1]}', 400),
+        (b'{"indices": ["x"]}', 400),
+        (b'{"other": 1}', 400),
+        (b"\xff", 400),
+        (b"[" * 100_000, 400),
+        (json.dumps({"indices": [0] * 200_000}).encode(), 400),
+        (b" " * (3 << 20) + b"{}", 413),
+    ],
+)
+def test_bodies_that_make_no_sense_are_refused(site: WebSite, body: bytes, status: int) -> None:
+    with site.call() as program:
+        answer = program.post("/jobs/fields/replay", content=body)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_body_is_json(site: WebSite) -> None:
+    with site.call() as program:
+        assert program.post("/jobs/fields/replay", data={"indices": "0"}).status_code == 415
+
+
+def test_another_method_than_there_is_gets_a_problem(site: WebSite) -> None:
+    with site.call() as program:
+        answer = program.put("/jobs", content=b"")
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "method_not_allowed"
+    assert "GET" in answer.headers["Allow"]
