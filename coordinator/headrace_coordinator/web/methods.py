@@ -14,7 +14,7 @@ from msgspec.structs import fields as list_fields
 
 from headrace_coordinator.web.twins import make_twin, translate
 from headrace_wire.api import APIS
-from headrace_wire.bounds import read_hints, split_hint
+from headrace_wire.bounds import MAX_TASKS, read_hints, split_hint
 from headrace_wire.signature import Signature, read_signatures
 
 #: GET looks, the others change something.
@@ -23,9 +23,12 @@ Verb = Literal["GET", "POST", "DELETE"]
 #: Method of HTTP, path, method of the API.
 TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("GET", "/info", "jobs.info"),
+    ("GET", "/overview", "jobs.overview"),
+    ("GET", "/timeline", "jobs.timeline"),
+    ("GET", "/events", "jobs.events"),
     ("GET", "/jobs", "jobs.jobs"),
-    ("GET", "/jobs/count", "jobs.count_jobs"),
-    ("GET", "/jobs/match", "jobs.match"),
+    ("GET", "/count_jobs", "jobs.count_jobs"),
+    ("GET", "/match", "jobs.match"),
     ("GET", "/jobs/{job}", "jobs.status"),
     ("DELETE", "/jobs/{job}", "jobs.delete"),
     ("POST", "/jobs/{job}/cancel", "jobs.cancel"),
@@ -33,7 +36,10 @@ TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("POST", "/jobs/{job}/replay", "jobs.replay"),
     ("GET", "/jobs/{job}/progress", "jobs.progress"),
     ("GET", "/jobs/{job}/slowest", "jobs.slowest"),
+    ("GET", "/jobs/{job}/task_runs", "jobs.task_runs"),
+    ("GET", "/jobs/{job}/task_times", "jobs.task_times"),
     ("GET", "/jobs/{job}/failures", "results.failures"),
+    ("GET", "/jobs/{job}/failure_groups", "results.failure_groups"),
     ("GET", "/jobs/{job}/logs", "results.logs"),
     ("GET", "/workers", "jobs.workers"),
     ("GET", "/shared", "shared.names"),
@@ -43,6 +49,7 @@ TABLE: tuple[tuple[Verb, str, str], ...] = (
 DEFAULTS: dict[str, Any] = {
     "limit": 100,
     "start": 0,
+    "stop": MAX_TASKS,
     "cursor": 0,
     "wait_seconds": 0.0,
     "indices": (),
