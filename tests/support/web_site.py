@@ -80,7 +80,10 @@ class WebSite:
         jobs, results = manager.jobs(), manager.results()
         worker = f"w{time.monotonic_ns()}"
         jobs.register(
-            WorkerInfo(worker, "name", "host", 1, 1, "", "spawn", "0", {"primes": "x"}), ()
+            WorkerInfo(
+                worker, "name", "host", 1, 1, "", "spawn", "0", {"primes": "x"}, 1.0, 0, "3", "pool"
+            ),
+            (),
         )
         grant = jobs.lease(LeaseRequest(worker, 1, 1, 5.0, ()))
         failures = tuple(

@@ -36,12 +36,14 @@ TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("POST", "/jobs/{job}/replay", "jobs.replay"),
     ("GET", "/jobs/{job}/progress", "jobs.progress"),
     ("GET", "/jobs/{job}/slowest", "jobs.slowest"),
+    ("GET", "/jobs/{job}/running", "jobs.running"),
     ("GET", "/jobs/{job}/task_runs", "jobs.task_runs"),
     ("GET", "/jobs/{job}/task_times", "jobs.task_times"),
     ("GET", "/jobs/{job}/failures", "results.failures"),
     ("GET", "/jobs/{job}/failure_groups", "results.failure_groups"),
     ("GET", "/jobs/{job}/logs", "results.logs"),
     ("GET", "/workers", "jobs.workers"),
+    ("GET", "/workers/{worker}", "jobs.worker"),
     ("GET", "/shared", "shared.names"),
 )
 
