@@ -40,6 +40,7 @@ CALLS: dict[str, list[Any]] = {
     "jobs.info": [],
     "jobs.worker": ["w"],
     "jobs.running": ["job", 10],
+    "jobs.drain": ["nobody"],
     "jobs.overview": [],
     "jobs.timeline": [0.0],
     "jobs.events": [[0, 0.0, 10, "job", 5]],

@@ -197,6 +197,14 @@ class JobQueueApi(Protocol):
         Raises UnknownWorkerError, and UsageError for a name that several workers have.
         """
 
+    @allow(CLIENT, audited=True)
+    def drain(self, worker: Label) -> WorkerStatus:
+        """Have a worker, by its id or its name, go as at SIGTERM: it takes nothing new, finishes
+        what runs, and exits.
+
+        Raises UnknownWorkerError, and UsageError for a name that several workers have.
+        """
+
     @allow(CLIENT, OBSERVER)
     def running(self, job: JobId, limit: Count) -> tuple[RunningTask, ...]:
         """The tasks of a job that run, those that run longest first, ``limit`` at most."""

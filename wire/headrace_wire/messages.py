@@ -354,8 +354,8 @@ class TaskName(Message):
 class Orders(Message):
     """The answer to a Heartbeat. A worker that is not ``known`` registers again.
 
-    ``hand_back``: return all that has not started. Orders are repeated until a heartbeat comes with
-    their ``number``.
+    ``hand_back``: return all that has not started. ``drain``: take nothing new, and go. Orders are
+    repeated until a heartbeat comes with their ``number``.
     """
 
     known: bool
@@ -363,6 +363,7 @@ class Orders(Message):
     cancelled_tasks: Annotated[tuple[TaskName, ...], NamedTasks] = ()
     number: Count = 0
     hand_back: bool = False
+    drain: bool = False
 
 
 class DoneSpan(LeasedSpan):

@@ -130,6 +130,8 @@ class Feeder:
             self.pool.cancel_task(task.job, task.index)
         if orders.hand_back:
             self._hand_back()
+        if orders.drain:
+            self.stop.request("the coordinator asks")
         self.news.set()
 
     def _pass_on(self) -> None:

@@ -87,5 +87,5 @@ class Heartbeats:
         self._orders = orders.number
         if not orders.known:
             await self.register(self.jobs)
-        if orders.cancelled_jobs or orders.cancelled_tasks or orders.hand_back:
+        if orders.cancelled_jobs or orders.cancelled_tasks or orders.hand_back or orders.drain:
             self.feeder.obey(orders)

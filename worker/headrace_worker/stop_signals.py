@@ -1,4 +1,4 @@
-"""The signals that tell a worker to go."""
+"""The signals that tell a worker to go, and the coordinator's word that means the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class StopSignals:
-    """Counts the signals that tell the worker to go; ``on_request`` is called after each."""
+    """Counts how often the worker was told to go; ``on_request`` is called after each time."""
 
     def __init__(self, on_request: Callable[[], None]) -> None:
         self._on_request = on_request
@@ -26,8 +26,16 @@ class StopSignals:
         """Have the running event loop handle the signals; then they mean what they did before."""
         return stop_signals_heeded(self._note)
 
+    def request(self, why: str) -> None:
+        """Have the worker go as after a first signal, unless it is about to go already."""
+        if not self.requests:
+            self._count(why)
+
     def _note(self, number: signal.Signals) -> None:
+        self._count(number.name)
+
+    def _count(self, why: str) -> None:
         self.requests += 1
         how = "finishing what runs" if self.requests == 1 else "at once"
-        log.info("%s: %s", number.name, how)
+        log.info("%s: %s", why, how)
         self._on_request()

@@ -9,9 +9,10 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.attempted_spans import AttemptedSpan
 from headrace_coordinator.queue.job import HeldLease, Job
-from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.members import DRAIN, Member
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
+from headrace_coordinator.queue.running import find_worker
 from headrace_coordinator.queue.schedule import (
     MAX_GRANT_BYTES,
     estimate_seconds,
@@ -82,6 +83,8 @@ class Leasing:
         if member is None:
             raise UnknownWorkerError
         member.heard = now.monotonic
+        if member.is_dismissed:
+            return []
         if request.number == member.request:
             return [lease for lease in member.granted if lease.id in self._state.leases]
         member.refused &= self._state.jobs.keys()
@@ -145,7 +148,7 @@ class Leasing:
         member.rss_bytes = beat.rss_bytes
         if beat.draining and not member.draining:
             self._state.emit(events.WorkerDraining(member.info.name))
-        member.draining = beat.draining
+        member.draining = beat.draining or member.is_dismissed
         member.forget_orders(beat.orders)
         member.progress = beat.progress
         member.running, member.told = beat.running, now.monotonic
@@ -155,6 +158,19 @@ class Leasing:
             if lease.id not in held and lease.request <= beat.request:
                 self._take_back(lease, charged=False, now=now)
         return True
+
+    def drain(self, worker: str, now: Now) -> WorkerStatus:
+        """Tell a worker, by its id or name, to take nothing new, and to go when it is done.
+
+        Raises UnknownWorkerError and UsageError.
+        """
+        member = find_worker(self._state, worker)
+        if not member.is_dismissed:
+            if not member.draining:
+                self._state.emit(events.WorkerDraining(member.info.name))
+            member.is_dismissed = member.draining = True
+            self._state.order(member.info.id, DRAIN)
+        return member.status(now.monotonic)
 
     def take_orders(self, worker: str) -> Orders:
         """Return what a worker is to stop or return, until it confirms the order."""

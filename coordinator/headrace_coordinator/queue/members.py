@@ -23,6 +23,9 @@ Order = tuple[str, int | None]
 #: In place of a job: the worker is to return what has not started.
 HAND_BACK = ""
 
+#: The same: the worker is to take nothing new, and to go. No job has this id.
+DRAIN = "\n"
+
 
 class Member(Struct):
     """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds.
@@ -48,6 +51,8 @@ class Member(Struct):
     busy: int = 0
     rss_bytes: int = 0
     draining: bool = False
+    #: Whether it was told to go, so that it is given nothing more.
+    is_dismissed: bool = False
     #: How far its running tasks said they were with the last heartbeat.
     progress: tuple[TaskProgress, ...] = ()
     #: What its slots ran then, and when that was (monotonic).
@@ -63,7 +68,7 @@ class Member(Struct):
         return not spec.needs or spec.needs in self.services
 
     def order(self, job: str, index: int | None = None) -> None:
-        """Have a job stopped, or one task of it; see ``HAND_BACK``."""
+        """Have a job stopped, or one task of it; see ``HAND_BACK`` and ``DRAIN``."""
         self.ordered += 1
         self.orders[job, index] = self.ordered
         if len(self.orders) > MAX_ENTRIES:  # it never confirms any
@@ -78,7 +83,9 @@ class Member(Struct):
             self.orders = {order: own for order, own in self.orders.items() if own > number}
 
     def list_orders(self) -> Orders:
-        jobs = [job for job, index in self.orders if index is None and job]
+        jobs = [
+            job for job, index in self.orders if index is None and job not in (HAND_BACK, DRAIN)
+        ]
         tasks = [(job, index) for job, index in self.orders if index is not None]
         return Orders(
             known=True,
@@ -86,6 +93,7 @@ class Member(Struct):
             cancelled_tasks=tuple(TaskName(*task) for task in sorted(tasks)),
             number=self.ordered,
             hand_back=(HAND_BACK, None) in self.orders,
+            drain=(DRAIN, None) in self.orders,
         )
 
     def count_leased(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.queue import Queue
-from headrace_wire.errors import UnknownJobError
+from headrace_wire.errors import NotAllowedError, UnknownJobError
 from headrace_wire.roles import ADMIN, CLIENT, caller
 
 
@@ -32,6 +32,14 @@ class JobAccess:
         """The name of the key whose jobs alone the caller may know of; None for all."""
         holder = caller()
         return holder.name if self._private and holder.role == CLIENT else None
+
+    def require_shared_workers(self) -> None:
+        """Raise NotAllowedError for a caller whose jobs are private: workers are everybody's."""
+        if self.find_limit() is not None:
+            raise NotAllowedError(
+                "jobs are private here (--private-jobs), and workers are everybody's: only an "
+                "administrator's key may drain one"
+            )
 
     def require(self, job_id: str) -> None:
         """Raise UnknownJobError for a job that the caller may not know of."""

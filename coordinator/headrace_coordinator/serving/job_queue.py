@@ -239,6 +239,10 @@ class JobQueue:
             lambda queue, now: view_worker(queue.state, worker, self.sampler.pasts, now, by)
         )
 
+    def drain(self, worker: str) -> WorkerStatus:
+        self._access.require_shared_workers()
+        return self._ledger.observe(lambda queue, now: queue.leasing.drain(worker, now))
+
     def running(self, job: str, limit: int) -> tuple[RunningTask, ...]:
         self._access.require(job)
         found = self._ledger.observe(lambda queue, now: list_running(queue.state, job, now))

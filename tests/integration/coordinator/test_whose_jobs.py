@@ -16,12 +16,12 @@ from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import UnknownJobError
+from headrace_wire.errors import NotAllowedError, UnknownJobError
 from headrace_wire.messages import CollectRequest, FetchRequest, JobFilter, JobSpec, LogRequest
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
 from headrace_wire.views import EventRequest
 from support.loop_thread import LoopThread
-from support.queue_builders import make_spec
+from support.queue_builders import make_spec, make_worker
 
 ALICE, BOB = Holder("alice", "client"), Holder("bob", "client")
 OBSERVER = Holder("observer", "observer")
@@ -144,6 +144,16 @@ def test_events_of_jobs_are_told_to_those_who_may_see_the_jobs(asked: Asked, pri
     both = {"of-alice", "of-bob"}
     assert list_told(OBSERVER) == list_told(ADMINISTRATOR) == both
     assert list_told(ALICE) == ({"of-alice"} if private else both)
+
+
+def test_who_sees_only_its_own_jobs_drains_no_workers(asked: Asked, private: bool) -> None:
+    for holder in (ALICE, ADMINISTRATOR):
+        asked.ask(holder, asked.jobs.register, make_worker(), ())
+        if private and holder is ALICE:
+            with pytest.raises(NotAllowedError, match="only an administrator's key"):
+                asked.ask(holder, asked.jobs.drain, "w")
+        else:
+            assert asked.ask(holder, asked.jobs.drain, "w").draining
 
 
 def _list_arguments(method: str) -> tuple[str, ...]:

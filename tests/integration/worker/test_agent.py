@@ -295,6 +295,29 @@ def test_a_signal_drains_the_worker(
     assert any(name == "leave" for name, _ in served.jobs.calls)
 
 
+def test_the_coordinator_s_word_drains_the_worker_however_often_it_comes(
+    served: Served, work: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "headrace_worker.stop_signals")
+    coordinator = Coordinator(served, [[make_lease(1, "honest", 2)]], 2)
+    told = False
+
+    def drain() -> None:
+        nonlocal told
+        told = True
+
+    def heartbeat(beat: Heartbeat) -> Orders:
+        coordinator.beats.append(beat)
+        return Orders(known=True, cancelled_jobs=(), number=1, drain=told)
+
+    coordinator.end_agent = drain  # type: ignore[method-assign]
+    served.jobs.answers["heartbeat"] = heartbeat
+    work()
+    assert len(coordinator.done) == 2
+    assert any(name == "leave" for name, _ in served.jobs.calls)
+    assert caplog.messages == ["the coordinator asks: finishing what runs"]
+
+
 def test_signals_mean_what_they_did_when_the_worker_has_gone(
     served: Served, work: Callable[[], None]
 ) -> None:
