@@ -64,7 +64,8 @@ class Shell:
             name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")
         }
         kept.pop("XDG_STATE_HOME", None)
-        return {**kept, "HOME": str(self.home), "NO_COLOR": "1", **self.settings}
+        own = {"HOME": str(self.home), "NO_COLOR": "1", "HEADRACE_LOG_FORMAT": "text"}
+        return {**kept, **own, **self.settings}
 
     def run(self, *words: str | Path, stdin: str = "") -> Finished:
         """Run ``headrace`` with these words to its end."""

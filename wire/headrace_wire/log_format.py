@@ -75,6 +75,14 @@ def write_moment(unix_seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def about(
+    job: str = "", task: int | None = None, attempt: int | None = None, worker: str = ""
+) -> dict[str, object]:
+    """What a record is about, to be given as ``extra``."""
+    fields: dict[str, object] = {"job": job, "task": task, "attempt": attempt, "worker": worker}
+    return {name: value for name, value in fields.items() if value not in {None, ""}}
+
+
 def choose_log_format(asked: str) -> LogFormat:
     """The format of this process's log."""
     if asked == "auto":
@@ -95,6 +103,15 @@ def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> 
     handler.setFormatter(make_formatter(log_format, **always))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger(__name__).debug("headrace %s", VERSION)
+
+
+def log_end(line: str) -> bool:
+    """Log why this process ends, if it has a log for programs; False where it has none."""
+    root = logging.getLogger()
+    if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
+        return False
+    root.critical("%s", line)
+    return True
 
 
 def _mend(value: object) -> object:

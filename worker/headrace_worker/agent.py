@@ -95,7 +95,7 @@ class Agent:
             raise UsageError(str(error)) from None
         self._info = WorkerInfo(
             id=os.urandom(8).hex(),
-            name=settings.name or _make_name(),
+            name=settings.name or make_name(),
             host=fit_name(os.uname().nodename),
             process=os.getpid(),
             slots=slots,
@@ -294,7 +294,7 @@ class Agent:
         self._news.set()
 
 
-def _make_name() -> str:
+def make_name() -> str:
     """The host's name and the process number, which is not cut."""
     process = f"-{os.getpid()}"
     return fit_name(os.uname().nodename, MAX_IDENTIFIER_CHARACTERS - len(process)) + process

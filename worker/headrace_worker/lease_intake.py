@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import HeadraceError
+from headrace_wire.log_format import about
 from headrace_wire.messages import Lease, ReturnedSpan
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.holdings import Holdings
@@ -105,7 +106,7 @@ class LeaseIntake:
 
     def _refuse(self, lease: Lease, error: Exception) -> None:
         """Have the tasks of a lease fail that could not be taken up."""
-        log.warning("job %s: %s", lease.job, error)
+        log.warning("job %s: %s", lease.job, error, extra=about(lease.job))
         self.reporter.add(refuse_lease(lease, error))
         if not is_tellable(lease):
             self.holdings.release(lease.id, lease.stop - lease.start)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 
+from msgspec.structs import replace
+
 from headrace_services.permits import Permits
 from headrace_services.registry import list_services
 from headrace_wire.heap import keep_large_blocks
@@ -33,9 +35,10 @@ def work(settings: WorkerSettings, launcher: Launcher, log_level: str) -> None:
 
     Raises UsageError for settings that make no sense here, and what keeps it from its coordinator.
     """
-    from headrace_worker.agent import Agent  # noqa: PLC0415 - see above
+    from headrace_worker.agent import Agent, make_name  # noqa: PLC0415 - see above
 
-    start_logging(log_level)
+    settings = replace(settings, name=settings.name or make_name())
+    start_logging(log_level, settings.log_format, worker=settings.name)
     keep_large_blocks()
     if settings.awaits_key and not wait_for_key(settings):
         return

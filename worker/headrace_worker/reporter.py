@@ -23,6 +23,7 @@ from headrace_services.permits import RefusedError
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import StoreError, is_final
+from headrace_wire.log_format import about
 from headrace_wire.messages import (
     REFUSED,
     DoneSpan,
@@ -158,7 +159,10 @@ class Reporter:
                 failed = None if parcel.last else substitute(item, attempt, error)
                 if failed:
                     log.warning(
-                        "the outcome of task %d could not be reported: %s", failed.index, error
+                        "the outcome of task %d could not be reported: %s",
+                        failed.index,
+                        error,
+                        extra=about(failed.job, failed.index, failed.attempt),
                     )
                     return [Parcel([failed], last=True)]
         log.error("given up, as it could not be reported: %s: %s", kind, error)

@@ -34,7 +34,8 @@ class WorkerSettings(Struct, frozen=True):
     """``slots`` is ``auto``, a number, or a multiple of the cores such as ``2x``.
 
     ``max_tasks`` and ``max_rss_bytes`` recycle a slot; None never does. A slot is refused memory
-    beyond ``memory_limit_bytes``. ``name`` "" stands for the
+    beyond ``memory_limit_bytes``. What tasks print goes to the log, which has ``log_format``, or
+    with ``task_stdout`` where they would print without a worker. ``name`` "" stands for the
     host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
     folder for outcomes that cannot be reported before the worker goes, for the next one;
     ``program`` the one for which an embedded worker is there. ``awaits_key`` says that it is

@@ -179,4 +179,10 @@ def _flush() -> None:
 
 
 def _complain(line: str) -> None:
-    tell(" ".join(line.split("\n")))
+    line = " ".join(line.split("\n"))
+    if "logging" in sys.modules:  # not yet where nothing but the version was asked for
+        from headrace_wire.log_format import log_end  # noqa: PLC0415 - quick start
+
+        if log_end(line):
+            return
+    tell(line)

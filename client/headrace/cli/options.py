@@ -25,6 +25,7 @@ from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback
+from headrace_wire.log_format import LOG_FORMATS
 
 if TYPE_CHECKING:
     from headrace.submission import SubmitOptions
@@ -142,12 +143,23 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-log_option = option(
-    "--log-level",
-    type=WordKind(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="How much to log, on standard error.",
+log_options = combine(
+    [
+        option(
+            "--log-level",
+            type=WordKind(["debug", "info", "warning", "error"]),
+            default="info",
+            show_default=True,
+            help="How much to log, on standard error.",
+        ),
+        option(
+            "--log-format",
+            type=WordKind(LOG_FORMATS),
+            default="auto",
+            show_default="text on a terminal, json elsewhere",
+            help="How to log: lines for people, or a JSON object a line.",
+        ),
+    ]
 )
 
 _task_options = [

@@ -28,7 +28,7 @@ from headrace.cli.kinds import (
 from headrace.cli.options import (
     ConnectionOptions,
     connection_options,
-    log_option,
+    log_options,
     make_file_option,
     option,
 )
@@ -45,7 +45,7 @@ from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.errors import UsageError
-from headrace_wire.log_format import start_logging
+from headrace_wire.log_format import choose_log_format, start_logging
 from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let a client's key know of no jobs but those submitted with it.",
 )
-@log_option
+@log_options
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 def coordinator(
     bind: Address,
@@ -170,6 +170,7 @@ def coordinator(
     role_keys: Path | None,
     private_jobs: bool,
     log_level: str,
+    log_format: str,
     announce: bool,
 ) -> None:
     """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
@@ -180,7 +181,7 @@ def coordinator(
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
 
-    start_logging(log_level)
+    start_logging(log_level, choose_log_format(log_format))
     settings = CoordinatorSettings(
         data=data,
         key_file=key_file or find_key_file(data),
@@ -301,7 +302,7 @@ def coordinator(
     is_flag=True,
     help="Take code along with jobs: whoever holds the key can run anything here.",
 )
-@log_option
+@log_options
 def worker(
     connection: ConnectionOptions,
     slots: str,
@@ -320,6 +321,7 @@ def worker(
     allow_pickle: bool,
     allow_ship: bool,
     log_level: str,
+    log_format: str,
 ) -> None:
     """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
 
@@ -360,6 +362,7 @@ def worker(
         memory_limit_bytes=memory_limit if isinstance(memory_limit, int) else None,
         permits=permits,
         unreported=unreported,
+        log_format=choose_log_format(log_format),
     )
     # What a task must not use: it has a token of its job.
     os.environ.pop("HEADRACE_KEY_FILE", None)

@@ -15,6 +15,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.failures import describe_error
+from headrace_wire.log_format import about
 from headrace_wire.messages import FAILED, JobStatus, TaskFailure
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
@@ -73,17 +74,21 @@ def log_events(happened: Sequence[Event]) -> None:
     for event in happened:
         match event:
             case events.WorkerJoined():
-                log.info("worker %s is here with %s", event.name, count(event.slots, "slot"))
+                slots = count(event.slots, "slot")
+                extra = about(worker=event.name)
+                log.info("worker %s is here with %s", event.name, slots, extra=extra)
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
             case events.WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO
                 how = "fell silent" if event.silent else "left"
                 tasks = count(event.tasks, "task goes", "tasks go")
-                log.log(level, "worker %s %s; %s to others", event.name, how, tasks)
+                extra = about(worker=event.name)
+                log.log(level, "worker %s %s; %s to others", event.name, how, tasks, extra=extra)
             case events.JobSubmitted():
                 spec = event.spec
-                log.info("job %s: %s %s", spec.id, spec.service, spec.operation)
+                extra = about(spec.id)
+                log.info("job %s: %s %s", spec.id, spec.service, spec.operation, extra=extra)
             case events.TaskDead():
                 deaths[event.failure.job] += 1
                 if deaths[event.failure.job] <= MOST_DEATHS_AT_ONCE:
@@ -93,19 +98,21 @@ def log_events(happened: Sequence[Event]) -> None:
             case events.CountersRefused():
                 log.warning(
                     "job %s counts under more than %d names: %r and later ones are dropped",
-                    event.job, MAX_COUNTERS, event.name,
+                    event.job, MAX_COUNTERS, event.name, extra=about(event.job),
                 )  # fmt: skip
             case events.JobExpired():
                 size = count(event.result_bytes, "byte")
-                log.info("job %s expires with %s of results", event.job, size)
+                log.info(
+                    "job %s expires with %s of results", event.job, size, extra=about(event.job)
+                )
             case events.JobDeleted():
-                log.info("job %s is deleted", event.job)
+                log.info("job %s is deleted", event.job, extra=about(event.job))
             case _:
                 pass  # for store, metrics and waiting calls
     for job, dead in deaths.items():
         if dead > MOST_DEATHS_AT_ONCE:
             more = count(dead - MOST_DEATHS_AT_ONCE, "more task has", "more tasks have")
-            log.warning("job %s: %s failed for good", job, more)
+            log.warning("job %s: %s failed for good", job, more, extra=about(job))
 
 
 def _log_death(failure: TaskFailure) -> None:
@@ -115,6 +122,7 @@ def _log_death(failure: TaskFailure) -> None:
         "job %s: task %d failed for good at attempt %d on worker %s (%s): %s",
         failure.job, failure.index, failure.attempt, failure.worker or "-",
         failure.signal or failure.reason, line[:MOST_MESSAGE_CHARACTERS],
+        extra=about(failure.job, failure.index, failure.attempt, failure.worker),
     )  # fmt: skip
 
 
@@ -124,5 +132,5 @@ def _log_end(status: JobStatus) -> None:
         logging.WARNING if status.state == FAILED else logging.INFO,
         "job %s %s after %.3f s: %d done, %d failed, %d cancelled; %.3f s CPU in slots%s",
         status.id, status.state, status.wall_seconds or 0.0, status.done, status.failed,
-        status.cancelled, status.cpu_seconds, because,
+        status.cancelled, status.cpu_seconds, because, extra=about(status.id),
     )  # fmt: skip

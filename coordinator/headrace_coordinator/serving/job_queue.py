@@ -31,6 +31,7 @@ from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
 from headrace_wire.job_views import TaskRuns, TaskTimes
+from headrace_wire.log_format import about
 from headrace_wire.messages import (
     DATA_SERVICE,
     KEEP_FOR,
@@ -354,7 +355,8 @@ class JobQueue:
             return self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
         except DamagedError as error:
             lost = error
-        log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason)
+        extra = about(lost.job, lost.start)
+        log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason, extra=extra)
         await self._ledger.commit(
             lambda queue, now: queue.outcomes.lose_inputs(lease.id, lost, now), RELIEF
         )

@@ -24,6 +24,7 @@ from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
 from headrace_wire.errors import JobStateError
 from headrace_wire.job_views import FailureGroups
+from headrace_wire.log_format import about
 from headrace_wire.messages import (
     Collected,
     CollectRequest,
@@ -150,7 +151,8 @@ class ResultQueue:
                 await self._lose_results(job, error)
 
     async def _lose_results(self, job: str, lost: DamagedError) -> None:
-        log.error("job %s: the value of task %d %s", job, lost.start, lost.reason)
+        extra = about(job, lost.start)
+        log.error("job %s: the value of task %d %s", job, lost.start, lost.reason, extra=extra)
         await self._ledger.commit(
             lambda queue, now: queue.outcomes.lose_results(job, lost, now), RELIEF
         )

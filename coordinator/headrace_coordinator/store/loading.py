@@ -20,6 +20,7 @@ from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import JOB_COLUMNS, Row
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
+from headrace_wire.log_format import about
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
 from headrace_wire.words import count
@@ -165,7 +166,7 @@ def _read_spec(job_id: str, spec: bytes, tasks: int, *, whole: bool) -> JobSpec:
     try:
         found = decode_trusted(JobSpec, spec)
     except (ValueError, TypeError, LookupError, HeadraceError):
-        log.warning("what was asked for with job %s cannot be read", job_id)
+        log.warning("what was asked for with job %s cannot be read", job_id, extra=about(job_id))
         found = JobSpec(job_id, "unknown", "unknown", NO_PARAMETERS, tasks)
     return found if whole else replace(found, id=job_id, parameters=NO_PARAMETERS)
 

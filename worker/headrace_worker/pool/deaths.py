@@ -9,6 +9,7 @@ import time
 from msgspec import Struct
 
 from headrace_wire.encoding import unpack
+from headrace_wire.log_format import about
 from headrace_wire.messages import INITIALIZER_TIMEOUT, Reason, TaskFailure
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
@@ -128,7 +129,12 @@ class Deaths:
             parameters = unpack(batch.parameters)
             text = service.describe(batch.operation, parameters, index, batch.input_of(index))
         except BaseException:  # noqa: BLE001 - a third party's code must not end the worker
-            _log.exception("service %s cannot describe its task %d", batch.service, index)
+            _log.exception(
+                "service %s cannot describe its task %d",
+                batch.service,
+                index,
+                extra=about(batch.job, index, batch.attempt),
+            )
             return ""
         return clip(str(text), SUMMARY_CHARACTERS)
 
