@@ -41,6 +41,8 @@ COMMANDS = {
     "delete": ("headrace.cli.jobs_list:delete", "Forget jobs and their results."),
     "shared": ("headrace.cli.shared:shared", "Look at shared state, and delete of it."),
     "workers": ("headrace.cli.machinery:workers", "List connected workers."),
+    "drain": ("headrace.cli.machinery:drain", "Have workers finish what runs, and go."),
+    "events": ("headrace.cli.events:events", "Show what happened to jobs and workers."),
     "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),
     "keys": ("headrace.cli.keys:keys", "Make keys for people and machines, and take them back."),
     "backup": ("headrace.cli.backing:backup", "Copy a coordinator's store while it works."),

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from headrace.cli.kinds import DURATION
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, say_table, show_worker
-from headrace_wire.errors import EXIT_UNAVAILABLE
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import EXIT_UNAVAILABLE, WaitTimedOutError
+from headrace_wire.views import EventRequest
+
+if TYPE_CHECKING:
+    from headrace.cluster import Cluster
+    from headrace_wire.messages import WorkerStatus
 
 
 @click.command()
@@ -55,6 +63,52 @@ def workers(connection: ConnectionOptions, as_json: bool) -> None:
     ]
     numbers = {"SLOTS", "BUSY", "DONE", "FAILED", "MEMORY"}
     say_table(headings, rows, numbers, ["LIMIT", "HOST", "MEMORY", "HEARD"])
+
+
+@click.command()
+@click.argument("workers", metavar="WORKER...", nargs=-1, required=True)
+@option(
+    "--wait",
+    type=DURATION,
+    help="Wait until they have gone, this long at most (exit code 124).",
+)
+@connection_options
+@json_option
+def drain(
+    workers: tuple[str, ...], wait: float | None, connection: ConnectionOptions, as_json: bool
+) -> None:
+    """Have workers go, by their names or ids: they take nothing new, and finish what runs.
+
+    That is what SIGTERM does. Where something starts them again when they have ended, such as
+    Docker with `restart: unless-stopped`, stop them there as well.
+    """
+    cluster = connect(connection)
+    statuses = [cluster.engine.jobs.drain(worker) for worker in workers]
+    if as_json:
+        say_json([show_worker(status) for status in statuses])
+    for status in () if as_json else statuses:
+        tell(f"headrace: worker {status.name} takes nothing new, and goes when it has finished")
+    if wait is not None:
+        _await_departure(cluster, statuses, wait)
+
+
+def _await_departure(cluster: Cluster, statuses: list[WorkerStatus], seconds: float) -> None:
+    """Wait until workers have gone. Raises WaitTimedOutError."""
+    jobs, deadline = cluster.engine.jobs, time.monotonic() + seconds
+    cursor = jobs.events(EventRequest(last=1)).cursor
+    while True:
+        connected = {status.id for status in jobs.workers()}
+        left = [status.name for status in statuses if status.id in connected]
+        left_seconds = deadline - time.monotonic()
+        if not left:
+            return
+        if left_seconds <= 0:
+            raise WaitTimedOutError(
+                f"after {seconds:g} s {', '.join(left)} still finished what runs: "
+                "`headrace workers` tells when that is over"
+            )
+        request = EventRequest(cursor, min(left_seconds, MAX_WAIT_SECONDS))
+        cursor = jobs.events(request).cursor
 
 
 @click.command()

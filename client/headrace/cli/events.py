@@ -1,0 +1,101 @@
+"""What happens to jobs and workers, as lines or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from headrace.cli.finding import JOB, find_job
+from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
+from headrace.cli.printing import say, say_json, tell
+from headrace.cli.session import connect
+from headrace.cluster import Cluster
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.log_format import write_moment
+from headrace_wire.views import EVENTS_PER_PAGE, ClusterEvent, EventPage, EventRequest
+from headrace_wire.words import count
+
+#: Events that are shown when nobody says how many.
+EVENTS_SHOWN = 20
+
+
+@click.command()
+@option("-f", "--follow", is_flag=True, help="Go on until interrupted, showing what comes.")
+@option("--job", "job_id", metavar="ID", type=JOB, help="Only what happened to this job.")
+@option(
+    "--last",
+    type=click.IntRange(0),
+    default=EVENTS_SHOWN,
+    show_default=True,
+    help="Begin with so many of the newest.",
+)
+@option(
+    "--since-start",
+    is_flag=True,
+    help="Begin with the oldest event that the coordinator remembers.",
+)
+@connection_options
+@json_option
+def events(
+    follow: bool,
+    job_id: str | None,
+    last: int,
+    since_start: bool,
+    connection: ConnectionOptions,
+    as_json: bool,
+) -> None:
+    """Show what happened to jobs and workers of late."""
+    cluster = connect(connection)
+    job = _find(cluster, job_id) if job_id else ""
+    first = EventRequest(job=job, last=0 if since_start else max(1, last))
+    for page in read_events(cluster, first, follow=follow):
+        if page.missed:
+            missed = count(page.missed, "event is", "events are")
+            tell(f"headrace: {missed} not remembered: there were too many")
+        if page.cursor and not (last or since_start):
+            last = EVENTS_SHOWN  # from now on everything is shown
+            continue
+        for event in page.events:
+            say_json(show_event(event)) if as_json else say(format_event(event))
+
+
+def read_events(cluster: Cluster, request: EventRequest, *, follow: bool) -> Iterator[EventPage]:
+    """Events, page by page; ``follow`` goes on for ever."""
+    while True:
+        page = cluster.engine.jobs.events(request)
+        yield page
+        if not follow and len(page.events) < EVENTS_PER_PAGE:
+            return
+        wait_seconds = MAX_WAIT_SECONDS if follow else 0.0
+        request = EventRequest(page.cursor, wait_seconds, job=request.job)
+
+
+def show_event(event: ClusterEvent) -> dict[str, object]:
+    """An event as a JSON object."""
+    return {
+        "number": event.number,
+        "at": write_moment(event.at),
+        "kind": event.kind,
+        "job": event.job,
+        "worker": event.worker,
+        "text": event.text,
+    }
+
+
+def format_event(event: ClusterEvent) -> str:
+    """An event for people, in one line."""
+    whose = " on ".join(filter(None, (event.job, event.worker)))
+    return f"{write_moment(event.at)} {event.kind:<15} {whose}: {event.text}"
+
+
+def _find(cluster: Cluster, text: str) -> str:
+    """The id of a job, which may be forgotten by now."""
+    try:
+        return find_job(cluster, text).id
+    except UnknownJobError:
+        request = EventRequest(job=text, limit=1)
+        if not cluster.engine.jobs.events(request).events:
+            raise
+        return text
