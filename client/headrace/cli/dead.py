@@ -64,7 +64,7 @@ def replay(
 
 def _say_each(failures: Iterable[TaskFailure], *, traceback: bool) -> Iterator[TaskFailure]:
     for failure in failures:
-        lines = _describe(failure) if traceback else [_describe_shortly(failure)]
+        lines = describe_dead(failure) if traceback else [_describe_shortly(failure)]
         say_text("".join(f"{line}\n" for line in lines))  # cleaned there
         yield failure
 
@@ -74,7 +74,8 @@ def _describe_shortly(failure: TaskFailure) -> str:
     return clean_line(f"task {failure.index} ({where}): {describe_failure(failure)}")
 
 
-def _describe(failure: TaskFailure) -> list[str]:
+def describe_dead(failure: TaskFailure) -> list[str]:
+    """The whole of a failed task: input, reason, attempts, traceback."""
     cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
     lines = [
         f"task {failure.index}",

@@ -23,9 +23,8 @@ from headrace.cli.printing import refuse_format, say, say_json
 from headrace.cli.progress import Progress
 from headrace.cli.session import connect, deliver
 from headrace.cli.show import (
+    describe_status,
     describe_time,
-    format_bytes,
-    format_time,
     show_change,
     show_failure,
     show_status,
@@ -38,7 +37,6 @@ from headrace_services.service import Target
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import CANCELLED, JobStatus
 
 #: Services of which it is known what they write.
 BUILT_IN = frozenset({"primes", "images", "calls"})
@@ -74,7 +72,7 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
             shown["slowest"] = [show_time(time) for time in times]
         say_json(shown)
         return
-    for word, value in _describe(found.status):
+    for word, value in describe_status(found.status):
         say(f"{word:<12}{value}")
     for word, value in describe_running(found.status.counters, progress):
         say(f"{word:<12}{value}")
@@ -184,31 +182,3 @@ def _refuse_unwritable(found: Job, output: Path) -> None:
     explain = explain_unwritable_folder if into_folder else explain_unwritable_file
     if why := explain(output):
         raise UsageError(f"{quote(str(output))} cannot be written: {why}")
-
-
-def _describe(status: JobStatus) -> list[tuple[str, str]]:
-    counts = [
-        (status.done, "done"),
-        (status.failed, "failed"),
-        (status.leased, "leased"),
-        (status.waiting, "waiting"),
-        (status.retrying, "retrying"),
-        (status.cancelled, "cancelled" if status.state == CANCELLED else "undone"),
-    ]
-    why = status.waiting_for or status.ended_because
-    lines = [
-        ("id", status.id),
-        ("name", status.name),
-        ("state", status.state + (f": {why}" if why else "")),
-        ("work", f"{status.service} {status.operation}"),
-        ("function", status.function),
-        ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
-        ("submitted", format_time(status.submitted_at) or ""),
-        ("by", status.submitted_by),
-        ("finished", format_time(status.finished_at) or ""),
-        ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
-        ("cpu", f"{status.cpu_seconds:.2f} s in slots"),
-        ("carried", f"{format_bytes(status.bytes_in)} in, {format_bytes(status.bytes_out)} out"),
-        ("results", "kept" if status.results_kept else "delivered and dropped"),
-    ]
-    return [(word, value) for word, value in lines if value]

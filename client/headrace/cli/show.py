@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from headrace.cli.printing import say_json, say_text, tell
-from headrace_wire.messages import JobStatus, TaskFailure, TaskTime, WorkerStatus
+from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
@@ -50,6 +50,35 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "results_kept": status.results_kept,
         "counters": status.counters,
     }
+
+
+def describe_status(status: JobStatus) -> list[tuple[str, str]]:
+    """All that is known of a job: words and values, for people."""
+    counts = [
+        (status.done, "done"),
+        (status.failed, "failed"),
+        (status.leased, "leased"),
+        (status.waiting, "waiting"),
+        (status.retrying, "retrying"),
+        (status.cancelled, "cancelled" if status.state == CANCELLED else "undone"),
+    ]
+    why = status.waiting_for or status.ended_because
+    lines = [
+        ("id", status.id),
+        ("name", status.name),
+        ("state", status.state + (f": {why}" if why else "")),
+        ("work", f"{status.service} {status.operation}"),
+        ("function", status.function),
+        ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
+        ("submitted", format_time(status.submitted_at) or ""),
+        ("by", status.submitted_by),
+        ("finished", format_time(status.finished_at) or ""),
+        ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
+        ("cpu", f"{status.cpu_seconds:.2f} s in slots"),
+        ("carried", f"{format_bytes(status.bytes_in)} in, {format_bytes(status.bytes_out)} out"),
+        ("results", "kept" if status.results_kept else "delivered and dropped"),
+    ]
+    return [(word, value) for word, value in lines if value]
 
 
 def show_change(status: JobStatus, *, as_json: bool) -> None:

@@ -9,10 +9,10 @@ from unittest.mock import Mock
 import msgpack
 import pytest
 
-from headrace.cli import dead, jobs_out
+from headrace.cli import dead
 from headrace.cli.logs import format_line
 from headrace.cli.printing import say, say_json, tell
-from headrace.cli.show import format_table, show_status
+from headrace.cli.show import describe_status, format_table, show_status
 from headrace.job import Job
 from headrace_services.service import Target
 from headrace_wire.errors import OutputError, UsageError
@@ -68,11 +68,11 @@ def test_nothing_that_others_named_reaches_the_terminal_as_it_is(
         ("reason", "signal", "error_type", "message", "traceback", "summary", "worker"), HOSTILE
     )
     say(format_line(LogLine(1.0, HOSTILE, HOSTILE, 0, HOSTILE)))
-    for word, value in jobs_out._describe(status):  # pyright: ignore[reportPrivateUsage]
+    for word, value in describe_status(status):
         say(f"{word}: {value}")
     say_json(show_status(status))
     tell(HOSTILE)
-    lines = dead._describe(make_message(TaskFailure, **texts))  # pyright: ignore[reportPrivateUsage]
+    lines = dead.describe_dead(make_message(TaskFailure, **texts))
     lines += format_table(["A", "B"], [[HOSTILE, HOSTILE]]).split("\n")
     printed = capsys.readouterr()
     lines += [*printed.out.split("\n"), *printed.err.split("\n")]

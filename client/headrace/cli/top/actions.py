@@ -1,0 +1,73 @@
+"""What can be done with a job: each thing is asked about once, and says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from headrace.cli.show import describe_work
+from headrace_wire.api import JobQueueApi
+from headrace_wire.errors import HeadraceError
+from headrace_wire.messages import CANCELLED, JobStatus
+from headrace_wire.timeouts import Limit
+from headrace_wire.words import count
+
+if TYPE_CHECKING:
+    from headrace.cli.top.view import JobsCaller
+
+#: Seconds for the coordinator to do it.
+ACTION_SECONDS = 30.0
+
+
+class Action(Struct, frozen=True):
+    """A thing to do with a job: the word for it, what it means, and how it is done."""
+
+    word: str
+    meaning: str
+    carry_out: Callable[[JobsCaller, str], Awaitable[JobStatus | None]]
+
+    def ask(self, status: JobStatus) -> str:
+        """The question to the user."""
+        named = f", {status.name}" if status.name else ""
+        return f"{self.word} job {status.id} ({describe_work(status)}{named})? {self.meaning}"
+
+
+async def carry_out(action: Action, jobs: JobsCaller, job: str) -> str:
+    """Do it. Returns what came of it, in words."""
+    try:
+        with Limit.after(ACTION_SECONDS).applied():
+            status = await action.carry_out(jobs, job)
+    except HeadraceError as error:
+        return f"{action.word.lower()}: {error.message}"
+    if status is None:
+        return f"job {job} is deleted"
+    if action is CANCEL and status.state != CANCELLED:
+        return f"job {job} had ended before: it is {status.state}"
+    return (
+        f"job {job} is {status.state}: {status.done:,} of {count(status.tasks, 'task')} done, "
+        f"{status.failed:,} failed, {status.cancelled:,} cancelled"
+    )
+
+
+async def _cancel(jobs: JobsCaller, job: str) -> JobStatus:
+    return await jobs.call(JobQueueApi.cancel, job)
+
+
+async def _retry(jobs: JobsCaller, job: str) -> JobStatus:
+    return await jobs.call(JobQueueApi.retry, job)
+
+
+async def _replay(jobs: JobsCaller, job: str) -> JobStatus:
+    return await jobs.call(JobQueueApi.replay, job, ())
+
+
+async def _delete(jobs: JobsCaller, job: str) -> None:
+    await jobs.call(JobQueueApi.delete, job)
+
+
+CANCEL = Action("Cancel", "Running tasks are stopped; what is done stays done.", _cancel)
+RETRY = Action("Retry", "Its failed and cancelled tasks run again, once it has ended.", _retry)
+REPLAY = Action("Replay", "Its failed tasks run again, with fresh attempts.", _replay)
+DELETE = Action("Delete", "It is stopped, and its results are gone.", _delete)

@@ -1,0 +1,194 @@
+"""One job: how it stands, what runs, what failed and why, what its tasks logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
+
+from headrace.cli.alike import explain_failure
+from headrace.cli.dead import describe_dead
+from headrace.cli.logs import describe_running, format_line
+from headrace.cli.show import describe_status, describe_time
+from headrace.cli.top.actions import REPLAY
+from headrace.cli.top.columns import Column
+from headrace.cli.top.dialogs import Reading
+from headrace.cli.top.job_rows import describe_job
+from headrace.cli.top.listing import Listing
+from headrace.cli.top.plain_text import PlainText
+from headrace.cli.top.polling import PollingScreen
+from headrace.cli.top.view import SeenOfJob
+from headrace.cli.top.words import (
+    count_ended,
+    draw_bar,
+    estimate_left,
+    format_duration,
+    format_part,
+    format_speed,
+)
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import JobStatus, TaskFailure
+from headrace_wire.printing import clean_line
+from headrace_wire.words import count
+
+if TYPE_CHECKING:
+    from headrace.cli.top.view import JobSight, View
+
+BAR_WIDTH = 32
+
+#: Lines of a job's log that can be scrolled through.
+LINES_KEPT = 5000
+
+FAILURE_COLUMNS = (
+    Column("TASK", 10, is_number=True),
+    Column("TRIES", 5, is_number=True, rank=2),
+    Column("WORKER", 14, rank=1),
+    Column("FAILURE", 20),
+)
+
+TABS = ("running", "failures", "log", "about")
+
+
+class JobScreen(PollingScreen):
+    """A job, live, until escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "replay", "Replay"),
+        Binding("left", "turn(-1)", "Tabs", key_display="left right", priority=True),
+        Binding("right", "turn(1)", show=False, priority=True),
+        Binding("escape,q,backspace", "back", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, view: View, interval: float, job: str) -> None:
+        super().__init__(view, interval)
+        self._job = job
+        self._seen = SeenOfJob()
+        self._sight: JobSight | None = None
+        self._failures: tuple[TaskFailure, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield PlainText(id="head", cut=True)
+        yield PlainText(id="trouble")
+        with TabbedContent(id="tabs"):
+            with TabPane("Running", id="running"), VerticalScroll(id="running-scroll"):
+                yield PlainText(id="running-text")
+            with TabPane("Failures", id="failures"):
+                yield Listing(FAILURE_COLUMNS, id="failed")
+            with TabPane("Log", id="log"):
+                yield Log(id="lines", max_lines=LINES_KEPT)
+            with TabPane("About", id="about"), VerticalScroll(id="about-scroll"):
+                yield PlainText(id="about-text")
+        yield PlainText(id="said")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._focus_pane()
+
+    async def look(self) -> None:
+        try:
+            self._sight = sight = await self.view.look_at(self._job, self._seen)
+        except UnknownJobError:
+            if self._sight is None:
+                self.dismiss()
+                return
+            raise
+        if sight.failures is not None:
+            self._failures = sight.failures
+        self._show(sight)
+
+    def find_job(self) -> JobStatus | None:
+        return self._sight.status if self._sight else None
+
+    def after_deletion(self) -> None:
+        self.dismiss()
+
+    def _show(self, sight: JobSight) -> None:
+        head = "\n".join(map(clean_line, _describe_head(sight)))
+        self.query_one("#head", PlainText).show_text(head)
+        self._show_text("#running-text", _describe_running(sight))
+        about = [f"{word:<12}{value}" for word, value in describe_status(sight.status)]
+        self._show_text("#about-text", about)
+        if sight.failures is not None:
+            rows = [(str(failure.index), _make_row(failure)) for failure in self._failures]
+            self.query_one("#failed", Listing).show_rows(rows)
+        failed = self.query_one(TabbedContent).get_tab("failures")
+        label = f"Failures {sight.status.failed:,}"
+        if failed.label_text != label:
+            failed.label = label
+        lines = self.query_one("#lines", Log)
+        if sight.lines:
+            lines.write_lines([clean_line(format_line(line)) for line in sight.lines])
+
+    def _show_text(self, where: str, lines: Iterator[str] | list[str]) -> None:
+        self.query_one(where, PlainText).show_text("\n".join(map(clean_line, lines)))
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Show the whole of the failure under the cursor."""
+        event.stop()
+        chosen = self.query_one("#failed", Listing).chosen
+        for failure in self._failures:
+            if str(failure.index) == chosen:
+                title, *lines = describe_dead(failure)
+                self.app.push_screen(Reading(title, "\n".join(lines)))
+
+    def action_replay(self) -> None:
+        self.begin(REPLAY)
+
+    def action_back(self) -> None:
+        self.dismiss()
+
+    def action_turn(self, step: int) -> None:
+        tabs = self.query_one(TabbedContent)
+        tabs.active = TABS[(TABS.index(tabs.active) + step) % len(TABS)]
+        self._focus_pane()
+
+    def _focus_pane(self) -> None:
+        places = ("#running-scroll", "#failed", "#lines", "#about-scroll")
+        active = self.query_one(TabbedContent).active or TABS[0]
+        self.query_one(places[TABS.index(active)]).focus()
+
+
+def _describe_head(sight: JobSight) -> Iterator[str]:
+    status = sight.status
+    yield f"job {status.id}  {status.state}  {describe_job(status)}"
+    ended = count_ended(status)
+    part = f"{draw_bar(ended, status.tasks, BAR_WIDTH)} {format_part(ended, status.tasks)}"
+    if status.finished_at is None:
+        left = format_duration(estimate_left(status, sight.speed))
+        part += f"  {format_speed(sight.speed)}, {left} left"
+    else:
+        part += f"  took {format_duration(status.wall_seconds)}"
+    yield part
+    counts = (
+        (status.done, "done"),
+        (status.failed, "failed"),
+        (status.leased, "leased"),
+        (status.retrying, "retrying"),
+        (status.waiting, "waiting"),
+        (status.cancelled, "cancelled"),
+    )
+    told = ", ".join(f"{number:,} {word}" for number, word in counts if number)
+    yield f"{count(status.tasks, 'task')}: {told}" if told else count(status.tasks, "task")
+
+
+def _describe_running(sight: JobSight) -> Iterator[str]:
+    for word, value in describe_running(sight.status.counters, sight.progress):
+        yield f"{word:<10}{value}"
+    for time in sight.slowest:
+        yield f"slow      {describe_time(time)}"
+    if not (sight.progress or sight.slowest or sight.status.counters):
+        yield "no task says how far it is, and none is known to be slow"
+
+
+def _make_row(failure: TaskFailure) -> dict[str, str]:
+    summary = f"{failure.summary}: " if failure.summary else ""
+    return {
+        "TASK": str(failure.index),
+        "TRIES": str(failure.attempt),
+        "WORKER": failure.worker,
+        "FAILURE": summary + explain_failure(failure),
+    }

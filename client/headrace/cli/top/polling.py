@@ -1,0 +1,136 @@
+"""A screen that looks at the coordinator again and again, also when that is away for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.screen import Screen
+
+from headrace.cli.top.actions import CANCEL, DELETE, RETRY, Action, carry_out
+from headrace.cli.top.dialogs import Question, Reading
+from headrace.cli.top.help_text import HELP
+from headrace.cli.top.plain_text import PlainText
+from headrace_wire.errors import HeadraceError
+from headrace_wire.messages import JobStatus
+from headrace_wire.printing import clean_line
+from headrace_wire.timeouts import Limit
+
+if TYPE_CHECKING:
+    from headrace.cli.top.view import View
+
+#: Seconds for one look; what takes longer is told, and tried again.
+LOOK_SECONDS = 10.0
+
+
+class PollingScreen(Screen[None]):
+    """Calls ``look`` in a while; tells in its last lines what went wrong, and what was done.
+
+    It has a PlainText with the id ``trouble`` and one with the id ``said``.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "cancel", "Cancel"),
+        Binding("r", "retry", "Retry"),
+        Binding("d", "delete", "Delete"),
+        Binding("question_mark,h", "help", "Help", key_display="?"),
+    ]
+
+    def __init__(self, view: View, interval: float) -> None:
+        super().__init__()
+        self.view = view
+        self._interval = interval
+        self._again = asyncio.Event()
+
+    async def look(self) -> None:
+        """Ask the coordinator, and show what it says. Raises HeadraceError."""
+        raise NotImplementedError
+
+    def find_job(self) -> JobStatus | None:
+        """The job that an action is about, if there is one."""
+        raise NotImplementedError
+
+    def describe_trouble(self) -> str:
+        """What the coordinator itself is in trouble with; "" for nothing."""
+        return ""
+
+    def after_deletion(self) -> None:
+        """The job is there no more."""
+
+    def on_mount(self) -> None:
+        self.say("")
+        self.tell_trouble("")
+        self.run_worker(self._watch(), exit_on_error=True)
+
+    def on_screen_resume(self) -> None:
+        """Look at once: what is shown is from before another screen was there."""
+        self._again.set()
+
+    def say(self, line: str) -> None:
+        """Show what came of an action, until the next one."""
+        self._show_line("#said", line)
+
+    def tell_trouble(self, line: str) -> None:
+        """Show what is wrong, as long as it is."""
+        self._show_line("#trouble", f"! {line}" if line else "")
+
+    async def _watch(self) -> None:
+        while True:
+            if self.is_current:
+                try:
+                    await self._look_once()
+                except NoMatches:
+                    return  # the screen is being taken down, and its parts are gone already
+            try:
+                async with asyncio.timeout(self._interval):
+                    await self._again.wait()
+            except TimeoutError:
+                pass
+            self._again.clear()
+
+    async def _look_once(self) -> None:
+        try:
+            with Limit.after(LOOK_SECONDS).applied():
+                await self.look()
+        except HeadraceError as error:
+            self.tell_trouble(f"{error.message}; trying again")
+        else:
+            self.tell_trouble(self.describe_trouble())
+
+    def _show_line(self, where: str, line: str) -> None:
+        shown = self.query_one(where, PlainText)
+        shown.show_text(clean_line(line))
+        shown.display = bool(line)
+
+    def action_cancel(self) -> None:
+        self.begin(CANCEL)
+
+    def action_retry(self) -> None:
+        self.begin(RETRY)
+
+    def action_delete(self) -> None:
+        self.begin(DELETE)
+
+    def action_help(self) -> None:
+        self.app.push_screen(Reading("headrace top", HELP))
+
+    def begin(self, action: Action) -> None:
+        """Ask, and do it if the answer is yes."""
+        status = self.find_job()
+        if status is None:
+            self.say("there is no job to do that with")
+            return
+        self.run_worker(self._ask_and_act(action, status))
+
+    async def _ask_and_act(self, action: Action, status: JobStatus) -> None:
+        if not await self.app.push_screen_wait(Question(action.ask(status))):
+            self.say("nothing is changed")
+            return
+        self.say(f"{action.word.lower()}: job {status.id} …")
+        said = await carry_out(action, self.view.jobs, status.id)
+        self.say(said)
+        self._again.set()
+        if action is DELETE and said.endswith("is deleted"):
+            self.after_deletion()

@@ -1,0 +1,74 @@
+"""Workers as the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from headrace.cli.show import format_bytes, format_time
+from headrace.cli.top.columns import Column
+from headrace.cli.top.speeds import Speeds
+from headrace.cli.top.words import draw_bar, format_speed
+from headrace_wire.messages import WorkerStatus
+
+BAR_WIDTH = 12
+
+COLUMNS = (
+    Column("NAME", 18),
+    Column("BUSY", 9, is_number=True),
+    Column("SLOTS", BAR_WIDTH, rank=3),
+    Column("SPEED", 7, is_number=True),
+    Column("DONE", 11, is_number=True, rank=1),
+    Column("FAILED", 6, is_number=True),
+    Column("MEMORY", 8, is_number=True),
+    Column("HEARD", 8, is_number=True, rank=2),
+    Column("HOST", 16, rank=4),
+    Column("STATE", 10),
+)
+
+
+def make_row(status: WorkerStatus, speeds: Speeds) -> Mapping[str, str]:
+    """The cells of one worker by their headings."""
+    return {
+        "NAME": status.name,
+        "BUSY": f"{status.busy} of {status.slots}",
+        "SLOTS": draw_bar(status.busy, status.slots, BAR_WIDTH),
+        "SPEED": format_speed(speeds.find(status.id)),
+        "DONE": f"{status.done:,}",
+        "FAILED": f"{status.failed:,}",
+        "MEMORY": format_bytes(status.rss_bytes),
+        "HEARD": f"{status.heard_seconds:.0f} s ago",
+        "HOST": status.host,
+        "STATE": describe_state(status),
+    }
+
+
+def describe_state(status: WorkerStatus) -> str:
+    """What a worker is about, in one word."""
+    if status.draining:
+        return "draining"
+    return "busy" if status.busy else "idle"
+
+
+def is_meant(status: WorkerStatus, text: str) -> bool:
+    """Tell whether all of these words are in what is known of a worker, whatever their case."""
+    known = " ".join([status.name, status.id, status.host, describe_state(status), *status.engines])
+    return all(word in known.casefold() for word in text.casefold().split())
+
+
+def describe_worker(status: WorkerStatus) -> Iterator[tuple[str, str]]:
+    """All that is known of a worker: words and values, for people."""
+    yield "id", status.id
+    yield "state", describe_state(status)
+    yield "host", f"{status.host}, process {status.process}"
+    yield "slots", f"{status.slots}, by {status.slots_limit}; {status.busy} busy"
+    yield "start", status.start_method
+    yield "holds", f"{status.leased:,} tasks"
+    yield "done", f"{status.done:,}"
+    yield "failed", f"{status.failed:,}"
+    yield "cpu", f"{status.cpu_seconds:.2f} s in slots"
+    yield "memory", format_bytes(status.rss_bytes)
+    yield "connected", format_time(status.connected_at) or ""
+    yield "heard", f"{status.heard_seconds:.0f} s ago"
+    yield "version", status.version
+    for name, engine in status.engines.items():
+        yield "engine", f"{name}: {engine}"

@@ -1,0 +1,121 @@
+"""Figures, columns and rows of ``headrace top``."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.cli.top import job_rows, worker_rows
+from headrace.cli.top.columns import Column, choose_columns, fit
+from headrace.cli.top.job_rows import is_meant
+from headrace.cli.top.speeds import Speeds
+from headrace.cli.top.words import draw_bar, format_duration, format_part, format_speed
+from support.queue_builders import Rig
+
+
+@pytest.mark.parametrize(
+    ("per_second", "text"),
+    [
+        (None, "-"),
+        (0.0, "0/s"),
+        (12345.6, "12,346/s"),
+        (9.96, "10/s"),
+        (2.54, "2.5/s"),
+        (0.2, "12/min"),
+        (0.001, "4/h"),
+    ],
+)
+def test_a_speed_takes_few_characters(per_second: float | None, text: str) -> None:
+    assert format_speed(per_second) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0.4, "0 s"),
+        (59.6, "1:00"),
+        (185, "3:05"),
+        (7384, "2:03:04"),
+        (273600, "3 d 4 h"),
+    ],
+)
+def test_a_duration_takes_few_characters(seconds: float | None, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_all_is_said_to_be_done_only_when_it_is() -> None:
+    assert [format_part(done, 1000) for done in (0, 429, 999, 1000)] == [
+        "0 %",
+        "43 %",
+        "99 %",
+        "100 %",
+    ]
+    assert format_part(0, 0) == "-"
+
+
+def test_a_bar_needs_no_colour() -> None:
+    assert draw_bar(1, 2, 10) == "[####....]"
+    assert draw_bar(0, 0, 6) == "[....]"
+    assert draw_bar(7, 2, 6) == "[####]"
+
+
+def test_a_speed_is_that_of_the_last_seconds() -> None:
+    speeds = Speeds(seconds=10.0)
+    for at, count in ((0.0, 0), (5.0, 1000), (10.0, 1010), (15.0, 1020)):
+        speeds.note("job", at, count)
+    assert speeds.find("job") == 2.0
+
+
+def test_a_speed_is_known_once_a_count_was_seen_twice() -> None:
+    speeds = Speeds()
+    assert speeds.find("job") is None
+    speeds.note("job", 1.0, 5)
+    assert speeds.find("job") is None
+    speeds.note("job", 1.5, 6)
+    assert speeds.find("job") == 2.0
+    speeds.note("job", 2.0, 0)
+    assert speeds.find("job") is None, "it began anew"
+    speeds.keep(["other"])
+    assert speeds.find("job") is None
+
+
+@pytest.mark.parametrize("width", [20, 60, 79, 80, 100, 132, 300])
+@pytest.mark.parametrize("columns", [job_rows.COLUMNS, worker_rows.COLUMNS])
+def test_columns_are_left_out_where_there_is_no_room(
+    width: int, columns: tuple[Column, ...]
+) -> None:
+    places = choose_columns(columns, width)
+    least = [column.heading for column in columns if column.rank == 0]
+    shown = [place.heading for place in places]
+    assert [heading for heading in shown if heading in least] == least
+    used = sum(place.width + place.gap for place in places)
+    assert used == width or shown == least
+    if width >= 160:
+        assert len(shown) == len(columns)
+
+
+def test_a_cell_is_as_wide_as_its_column_in_any_script() -> None:
+    assert fit("abc", 5) == "abc  "
+    assert fit("12", 5, is_number=True) == "   12"
+    assert fit("abcdef", 5) == "abcd…"
+    assert fit("東京都", 6) == "東京都"
+    assert fit("東京都", 5) == "東京…"
+    assert fit("東京都", 4) == "東 …"
+
+
+def test_a_job_is_found_by_all_that_names_it() -> None:
+    rig = Rig()
+    rig.submit("job", 10, name="Nightly Run")
+    status = rig.queue.intake.status("job", rig.now)
+    for text in ("", "nightly", "RUN primes", "count job", "queued"):
+        assert is_meant(status, text), text
+    for text in ("weekly", "nightly images"):
+        assert not is_meant(status, text), text
+
+
+def test_a_row_says_what_a_job_waits_for() -> None:
+    rig = Rig()
+    rig.submit("job", 10, name="nightly")
+    row = job_rows.make_row(rig.queue.intake.status("job", rig.now), Speeds())
+    assert row["WORK"].startswith("primes count (nightly): ")
+    assert row["SPEED"] == row["LEFT"] == "", "nothing runs"
