@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
-from headrace.cli.alike import explain_failure
 from headrace.cli.dead import describe_dead
 from headrace.cli.logs import describe_running, format_line
 from headrace.cli.show import describe_status, describe_time
@@ -30,6 +29,7 @@ from headrace.cli.top.words import (
     format_part,
     format_speed,
 )
+from headrace_wire.alike import explain_failure
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.messages import JobStatus, TaskFailure
 from headrace_wire.printing import clean_line
