@@ -1,9 +1,91 @@
-"""What templates can do with a value: ``{{ value | name }}``."""
+"""How templates write what messages hold: the filters that they have."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
-#: Filters by their names in templates.
-FILTERS: dict[str, Callable[..., Any]] = {}
+from headrace_coordinator.web import display
+from headrace_coordinator.web.rows import job_fields, worker_fields
+from headrace_wire.alike import explain_failure
+from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.views import ClusterEvent
+
+#: What the kinds of events look like: as the states of jobs and workers that they tell of.
+EVENT_STATES = {
+    "job-submitted": "queued",
+    "job-started": "running",
+    "job-succeeded": "succeeded",
+    "job-failed": "failed",
+    "job-cancelled": "cancelled",
+    "job-retried": "running",
+    "job-deleted": "cancelled",
+    "job-expired": "cancelled",
+    "task-failed": "failed",
+    "worker-joined": "succeeded",
+    "worker-left": "cancelled",
+    "worker-silent": "silent",
+    "worker-draining": "draining",
+    "work-waits": "draining",
+}
+
+
+def failure_line(failure: TaskFailure) -> str:
+    """What happened to a task, with the name of its input if it has one."""
+    said = explain_failure(failure)
+    return f"{failure.summary}: {said}" if failure.summary else said
+
+
+def amount(value: float) -> str:
+    """A number that is whole more often than not."""
+    return display.count(value) if value == int(value) else f"{value:,.3f}".rstrip("0")
+
+
+class _Blank(dict[str, Any]):
+    """The fields of a row that a template in the page keeps for later ones."""
+
+    def __missing__(self, key: str) -> Any:
+        parts = ("done", "dead", "retrying", "leased", "cancelled")
+        return [(part, 0.0) for part in parts] if key == "bar" else ""
+
+
+def _job_fields(job: JobStatus | None) -> dict[str, Any]:
+    return job_fields(job, time.time()) if job else _Blank()
+
+
+def _worker_fields(worker: WorkerStatus | None) -> dict[str, Any]:
+    return worker_fields(worker) if worker else _Blank()
+
+
+def _event_state(kind: str) -> str:
+    return EVENT_STATES.get(kind, "")
+
+
+def _event_subject(event: ClusterEvent) -> str:
+    return event.job[:8] if event.job else event.worker
+
+
+def _event_href(event: ClusterEvent) -> str:
+    if event.job:
+        return f"/jobs/{quote(event.job, safe='')}"
+    return f"/workers/{quote(event.worker, safe='')}" if event.worker else ""
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "age": display.age,
+    "amount": amount,
+    "count": display.count,
+    "duration": display.duration,
+    "event_href": _event_href,
+    "event_state": _event_state,
+    "event_subject": _event_subject,
+    "failure_line": failure_line,
+    "iso": display.iso,
+    "job_fields": _job_fields,
+    "moment": display.moment,
+    "size": display.size,
+    "tasks": display.tasks,
+    "worker_fields": _worker_fields,
+}

@@ -1,4 +1,7 @@
-"""The pages: what people look at."""
+"""The pages of people.
+
+They say without JavaScript what there is to read. ``static/`` then keeps them up to date.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,46 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headrace_coordinator.web.display import things
+from headrace_coordinator.web.job_page import show_job
+from headrace_coordinator.web.jobs_page import show_jobs
+from headrace_coordinator.web.overview_page import show_overview
 from headrace_coordinator.web.rendering import render
-from headrace_wire.messages import JobFilter
-
-#: Jobs on one page.
-JOBS_SHOWN = 50
-
-
-async def show_jobs(request: Request) -> Response:
-    """The newest jobs, and how the coordinator does."""
-    visitor = request.state.visitor
-    jobs = await visitor.call("jobs", chosen=JobFilter(limit=JOBS_SHOWN))
-    return render(request, "jobs.html", jobs=jobs, info=await visitor.call("info"))
+from headrace_coordinator.web.worker_page import show_worker
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.views import EVENTS_PER_PAGE, EventPage, EventRequest
 
 
-PAGES: list[Route] = [Route("/", show_jobs, name="overview")]
+async def show_workers(request: Request) -> Response:
+    """All workers."""
+    workers: tuple[WorkerStatus, ...] = await request.state.visitor.call("workers")
+    slots = sum(worker.slots for worker in workers)
+    return render(
+        request,
+        "workers.html",
+        workers=sorted(workers, key=lambda worker: worker.name),
+        counted=f"{things(len(workers), 'worker')}, {things(slots, 'slot')}",
+    )
+
+
+async def show_events(request: Request) -> Response:
+    """What happened to jobs and workers, the newest first."""
+    request_newest = EventRequest(last=EVENTS_PER_PAGE)
+    page: EventPage = await request.state.visitor.call("events", request_newest)
+    missed = f"{things(page.missed, 'event')} before these are no longer kept."
+    return render(
+        request,
+        "events.html",
+        events=page.events[::-1],
+        missed=missed if page.missed else "",
+    )
+
+
+PAGES: list[Route] = [
+    Route("/", show_overview, name="overview"),
+    Route("/jobs", show_jobs, name="jobs"),
+    Route("/jobs/{job}", show_job, name="job"),
+    Route("/workers", show_workers, name="workers"),
+    Route("/workers/{worker}", show_worker, name="worker"),
+    Route("/events", show_events, name="events"),
+]

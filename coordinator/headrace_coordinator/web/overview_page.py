@@ -1,0 +1,70 @@
+"""The overview: the cluster at a glance."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headrace_coordinator.web.display import count, duration, rate, things
+from headrace_coordinator.web.rendering import render
+from headrace_coordinator.web.rows import worker_state
+from headrace_wire.messages import FAILED, FINAL_STATES, QUEUED, RUNNING, JobFilter, WorkerStatus
+from headrace_wire.views import EventPage, EventRequest, Overview
+
+#: What is shown of each; ``static/pages/overview.js`` shows as many.
+ACTIVE_SHOWN = 20
+ENDED_SHOWN = 10
+WORKERS_SHOWN = 12
+EVENTS_SHOWN = 24
+
+_ORDER = ("silent", "draining", "busy", "idle")
+
+
+async def show_overview(request: Request) -> Response:
+    """Figures, jobs that run and that ended, workers, events."""
+    call = request.state.visitor.call
+    over: Overview = await call("overview")
+    workers: tuple[WorkerStatus, ...] = await call("workers")
+    events: EventPage = await call("events", EventRequest(last=EVENTS_SHOWN))
+    order = sorted(workers, key=lambda worker: (_ORDER.index(worker_state(worker)), worker.name))
+    ended = tuple(FINAL_STATES)
+    return render(
+        request,
+        "overview.html",
+        over=over,
+        figures=describe_overview(over),
+        active=await call("jobs", chosen=JobFilter(states=(RUNNING, QUEUED), limit=ACTIVE_SHOWN)),
+        active_count=_count_active(over),
+        ended=await call("jobs", chosen=JobFilter(states=ended, limit=ENDED_SHOWN)),
+        workers=order[:WORKERS_SHOWN],
+        workers_more=_count_workers(len(order)),
+        events=events.events[::-1],
+        cursor=events.cursor,
+    )
+
+
+def describe_overview(over: Overview) -> dict[str, str]:
+    """The figures on top, as ``static/figures.js`` writes them."""
+    retrying = f", {count(over.retrying)} retrying" if over.retrying else ""
+    return {
+        "slots": f"{count(over.busy)} of {count(over.slots)}",
+        "slots_note": f"{count(max(0, over.slots - over.busy))} idle" if over.slots else "no slots",
+        "waiting": count(over.waiting),
+        "waiting_note": f"{count(over.leased)} leased{retrying}",
+        "backlog": duration(over.backlog_seconds),
+        "done": rate(over.done_per_second) or "0/s",
+        "failed": rate(over.failed_per_second) or "0/s",
+        "failed_note": things(over.jobs.get(FAILED, 0), "failed job"),
+        "failed_tone": "bad" if over.failed_per_second else "",
+        "workers": count(over.workers),
+        "workers_note": f"{count(over.draining)} draining" if over.draining else "connected",
+    }
+
+
+def _count_active(over: Overview) -> str:
+    running, queued = over.jobs.get(RUNNING, 0), over.jobs.get(QUEUED, 0)
+    return f"{count(running)} running, {count(queued)} queued" if running + queued else ""
+
+
+def _count_workers(number: int) -> str:
+    return f"{WORKERS_SHOWN} of {count(number)}" if number > WORKERS_SHOWN else ""

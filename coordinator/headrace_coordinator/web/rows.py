@@ -1,0 +1,93 @@
+"""Jobs and workers as the fields of their rows on the page.
+
+``static/rows.js`` makes the same in the browser, where rows are brought up to date.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from headrace_coordinator.web.display import count, duration, percent, rate, size, things
+from headrace_wire.messages import FINAL_STATES, JobStatus, WorkerStatus
+
+#: Seconds without a word after which a worker is called silent.
+SILENT_SECONDS = 15.0
+
+
+def job_name(job: JobStatus) -> str:
+    """What a job is called: its name, or the function that it calls, or its operation."""
+    return job.name or job.function or f"{job.service} {job.operation}"
+
+
+def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
+    """What the row of a job says, with its speed on the whole."""
+    over = job.done + job.failed + job.cancelled
+    final = job.state in FINAL_STATES
+    wall = job.wall_seconds
+    if wall is None:
+        wall = max(0.0, now - job.started_at) if job.started_at else 0.0
+    speed = (job.done + job.failed) / wall if wall > 0 else 0.0
+    left = (job.tasks - over) / speed if job.sealed and speed > 0 and not final else None
+    name = job_name(job)
+    kind = job.function or f"{job.service} {job.operation}"
+    about = [word for word in dict.fromkeys((kind, job.id[:8])) if word != name]
+    time = duration(wall) if wall else ""
+    if left is not None:
+        time = f"{duration(left)} left"
+    return {
+        "href": f"/jobs/{quote(job.id, safe='')}",
+        "name": name,
+        "about": " · ".join(about),
+        "state": job.state,
+        "counted": f"{count(job.done)} of {count(job.tasks)}{'' if job.sealed else ' so far'}",
+        "percent": percent(job.done, job.tasks) if job.sealed else "",
+        "failed": f"{count(job.failed)} failed" if job.failed else "",
+        "rate": rate(speed) if job.tasks > 1 else "",
+        "time": time,
+        "submitted": job.submitted_at,
+        "by": job.submitted_by,
+        "note": job.ended_because if final else job.waiting_for,
+        "bar": [
+            (part, number / job.tasks if job.tasks else 0.0)
+            for part, number in (
+                ("done", job.done),
+                ("dead", job.failed),
+                ("retrying", job.retrying),
+                ("leased", job.leased),
+                ("cancelled", job.cancelled),
+            )
+        ],
+        "progress": f"{name}: {things(job.tasks, 'task')}, {count(job.done)} done, "
+        f"{count(job.failed)} failed",
+    }
+
+
+def worker_state(worker: WorkerStatus) -> str:
+    """What a worker does, in a word."""
+    if worker.heard_seconds > SILENT_SECONDS:
+        return "silent"
+    if worker.draining:
+        return "draining"
+    return "busy" if worker.busy else "idle"
+
+
+def worker_fields(worker: WorkerStatus) -> dict[str, Any]:
+    """What the row of a worker says."""
+    state = worker_state(worker)
+    silent = f"silent for {duration(worker.heard_seconds)}"
+    return {
+        "href": f"/workers/{quote(worker.id, safe='')}",
+        "name": worker.name or worker.id,
+        "host": "" if worker.host == worker.name else worker.host,
+        "state": state,
+        "status": silent if state == "silent" else state,
+        "slots": f"{count(worker.busy)} of {count(worker.slots)}",
+        "cpu": f"{worker.cpu_percent / 100:.1f}",
+        "memory": size(worker.rss_bytes),
+        "done": count(worker.done),
+        "failed": count(worker.failed) if worker.failed else "0",
+        "version": worker.version,
+        "connected": worker.connected_at,
+        "bar": [("leased", min(1.0, worker.busy / worker.slots) if worker.slots else 0.0)],
+    }

@@ -1,0 +1,37 @@
+// Events as the fields of their lines, as headrace_coordinator.web.filters writes them.
+
+const STATES = {
+  "job-submitted": "queued",
+  "job-started": "running",
+  "job-succeeded": "succeeded",
+  "job-failed": "failed",
+  "job-cancelled": "cancelled",
+  "job-retried": "running",
+  "job-deleted": "cancelled",
+  "job-expired": "cancelled",
+  "task-failed": "failed",
+  "worker-joined": "succeeded",
+  "worker-left": "cancelled",
+  "worker-silent": "silent",
+  "worker-draining": "draining",
+  "work-waits": "draining",
+};
+
+export function eventFields(event) {
+  const href = event.job ? `/jobs/${encodeURIComponent(event.job)}` : event.worker ? `/workers/${encodeURIComponent(event.worker)}` : "";
+  return {
+    at: event.at,
+    kind: event.kind.replaceAll("-", " "),
+    state: STATES[event.kind] ?? "",
+    subject: event.job ? event.job.slice(0, 8) : event.worker,
+    href,
+    text: event.text,
+  };
+}
+
+/** The newest events first, without those that are there already, `most` of them. */
+export function join(known, page, most) {
+  const last = known.length ? known[0].number : -1;
+  const fresh = page.events.filter((event) => event.number > last);
+  return [...fresh.reverse(), ...known].slice(0, most);
+}

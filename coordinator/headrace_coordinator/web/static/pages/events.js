@@ -1,0 +1,43 @@
+// The events, the newest first, as they come.
+
+import { fill, reveal, setText, showNone, sync } from "../dom.js";
+import { eventFields, join } from "../events.js";
+import { things } from "../format.js";
+import { follow } from "../live.js";
+import { get } from "../api.js";
+
+const MOST = 1000;
+
+export async function start() {
+  reveal();
+  const list = document.getElementById("events");
+  const form = document.getElementById("filters");
+  let events = [];
+
+  const show = () => {
+    const text = document.getElementById("text").value.trim().toLowerCase();
+    const about = [...form.querySelectorAll("[name=about]:checked")].map((box) => box.value);
+    const shown = events.filter(
+      (event) =>
+        (!about.length || about.includes(event.kind.split("-")[0])) &&
+        [event.job, event.worker, event.kind, event.text].some((word) => word.toLowerCase().includes(text)),
+    );
+    sync(list, shown, document.getElementById("event-row"), (event) => event.number, (row, event) => fill(row, eventFields(event)));
+    showNone("events-none", shown);
+  };
+  const take = (page) => {
+    events = join(events, page, MOST);
+    const missed = document.getElementById("missed");
+    if (page.missed) {
+      missed.hidden = false;
+      setText(missed, `${things(page.missed, "event")} before these are no longer kept.`);
+    }
+    show();
+  };
+  form.addEventListener("input", show);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  const first = Number(list.dataset.first || 0);
+  const page = await get("events", { cursor: first, limit: MOST }).catch(() => null);
+  if (page) take(page);
+  follow(() => ({ topic: "events", cursor: events.length ? events[0].number : first }), { events: take });
+}

@@ -1,0 +1,147 @@
+// One job: its progress, its tasks as a picture, how long they took, failures, log, results.
+
+import { showActions, startActions } from "../actions.js";
+import { get } from "../api.js";
+import { say } from "../ask.js";
+import { fill, reveal, setText, sync } from "../dom.js";
+import { Failures } from "../failures.js";
+import { count, duration, moment, size, tasks } from "../format.js";
+import { Histogram, within } from "../histogram.js";
+import { atMost, follow } from "../live.js";
+import { Log } from "../log.js";
+import { FINAL, Paces, jobFields } from "../rows.js";
+import { TaskMap } from "../taskmap.js";
+
+const RUNS = 10000;
+const RUNNING = 50;
+
+export function start() {
+  reveal();
+  const root = document.getElementById("job");
+  const id = root.dataset.job;
+  const path = `jobs/${encodeURIComponent(id)}`;
+  const mayAct = document.getElementById("actions") !== null;
+  const paces = new Paces();
+  const log = new Log(Number(root.dataset.logCursor));
+  let job = null;
+  let last = "";
+  let failed = -1;
+
+  const map = new TaskMap(document.getElementById("map"), {
+    load: (start, stop) => get(`${path}/task_runs`, { start, stop: stop ?? job.tasks, limit: RUNS }),
+    open: (index, state) => failures.show(index, state),
+  });
+  document.getElementById("map").addEventListener("drawn", () => setText(document.getElementById("map-about"), map.about));
+  const times = new Histogram(document.getElementById("times"));
+
+  const failures = new Failures(id, mayAct, () => loadDetails());
+  const loadMap = atMost(2000, () => map.update().catch(() => {}));
+  const loadDetails = atMost(3000, async () => {
+    await Promise.all([showTimes(path, times), showSlowest(path), failures.update(job)].map((one) => one.catch(() => {})));
+  });
+
+  if (mayAct) startActions(id, () => job, () => {
+    failed = -1;
+    last = "";
+  });
+  document.getElementById("copy").addEventListener("click", async () => {
+    await navigator.clipboard.writeText(id);
+    say("The id is copied.");
+  });
+
+  follow(() => ({ topic: ["job", "logs"], job: id, cursor: log.cursor }), {
+    job({ status, progress, running }) {
+      job = status;
+      const now = Date.now() / 1000;
+      const fields = jobFields(job, now, paces.note(job, now));
+      fill(root, fields);
+      showProgress(job, fields);
+      showFacts(job);
+      showCounters(job);
+      if (mayAct) showActions(job);
+      showRunning(running ?? [], progress ?? []);
+      const counts = [job.tasks, job.done, job.failed, job.leased, job.retrying, job.cancelled, job.state].join();
+      if (counts !== last) {
+        loadMap();
+        if (job.done + job.failed || failed) loadDetails();
+      }
+      last = counts;
+      failed = job.failed;
+      document.title = `${FINAL.has(job.state) ? job.state : fields.percent || job.state} · ${fields.name} · headrace`;
+    },
+    logs: (page) => log.take(page),
+    problem({ topic, detail }) {
+      if (topic === "job") say(detail || "The job is gone.", true);
+    },
+  });
+}
+
+function showProgress(job, fields) {
+  for (const [state, number] of Object.entries({ done: job.done, dead: job.failed, retrying: job.retrying, leased: job.leased, waiting: job.waiting, cancelled: job.cancelled })) {
+    setText(document.querySelector(`[data-count="${state}"] b`), count(number));
+  }
+  setText(document.getElementById("tasks"), count(job.tasks));
+  setText(document.getElementById("speed"), [fields.percent, fields.rate, fields.time].filter(Boolean).join(" · "));
+}
+
+function showFacts(job) {
+  const set = (key, text) => setText(document.getElementById(`fact-${key}`), text || "–");
+  set("started", job.started_at ? moment(job.started_at) : "");
+  set("finished", job.finished_at ? moment(job.finished_at) : "");
+  set("wall", job.wall_seconds ? duration(job.wall_seconds) : "");
+  set("cpu", duration(job.cpu_seconds));
+  set("busy", duration(job.busy_seconds));
+  set("in", size(job.bytes_in));
+  set("out", size(job.bytes_out));
+  set("kept", job.results_kept ? "kept" : "not kept");
+}
+
+function showCounters(job) {
+  const names = Object.keys(job.counters).sort();
+  document.getElementById("counters-panel").hidden = !names.length;
+  sync(document.getElementById("counters"), names, document.getElementById("counter-row"), (name) => name, (row, name) => {
+    fill(row, { name, value: Number(job.counters[name].toFixed(3)).toLocaleString("en-US", { maximumFractionDigits: 3 }) });
+  });
+}
+
+function showRunning(running, progress) {
+  const told = new Map(progress.map((one) => [one.index, one]));
+  const known = new Set(running.map((task) => task.index));
+  const rows = [...running, ...progress.filter((one) => !known.has(one.index))].sort((a, b) => a.index - b.index).slice(0, RUNNING);
+  document.getElementById("running-panel").hidden = !rows.length;
+  setText(document.getElementById("running-about"), rows.length < RUNNING ? "" : `the first ${RUNNING}`);
+  sync(document.getElementById("running"), rows, document.getElementById("running-row"), (task) => task.index, (row, task) => {
+    const one = told.get(task.index);
+    fill(row, {
+      index: count(task.index),
+      progress: one ? (one.of ? `${count(one.done)} of ${count(one.of)}` : count(one.done)) : "",
+      known: Boolean(one?.of),
+      bar: [["leased", one?.of ? Math.min(1, one.done / one.of) : 0]],
+      worker: task.worker,
+      href: `/workers/${encodeURIComponent(task.worker)}`,
+      slot: task.slot === undefined ? "" : String(task.slot),
+      for: task.seconds === undefined ? "" : duration(task.seconds),
+      memory: task.rss_bytes ? size(task.rss_bytes) : "",
+      attempt: task.attempt === undefined ? "" : String(task.attempt),
+    });
+  });
+}
+
+async function showTimes(path, histogram) {
+  const times = await get(`${path}/task_times`);
+  const total = times.counts.reduce((sum, number) => sum + number, 0);
+  document.getElementById("times-panel").hidden = !total;
+  if (!total) return;
+  const words = (share) => duration(within(times, share));
+  setText(document.getElementById("times-about"), `half within ${words(0.5)}, 95 % within ${words(0.95)}`);
+  histogram.update(times);
+}
+
+async function showSlowest(path) {
+  const found = await get(`${path}/slowest`, { limit: 10 });
+  document.getElementById("slowest-panel").hidden = !found.length;
+  sync(document.getElementById("slowest"), found, document.getElementById("slowest-row"), (one) => one.start, (row, one) => {
+    const many = one.stop - one.start;
+    fill(row, { tasks: tasks(one.start, one.stop), worker: one.worker, each: duration(one.busy_seconds / many), cpu: duration(one.cpu_seconds / many) });
+  });
+}

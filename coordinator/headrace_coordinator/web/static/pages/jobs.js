@@ -1,0 +1,72 @@
+// The list of jobs: its rows move on, and a choice is shown at once.
+
+import { get } from "../api.js";
+import { fill, setText, showNone, sync } from "../dom.js";
+import { count } from "../format.js";
+import { atMost, follow } from "../live.js";
+import { Paces, jobFields } from "../rows.js";
+
+const TYPED_MS = 350;
+
+export function start() {
+  const form = document.getElementById("filters");
+  const asked = Object.fromEntries(new URLSearchParams(document.getElementById("asked").dataset.asked));
+  const states = new URLSearchParams(document.getElementById("asked").dataset.asked).getAll("states");
+  const parameters = { ...asked, states };
+  const paces = new Paces();
+  const counted = document.getElementById("counted");
+  const first = Number(counted.dataset.first);
+  let total = Number(counted.dataset.total);
+  let shown = document.getElementById("jobs").children.length;
+
+  const tell = () => {
+    const last = first + shown - 1;
+    setText(counted, total ? `${count(first)} to ${count(last)} of ${count(total)}` : "None");
+  };
+  const recount = atMost(5000, async () => {
+    const { before, limit, ...chosen } = parameters;
+    const found = await get("count_jobs", chosen).catch(() => null);
+    if (found === null) return;
+    total = found;
+    tell();
+  });
+  follow(() => ({ topic: "jobs", ...parameters }), {
+    jobs(jobs) {
+      const now = Date.now() / 1000;
+      const rows = document.getElementById("jobs");
+      sync(rows, jobs, document.getElementById("job-row"), (job) => job.id, (row, job) => fill(row, jobFields(job, now, paces.note(job, now))));
+      showNone("jobs-none", jobs);
+      shown = jobs.length;
+      recount();
+      if (total) tell();
+    },
+  });
+
+  let timer = 0;
+  const submit = () => {
+    clearTimeout(timer);
+    form.requestSubmit();
+  };
+  form.addEventListener("change", (event) => {
+    if (event.target.type !== "search") submit();
+  });
+  form.querySelector('[name="text"]').addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(submit, TYPED_MS);
+  });
+  form.addEventListener("submit", (event) => {
+    // Addresses stay short: what is not chosen is not in them.
+    event.preventDefault();
+    const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+    const focused = document.activeElement?.name;
+    if (focused) sessionStorage.setItem("headrace-focus", focused);
+    location.assign(chosen.size ? `/jobs?${chosen}` : "/jobs");
+  });
+  const focused = sessionStorage.getItem("headrace-focus");
+  sessionStorage.removeItem("headrace-focus");
+  const field = focused && form.querySelector(`[name="${CSS.escape(focused)}"]`);
+  if (field) {
+    field.focus();
+    if (field.type === "search") field.setSelectionRange(field.value.length, field.value.length);
+  }
+}

@@ -1,0 +1,70 @@
+"""The page of one worker."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headrace_coordinator.web.display import count, duration, size
+from headrace_coordinator.web.rendering import render
+from headrace_coordinator.web.rows import worker_fields
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.views import WorkerView
+
+#: Slots that are shown one by one.
+SLOTS_SHOWN = 256
+
+
+async def show_worker(request: Request) -> Response:
+    """What its slots run, how it did in the last hour, and what it is."""
+    visitor = request.state.visitor
+    view: WorkerView = await visitor.call("worker", request.path_params["worker"])
+    status = view.status
+    limit = status.memory_limit_bytes
+    return render(
+        request,
+        "worker.html",
+        worker=status,
+        f=worker_fields(status),
+        can_drain=visitor.has("drain"),
+        cores=f"of {status.cores:g} {'core' if status.cores == 1 else 'cores'}",
+        memory_note=f"of {size(limit)}" if limit else "no limit",
+        slots=_list_slots(view),
+        facts=_list_facts(status),
+    )
+
+
+def _list_slots(view: WorkerView) -> list[dict[str, str]]:
+    """The slots that run something, and as many more as there are."""
+    listed = [
+        {
+            "key": f"Slot {task.slot}",
+            "name": f"Slot {task.slot}",
+            "state": "busy",
+            "task": f"task {count(task.index)}",
+            "href": f"/jobs/{task.job}",
+            "about": f"job {task.job[:8]} · for {duration(task.seconds)}",
+            "more": size(task.rss_bytes) if task.rss_bytes else "",
+        }
+        for task in sorted(view.running, key=attrgetter("slot"))[:SLOTS_SHOWN]
+    ]
+    idle = {"name": "Slot", "state": "idle", "task": "", "href": "", "about": "", "more": ""}
+    places = range(len(listed), min(view.status.slots, SLOTS_SHOWN))
+    return listed + [{"key": str(place), **idle} for place in places]
+
+
+def _list_facts(worker: WorkerStatus) -> list[tuple[str, str]]:
+    limit = worker.memory_limit_bytes
+    return [
+        ("Slots", f"{count(worker.slots)}, limited by {worker.slots_limit or 'nothing'}"),
+        ("Cores", f"{worker.cores:g}"),
+        ("Memory limit", size(limit) if limit else "none"),
+        ("Engine", worker.engine),
+        *((f"Service {name}", engine or "yes") for name, engine in worker.engines.items()),
+        ("Python", worker.python),
+        ("Start method", worker.start_method),
+        ("CPU time", duration(worker.cpu_seconds)),
+        ("Last heard", f"{duration(worker.heard_seconds)} ago"),
+    ]

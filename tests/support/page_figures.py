@@ -1,0 +1,47 @@
+"""Figures as the page writes them, in Python and in the browser: function, arguments, text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CASES: list[tuple[str, list[Any], str]] = [
+    ("count", [0], "0"),
+    ("count", [1234567], "1,234,567"),
+    ("things", [1, "task"], "1 task"),
+    ("things", [2000, "task"], "2,000 tasks"),
+    ("duration", [0], "0 s"),
+    ("duration", [0.0000123], "12 µs"),
+    ("duration", [0.0042], "4.2 ms"),
+    ("duration", [0.4504], "450 ms"),
+    ("duration", [0.9996], "1.0 s"),
+    ("duration", [9.94], "9.9 s"),
+    ("duration", [9.96], "10 s"),
+    ("duration", [59.7], "1 min 00 s"),
+    ("duration", [200.2], "3 min 20 s"),
+    ("duration", [3599.6], "1 h 00 min"),
+    ("duration", [7530], "2 h 05 min"),
+    ("duration", [273600], "3 d 4 h"),
+    ("size", [0], "0 B"),
+    ("size", [999], "999 B"),
+    ("size", [31_240_000], "31.2 MB"),
+    ("size", [8 << 30], "8.6 GB"),
+    ("size", [5e15], "5000.0 TB"),
+    ("rate", [0], ""),
+    ("rate", [3412.4], "3,412/s"),
+    ("rate", [9.94], "9.9/s"),
+    ("rate", [2.0], "2/s"),
+    ("rate", [0.42], "0.4/s"),
+    ("rate", [0.05], "3/min"),
+    ("rate", [0.0005], "1.8/h"),
+    ("percent", [0, 0], "0 %"),
+    ("percent", [0, 10], "0 %"),
+    ("percent", [1, 1000], "<1 %"),
+    ("percent", [999, 1000], "99 %"),
+    ("percent", [10, 10], "100 %"),
+    ("age", [100.0, 90.0], "0 s ago"),
+    ("age", [100.0, 219.0], "119 s ago"),
+    ("age", [100.0, 221.0], "2 min ago"),
+    ("age", [0.0, 86400.0 * 1000], "1,000 d ago"),
+    ("tasks", [7, 8], "task 7"),
+    ("tasks", [1000, 2001], "tasks 1,000 to 2,000"),
+]

@@ -1,0 +1,52 @@
+"""Which jobs the address of a page asks for."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from headrace_coordinator.web.asked import JOBS_SHOWN, read_asked
+from headrace_wire.messages import JobFilter
+
+
+def test_a_bare_address_asks_for_the_newest_jobs() -> None:
+    asked = read_asked(QueryParams(""))
+    assert asked.chosen == JobFilter(limit=JOBS_SHOWN)
+    assert (asked.before, asked.first, asked.newer()) == (0, 1, "")
+
+
+def test_an_address_names_states_and_words() -> None:
+    asked = read_asked(QueryParams("states=failed&states=running&text=+x+&service=primes"))
+    assert asked.chosen.states == ("failed", "running")
+    assert (asked.chosen.text, asked.chosen.service) == ("x", "primes")
+    assert asked.stream()["states"] == ["failed", "running"]
+
+
+def test_pages_go_back_and_forth_with_their_filter() -> None:
+    first = read_asked(QueryParams("states=failed&within=3600"))
+    second = read_asked(QueryParams(first.older(951).partition("?")[2]))
+    third = read_asked(QueryParams(second.older(901).partition("?")[2]))
+    assert (third.before, third.first) == (901, 1 + 2 * JOBS_SHOWN)
+    assert third.newer() == first.older(951)
+    assert second.newer() == "/jobs?states=failed&within=3600"
+
+
+def test_a_span_of_time_begins_so_long_ago() -> None:
+    since = read_asked(QueryParams("within=3600")).chosen.since
+    assert 3600 <= time.time() - since <= 3665
+
+
+@pytest.mark.parametrize(
+    "query", ["states=odd", f"text={'x' * 201}", "text=a%00b", f"submitted_by={'x' * 65}"]
+)
+def test_what_cannot_be_is_told_and_not_asked_for(query: str) -> None:
+    asked = read_asked(QueryParams(query))
+    assert asked.wrong
+    assert asked.chosen == JobFilter(limit=JOBS_SHOWN)
+
+
+@pytest.mark.parametrize("query", ["trail=x.-1.0", "within=7", "trail=", "trail=" + "9" * 19])
+def test_what_makes_no_sense_is_left_out(query: str) -> None:
+    assert read_asked(QueryParams(query)).before == 0
