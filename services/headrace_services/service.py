@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -27,18 +28,30 @@ from msgspec import Struct
 Parameters = Mapping[str, object]
 
 
-class Kept(Struct, frozen=True):
-    """A parameter that is too large to travel with the others: a file of this machine."""
+@dataclass(frozen=True)
+class Kept:
+    """A parameter that is too large to travel with the others: a file of this machine.
+
+    ``content`` is what is in it, where that is known already.
+    """
 
     path: str
     size_bytes: int
+    content: memoryview | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> memoryview:
         """Its content, which is in memory once for all who open it. Raises OSError."""
-        from mmap import ACCESS_READ, mmap  # noqa: PLC0415 - few jobs have one
-
+        if self.content is not None:
+            return self.content
         with open(self.path, "rb") as file:  # noqa: PTH123 - as given
-            return memoryview(mmap(file.fileno(), self.size_bytes, access=ACCESS_READ))
+            return map_file(file.fileno(), self.size_bytes)
+
+
+def map_file(number: int, size_bytes: int) -> memoryview:
+    """The content of an open file, which may be closed then. Raises OSError and ValueError."""
+    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 - few jobs have one
+
+    return memoryview(mmap(number, size_bytes, access=ACCESS_READ))
 
 
 #: Runs one task: its index in the job and its carried input (None where the index is enough).

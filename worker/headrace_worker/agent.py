@@ -49,10 +49,12 @@ from headrace_worker.data import DataStore
 from headrace_worker.feeder import Feeder
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS, Heartbeats
 from headrace_worker.holdings import Holdings
+from headrace_worker.key_guard import guard_key
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
+from headrace_worker.machine.landlock import hide_memory
 from headrace_worker.pool.pool import Pool
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter
@@ -108,6 +110,9 @@ class Agent:
             python=platform.python_version(),
             engine="pool",
         )
+        self._closed_folders = guard_key(settings)
+        if self._closed_folders:
+            hide_memory()
         self._manager = QueueManager(
             settings.coordinator,
             load_key(settings.key_file),
@@ -216,6 +221,7 @@ class Agent:
             worker=self._info.name,
             program=settings.program,
             home=Home(settings.coordinator, settings.encryption),
+            closed_folders=self._closed_folders,
         )
 
     def _begin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from msgspec import Struct, field
 
@@ -19,6 +20,12 @@ from headrace_wire.bounds import (
 from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.log_format import LogFormat
 from headrace_worker.link.program import Program
+
+#: Whether tasks are kept from reading the key: where it can be had, or else not at all, or never.
+GuardMode = Literal["auto", "required", "off"]
+
+#: All of them, for options.
+GUARD_MODES: tuple[GuardMode, ...] = get_args(GuardMode)
 
 #: Seconds that running tasks have to finish in when the worker is told to go.
 DEFAULT_DRAIN_SECONDS = 30.0
@@ -39,13 +46,15 @@ class WorkerSettings(Struct, frozen=True):
     host's name and the process number. ``permits`` is what jobs may use here; ``unreported`` a
     folder for outcomes that cannot be reported before the worker goes, for the next one;
     ``program`` the one for which an embedded worker is there. ``awaits_key`` says that it is
-    a coordinator of this machine that makes the key, and may only be starting.
+    a coordinator of this machine that makes the key, and may only be starting. ``key_guard`` says
+    whether tasks are to be kept from reading the key.
     """
 
     coordinator: Address
     key_file: Path
     encryption: Encryption = AUTOMATIC
     awaits_key: bool = False
+    key_guard: GuardMode = "auto"
     slots: str = "auto"
     start_method: str = "forkserver"
     name: OptionalLabel = ""

@@ -24,6 +24,7 @@ def work_for_program(order: Order) -> None:
         coordinator=parse_address(json.loads(address)),
         encryption=Encryption("off"),
         key_file=order.key_file,
+        key_guard="off",  # tasks are the user's own program
         slots=order.slots,
         start_method=order.start_method,
         name="embedded",

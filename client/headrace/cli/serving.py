@@ -46,7 +46,12 @@ from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
-from headrace_worker.settings import DEFAULT_DRAIN_SECONDS, DEFAULT_GIVE_UP_SECONDS
+from headrace_worker.settings import (
+    DEFAULT_DRAIN_SECONDS,
+    DEFAULT_GIVE_UP_SECONDS,
+    GUARD_MODES,
+    GuardMode,
+)
 
 if TYPE_CHECKING:
     from headrace_coordinator.store.store import Durability
@@ -302,6 +307,13 @@ def coordinator(
     is_flag=True,
     help="Take code along with jobs: whoever holds the key can run anything here.",
 )
+@option(
+    "--key-guard",
+    type=WordKind(GUARD_MODES),
+    default="auto",
+    show_default=True,
+    help="Keep tasks from reading the key: if that can be had, or else do not start, or never.",
+)
 @log_options
 def worker(
     connection: ConnectionOptions,
@@ -320,6 +332,7 @@ def worker(
     unreported: Path | None,
     allow_pickle: bool,
     allow_ship: bool,
+    key_guard: GuardMode,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -351,6 +364,7 @@ def worker(
         coordinator=connection.coordinator,
         key_file=connection.key_file.absolute(),  # the present folder may go while it works
         awaits_key=connection.may_start,
+        key_guard=key_guard,
         encryption=connection.encryption,
         slots=slots,
         start_method=start_method,

@@ -4,24 +4,38 @@ A message is a frame of MessagePack; nothing is ever unpickled. The slot's end b
 end never does: what a slot does not read yet waits in memory. So a pool that sends inputs and a
 slot that sends results cannot wait for each other for ever, and one slot that is stopped or swapped
 out does not hold up the others.
+
+Open files travel beside the first bytes of a message, as descriptors: a slot may not look into the
+pool's process (see ``machine/landlock.py``).
 """
 
 from __future__ import annotations
 
+import array
 import fcntl
+import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import to_builtins
 from msgspec.msgpack import Decoder, Encoder
 
 from headrace_wire.framing import FrameReader, write_frame
-from headrace_wire.parts import LARGE_BYTES, Parts, pack_parts, send_some
+from headrace_wire.parts import LARGE_BYTES, Parts, drop_sent, pack_parts, send_some
 from headrace_worker.link.messages import PoolMessage, SlotMessage
 
 #: A message is smaller than so many bytes.
 MOST_BYTES = 1 << 29
+
+#: Open files that come with one message at most.
+MOST_FILES = 8
+
+#: The room that descriptors take which are received.
+_FILES_ROOM = socket.CMSG_SPACE(MOST_FILES * array.array("i").itemsize)
+
+#: What a task starts does not inherit them.
+_FLAGS: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 _encode_small = Encoder().encode
 _pool_messages: Decoder[PoolMessage] = Decoder(PoolMessage)
@@ -53,6 +67,7 @@ class SlotEnd:
         self._poll = select.poll()  # not select: a task may have opened a thousand files
         self._poll.register(link, select.POLLIN)
         self._reader = FrameReader(MOST_BYTES)
+        self._files: list[int] = []
 
     def send(self, *messages: SlotMessage, largest_bytes: int = 0) -> None:
         """Send all of it; raises OSError when the pool is gone.
@@ -83,11 +98,19 @@ class SlotEnd:
     def receive(self) -> PoolMessage:
         """Wait for a message; raises EOFError when the pool closed its end."""
         while (body := self._reader.take()) is None:
-            count = self._link.recv_into(self._reader.get_buffer())
+            buffers = [self._reader.get_buffer()]
+            count, extra, _, _ = self._link.recvmsg_into(buffers, _FILES_ROOM, _FLAGS)
             if not count:
                 raise EOFError
+            if extra:
+                self._files += array.array("i", extra[0][2])
             self._reader.buffer_updated(count)
         return _pool_messages.decode(body)
+
+    def take_files(self, number: int) -> list[int]:
+        """Take so many open files, which came with the last message; the caller closes them."""
+        files, self._files = self._files[:number], self._files[number:]
+        return files
 
 
 class PoolEnd:
@@ -97,6 +120,8 @@ class PoolEnd:
         self._link = link
         link.setblocking(False)
         self.outgoing: list[bytes | memoryview] = []
+        #: Parts of what is outgoing with the open files that go with each.
+        self._files: list[tuple[bytes | memoryview, Sequence[int]]] = []
         self._reader = FrameReader(MOST_BYTES)
         #: Nothing more will come: the slot is gone, or has closed its end.
         self.ended = False
@@ -113,20 +138,49 @@ class PoolEnd:
         """Whether bytes wait until the slot reads."""
         return bool(self.outgoing)
 
-    def post(self, message: PoolMessage, largest_bytes: int = 0) -> None:
-        """Put a message behind what waits; ``push`` sends it. See ``SlotEnd.send``."""
-        self.outgoing += write_frame(encode(message, largest_bytes))
+    def post(self, message: PoolMessage, largest_bytes: int = 0, files: Sequence[int] = ()) -> None:
+        """Put a message behind what waits; ``push`` sends it. See ``SlotEnd.send``.
+
+        ``files`` are open ones that go with it, and are closed here then.
+        """
+        parts = [*write_frame(encode(message, largest_bytes))]
+        if files:
+            self._files.append((parts[0], files))
+        self.outgoing += parts
 
     def push(self) -> None:
         """Send what the slot takes now."""
         try:
             while self.outgoing:
+                if self._files:
+                    self._push_files()
                 self.outgoing = send_some(self._link, self.outgoing)
         except BlockingIOError:
             return
         except OSError:
             # The slot is dead; its pidfd tells, and all that it held is accounted for there.
-            self.outgoing.clear()
+            self._drop_outgoing()
+
+    def _push_files(self) -> None:
+        """Send what goes before the next open files, and those with the first bytes that follow."""
+        marked, files = self._files[0]
+        place = next(place for place, part in enumerate(self.outgoing) if part is marked)
+        before, self.outgoing = self.outgoing[:place], self.outgoing[place:]
+        try:
+            while before:
+                before = send_some(self._link, before)
+        finally:
+            self.outgoing[:0] = before
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
+        self.outgoing = drop_sent(self.outgoing, self._link.sendmsg([marked], [rights]))
+        del self._files[0]
+        _close(files)
+
+    def _drop_outgoing(self) -> None:
+        self.outgoing.clear()
+        for _, files in self._files:
+            _close(files)
+        self._files.clear()
 
     def pull(self, *, to_the_end: bool = False) -> Iterator[SlotMessage]:
         """Take the messages that are complete, as far as they are here now.
@@ -151,5 +205,10 @@ class PoolEnd:
 
     def close(self) -> None:
         self.ended = True
-        self.outgoing.clear()
+        self._drop_outgoing()
         self._link.close()
+
+
+def _close(files: Sequence[int]) -> None:
+    for file in files:
+        os.close(file)

@@ -21,7 +21,8 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     """Run the tasks [start, stop) of a job.
 
     ``number`` is that of the first task in the cell. ``inputs`` is None where the index is enough,
-    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key.
+    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key. So many
+    open ``files`` come with the message: the parameters that are in files.
     """
 
     piece: int
@@ -34,6 +35,7 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     inputs: tuple[bytes, ...] | None
     about: JobDescription | None
     token: str = ""
+    files: int = 0
 
 
 class Retire(Struct, frozen=True, array_like=True, tag=1):

@@ -7,13 +7,22 @@ the job at the end when there are too many.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from headrace_services.permits import Permits, PermittedService
-from headrace_services.service import DetailedService, Kept, Parameters, Service, TaskRunner
+from headrace_services.service import (
+    DetailedService,
+    Kept,
+    Parameters,
+    Service,
+    TaskRunner,
+    map_file,
+)
 from headrace_wire.encoding import unpack
 
 #: How many jobs a slot keeps ready.
@@ -45,15 +54,27 @@ class KeptJobs(Generic[T]):
 
 @dataclass
 class JobRunner:
-    """One job in a slot: its service, found and prepared when its first task is run."""
+    """One job in a slot: its service, found and prepared when its first task is run.
+
+    ``files`` are open ones with its ``data``, and are closed here at once.
+    """
 
     service_name: str
     operation: str
     packed: bytes
     data: Sequence[tuple[str, str, int]] = ()
+    files: InitVar[Sequence[int]] = ()
     run: TaskRunner | None = None
     _service: Service | None = None
     _parameters: Parameters = field(default_factory=dict[str, Any])
+
+    def __post_init__(self, files: Sequence[int]) -> None:
+        self._kept = {name: Kept(path, size) for name, path, size in self.data}
+        for file, (name, path, size) in zip(files, self.data, strict=False):
+            # Where there is no room for it, whoever opens it by its path says so.
+            with contextlib.suppress(OSError, ValueError):
+                self._kept[name] = Kept(path, size, map_file(file, size))
+            os.close(file)
 
     def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""
@@ -77,8 +98,7 @@ class JobRunner:
             raise ValueError(f"the job's parameters cannot be read: {error!r}") from None
         if not isinstance(parameters, dict):
             raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
-        kept = {name: Kept(path, size) for name, path, size in self.data}
-        return {**cast("Parameters", parameters), **kept}
+        return {**cast("Parameters", parameters), **self._kept}
 
     def describe(self, index: int, task_input: bytes | None) -> str:
         """Name a task; "" where the service could not even be loaded."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
 from collections import OrderedDict
@@ -122,6 +124,7 @@ class SlotProcess:
         if batch.inputs is not None:
             inputs = batch.inputs[span.start - batch.start : span.stop - batch.start]
         sizes = [len(one) for one in inputs or ()]
+        files = [] if known else _open_files(batch)
         self._piece += 1
         self.pieces[self._piece] = Piece(
             span.batch,
@@ -141,11 +144,12 @@ class SlotProcess:
             inputs,
             None if known else about,
             batch.token,
+            len(files),
         )
         self._number += len(span)
         if not known:
             sizes.append(len(batch.parameters))
-        self.end.post(message, max(sizes, default=0))
+        self.end.post(message, max(sizes, default=0), files)
 
     def settle(self, number: int, start: int, stop: int) -> Batch | None:
         """Note the outcomes of the tasks [start, stop) of a piece; returns whose they are.
@@ -309,3 +313,19 @@ class SlotProcess:
         self.cut_off = self.cell.is_cut_off
         self.cell.close()
         return status
+
+
+def _open_files(batch: Batch) -> list[int]:
+    """Open the files in which parameters are, for a slot; none where one cannot be opened.
+
+    The slot then fails to open it, too, and says so.
+    """
+    with contextlib.ExitStack() as opened:
+        files: list[int] = []
+        with contextlib.suppress(OSError):
+            for _, path, _ in batch.data:
+                files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                opened.callback(os.close, files[-1])
+            opened.pop_all()
+            return files
+    return []

@@ -45,6 +45,7 @@ from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
+from headrace_worker.machine.landlock import close_folders
 from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
@@ -70,7 +71,8 @@ MEMORY_SECONDS = 0.005
 
 
 class SlotSettings(Struct, frozen=True):
-    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home.
+    """What a slot is told at its start: loader, what to find preloaded, limits, permits, home,
+    and which folders neither it nor its tasks may read.
 
     What tasks print is caught, and written to the worker's log, which has this format; with
     ``task_stdout`` it stays theirs, and goes where the worker's standard output goes.
@@ -88,6 +90,7 @@ class SlotSettings(Struct, frozen=True):
     worker: str = ""
     home: Home | None = None
     program: Program | None = None
+    closed_folders: tuple[str, ...] = ()
 
 
 def run_slot(link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
@@ -154,7 +157,7 @@ class Slot:
     def _take_up(self, message: RunPiece) -> None:
         runner = self._jobs.touch(message.job)
         if message.about is not None:
-            runner = JobRunner(*message.about)
+            runner = JobRunner(*message.about, files=self._end.take_files(message.files))
             self._jobs.keep(message.job, runner)
         assert runner is not None, f"job {message.job} is not known here"
         indices = range(message.start, message.stop)
@@ -312,6 +315,8 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
+    if settings.closed_folders:
+        close_folders(settings.closed_folders)  # before it imports anything of a user's
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
     THIS_SLOT.home = settings.home

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,3 +155,45 @@ def test_a_pool_that_closed_its_end_is_the_end_for_the_slot(ends: Ends) -> None:
     pool_end.close()
     with pytest.raises(EOFError):
         slot_end.receive()
+
+
+def test_open_files_come_with_their_own_message(ends: Ends, tmp_path: Path) -> None:
+    pool_end, slot_end, _ = ends
+    names = [b"first", b"second", b"third"]
+    files: list[int] = []
+    for name in names:
+        (tmp_path / name.decode()).write_bytes(name)
+        files.append(os.open(tmp_path / name.decode(), os.O_RDONLY))
+    large = b"x" * (1 << 20)  # more than the socket takes at once
+    pool_end.post(make_piece(large), len(large), files[:2])
+    pool_end.post(make_piece(b"small"))
+    pool_end.post(make_piece(large), len(large), files[2:])
+    received: list[list[bytes]] = []
+
+    def receive() -> None:
+        for number in (2, 0, 1):
+            slot_end.receive()
+            taken = slot_end.take_files(number)
+            received.append([os.read(file, 100) for file in taken])
+            for file in taken:
+                assert not os.get_inheritable(file)
+                os.close(file)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    while pool_end.is_backed_up:
+        pool_end.push()
+    thread.join()
+    assert received == [names[:2], [], names[2:]]
+    for file in files:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
+
+
+def test_open_files_that_nobody_took_are_closed(ends: Ends, tmp_path: Path) -> None:
+    pool_end, _, _ = ends
+    file = os.open(tmp_path, os.O_RDONLY)
+    pool_end.post(make_piece(b"small"), 0, [file])
+    pool_end.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)

@@ -1,0 +1,80 @@
+"""A worker whose tasks cannot read its key, and lines about those whose tasks can."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from headrace import Pool
+from headrace_worker.machine.landlock import explain_missing
+from support import thieves
+from support.commands import HEADRACE, Site, open_site
+from support.contained import KEY_FOLDER, contain, explain_uncontained
+from support.places import REPOSITORY
+
+KEY_FILE = str(KEY_FOLDER / "key")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(tmp_path_factory.mktemp("site"), workers=0) as opened:
+        yield opened
+
+
+def list_words(site: Site, *options: str) -> list[str]:
+    allowed = ("--path", str(REPOSITORY / "tests"), "--allow", "support.thieves")
+    address = ("--coordinator", site.address, "--slots", "1", "--name", "guarded")
+    return ["worker", *address, *allowed, *options]
+
+
+@pytest.mark.skipif(bool(explain_missing()), reason=explain_missing())
+@pytest.mark.skipif(bool(explain_uncontained()), reason=explain_uncontained())
+def test_tasks_reach_their_worker_s_key_on_no_way_and_all_that_they_need(site: Site) -> None:
+    words = list_words(site, "--key-file", KEY_FILE, "--key-guard", "required")
+    home = site.shell.home
+    (home / "scratch").mkdir()
+    environment = {**site.shell.environment, "HEADRACE_KEY_FILE": KEY_FILE, "TMPDIR": str(home)}
+    key = site.data / "key"
+    worker = subprocess.Popen(
+        contain(home, key, HEADRACE, *words),
+        stderr=subprocess.PIPE, text=True, cwd=home, env=environment,
+    )  # fmt: skip
+    assert worker.stderr
+    try:
+        log = [worker.stderr.readline() for _ in range(2)]
+        assert f"tasks cannot read what lies in {KEY_FOLDER}" in log[0], log
+        with Pool(site.address, key_file=key) as pool:
+            assert pool.apply(thieves.tell_worker) == worker.pid
+            scratch = str(home / "scratch")
+            assert pool.apply(thieves.find_ways, (KEY_FILE, worker.pid, scratch)) == []
+            assert pool.apply(thieves.list_own, (None,)) == [f"HEADRACE_KEY_FILE={KEY_FILE}"]
+            places = (str(home), scratch, "/dev/shm")
+            done = pool.apply(thieves.use_machine, places)
+            assert done == ["text", "text", "text", "wave", "cat 0", "1", "x"]
+            assert pool.map(thieves.share, ["list", "list"]) == [1, 2]
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        with worker.stderr:
+            assert worker.stderr.read().count("Traceback") == 0
+        assert worker.wait(30) == 0
+
+
+def test_a_worker_says_that_its_tasks_can_read_the_key(site: Site) -> None:
+    worker = site.add_worker("--slots", "1")
+    line = next(line for line in worker.lines if "tasks can read the key" in line)
+    assert str(site.data / "key") in line
+    assert explain_missing() or "/etc/headrace" in line
+
+
+def test_a_worker_does_not_start_where_the_guard_cannot_be_had(site: Site) -> None:
+    done = site.shell.run(*list_words(site, "--key-guard", "required"))
+    assert done.code == 2
+    assert "--key-guard required: tasks can read the key" in done.err
+
+
+def test_a_worker_that_wants_no_guard_says_nothing_of_it(site: Site) -> None:
+    worker = site.add_worker("--slots", "1", "--key-guard", "off")
+    assert not [line for line in worker.lines if "tasks can" in line]

@@ -1,0 +1,80 @@
+"""Slots with a folder that is closed to them: no way leads into it, and all else is open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace_services.calls import open_result, plan_starmap
+from headrace_services.permits import Permits
+from headrace_wire.encoding import pack
+from headrace_worker.link.loader import DEFAULT_LOADER
+from headrace_worker.machine.landlock import explain_missing
+from headrace_worker.pool.batch import Batch
+from support import thieves
+from support.polled_pool import Pool
+from support.pool_driver import run
+
+pytestmark = [
+    pytest.mark.skipif(bool(explain_missing()), reason=explain_missing()),
+    # Another test may have loaded a library with native threads, which Python 3.12 warns of.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning"),
+]
+
+MakePool = Callable[..., Pool]
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    (tmp_path / "closed").mkdir()
+    key_file = tmp_path / "closed" / "key"
+    key_file.write_text("secret")
+    (tmp_path / "open").mkdir()
+    return key_file
+
+
+def call(pool: Pool, function: Callable[..., Any], *arguments: object) -> Any:
+    plan = plan_starmap(function, [arguments])
+    inputs = tuple(plan.inputs or ())
+    parameters = pack(dict(plan.parameters))
+    batch = Batch(1, "job", "calls", plan.operation, parameters, 0, 1, inputs=inputs)
+    outcomes = run(pool, batch)
+    assert not outcomes.failed("job")
+    serializer: Any = plan.parameters["serializer"]
+    return open_result(serializer, outcomes.values["job", 0][0])
+
+
+def scratch(key_file: Path) -> str:
+    """A folder for tasks: what they make in those on the way to the key is closed to them, too."""
+    return str(key_file.parents[1] / "open")
+
+
+def open_pool(make_pool: MakePool, key_file: Path, *, closed: bool = True) -> Pool:
+    folders = (str(key_file.parent.resolve()),) if closed else ()
+    permits = Permits(("support.thieves",))
+    return make_pool(1, loader=DEFAULT_LOADER, permits=permits, closed_folders=folders)
+
+
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"], indirect=True)
+def test_no_way_leads_into_a_closed_folder_or_the_worker(
+    make_pool: MakePool, key_file: Path
+) -> None:
+    pool = open_pool(make_pool, key_file)
+    assert call(pool, thieves.find_ways, str(key_file), os.getpid(), scratch(key_file)) == []
+    assert key_file.read_text() == "secret"
+
+
+def test_the_same_ways_are_open_without_it(make_pool: MakePool, key_file: Path) -> None:
+    pool = open_pool(make_pool, key_file, closed=False)
+    ways = call(pool, thieves.find_ways, str(key_file), os.getpid(), scratch(key_file))
+    assert {"path", "own root", "hard link", "rename", "another process"} <= {*ways}
+
+
+def test_a_task_uses_the_rest_of_the_machine_as_before(make_pool: MakePool, key_file: Path) -> None:
+    pool = open_pool(make_pool, key_file)
+    done = call(pool, thieves.use_machine, scratch(key_file))
+    assert done == ["text", "wave", "cat 0", "1", "x"]

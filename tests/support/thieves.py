@@ -1,0 +1,152 @@
+"""A user's module whose functions look for a key, and others that use the machine as one may."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+from headrace import current_cluster
+
+#: A program with a pool of its own: slots are children of multiprocessing, which have none.
+_PARENT = """
+import multiprocessing
+with multiprocessing.get_context("forkserver").Pool(1) as pool:
+    print(pool.apply(abs, (-1,)))
+"""
+
+
+#: A program that reads a file.
+_READER = "import sys; open(sys.argv[1]).read()"
+
+
+def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
+    """List the ways on which this process gets at a key, or into the worker's process.
+
+    In the folder ``scratch`` it may do anything.
+    """
+    folder, name = os.path.split(key_file)
+    relative = os.path.relpath(key_file)
+    present = Path(tempfile.mkdtemp(dir=scratch))
+    process = Path("/proc", str(agent))
+    ways: dict[str, Callable[[], object]] = {
+        "path": lambda: _read(key_file),
+        "relative path": lambda: _read(relative),
+        "folder": lambda: os.open(name, os.O_RDONLY, dir_fd=os.open(folder, os.O_DIRECTORY)),
+        "for writing, too": lambda: os.close(os.open(key_file, os.O_RDWR)),
+        "own root": lambda: _read(f"/proc/self/root{key_file}"),
+        "worker's root": lambda: _read(f"{process}/root{key_file}"),
+        "worker's present folder": lambda: os.listdir(process / "cwd"),  # noqa: PTH208 - names
+        "worker's memory": lambda: _read(str(process / "mem")),
+        "worker's files": lambda: [one.readlink() for one in (process / "fd").iterdir()],
+        "symbolic link": lambda: _read_link(present / "link", key_file),
+        "hard link": lambda: _read_hard_link(present / "hard", key_file),
+        "another process": lambda: _run("cat", key_file),
+        "another Python": lambda: _run(sys.executable, "-c", _READER, key_file),
+        "another thread": lambda: _read_in_thread(key_file),
+    }
+    if os.geteuid():  # root may measure any process
+        ways["worker's variables"] = lambda: _read(str(process / "environ"))
+        ways["worker's maps"] = lambda: _read(str(process / "maps"))
+    ways["rename"] = lambda: _read(str(Path(key_file).rename(present / "moved")))
+    found: list[str] = []
+    for way, go in ways.items():
+        try:
+            go()
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        found.append(way)
+    return found
+
+
+def list_own(_: object) -> list[str]:
+    """List the names and values of this process's variables that have to do with a key."""
+    block = Path("/proc/self/environ").read_bytes().decode().split("\0")
+    now = [f"{name}={value}" for name, value in os.environ.items()]
+    return [one for one in (*block, *now) if one.startswith("HEADRACE_KEY")]
+
+
+def tell_worker() -> int:
+    """The process number of this slot's worker."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    assert parent.pid
+    return parent.pid
+
+
+def share(name: str) -> int:
+    """Use a list of the cluster's; returns how long it has become."""
+    shared = current_cluster().list(name)
+    shared.append(1)
+    return len(shared)
+
+
+def use_machine(*folders: str) -> list[str]:
+    """Do what tasks do, and make files in these folders; returns what was done."""
+    done: list[str] = []
+    for place in folders:
+        with tempfile.TemporaryDirectory(dir=place) as made:
+            first = Path(made, "first")
+            first.write_text("text")
+            first.rename(Path(made, "second"))
+            inner = Path(made, "inner")
+            inner.mkdir()
+            Path(made, "second").rename(inner / "third")
+            os.link(inner / "third", Path(made, "fourth"))
+            done.append(Path(made, "fourth").read_text())
+    done.append(importlib.import_module("wave").__name__)
+    shown = subprocess.run(["cat", "/etc/hostname"], check=False, capture_output=True)
+    done.append(f"cat {shown.returncode}")
+    shown = subprocess.run([sys.executable, "-c", _PARENT], check=True, capture_output=True)
+    done.append(shown.stdout.decode().strip())
+    memory = SharedMemory(create=True, size=8)
+    same = SharedMemory(memory.name)
+    assert memory.buf
+    assert same.buf
+    memory.buf[:1] = b"x"
+    done.append(bytes(same.buf[:1]).decode())
+    same.close()
+    memory.close()
+    memory.unlink()
+    return done
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - as given
+        return file.read(1)
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def _read_link(link: Path, target: str) -> bytes:
+    link.symlink_to(target)
+    return _read(str(link))
+
+
+def _read_hard_link(link: Path, target: str) -> bytes:
+    os.link(target, link)
+    return _read(str(link))
+
+
+def _read_in_thread(path: str) -> None:
+    found: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            found.append(_read(path))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    if not found:
+        raise PermissionError(path)

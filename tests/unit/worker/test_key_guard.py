@@ -1,0 +1,132 @@
+"""Which keys can be kept from tasks, and what is said of the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from headrace_services.permits import Permits
+from headrace_wire.address import Address
+from headrace_wire.encryption import Encryption
+from headrace_wire.errors import UsageError
+from headrace_worker import key_guard
+from headrace_worker.key_guard import Guard, guard_key, plan_guard
+from headrace_worker.settings import WorkerSettings
+
+
+@pytest.fixture
+def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let this user write in no folders but these, wherever the tests run."""
+
+    def forbid(*writable: Path) -> None:
+        def may(path: Any, mode: int, **_: Any) -> bool:
+            return not mode & os.W_OK or Path(path) in writable
+
+        monkeypatch.setattr("headrace_worker.key_guard.os.access", may)
+
+    monkeypatch.setattr(key_guard, "explain_missing", lambda: "")
+    monkeypatch.setattr(key_guard, "find_aliases", lambda _: set[str]())
+    return forbid
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WorkerSettings:
+    folder = tmp_path.resolve() / "keys"
+    folder.mkdir(mode=0o755)
+    (folder / "key").touch()
+    return WorkerSettings(Address("127.0.0.1", 7333), folder / "key")
+
+
+def test_a_key_in_a_folder_of_its_own_is_guarded(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    forbid()
+    assert plan_guard(settings) == Guard((str(settings.key_file.parent),))
+
+
+def test_a_link_s_own_folder_is_closed_too(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    forbid()
+    folder = settings.key_file.parents[1] / "links"
+    folder.mkdir()
+    (folder / "key").symlink_to(settings.key_file)
+    guard = plan_guard(replace(settings, key_file=folder / "key"))
+    assert guard == Guard((str(settings.key_file.parent), str(folder)))
+
+
+def test_other_mounts_of_the_key_are_closed_too(
+    settings: WorkerSettings, forbid: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid()
+    folder = settings.key_file.parent
+    again = folder.with_name("again")
+    again.mkdir()
+    monkeypatch.setattr(
+        key_guard, "find_aliases", lambda path: {path.replace(str(folder), str(again))}
+    )
+    assert plan_guard(settings).closed == (str(again), str(folder))
+
+
+def test_a_folder_of_this_user_s_alone_may_be_writable(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    forbid(settings.key_file.parent)
+    assert "others may look into it" in plan_guard(settings).problem
+    settings.key_file.parent.chmod(0o700)
+    assert plan_guard(settings).closed
+
+
+def test_folders_above_must_not_be_writable(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    above = settings.key_file.parents[1]
+    forbid(above)
+    problem = plan_guard(settings).problem
+    assert problem.startswith(f"tasks can read the key {settings.key_file}, since user")
+    assert f"may write in {above}: move it" in problem
+
+
+def test_a_key_with_a_second_name_is_not_guarded(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    forbid()
+    os.link(settings.key_file, settings.key_file.with_name("second"))
+    assert "hard link" in plan_guard(settings).problem
+
+
+def test_what_tasks_need_must_not_lie_beside_the_key(
+    settings: WorkerSettings, forbid: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid()
+    folder = settings.key_file.parent
+    beside = str(folder / "beside")
+    for other, what in (
+        (replace(settings, permits=Permits(paths=(beside,))), "a folder of modules lies in"),
+        (replace(settings, permits=Permits(roots=(str(folder),))), f"{folder} is a shared folder"),
+        (replace(settings, encryption=Encryption("on", beside, beside)), "a certificate lies in"),
+    ):
+        assert what in plan_guard(other).problem
+    monkeypatch.chdir(folder)
+    assert f"{folder} is the present folder" in plan_guard(settings).problem
+
+
+def test_what_cannot_be_had_is_said_or_refused(
+    settings: WorkerSettings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_guard, "explain_missing", lambda: "there is no Landlock")
+    caplog.set_level("INFO")
+    assert guard_key(settings) == ()
+    (record,) = caplog.records
+    assert record.message == (
+        f"tasks can read the key {settings.key_file}, as there is no Landlock"
+    )
+    with pytest.raises(UsageError, match="--key-guard required: tasks can read the key"):
+        guard_key(replace(settings, key_guard="required"))
+    assert guard_key(replace(settings, key_guard="off")) == ()
+    assert caplog.records == [record]

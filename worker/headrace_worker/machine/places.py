@@ -1,0 +1,93 @@
+"""Where a file of this machine lies: through which links its path leads, and where else it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+#: More links than the system follows in one path.
+_MOST_LINKS = 40
+
+#: What the system mounts where, for this process (proc(5)).
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def follow(path: str) -> tuple[str, list[str]]:
+    """Where an absolute path leads, and the folders of the links on the way. Raises OSError."""
+    links: list[str] = []
+    steps = _split(path)
+    place = "/"
+    while steps:
+        step = steps.pop(0)
+        if step == "..":
+            place = os.path.dirname(place)  # noqa: PTH120 - text
+            continue
+        entry = f"{place.rstrip('/')}/{step}"
+        if not os.path.islink(entry):  # noqa: PTH114 - text
+            place = entry
+            continue
+        if len(links) == _MOST_LINKS:
+            raise OSError(f"{path} leads through too many links")
+        links.append(place)
+        goal = os.readlink(entry)  # noqa: PTH115 - text
+        if goal.startswith("/"):
+            place = "/"
+        steps[:0] = _split(goal)
+    return place, links
+
+
+def find_aliases(path: str, mounts: str | None = None) -> set[str]:
+    """Other paths of the same file or folder, or of what lies in it, which mounts make."""
+    text = _read_mounts() if mounts is None else mounts
+    known = [_read_mount(line.split(" ")) for line in text.splitlines()]
+    holding = [one for one in known if _lies_in(path, one[2])]
+    if not holding:
+        return set()
+    device, root, point = max(holding, key=lambda one: len(one[2]))
+    inner = _join(root, _cut(path, point))
+    return set(_find(inner, device, known)) - {path}
+
+
+def _find(inner: str, device: str, known: list[tuple[str, str, str]]) -> Iterator[str]:
+    for other, root, point in known:
+        if other != device:
+            continue
+        if _lies_in(inner, root):
+            yield _join(point, _cut(inner, root))
+        elif _lies_in(root, inner):
+            yield point
+
+
+def _read_mounts() -> str:
+    try:
+        return _MOUNTS.read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _read_mount(fields: list[str]) -> tuple[str, str, str]:
+    """The device, the folder of it that is mounted, and where."""
+    _, _, device, root, point, *_ = fields
+    return device, _unescape(root), _unescape(point)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+
+
+def _split(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _cut(path: str, folder: str) -> str:
+    return path[len(folder.rstrip("/")) :]
+
+
+def _join(folder: str, rest: str) -> str:
+    return (folder.rstrip("/") + rest) or "/"
