@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from PIL import ImageFilter
 
+from headrace_worker.machine.landlock import explain_missing
 from support.compose_engine import find_engine_problem
 from support.compose_project import ComposeProject, docker, inspect, poll
 from support.dashboards import list_all_queries
@@ -225,6 +226,9 @@ def test_only_the_coordinator_can_change_the_key(project: ComposeProject) -> Non
     project.compose("exec", "-T", "worker", "touch", "/key/another", expected=1)
     project.compose("exec", "-T", "worker", "touch", "/opt/headrace/another", expected=1)
     project.compose("exec", "-T", "coordinator", "touch", "/key/another")
+    # What runs tasks cannot even read it, where the kernel can see to that.
+    log = project.compose("logs", "--no-log-prefix", "worker")
+    assert explain_missing() or "tasks cannot read what lies in /key" in log
 
 
 def test_a_wrong_key_is_refused(project: ComposeProject, tmp_path: Path) -> None:
