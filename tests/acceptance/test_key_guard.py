@@ -38,10 +38,11 @@ def test_tasks_reach_their_worker_s_key_on_no_way_and_all_that_they_need(site: S
     (home / "scratch").mkdir()
     environment = {**site.shell.environment, "HEADRACE_KEY_FILE": KEY_FILE, "TMPDIR": str(home)}
     key = site.data / "key"
-    worker = subprocess.Popen(
-        contain(home, key, HEADRACE, *words),
-        stderr=subprocess.PIPE, text=True, cwd=home, env=environment,
-    )  # fmt: skip
+    with (home / "output").open("w") as output:  # not what the log is, a pipe
+        worker = subprocess.Popen(
+            contain(home, key, HEADRACE, *words),
+            stdout=output, stderr=subprocess.PIPE, text=True, cwd=home, env=environment,
+        )  # fmt: skip
     assert worker.stderr
     try:
         log = [worker.stderr.readline() for _ in range(2)]

@@ -331,6 +331,11 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     if not settings.task_stdout:
         # Standard output is the agent's own, and may be the result of a command.
         os.dup2(2, 1)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A new one: the old one remembers whether it was a file in which one can seek.
+            sys.stdout = open(  # noqa: SIM115 - for as long as the slot lives
+                1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False
+            )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Whole lines in one write, also under PYTHONUNBUFFERED: slots share what they write to.
