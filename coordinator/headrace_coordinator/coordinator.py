@@ -134,6 +134,7 @@ class Coordinator:
                 {"jobs": jobs, "results": results, "shared": shared},
                 partial(task_keys.find, b""),
                 secret,
+                private_jobs=private,
             )
             self._http: HttpServer | None = None
             if metrics and settings.http:

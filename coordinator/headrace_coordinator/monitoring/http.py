@@ -72,6 +72,9 @@ class PageSite(Protocol):
     ) -> Awaitable[None]:
         """Serve a connection of which ``head`` has been read, until it is closed."""
 
+    async def stop(self) -> None:
+        """End what is under way."""
+
 
 #: Answers the paths of this server, by path and the headers Authorization and Accept; None for
 #: other paths.
@@ -160,6 +163,8 @@ class HttpServer:
             task.cancel()
         if self._hosts:
             await asyncio.wait(list(self._hosts))
+        if self._site:
+            await self._site.stop()
         self._refusals.stop()
 
     def _take(self, sock: socket.socket, host: str) -> None:

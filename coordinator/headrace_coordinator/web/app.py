@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headrace_coordinator.web import json_api
+from headrace_coordinator.web import json_api, stream
 from headrace_coordinator.web.door import Door, is_link
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate
@@ -29,12 +29,13 @@ from headrace_wire.errors import HeadraceError
 
 def make_app(gate: Gate) -> Starlette:
     """The application for whoever comes through a gate."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/login", show_login, methods=["GET"]),
             Route("/login", log_in, methods=["POST"]),
             Route("/logout", log_out, methods=["POST"]),
             Route("/static/{version}/{name:path}", serve_file),
+            *stream.ROUTES,
             *json_api.list_routes(),
             *PAGES,
         ],
@@ -44,6 +45,8 @@ def make_app(gate: Gate) -> Starlette:
         ],
         exception_handlers={HTTPException: _answer, HeadraceError: _answer},
     )
+    app.state.hub = stream.Hub(gate)
+    return app
 
 
 class Links:

@@ -24,7 +24,7 @@ from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError
 from headrace_wire.keyring import Keys
 from headrace_wire.message import decode
 from headrace_wire.pacing import PACED, Pace
-from headrace_wire.roles import ADMIN, TASK, WORKER, Holder, Role, set_caller
+from headrace_wire.roles import ADMIN, CLIENT, TASK, WORKER, Holder, Role, set_caller
 from headrace_wire.session import audit
 from headrace_wire.signature import Signature, read_signatures
 
@@ -43,13 +43,20 @@ class Gate:
     """Calls served objects in the event loop that ``open`` names, for whoever holds a key.
 
     ``find_keys`` returns the keys that are taken just now; it is called in that loop. ``secret`` is
-    what sessions of the page follow from.
+    what sessions of the page follow from, and ``private_jobs`` tells whether clients know of no
+    jobs but their own.
     """
 
     def __init__(
-        self, objects: Mapping[str, object], find_keys: Callable[[], Keys], secret: bytes
+        self,
+        objects: Mapping[str, object],
+        find_keys: Callable[[], Keys],
+        secret: bytes,
+        *,
+        private_jobs: bool = False,
     ) -> None:
         self.secret = secret
+        self._private_jobs = private_jobs
         self._find_keys = find_keys
         self._methods: dict[str, tuple[object, Signature]] = {}
         for name in reversed(SERVED):
@@ -70,6 +77,18 @@ class Gate:
     def find_signature(self, method: str) -> Signature:
         """How a method is called."""
         return self._methods[method][1]
+
+    def find_view(self, holder: Holder) -> str:
+        """What is the same for all holders of keys to whom the API says the same."""
+        return holder.name if self._private_jobs and holder.role == CLIENT else ""
+
+    async def list_marks(self) -> frozenset[str]:
+        """What tells the keys from others that are taken just now."""
+
+        async def look() -> frozenset[str]:
+            return frozenset(holder.mark for holder in self._find_keys().values())
+
+        return await self._run(look())
 
     async def find_holder(self, is_key: Callable[[bytes, Holder], bool]) -> Holder | None:
         """Whoever holds the key for which ``is_key`` is true, unless it is shut out.

@@ -13,9 +13,10 @@ import logging
 from collections.abc import Callable
 
 import h11
+from starlette.applications import Starlette
 from starlette.requests import Request as WebRequest
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -35,7 +36,7 @@ IDLE_SECONDS = 30
 class Site:
     """An application, and what its connections have in common."""
 
-    def __init__(self, app: ASGIApp, answer_plainly: Plain) -> None:
+    def __init__(self, app: Starlette, answer_plainly: Plain) -> None:
         self._app = app
         self._answer_plainly = answer_plainly
         self._config = Config(
@@ -68,6 +69,15 @@ class Site:
         transport.resume_reading()
         protocol.data_received(head)
         return protocol.closed
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        await self._app.state.hub.stop()
+        tasks = list(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = WebRequest(scope)

@@ -1,0 +1,149 @@
+"""What a page is told while it is open."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from headrace_coordinator.web import stream
+from support.web_site import WebSite
+
+
+@pytest.fixture(autouse=True)
+def turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "TURN_SECONDS", 0.02)
+    monkeypatch.setattr(stream, "WATCH_SECONDS", 0.1)
+
+
+class Told:
+    """The events of a stream, one after another."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.iter_lines()
+
+    def next(self, topic: str = "") -> Any:
+        """The data of the next event, of this topic if one is named."""
+        found = ""
+        for line in self._lines:
+            if line.startswith("event: "):
+                found = line.removeprefix("event: ")
+            elif line.startswith("data: ") and topic in ("", found):
+                return json.loads(line.removeprefix("data: "))
+        raise AssertionError("the stream has ended")
+
+    def reads_to_its_end(self) -> bool:
+        return [line for line in self._lines if line.startswith("event: ")] == []
+
+
+@contextlib.contextmanager
+def listen(browser: httpx.Client, query: str) -> Iterator[Told]:
+    with browser.stream("GET", f"/api/v1/stream?{query}") as answer:
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        yield Told(answer)
+
+
+def test_a_page_is_told_at_once_and_when_something_changes(site: WebSite) -> None:
+    site.submit("watched")
+    with site.visit("observer") as browser, listen(browser, "topic=job&job=watched") as told:
+        first = told.next("job")
+        assert first["status"]["state"] == "queued"
+        assert (first["progress"], first["running"]) == ([], [])
+        site.jobs.cancel("watched")
+        assert told.next("job")["status"]["state"] == "cancelled"
+
+
+def test_topics_are_told_as_the_api_answers(site: WebSite) -> None:
+    site.submit("listed", name="a name")
+    query = "topic=overview&topic=timeline&topic=workers&topic=jobs&limit=1"
+    with site.visit("client") as browser, listen(browser, query) as told:
+        data = dict.fromkeys(("overview", "timeline", "workers", "jobs"))
+        answers = [told.next() for _ in data]
+        (job,) = next(one for one in answers if isinstance(one, list) and one)
+        assert job["id"] == "listed"
+        assert set(job) == set(browser.get("/api/v1/jobs/listed").json())
+        overview = next(one for one in answers if isinstance(one, dict) and "busy" in one)
+        assert set(overview) == set(browser.get("/api/v1/overview").json())
+
+
+def test_events_and_log_lines_go_on_from_a_cursor(site: WebSite) -> None:
+    site.submit("eventful")
+    query = "topic=events&topic=logs&job=eventful"
+    with site.visit("client") as browser, listen(browser, query) as told:
+        page = told.next("events")
+        assert [one["kind"] for one in page["events"]] == ["job-submitted"]
+        site.jobs.cancel("eventful")
+        later = told.next()
+        if "events" not in later:
+            assert later["complete"], "the log of a job that has ended is over"
+            later = told.next("events")
+        assert [one["kind"] for one in later["events"]] == ["job-cancelled"]
+        assert later["cursor"] > page["cursor"]
+
+
+def test_a_job_that_goes_is_a_problem_of_its_topic(site: WebSite) -> None:
+    site.submit("going")
+    with site.visit("client") as browser, listen(browser, "topic=job&job=going") as told:
+        told.next("job")
+        site.jobs.delete("going")
+        problem = told.next("problem")
+        assert (problem["topic"], problem["status"], problem["code"]) == ("job", 404, "unknown_job")
+
+
+def test_what_many_see_is_asked_for_once(site: WebSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    look = stream._look_at_job
+
+    async def count(visitor: Any, job: str) -> dict[str, Any]:
+        nonlocal calls
+        calls += 1
+        return await look(visitor, job)
+
+    monkeypatch.setattr(stream, "_look_at_job", count)
+    monkeypatch.setattr(stream, "TURN_SECONDS", 1000.0)
+    site.submit("shared")
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            browser = stack.enter_context(site.visit("observer"))
+            told = stack.enter_context(listen(browser, "topic=job&job=shared"))
+            assert told.next("job")["status"]["id"] == "shared"
+    assert calls == 1
+
+
+def test_a_stream_ends_with_its_session(site: WebSite) -> None:
+    with site.visit("client") as browser:
+        found = re.search(r'name="csrf-token" content="(\w+)"', browser.get("/").text)
+        assert found
+        with listen(browser, "topic=overview") as told:
+            told.next("overview")
+            browser.post("/logout", data={"csrf": found[1]})
+            assert told.next("bye") == {"reason": "logged_out"}
+            assert told.reads_to_its_end()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 400), ("topic=odd", 400), ("topic=job", 400), ("topic=jobs&states=odd", 400),
+     ("topic=overview&colour=red", 400), ("topic=job&job=%00", 400)],
+)  # fmt: skip
+def test_a_stream_of_nothing_is_refused(site: WebSite, query: str, status: int) -> None:
+    with site.call() as program:
+        answer = program.get(f"/stream?{query}")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_streams_are_limited(site: WebSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MAX_STREAMS_OF_KEY", 1)
+    with site.visit("admin") as browser:
+        with listen(browser, "topic=overview"):
+            answer = browser.get("/api/v1/stream?topic=overview")
+            assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        with site.visit("observer") as other, listen(other, "topic=overview") as told:
+            told.next("overview")
