@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from headrace.cli.logs import read_log
+from headrace.cli.log_lines import read_log
 from headrace.pool import Pool
 from headrace_services.calls import plan_map
 from support.commands import COMMAND_SECONDS, Site, open_site, wait_until
@@ -35,7 +35,7 @@ def search(number):
 
 def speak(number):
     print("five\\nsix")
-    warnings.warn("seven")
+    warnings.warn("seven in " + current_task().job)
 
 def follow(folder):
     task, folder = current_task(), pathlib.Path(folder)
@@ -188,8 +188,25 @@ def test_what_a_task_prints_is_in_its_log_and_in_that_of_the_worker(site: Site) 
     lines = [line for line in shown if not line.startswith("    ")]
     assert [line.split()[1] for line in lines] == ["print", "print", "warning"]
     assert lines[1].endswith(" w task 0: six")
-    assert lines[2].endswith("UserWarning: seven")
+    assert lines[2].endswith(f"UserWarning: seven in {job}")
     assert site.workers[0].wait_for(f"job {job} task 0: six")
+
+
+def test_who_submits_sees_what_tasks_print_apart_from_their_results(site: Site) -> None:
+    (site.shell.home / "numbers.jsonl").write_text("1\n")
+    words = ("submit", "map", "searching:speak", "numbers.jsonl", "--logs")
+    done = site.shell.run(*words)
+    assert (done.code, done.out) == (0, '{"index": 0, "value": null}\n')
+    first, *said, last = [line for line in done.err.splitlines() if not line.startswith("    ")]
+    assert first.endswith("is submitted")
+    assert [line.split(" ", 1)[1] for line in said[:2]] == [
+        "print   w task 0: five", "print   w task 0: six"
+    ]  # fmt: skip
+    assert "UserWarning: seven" in said[2]
+    assert last.startswith("calls searching:speak: 1 task, 0 failed")
+    refused = site.shell.run(*words, "--detach")
+    assert refused.code == 2
+    assert "`headrace logs -f`" in refused.err
 
 
 def test_a_task_can_be_followed_while_it_runs(site: Site, tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ def halve(number):
 
 def wait(seconds):
     time.sleep(seconds)
+
+def speak(number):
+    print("this is", number)
+    return number
 """
 
 
@@ -122,6 +126,15 @@ def test_results_on_the_terminal_come_after_the_bar(folder: Path) -> None:
     with open_terminal(folder, "run", "map", "shop:double", "numbers.jsonl") as terminal:
         results = [rf'\{{"index": {place}, "value": {2 * place + 2}\}}' for place in range(4)]
         check(terminal.finish(), *results, r"calls shop:double: 4 tasks, .*", f"{END} 0", bars=2)
+
+
+def test_what_tasks_print_is_above_the_bar(folder: Path) -> None:
+    words = ("run", "map", "shop:speak", "numbers.jsonl", "--logs", "--slots", "1", "-o", "out")
+    with open_terminal(folder, *words) as terminal:
+        screen = terminal.finish()
+    said = [rf"2\d{{3}}-\S+ print   embedded task {n}: this is {n + 1}" for n in range(4)]
+    check(screen, *said, r"calls shop:speak: 4 tasks, 0 failed, .*", rf"{END} 0", bars=2)
+    assert screen[5].startswith("calls shop:speak ━"), screen
 
 
 def test_a_bar_ends_before_it_is_told_of_an_interruption(folder: Path) -> None:

@@ -7,16 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from headrace.cli.finding import JOB, find_job
+from headrace.cli.log_lines import format_line, read_log, show_line, tell_dropped
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
-from headrace.cli.printing import say_json, say_text, tell
+from headrace.cli.printing import say_json, say_text
 from headrace.cli.session import connect
-from headrace.engine import Engine
-from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.errors import UnknownJobError
-from headrace_wire.log_format import write_moment
-from headrace_wire.messages import LogLine, LogPage, LogRequest, TaskProgress
-from headrace_wire.printing import clean_line, indent
-from headrace_wire.words import count
+from headrace_wire.messages import TaskProgress
 
 #: Running tasks whose progress is shown for people.
 PROGRESS_SHOWN = 20
@@ -33,53 +28,9 @@ def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool
     cluster = connect(connection)
     found = find_job(cluster, job_id)
     for page in read_log(cluster.engine, found.id, follow=follow):
-        if page.dropped > dropped:
-            lines = page.dropped - dropped
-            tell(f"headrace: {count(lines, 'line is', 'lines are')} not kept: there were too many")
-            dropped = page.dropped
+        dropped = tell_dropped(page, dropped)
         for line in page.lines:
             say_json(show_line(line)) if as_json else say_text(f"{format_line(line)}\n")
-
-
-def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
-    """A job's log from its beginning, page by page; ``follow`` goes on until the job ends.
-
-    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
-    """
-    cursor, seen = 0, False
-    while True:
-        request = LogRequest(job_id, cursor, MAX_WAIT_SECONDS if follow and seen else 0.0)
-        try:
-            page = engine.results.logs(request)
-        except UnknownJobError:
-            if not seen:
-                raise
-            return
-        yield page
-        if page.complete or not (page.lines or follow):
-            return
-        cursor, seen = page.cursor, True
-
-
-def show_line(line: LogLine) -> dict[str, object]:
-    """A log line as a JSON object."""
-    return {
-        "at": write_moment(line.at),
-        "level": line.level,
-        "worker": line.worker,
-        "task": line.index,
-        "attempt": line.attempt or None,
-        "text": line.text,
-    }
-
-
-def format_line(line: LogLine) -> str:
-    """A log line for people, and beneath it what belongs to it, such as a traceback, indented."""
-    head, _, rest = line.text.rstrip("\n").partition("\n")
-    attempt = f" attempt {line.attempt}" if line.attempt > 1 else ""
-    about = f"{write_moment(line.at)} {line.level:<7} {line.worker} task {line.index}{attempt}"
-    first = clean_line(f"{about}: {head}")
-    return f"{first}\n{indent(rest)}" if rest else first
 
 
 def show_progress(progress: TaskProgress) -> dict[str, object]:

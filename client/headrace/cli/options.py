@@ -188,6 +188,11 @@ _task_options = [
     option(
         "--deadline", type=TIME_LIMIT, help="Time limit for the job; what is undone is dropped."
     ),
+    option(
+        "--logs",
+        is_flag=True,
+        help="Show on standard error what tasks print and log, as it comes.",
+    ),
 ]
 
 _submit_options = [
@@ -226,6 +231,7 @@ class JobOptions(Struct, frozen=True):
     deadline: float | None = None
     connection: ConnectionOptions | None = None
     detach: bool = False
+    logs: bool = False
     wait: float | None = None
     slots: str = "auto"
 

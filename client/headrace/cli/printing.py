@@ -91,8 +91,13 @@ def refuse_format(file_format: str | None, output: object, *, as_json: bool) -> 
 
 def tell(line: str) -> None:
     """Print one line for people on standard error."""
-    cleaned = clean_line(line)
-    if _Screen.bar is not None:
-        _Screen.bar.print_above(cleaned)
+    tell_text(clean_line(line))
+
+
+def tell_text(text: str) -> None:
+    """Print lines for people on standard error, as they are. Any thread may call it."""
+    bar = _Screen.bar
+    if bar is not None:
+        bar.print_above(text)
     else:
-        click.echo(cleaned, err=True)
+        click.echo(text, err=True)

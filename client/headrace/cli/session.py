@@ -23,6 +23,7 @@ from headrace.cli.show import describe_work, show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
+from headrace.engine import Engine
 from headrace.job import Job
 from headrace.missing import Received, describe_missing
 from headrace_services.destination import open_destination
@@ -36,6 +37,7 @@ from headrace_wire.errors import (
     OutputError,
     UnknownJobError,
     UnreachableError,
+    UsageError,
     WaitTimedOutError,
 )
 from headrace_wire.key import load_key
@@ -120,6 +122,11 @@ def carry_out(
     An embedded worker looks for a user's modules in ``import_path``. With ``overwrite`` files are
     replaced that others have made.
     """
+    if options.detach and options.logs:
+        raise UsageError(
+            "--detach does not wait, so there is no time to show --logs in: leave one of them out, "
+            "or use `headrace logs -f` afterwards"
+        )
     if not options.detach:
         refuse_format(file_format, output, as_json=options.as_json)
     with (
@@ -149,6 +156,7 @@ def carry_out(
             started=started,
             embedded=options.connection is None,
             drop=True,
+            log_of=cluster.engine if options.logs else None,
         )
     click.get_current_context().exit(code)
 
@@ -163,18 +171,22 @@ def deliver(
     started: float | None,
     embedded: bool,
     drop: bool,
+    log_of: Engine | None = None,
 ) -> int:
     """Wait for a job's values, put them together and say how it went. Returns the exit code.
 
     ``started`` is the monotonic time from which wall time counts, None for the job's own.
     ``drop`` tells the coordinator to drop the results once they are written, if all succeeded.
+    The job's log is shown meanwhile if the engine is given that has it.
     """
     received, taken = Received(), _Taken()
     shown = JobObject() if as_json else None
     if shown:
         target = shown.aim(job.status.service, target)
     try:
-        gathered = _gather(job, target, progress, wait_seconds, received, taken, embedded=embedded)
+        gathered = _gather(
+            job, target, progress, wait_seconds, received, taken, embedded=embedded, log_of=log_of
+        )
         progress.close()
         text = _make_text(gathered)
         if text and target.path is not None:
@@ -283,6 +295,7 @@ def _gather(
     taken: _Taken,
     *,
     embedded: bool,
+    log_of: Engine | None,
 ) -> Gathered:
     status = job.status
     service = load_service(status.service)
@@ -299,13 +312,22 @@ def _gather(
         received=received,
     )
     try:
-        return job.gather(taken.watch(values), target)
+        with _show_log(log_of, job):
+            return job.gather(taken.watch(values), target)
     except WaitTimedOutError:
         progress.close()
         raise WaitTimedOutError(
             f"job {job.id} is not done after {wait_seconds:g} s and goes on: "
             f"`headrace results {job.id}` waits for it"
         ) from None
+
+
+def _show_log(engine: Engine | None, job: Job) -> contextlib.AbstractContextManager[None]:
+    if engine is None:
+        return contextlib.nullcontext()
+    from headrace.cli.log_tail import show_log  # noqa: PLC0415 - only where it is asked for
+
+    return show_log(engine, job.id)
 
 
 def _make_text(gathered: Gathered) -> str:

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from headrace.cli import dead
-from headrace.cli.logs import format_line
+from headrace.cli.log_lines import format_line
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import describe_status, format_table, show_status
 from headrace.job import Job

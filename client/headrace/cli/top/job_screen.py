@@ -11,7 +11,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
 from headrace.cli.dead import describe_dead
-from headrace.cli.logs import describe_running, format_line
+from headrace.cli.log_lines import format_line
+from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
 from headrace.cli.top.actions import REPLAY
 from headrace.cli.top.columns import Column
@@ -121,7 +122,8 @@ class JobScreen(PollingScreen):
             failed.label = label
         lines = self.query_one("#lines", Log)
         if sight.lines:
-            lines.write_lines([clean_line(format_line(line)) for line in sight.lines])
+            shown = map(format_line, sight.lines)
+            lines.write_lines([part for one in shown for part in one.split("\n")])
 
     def _show_text(self, where: str, lines: Iterator[str] | list[str]) -> None:
         self.query_one(where, PlainText).show_text("\n".join(map(clean_line, lines)))

@@ -1,0 +1,63 @@
+"""A job's log: what its tasks have printed and logged, page by page and line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.cli.printing import tell
+from headrace.engine import Engine
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.log_format import write_moment
+from headrace_wire.messages import LogLine, LogPage, LogRequest
+from headrace_wire.printing import clean_line, indent
+from headrace_wire.words import count
+
+
+def tell_dropped(page: LogPage, told: int) -> int:
+    """Say how many lines are not kept beyond those that were told. Returns how many there are."""
+    if page.dropped > told:
+        lines = count(page.dropped - told, "line is", "lines are")
+        tell(f"headrace: {lines} not kept: there were too many")
+    return page.dropped
+
+
+def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
+    """A job's log from its beginning, page by page; ``follow`` goes on until the job ends.
+
+    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
+    """
+    cursor, seen = 0, False
+    while True:
+        request = LogRequest(job_id, cursor, MAX_WAIT_SECONDS if follow and seen else 0.0)
+        try:
+            page = engine.results.logs(request)
+        except UnknownJobError:
+            if not seen:
+                raise
+            return
+        yield page
+        if page.complete or not (page.lines or follow):
+            return
+        cursor, seen = page.cursor, True
+
+
+def show_line(line: LogLine) -> dict[str, object]:
+    """A log line as a JSON object."""
+    return {
+        "at": write_moment(line.at),
+        "level": line.level,
+        "worker": line.worker,
+        "task": line.index,
+        "attempt": line.attempt or None,
+        "text": line.text,
+    }
+
+
+def format_line(line: LogLine) -> str:
+    """A log line for people, and beneath it what belongs to it, such as a traceback, indented."""
+    head, _, rest = line.text.rstrip("\n").partition("\n")
+    attempt = f" attempt {line.attempt}" if line.attempt > 1 else ""
+    about = f"{write_moment(line.at)} {line.level:<7} {line.worker} task {line.index}{attempt}"
+    first = clean_line(f"{about}: {head}")
+    return f"{first}\n{indent(rest)}" if rest else first
