@@ -5,13 +5,14 @@ Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-from headrace.blocking import BlockingCaller, blocking
+from headrace.blocking import BlockingCaller, blocking, finish_each
 from headrace.cluster_base import AwaitedCluster, ClusterBase
+from headrace.cluster_views import read_pages
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.job import Job
@@ -22,6 +23,7 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.messages import JobStatus
+from headrace_wire.views import ClusterEvent, EventRequest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -86,6 +88,22 @@ class Cluster(ClusterBase[Job], SharedFactory):
     job = blocking(AwaitedCluster[Job].job)
     jobs = blocking(AwaitedCluster[Job].jobs)
     workers = blocking(AwaitedCluster[Job].workers)
+    worker = blocking(AwaitedCluster[Job].worker)
+    drain = blocking(AwaitedCluster[Job].drain)
+    overview = blocking(AwaitedCluster[Job].overview)
+    timeline = blocking(AwaitedCluster[Job].timeline)
+
+    def events(
+        self, *, follow: bool = False, job: str = "", last: int = 0
+    ) -> Iterator[ClusterEvent]:
+        """What happened to jobs and workers, the oldest that the coordinator remembers first.
+
+        It begins with the newest ``last`` if that is not 0. With ``job``, only what happened to the
+        job of this id. With ``follow`` it goes on with what comes, for ever.
+        """
+        request = EventRequest(job=job, last=last)
+        for page in finish_each(read_pages(self._find_jobs(), request, follow=follow)):
+            yield from page.events
 
     def _find_jobs(self) -> BlockingCaller[JobQueueApi]:
         return BlockingCaller(self._engine.jobs)

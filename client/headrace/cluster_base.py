@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from headrace.batches import gather_inputs
+from headrace.cluster_views import AwaitedViews
 from headrace.data_jobs import make_plan_specs
 from headrace.job_base import JobBase
 from headrace.submission import (
@@ -27,7 +28,7 @@ from headrace_wire.errors import (
     SpoolFullError,
     UnreachableError,
 )
-from headrace_wire.messages import JobFilter, JobSpec, JobStatus, State, WorkerStatus
+from headrace_wire.messages import JobFilter, JobSpec, JobStatus, State
 from headrace_wire.timeouts import Limit
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
                 on_held(error.message)
 
 
-class AwaitedCluster(ClusterBase[AnyJob]):
+class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
     """What programs ask of a cluster."""
 
     async def submit(
@@ -199,10 +200,6 @@ class AwaitedCluster(ClusterBase[AnyJob]):
             if len(page) < JOBS_PER_PAGE or len(found) >= (limit or inf):
                 break
         return tuple(found[:limit])
-
-    async def workers(self) -> tuple[WorkerStatus, ...]:
-        """Every connected worker."""
-        return await self._find_jobs().call(JobQueueApi.workers)
 
 
 def _ignore(news: object) -> None:

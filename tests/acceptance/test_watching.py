@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from headrace import UnknownWorkerError
 from headrace_services.calls import plan_map
 from headrace_services.primes import plan_count
 from headrace_wire.messages import SUCCEEDED
@@ -80,6 +81,22 @@ def test_whoever_wants_nothing_old_sees_nothing_old(site: Site) -> None:
     count_primes(site)
     shown = site.shell.run("events", "--last", "0")
     assert (shown.code, shown.out, shown.err) == (0, "", "")
+
+
+def test_a_program_sees_the_whole_cluster(site: Site) -> None:
+    job = count_primes(site)
+    with site.open_cluster() as cluster:
+        overview = cluster.overview()
+        assert (overview.workers, overview.slots, overview.draining) == (1, 1, 0)
+        assert overview.jobs["succeeded"] >= 1
+        assert cluster.timeline().points
+        assert cluster.worker("w").status.python
+        (newest,) = cluster.events(last=1)
+        assert newest.number
+        kinds = [event.kind for event in cluster.events(job=job)]
+        assert kinds == ["job-submitted", "job-started", "job-succeeded"]
+        with pytest.raises(UnknownWorkerError, match="no worker 'nobody'"):
+            cluster.drain("nobody")
 
 
 def test_a_drained_worker_finishes_what_runs_and_goes(site: Site) -> None:

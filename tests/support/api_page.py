@@ -30,7 +30,15 @@ from headrace.shared.queues import SharedQueue
 from headrace.shared.values import SharedValue
 from headrace_services.service import Gathered, Plan, Service, Target
 from headrace_services.task import Task, TaskCounter
-from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
+from headrace_wire.messages import JobStatus, RunningTask, TaskFailure, WorkerStatus
+from headrace_wire.views import (
+    ClusterEvent,
+    Overview,
+    Timeline,
+    TimePoint,
+    WorkerPoint,
+    WorkerView,
+)
 from support.places import REPOSITORY
 
 #: The page.
@@ -65,7 +73,11 @@ _SECTIONS: dict[str, tuple[Any, ...]] = {
     "Pools and executors": (headrace.Pool, AsyncResult, headrace.Executor, CallFuture),
     "Clusters and jobs": (
         headrace.Cluster, Job, headrace.SubmitOptions, headrace.CallOptions, JobStatus, TaskFailure,
-        WorkerStatus, headrace.AsyncCluster, AsyncJob,
+        headrace.AsyncCluster, AsyncJob,
+    ),
+    "Workers and the whole cluster": (
+        WorkerStatus, WorkerView, RunningTask, WorkerPoint, Overview, Timeline, TimePoint,
+        ClusterEvent,
     ),
     "Inside of a task": (headrace.current_task, Task, TaskCounter, headrace.current_cluster),
     "Shared state": (SharedValue, SharedList, SharedDict, SharedQueue, SharedLock, SharedEvent),

@@ -78,8 +78,13 @@ MAX_COUNTERS = 100
 #: The priorities of jobs.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
-#: Slots of one worker, attempts after the first one.
+#: Slots of one worker.
 MAX_SLOTS = 4096
+
+#: Running tasks that a worker tells of: heartbeats are to stay small, and people look at a few.
+MAX_RUNNING_TOLD = 256
+
+#: Attempts of a task after the first one.
 MAX_RETRIES = 1000
 
 #: What moves the cursor, turns the text around or is no character: terminals obey it, and log

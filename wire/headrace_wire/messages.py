@@ -16,6 +16,7 @@ from headrace_wire.bounds import (
     MAX_COUNTERS,
     MAX_ENTRIES,
     MAX_NAMED_TASKS,
+    MAX_RUNNING_TOLD,
     MAX_SERVICES,
     MAX_SLOTS,
     Amount,
@@ -340,7 +341,7 @@ class Heartbeat(Message):
     wait_seconds: Seconds
     orders: Count = 0
     progress: Annotated[tuple[TaskProgress, ...], Meta(max_length=MAX_SLOTS)] = ()
-    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_SLOTS)] = ()
+    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_RUNNING_TOLD)] = ()
     cpu_percent: Amount = 0.0
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from headrace_wire.bounds import (
     MAX_ENTRIES,
-    MAX_SLOTS,
+    MAX_RUNNING_TOLD,
     Amount,
     Count,
     Identifier,
@@ -154,5 +154,5 @@ class WorkerView(Message):
     """
 
     status: WorkerStatus
-    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_SLOTS)]
+    running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_RUNNING_TOLD)]
     points: Annotated[tuple[WorkerPoint, ...], Meta(max_length=MAX_ENTRIES)]

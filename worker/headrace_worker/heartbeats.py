@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
+from headrace_wire.bounds import MAX_RUNNING_TOLD
 from headrace_wire.errors import is_final
 from headrace_wire.messages import Heartbeat, TaskProgress, WorkerInfo
 from headrace_worker.feeder import Feeder
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 
 #: A heartbeat waits for orders no longer than this, so that what it says of the worker is fresh.
 LONGEST_BEAT_SECONDS = 1.0
-
-#: Running tasks that a heartbeat tells of: it is to stay small, and people look at a few.
-MOST_RUNNING = 256
 
 
 @dataclass
@@ -79,7 +77,7 @@ class Heartbeats:
                 TaskProgress(one.job, one.index, self.info.name, one.done, one.of)
                 for one in progress
             ),
-            running=() if self._bare else tuple(self.pool.list_running(MOST_RUNNING)),
+            running=() if self._bare else tuple(self.pool.list_running(MAX_RUNNING_TOLD)),
             cpu_percent=self.feeder.cpu_percent,
         )
         orders = await self.jobs.call(JobQueueApi.heartbeat, beat)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
+from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
 from headrace.cluster import Cluster
-from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace.cluster_views import read_pages
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.log_format import write_moment
-from headrace_wire.views import EVENTS_PER_PAGE, ClusterEvent, EventPage, EventRequest
+from headrace_wire.views import ClusterEvent, EventRequest
 from headrace_wire.words import count
 
 #: Events that are shown when nobody says how many.
@@ -50,7 +49,8 @@ def events(
     cluster = connect(connection)
     job = _find(cluster, job_id) if job_id else ""
     first = EventRequest(job=job, last=0 if since_start else max(1, last))
-    for page in read_events(cluster, first, follow=follow):
+    jobs = BlockingCaller(cluster.engine.jobs)
+    for page in finish_each(read_pages(jobs, first, follow=follow)):
         if page.missed:
             missed = count(page.missed, "event is", "events are")
             tell(f"headrace: {missed} not remembered: there were too many")
@@ -59,17 +59,6 @@ def events(
             continue
         for event in page.events:
             say_json(show_event(event)) if as_json else say(format_event(event))
-
-
-def read_events(cluster: Cluster, request: EventRequest, *, follow: bool) -> Iterator[EventPage]:
-    """Events, page by page; ``follow`` goes on for ever."""
-    while True:
-        page = cluster.engine.jobs.events(request)
-        yield page
-        if not follow and len(page.events) < EVENTS_PER_PAGE:
-            return
-        wait_seconds = MAX_WAIT_SECONDS if follow else 0.0
-        request = EventRequest(page.cursor, wait_seconds, job=request.job)
 
 
 def show_event(event: ClusterEvent) -> dict[str, object]:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LIMITED: frozenset[type[Event]] = frozenset(
     {
         events.WorkerJoined,
+        events.WorkerDraining,
         events.WorkerGone,
         events.JobSubmitted,
         events.TaskDead,
@@ -79,6 +80,9 @@ def log_events(happened: Sequence[Event]) -> None:
                 log.info("worker %s is here with %s", event.name, slots, extra=extra)
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
+            case events.WorkerDraining():
+                extra = about(worker=event.name)
+                log.info("worker %s drains: it takes nothing new", event.name, extra=extra)
             case events.WorkerGone():
                 level = logging.WARNING if event.silent else logging.INFO
                 how = "fell silent" if event.silent else "left"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from headrace import AsyncCluster, UnreachableError, WaitTimedOutError
+from headrace import AsyncCluster, UnknownWorkerError, UnreachableError, WaitTimedOutError
 from headrace.async_job import AsyncJob
 from headrace_coordinator.settings import CoordinatorSettings
 from headrace_services.service import Plan
@@ -226,6 +226,23 @@ async def test_what_is_wrong_is_told_when_it_is_opened(place: Place, tmp_path: P
             await AsyncCluster(place.address, key_file=place.settings.key_file).open()
     finally:
         place.start()
+
+
+@in_event_loop
+async def test_the_cluster_is_looked_at_and_followed(place: Place) -> None:
+    async with place.open() as cluster:
+        assert (await cluster.overview()).workers == 0
+        assert (await cluster.timeline()).step_seconds == 10.0
+        job = await submit(cluster)
+        assert [event.kind async for event in cluster.events(job=job.id)] == ["job-submitted"]
+        following = cluster.events(follow=True, last=1)
+        assert (await anext(following)).job == job.id
+        comes = asyncio.ensure_future(anext(following))
+        await job.cancel()
+        assert (await asyncio.wait_for(comes, SOON)).kind == "job-cancelled"
+        await following.aclose()
+        with pytest.raises(UnknownWorkerError):
+            await cluster.worker("nobody")
 
 
 @in_event_loop

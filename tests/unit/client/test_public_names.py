@@ -18,8 +18,8 @@ import headrace_services
 import headrace_wire
 from headrace import HeadraceError
 
-#: Exceptions that no program meets: a worker's own, and one that becomes a cancelled future.
-INTERNAL = {"UnknownWorkerError", "CallWithdrawnError"}
+#: An exception that no program meets: it becomes a cancelled future.
+INTERNAL = {"CallWithdrawnError"}
 
 CLASSES = [
     headrace.AsyncCluster,
