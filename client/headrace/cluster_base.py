@@ -182,6 +182,7 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         since: float = 0.0,
         text: str = "",
         submitted_by: str = "",
+        past: bool = False,
     ) -> tuple[JobStatus, ...]:
         """Every job, the newest first, without its parameters.
 
@@ -189,9 +190,10 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         ``service``, and submitted at the Unix time ``since`` or after it. ``text`` is in their id,
         name, function, service or operation, in large letters or small ones; ``submitted_by`` names
         the key with which they were submitted. With ``data`` also those that keep large functions
-        and ``initargs`` for others, which nobody runs.
+        and ``initargs`` for others, which nobody runs. With ``past`` those alone that
+        have expired.
         """
-        chosen = JobFilter(tuple(states), service, since, limit or 0, text, submitted_by)
+        chosen = JobFilter(tuple(states), service, since, limit or 0, text, submitted_by, past)
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
             JobQueueApi.jobs, found[-1].number if found else 0, data, chosen

@@ -78,7 +78,7 @@ class Coordinator:
             if settings.audit:
                 self._stack.callback(AuditLog(settings.data).close)
             metrics = _load_metrics() if settings.http else None
-            store = Store(settings.data / STORE_NAME, settings.durability)
+            store = Store(settings.data / STORE_NAME, settings.durability, settings.history_seconds)
             self._stack.callback(store.close)
             rules = Rules(
                 lease_seconds=settings.lease_seconds,

@@ -7,13 +7,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_coordinator.queue.rules import (
+    DEFAULT_HISTORY_SECONDS,
     DEFAULT_LEASE_SECONDS,
     DEFAULT_RESULT_TTL_SECONDS,
     DEFAULT_SHARED_LIMIT_BYTES,
 )
 from headrace_coordinator.store.store import Durability
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
-from headrace_wire.bounds import LeaseTime, SizeLimit, TimeLimit, check_fields
+from headrace_wire.bounds import LeaseTime, Seconds, SizeLimit, TimeLimit, check_fields
 from headrace_wire.encryption import TlsMode
 
 LOCAL = Address("127.0.0.1", DEFAULT_PORT)
@@ -46,6 +47,7 @@ class CoordinatorSettings(Struct, frozen=True):
     token_file: Path | None = None
     lease_seconds: LeaseTime = DEFAULT_LEASE_SECONDS
     result_ttl_seconds: TimeLimit = DEFAULT_RESULT_TTL_SECONDS
+    history_seconds: Seconds = DEFAULT_HISTORY_SECONDS
     spool_limit_bytes: SizeLimit | None = None
     shared_limit_bytes: SizeLimit | None = DEFAULT_SHARED_LIMIT_BYTES
     durability: Durability = "process"

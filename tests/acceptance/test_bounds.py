@@ -95,7 +95,15 @@ def test_results_expire_and_are_counted(tmp_path: Path) -> None:
         assert "headrace_spool_bytes 0.0" in lines
         gone = site.shell.run("results", job)
         assert gone.code == 2
-        assert "there is no job" in gone.err
+        assert f"job {job} has expired, and only its summary is left" in gone.err
+        (past,) = site.shell.run("jobs", "--past", "--json").json()
+        assert (past["id"], past["state"], past["expired"]) == (job, past["state"], True)
+        assert site.shell.run("jobs").err == "headrace: there are no jobs\n"
+        shown = site.shell.run("job", job[:6])
+        assert "expired, as all of it but this summary" in shown.out
+        assert site.shell.run("job", job, "--json").json()["failure_groups"] == []
+        site.shell.run("delete", job)
+        assert "there is no job" in site.shell.run("job", job).err
 
 
 @pytest.fixture

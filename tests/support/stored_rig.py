@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.store import Durability, Store
 from support.queue_builders import Rig
 
@@ -14,8 +15,10 @@ from support.queue_builders import Rig
 class StoredRig(Rig):
     """``seconds`` is the store's clock, too."""
 
-    def __init__(self, path: Path, durability: Durability = "process") -> None:
-        super().__init__()
+    def __init__(
+        self, path: Path, durability: Durability = "process", rules: Rules | None = None
+    ) -> None:
+        super().__init__(rules)
         self.path = path
         self.store = Store(path, durability)
 

@@ -113,7 +113,7 @@ class JobQueueApi(Protocol):
 
     @allow(CLIENT, OBSERVER)
     def status(self, job: JobId) -> JobStatus:
-        """A job as it stands. Raises UnknownJobError."""
+        """A job as it stands, or as it was when it expired. Raises UnknownJobError."""
 
     @allow(CLIENT, OBSERVER)
     def jobs(

@@ -17,7 +17,7 @@ from headrace_wire.bounds import (
     Text,
 )
 from headrace_wire.message import Message
-from headrace_wire.messages import Reason, Span
+from headrace_wire.messages import JobStatus, Reason, Span
 
 #: The state of a task. Of a job that was cut short, those that are neither done nor dead are
 #: cancelled.
@@ -61,6 +61,10 @@ class TaskTimes(Message):
     counts: Annotated[tuple[Count, ...], Meta(max_length=101)]
 
 
+#: Of a job of which no times are known.
+NO_TIMES: Final = TaskTimes(TIME_BOUNDS, (0,) * (len(TIME_BOUNDS) + 1))
+
+
 class FailureGroup(Message):
     """Dead tasks of a job that failed alike: for one reason, with one text but for the details.
 
@@ -85,3 +89,11 @@ class FailureGroups(Message):
 
     groups: Annotated[tuple[FailureGroup, ...], Meta(max_length=MAX_FAILURE_GROUPS)]
     looked_at: Count
+
+
+class PastJob(Message):
+    """What is kept of a job that has expired."""
+
+    status: JobStatus
+    times: TaskTimes
+    failures: FailureGroups

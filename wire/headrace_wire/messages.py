@@ -133,7 +133,8 @@ class JobStatus(Message):
     ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
     ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
-    it, where that is known. In lists of jobs ``parameters`` are left out.
+    it, where that is known. In lists of jobs ``parameters`` are left out. Of a job that has
+    ``expired`` nothing but this is left, as it was at its end, without the parameters.
     """
 
     id: JobId
@@ -169,6 +170,7 @@ class JobStatus(Message):
     number: Count = 0
     function: Name = ""
     submitted_by: OptionalLabel = ""
+    expired: bool = False
 
 
 class JobFilter(Message):
@@ -177,6 +179,7 @@ class JobFilter(Message):
 
     ``text`` is in the id, the name, the function, the service or the operation, in large letters or
     small ones; ``submitted_by`` names the key of whoever submitted them. "" stands for any.
+    ``past`` jobs are those that have expired, and others are not listed then.
     """
 
     states: Annotated[tuple[State, ...], Meta(max_length=5)] = ()
@@ -185,6 +188,7 @@ class JobFilter(Message):
     limit: Count = 0
     text: Name = ""
     submitted_by: OptionalLabel = ""
+    past: bool = False
 
 
 class WorkerInfo(Message):

@@ -134,8 +134,9 @@ class Session(Struct, eq=False):
             return encode_error(HeadraceError(line))
 
     async def _look(self, method: str, arguments: tuple[Any, ...]) -> Parts:
-        def look() -> Parts:
-            return encode_value(getattr(self.target, method)(*arguments))
+        async def look() -> Parts:
+            answer = getattr(self.target, method)(*arguments)
+            return encode_value(await answer if iscoroutine(answer) else answer)
 
         return await self.pace.take(self.holder.name, method, look)
 

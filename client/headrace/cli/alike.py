@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from headrace_wire.alike import Kind, explain_failure, find_kind
+from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import TaskFailure
 
 #: Lines about failures that are shown; what more there is is counted.
@@ -83,6 +84,16 @@ def describe_failures(
             told += group.count
     if total > told:
         yield f"{total - told:,} more" + (f"; `{command}` shows them all" if command else "")
+
+
+def describe_group(group: FailureGroup) -> str:
+    """One line for failures that the coordinator has grouped."""
+    example = TaskFailure(
+        0, "", group.first, 1, group.reason, group.signal, group.error_type, group.message,
+        summary=group.summary,
+    )  # fmt: skip
+    told = f"task {group.first}: {describe_failure(example)}"
+    return told if group.count == 1 else f"{group.count:,} tasks failed alike, such as {told}"
 
 
 def describe_failure(failure: TaskFailure) -> str:

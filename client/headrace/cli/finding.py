@@ -13,7 +13,7 @@ from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import quote
 from headrace_wire.encryption import choose_encryption
-from headrace_wire.errors import HeadraceError, UsageError
+from headrace_wire.errors import HeadraceError, UnknownJobError, UsageError
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ class JobKind(ValueKind):
 JOB = JobKind()
 
 
-def find_job(cluster: Cluster, text: str) -> Job:
-    """The job with this id, or whose id alone begins so. Raises UnknownJobError and UsageError."""
+def find_job(cluster: Cluster, text: str, *, past: bool = False) -> Job:
+    """The job with this id, or whose id alone begins so. Raises UnknownJobError and UsageError.
+
+    One that has expired is found if ``past``.
+    """
     if len(text) < ID_CHARACTERS:
         alike = cluster.engine.jobs.match(text)
         if len(alike) > 1:
@@ -69,7 +72,12 @@ def find_job(cluster: Cluster, text: str) -> Job:
                 f"{quote(text)} may be any of {count(len(alike), 'job')}: {', '.join(alike)}"
             )
         text = alike[0] if alike else text
-    return cluster.job(text)
+    job = cluster.job(text)
+    if job.status.expired and not past:
+        raise UnknownJobError(
+            f"job {job.id} has expired, and only its summary is left: `headrace job {job.id}`"
+        )
+    return job
 
 
 def _list_newest(params: dict[str, Any]) -> list[tuple[str, str]]:

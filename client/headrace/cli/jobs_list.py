@@ -51,6 +51,7 @@ JOBS_SHOWN = 20
     help="Those that have this in their id, name, function, service or operation.",
 )
 @option("--by", type=LABEL, default="", metavar="KEY", help="Those submitted with this key.")
+@option("--past", is_flag=True, help="Those that have expired, and no others.")
 @option("--data-jobs", is_flag=True, help="Those, too, that only keep data for other jobs.")
 @connection_options
 @json_option
@@ -62,6 +63,7 @@ def jobs(
     since: float | None,
     text: str,
     by: str,
+    past: bool,
     data_jobs: bool,
     connection: ConnectionOptions,
     as_json: bool,
@@ -75,6 +77,7 @@ def jobs(
         since=since or 0.0,
         text=text,
         submitted_by=by,
+        past=past,
     )
     shown = statuses if all_jobs else statuses[:limit]
     if as_json:
@@ -82,7 +85,7 @@ def jobs(
     elif shown:
         _say_jobs(shown)
     else:
-        narrowed = states or service or since or text or by
+        narrowed = states or service or since or text or by or past
         tell(f"headrace: there are no {'such ' if narrowed else ''}jobs")
     if len(statuses) > len(shown):
         tell(f"headrace: the newest {count(len(shown), 'job')}; --all or --limit N shows more")
@@ -119,7 +122,7 @@ def delete(
         if not yes:
             _ask(f"{count(len(job_ids), kind)} and the results")
     for job_id in job_ids:
-        found = find_job(cluster, job_id)
+        found = find_job(cluster, job_id, past=True)
         found.delete()
         tell(f"headrace: job {found.id} is deleted")
 

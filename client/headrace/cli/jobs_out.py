@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from headrace.cli.alike import MOST_READ, describe_failure, describe_failures
+from headrace.cli.alike import MOST_READ, describe_failure, describe_failures, describe_group
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
@@ -27,6 +27,7 @@ from headrace.cli.show import (
     describe_time,
     show_change,
     show_failure,
+    show_failure_group,
     show_status,
     show_time,
 )
@@ -37,6 +38,8 @@ from headrace_services.service import Target
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
+from headrace_wire.job_views import FailureGroups
+from headrace_wire.messages import JobStatus
 
 #: Services of which it is known what they write.
 BUILT_IN = frozenset({"primes", "images", "calls"})
@@ -58,7 +61,10 @@ MAX_PROGRESS = 10_000
 def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json: bool) -> None:
     """Show one job: its counts, how far its running tasks are, and what failed in it."""
     cluster = connect(connection)
-    found = find_job(cluster, job_id)
+    found = find_job(cluster, job_id, past=True)
+    if found.status.expired:
+        _show_past(found.status, cluster.engine.results.failure_groups(found.id), as_json=as_json)
+        return
     queue = cluster.engine.jobs
     progress = queue.progress(found.id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
     times = queue.slowest(found.id, slowest) if slowest else ()
@@ -157,6 +163,20 @@ def retry(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
     `headrace dead replay` runs failed tasks alone, also some of them, and while the job still runs.
     """
     show_change(find_job(connect(connection), job_id).retry(), as_json=as_json)
+
+
+def _show_past(status: JobStatus, failures: FailureGroups, *, as_json: bool) -> None:
+    """Show what is left of a job that has expired."""
+    if as_json:
+        groups = [show_failure_group(group) for group in failures.groups]
+        say_json({**show_status(status), "failure_groups": groups})
+        return
+    for word, value in describe_status(status):
+        say(f"{word:<12}{value}")
+    for word, value in describe_running(status.counters, ()):
+        say(f"{word:<12}{value}")
+    for group in failures.groups:
+        say(f"failure     {describe_group(group)}")
 
 
 def _refuse_strange_place(found: Job) -> None:

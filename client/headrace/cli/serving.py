@@ -36,6 +36,7 @@ from headrace.cli.outputs import explain_unwritable_folder
 from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
 from headrace_coordinator.queue.rules import (
+    DEFAULT_HISTORY_SECONDS,
     DEFAULT_LEASE_SECONDS,
     DEFAULT_RESULT_TTL_SECONDS,
     DEFAULT_SHARED_LIMIT_BYTES,
@@ -143,6 +144,13 @@ if TYPE_CHECKING:
     help="Forget a job so long after its end, or after its results were last fetched.",
 )
 @option(
+    "--history",
+    type=DURATION,
+    default=write_duration(DEFAULT_HISTORY_SECONDS),
+    show_default=True,
+    help="Keep the summary of a job so long after its end, when it is forgotten; 0 for none.",
+)
+@option(
     "--role-keys",
     type=PathKind(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -172,6 +180,7 @@ def coordinator(
     spool_limit: int | None,
     shared_limit: int,
     result_ttl: float,
+    history: float,
     role_keys: Path | None,
     private_jobs: bool,
     log_level: str,
@@ -203,6 +212,7 @@ def coordinator(
         spool_limit_bytes=spool_limit,
         shared_limit_bytes=shared_limit,
         result_ttl_seconds=result_ttl,
+        history_seconds=history,
         private_jobs=private_jobs,
         role_keys=role_keys,
     )

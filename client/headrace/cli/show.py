@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from headrace.cli.printing import say_json, say_text, tell
+from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
@@ -48,6 +49,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "bytes_in": status.bytes_in,
         "bytes_out": status.bytes_out,
         "results_kept": status.results_kept,
+        "expired": status.expired,
         "counters": status.counters,
     }
 
@@ -76,7 +78,7 @@ def describe_status(status: JobStatus) -> list[tuple[str, str]]:
         ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
         ("cpu", f"{status.cpu_seconds:.2f} s in slots"),
         ("carried", f"{format_bytes(status.bytes_in)} in, {format_bytes(status.bytes_out)} out"),
-        ("results", "kept" if status.results_kept else "delivered and dropped"),
+        ("results", _describe_results(status)),
     ]
     return [(word, value) for word, value in lines if value]
 
@@ -108,6 +110,11 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
         "busy_seconds": failure.busy_seconds,
         "cpu_seconds": failure.cpu_seconds,
     }
+
+
+def show_failure_group(group: FailureGroup) -> dict[str, Any]:
+    """Failures that are alike as a JSON object."""
+    return asdict(group)
 
 
 def show_time(time: TaskTime) -> dict[str, Any]:
@@ -182,3 +189,9 @@ def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def _describe_results(status: JobStatus) -> str:
+    if status.expired:
+        return "expired, as all of it but this summary"
+    return "kept" if status.results_kept else "delivered and dropped"

@@ -183,7 +183,7 @@ class Ledger:
     def sweep(self) -> bool:
         """Remove some of what deleted jobs have left. Returns whether there is more."""
         with self._lock:
-            return self.store.sweep()
+            return self.store.sweep(self.now().monotonic)
 
     def _run_pending(self) -> None:
         """Run and commit what waits, and resume the calls."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import islice
 from math import inf
 
+from msgspec.structs import replace
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.choosing import EVERY_JOB, choose_jobs
@@ -37,6 +39,10 @@ from headrace_wire.words import count
 
 #: Seconds without a word from its client after which an unsealed or owned job is forgotten.
 ABANDONED_SECONDS = 120.0
+
+
+#: Jobs that are forgotten in one tick; others may come between.
+EXPIRED_AT_ONCE = 20
 
 
 class Intake:
@@ -222,6 +228,11 @@ class Intake:
             deleted = events.JobDeleted(job_id, job.submitted_by, job.keeps_data)
             self._state.emit(deleted)
 
+    def drop_summary(self, job_id: str) -> None:
+        """Let nothing be left of a job that has expired."""
+        if job_id not in self._state.jobs:
+            self._state.emit(events.SummaryDropped(job_id))
+
     def acknowledge(self, job_id: str) -> None:
         """Drop the results of a final job, as they are safe elsewhere. Raises JobStateError."""
         job = self._state.find(job_id)
@@ -238,6 +249,7 @@ class Intake:
 
     def expire(self, now: Now) -> None:
         """End jobs whose deadline has passed, and forget those that nobody asks for."""
+        expired = 0
         for job in list(self._state.jobs.values()):
             if self._find_deadline(job) > now.monotonic:
                 continue
@@ -247,8 +259,11 @@ class Intake:
                 self._state.end(job, FAILED, now, because)
                 continue
             if not is_abandoned:
-                self._state.emit(events.JobExpired(job.spec.id, job.result_bytes, job.submitted_by))
+                self._state.emit(_tell_expiry(job, now))
             self.delete(job.spec.id)
+            expired += 1
+            if expired >= EXPIRED_AT_ONCE:
+                break
 
     def next_deadline(self) -> float:
         """Return the monotonic time at which something is due next, infinity for never."""
@@ -312,6 +327,22 @@ class Intake:
             return self._spool.explain()
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.slots else ""
+
+
+def _tell_expiry(job: Job, now: Now) -> events.JobExpired:
+    """Say that a job has expired, with all that is kept of it, if it is one that people know."""
+    summary = None
+    if not job.keeps_data:
+        status = job.status(now.at, "", parameters=b"")
+        summary = replace(status, results_kept=False, expired=True)
+    return events.JobExpired(
+        job.spec.id,
+        job.result_bytes,
+        job.submitted_by,
+        summary,
+        job.times.show(),
+        now.monotonic if job.ended is None else job.ended,
+    )
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
+from headrace_wire.job_views import NO_TIMES, TaskTimes
 from headrace_wire.messages import JobSpec, JobStatus, LogLine, Reason, TaskFailure
 
 
@@ -160,11 +161,23 @@ class JobEnded(QueueEvent, frozen=True):
 
 
 class JobExpired(QueueEvent, frozen=True):
-    """A job is forgotten, as nobody fetched its results for long. For metrics and the log."""
+    """A job is forgotten, as nobody fetched its results for long. For metrics and the log.
+
+    Its ``summary`` is to be stored, if there is one: it ``ended`` then by the coordinator's clock.
+    """
 
     job: str
     result_bytes: int
     submitted_by: str = ""
+    summary: JobStatus | None = None
+    times: TaskTimes = NO_TIMES
+    ended: float = 0.0
+
+
+class SummaryDropped(QueueEvent, frozen=True):
+    """What is kept of a job that has expired is deleted. To be stored."""
+
+    job: str
 
 
 class JobDeleted(QueueEvent, frozen=True):

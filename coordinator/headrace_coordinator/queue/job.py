@@ -161,9 +161,7 @@ class Job(Struct):
     def words(self) -> str:
         """What a search for it looks through."""
         if not self.words_kept:
-            spec = self.spec
-            words = (spec.id, spec.name, spec.function, spec.service, spec.operation)
-            self.words_kept = "\n".join(words).casefold()
+            self.words_kept = join_words(self.spec)
         return self.words_kept
 
     @property
@@ -351,6 +349,12 @@ class Job(Struct):
             function=self.spec.function,
             submitted_by=self.submitted_by,
         )
+
+
+def join_words(about: JobSpec | JobStatus) -> str:
+    """What a search for a job looks through."""
+    words = (about.id, about.name, about.function, about.service, about.operation)
+    return "\n".join(words).casefold()
 
 
 def _move_mean(mean: float | None, newest: float) -> float:

@@ -10,6 +10,9 @@ DEFAULT_LEASE_SECONDS = 15.0
 #: Seconds for which a job that has ended is kept: a week.
 DEFAULT_RESULT_TTL_SECONDS = 7 * 86400.0
 
+#: Seconds since its end for which the summary of a job that has expired is kept: 30 days.
+DEFAULT_HISTORY_SECONDS = 30 * 86400.0
+
 #: Bytes of shared state, all of which is in the coordinator's memory.
 DEFAULT_SHARED_LIMIT_BYTES = 256 << 20
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 from msgspec import Struct, field
 
-from headrace_wire.job_views import TIME_BOUNDS, TaskTimes
+from headrace_wire.job_views import NO_TIMES, TIME_BOUNDS, TaskTimes
 
 
 class TimeCounts(Struct):
@@ -21,4 +21,4 @@ class TimeCounts(Struct):
         self.counts[bisect_left(TIME_BOUNDS, seconds)] += attempts
 
     def show(self) -> TaskTimes:
-        return TaskTimes(TIME_BOUNDS, tuple(self.counts) or (0,) * (len(TIME_BOUNDS) + 1))
+        return TaskTimes(TIME_BOUNDS, tuple(self.counts)) if self.counts else NO_TIMES

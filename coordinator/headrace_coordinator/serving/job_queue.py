@@ -21,6 +21,7 @@ from headrace_coordinator.queue.running import list_running
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
+from headrace_coordinator.serving.past_jobs import PastJobs
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.sampler import Sampler
 from headrace_coordinator.serving.topics import SPOOL, WORK, name_topic
@@ -94,6 +95,7 @@ class JobQueue:
         self._journal = Journal(waiters)
         ledger.listen(self._journal.note)
         self._views = JobViews(ledger)
+        self._past = PastJobs(ledger, self._access)
         #: Told after each tick.
         self.sampler = Sampler(ledger)
         ledger.listen(self.sampler.note)
@@ -142,11 +144,16 @@ class JobQueue:
 
     def status(self, job: str) -> JobStatus:
         self._access.require(job)
-        return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
+        try:
+            return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
+        except UnknownJobError as unknown:
+            return self._past.find(job, unknown).status
 
-    def jobs(
+    async def jobs(
         self, before: int = 0, data: bool = False, chosen: JobFilter | None = None
     ) -> tuple[JobStatus, ...]:
+        if chosen and chosen.past:
+            return await self._past.list_jobs(before, chosen)
         by = self._access.find_limit()
         return self._ledger.observe(
             lambda queue, now: queue.intake.list_jobs(
@@ -154,13 +161,16 @@ class JobQueue:
             )
         )
 
-    def count_jobs(self, chosen: JobFilter) -> int:
+    async def count_jobs(self, chosen: JobFilter) -> int:
+        if chosen.past:
+            return await self._past.count_jobs(chosen)
         by = self._access.find_limit()
         return self._ledger.observe(lambda queue, _: queue.intake.count_jobs(chosen, by))
 
     def match(self, start: str) -> tuple[str, ...]:
         by = self._access.find_limit()
-        return tuple(self._ledger.observe(lambda queue, _: queue.intake.match(start, by)))
+        found = self._ledger.observe(lambda queue, _: queue.intake.match(start, by))
+        return tuple(found or self._past.match(start))
 
     async def cancel(self, job: str) -> JobStatus:
         self._access.require(job)
@@ -196,6 +206,8 @@ class JobQueue:
     async def delete(self, job: str) -> None:
         self._access.require(job)
         await self._ledger.commit(lambda queue, _: queue.intake.delete(job), RELIEF)
+        if self._past.look_up(job):
+            await self._ledger.commit(lambda queue, _: queue.intake.drop_summary(job), RELIEF)
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         self._access.require(job)
@@ -213,7 +225,10 @@ class JobQueue:
 
     def task_times(self, job: str) -> TaskTimes:
         self._access.require(job)
-        return self._ledger.observe(lambda queue, _: queue.state.find(job).times.show())
+        try:
+            return self._ledger.observe(lambda queue, _: queue.state.find(job).times.show())
+        except UnknownJobError as unknown:
+            return self._past.find(job, unknown).times
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))

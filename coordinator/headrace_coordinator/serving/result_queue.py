@@ -19,10 +19,11 @@ from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.failure_groups import FailureBook
+from headrace_coordinator.serving.past_jobs import PastJobs
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
-from headrace_wire.errors import JobStateError
+from headrace_wire.errors import JobStateError, UnknownJobError
 from headrace_wire.job_views import FailureGroups
 from headrace_wire.log_format import about
 from headrace_wire.messages import (
@@ -72,6 +73,7 @@ class ResultQueue:
         self._waiters = waiters
         self._on_samples = on_samples
         self._failures = FailureBook(ledger)
+        self._past = PastJobs(ledger, self._access)
 
     async def report(self, report: Report) -> Receipt:
         need = measure_outcomes(sum(len(run.values) for run in report.done))
@@ -127,7 +129,10 @@ class ResultQueue:
 
     async def failure_groups(self, job: str) -> FailureGroups:
         self._access.require(job)
-        return await self._failures.find(job)
+        try:
+            return await self._failures.find(job)
+        except UnknownJobError as unknown:
+            return self._past.find(job, unknown).failures
 
     async def logs(self, request: LogRequest) -> LogPage:
         self._access.require(request.job)

@@ -16,6 +16,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.queue.queue import Attempted
 from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import JOB_COLUMNS, Row
 from headrace_wire.encoding import unpack
@@ -123,6 +124,7 @@ def _load_job(
         submitted_at=row["submitted_at"],
         submitted_by=row["submitted_by"],
         counters=unpack(row["counters"]) if row["counters"] else {},
+        times=TimeCounts(unpack(row["times"]) if row["times"] else []),
         **columns,
     )
     job.log.dropped = row["lines_dropped"]

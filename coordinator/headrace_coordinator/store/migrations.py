@@ -3,7 +3,8 @@
 Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
 row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
 Since version 7 each job has the name of the key with which it was submitted, and each shared object
-that of the key with which it was opened.
+that of the key with which it was opened. Since version 8 each job has the times of its tasks, and
+there is a history.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlite3
 import zlib
 
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
+from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.loading import was_started_again
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import SCHEMA_VERSION
@@ -20,7 +22,7 @@ from headrace_coordinator.store.schema import SCHEMA_VERSION
 log = logging.getLogger(__name__)
 
 #: Versions of the schema that can be migrated.
-MIGRATED_VERSIONS = (5, 6)
+MIGRATED_VERSIONS = (5, 6, 7)
 
 
 def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int) -> None:
@@ -33,8 +35,12 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
         connection.execute("BEGIN IMMEDIATE")
         if version == 5:
             _check_everything(connection, payloads)
-        connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
-        connection.execute("ALTER TABLE shared ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+        if version < 7:
+            connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
+            connection.execute("ALTER TABLE shared ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+        connection.execute("ALTER TABLE jobs ADD COLUMN times BLOB")
+        for statement in HISTORY_SCHEMA:
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

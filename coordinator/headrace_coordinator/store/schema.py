@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Grows by one with every change to the tables.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 #: How a row of inputs or results is named: its table, its job, and the first of its tasks.
 Row = tuple[str, str, int]
@@ -30,7 +30,8 @@ CREATE TABLE jobs (
     counters BLOB,
     lines_dropped INTEGER NOT NULL,
     checksum INTEGER,
-    submitted_by TEXT NOT NULL
+    submitted_by TEXT NOT NULL,
+    times BLOB
 ) STRICT;
 CREATE TABLE inputs (
     job TEXT NOT NULL,
@@ -105,7 +106,7 @@ JOB_COLUMNS = (
 
 UPDATE_JOB = f"""
 UPDATE jobs SET {", ".join(f"{column} = ?" for column in JOB_COLUMNS)}, counters = ?,
-    lines_dropped = ? WHERE id = ?
+    times = ?, lines_dropped = ? WHERE id = ?
 """  # noqa: S608 - our own names
 
 INSERT_FAILURE = "INSERT OR REPLACE INTO failures (job, task, failure) VALUES (?, ?, ?)"

@@ -12,6 +12,7 @@ for the disk, and a power cut takes nothing (https://sqlite.org/pragma.html#prag
     failures  one row for each dead task
     attempts  one row for each span of tasks that waits again after an attempt; the newest counts
     shared…   shared state: see ``headrace_coordinator.store.shared_tables``
+    history   one row for each job that has expired: see ``headrace_coordinator.store.history``
     lines     one row for what a report brought of a job's log; the oldest are deleted
     clock     the coordinator's own time, which goes on where it stopped
 
@@ -35,9 +36,12 @@ from typing import Literal, TypeVar
 from headrace_coordinator.queue.events import Event, InputsDropped, JobChanged, SpansDelivered
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Attempted
+from headrace_coordinator.queue.rules import DEFAULT_HISTORY_SECONDS
 from headrace_coordinator.shared.state import StoredState
 from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_room
 from headrace_coordinator.store.files import sync
+from headrace_coordinator.store.history import HISTORY_SCHEMA
+from headrace_coordinator.store.history_reader import HistoryReader
 from headrace_coordinator.store.loading import load_jobs, load_payloads
 from headrace_coordinator.store.locks import LOCK_SUFFIX, open_lock
 from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate
@@ -76,8 +80,14 @@ class Store:
     Called by one thread at a time, except for ``fold_log``.
     """
 
-    def __init__(self, path: Path, durability: Durability = "process") -> None:
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability = "process",
+        history_seconds: float = DEFAULT_HISTORY_SECONDS,
+    ) -> None:
         self._path = path
+        self._history_seconds = history_seconds
         self._durability: Durability = durability
         self._removals = Removals()
         self._clock_seconds = 0.0
@@ -156,6 +166,7 @@ class Store:
         except BaseException:
             self._payloads.free(rows.taken)
             rows.sweep.load()
+            rows.history.load()
             raise
         self._payloads.free(rows.forgotten)
         self.reader.recent.note(events, rows.run_numbers)
@@ -164,24 +175,32 @@ class Store:
         if tick:
             self._clock_seconds = clock_seconds
 
-    def sweep(self) -> bool:
-        """Remove some rows of deleted jobs. Returns whether there are more. Raises StoreError."""
-        if self._rows.sweep:
-            try:
-                self._with_reserve(self._sweep_some)
-            except (sqlite3.Error, OSError) as error:
-                self._rows.sweep.load()
-                raise self._explain(error) from None
-        return bool(self._rows.sweep)
+    def sweep(self, now_seconds: float) -> bool:
+        """Remove some rows of deleted jobs, and some of the history that is too old.
 
-    def _sweep_some(self) -> None:
-        self._rows.begin()
-        self._rows.sweep.load()
+        Returns whether there are more. Raises StoreError.
+        """
+        rows = self._rows
+        if rows.sweep or rows.history.is_due(now_seconds):
+            try:
+                self._with_reserve(lambda: self._sweep_some(now_seconds))
+            except (sqlite3.Error, OSError) as error:
+                rows.sweep.load()
+                rows.history.load()
+                raise self._explain(error) from None
+        return bool(rows.sweep) or rows.history.is_due(now_seconds)
+
+    def _sweep_some(self, now_seconds: float) -> None:
+        rows = self._rows
+        rows.begin()
+        rows.sweep.load()
         with self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
-            if self._rows.sweep:
-                self._rows.sweep.step()
-        self._payloads.free(self._rows.forgotten)
+            if rows.sweep:
+                rows.sweep.step()
+            if rows.history.is_due(now_seconds):
+                rows.history.trim(now_seconds)
+        self._payloads.free(rows.forgotten)
 
     def mend(self, *, failed: bool) -> None:
         """See that the store is in its place, can be written if that ``failed``, and has a reserve.
@@ -341,10 +360,12 @@ class Store:
             self._payloads = PayloadFile(self._beside(PAYLOAD_SUFFIX), self._backups.is_held)
             stack.callback(self._payloads.close)
             self._prepare(version)
-            self._rows = EventWriter(self._writer, self._payloads)
+            self._rows = EventWriter(self._writer, self._payloads, self._history_seconds)
             self.space = Space(self._path, self._disk, self._writer, self._payloads)
             self.reader = StoreReader(self._path, self._payloads)
             stack.callback(self.reader.close)
+            self.history = HistoryReader(self._path)
+            stack.callback(self.history.close)
             if self._durability == "power":  # the folder's own entry, and the file's in it
                 sync(self._path.parent.parent)
                 sync(self._path.parent)
@@ -361,7 +382,7 @@ class Store:
 
     def _prepare(self, version: int) -> None:
         if version == 0:
-            tables = f"{SCHEMA} {SHARED_SCHEMA}"
+            tables = f"{SCHEMA} {SHARED_SCHEMA} {' '.join(f'{one};' for one in HISTORY_SCHEMA)}"
             self._writer.executescript(
                 f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )

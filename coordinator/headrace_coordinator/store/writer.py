@@ -10,6 +10,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.store import need
+from headrace_coordinator.store.history import History
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.removals import Removals
 from headrace_coordinator.store.schema import INSERT_FAILURE, JOB_COLUMNS, UPDATE_JOB
@@ -28,8 +29,11 @@ class EventWriter:
     ``forgotten`` those that come free with it, and ``run_numbers`` the numbers of accepted runs.
     """
 
-    def __init__(self, connection: sqlite3.Connection, payloads: PayloadFile) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, payloads: PayloadFile, history_seconds: float
+    ) -> None:
         self._connection = connection
+        self.history = History(connection, history_seconds)
         self._payloads = payloads
         self.sweep = Sweep(connection, self._forget)
         self.begin()
@@ -87,6 +91,10 @@ class EventWriter:
                     "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
                     [(event.job, *part) for part in event.trimmed],
                 )
+            case events.JobExpired(summary=status) if status is not None:
+                self.history.add(event, status)
+            case events.SummaryDropped():
+                self.history.remove(event.job)
             case events.JobDeleted():
                 self.sweep.begin(event.job)
                 execute("DELETE FROM jobs WHERE id = ?", (event.job,))
@@ -98,7 +106,8 @@ class EventWriter:
         if job.is_final:
             self._connection.execute("DELETE FROM attempts WHERE job = ?", (job.spec.id,))
         counters = pack(job.counters) if job.counters else None
-        values = (*_read_columns(job), counters, job.log.dropped, job.spec.id)
+        times = pack(job.times.counts) if job.times.counts else None
+        values = (*_read_columns(job), counters, times, job.log.dropped, job.spec.id)
         self._connection.execute(UPDATE_JOB, values)
 
     def remove(self, removals: Removals) -> None:

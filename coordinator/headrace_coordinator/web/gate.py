@@ -150,13 +150,10 @@ class _Call(msgspec.Struct, frozen=True):
         if not holder.may_call(signature.roles):
             raise self._refuse()
         set_caller(holder)
-        method: Callable[..., Any] = getattr(self.target, self.method)
         try:
             if self.method in PACED:
-                return await pace.take(holder.name, self.method, lambda: method(*self.arguments))
-            answer = method(*self.arguments)
-            if iscoroutine(answer):
-                answer = await answer
+                return await pace.take(holder.name, self.method, self._call)
+            answer = await self._call()
         except HeadraceError:
             raise
         except MemoryError:
@@ -173,6 +170,10 @@ class _Call(msgspec.Struct, frozen=True):
                 holder.name, holder.role, self.peer, self.method, getattr(about, "id", about),
             )  # fmt: skip
         return answer
+
+    async def _call(self) -> Any:
+        answer = getattr(self.target, self.method)(*self.arguments)
+        return await answer if iscoroutine(answer) else answer
 
     def _refuse(self) -> NotAllowedError:
         holder = self.holder

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace_coordinator import failure_kinds
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.queue import Queue
@@ -19,8 +20,8 @@ from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.job_views import FailureGroups, TaskRun, TaskRuns
-from headrace_wire.messages import TaskFailure
+from headrace_wire.job_views import NO_TIMES, FailureGroups, TaskRun, TaskRuns
+from headrace_wire.messages import JobFilter, TaskFailure
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
 
@@ -142,7 +143,7 @@ def test_the_first_failures_of_very_many_are_looked_at(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failure_groups, "MOST_READ", 250)
-    monkeypatch.setattr(failure_groups, "MOST_KINDS", 3)
+    monkeypatch.setattr(failure_kinds, "MOST_KINDS", 3)
     words = ["red", "green", "blue", "black"]
     site.submit(400)
     site.fail(*(make_failure(index, words[index % 4]) for index in range(300)))
@@ -162,3 +163,47 @@ def test_the_failures_of_a_job_that_is_deleted_are_forgotten(site: Site) -> None
         site.find_groups()
     site.submit(10)
     assert site.find_groups() == FailureGroups((), 0)
+
+
+def expire(site: Site) -> None:
+    """Let the job end and expire."""
+    site.calls.answer(site.jobs.cancel("job"))
+
+    def pass_time(queue: Queue, now: Now) -> None:
+        queue.state.jobs["job"].heard = queue.state.jobs["job"].ended = -1e9
+        queue.tick(now)
+
+    site.ledger.commit_now(pass_time)
+
+
+def test_a_job_that_has_expired_is_known_by_its_summary_until_it_is_deleted(site: Site) -> None:
+    site.submit(10)
+    site.fail(make_failure(3, "no"))
+    groups = site.find_groups()
+    expire(site)
+    status = site.jobs.status("job")
+    assert (status.state, status.expired, status.failed) == ("cancelled", True, 1)
+    assert site.find_groups() == groups
+    assert site.jobs.task_times("job") == NO_TIMES
+    past = JobFilter(past=True)
+    assert site.calls.answer(site.jobs.jobs(chosen=past)) == (status,)
+    assert site.calls.answer(site.jobs.jobs(status.number, chosen=past)) == ()
+    assert site.calls.answer(site.jobs.count_jobs(past)) == 1
+    assert site.calls.answer(site.jobs.jobs()) == ()
+    assert site.jobs.match("jo") == ("job",)
+    with pytest.raises(UnknownJobError):
+        site.find_runs(0, 1, 1)
+    site.calls.answer(site.jobs.delete("job"))
+    assert site.calls.answer(site.jobs.count_jobs(past)) == 0
+    with pytest.raises(UnknownJobError):
+        site.jobs.status("job")
+
+
+def test_a_job_hides_an_earlier_one_of_its_id(site: Site) -> None:
+    site.submit(10)
+    expire(site)
+    site.submit(10)
+    assert not site.jobs.status("job").expired
+    site.calls.answer(site.jobs.delete("job"))
+    with pytest.raises(UnknownJobError):
+        site.jobs.status("job")

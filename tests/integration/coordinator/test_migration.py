@@ -18,11 +18,19 @@ from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
+from headrace_wire.job_views import NO_TIMES
+from headrace_wire.messages import JobFilter
 from headrace_wire.shared import EVENT
+from support.queue_builders import make_spec
 from support.shared_builders import SharedRig
 from support.stored_rig import StoredRig
 
 SMALL, LARGE = b"small", b"large" * LARGE_BYTES
+
+
+def take_back_version_8(old: sqlite3.Connection) -> None:
+    old.execute("ALTER TABLE jobs DROP COLUMN times")
+    old.execute("DROP TABLE history")
 
 
 def write_version_5(path: Path, checksum: Callable[[bytes], int | None]) -> None:
@@ -35,6 +43,7 @@ def write_version_5(path: Path, checksum: Callable[[bytes], int | None]) -> None
     rig.write()
     rig.store.close()
     with closing(sqlite3.connect(path)) as old, old:
+        take_back_version_8(old)
         old.execute("ALTER TABLE jobs DROP COLUMN checksum")
         old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
         old.execute("ALTER TABLE shared DROP COLUMN owner")
@@ -66,6 +75,7 @@ def test_a_job_of_version_6_was_submitted_by_nobody_known(tmp_path: Path) -> Non
     rig.write()
     rig.store.close()
     with closing(sqlite3.connect(tmp_path / "store")) as old, old:
+        take_back_version_8(old)
         old.execute("ALTER TABLE jobs DROP COLUMN submitted_by")
         old.execute("ALTER TABLE shared DROP COLUMN owner")
         old.execute("INSERT INTO shared VALUES ('x', 'event', ?)", (pack(1),))
@@ -78,6 +88,22 @@ def test_a_job_of_version_6_was_submitted_by_nobody_known(tmp_path: Path) -> Non
         shared.open("y", EVENT, key="ada")
         shared.restart()
         assert shared.state.objects["y"].owner == "ada"
+
+
+def test_a_job_of_version_7_has_no_times_and_a_history_from_now_on(tmp_path: Path) -> None:
+    rig = StoredRig(tmp_path / "store")
+    rig.queue.intake.submit(make_spec(), rig.now, "ada")
+    rig.write()
+    rig.store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as old, old:
+        take_back_version_8(old)
+        old.execute("PRAGMA user_version = 7")
+    with closing(Store(tmp_path / "store")) as store:
+        ((job, _),) = store.load()
+        assert (job.spec.tasks, job.submitted_by) == (10, "ada")
+        assert job.times.show() == NO_TIMES
+        assert store.history.find("job") is None
+        assert store.history.count_jobs(JobFilter(), None) == 0
 
 
 def test_what_was_damaged_before_is_not_taken_for_whole(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.moment import Now
+from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.result_queue import ResultQueue
@@ -33,7 +35,8 @@ class Asked:
     def __init__(self, path: Path, calls: LoopThread, *, private: bool) -> None:
         self._calls = calls
         self.store = Store(path)
-        ledger, waiters = Ledger(self.store, Rules()), Waiters()
+        self.ledger = ledger = Ledger(self.store, Rules())
+        waiters = Waiters()
         self.jobs = JobQueue(ledger, waiters, 15.0, private_jobs=private)
         self.results = ResultQueue(ledger, waiters, private_jobs=private)
 
@@ -47,6 +50,17 @@ class Asked:
 
     def submit(self, holder: Holder, job: str, **fields: Any) -> Any:
         return self.ask(holder, self.jobs.submit, make_spec(job, **fields))
+
+    def expire(self) -> None:
+        """Let all jobs end and expire."""
+
+        def pass_time(queue: Queue, now: Now) -> None:
+            for job in list(queue.state.jobs.values()):
+                queue.intake.cancel(job.spec.id, now)
+                job.heard = job.ended = -1e9
+            queue.tick(now)
+
+        self.ledger.commit_now(pass_time)
 
     def list_ids(self, holder: Holder) -> set[str]:
         return {status.id for status in self.ask(holder, self.jobs.jobs)}
@@ -154,6 +168,26 @@ def test_who_sees_only_its_own_jobs_drains_no_workers(asked: Asked, private: boo
                 asked.ask(holder, asked.jobs.drain, "w")
         else:
             assert asked.ask(holder, asked.jobs.drain, "w").draining
+
+
+def test_a_private_job_is_unknown_to_others_after_it_has_expired(
+    asked: Asked, private: bool
+) -> None:
+    asked.expire()
+    ids = {"of-alice", "of-bob"}
+    past = JobFilter(past=True)
+    seen = {status.id for status in asked.ask(ALICE, asked.jobs.jobs, 0, False, past)}
+    assert seen == ({"of-alice"} if private else ids)
+    assert asked.ask(ALICE, asked.jobs.count_jobs, past) == len(seen)
+    assert asked.ask(ALICE, asked.jobs.status, "of-alice").expired
+    asked.ask(OBSERVER, asked.jobs.status, "of-alice")
+    if private:
+        for method in (asked.jobs.status, asked.jobs.task_times, asked.results.failure_groups):
+            with pytest.raises(UnknownJobError):
+                asked.ask(BOB, method, "of-alice")
+        asked.ask(BOB, asked.jobs.delete, "of-alice")
+        assert asked.ask(BOB, asked.jobs.match, "of-a") == ()
+    assert asked.ask(ALICE, asked.jobs.status, "of-alice").expired, "it is nobody else's to delete"
 
 
 def _list_arguments(method: str) -> tuple[str, ...]:

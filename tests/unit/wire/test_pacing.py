@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
-from headrace_wire.pacing import PAUSES_PER_CALL, Pace
+from headrace_wire.pacing import PAUSES_PER_CALL, Pace, Spent, measure
 from support.event_loops import in_event_loop
 
 #: What each call takes, in seconds of processor time.
 LONG = 0.01
 
 
-def be_busy() -> float:
+async def be_busy() -> float:
     begun, end = time.monotonic(), time.thread_time() + LONG
     while time.thread_time() < end:
         pass
     return begun
+
+
+async def answer(number: int) -> int:
+    return number
 
 
 @in_event_loop
@@ -37,8 +42,8 @@ async def test_others_and_other_methods_do_not_wait_for_it() -> None:
     pace = Pace()
     greedy = [asyncio.create_task(pace.take("greedy", "jobs", be_busy)) for _ in range(100)]
     await asyncio.sleep(0)
-    assert await pace.take("modest", "jobs", lambda: 1) == 1
-    assert await pace.take("greedy", "workers", lambda: 2) == 2
+    assert await pace.take("modest", "jobs", partial(answer, 1)) == 1
+    assert await pace.take("greedy", "workers", partial(answer, 2)) == 2
     assert sum(task.done() for task in greedy) < 10
     for task in greedy:
         task.cancel()
@@ -49,10 +54,44 @@ async def test_others_and_other_methods_do_not_wait_for_it() -> None:
 async def test_short_calls_do_not_wait_and_errors_go_through() -> None:
     pace = Pace()
 
-    def fail() -> None:
+    async def fail() -> None:
         raise ValueError("no")
 
     for _ in range(200):
         with pytest.raises(ValueError, match="no"):
             await pace.take("k", "jobs", fail)
-    assert await pace.take("k", "jobs", lambda: 3) == 3
+    assert await pace.take("k", "jobs", partial(answer, 3)) == 3
+
+
+@in_event_loop
+async def test_what_others_do_while_a_call_waits_is_not_its_own() -> None:
+    spent = Spent()
+    looking = asyncio.create_task(measure(asyncio.sleep(0.001, 5), spent))
+    await asyncio.sleep(0)
+    await be_busy()
+    assert await looking == 5
+    assert 0 < spent.seconds < LONG
+    busy = Spent()
+    await measure(be_busy(), busy)
+    assert busy.seconds >= LONG
+
+
+@in_event_loop
+async def test_a_call_that_waits_can_be_cancelled() -> None:
+    pace = Pace()
+    ended: list[str] = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("it knows")
+
+    waiting = asyncio.create_task(pace.take("k", "jobs", wait))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended == ["it knows"]
+    assert await pace.take("k", "jobs", partial(answer, 4)) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from headrace_coordinator.queue.events import JobExpired, MomentSet, OrdersGiven
@@ -87,6 +89,17 @@ def test_a_job_that_ended_is_forgotten_after_its_time(rig: Rig) -> None:
     (expired,) = [e for e in rig.queue.state.drain_events() if isinstance(e, JobExpired)]
     assert expired.result_bytes > 0
     assert rig.queue.state.spool_bytes == 0
+
+
+def test_very_many_jobs_expire_some_at_a_time(rig: Rig) -> None:
+    for number in range(50):
+        rig.submit(f"job {number}", tasks=0)
+    left: list[int] = []
+    for _ in range(3):
+        pass_time(rig, 100)
+        left.append(len(rig.queue.state.jobs))
+    assert left == [30, 10, 0]
+    assert rig.queue.next_deadline() == inf
 
 
 def test_fetching_keeps_a_job(rig: Rig) -> None:

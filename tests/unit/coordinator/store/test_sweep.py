@@ -49,7 +49,7 @@ def test_a_small_job_is_gone_with_one_commit(rig: StoredRig) -> None:
     rig.queue.intake.delete("job")
     rig.write()
     assert count(rig) == count(rig, "doomed") == 0
-    assert not rig.store.sweep()
+    assert not rig.store.sweep(0.0)
 
 
 def test_a_large_one_goes_in_pieces_and_a_restart_goes_on_with_it(rig: StoredRig) -> None:
@@ -57,11 +57,11 @@ def test_a_large_one_goes_in_pieces_and_a_restart_goes_on_with_it(rig: StoredRig
     rig.queue.intake.delete("job")
     rig.write()
     assert count(rig) == 2 * ROWS + 5
-    rig.store.sweep()
+    rig.store.sweep(0.0)
     assert count(rig) == ROWS + 5
     with closing(Store(rig.path)) as again:
         assert again.load() == []
-        while again.sweep():
+        while again.sweep(0.0):
             pass
     assert count(rig) == count(rig, "doomed") == 0
 
@@ -84,7 +84,7 @@ def test_results_that_were_acknowledged_are_not_counted_again(rig: StoredRig) ->
     with closing(Store(rig.path)) as again:
         ((job, _),) = again.load()
         assert (job.state, job.done.count, job.result_bytes) == (SUCCEEDED, 3 * ROWS, 0)
-        while again.sweep():
+        while again.sweep(0.0):
             pass
         ((job, _),) = again.load()
         assert (job.state, job.done.count) == (SUCCEEDED, 3 * ROWS)
@@ -95,7 +95,7 @@ def test_the_places_of_payloads_come_free(rig: StoredRig) -> None:
     work(rig, 3 * ROWS, LARGE_BYTES)
     rig.queue.intake.delete("job")
     rig.write()
-    while rig.store.sweep():
+    while rig.store.sweep(0.0):
         pass
     rig.store._payloads.trim(0)
     assert rig.store._payloads.measure_bytes() == 0
