@@ -47,8 +47,21 @@ LARGE_PICTURES = 48
 #: The largest difference to Pillow's blur, of 255.
 BLUR_TOLERANCE = 3
 
-#: Metrics that are there only after something went wrong, or with a certificate of one's own.
-SOMETIMES = ("failed_attempts", "lease_expirations", "slot_restarts", "retries", "certificate")
+#: What runs, and what of it is of the image that is built here.
+SERVICES = ("coordinator", "worker", "prometheus", "alertmanager")
+OURS = ("coordinator", "worker")
+
+#: The alert that fires once tasks have failed for good.
+FAILING = "HeadraceTasksFailing"
+
+#: Seconds within which an alert fires that has had its reason: a minute, and a look at the rules.
+ALERT_SECONDS = 120.0
+
+#: Metrics that are there only after something went wrong or was counted since the coordinator was
+#: started, or with a certificate of one's own.
+SOMETIMES = (
+    "failed_attempts", "lease_expirations", "slot_restarts", "retries", "user_counts", "certificate"
+)  # fmt: skip
 
 #: Seconds that a drained worker may take beyond its running tasks of less than a second each.
 STOP_SECONDS = 20.0
@@ -105,7 +118,7 @@ def test_a_setting_for_one_command_leaves_the_coordinator_alone(project: Compose
 
 
 def test_logs_are_rotated(project: ComposeProject) -> None:
-    for service in ("coordinator", "worker", "prometheus"):
+    for service in SERVICES:
         for container in project.list_containers(service):
             assert inspect(container)["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m"
 
@@ -176,12 +189,12 @@ def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject
 
 
 def test_containers_are_confined(project: ComposeProject) -> None:
-    for service in ("coordinator", "worker", "prometheus"):
+    for service in SERVICES:
         for container in project.list_containers(service):
             facts = inspect(container)
             host = facts["HostConfig"]
             assert facts["Config"]["User"] == (
-                "nobody" if service == "prometheus" else "{}:{}".format(*project.user)
+                "{}:{}".format(*project.user) if service in OURS else "nobody"
             )
             assert host["ReadonlyRootfs"]
             assert host["Init"]
@@ -204,7 +217,8 @@ def test_the_image_lists_its_parts(project: ComposeProject) -> None:
 def test_every_profile_is_valid_and_one_service_builds(project: ComposeProject) -> None:
     shown = project.compose("--profile", "*", "config", "--format", "json")
     services = json.loads(shown)["services"]
-    assert sorted(services) == ["cli", "coordinator", "grafana", "prometheus", "worker"]
+    names = ["alertmanager", "cli", "coordinator", "grafana", "prometheus", "worker"]
+    assert sorted(services) == names
     assert [name for name, service in services.items() if "build" in service] == ["coordinator"]
     # Of an image that no registry has, a registry is not asked.
     ours = [services[name] for name in ("cli", "coordinator", "worker")]
@@ -321,7 +335,20 @@ def test_prometheus_evaluates_the_alert_rules_and_none_fires_for_nothing(
     alerts = [rule for rule in rules if rule["type"] == "alerting"]
     assert len(alerts) >= 6
     firing = {rule["name"] for rule in alerts if rule["state"] == "firing"}
-    assert firing <= {"HeadraceTasksFailing"}, "tasks of earlier tests fail on purpose"
+    assert firing <= {FAILING}, "tasks of earlier tests fail on purpose"
+
+
+def test_an_alert_that_fires_is_known_to_prometheus_and_to_alertmanager(
+    project: ComposeProject,
+) -> None:
+    (project.files / "numbers.jsonl").write_text("4\n9\n")
+    project.own_files()
+    if not project.query(f'ALERTS{{alertname="{FAILING}"}}'):
+        project.headrace("submit", "map", "math:exp", "numbers.jsonl", expected=1)
+    firing = f'ALERTS{{alertname="{FAILING}", alertstate="firing"}}'
+    [alert] = poll(lambda: project.query(firing), bool, ALERT_SECONDS)
+    assert alert["metric"]["service"] == "calls"
+    poll(project.list_alerts, lambda names: FAILING in names)
 
 
 def test_stopped_workers_hand_back_what_they_hold(project: ComposeProject) -> None:
@@ -375,7 +402,11 @@ def test_containers_say_what_they_may_not_read(project: ComposeProject, tmp_path
     folder.mkdir(mode=0o000)
     config = project.compose("--profile", "*", "config", "--format", "json")
     services = json.loads(config)["services"]
-    for service, place in (("prometheus", "prometheus"), ("grafana", "grafana/dashboards")):
+    for service, place in (
+        ("prometheus", "prometheus"),
+        ("alertmanager", "alertmanager"),
+        ("grafana", "grafana/dashboards"),
+    ):
         sh, *script = [word.replace("$$", "$") for word in services[service]["entrypoint"]]
         start = ["run", "--rm", "-v", f"{folder}:/etc/{place}:ro", "--entrypoint", sh]
         with pytest.raises(AssertionError, match=r"chmod -R go\+rX monitoring"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,12 +25,20 @@ def find_engine_problem() -> str:
     Starts the engine first where the script for it lies beside the repository.
     """
     if ENGINE_SCRIPT.exists() and os.geteuid() == 0:
-        problem = _ask(["bash", str(ENGINE_SCRIPT)], SCRIPT_SECONDS)
+        problem = _ask(["bash", str(ENGINE_SCRIPT), *list_images()], SCRIPT_SECONDS)
         if problem:
             return problem
     return _ask(["docker", "info"], ANSWER_SECONDS) or _ask(
         ["docker", "compose", "version"], ANSWER_SECONDS
     )
+
+
+def list_images() -> list[str]:
+    """The images that compose.yaml needs besides its own; not Grafana's, which no test starts."""
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    composed = (REPOSITORY / "compose.yaml").read_text()
+    bases = re.findall(r"^ARG PYTHON_IMAGE=(\S+)", dockerfile, re.MULTILINE)
+    return [*bases, *re.findall(r"^ +image: (prom/\S+)", composed, re.MULTILINE)]
 
 
 def _ask(command: list[str], timeout_seconds: float) -> str:

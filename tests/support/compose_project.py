@@ -50,7 +50,9 @@ class ComposeProject:
             "    return 2 * number\n"
         )
         self.user = (os.geteuid(), os.getegid()) if os.geteuid() else IMAGE_USER
-        self.ports = {name: _find_port() for name in ("queues", "http", "prometheus")}
+        self.ports = {
+            name: _find_port() for name in ("queues", "http", "prometheus", "alertmanager")
+        }
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -59,6 +61,7 @@ class ComposeProject:
         self._compose_environment = {
             **inherited,
             "COMPOSE_ANSI": "never",
+            "COMPOSE_FILE": f"{REPOSITORY / 'compose.yaml'}{os.pathsep}{_add_templates(folder)}",
             "COMPOSE_PROGRESS": "plain",
             "COMPOSE_PROJECT_NAME": self.name,
             "HEADRACE_IMAGE": self.name,
@@ -69,6 +72,8 @@ class ComposeProject:
             "HEADRACE_LEASE": LEASE,
             "HEADRACE_PORT": str(self.ports["queues"]),
             "HEADRACE_HTTP_PORT": str(self.ports["http"]),
+            "ALERTMANAGER_PORT": str(self.ports["alertmanager"]),
+            "COMPOSE_PROFILES": "alerts",
             "PROMETHEUS_PORT": str(self.ports["prometheus"]),
         }
         self._host_environment = {
@@ -139,6 +144,12 @@ class ComposeProject:
         data: dict[str, Any] = document["data"]
         return data
 
+    def list_alerts(self) -> set[str]:
+        """The names of the alerts that Alertmanager knows to fire."""
+        url = f"http://127.0.0.1:{self.ports['alertmanager']}/api/v2/alerts?active=true"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return {alert["labels"]["alertname"] for alert in json.load(answer)}
+
     def list_leftovers(self) -> list[str]:
         """Ids of this project's containers, volumes and networks that are still there."""
         label = f"label=com.docker.compose.project={self.name}"
@@ -191,6 +202,23 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], expected
         end = "\n".join((done.stdout + done.stderr).splitlines()[-40:])
         raise AssertionError(f"{' '.join(command)} exits with {done.returncode}:\n{end}")
     return done.stdout
+
+
+def _add_templates(folder: Path) -> Path:
+    """Add to compose.yaml what an Alertmanager of Debian's needs, whose templates are files.
+
+    Where an image is made of its package alone, it does not start without them.
+    """
+    templates = folder / "templates"
+    templates.mkdir()
+    for name in ("default.tmpl", "email.tmpl"):
+        (templates / name).touch()
+    volume = f"{templates}:/usr/share/prometheus/alertmanager:ro"
+    file = folder / "templates.yaml"
+    file.write_text(json.dumps({"services": {"alertmanager": {"volumes": [volume]}}}))
+    for path in (folder, templates):
+        path.chmod(0o755)
+    return file
 
 
 def _find_port() -> int:

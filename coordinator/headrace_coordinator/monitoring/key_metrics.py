@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from headrace_coordinator.monitoring.families import make_gauge, make_gauges
+from headrace_coordinator.monitoring.families import make_gauges
 from headrace_wire.errors import KeyRefusedError
 from headrace_wire.key_book import KeyBook, find_book, read_book
 
@@ -40,12 +40,13 @@ class KeyCollector:
             "key",
             ages,
         )
+        expiry = GaugeMetricFamily(
+            "headrace_certificate_expiry_timestamp_seconds",
+            "When the certificate expires that the coordinator was given.",
+        )
         if self._until is not None:
-            yield make_gauge(
-                "headrace_certificate_expiry_timestamp_seconds",
-                "When the certificate expires that the coordinator was given.",
-                self._until,
-            )
+            expiry.add_metric((), self._until)
+        yield expiry
 
     def _read_book(self) -> KeyBook:
         file = find_book(self._key_file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import get_args
 
 from prometheus_client.metrics_core import Metric
 
@@ -15,9 +14,9 @@ from headrace_coordinator.monitoring.families import make_gauge, make_gauges
 from headrace_coordinator.monitoring.series import MAX_SERIES, OTHER
 from headrace_coordinator.monitoring.worker_metrics import show_workers
 from headrace_coordinator.monitoring.worker_samples import SampleBook
+from headrace_coordinator.queue.figures import STATES, measure
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.shared_objects import SharedObjects
-from headrace_wire.messages import State
 from headrace_wire.shared import KINDS
 from headrace_wire.version import VERSION
 
@@ -31,7 +30,7 @@ class QueueCollector:
         self._samples = samples
 
     def collect(self) -> Iterator[Metric]:
-        for look in (show_jobs, _show_spool, show_workers, _show_shared):
+        for look in (show_jobs, _show_backlog, _show_spool, show_workers, _show_shared):
             families: list[Metric] = self._ledger.observe(partial(_list, look))
             yield from families
         space = self._ledger.store.space
@@ -60,7 +59,7 @@ def _list(look: Callable[[Queue, Now], Iterator[Metric]], queue: Queue, now: Now
 
 
 def show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
-    states: Tally[str] = Tally(dict.fromkeys(get_args(State), 0))
+    states: Tally[str] = Tally(dict.fromkeys(STATES, 0))
     depth: Tally[str] = Tally()
     leased: Tally[str] = Tally()
     retrying: Tally[str] = Tally()
@@ -93,6 +92,14 @@ def show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
         retrying,
     )
     yield make_gauge("headrace_leases", "Leases that workers hold.", len(queue.state.leases))
+
+
+def _show_backlog(queue: Queue, _: Now) -> Iterator[Metric]:
+    yield make_gauge(
+        "headrace_backlog_seconds",
+        "Work that waits or runs, in seconds, divided by the slots that take work.",
+        measure(queue.state).backlog_seconds,
+    )
 
 
 def _show_spool(queue: Queue, _: Now) -> Iterator[Metric]:

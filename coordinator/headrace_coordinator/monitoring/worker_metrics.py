@@ -75,11 +75,12 @@ def _show_state(by_name: dict[str, list[WorkerStatus]]) -> Iterator[Metric]:
 def _show_info(by_name: dict[str, list[WorkerStatus]]) -> Metric:
     family = GaugeMetricFamily(
         "headrace_worker_info",
-        "Host and version of a worker; always 1.",
-        labels=("worker", "host", "version"),
+        "Host, versions and engine of a worker; always 1.",
+        labels=("worker", "host", "version", "python", "engine"),
     )
     shown = [status for name, known in by_name.items() for status in known if status.name == name]
-    for labels in dict.fromkeys((status.name, status.host, status.version) for status in shown):
+    told = [(one.name, one.host, one.version, one.python, one.engine) for one in shown]
+    for labels in dict.fromkeys(told):
         family.add_metric(labels, 1)
     return family
 

@@ -19,9 +19,6 @@ from support.promtool import run_promtool
 #: The name of a metric of ours, or of any process.
 METRIC = r"\b(?:headrace|process|python)_\w+"
 
-#: What is served only where somebody gave a certificate.
-ONLY_WITH_A_CERTIFICATE = {"headrace_certificate_expiry_timestamp_seconds"}
-
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -46,7 +43,7 @@ def test_every_query_is_promql(tmp_path: Path) -> None:
 
 def test_queries_use_metrics_that_are_served(series_names: set[str]) -> None:
     used = {name for query in list_all_queries() for name in re.findall(METRIC, query)}
-    assert used - series_names <= ONLY_WITH_A_CERTIFICATE
+    assert used - series_names == set()
 
 
 def test_every_metric_has_its_place_on_a_dashboard(series_names: set[str]) -> None:

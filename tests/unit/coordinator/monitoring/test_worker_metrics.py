@@ -15,6 +15,9 @@ from headrace_coordinator.monitoring.series import OTHER
 from headrace_coordinator.monitoring.worker_metrics import show_workers
 from support.queue_builders import Rig, make_worker
 
+#: What a worker of these tests runs on.
+RUNS = {"python": "3", "engine": "pool"}
+
 
 class Workers(Collector):
     def __init__(self, rig: Rig) -> None:
@@ -35,7 +38,7 @@ def test_a_worker_says_its_version_and_when_it_was_heard_of() -> None:
     rig.join("w", slots=3)
     rig.seconds = 4.0
     registry = read(rig)
-    info = {"worker": "w", "host": "host", "version": "0"}
+    info = {"worker": "w", "host": "host", "version": "0", **RUNS}
     assert registry.get_sample_value("headrace_worker_info", info) == 1
     assert registry.get_sample_value("headrace_worker_heard_seconds", {"worker": "w"}) == 4
     idle = {"worker": "w", "state": "idle"}
@@ -52,7 +55,7 @@ def test_workers_of_one_name_are_added_up() -> None:
     idle = {"worker": "same", "state": "idle"}
     assert registry.get_sample_value("headrace_worker_slots", idle) == 4
     for version in ("1.a", "1.b"):
-        labels = {"worker": "same", "host": "host", "version": version}
+        labels = {"worker": "same", "host": "host", "version": version, **RUNS}
         assert registry.get_sample_value("headrace_worker_info", labels) == 1
 
 
