@@ -18,9 +18,11 @@ from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import (
     DoneSpan,
+    Heartbeat,
     JobLines,
     LeaseRequest,
     LogLine,
+    Orders,
     Report,
     TaskFailure,
 )
@@ -61,6 +63,10 @@ class TopSite:
 
     def submit(self, job: str, tasks: int = 4, **fields: object) -> None:
         self.jobs.submit(make_spec(job, tasks, **fields))
+
+    def beat(self) -> Orders:
+        """What the worker is told to do."""
+        return self.jobs.heartbeat(Heartbeat("alpha", self._requests, (), 0, 0, False, 0.0))
 
     def fail_first(self, error: str, log: str = "") -> None:
         """Have the worker lease tasks, fail the first of them, and do the others."""

@@ -36,7 +36,7 @@ def test_jobs_are_listed_as_they_come_and_go(site: TopSite) -> None:
             site.submit("first", 1000, name="nightly")
             shown = await screen.wait_for("first")
             assert "primes count (nightly)" in shown
-            assert "1 queued" in shown
+            assert "jobs: 1 queued" in shown
             assert all(len(line) <= 80 for line in shown.splitlines())
             site.jobs.delete("first")
             await screen.wait_for("there is no job")
@@ -156,12 +156,36 @@ def test_workers_are_listed_and_opened(site: TopSite) -> None:
             await screen.press("w")
             shown = await screen.wait_for("alpha")
             assert "0 of 2" in shown
-            await screen.press("c")
-            await screen.wait_for("there is no job to do that with")
+            assert "c Cancel" not in shown
             await screen.press("enter")
             await screen.wait_for("engine     primes: test")
+            await screen.press("d")
+            await screen.wait_for("Drain worker alpha?")
+            await screen.press("y")
+            await screen.wait_for("worker alpha takes nothing new")
+            assert site.beat().drain
             await screen.press("escape", "w")
             await screen.wait_for("WORK")
+
+
+def test_events_are_listed_and_lead_to_their_jobs(site: TopSite) -> None:
+    async def look() -> None:
+        async with open_top(site) as screen:
+            await screen.press("e")
+            await screen.wait_for("there is no event")
+            site.submit("watched", name="nightly")
+            await screen.wait_for("job-submitted   watched")
+            site.jobs.cancel("watched")
+            shown = await screen.wait_for("job-cancelled")
+            assert shown.index("job-cancelled") < shown.index("job-submitted"), "newest first"
+            await screen.press("enter")
+            await screen.wait_for("job watched  cancelled")
+            await screen.press("d", "y")
+            await screen.wait_for("job watched is deleted")
+            await screen.press("f", *"cancelled", "enter", "enter")
+            await screen.wait_for("job watched is there no more")
+            await screen.press("escape", "j")
+            await screen.wait_for("there is no job")
 
     run(look())
 
@@ -229,7 +253,7 @@ def test_one_look_is_plain_text(site: TopSite) -> None:
     site.fail_first("no")
     view = View(BlockingCaller(site.jobs), BlockingCaller(site.manager.results()))
     text = draw_plain(finish(view.look()), "here")
-    assert "1 job: 0 running, 0 queued" in text
+    assert "jobs: 1 failed" in text
     assert "primes count (näh)" in text
     assert "alpha" in text
     assert text.replace("\n", "").isprintable()

@@ -8,7 +8,7 @@ from headrace.cli.top import job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
 from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import draw_bar, format_duration, format_part, format_speed
+from headrace.cli.top.words import draw_bar, draw_curve, format_duration, format_part, format_speed
 from support.queue_builders import Rig
 
 
@@ -57,6 +57,12 @@ def test_a_bar_needs_no_colour() -> None:
     assert draw_bar(1, 2, 10) == "[####....]"
     assert draw_bar(0, 0, 6) == "[....]"
     assert draw_bar(7, 2, 6) == "[####]"
+
+
+def test_a_curve_shows_what_was_highest() -> None:
+    assert draw_curve([0.0, 0.0, 0.1, 1.0, 0.5], 5) == "__.#="
+    assert draw_curve([0.0, 0.0, 1.0, 0.0], 2) == "_#"
+    assert draw_curve([], 5) == ""
 
 
 def test_a_speed_is_that_of_the_last_seconds() -> None:

@@ -1,4 +1,4 @@
-"""What can be done with a job: each thing is asked about once, and says what it did."""
+"""What can be done with jobs and workers. Each thing is asked about once, and says what it did."""
 
 from __future__ import annotations
 
@@ -34,21 +34,31 @@ class Action(Struct, frozen=True):
         return f"{self.word} job {status.id} ({describe_work(status)}{named})? {self.meaning}"
 
 
-async def carry_out(action: Action, jobs: JobsCaller, job: str) -> str:
-    """Do it. Returns what came of it, in words."""
+async def carry_out(action: Action, jobs: JobsCaller, job: str) -> tuple[str, bool]:
+    """Do it. Returns what came of it in words, and whether it is done."""
     try:
         with Limit.after(ACTION_SECONDS).applied():
             status = await action.carry_out(jobs, job)
     except HeadraceError as error:
-        return f"{action.word.lower()}: {error.message}"
+        return f"{action.word.lower()}: {error.message}", False
     if status is None:
-        return f"job {job} is deleted"
+        return f"job {job} is deleted", True
     if action is CANCEL and status.state != CANCELLED:
-        return f"job {job} had ended before: it is {status.state}"
+        return f"job {job} had ended before: it is {status.state}", True
     return (
         f"job {job} is {status.state}: {status.done:,} of {count(status.tasks, 'task')} done, "
         f"{status.failed:,} failed, {status.cancelled:,} cancelled"
-    )
+    ), True
+
+
+async def drain(jobs: JobsCaller, worker: str) -> str:
+    """Have a worker finish what it runs, and go. Returns what came of it, in words."""
+    try:
+        with Limit.after(ACTION_SECONDS).applied():
+            status = await jobs.call(JobQueueApi.drain, worker)
+    except HeadraceError as error:
+        return f"drain: {error.message}"
+    return f"worker {status.name} takes nothing new, and goes when it has finished"
 
 
 async def _cancel(jobs: JobsCaller, job: str) -> JobStatus:

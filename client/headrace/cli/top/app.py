@@ -23,7 +23,7 @@ STYLE = """
 #trouble { height: auto; text-style: reverse; }
 #said, #count { height: auto; }
 #filter { height: 1; border: none; }
-Listing { height: 1fr; scrollbar-size: 1 1; }
+Listing { height: 1fr; scrollbar-size: 1 1; overflow-x: hidden; }
 Listing > .datatable--header { background: ansi_default; color: ansi_default; text-style: bold; }
 Listing > .datatable--cursor { background: ansi_default; color: ansi_default; text-style: reverse; }
 ContentSwitcher, TabbedContent, TabPane, Log, VerticalScroll { height: 1fr; }

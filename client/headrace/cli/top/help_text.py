@@ -1,27 +1,27 @@
 """What the keys do, and what the figures mean."""
 
 HELP = """\
-In the lists of jobs and of workers
-  up, down, page up, page down, home, end   move
-  enter            open the job, or the worker
-  c                cancel the job: what is done stays done
-  r                retry the job: failed and cancelled tasks run again
-  d                delete the job and its results
-  f or /           show only what has these words in it; escape shows all again
-  w                workers instead of jobs, and back
-  q                quit
+In the lists of jobs, workers and events
+  arrows, page up, page down, home, end     move
+  enter        open the job or the worker
+  w, e, j      workers, events, jobs
+  f or /       show only what has these words in it; escape shows all
+  c            cancel the job: what is done stays done
+  r            retry the job: failed and cancelled tasks run again
+  d            delete the job and its results; drain the worker
+  q            quit
 
 In a job
-  left, right      running tasks, failures, log, everything else
-  enter            read the whole of a failure, with its traceback
-  p                replay the job's failed tasks, also while it runs
-  c, r, d          as above
-  escape           back
+  left, right  what runs, failures, log, everything else
+  enter        read the whole of a failure, with its traceback
+  p            replay the job's failed tasks, also while it runs
+  c, r, d      as above
+  escape       back
 
 Each action asks once, and y does it.
 
-SPEED counts the tasks that were done in the last 15 seconds; LEFT is the time
-that the rest takes at that speed. DONE counts tasks that have an outcome, also
-those that failed. What a job waits for, or why it was cut short, is behind its
-work.
+SPEED counts the tasks that were done in the last 15 seconds, and LEFT is the
+time that the rest takes at that speed. DONE counts tasks that have an outcome,
+also those that failed. What a job waits for, or why it was cut short, is
+behind its work.
 """

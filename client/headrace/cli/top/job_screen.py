@@ -10,17 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
-from headrace.cli.dead import describe_dead
 from headrace.cli.log_lines import format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
-from headrace.cli.top.actions import REPLAY
-from headrace.cli.top.columns import Column
+from headrace.cli.top import failure_rows
 from headrace.cli.top.dialogs import Reading
+from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_rows import describe_job
 from headrace.cli.top.listing import Listing
 from headrace.cli.top.plain_text import PlainText
-from headrace.cli.top.polling import PollingScreen
+from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
 from headrace.cli.top.words import (
     count_ended,
@@ -30,9 +29,9 @@ from headrace.cli.top.words import (
     format_part,
     format_speed,
 )
-from headrace_wire.alike import explain_failure
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import JobStatus, TaskFailure
+from headrace_wire.job_views import FailureGroup
+from headrace_wire.messages import JobStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
@@ -44,21 +43,13 @@ BAR_WIDTH = 32
 #: Lines of a job's log that can be scrolled through.
 LINES_KEPT = 5000
 
-FAILURE_COLUMNS = (
-    Column("TASK", 10, is_number=True),
-    Column("TRIES", 5, is_number=True, rank=2),
-    Column("WORKER", 14, rank=1),
-    Column("FAILURE", 20),
-)
-
 TABS = ("running", "failures", "log", "about")
 
 
-class JobScreen(PollingScreen):
+class JobScreen(JobActions):
     """A job, live, until escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "replay", "Replay"),
         Binding("left", "turn(-1)", "Tabs", key_display="left right", priority=True),
         Binding("right", "turn(1)", show=False, priority=True),
         Binding("escape,q,backspace", "back", "Back", key_display="esc"),
@@ -69,7 +60,7 @@ class JobScreen(PollingScreen):
         self._job = job
         self._seen = SeenOfJob()
         self._sight: JobSight | None = None
-        self._failures: tuple[TaskFailure, ...] = ()
+        self._failures: tuple[FailureGroup, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield PlainText(id="head", cut=True)
@@ -78,7 +69,7 @@ class JobScreen(PollingScreen):
             with TabPane("Running", id="running"), VerticalScroll(id="running-scroll"):
                 yield PlainText(id="running-text")
             with TabPane("Failures", id="failures"):
-                yield Listing(FAILURE_COLUMNS, id="failed")
+                yield Listing(failure_rows.COLUMNS, id="failed")
             with TabPane("Log", id="log"):
                 yield Log(id="lines", max_lines=LINES_KEPT)
             with TabPane("About", id="about"), VerticalScroll(id="about-scroll"):
@@ -94,7 +85,7 @@ class JobScreen(PollingScreen):
             self._sight = sight = await self.view.look_at(self._job, self._seen)
         except UnknownJobError:
             if self._sight is None:
-                self.dismiss()
+                self.dismiss(f"job {self._job} is there no more")
                 return
             raise
         if sight.failures is not None:
@@ -104,8 +95,8 @@ class JobScreen(PollingScreen):
     def find_job(self) -> JobStatus | None:
         return self._sight.status if self._sight else None
 
-    def after_deletion(self) -> None:
-        self.dismiss()
+    def after_deletion(self, said: str) -> None:
+        self.dismiss(said)
 
     def _show(self, sight: JobSight) -> None:
         head = "\n".join(map(clean_line, _describe_head(sight)))
@@ -114,7 +105,7 @@ class JobScreen(PollingScreen):
         about = [f"{word:<12}{value}" for word, value in describe_status(sight.status)]
         self._show_text("#about-text", about)
         if sight.failures is not None:
-            rows = [(str(failure.index), _make_row(failure)) for failure in self._failures]
+            rows = [(str(group.first), failure_rows.make_row(group)) for group in self._failures]
             self.query_one("#failed", Listing).show_rows(rows)
         failed = self.query_one(TabbedContent).get_tab("failures")
         label = f"Failures {sight.status.failed:,}"
@@ -132,13 +123,11 @@ class JobScreen(PollingScreen):
         """Show the whole of the failure under the cursor."""
         event.stop()
         chosen = self.query_one("#failed", Listing).chosen
-        for failure in self._failures:
-            if str(failure.index) == chosen:
-                title, *lines = describe_dead(failure)
-                self.app.push_screen(Reading(title, "\n".join(lines)))
-
-    def action_replay(self) -> None:
-        self.begin(REPLAY)
+        for group in self._failures:
+            if str(group.first) == chosen:
+                title = failure_rows.describe_title(group)
+                text = "\n".join(failure_rows.describe_group(group))
+                self.app.push_screen(Reading(title, text))
 
     def action_back(self) -> None:
         self.dismiss()
@@ -178,19 +167,10 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
 
 
 def _describe_running(sight: JobSight) -> Iterator[str]:
-    for word, value in describe_running(sight.status.counters, sight.progress):
+    yield from describe_tasks(sight.running, sight.progress)
+    for word, value in describe_running(sight.status.counters, ()):
         yield f"{word:<10}{value}"
     for time in sight.slowest:
         yield f"slow      {describe_time(time)}"
-    if not (sight.progress or sight.slowest or sight.status.counters):
-        yield "no task says how far it is, and none is known to be slow"
-
-
-def _make_row(failure: TaskFailure) -> dict[str, str]:
-    summary = f"{failure.summary}: " if failure.summary else ""
-    return {
-        "TASK": str(failure.index),
-        "TRIES": str(failure.attempt),
-        "WORKER": failure.worker,
-        "FAILURE": summary + explain_failure(failure),
-    }
+    if not (sight.running or sight.progress or sight.slowest or sight.status.counters):
+        yield "nothing runs"

@@ -11,6 +11,9 @@ from textual.widgets import DataTable
 from headrace.cli.top.columns import Column, Place, choose_columns
 from headrace_wire.printing import clean_line
 
+#: Columns of the terminal that are left to the bar which shows where in the table one is.
+SCROLLBAR = 1
+
 
 class Listing(DataTable[Text]):
     """Rows that have a key each; the cursor stays on its row wherever that goes."""
@@ -39,7 +42,7 @@ class Listing(DataTable[Text]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the columns anew."""
-        places = choose_columns(self._all_columns, event.size.width)
+        places = choose_columns(self._all_columns, event.size.width - SCROLLBAR)
         if places == self._places:
             return
         self._places = places

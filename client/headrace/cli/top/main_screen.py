@@ -1,36 +1,42 @@
-"""The lists of jobs and of workers."""
+"""The lists of jobs, of workers and of events."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, DataTable, Footer, Input
 
-from headrace.cli.top import job_rows, worker_rows
-from headrace.cli.top.dialogs import Reading
+from headrace.cli.top import event_rows, job_rows, worker_rows
+from headrace.cli.top.actions import drain
+from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_screen import JobScreen
 from headrace.cli.top.listing import Listing
 from headrace.cli.top.plain_text import PlainText
-from headrace.cli.top.polling import PollingScreen
 from headrace.cli.top.summary import describe_cluster, describe_trouble
-from headrace_wire.messages import JobStatus
+from headrace.cli.top.worker_screen import WorkerScreen
+from headrace_wire.messages import JobStatus, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import Sight, View
 
-JOBS, WORKERS = "jobs", "workers"
+JOBS, WORKERS, EVENTS = "jobs", "workers", "events"
 
 
-class MainScreen(PollingScreen):
+class MainScreen(JobActions):
     """What there is, live."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "act('Delete')", "Delete"),
+        Binding("d", "drain", "Drain"),
         Binding("f,slash", "filter", "Filter", key_display="f"),
-        Binding("w,tab", "switch", "Workers", key_display="w"),
+        Binding("j", f"switch('{JOBS}')", "Jobs"),
+        Binding("w,tab", f"switch('{WORKERS}')", "Workers", key_display="w"),
+        Binding("e", f"switch('{EVENTS}')", "Events"),
         Binding("escape", "show_all", "All", show=False),
         Binding("q", "app.quit", "Quit"),
     ]
@@ -47,6 +53,7 @@ class MainScreen(PollingScreen):
         with ContentSwitcher(id="lists", initial=JOBS):
             yield Listing(job_rows.COLUMNS, id=JOBS)
             yield Listing(worker_rows.COLUMNS, id=WORKERS)
+            yield Listing(event_rows.COLUMNS, id=EVENTS)
         yield PlainText(id="count")
         yield Input(placeholder="words to look for", id="filter", compact=True)
         yield PlainText(id="said")
@@ -60,11 +67,21 @@ class MainScreen(PollingScreen):
         self._sight = await self.view.look()
         self._show()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what can be done with what is listed."""
+        current = self.query_one(ContentSwitcher).current if self.is_mounted else JOBS
+        match action:
+            case "act":
+                return current == JOBS and parameters != ("Replay",)
+            case "drain":
+                return current == WORKERS
+            case "switch":
+                return parameters != (current,) or current == WORKERS
+        return True
+
     def find_job(self) -> JobStatus | None:
-        if self._sight is None or self._listing.id != JOBS:
-            return None
-        chosen = self._listing.chosen
-        return next((job for job in self._sight.jobs if job.id == chosen), None)
+        jobs = self._sight.jobs if self._sight else ()
+        return next((job for job in jobs if job.id == self._listing.chosen), None)
 
     def describe_trouble(self) -> str:
         return describe_trouble(self._sight) if self._sight else ""
@@ -74,56 +91,78 @@ class MainScreen(PollingScreen):
         switcher = self.query_one(ContentSwitcher)
         return switcher.query_one(f"#{switcher.current}", Listing)
 
+    def _find_worker(self) -> WorkerStatus | None:
+        workers = self._sight.workers if self._sight else ()
+        return next((one for one in workers if one.id == self._listing.chosen), None)
+
     def _show(self) -> None:
         sight = self._sight
         if sight is None:
             return
         head = "\n".join(map(clean_line, describe_cluster(sight, self._where)))
         self.query_one("#head", PlainText).show_text(head)
-        jobs = [job for job in sight.jobs if job_rows.is_meant(job, self._wanted)]
-        workers = [one for one in sight.workers if worker_rows.is_meant(one, self._wanted)]
-        self.query_one(f"#{JOBS}", Listing).show_rows(
-            (job.id, job_rows.make_row(job, sight.speeds)) for job in jobs
-        )
-        self.query_one(f"#{WORKERS}", Listing).show_rows(
-            (one.id, worker_rows.make_row(one, sight.speeds)) for one in workers
-        )
-        self.query_one("#count", PlainText).show_text(self._describe_list(len(jobs), len(workers)))
+        listing = self._listing
+        rows = dict(self._make_rows(sight, str(listing.id)))
+        listing.show_rows(rows.items())
+        said = self._describe_list(sight, str(listing.id), len(rows))
+        self.query_one("#count", PlainText).show_text(said)
 
-    def _describe_list(self, jobs: int, workers: int) -> str:
-        assert self._sight
-        is_jobs = self._listing.id == JOBS
-        shown = jobs if is_jobs else workers
-        there = self._sight.info.jobs if is_jobs else len(self._sight.workers)
-        what = "job" if is_jobs else "worker"
+    def _make_rows(self, sight: Sight, what: str) -> Iterable[tuple[str, Mapping[str, str]]]:
+        if what == JOBS:
+            for job in sight.jobs:
+                if job_rows.is_meant(job, self._wanted):
+                    yield job.id, job_rows.make_row(job, sight.speeds)
+        elif what == WORKERS:
+            for worker in sight.workers:
+                if worker_rows.is_meant(worker, self._wanted):
+                    yield worker.id, worker_rows.make_row(worker, sight.speeds)
+        else:
+            for event in sight.events:
+                if event_rows.is_meant(event, self._wanted):
+                    yield str(event.number), event_rows.make_row(event)
+
+    def _describe_list(self, sight: Sight, what: str, shown: int) -> str:
+        word = what.removesuffix("s")
         if self._wanted:
-            wanted = clean_line(self._wanted)
-            return f"{count(shown, what)} with {wanted!r}; escape shows all"
+            return f"{count(shown, word)} with {clean_line(self._wanted)!r}; escape shows all"
+        there = sum(sight.overview.jobs.values()) if what == JOBS else shown
         if not there:
-            return f"there is no {what}"
-        return f"{shown:,} of {count(there, what)}" if shown < there else ""
+            return f"there is no {word}"
+        return f"{shown:,} of {count(there, word)}" if shown < there else ""
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Open what the cursor is on."""
         event.stop()
-        if self._sight is None:
-            return
-        chosen = self._listing.chosen
-        if self._listing.id == JOBS:
-            if self.find_job():
-                self.app.push_screen(JobScreen(self.view, self._interval, chosen))
-            return
-        for worker in self._sight.workers:
-            if worker.id == chosen:
-                known = worker_rows.describe_worker(worker)
-                text = "\n".join(clean_line(f"{word:<11}{value}") for word, value in known)
-                self.app.push_screen(Reading(f"worker {worker.name}", text))
+        if job := self.find_job():
+            self._open_job(job.id)
+        elif worker := self._find_worker():
+            self.app.push_screen(WorkerScreen(self.view, self._interval, worker.id, worker.name))
+        elif self._sight:
+            for one in self._sight.events:
+                if str(one.number) == self._listing.chosen and one.job:
+                    self._open_job(one.job)
 
-    def action_switch(self) -> None:
+    def _open_job(self, job: str) -> None:
+        self.app.push_screen(JobScreen(self.view, self._interval, job), self._say_last)
+
+    def _say_last(self, said: str | None) -> None:
+        """Say what a screen said that is not there any more."""
+        if said:
+            self.say(said)
+
+    def action_switch(self, what: str) -> None:
         switcher = self.query_one(ContentSwitcher)
-        switcher.current = WORKERS if switcher.current == JOBS else JOBS
+        switcher.current = JOBS if switcher.current == what else what
         self._listing.focus()
         self._show()
+        self.refresh_bindings()
+
+    def action_drain(self) -> None:
+        worker = self._find_worker()
+        if worker is None:
+            self.say("there is no worker to drain")
+            return
+        self.ask(worker_rows.ask_to_drain(worker.name), drain(self.view.jobs, worker.id))
 
     def action_filter(self) -> None:
         asked = self.query_one("#filter", Input)

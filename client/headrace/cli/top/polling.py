@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+import contextlib
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
-from headrace.cli.top.actions import CANCEL, DELETE, RETRY, Action, carry_out
 from headrace.cli.top.dialogs import Question, Reading
 from headrace.cli.top.help_text import HELP
 from headrace.cli.top.plain_text import PlainText
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import JobStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.timeouts import Limit
 
@@ -25,16 +25,13 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 10.0
 
 
-class PollingScreen(Screen[None]):
+class PollingScreen(Screen[str]):
     """Calls ``look`` in a while; tells in its last lines what went wrong, and what was done.
 
     It has a PlainText with the id ``trouble`` and one with the id ``said``.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "cancel", "Cancel"),
-        Binding("r", "retry", "Retry"),
-        Binding("d", "delete", "Delete"),
         Binding("question_mark,h", "help", "Help", key_display="?"),
     ]
 
@@ -48,16 +45,9 @@ class PollingScreen(Screen[None]):
         """Ask the coordinator, and show what it says. Raises HeadraceError."""
         raise NotImplementedError
 
-    def find_job(self) -> JobStatus | None:
-        """The job that an action is about, if there is one."""
-        raise NotImplementedError
-
     def describe_trouble(self) -> str:
         """What the coordinator itself is in trouble with; "" for nothing."""
         return ""
-
-    def after_deletion(self) -> None:
-        """The job is there no more."""
 
     def on_mount(self) -> None:
         self.say("")
@@ -104,33 +94,20 @@ class PollingScreen(Screen[None]):
         shown.show_text(clean_line(line))
         shown.display = bool(line)
 
-    def action_cancel(self) -> None:
-        self.begin(CANCEL)
-
-    def action_retry(self) -> None:
-        self.begin(RETRY)
-
-    def action_delete(self) -> None:
-        self.begin(DELETE)
-
     def action_help(self) -> None:
         self.app.push_screen(Reading("headrace top", HELP))
 
-    def begin(self, action: Action) -> None:
-        """Ask, and do it if the answer is yes."""
-        status = self.find_job()
-        if status is None:
-            self.say("there is no job to do that with")
-            return
-        self.run_worker(self._ask_and_act(action, status))
+    def ask(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
+        """Ask, do it if the answer is yes, and say what came of it."""
+        self.run_worker(self._ask_and_act(question, answer))
 
-    async def _ask_and_act(self, action: Action, status: JobStatus) -> None:
-        if not await self.app.push_screen_wait(Question(action.ask(status))):
-            self.say("nothing is changed")
-            return
-        self.say(f"{action.word.lower()}: job {status.id} …")
-        said = await carry_out(action, self.view.jobs, status.id)
-        self.say(said)
-        self._again.set()
-        if action is DELETE and said.endswith("is deleted"):
-            self.after_deletion()
+    async def _ask_and_act(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
+        with contextlib.closing(answer):
+            if not await self.app.push_screen_wait(Question(question)):
+                self.say("nothing is changed")
+                return
+            self.say("…")
+            said = await answer
+        if self.is_attached:
+            self.say(said)
+            self._again.set()

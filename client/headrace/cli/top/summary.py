@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from headrace.cli.top.view import Sight
 from headrace.cli.top.words import draw_bar, format_duration, format_speed
-from headrace_wire.messages import QUEUED, RUNNING
 from headrace_wire.words import count
 
 BAR_WIDTH = 22
@@ -14,25 +14,26 @@ BAR_WIDTH = 22
 
 def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
     """Three lines about all that there is."""
-    info = sight.info
-    yield f"headrace {info.version} at {where}, up {format_duration(info.uptime_seconds)}"
-    busy = sum(worker.busy for worker in sight.workers)
+    seen = sight.overview
+    up = format_duration(max(0.0, time.time() - seen.started_at))
+    yield f"headrace {seen.version} at {where}, up {up}"
+    draining = f" ({seen.draining} draining)" if seen.draining else ""
     yield (
-        f"{count(len(sight.workers), 'worker')}  {draw_bar(busy, info.slots, BAR_WIDTH)} "
-        f"{busy} of {count(info.slots, 'slot')} busy"
+        f"{count(seen.workers, 'worker')}{draining}  {draw_bar(seen.busy, seen.slots, BAR_WIDTH)} "
+        f"{seen.busy} of {count(seen.slots, 'slot')} busy"
     )
-    states = [job.state for job in sight.jobs]
-    waiting = sum(job.waiting + job.retrying for job in sight.jobs)
-    failed = sum(job.failed for job in sight.jobs if job.finished_at is None)
+    jobs = [f"{number:,} {state}" for state, number in seen.jobs.items() if number]
+    waiting = seen.waiting + seen.retrying
+    backlog = f", {format_duration(seen.backlog_seconds)} of work" if waiting else ""
+    failed = f", {format_speed(seen.failed_per_second)} fail" if seen.failed_per_second else ""
     yield (
-        f"{count(info.jobs, 'job')}: {states.count(RUNNING)} running, {states.count(QUEUED)} queued"
-        f"  {count(waiting, 'task')} waiting, {failed:,} failed"
-        f"  {format_speed(sight.tasks_per_second)}"
+        f"jobs: {', '.join(jobs) or 'none'}  tasks: {waiting:,} waiting{backlog}, "
+        f"{format_speed(seen.done_per_second)} done{failed}"
     )
 
 
 def describe_trouble(sight: Sight) -> str:
     """What keeps the coordinator from its work; "" if nothing does."""
-    if sight.info.problem:
-        return f"problem: {sight.info.problem}"
-    return f"work waits: {sight.info.held}" if sight.info.held else ""
+    if sight.overview.problem:
+        return f"problem: {sight.overview.problem}"
+    return f"work waits: {sight.overview.held}" if sight.overview.held else ""

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from headrace.cli.top.speeds import Speeds
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
+from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     QUEUED,
     RUNNING,
-    CoordinatorInfo,
     JobFilter,
     JobStatus,
     LogLine,
     LogRequest,
+    RunningTask,
     State,
-    TaskFailure,
     TaskProgress,
     TaskTime,
     WorkerStatus,
 )
+from headrace_wire.views import ClusterEvent, EventRequest, Overview
 
 if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
@@ -34,37 +36,38 @@ if TYPE_CHECKING:
 #: Jobs in the list: so many that have not ended, and so many of the newest.
 JOBS_SEEN = 200
 
-#: Failed tasks of a job that are read, and running ones.
-FAILURES_SEEN = 200
+#: Running tasks of a job that are read.
 RUNNING_SEEN = 200
+
+#: Events that are read at first, and those that are remembered.
+EVENTS_AT_FIRST = 200
+EVENTS_SEEN = 1000
 
 #: Job states in the order in which they are listed; all others come after these.
 _ORDER: Final[dict[State, int]] = {RUNNING: 0, QUEUED: 1}
 
 
 class Sight(Struct, frozen=True):
-    """What is listed. ``speeds`` has the tasks a second of jobs and workers, by their ids."""
+    """What is listed; ``events`` are the newest first.
 
-    info: CoordinatorInfo
+    ``speeds`` has the tasks a second of jobs and workers, by their ids.
+    """
+
+    overview: Overview
     jobs: tuple[JobStatus, ...]
     workers: tuple[WorkerStatus, ...]
+    events: tuple[ClusterEvent, ...]
     speeds: Speeds
-
-    @property
-    def tasks_per_second(self) -> float | None:
-        """Tasks that are done in all jobs that run; None where that is not known yet."""
-        found = [self.speeds.find(job.id) for job in self.jobs if job.state == RUNNING]
-        known = [speed for speed in found if speed is not None]
-        return sum(known) if known or not found else None
 
 
 class JobSight(Struct, frozen=True):
     """One job; ``failures`` are None where they are those that were read before."""
 
     status: JobStatus
+    running: tuple[RunningTask, ...]
     progress: tuple[TaskProgress, ...]
     slowest: tuple[TaskTime, ...]
-    failures: tuple[TaskFailure, ...] | None
+    failures: tuple[FailureGroup, ...] | None
     lines: tuple[LogLine, ...]
     lines_dropped: int
     speed: float | None
@@ -77,10 +80,12 @@ class View:
         self.jobs = jobs
         self.results = results
         self._speeds = Speeds()
+        self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_SEEN)
+        self._cursor = 0
 
     async def look(self) -> Sight:
         """See what is listed: what has not ended, then the newest of what has."""
-        info = await self.jobs.call(JobQueueApi.info)
+        overview = await self.jobs.call(JobQueueApi.overview)
         workers = await self.jobs.call(JobQueueApi.workers)
         active = await self._list_jobs(JobFilter((RUNNING, QUEUED), limit=JOBS_SEEN))
         newest = await self._list_jobs(JobFilter(limit=JOBS_SEEN))
@@ -95,21 +100,23 @@ class View:
             self._speeds.note(worker.id, now, worker.done)
         self._speeds.keep([*found, *(worker.id for worker in workers)])
         ordered = sorted(workers, key=lambda worker: (worker.name, worker.id))
-        return Sight(info, tuple(jobs), tuple(ordered), self._speeds)
+        await self._read_events()
+        return Sight(overview, tuple(jobs), tuple(ordered), tuple(self._events), self._speeds)
 
     async def look_at(self, job: str, seen: SeenOfJob) -> JobSight:
         """See one job, and what is new since it was ``seen`` before. Raises UnknownJobError."""
         status = await self.jobs.call(JobQueueApi.status, job)
         self._speeds.note(job, time.monotonic(), status.done)
-        failures: tuple[TaskFailure, ...] | None = None
+        failures: tuple[FailureGroup, ...] | None = None
         counted = (status.failed, status.done, status.finished_at)
         if counted != seen.counted:
-            failures = await self.results.call(ResultQueueApi.failures, job, 0, FAILURES_SEEN)
+            failures = (await self.results.call(ResultQueueApi.failure_groups, job)).groups
             seen.counted = counted
         page = await self.results.call(ResultQueueApi.logs, LogRequest(job, seen.cursor, 0.0))
         seen.cursor = page.cursor
         return JobSight(
             status,
+            await self.jobs.call(JobQueueApi.running, job, RUNNING_SEEN),
             await self.jobs.call(JobQueueApi.progress, job, RUNNING_SEEN),
             await self.jobs.call(JobQueueApi.slowest, job, TIMES_KEPT),
             failures,
@@ -117,6 +124,12 @@ class View:
             page.dropped,
             self._speeds.find(job),
         )
+
+    async def _read_events(self) -> None:
+        request = EventRequest(self._cursor, last=EVENTS_AT_FIRST)
+        page = await self.jobs.call(JobQueueApi.events, request)
+        self._cursor = page.cursor
+        self._events.extendleft(page.events)
 
     async def _list_jobs(self, chosen: JobFilter) -> tuple[JobStatus, ...]:
         return await self.jobs.call(JobQueueApi.jobs, 0, False, chosen)

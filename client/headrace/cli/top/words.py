@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
 from headrace_wire.messages import JobStatus
 
 #: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
 FULL, EMPTY = "#", "."
+
+#: Characters of a curve, from nothing to all.
+LEVELS = "_.:-=+*#"
 
 #: Said where a figure is not known.
 UNKNOWN = "-"
@@ -50,6 +57,17 @@ def draw_bar(done: float, of: float, width: int) -> str:
     inside = max(width - 2, 0)
     full = int(inside * min(done / of, 1.0)) if of else 0
     return f"[{FULL * full}{EMPTY * (inside - full)}]"
+
+
+def draw_curve(parts: Sequence[float], width: int) -> str:
+    """A curve of figures from 0 to 1 in one line: the highest of those that share a character."""
+    if not parts:
+        return ""
+    width = min(width, len(parts))
+    bounds = [len(parts) * place // width for place in range(width + 1)]
+    highest = [max(parts[start:stop]) for start, stop in pairwise(bounds)]
+    top = len(LEVELS) - 1
+    return "".join(LEVELS[min(top, math.ceil(max(0.0, part) * top))] for part in highest)
 
 
 def count_ended(status: JobStatus) -> int:

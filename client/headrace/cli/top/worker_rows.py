@@ -13,12 +13,13 @@ from headrace_wire.messages import WorkerStatus
 BAR_WIDTH = 12
 
 COLUMNS = (
-    Column("NAME", 18),
+    Column("NAME", 16),
     Column("BUSY", 9, is_number=True),
     Column("SLOTS", BAR_WIDTH, rank=3),
     Column("SPEED", 7, is_number=True),
     Column("DONE", 11, is_number=True, rank=1),
     Column("FAILED", 6, is_number=True),
+    Column("CPU", 6, is_number=True),
     Column("MEMORY", 8, is_number=True),
     Column("HEARD", 8, is_number=True, rank=2),
     Column("HOST", 16, rank=4),
@@ -35,6 +36,7 @@ def make_row(status: WorkerStatus, speeds: Speeds) -> Mapping[str, str]:
         "SPEED": format_speed(speeds.find(status.id)),
         "DONE": f"{status.done:,}",
         "FAILED": f"{status.failed:,}",
+        "CPU": f"{status.cpu_percent:.0f} %",
         "MEMORY": format_bytes(status.rss_bytes),
         "HEARD": f"{status.heard_seconds:.0f} s ago",
         "HOST": status.host,
@@ -47,6 +49,11 @@ def describe_state(status: WorkerStatus) -> str:
     if status.draining:
         return "draining"
     return "busy" if status.busy else "idle"
+
+
+def ask_to_drain(name: str) -> str:
+    """The question before a worker is drained."""
+    return f"Drain worker {name}? It takes nothing new, finishes what it runs, and goes."
 
 
 def is_meant(status: WorkerStatus, text: str) -> bool:
@@ -66,9 +73,11 @@ def describe_worker(status: WorkerStatus) -> Iterator[tuple[str, str]]:
     yield "done", f"{status.done:,}"
     yield "failed", f"{status.failed:,}"
     yield "cpu", f"{status.cpu_seconds:.2f} s in slots"
-    yield "memory", format_bytes(status.rss_bytes)
+    yield "uses", f"{status.cpu_percent:.0f} % CPU, {format_bytes(status.rss_bytes)}"
+    limit = format_bytes(status.memory_limit_bytes) if status.memory_limit_bytes else "no limit"
+    yield "has", f"{status.cores:g} cores, {limit} of memory"
     yield "connected", format_time(status.connected_at) or ""
     yield "heard", f"{status.heard_seconds:.0f} s ago"
-    yield "version", status.version
+    yield "version", f"{status.version}, Python {status.python}, engine {status.engine}"
     for name, engine in status.engines.items():
         yield "engine", f"{name}: {engine}"

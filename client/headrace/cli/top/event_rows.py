@@ -1,0 +1,34 @@
+"""What happened to jobs and workers, as the rows of a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from headrace.cli.top.columns import Column
+from headrace_wire.views import ClusterEvent
+
+COLUMNS = (
+    Column("TIME", 8),
+    Column("EVENT", 15),
+    Column("JOB", 12),
+    Column("WORKER", 14, rank=1),
+    Column("WHAT", 24),
+)
+
+
+def make_row(event: ClusterEvent) -> Mapping[str, str]:
+    """The cells of one event by their headings."""
+    return {
+        "TIME": dt.datetime.fromtimestamp(event.at).astimezone().strftime("%H:%M:%S"),
+        "EVENT": event.kind,
+        "JOB": event.job,
+        "WORKER": event.worker,
+        "WHAT": event.text,
+    }
+
+
+def is_meant(event: ClusterEvent, text: str) -> bool:
+    """Tell whether all of these words are in what is known of an event, whatever their case."""
+    known = f"{event.kind} {event.job} {event.worker} {event.text}".casefold()
+    return all(word in known for word in text.casefold().split())
