@@ -43,6 +43,7 @@ from headrace_wire.key import ensure_key
 from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
+from headrace_wire.role_files import own_role_folders
 from headrace_wire.roles import OBSERVER
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Coordinator:
         try:
             self._stack.enter_context(lock_data(settings.data))
             key = ensure_key(settings.key_file)
+            self._stack.enter_context(own_role_folders(settings.role_keys))
             keys = LiveKeys(settings.key_file, settings.role_keys, partial(_publish, settings))
             if settings.audit:
                 self._stack.callback(AuditLog(settings.data).close)

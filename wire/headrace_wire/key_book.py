@@ -7,6 +7,7 @@ it holds a lock on the folder; it is replaced as a whole, so that it can be read
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Generator
@@ -18,6 +19,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from headrace_wire.errors import KeyRefusedError, UsageError
+from headrace_wire.file_lock import hold
 from headrace_wire.key import KEY_BYTES, load_key, read_secret
 from headrace_wire.keyring import (
     Keys,
@@ -27,7 +29,7 @@ from headrace_wire.keyring import (
     name_role_file,
 )
 from headrace_wire.role_files import write_role_files
-from headrace_wire.roles import ROLES, WORKER, Holder, Role
+from headrace_wire.roles import ROLES, TASK, WORKER, Holder, Role
 from headrace_wire.secret_files import replace_secret_file
 
 #: What the key before the last rotation is called.
@@ -110,7 +112,7 @@ def make_named_key(path: Path, name: str, role: Role, *, take_over: bool = False
 
     With ``take_over`` it may have the name of a revoked one, and so what belonged to that.
     """
-    if name in {*ROLES, PREVIOUS}:
+    if name.lower() in {*ROLES, TASK, PREVIOUS}:
         raise UsageError(f"{name!r} is what headrace calls a key of its own: choose another name")
     text = os.urandom(KEY_BYTES).hex()
     try:
@@ -188,18 +190,19 @@ def rotate_key(path: Path) -> None:
 @contextlib.contextmanager
 def _edit(path: Path) -> Generator[KeyBook]:
     """The keys as they are, which nobody else changes meanwhile."""
-    import fcntl  # noqa: PLC0415 - Windows has none: keys are made elsewhere
-
     try:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with hold(_find_folder(path)):
             _require_own(path)
             yield read_book(path)
-        finally:
-            os.close(folder)
     except OSError as error:
         raise UsageError(f"keys in {path.parent} cannot be changed: {error.strerror}") from None
+
+
+def _find_folder(path: Path) -> Path:
+    """The key's folder. Raises OSError where there is none."""
+    if not path.parent.is_dir():
+        raise NotADirectoryError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return path.parent
 
 
 def _require_own(path: Path) -> None:

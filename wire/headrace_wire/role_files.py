@@ -10,9 +10,11 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import TYPE_CHECKING
 
+from headrace_wire.errors import UsageError
+from headrace_wire.file_lock import open_lock
 from headrace_wire.keyring import derive_key, name_role_file
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.roles import DERIVED_ROLES, Role
@@ -40,7 +42,7 @@ def write_role_files(
     too. What cannot be written is told in one line: the coordinator does not need them.
     """
     if folder:
-        _make_folders(folder)
+        _prepare_folders(folder)
     if other := _find_other(path, (key, *before)):
         log.warning(
             "the keys of roles in %s follow from %s, and stay as they are: give each coordinator a "
@@ -60,13 +62,43 @@ def write_role_files(
                 log.warning("the key of role %s cannot be written to %s: %s", role, file, why)
 
 
+@contextlib.contextmanager
+def own_role_folders(folder: Path | None) -> Generator[None]:
+    """Keep other coordinators from writing the keys of roles into the same folders.
+
+    Raises UsageError where one does. Folders that cannot be locked are passed over.
+    """
+    with contextlib.ExitStack() as stack:
+        if folder:
+            with contextlib.suppress(OSError):  # which is told when the keys are written
+                _make_folders(folder)
+            for role in DERIVED_ROLES:
+                with contextlib.suppress(OSError):
+                    _own(stack, folder / role)
+        yield
+
+
+def _own(stack: contextlib.ExitStack, folder: Path) -> None:
+    if folder.is_dir():
+        lock = stack.enter_context(contextlib.closing(open_lock(folder)))
+        if not lock.acquire():
+            raise UsageError(
+                f"another coordinator writes the keys of roles into {folder}: give each a folder "
+                "of its own with --role-keys"
+            )
+
+
 def _make_folders(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for role in DERIVED_ROLES:
+        (folder / role).mkdir(mode=0o700, exist_ok=True)
+
+
+def _prepare_folders(folder: Path) -> None:
     """Make a folder for each role. Where some are there already, others may not be wanted."""
     is_prepared = any((folder / role).is_dir() for role in DERIVED_ROLES)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for role in DERIVED_ROLES:
-            (folder / role).mkdir(mode=0o700, exist_ok=True)
+        _make_folders(folder)
     except OSError as error:
         if not is_prepared:
             why = explain_error(error, folder, WRITE)

@@ -43,7 +43,7 @@ from headrace_coordinator.store.files import sync
 from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.history_reader import HistoryReader
 from headrace_coordinator.store.loading import load_jobs, load_payloads
-from headrace_coordinator.store.locks import LOCK_SUFFIX, open_lock
+from headrace_coordinator.store.locks import LOCK_SUFFIX
 from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, PayloadFile
@@ -55,6 +55,7 @@ from headrace_coordinator.store.space import Space
 from headrace_coordinator.store.sweep import DOOMED_SCHEMA
 from headrace_coordinator.store.writer import EventWriter
 from headrace_wire.errors import HeadraceError, StoreError
+from headrace_wire.file_lock import open_lock
 
 Result = TypeVar("Result")
 

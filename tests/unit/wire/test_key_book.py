@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,22 @@ def test_a_named_key_is_taken_until_it_is_revoked(path: Path) -> None:
     assert made.key.encode() in list_keys(load_key(path), read_book(path))
     revoke_key(path, "alice")
     assert list_holders(path) == OWN
+
+
+@pytest.mark.parametrize("name", ["admin", "worker", "task", "Client", "previous"])
+def test_no_key_is_called_what_headrace_calls_one(path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"'{name}' is what headrace calls a key of its own"):
+        make_named_key(path, name, "client")
+
+
+def test_keys_are_changed_where_there_is_no_fcntl(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    make_named_key(path, "alice", "client")
+    rotate_key(path)
+    revoke_key(path, "previous")
+    assert list_holders(path) == OWN | {("alice", "client")}
 
 
 def test_the_name_of_a_revoked_key_is_given_again_only_where_that_is_meant(path: Path) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace_wire.errors import UsageError
 from headrace_wire.key import load_key
 from headrace_wire.keyring import derive_key, name_role_file
-from headrace_wire.role_files import write_role_files
+from headrace_wire.role_files import own_role_folders, write_role_files
 from headrace_wire.roles import DERIVED_ROLES
 
 if TYPE_CHECKING:
@@ -119,3 +120,17 @@ def test_where_folders_of_some_roles_are_prepared_others_need_not_be(
     write_role_files(tmp_path / "key", KEY, tmp_path / "mounted")
     assert load_key(tmp_path / "mounted" / "worker" / "worker.key") == derive_key(KEY, "worker")
     assert not caplog.records
+
+
+def test_the_folders_of_roles_are_one_coordinator_s_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    for _ in range(2):
+        with (
+            own_role_folders(folder),
+            pytest.raises(UsageError, match=f"another coordinator writes .* into {folder}/"),
+            own_role_folders(folder),
+        ):
+            pass
+    (tmp_path / "file").touch()
+    with own_role_folders(None), own_role_folders(tmp_path / "file" / "keys"):
+        pass  # it is told later that nothing can be written

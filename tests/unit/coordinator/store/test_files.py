@@ -16,10 +16,11 @@ import pytest
 from headrace_coordinator.store import files
 from headrace_coordinator.store import loading as store_loading
 from headrace_coordinator.store.files import DataFile, sync
-from headrace_coordinator.store.locks import hold_payloads, lock_data, open_lock
+from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UsageError
+from headrace_wire.file_lock import open_lock
 from support.stored_rig import StoredRig
 
 #: What Windows lacks, and macOS in part.
@@ -104,7 +105,7 @@ import os, sys
 from pathlib import Path
 if sys.argv[2] != "all of it":
     sys.modules["fcntl"] = None
-from headrace_coordinator.store.locks import open_lock
+from headrace_wire.file_lock import open_lock
 print(open_lock(Path(sys.argv[1])).acquire(), flush=True)
 sys.stdin.read()
 """
