@@ -24,7 +24,12 @@ Certificate = Mapping[str, Any]
 
 
 def identify(holder: Holder, certificate: Certificate) -> Holder:
-    """Who shows this certificate and this holder's key. Raises KeyRefusedError."""
+    """Who shows this certificate, if any, and this holder's key. Raises KeyRefusedError."""
+    if not certificate:
+        raise KeyRefusedError(
+            "the coordinator wants a certificate beside the key, and none was shown: name one that "
+            "its authority has signed with --tls-cert and --tls-key"
+        )
     role = _find_role(certificate)
     name = next(_list_fields(certificate, "commonName"), holder.name)
     if holder.role == TASK and role in {ADMIN, WORKER}:

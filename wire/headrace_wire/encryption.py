@@ -112,14 +112,12 @@ class Encryption(Struct, frozen=True):
                 "name one that its authority has signed with --tls-cert and --tls-key"
             )
         found = explain_refusal(address, error)
-        if isinstance(found, BusyError) and self.mode != "off":
+        if isinstance(found, BusyError) and self.certificate is not None:
             # A coordinator may be gone before it is heard why it does not take a certificate.
-            why = "it wants a certificate (--tls-cert)"
-            if self.certificate is not None:
-                why = (
-                    f"it does not accept the certificate {self.certificate}: name one that its "
-                    "authority has signed (--tls-cert, --tls-key)"
-                )
+            why = (
+                f"it does not accept the certificate {self.certificate}: name one that its "
+                "authority has signed (--tls-cert, --tls-key)"
+            )
             return BusyError(f"{found.message}; or {why}")
         return found
 

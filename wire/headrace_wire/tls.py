@@ -52,7 +52,9 @@ class ServerTls:
         load_pair(self.context, certificate, private_key)
         if authority is not None:
             _load_authority(self.context, authority)
-            self.context.verify_mode = ssl.CERT_REQUIRED
+            # Not required here, where nobody could be told of it: whoever shows none is refused
+            # with a word as soon as they have shown that they hold the key.
+            self.context.verify_mode = ssl.CERT_OPTIONAL
 
 
 #: A file, and when it was last changed: one that was replaced is read anew.
@@ -178,9 +180,6 @@ def _find_reason(error: OSError) -> str:
 
 def explain_failure(error: OSError) -> str:
     """What a server's log says of a client that does not finish TLS's handshake."""
-    reason = getattr(error, "reason", None)
-    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
-        return "it shows no certificate"
     if why := getattr(error, "verify_message", None):
         return f"its certificate is not accepted: {why}"
     return "it does not speak TLS"
