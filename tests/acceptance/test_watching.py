@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 
@@ -110,6 +111,13 @@ def test_a_drained_worker_finishes_what_runs_and_goes(site: Site) -> None:
         assert (running.index, running.attempt, running.worker) == (0, 1, "leaves")
         assert running.rss_bytes > 0
         assert jobs.worker("leaves").running[0].job == job.id
+        assert f"job {job.id}, task 0 for " in site.shell.run("workers", "leaves").out
+        told = site.shell.run("workers", "leaves", "--json").json()
+        assert (told["running"][0]["index"], told["engine"]) == (0, "pool")
+        wait_until(lambda: jobs.running(job.id, 1)[0].seconds >= 1.0)
+        shown = site.shell.run("job", job.id)
+        assert re.search(r"running     task 0 for [1-9][0-9.]* s on leaves, [0-9.]+ MB", shown.out)
+        assert site.shell.run("job", job.id, "--json").json()["running"][0]["worker"] == "leaves"
         late = site.shell.run("drain", "leaves", "--wait", "100ms")
         assert late.code == 124
         assert "after 0.1 s leaves still finished what runs" in late.err

@@ -32,6 +32,8 @@ from headrace.cli.show import (
     show_time,
 )
 from headrace.cli.stopping import stop_by_signals
+from headrace.cli.worker_view import MAX_RUNNING, RUNNING_SHOWN, pick_long, show_running
+from headrace.cli.worker_view import describe_running as describe_task
 from headrace.job import Job
 from headrace.own_jobs import recall
 from headrace_services.service import Target
@@ -59,7 +61,7 @@ MAX_PROGRESS = 10_000
 @connection_options
 @json_option
 def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json: bool) -> None:
-    """Show one job: its counts, how far its running tasks are, and what failed in it."""
+    """Show one job: its counts, which tasks run and how far they are, and what failed in it."""
     cluster = connect(connection)
     found = find_job(cluster, job_id, past=True)
     if found.status.expired:
@@ -72,6 +74,7 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
         shown = {
             **show_status(found.status),
             "progress": [show_progress(one) for one in progress],
+            "running": [show_running(one) for one in queue.running(found.id, MAX_RUNNING)],
             "failures": [show_failure(failure) for failure in found.failures()],
         }
         if slowest:
@@ -82,6 +85,8 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
         say(f"{word:<12}{value}")
     for word, value in describe_running(found.status.counters, progress):
         say(f"{word:<12}{value}")
+    for task in pick_long(queue.running(found.id, RUNNING_SHOWN)):
+        say(f"running     {describe_task(task)}")
     for time in times:
         say(f"slow        {describe_time(time)}")
     for line in describe_failures(

@@ -10,9 +10,11 @@ import click
 
 from headrace.cli.kinds import DURATION
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
-from headrace.cli.printing import say_json, tell
+from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import format_bytes, say_table, show_worker
+from headrace.cli.top.worker_rows import describe_worker
+from headrace.cli.worker_view import RUNNING_SHOWN, describe_running, show_view
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import EXIT_UNAVAILABLE, WaitTimedOutError
 from headrace_wire.views import EventRequest
@@ -20,14 +22,20 @@ from headrace_wire.views import EventRequest
 if TYPE_CHECKING:
     from headrace.cluster import Cluster
     from headrace_wire.messages import WorkerStatus
+    from headrace_wire.views import WorkerView
 
 
 @click.command()
+@click.argument("worker", metavar="[WORKER]", required=False)
 @connection_options
 @json_option
-def workers(connection: ConnectionOptions, as_json: bool) -> None:
-    """List connected workers: who is there, and how they do."""
-    statuses = connect(connection).workers()
+def workers(worker: str | None, connection: ConnectionOptions, as_json: bool) -> None:
+    """List connected workers: who is there, and how they do. Or show one, and what it runs."""
+    cluster = connect(connection)
+    if worker is not None:
+        _show_worker(cluster.worker(worker), as_json=as_json)
+        return
+    statuses = cluster.workers()
     if as_json:
         say_json([show_worker(status) for status in statuses])
         return
@@ -63,6 +71,17 @@ def workers(connection: ConnectionOptions, as_json: bool) -> None:
     ]
     numbers = {"SLOTS", "BUSY", "DONE", "FAILED", "MEMORY"}
     say_table(headings, rows, numbers, ["LIMIT", "HOST", "MEMORY", "HEARD"])
+
+
+def _show_worker(view: WorkerView, *, as_json: bool) -> None:
+    if as_json:
+        say_json(show_view(view))
+        return
+    say(f"{'worker':<12}{view.status.name}")
+    for word, value in describe_worker(view.status):
+        say(f"{word:<12}{value}")
+    for task in view.running[:RUNNING_SHOWN]:
+        say(f"{'running':<12}job {task.job}, {describe_running(task)}")
 
 
 @click.command()

@@ -44,6 +44,7 @@ TABLE: tuple[tuple[Verb, str, str], ...] = (
     ("GET", "/jobs/{job}/logs", "results.logs"),
     ("GET", "/workers", "jobs.workers"),
     ("GET", "/workers/{worker}", "jobs.worker"),
+    ("POST", "/workers/{worker}/drain", "jobs.drain"),
     ("GET", "/shared", "shared.names"),
 )
 
