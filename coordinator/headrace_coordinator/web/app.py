@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headrace_coordinator.web import json_api, stream
+from headrace_coordinator.web import json_api, openapi, stream
 from headrace_coordinator.web.door import Door, is_link
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate
@@ -35,6 +35,7 @@ def make_app(gate: Gate) -> Starlette:
             Route("/login", log_in, methods=["POST"]),
             Route("/logout", log_out, methods=["POST"]),
             Route("/static/{version}/{name:path}", serve_file),
+            *openapi.ROUTES,
             *stream.ROUTES,
             *json_api.list_routes(),
             *PAGES,

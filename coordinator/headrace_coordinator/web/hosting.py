@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import h11
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from uvicorn.server import ServerState
 
 from headrace_coordinator.monitoring.http import Plain
 from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
+from headrace_coordinator.web.names import SLASH
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Site:
             await asyncio.wait(tasks)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        keep_slashes(scope)
         request = WebRequest(scope)
         answer = await self._answer_plainly(
             request.url.path,
@@ -92,6 +95,14 @@ class Site:
             headers = dict(answer.headers)
             response = Response(answer.body, answer.status, headers, answer.content_type)
             await response(scope, receive, send)
+
+
+def keep_slashes(scope: Scope) -> None:
+    """Have a name in a path be one part of it, whatever is in it: jobs may be named ``a/b``."""
+    raw: bytes = scope["raw_path"]
+    if b"%2f" in raw.lower():
+        parts = [unquote(one) for one in raw.decode("ascii").split("/")]
+        scope["path"] = "/".join(one.replace("/", SLASH) for one in parts)
 
 
 class WebProtocol(H11Protocol):

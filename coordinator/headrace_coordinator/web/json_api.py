@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,9 +17,10 @@ from starlette.routing import Route
 from headrace_coordinator.web.body import read_body
 from headrace_coordinator.web.door import check_forgery
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
+from headrace_coordinator.web.names import register_names
 from headrace_coordinator.web.twins import to_twin
 from headrace_wire.bounds import read_hints
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import BoundsError
 
 PREFIX = "/api/v1"
 
@@ -26,36 +28,39 @@ JSON = "application/json"
 
 
 def list_routes() -> Iterator[Route]:
-    """A route for each method."""
+    """A route for each path of the table."""
+    register_names()
+    methods: dict[str, dict[str, Method]] = {}
     for method in list_methods():
-        yield Route(PREFIX + method.path, _make_endpoint(method), methods=[method.verb])
+        methods.setdefault(method.path, {})[method.verb] = method
+    for path, of_path in methods.items():
+        endpoint = partial(_answer, of_path)
+        yield Route(PREFIX + path.replace("}", ":named}"), endpoint, methods=list(of_path))
 
 
-def _make_endpoint(method: Method) -> Any:
-    async def answer(request: Request) -> Response:
-        if method.verb == "GET":
-            given = read_query(request, method.given)
-        else:
-            if refusal := check_forgery(request, request.headers.get("X-CSRF-Token", "")):
-                return refusal
-            given = await read_object(request, method.given)
-        arguments = method.build(request.path_params, given)
-        found = await request.state.visitor.call(method.name, **arguments)
-        if found is None:
-            return Response(status_code=HTTPStatus.NO_CONTENT)
-        return Response(msgspec.json.encode(to_twin(found)), media_type=JSON)
-
-    return answer
+async def _answer(methods: dict[str, Method], request: Request) -> Response:
+    method = methods["GET" if request.method == "HEAD" else request.method]
+    if method.verb == "GET":
+        given = read_query(request, method.given)
+    else:
+        if refusal := check_forgery(request, request.headers.get("X-CSRF-Token", "")):
+            return refusal
+        given = await read_object(request, method.given)
+    arguments = method.build(request.path_params, given)
+    found = await request.state.visitor.call(method.name, **arguments)
+    if found is None:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return Response(msgspec.json.encode(to_twin(found)), media_type=JSON)
 
 
 def read_query(request: Request, kind: type[Struct]) -> Any:
-    """The parameters of a query. Raises UsageError for others than there are."""
+    """The parameters of a query. Raises BoundsError for others than there are."""
     hints = read_hints(kind)
     values: dict[str, Any] = {}
     for name in request.query_params:
         if name not in hints:
             known = ", ".join(hints) or "none"
-            raise UsageError(f"there is no parameter {name!r}: there are {known}")
+            raise BoundsError(f"there is no parameter {name!r}: there are {known}")
         several = request.query_params.getlist(name)
         values[name] = several if takes_list(hints[name]) else several[-1]
     return _convert(values, kind, strict=False)
@@ -70,16 +75,29 @@ async def read_object(request: Request, kind: type[Struct]) -> Any:
     if content_type != JSON:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"a body is {JSON} here")
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(_explain(error)) from None
+        return msgspec.convert(_make_whole(msgspec.json.decode(body)), kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BoundsError(_explain(error)) from None
+
+
+def _make_whole(value: Any) -> Any:
+    """A value of JSON, with 1 for 1.0: JSON has one kind of number, and programs write either."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        known: dict[str, Any] = value
+        return {name: _make_whole(one) for name, one in known.items()}
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [_make_whole(one) for one in items]
+    return value
 
 
 def _convert(values: dict[str, Any], kind: type[Struct], *, strict: bool) -> Any:
     try:
         return msgspec.convert(values, kind, strict=strict)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise UsageError(_explain(error)) from None
+        raise BoundsError(_explain(error)) from None
 
 
 def _explain(error: Exception) -> str:

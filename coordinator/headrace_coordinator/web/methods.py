@@ -133,8 +133,10 @@ def _make(verb: Verb, path: str, name: str, signature: Signature, text: str) -> 
 def _find_default(one: Any) -> Any:
     if one.default_factory is not NODEFAULT:
         return field(default_factory=one.default_factory)
-    if one.default is NODEFAULT and one.name in DEFAULTS:
-        return DEFAULTS[one.name]
+    default = DEFAULTS.get(one.name, NODEFAULT)
+    kind = split_hint(one.type)[0]
+    if one.default is NODEFAULT and isinstance(default, get_origin(kind) or kind):
+        return default
     return one.default
 
 

@@ -38,7 +38,7 @@ _STATUS: tuple[tuple[type[HeadraceError], HTTPStatus], ...] = (
     (NotAllowedError, HTTPStatus.FORBIDDEN),
     (BoundsError, HTTPStatus.BAD_REQUEST),
     (ProtocolError, HTTPStatus.BAD_REQUEST),
-    (UsageError, HTTPStatus.BAD_REQUEST),
+    (UsageError, HTTPStatus.CONFLICT),  # of what it is about, as the request itself was read
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (SpoolFullError, HTTPStatus.SERVICE_UNAVAILABLE),
     (UnreachableError, HTTPStatus.SERVICE_UNAVAILABLE),

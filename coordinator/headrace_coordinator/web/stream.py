@@ -27,7 +27,7 @@ from headrace_coordinator.web.methods import Method, list_methods
 from headrace_coordinator.web.problems import describe_error, find_status
 from headrace_coordinator.web.twins import to_twin
 from headrace_wire.bounds import Count, OptionalLabel, read_hints
-from headrace_wire.errors import BusyError, HeadraceError, UsageError
+from headrace_wire.errors import BoundsError, BusyError, HeadraceError
 from headrace_wire.messages import LogRequest
 from headrace_wire.views import EventRequest
 
@@ -229,7 +229,7 @@ async def serve_stream(request: Request) -> Response:
     query: Any = read_query(request, StreamQuery)
     for topic in query.topic:
         if (wanted := WANTED.get(topic)) and not getattr(query, wanted):
-            raise UsageError(f"the topic {topic} wants the parameter {wanted!r}")
+            raise BoundsError(f"the topic {topic} wants the parameter {wanted!r}")
     hub: Hub = request.app.state.hub
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")

@@ -20,7 +20,7 @@ def test_a_job_has_the_fields_of_its_message_without_bytes(site: WebSite) -> Non
 
 def test_jobs_are_listed_with_a_filter(site: WebSite) -> None:
     for name in ("one", "two", "three"):
-        site.submit(name)
+        site.submit(name, name="of this test")
     site.jobs.cancel("two")
     with site.call() as program:
         assert [one["id"] for one in program.get("/jobs", params={"limit": 2}).json()] == [
@@ -29,7 +29,7 @@ def test_jobs_are_listed_with_a_filter(site: WebSite) -> None:
         ]
         found = program.get("/jobs", params={"states": ["queued", "cancelled"], "limit": 500})
         assert {"one", "two", "three"} <= {one["id"] for one in found.json()}
-        only = program.get("/jobs?states=cancelled&service=primes").json()
+        only = program.get("/jobs?states=cancelled&service=primes&text=of+this").json()
         assert [one["id"] for one in only] == ["two"]
         before = found.json()[0]["number"]
         assert "three" not in {one["id"] for one in program.get(f"/jobs?before={before}").json()}
@@ -58,13 +58,13 @@ def test_failures_are_read_and_their_tasks_run_again(site: WebSite) -> None:
         ("/jobs/nobody/logs", 404, "unknown_job"),
         ("/jobs/" + "x" * 65, 400, "bounds"),
         ("/jobs/%00", 400, "bounds"),
-        ("/jobs?states=odd", 400, "usage"),
-        ("/jobs?limit=-1", 400, "usage"),
-        ("/jobs?limit=99999999999999999999", 400, "usage"),
-        ("/jobs?limit=x", 400, "usage"),
-        ("/jobs?since=nan", 400, "usage"),
-        ("/jobs?colour=red", 400, "usage"),
-        ("/jobs?service=%ff", 400, "usage"),
+        ("/jobs?states=odd", 400, "bounds"),
+        ("/jobs?limit=-1", 400, "bounds"),
+        ("/jobs?limit=99999999999999999999", 400, "bounds"),
+        ("/jobs?limit=x", 400, "bounds"),
+        ("/jobs?since=nan", 400, "bounds"),
+        ("/jobs?colour=red", 400, "bounds"),
+        ("/jobs?service=%ff", 400, "bounds"),
         ("/nothing", 404, "not_found"),
     ],
 )
@@ -89,9 +89,9 @@ def test_what_is_not_there_or_makes_no_sense_is_a_problem(
         (b'{"indices": ["x"]}', 400),
         (b'{"other": 1}', 400),
         (b"\xff", 400),
-        (b"[" * 100_000, 400),
-        (json.dumps({"indices": [0] * 200_000}).encode(), 400),
-        (b" " * (3 << 20) + b"{}", 413),
+        pytest.param(b"[" * 100_000, 400, id="deep"),
+        pytest.param(json.dumps({"indices": [0] * 200_000}).encode(), 400, id="many"),
+        pytest.param(b" " * (3 << 20) + b"{}", 413, id="large"),
     ],
 )
 def test_bodies_that_make_no_sense_are_refused(site: WebSite, body: bytes, status: int) -> None:
@@ -112,3 +112,11 @@ def test_another_method_than_there_is_gets_a_problem(site: WebSite) -> None:
     assert answer.status_code == 405
     assert answer.json()["code"] == "method_not_allowed"
     assert "GET" in answer.headers["Allow"]
+
+
+def test_a_name_with_a_slash_is_one_part_of_the_path(site: WebSite) -> None:
+    site.submit("a/b?c")
+    with site.call() as program:
+        assert program.get("/jobs/a%2Fb%3Fc").json()["id"] == "a/b?c"
+        assert program.post("/jobs/a%2fb%3fc/cancel").json()["state"] == "cancelled"
+        assert program.get("/jobs/a/b").status_code == 404
