@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.job_base import FAILURES_PER_PAGE, AwaitedJob, make_target, read_result
+from headrace.job_log import read_pages
 from headrace.missing import Received
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.batch import unpack_batch
@@ -19,7 +20,7 @@ from headrace_wire.timeouts import FOR_EVER, Limit
 
 if TYPE_CHECKING:
     from headrace_services.service import Gathered
-    from headrace_wire.messages import JobStatus, TaskFailure
+    from headrace_wire.messages import JobStatus, LogLine, TaskFailure
 
 #: A larger value is opened in a thread, for it takes a while.
 LARGE_BYTES = 1 << 20
@@ -124,6 +125,12 @@ class AsyncJob(AwaitedJob):
             found += page
             start = page[-1].index + 1
         return found
+
+    async def logs(self, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """What its tasks have printed and logged; see ``Job.logs``."""
+        async for page in read_pages(self._results, self.id, follow=follow):
+            for line in page.lines:
+                yield line
 
 
 class _SpoolCancelledError(BaseException):

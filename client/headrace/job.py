@@ -15,10 +15,11 @@ from headrace.job_base import (
     make_target,
     read_result,
 )
+from headrace.job_log import read_pages
 from headrace.missing import Received
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
-from headrace_wire.messages import JobStatus, TaskFailure
+from headrace_wire.messages import JobStatus, LogLine, TaskFailure
 from headrace_wire.timeouts import FOR_EVER, Limit
 
 
@@ -123,3 +124,11 @@ class Job(JobBase):
         while page := self._engine.results.failures(self.id, start, FAILURES_PER_PAGE):
             yield from page
             start = page[-1].index + 1
+
+    def logs(self, *, follow: bool = False) -> Iterator[LogLine]:
+        """What its tasks have printed and logged, the oldest first: ``headrace logs`` shows it.
+
+        With ``follow`` it goes on as lines come, until the job ends. Raises UnknownJobError.
+        """
+        for page in finish_each(read_pages(self._results, self.id, follow=follow)):
+            yield from page.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from headrace import AsyncCluster
 from headrace.cli.log_lines import read_log
 from headrace.pool import Pool
 from headrace_services.calls import plan_map
@@ -190,6 +192,8 @@ def test_what_a_task_prints_is_in_its_log_and_in_that_of_the_worker(site: Site) 
     assert lines[1].endswith(" w task 0: six")
     assert lines[2].endswith(f"UserWarning: seven in {job}")
     assert site.workers[0].wait_for(f"job {job} task 0: six")
+    assert site.shell.run("logs", job, "--task", "0").out.splitlines() == shown
+    assert site.shell.run("logs", job, "--task", "1", "--task", "2").out == ""
 
 
 def test_who_submits_sees_what_tasks_print_apart_from_their_results(site: Site) -> None:
@@ -207,6 +211,21 @@ def test_who_submits_sees_what_tasks_print_apart_from_their_results(site: Site) 
     refused = site.shell.run(*words, "--detach")
     assert refused.code == 2
     assert "`headrace logs -f`" in refused.err
+
+
+def test_programs_have_what_tasks_print(site: Site) -> None:
+    with site.open_cluster() as cluster:
+        job = cluster.submit("calls", plan_map("searching:search", [1, 2]))
+        followed = [line.text for line in job.logs(follow=True)]
+        assert sorted(followed) == ["searching 1", "searching 2"]
+        assert [line.text for line in job.logs()] == followed
+
+    async def read() -> list[str]:
+        async with AsyncCluster(site.address, key_file=site.data / "key") as cluster:
+            awaited = await cluster.job(job.id)
+            return [line.text async for line in awaited.logs()]
+
+    assert asyncio.run(read()) == followed
 
 
 def test_a_task_can_be_followed_while_it_runs(site: Site, tmp_path: Path) -> None:

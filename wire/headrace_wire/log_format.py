@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import logging
 import sys
+import time
 from typing import Any, Literal
 
 from headrace_wire.printing import clean_line, indent
@@ -21,6 +22,18 @@ LOG_FORMATS = ("auto", "text", "json")
 
 #: What a record may be about.
 FIELDS = ("job", "task", "attempt", "worker")
+
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+class _Latest:
+    """The second that was written last: many lines are of the same one."""
+
+    second: tuple[int, str] = (-1, "")
+
+
+_latest = _Latest()
 
 
 class LineFormatter(logging.Formatter):
@@ -65,8 +78,10 @@ class JsonFormatter(logging.Formatter):
 
 def write_object(shown: dict[str, object]) -> str:
     """A JSON object as one line that every reader of JSON takes."""
-    whole = {name: _mend(value) for name, value in shown.items()}
-    return json.dumps(whole, default=str)
+    line = _encode(shown)
+    if "\\ud" in line:  # half of a pair of surrogates is refused by many who read JSON
+        line = _encode({name: _mend(value) for name, value in shown.items()})
+    return line
 
 
 def write_moment(unix_seconds: float) -> str:
@@ -81,6 +96,16 @@ def about(
     """What a record is about, to be given as ``extra``."""
     fields: dict[str, object] = {"job": job, "task": task, "attempt": attempt, "worker": worker}
     return {name: value for name, value in fields.items() if value not in {None, ""}}
+
+
+def write_local_time(unix_seconds: float) -> str:
+    """Write a moment as in a log for people: as logging's own formatters do."""
+    second = int(unix_seconds)
+    known, written = _latest.second
+    if known != second:
+        written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        _latest.second = (second, written)
+    return f"{written},{int((unix_seconds - second) * 1000):03d}"
 
 
 def choose_log_format(asked: str) -> LogFormat:
@@ -115,5 +140,4 @@ def log_end(line: str) -> bool:
 
 
 def _mend(value: object) -> object:
-    # Half of a pair of surrogates is refused by many who read JSON.
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.printing import tell
 from headrace.engine import Engine
-from headrace_wire.api import MAX_WAIT_SECONDS
-from headrace_wire.errors import UnknownJobError
+from headrace.job_log import read_pages
 from headrace_wire.log_format import write_moment
-from headrace_wire.messages import LogLine, LogPage, LogRequest
+from headrace_wire.messages import LogLine, LogPage
 from headrace_wire.printing import clean_line, indent
 from headrace_wire.words import count
 
@@ -27,19 +27,7 @@ def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:
 
     Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
     """
-    cursor, seen = 0, False
-    while True:
-        request = LogRequest(job_id, cursor, MAX_WAIT_SECONDS if follow and seen else 0.0)
-        try:
-            page = engine.results.logs(request)
-        except UnknownJobError:
-            if not seen:
-                raise
-            return
-        yield page
-        if page.complete or not (page.lines or follow):
-            return
-        cursor, seen = page.cursor, True
+    return finish_each(read_pages(BlockingCaller(engine.results), job_id, follow=follow))
 
 
 def show_line(line: LogLine) -> dict[str, object]:

@@ -11,6 +11,7 @@ from headrace.cli.log_lines import format_line, read_log, show_line, tell_droppe
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text
 from headrace.cli.session import connect
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.messages import TaskProgress
 
 #: Running tasks whose progress is shown for people.
@@ -20,9 +21,23 @@ PROGRESS_SHOWN = 20
 @click.command()
 @click.argument("job_id", metavar="ID", type=JOB)
 @option("-f", "--follow", is_flag=True, help="Go on until the job ends, showing what comes.")
+@option(
+    "--task",
+    "tasks",
+    type=click.IntRange(0, MAX_INTEGER),
+    multiple=True,
+    metavar="INDEX",
+    help="Only the lines of this task. Repeatable.",
+)
 @connection_options
 @json_option
-def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool) -> None:
+def logs(
+    job_id: str,
+    follow: bool,
+    tasks: tuple[int, ...],
+    connection: ConnectionOptions,
+    as_json: bool,
+) -> None:
     """Show what a job's tasks have printed and logged, each line with its task and worker."""
     dropped = 0
     cluster = connect(connection)
@@ -30,6 +45,8 @@ def logs(job_id: str, follow: bool, connection: ConnectionOptions, as_json: bool
     for page in read_log(cluster.engine, found.id, follow=follow):
         dropped = tell_dropped(page, dropped)
         for line in page.lines:
+            if tasks and line.index not in tasks:
+                continue
             say_json(show_line(line)) if as_json else say_text(f"{format_line(line)}\n")
 
 

@@ -9,7 +9,12 @@ import sys
 
 import pytest
 
-from headrace_wire.log_format import JsonFormatter, choose_log_format, write_moment
+from headrace_wire.log_format import (
+    JsonFormatter,
+    choose_log_format,
+    write_local_time,
+    write_moment,
+)
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J a\nb\r\x9b31m\u202e\u2028\udcff\x00\x7f"
 
@@ -63,5 +68,9 @@ def test_text_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
         assert choose_log_format("text") == "text"
 
 
-def test_moments_are_in_utc() -> None:
+def test_moments_are_in_utc_for_programs_and_in_local_time_for_people() -> None:
     assert write_moment(1.5) == "1970-01-01T00:00:01.500Z"
+    record = logging.LogRecord("there", logging.INFO, "", 0, "text", (), None)
+    for _ in range(2):
+        record.created, record.msecs = 1.5e9 + 0.25, 250.0
+        assert write_local_time(record.created) == logging.Formatter().formatTime(record)

@@ -25,8 +25,8 @@ from typing import Any, TextIO
 
 from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
 from headrace_wire.bounds import fit_name
-from headrace_wire.log_format import JsonFormatter
-from headrace_wire.printing import indent
+from headrace_wire.log_format import LogFormat, write_local_time, write_moment, write_object
+from headrace_wire.printing import clean_line, indent
 from headrace_worker.slot.task_news import TaskNews
 
 #: Words for the level of lines that a task writes to its standard output and standard error.
@@ -46,16 +46,16 @@ ShowWarning = Callable[..., None]
 class TaskOutput:
     """Passes lines on: to the log of the job whose task runs, and to the worker's own.
 
-    ``stream`` is the worker's standard error, and ``formatter`` that of its log.
+    ``stream`` is the standard error of the worker, whose name is ``worker``.
     """
 
     def __init__(
-        self, news: TaskNews, formatter: logging.Formatter, stream: io.TextIOWrapper
+        self, news: TaskNews, stream: io.TextIOWrapper, log_format: LogFormat, worker: str
     ) -> None:
         self._news = news
-        self._formatter = formatter
-        self._is_text = not isinstance(formatter, JsonFormatter)
         self._stream = stream
+        self._format = format_text if log_format == "text" else format_json
+        self._worker = worker
         self._show_warning: ShowWarning = warnings.showwarning
         #: By thread and stream, what was written of a line that has not ended.
         self.held: dict[tuple[int, str], str] = {}
@@ -91,19 +91,7 @@ class TaskOutput:
 
     def show(self, task: Task | None, at: float, level: str, text: str) -> None:
         """Write it to the worker's log."""
-        record = logging.LogRecord("task", logging.NOTSET, "", 0, text, (), None)
-        record.created, record.msecs = at, int(at % 1 * 1000)
-        record.levelname = level
-        rest = ""
-        if self._is_text:
-            head, _, rest = text.partition("\n")
-            record.msg = f"{_describe(task)}: {head}" if task else head
-            record.levelname = level.upper()
-        elif task:
-            record.__dict__.update(job=task.job, task=task.index, attempt=task.attempt)
-        line = self._formatter.format(record)
-        if rest:
-            line += f"\n{indent(rest)}"
+        line = self._format(task, at, level, text, self._worker)
         # A worker whose standard error is gone goes on, and so do its tasks.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{line}\n")
@@ -139,18 +127,24 @@ class TaskStream(io.TextIOWrapper):
         self._output = output
         self._level = level
 
+    def isatty(self) -> bool:
+        """Say that it is no terminal, also where the worker's own is one: lines are for a log."""
+        return False
+
     def write(self, text: str, /) -> int:
         """Take some text in; lines are passed on when they end."""
-        output = self._output
+        output, place = self._output, (get_ident(), self._level)
         if output.is_copy or not isinstance(text, str):
             return super().write(text)  # which raises TypeError for what is no text
+        if "\n" not in text:
+            output.held[place] = _see(output.held.get(place, "") + text, ended=False)
+            return len(text)
         record = _find_record()
         if record is not None:
             # A program may have named levels as it liked.
             level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
             output.say(level, text.removesuffix("\n"))
             return len(text)
-        place = (get_ident(), self._level)
         *lines, rest = (output.held.pop(place, "") + text).split("\n")
         for line in lines:
             output.say(self._level, _see(line))
@@ -198,6 +192,22 @@ def _see(line: str, *, ended: bool = True) -> str:
     return line[:MAX_HELD_CHARACTERS]
 
 
-def _describe(task: Task) -> str:
-    attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
-    return f"job {task.job} task {task.index}{attempt}"
+def format_text(task: Task | None, at: float, level: str, text: str, _: str) -> str:
+    """Something that a task has said, in the worker's log for people."""
+    head, _, rest = text.partition("\n")
+    if task is not None:
+        attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
+        head = f"job {task.job} task {task.index}{attempt}: {head}"
+    line = clean_line(f"{write_local_time(at)} {level.upper():<7} {head}")
+    return f"{line}\n{indent(rest)}" if rest else line
+
+
+def format_json(task: Task | None, at: float, level: str, text: str, worker: str) -> str:
+    """The same in the worker's log for programs."""
+    shown: dict[str, object] = {
+        "time": write_moment(at), "level": level, "message": text, "logger": "task",
+        "worker": worker,
+    }  # fmt: skip
+    if task is not None:
+        shown |= {"job": task.job, "task": task.index, "attempt": task.attempt}
+    return write_object(shown)

@@ -29,7 +29,7 @@ from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
-from headrace_wire.log_format import LogFormat, make_formatter
+from headrace_wire.log_format import LogFormat
 from headrace_worker.link.cell import (
     FINISHED,
     GENERATION,
@@ -133,8 +133,10 @@ class Slot:
         self._watch.start()
         host_tasks(self._outbox.news)
         if not self._settings.task_stdout and isinstance(sys.stderr, io.TextIOWrapper):
-            formatter = make_formatter(self._settings.log_format, worker=self._settings.worker)
-            self._output = TaskOutput(self._outbox.news, formatter, sys.stderr)
+            settings = self._settings
+            self._output = TaskOutput(
+                self._outbox.news, sys.stderr, settings.log_format, settings.worker
+            )
             self._output.catch()
         THIS_SLOT.on_initializer.append(self._note_initializer)
         heap_used = False

@@ -14,7 +14,9 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_COUNTERS
+from headrace_wire.encoding import pack
 from headrace_wire.errors import UnknownJobError
+from headrace_wire.message import decode_trusted
 from headrace_wire.messages import (
     SUCCEEDED,
     DoneSpan,
@@ -160,3 +162,8 @@ def test_progress_is_that_of_tasks_which_are_held_by_who_says_so(rig: Rig) -> No
     assert rig.queue.leasing.progress("job") == []
     with pytest.raises(UnknownJobError):
         rig.queue.leasing.progress("other")
+
+
+def test_lines_that_were_stored_before_attempts_were_told_are_still_read() -> None:
+    stored = pack([[1.5, "info", "w", 7, "text"]])
+    assert decode_trusted(tuple[LogLine, ...], stored) == (LogLine(1.5, "info", "w", 7, "text", 0),)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headrace_services.task import Task
-from headrace_wire.log_format import make_formatter
+from headrace_wire.log_format import LogFormat
 from headrace_worker.slot.output import TaskOutput, TaskStream
 from headrace_worker.slot.task_news import TaskNews
 
@@ -50,13 +50,12 @@ class Rig:
         return self.log.getvalue().decode().splitlines()
 
 
-def make_rig(log_format: str = "text") -> Rig:
+def make_rig(log_format: LogFormat = "text") -> Rig:
     log = io.BytesIO()
     stream = io.TextIOWrapper(log, "ascii", "backslashreplace", line_buffering=True)
-    formatter = make_formatter("json" if log_format == "json" else "text", worker="w")
     news = News()
     told: TaskNews = news  # type: ignore[assignment] # as far as it is needed here
-    output = TaskOutput(told, formatter, stream)
+    output = TaskOutput(told, stream, log_format, "w")
     return Rig(
         news, output, log, TaskStream(output, stream, "print"), TaskStream(output, stream, "stderr")
     )
@@ -208,4 +207,4 @@ def test_what_is_no_text_is_refused_as_ever() -> None:
         with pytest.raises(TypeError):
             sys.stdout.write(b"bytes")  # type: ignore[arg-type] # a user's mistake
         assert rig.out.encoding == "ascii"
-        assert not rig.out.isatty()
+        assert not rig.out.isatty(), "also where the worker's own is a terminal"

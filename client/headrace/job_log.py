@@ -1,0 +1,39 @@
+"""A job's log, page by page: what its tasks have printed and logged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from headrace_wire.api import MAX_WAIT_SECONDS, ResultQueueApi
+from headrace_wire.errors import UnknownJobError
+from headrace_wire.messages import LogPage, LogRequest
+
+if TYPE_CHECKING:
+    from headrace.blocking import BlockingCaller
+    from headrace_wire.async_caller import AsyncCaller
+
+
+async def read_pages(
+    results: AsyncCaller[ResultQueueApi] | BlockingCaller[ResultQueueApi],
+    job_id: str,
+    *,
+    follow: bool,
+) -> AsyncGenerator[LogPage]:
+    """A job's log from its beginning; ``follow`` goes on until the job ends.
+
+    Raises UnknownJobError where there is no such job; one that is forgotten meanwhile has ended.
+    """
+    cursor, seen = 0, False
+    while True:
+        request = LogRequest(job_id, cursor, MAX_WAIT_SECONDS if follow and seen else 0.0)
+        try:
+            page = await results.call(ResultQueueApi.logs, request)
+        except UnknownJobError:
+            if not seen:
+                raise
+            return
+        yield page
+        if page.complete or not (page.lines or follow):
+            return
+        cursor, seen = page.cursor, True
