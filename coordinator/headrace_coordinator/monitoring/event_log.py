@@ -30,6 +30,7 @@ LIMITED: frozenset[type[Event]] = frozenset(
         events.WorkerGone,
         events.JobSubmitted,
         events.TaskDead,
+        events.JobStranded,
         events.JobEnded,
         events.CountersRefused,
         events.JobExpired,
@@ -80,6 +81,9 @@ def log_events(happened: Sequence[Event]) -> None:
                 log.info("worker %s is here with %s", event.name, slots, extra=extra)
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
+            case events.JobStranded():
+                extra = about(job=event.job)
+                log.warning("job %s waits: %s", event.job, event.why, extra=extra)
             case events.WorkerDraining():
                 extra = about(worker=event.name)
                 log.info("worker %s drains: it takes nothing new", event.name, extra=extra)

@@ -213,6 +213,14 @@ class WorkHeld(QueueEvent, frozen=True):
     submitted_by: str = ""
 
 
+class JobStranded(QueueEvent, frozen=True):
+    """Tasks of a job wait, and for some time no worker was there that could do them. For people."""
+
+    job: str
+    why: str
+    submitted_by: str = ""
+
+
 class OrdersGiven(QueueEvent, frozen=True):
     """There are orders for a worker."""
 

@@ -152,6 +152,9 @@ class Job(Struct):
     reviving: int = 0
     #: Whether one of them is a retry, which revives all that is not done.
     is_retried: bool = False
+    #: Since when no worker offers its service (monotonic), and whether that was told.
+    stranded_since: float | None = None
+    is_told_stranded: bool = False
 
     @property
     def is_final(self) -> bool:

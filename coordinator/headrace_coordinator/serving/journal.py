@@ -207,6 +207,10 @@ def _describe_death(event: events.TaskDead) -> Told:
     return Told("task-failed", failure.job, failure.worker, text, event.submitted_by)
 
 
+def _describe_stranded(event: events.JobStranded) -> Told:
+    return Told("work-waits", event.job, "", event.why, event.submitted_by)
+
+
 def _describe_hold(event: events.WorkHeld) -> Told | None:
     if not event.why:
         return None
@@ -236,6 +240,7 @@ DESCRIPTIONS: dict[type[Event], Callable[[Any], Told | None]] = {
     events.JobExpired: _describe_expiry,
     events.TaskDead: _describe_death,
     events.WorkHeld: _describe_hold,
+    events.JobStranded: _describe_stranded,
     events.WorkerJoined: _describe_arrival,
     events.WorkerGone: _describe_leave,
     events.WorkerDraining: _describe_draining,

@@ -17,6 +17,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, SpanDone, TaskDead
 from headrace_coordinator.queue.figures import Figures, measure
 from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.stranded import note_stranded
 from headrace_coordinator.serving.worker_pasts import WorkerPasts
 from headrace_wire.errors import StoreError
 from headrace_wire.messages import RUNNING, WITHDRAWN
@@ -105,7 +106,8 @@ class Sampler:
         """The points after a moment, the oldest first."""
         return Timeline(STEP_SECONDS, tuple(point for point in self._points if point.at > since))
 
-    def _take_point(self, queue: Queue, _: Now) -> None:
+    def _take_point(self, queue: Queue, now: Now) -> None:
+        note_stranded(queue.state, now)
         found: Figures = measure(queue.state)
         done, failed = self._counted
         self._counted = self._done, self._failed
