@@ -67,9 +67,10 @@ class History:
 
     def load(self) -> None:
         """Read how much there is, and since when."""
-        query = "SELECT count(*), coalesce(min(ended), ?) FROM history"
-        count, oldest = self._connection.execute(query, (inf,)).fetchone()
-        self._count, self._oldest = int(count), float(oldest)
+        execute = self._connection.execute
+        (count,) = execute("SELECT count(*) FROM history").fetchone()
+        (oldest,) = execute("SELECT min(ended) FROM history").fetchone()
+        self._count, self._oldest = int(count), inf if oldest is None else float(oldest)
 
     def add(self, expired: events.JobExpired, status: JobStatus) -> None:
         """Keep the summary of a job that has expired."""
@@ -87,8 +88,7 @@ class History:
         self._oldest = min(self._oldest, expired.ended)
 
     def remove(self, job: str) -> None:
-        self._connection.execute("DELETE FROM history WHERE id = ?", (job,))
-        self.load()
+        self._count -= self._connection.execute("DELETE FROM history WHERE id = ?", (job,)).rowcount
 
     def is_due(self, now_seconds: float) -> bool:
         """Whether something is too old, or too much."""

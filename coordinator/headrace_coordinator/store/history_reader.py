@@ -18,6 +18,9 @@ from headrace_wire.job_views import PastJob
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages import JobFilter, JobStatus
 
+#: Jobs that begin with the same text, of which the newest are found.
+MOST_MATCHED = 500
+
 #: The largest number of a job, and of rows.
 MOST = (1 << 63) - 1
 
@@ -45,14 +48,19 @@ class HistoryReader:
         return _read(row[0]) if row else None
 
     def match(self, start: str, by: str | None, most: int) -> list[str]:
-        """The ids of the newest jobs that begin with this; with ``by`` of those of this key."""
-        query = """
-            SELECT id FROM history WHERE id >= ? AND id < ? AND (? IS NULL OR submitted_by = ?)
-            ORDER BY number DESC LIMIT ?
+        """The ids of the newest jobs that begin with this; with ``by`` of those of this key.
+
+        Where very many begin so, of some of them.
         """
+        query = """
+            SELECT id FROM (
+                SELECT id, number FROM history
+                WHERE id >= ? AND id < ? AND (? IS NULL OR submitted_by = ?) LIMIT ?
+            ) ORDER BY number DESC LIMIT ?
+        """
+        values = (start, start + chr(0x10FFFF), by, by, MOST_MATCHED, most)
         with self._explaining():
-            rows = self._connect().execute(query, (start, start + chr(0x10FFFF), by, by, most))
-            return [job for (job,) in rows]
+            return [job for (job,) in self._connect().execute(query, values)]
 
     def list_jobs(
         self, chosen: JobFilter, before: float, most: int, by: str | None
