@@ -134,7 +134,8 @@ class JobStatus(Message):
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
     ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
     it, where that is known. In lists of jobs ``parameters`` are left out. Of a job that has
-    ``expired`` nothing but this is left, as it was at its end, without the parameters.
+    ``expired`` nothing but this is left, as it was at its end, without the parameters, and what its
+    ``task_times`` and ``failure_groups`` tell; all else that is asked of it is empty.
     """
 
     id: JobId

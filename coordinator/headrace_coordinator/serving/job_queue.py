@@ -144,10 +144,9 @@ class JobQueue:
 
     def status(self, job: str) -> JobStatus:
         self._access.require(job)
-        try:
-            return self._ledger.observe(lambda queue, now: queue.intake.status(job, now))
-        except UnknownJobError as unknown:
-            return self._past.find(job, unknown).status
+        return self._past.answer(
+            job, lambda queue, now: queue.intake.status(job, now), lambda past: past.status
+        )
 
     async def jobs(
         self, before: int = 0, data: bool = False, chosen: JobFilter | None = None
@@ -211,24 +210,33 @@ class JobQueue:
 
     def progress(self, job: str, limit: int) -> tuple[TaskProgress, ...]:
         self._access.require(job)
-        found = self._ledger.observe(lambda queue, _: queue.leasing.progress(job))
+        found = self._past.answer(
+            job, lambda queue, _: queue.leasing.progress(job), lambda _: list[TaskProgress]()
+        )
         return tuple(found[: max(0, limit)])
 
     def slowest(self, job: str, limit: int) -> tuple[TaskTime, ...]:
         self._access.require(job)
-        found = self._ledger.observe(lambda queue, _: queue.state.find(job).slowest)
+        found = self._past.answer(
+            job,
+            lambda queue, _: queue.state.find(job).slowest,
+            lambda _: list[tuple[float, TaskTime]](),
+        )
         return tuple(time for _, time in reversed(found))[:limit]
 
     async def task_runs(self, job: str, start: int, stop: int, limit: int) -> TaskRuns:
         self._access.require(job)
-        return await self._views.find_task_runs(job, start, stop, limit)
+        return await self._past.answer_later(
+            job,
+            self._views.find_task_runs(job, start, stop, limit),
+            lambda past: TaskRuns(past.status.tasks, (), merged=True),
+        )
 
     def task_times(self, job: str) -> TaskTimes:
         self._access.require(job)
-        try:
-            return self._ledger.observe(lambda queue, _: queue.state.find(job).times.show())
-        except UnknownJobError as unknown:
-            return self._past.find(job, unknown).times
+        return self._past.answer(
+            job, lambda queue, _: queue.state.find(job).times.show(), lambda past: past.times
+        )
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))
@@ -261,7 +269,11 @@ class JobQueue:
 
     def running(self, job: str, limit: int) -> tuple[RunningTask, ...]:
         self._access.require(job)
-        found = self._ledger.observe(lambda queue, now: list_running(queue.state, job, now))
+        found = self._past.answer(
+            job,
+            lambda queue, now: list_running(queue.state, job, now),
+            lambda _: list[RunningTask](),
+        )
         return tuple(found[:limit])
 
     def overview(self) -> Overview:

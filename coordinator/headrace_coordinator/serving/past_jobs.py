@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from math import inf
+from typing import Any, TypeVar
 
-from headrace_coordinator.ledger.ledger import Ledger
+from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.serving.callers import JobAccess
 from headrace_wire.api import IDS_MATCHED, JOBS_PER_PAGE
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.job_views import PastJob
 from headrace_wire.messages import JobFilter, JobStatus
+
+Answer = TypeVar("Answer")
 
 
 class PastJobs:
@@ -20,12 +24,35 @@ class PastJobs:
         self._ledger = ledger
         self._access = access
 
-    def find(self, job_id: str, unknown: UnknownJobError) -> PastJob:
-        """What is kept of a job that is unknown. Raises ``unknown`` where there is nothing."""
-        past = self.look_up(job_id)
-        if past is None:
-            raise unknown
-        return past
+    def answer(
+        self,
+        job_id: str,
+        look: Transition[Answer],
+        otherwise: Callable[[PastJob], Answer],
+    ) -> Answer:
+        """Look at a job, or where it has expired at what is kept. Raises UnknownJobError."""
+        try:
+            return self._ledger.observe(look)
+        except UnknownJobError:
+            past = self.look_up(job_id)
+            if past is None:
+                raise
+            return otherwise(past)
+
+    async def answer_later(
+        self,
+        job_id: str,
+        look: Coroutine[Any, Any, Answer],
+        otherwise: Callable[[PastJob], Answer],
+    ) -> Answer:
+        """The same where to look takes a while."""
+        try:
+            return await look
+        except UnknownJobError:
+            past = self.look_up(job_id)
+            if past is None:
+                raise
+            return otherwise(past)
 
     def look_up(self, job_id: str) -> PastJob | None:
         """What is kept of a job, if the caller may know of it."""

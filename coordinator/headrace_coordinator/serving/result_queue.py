@@ -23,7 +23,7 @@ from headrace_coordinator.serving.past_jobs import PastJobs
 from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
-from headrace_wire.errors import JobStateError, UnknownJobError
+from headrace_wire.errors import JobStateError
 from headrace_wire.job_views import FailureGroups
 from headrace_wire.log_format import about
 from headrace_wire.messages import (
@@ -124,23 +124,26 @@ class ResultQueue:
 
     def failures(self, job: str, start: int, limit: int) -> tuple[TaskFailure, ...]:
         self._access.require(job)
-        self._ledger.observe(lambda queue, _: queue.state.find(job))
+        if not self._past.answer(job, lambda queue, _: queue.state.find(job), lambda _: None):
+            return ()
         return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
 
     async def failure_groups(self, job: str) -> FailureGroups:
         self._access.require(job)
-        try:
-            return await self._failures.find(job)
-        except UnknownJobError as unknown:
-            return self._past.find(job, unknown).failures
+        return await self._past.answer_later(
+            job, self._failures.find(job), lambda past: past.failures
+        )
 
     async def logs(self, request: LogRequest) -> LogPage:
         self._access.require(request.job)
-        return await self._waiters.poll(
+        polled = self._waiters.poll(
             name_topic("log", request.job),
             find_deadline(request.wait_seconds),
             partial(self._look_at_log, request),
             lambda page: bool(page.lines or page.complete),
+        )
+        return await self._past.answer_later(
+            request.job, polled, lambda _: LogPage((), request.cursor, 0, complete=True)
         )
 
     async def acknowledge(self, job: str) -> None:

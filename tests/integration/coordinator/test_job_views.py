@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.job_views import NO_TIMES, FailureGroups, TaskRun, TaskRuns
-from headrace_wire.messages import JobFilter, TaskFailure
+from headrace_wire.messages import JobFilter, LogPage, LogRequest, TaskFailure
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
 
@@ -191,8 +191,14 @@ def test_a_job_that_has_expired_is_known_by_its_summary_until_it_is_deleted(site
     assert site.calls.answer(site.jobs.count_jobs(past)) == 1
     assert site.calls.answer(site.jobs.jobs()) == ()
     assert site.jobs.match("jo") == ("job",)
+    assert site.find_runs(0, 1, 1) == TaskRuns(10, (), merged=True)
+    lists: list[Callable[..., Any]] = [site.jobs.progress, site.jobs.slowest, site.jobs.running]
+    assert [look("job", 1) for look in lists] == [(), (), ()]
+    assert site.results.failures("job", 0, 1) == ()
+    logs = site.results.logs(LogRequest("job", 7, 10.0))
+    assert site.calls.answer(logs) == LogPage((), 7, 0, complete=True)
     with pytest.raises(UnknownJobError):
-        site.find_runs(0, 1, 1)
+        site.calls.answer(site.jobs.retry("job"))
     site.calls.answer(site.jobs.delete("job"))
     assert site.calls.answer(site.jobs.count_jobs(past)) == 0
     with pytest.raises(UnknownJobError):
