@@ -64,7 +64,7 @@ def _event_state(kind: str) -> str:
 
 
 def _event_subject(event: ClusterEvent) -> str:
-    return event.job[:8] if event.job else event.worker
+    return event.job[:12] if event.job else event.worker
 
 
 def _event_href(event: ClusterEvent) -> str:

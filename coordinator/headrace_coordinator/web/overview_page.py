@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,13 +11,16 @@ from headrace_coordinator.web.display import count, duration, rate, things
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.rows import worker_state
 from headrace_wire.messages import FAILED, FINAL_STATES, QUEUED, RUNNING, JobFilter, WorkerStatus
-from headrace_wire.views import EventPage, EventRequest, Overview
+from headrace_wire.views import ClusterEvent, EventPage, EventRequest, Overview
 
 #: What is shown of each; ``static/pages/overview.js`` shows as many.
 ACTIVE_SHOWN = 20
 ENDED_SHOWN = 10
 WORKERS_SHOWN = 12
-EVENTS_SHOWN = 24
+EVENTS_SHOWN = 20
+
+#: Of so many events the ones to show are chosen.
+EVENTS_READ = 200
 
 _ORDER = ("silent", "draining", "busy", "idle")
 
@@ -25,7 +30,7 @@ async def show_overview(request: Request) -> Response:
     call = request.state.visitor.call
     over: Overview = await call("overview")
     workers: tuple[WorkerStatus, ...] = await call("workers")
-    events: EventPage = await call("events", EventRequest(last=EVENTS_SHOWN))
+    events: EventPage = await call("events", EventRequest(last=EVENTS_READ))
     order = sorted(workers, key=lambda worker: (_ORDER.index(worker_state(worker)), worker.name))
     ended = tuple(FINAL_STATES)
     return render(
@@ -38,7 +43,7 @@ async def show_overview(request: Request) -> Response:
         ended=await call("jobs", chosen=JobFilter(states=ended, limit=ENDED_SHOWN)),
         workers=order[:WORKERS_SHOWN],
         workers_more=_count_workers(len(order)),
-        events=events.events[::-1],
+        events=condense(events.events[::-1]),
         cursor=events.cursor,
     )
 
@@ -59,6 +64,18 @@ def describe_overview(over: Overview) -> dict[str, str]:
         "workers": count(over.workers),
         "workers_note": f"{count(over.draining)} draining" if over.draining else "connected",
     }
+
+
+def condense(events: Iterable[ClusterEvent]) -> list[ClusterEvent]:
+    """The events to show, the newest first: of the failed tasks of a job the newest alone."""
+    seen: set[str] = set()
+    found: list[ClusterEvent] = []
+    for event in events:
+        if event.kind != "task-failed" or event.job not in seen:
+            found.append(event)
+        if event.kind == "task-failed":
+            seen.add(event.job)
+    return found[:EVENTS_SHOWN]
 
 
 def _count_active(over: Overview) -> str:

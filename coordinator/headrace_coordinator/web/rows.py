@@ -31,7 +31,7 @@ def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
     left = (job.tasks - over) / speed if job.sealed and speed > 0 and not final else None
     name = job_name(job)
     kind = job.function or f"{job.service} {job.operation}"
-    about = [word for word in dict.fromkeys((kind, job.id[:8])) if word != name]
+    about = [word for word in dict.fromkeys((kind, job.id[:12])) if word != name]
     time = duration(wall) if wall else ""
     if left is not None:
         time = f"{duration(left)} left"

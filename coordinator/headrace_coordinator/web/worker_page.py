@@ -45,7 +45,7 @@ def _list_slots(view: WorkerView) -> list[dict[str, str]]:
             "state": "busy",
             "task": f"task {count(task.index)}",
             "href": f"/jobs/{task.job}",
-            "about": f"job {task.job[:8]} · for {duration(task.seconds)}",
+            "about": f"job {task.job[:12]} · for {duration(task.seconds)}",
             "more": size(task.rss_bytes) if task.rss_bytes else "",
         }
         for task in sorted(view.running, key=attrgetter("slot"))[:SLOTS_SHOWN]

@@ -73,6 +73,7 @@ export function startActions(id, find, changed) {
 
 /** Which of the buttons can be pressed now. */
 export function showActions(job) {
+  document.getElementById("actions").hidden = false;
   const final = FINAL.has(job.state);
   const can = {
     cancel: !final,

@@ -23,10 +23,25 @@ export function eventFields(event) {
     at: event.at,
     kind: event.kind.replaceAll("-", " "),
     state: STATES[event.kind] ?? "",
-    subject: event.job ? event.job.slice(0, 8) : event.worker,
+    subject: event.job ? event.job.slice(0, 12) : event.worker,
     href,
     text: event.text,
   };
+}
+
+/** Events of which one does for several: of the failed tasks of a job the newest alone. */
+export function condense(events, most) {
+  const seen = new Set();
+  const found = [];
+  for (const event of events) {
+    if (event.kind === "task-failed") {
+      if (seen.has(event.job)) continue;
+      seen.add(event.job);
+    }
+    found.push(event);
+    if (found.length === most) break;
+  }
+  return found;
 }
 
 /** The newest events first, without those that are there already, `most` of them. */

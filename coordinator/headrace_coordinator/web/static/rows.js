@@ -44,7 +44,7 @@ export function jobFields(job, now, pace = null) {
   const left = job.sealed && speed > 0 && !final ? (job.tasks - over) / speed : null;
   const kind = `${job.service} ${job.operation}`;
   const name = jobName(job);
-  const about = [...new Set([job.function || kind, job.id.slice(0, 8)])].filter((word) => word !== name);
+  const about = [...new Set([job.function || kind, job.id.slice(0, 12)])].filter((word) => word !== name);
   const share = (number) => (job.tasks ? number / job.tasks : 0);
   return {
     href: `/jobs/${encodeURIComponent(job.id)}`,

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { TimeChart } from "../chart.js";
 import { fill, reveal, setText, showNone, sync } from "../dom.js";
-import { eventFields, join } from "../events.js";
+import { condense, eventFields, join } from "../events.js";
 import { figure, overviewFigures } from "../figures.js";
 import { count, rate, short } from "../format.js";
 import { atMost, follow } from "../live.js";
@@ -12,7 +12,8 @@ import { Paces, jobFields, workerFields, workerState } from "../rows.js";
 const ACTIVE = 20;
 const ENDED = 10;
 const WORKERS = 12;
-const EVENTS = 24;
+const EVENTS = 20;
+const EVENTS_KEPT = 200;
 
 const STATES = ["silent", "draining", "busy", "idle"];
 
@@ -88,8 +89,8 @@ export function start() {
         setText(byId("workers-more"), workers.length > shown.length ? `${count(shown.length)} of ${count(workers.length)}` : "");
       },
       events(page) {
-        events = join(events, page, EVENTS);
-        sync(byId("events"), events, byId("event-row"), (event) => event.number, (row, event) => fill(row, eventFields(event)));
+        events = join(events, page, EVENTS_KEPT);
+        sync(byId("events"), condense(events, EVENTS), byId("event-row"), (event) => event.number, (row, event) => fill(row, eventFields(event)));
         showNone("events-none", events);
       },
     },

@@ -99,7 +99,7 @@ function showSlots(known, status, running) {
   const listed = listSlots(known, status.slots, running);
   sync(document.getElementById("running"), listed, document.getElementById("slot"), (slot) => slot.place ?? slot.name, (element, { name, task }) => {
     element.dataset.state = task ? "busy" : "idle";
-    const about = task ? [`job ${task.job.slice(0, 8)}`, `for ${duration(task.seconds)}`] : [];
+    const about = task ? [`job ${task.job.slice(0, 12)}`, `for ${duration(task.seconds)}`] : [];
     const more = task ? [task.rss_bytes ? size(task.rss_bytes) : "", task.attempt > 1 ? `attempt ${task.attempt}` : ""].filter(Boolean) : [];
     fill(element, {
       name,
