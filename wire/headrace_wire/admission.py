@@ -98,6 +98,10 @@ class Admission(Generic[Who]):
     def proven(self) -> int:
         return len(self._proven)
 
+    def is_pending(self, who: Who) -> bool:
+        """Whether this one has a place, and has proven nothing so far."""
+        return who in self._pending
+
     def enter(self, who: Who, host: str) -> Who | None:
         """Give a newcomer a place. Returns who has to go for it, if anybody."""
         block = find_block(host)

@@ -17,9 +17,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -35,7 +34,8 @@ from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
 from headrace_wire.event_loop import make_event_loop
-from headrace_wire.refusal_log import DESCRIPTORS, HTTP, TOKEN, Refusals
+from headrace_wire.refusal_log import DESCRIPTORS, HTTP, IDLE, TOKEN, Refusals
+from headrace_wire.roles import Role
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,9 @@ LINGER_SECONDS = 1.0
 
 #: Connections at a time.
 MAX_CONNECTIONS = 32
+
+#: The part of them that those may have who have shown no token, where the page is served.
+STRANGERS_PART = 1 / 3
 
 #: Connections that the system holds ready.
 BACKLOG = 64
@@ -64,13 +67,35 @@ _NO_TOKEN = Answer(
 )
 
 
+class Seat(Protocol):
+    """The place of a connection among others."""
+
+    def note_late(self) -> None:
+        """A deadline has passed: the connection is closed."""
+
+    def prove(self, role: Role) -> None:
+        """Whoever is there holds a key: it gives way to others who do alone. Raises BusyError."""
+
+
+class Guest(Protocol):
+    """A connection that is served elsewhere."""
+
+    @property
+    def closed(self) -> Awaitable[None]:
+        """Done when it is closed."""
+        ...
+
+    def measure_idle(self) -> float:
+        """Seconds without a request under way."""
+        ...
+
+
 class PageSite(Protocol):
     """Serves what this server does not."""
 
-    def take(
-        self, transport: asyncio.Transport, head: bytes, on_late: Callable[[], None]
-    ) -> Awaitable[None]:
-        """Serve a connection of which ``head`` has been read, until it is closed."""
+    def take(self, transport: asyncio.Transport, head: bytes, seat: Seat) -> Guest:
+        """Serve a connection of which ``head`` has been read."""
+        ...
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -117,8 +142,12 @@ class HttpServer:
         self._tls = tls
         self._site: PageSite | None = None
         self._hosts: dict[asyncio.Task[None], str] = {}
-        limits = ServerLimits(max_pending=max_connections)
-        self._admission = Admission[asyncio.Task[None]](limits, lambda _: 0.0)
+        strangers = int(max_connections * STRANGERS_PART) if open_site else max_connections
+        limits = ServerLimits(
+            max_pending=strangers, max_connections=max_connections - strangers, worker_reserve=0
+        )
+        self._guests: dict[asyncio.Task[None], Guest] = {}
+        self._admission = Admission[asyncio.Task[None]](limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
         self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
         self._queue_loop: asyncio.AbstractEventLoop | None = None
@@ -180,6 +209,15 @@ class HttpServer:
             self._put_off(task, DESCRIPTORS, explain_shortage(error))
         return bool(gone)
 
+    def prove(self, task: asyncio.Task[None], role: Role) -> None:
+        """Whoever is at the other end of a task's connection holds a key. Raises BusyError."""
+        if self._admission.is_pending(task) and (gone := self._admission.prove(task, role)):
+            self._put_off(gone, IDLE, "it was not in use, and others came")
+
+    def _measure_idle(self, task: asyncio.Task[None]) -> float:
+        guest = self._guests.get(task)
+        return guest.measure_idle() if guest else 0.0
+
     def _put_off(self, task: asyncio.Task[None], reason: str, why: str) -> None:
         self._refuse(self._hosts[task], reason, why)
         task.cancel()
@@ -187,12 +225,14 @@ class HttpServer:
     def _refuse(self, host: str, reason: str, why: str) -> None:
         self._refusals.note(host, reason, f"refused an HTTP request from {host}: {why}")
 
-    def _refuse_late(self, host: str) -> None:
+    def refuse_late(self, host: str) -> None:
+        """A connection of a host is closed, for one of its deadlines has passed."""
         self._refuse(host, HTTP, f"it took longer than {REQUEST_SECONDS:.0f} seconds")
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._admission.leave(task)
         del self._hosts[task]
+        self._guests.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
             log.error("an HTTP request failed", exc_info=error)
 
@@ -212,13 +252,22 @@ class HttpServer:
                     return
             if self._site is None:
                 self._site = self._open_site(self._answer_plainly)
-            await self._site.take(transport, head, partial(self._refuse_late, host))
+            await self._host(self._site, transport, head, host)
         except TimeoutError:
-            self._refuse_late(host)
+            self.refuse_late(host)
         except OSError as error:
             log.debug("an HTTP connection ended: %s", error)
         finally:
             transport.abort() if transport else sock.close()
+
+    async def _host(
+        self, site: PageSite, transport: asyncio.Transport, head: bytes, host: str
+    ) -> None:
+        """Hand a connection on until it is closed."""
+        task = asyncio.current_task()
+        assert task, "connections are served by tasks"
+        guest = self._guests[task] = site.take(transport, head, _Seat(self, task, host))
+        await guest.closed
 
     async def _open(self, sock: socket.socket) -> tuple[asyncio.Transport, HeadReader]:
         """Take over what was accepted, with TLS where that is spoken. Raises OSError."""
@@ -271,6 +320,18 @@ class HttpServer:
 
         asked = asyncio.run_coroutine_threadsafe(find(), self._queue_loop)
         return brings_token(said, await asyncio.wrap_future(asked))
+
+
+class _Seat(NamedTuple):
+    server: HttpServer
+    task: asyncio.Task[None]
+    host: str
+
+    def note_late(self) -> None:
+        self.server.refuse_late(self.host)
+
+    def prove(self, role: Role) -> None:
+        self.server.prove(self.task, role)
 
 
 def brings_token(said: str, tokens: Iterable[bytes]) -> bool:

@@ -24,6 +24,7 @@ from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate, Visitor
 from headrace_coordinator.web.problems import answer_problem, describe_status
 from headrace_coordinator.web.sessions import SESSION_SECONDS, Session, Sessions
+from headrace_wire.errors import BusyError
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,12 @@ class Door:
         """
         state = request.state
         state.sessions, state.gate, state.session = self._sessions, self._gate, None
+        state.is_seated = False
         if token := read_bearer(request):
             holder = await self._gate.find_by_token(token)
             if holder is None:
                 return _refuse(request, "this token is not, or no longer, taken"), None
-            state.visitor = Visitor(self._gate, holder, name_peer(request))
+            _welcome(request, Visitor(self._gate, holder, name_peer(request)))
             return None, None
         session = self._sessions.find(request.cookies.get(name_cookie(request), ""))
         if session:
@@ -103,13 +105,24 @@ class Door:
             if holder:
                 csrf = self._sessions.make_csrf(session)
                 state.session = session
-                state.visitor = Visitor(self._gate, holder, name_peer(request), csrf)
+                _welcome(request, Visitor(self._gate, holder, name_peer(request), csrf))
                 if not session.wants_renewal or request.url.path.startswith(API):
                     return None, None
                 return None, self._sessions.make(session.mark)
         if is_open(request):
             return None, None
         return _refuse(request, "log in, or bring `Authorization: Bearer TOKEN`"), None
+
+
+def _welcome(request: Request, visitor: Visitor) -> None:
+    """Note who made a request, whose connection has a better place from now on."""
+    state = request.state
+    state.visitor = visitor
+    try:
+        state.seat.prove(visitor.role)
+        state.is_seated = True
+    except BusyError:
+        log.debug("%s keeps the place of a stranger", visitor.peer)
 
 
 def is_open(request: Request) -> bool:

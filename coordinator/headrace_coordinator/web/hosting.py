@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from urllib.parse import unquote
 
 import h11
@@ -22,7 +21,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from headrace_coordinator.monitoring.http import Plain
+from headrace_coordinator.monitoring.http import Plain, Seat
 from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
 from headrace_coordinator.web.names import SLASH
 
@@ -58,19 +57,14 @@ class Site:
         self._config.load()
         self._state = ServerState()
 
-    def take(
-        self, transport: asyncio.Transport, head: bytes, on_late: Callable[[], None]
-    ) -> asyncio.Future[None]:
-        """Serve a connection of which ``head`` has been read. Done when it is closed.
-
-        ``on_late`` is called when a deadline has passed.
-        """
-        protocol = WebProtocol(self._config, self._state, on_late)
+    def take(self, transport: asyncio.Transport, head: bytes, seat: Seat) -> WebProtocol:
+        """Serve a connection of which ``head`` has been read."""
+        protocol = WebProtocol(self._config, self._state, seat)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         transport.resume_reading()
         protocol.data_received(head)
-        return protocol.closed
+        return protocol
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -108,12 +102,13 @@ def keep_slashes(scope: Scope) -> None:
 class WebProtocol(H11Protocol):
     """Serves one connection."""
 
-    def __init__(self, config: Config, state: ServerState, on_late: Callable[[], None]) -> None:
+    def __init__(self, config: Config, state: ServerState, seat: Seat) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(config, state, {}, loop)
+        super().__init__(config, state, {"seat": seat}, loop)
         self.logger = log
         self.closed: asyncio.Future[None] = loop.create_future()
-        self._on_late = on_late
+        self._seat = seat
+        self._idle_since = loop.time()
         self._coming: asyncio.TimerHandle | None = None
         self._going: asyncio.TimerHandle | None = None
 
@@ -134,8 +129,17 @@ class WebProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
+        self._idle_since = self.loop.time()
         super().on_response_complete()
-        self._watch_request()
+        if self.transport.is_closing():  # it waits until all is sent, for ever if nobody reads
+            self._coming = self._coming or self.loop.call_later(REQUEST_SECONDS, self._end)
+        else:
+            self._watch_request()
+
+    def measure_idle(self) -> float:
+        """Seconds without a request under way."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return self.loop.time() - self._idle_since if is_idle else 0.0
 
     def pause_writing(self) -> None:
         """Have the other side read within its time."""
@@ -174,5 +178,5 @@ class WebProtocol(H11Protocol):
             self._coming = self.loop.call_later(REQUEST_SECONDS, self._end)
 
     def _end(self) -> None:
-        self._on_late()
+        self._seat.note_late()
         self.transport.abort()

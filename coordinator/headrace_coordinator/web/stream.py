@@ -172,7 +172,8 @@ class Hub:
         visitor: Visitor = request.state.visitor
         mark = visitor.holder.mark
         of_key = sum(one.visitor.holder.mark == mark for one in self._streams)
-        if len(self._streams) >= MAX_STREAMS or of_key >= MAX_STREAMS_OF_KEY:
+        is_full = len(self._streams) >= MAX_STREAMS or of_key >= MAX_STREAMS_OF_KEY
+        if is_full or not request.state.is_seated:
             raise BusyError("too many pages are open: close some, or load this one again later")
         session, sessions = request.state.session, request.state.sessions
         stream = Stream(visitor, lambda: not session or sessions.find(session.text) is not None)

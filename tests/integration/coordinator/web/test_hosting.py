@@ -1,0 +1,133 @@
+"""Connections of the page: slow, silent and many peers, and those who have shown a token."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headrace_coordinator import coordinator
+from headrace_coordinator.web import hosting, stream
+from support.commands import wait_until
+from support.web_site import PATIENCE_SECONDS, WebSite, open_site
+
+#: Seconds for a request in these tests, where none is the right one.
+SHORT_SECONDS = 0.3
+
+
+@pytest.fixture
+def narrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebSite]:
+    """A site with as few places as there may be, and little patience."""
+    monkeypatch.setattr(coordinator, "MOST_HTTP_DESCRIPTORS", 40)
+    monkeypatch.setattr(hosting, "REQUEST_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(hosting, "IDLE_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(stream, "TURN_SECONDS", 0.02)
+    with open_site(tmp_path) as site:
+        yield site
+
+
+def dial(site: WebSite) -> socket.socket:
+    host, _, port = site.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := sock.recv(1 << 16):
+            received += piece
+    return received
+
+
+def ask(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: a", *headers, "", ""]).encode()
+
+
+def count_connections(site: WebSite) -> int:
+    http = site.coordinator._http
+    assert http
+    return len(http._hosts)
+
+
+def test_a_connection_serves_the_page_and_the_metrics(site: WebSite) -> None:
+    with dial(site) as link:
+        for path, found in (("/login", b"<h1>"), ("/healthz", b"ok"), ("/metrics", b"headrace_")):
+            link.sendall(ask(path))
+            answer = b""
+            while found not in answer:
+                answer += link.recv(1 << 16)
+            assert b" 200 " in answer or path == "/metrics"
+        link.sendall(ask("/readyz", "Connection: close"))
+        assert read_to_end(link).endswith(b"ok\n")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /login HTTP/1.1\r\nHost: ",
+        b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\ntoken=",
+        b"GET /login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n",
+    ],
+)
+def test_a_request_that_does_not_end_is_ended(narrow: WebSite, begun: bytes) -> None:
+    with dial(narrow) as link:
+        link.sendall(ask("/static/x/icon.svg") + begun)
+        assert b"</svg>" in read_to_end(link)
+    wait_until(lambda: count_connections(narrow) == 0)
+
+
+def test_a_connection_that_is_not_used_is_closed(narrow: WebSite) -> None:
+    begun = time.monotonic()
+    with dial(narrow) as link:
+        link.sendall(ask("/login"))
+        assert b"</html>" in read_to_end(link)
+    assert time.monotonic() - begun > SHORT_SECONDS / 2
+
+
+def test_who_does_not_read_the_answers_goes(narrow: WebSite) -> None:
+    token = f"Authorization: Bearer {narrow.read_key('client')}"
+    with dial(narrow) as link:
+        link.settimeout(0.05)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while True:
+                link.sendall(100 * ask("/api/v1/openapi.json", token))
+        wait_until(lambda: count_connections(narrow) == 0)
+
+
+@pytest.mark.parametrize("said", [b"\x16\x03\x01\n\n", b"GET / HTTP/1.1\r\n\r\n", b"GET x\r\n\r\n"])
+def test_what_is_no_request_gets_an_answer_and_goes(site: WebSite, said: bytes) -> None:
+    with dial(site) as link:
+        link.sendall(ask("/login") + said)
+        answer = read_to_end(link)
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 400 " in answer
+
+
+def test_strangers_do_not_put_off_those_who_have_shown_a_token(narrow: WebSite) -> None:
+    narrow.submit("watched")
+    with contextlib.ExitStack() as stack:
+        browser = stack.enter_context(narrow.visit("observer"))
+        answer = stack.enter_context(browser.stream("GET", "/api/v1/stream?topic=job&job=watched"))
+        lines = answer.iter_lines()
+        next(line for line in lines if "queued" in line)
+        for _ in range(60):
+            link = stack.enter_context(dial(narrow))
+            link.sendall(ask("/login"))
+        narrow.jobs.cancel("watched")
+        next(line for line in lines if "cancelled" in line)
+        assert count_connections(narrow) <= 32
+
+
+def test_a_site_stops_while_pages_are_open(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with open_site(tmp_path) as site:
+            browser = stack.enter_context(site.visit("observer"))
+            answer = stack.enter_context(browser.stream("GET", "/api/v1/stream?topic=events"))
+            assert answer.status_code == 200
+            begun = time.monotonic()
+        assert time.monotonic() - begun < PATIENCE_SECONDS / 2
