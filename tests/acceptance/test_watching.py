@@ -55,7 +55,7 @@ def test_what_happened_to_a_job_is_shown_even_after_it_is_forgotten(site: Site) 
     shown = site.shell.run("events", "--job", job)
     kinds = [line.split()[1] for line in shown.out.splitlines()]
     assert kinds == ["job-submitted", "job-started", "job-succeeded", "job-deleted"]
-    assert f"{job} on w: its first task is with worker w" in shown.out
+    assert f"{job} on w: its first task is leased" in shown.out
     assert shown.err == ""
     told = site.shell.run("events", "--job", job, "--last", "1", "--json").json()
     assert (told["kind"], told["job"], told["worker"]) == ("job-deleted", job, "")

@@ -1,6 +1,6 @@
 """What happened to jobs and workers of late, for people who watch.
 
-    ledger ─ events, after their commit ─► Journal.note ─► the newest EVENTS_KEPT, in memory
+    ledger ─ events, after their commit ─► Journal.note ─► at least the newest EVENTS_KEPT
     clients ─ read (long-poll) ──────────────────────────────┘
 
 Of one kind only so many a second are kept, as in the log; those left out have numbers too, so that
@@ -10,11 +10,14 @@ whoever reads knows how many they were.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace_coordinator.budget import MOST_DEATHS_AT_ONCE, Budget
 from headrace_coordinator.queue import events
@@ -47,6 +50,18 @@ class Told(Struct, frozen=True):
     owner: str = ""
 
 
+class Kept(Struct, frozen=True):
+    """An event that is remembered, and which key submitted its job."""
+
+    event: ClusterEvent
+    owner: str
+
+    def is_for(self, request: EventRequest, by: str | None) -> bool:
+        """Whether it is asked for, by a key of this name or, with None, one that sees all."""
+        event = self.event
+        return request.job in ("", event.job) and (by in (None, self.owner) or not event.job)
+
+
 class Journal:
     """Remembers events. All methods are for the event loop's thread."""
 
@@ -61,7 +76,7 @@ class Journal:
         #: Numbers begin where those of an earlier coordinator surely did not get.
         self._first = int(wall() * 1e6)
         self._last = self._first - 1
-        self._kept: deque[tuple[ClusterEvent, str]] = deque(maxlen=EVENTS_KEPT)
+        self._kept: list[Kept] = []
         self._budgets: dict[EventKind, Budget] = {}
 
     def note(self, happened: Sequence[Event]) -> None:
@@ -98,9 +113,14 @@ class Journal:
 
         With ``by``, of jobs only those that were submitted with the key of this name.
         """
+        missed = 0
 
         async def look() -> EventPage:
-            return self._look(request, by)
+            nonlocal request, missed
+            page = self._look(request, by)
+            missed += page.missed
+            request = replace(request, cursor=page.cursor)  # what was looked at is so once
+            return replace(page, missed=missed)
 
         return await self._waiters.poll(
             EVENTS, find_deadline(request.wait_seconds), look, lambda page: bool(page.events)
@@ -119,31 +139,31 @@ class Journal:
                 worker=told.worker,
                 text=told.text[:MOST_CHARACTERS],
             )
-            self._kept.append((event, told.owner))
+            self._kept.append(Kept(event, told.owner))
+            if len(self._kept) > EVENTS_KEPT + EVENTS_PER_PAGE:  # some at a time
+                del self._kept[:EVENTS_PER_PAGE]
 
     def _look(self, request: EventRequest, by: str | None) -> EventPage:
         # A cursor from an earlier coordinator whose clock was ahead means nothing here.
         cursor = request.cursor if request.cursor <= self._last else 0
-        newer: list[tuple[ClusterEvent, str]] = []
-        for kept in reversed(self._kept):
-            if kept[0].number <= cursor:
-                break
-            newer.append(kept)
-        newer.reverse()
-        chosen = [
-            event
-            for event, owner in newer
-            if request.job in ("", event.job) and (by in (None, owner) or not event.job)
-        ]
-        begin = max(cursor, self._first - 1)
+        kept, begin = self._kept, max(cursor, self._first - 1)
+        place = bisect_right(kept, cursor, key=_read_number)
         if request.last and not cursor:
-            chosen = chosen[-request.last :]
-            begin = chosen[0].number - 1 if chosen else self._last
+            newest = (i for i in reversed(range(place, len(kept))) if kept[i].is_for(request, by))
+            place = min(islice(newest, request.last), default=len(kept))
+            begin = kept[place].event.number - 1 if place < len(kept) else self._last
         limit = min(request.limit or EVENTS_PER_PAGE, EVENTS_PER_PAGE)
-        page = tuple(chosen[:limit])
-        end = page[-1].number if len(page) < len(chosen) else self._last
-        known = sum(begin < event.number <= end for event, _ in newer)
-        return EventPage(page, end, end - begin - known)
+        later = (i for i in range(place, len(kept)) if kept[i].is_for(request, by))
+        found = list(islice(later, limit))
+        # What comes after the last one is for the next page.
+        stop = found[-1] + 1 if len(found) == limit else len(kept)
+        end = kept[stop - 1].event.number if len(found) == limit else self._last
+        events = tuple(kept[i].event for i in found)
+        return EventPage(events, end, end - begin - (stop - place))
+
+
+def _read_number(kept: Kept) -> int:
+    return kept.event.number
 
 
 def _describe_submission(event: events.JobSubmitted) -> Told | None:
@@ -159,8 +179,9 @@ def _describe_submission(event: events.JobSubmitted) -> Told | None:
 
 
 def _describe_start(event: events.JobStarted) -> Told:
-    text = f"its first task is with worker {event.worker}"
-    return Told("job-started", event.job, event.worker, text, event.submitted_by)
+    return Told(
+        "job-started", event.job, event.worker, "its first task is leased", event.submitted_by
+    )
 
 
 def _describe_end(event: events.JobEnded) -> Told | None:

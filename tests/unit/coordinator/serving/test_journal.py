@@ -154,11 +154,13 @@ def test_a_reader_begins_with_the_newest_if_it_wants(kept: Journal) -> None:
 def test_what_is_forgotten_is_counted_as_missed(
     monkeypatch: pytest.MonkeyPatch, waiters: Waiters, clock: Clock
 ) -> None:
-    monkeypatch.setattr(journal, "EVENTS_KEPT", 3)
+    monkeypatch.setattr(journal, "EVENTS_KEPT", 2)
+    monkeypatch.setattr(journal, "EVENTS_PER_PAGE", 1)
     kept = Journal(waiters, clock, clock)
     kept.note(make_joined(range(2)))
-    seen = read(kept)
+    seen = read(kept, cursor=read(kept).cursor)
     kept.note(make_joined(range(2, 9)))
+    monkeypatch.setattr(journal, "EVENTS_PER_PAGE", 9)
     page = read(kept, cursor=seen.cursor)
     assert [event.worker for event in page.events] == ["6", "7", "8"]
     assert page.missed == 4
@@ -199,6 +201,22 @@ def test_of_jobs_a_key_may_see_its_own_alone(kept: Journal) -> None:
     seen = [event.job or event.worker for event in read(kept, by="alice").events]
     assert seen == ["of-alice", "job", "w"]
     assert read(kept, by="bob", job="of-alice").events == ()
+
+
+@in_event_loop
+async def test_who_waits_long_for_one_job_knows_what_was_missed(
+    kept: Journal, waiters: Waiters
+) -> None:
+    kept.note(make_joined(range(budget.LINES_AT_ONCE + 50)))
+    waiting = asyncio.create_task(kept.read(EventRequest(job="b", wait_seconds=LONG)))
+    await asyncio.sleep(0)
+    assert waiters.count_waiters(EVENTS)
+    kept.note([make_death(job="a")])
+    await asyncio.sleep(0)
+    kept.note([make_death(job="b")])
+    page = await asyncio.wait_for(waiting, LONG)
+    assert [event.job for event in page.events] == ["b"]
+    assert page.missed == 50
 
 
 @in_event_loop
