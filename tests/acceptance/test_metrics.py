@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "shop.py").write_text(FUNCTIONS)
     certificate = Authority(folder).sign("coordinator")
     settings = {"HEADRACE_TLS": "on"}
-    options = ("--http", "127.0.0.1:0", "--lease", "1s", "--tls-cert", str(certificate))
+    options = ("--http", "127.0.0.1:0", "--lease", "4s", "--tls-cert", str(certificate))
     with open_site(folder, *options, workers=0, settings=settings) as opened:
         assert opened.shell.run("keys", "new", "anna", "--data", opened.data).code == 0
         lose_a_worker(opened)
@@ -112,6 +112,7 @@ def test_every_query_of_the_dashboards_shows_something(site: Site, tmp_path: Pat
     url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
     with open_prometheus(tmp_path, url.removeprefix("http://").partition("/")[0]) as prometheus:
         empty = list_all_queries()
+        wait_until(lambda: prometheus.query("rate(headrace_sent_bytes_total[1m])"))
 
         def are_filled() -> bool:
             empty[:] = [query for query in empty if not prometheus.query(query)]
