@@ -166,8 +166,8 @@ def test_the_lines_of_a_task_that_dies_are_there(make_pool: MakePool) -> None:
     batch = make_batch(plan_map(calls_tasks.log_and_die, ["last words"]))
     (failed,) = run(pool, batch).failed(batch.job)
     assert failed.reason == "crash"
-    (line,) = pool.take_lines()
-    assert (line.level, line.text, line.index) == ("error", "last words", 0)
+    lines = [(line.level, line.text, line.index) for line in pool.take_lines()]
+    assert lines == [("error", "last words", 0), ("print", "last words, printed", 0)]
 
 
 def test_progress_is_the_latest_word_of_tasks_that_run(make_pool: MakePool, tmp_path: Path) -> None:

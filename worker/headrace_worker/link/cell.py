@@ -13,7 +13,8 @@ Eight words, each written by one side only, each an aligned store of 8 bytes::
                   STOP         number of the task that had better end, as it is cancelled
 
 A slot that dies leaves its last word here, whatever killed it, so that exactly the task that ran is
-charged. There is no lock that it could die with.
+charged. There is no lock that it could die with. Behind the words there is room for what its tasks
+have said and it has not sent: see ``last_words``.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from typing import Any
 
 from msgspec import Struct
 
+from headrace_worker.link.last_words import LastWords
+
 #: Places of the words in a cell.
 STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP, CUT_OFF = range(8)
 
 #: What PREPARING is while an initializer runs, to which the time limit of the tasks applies.
 INITIALIZING = 2
 
-#: Size of a cell in bytes.
-CELL_BYTES = 8 * 8
+#: Bytes of the words, and of the whole cell; of the rest only what is written takes memory.
+WORDS_BYTES = 8 * 8
+CELL_BYTES = 1 << 16
 
 
 class Running(Struct, frozen=True):
@@ -44,15 +48,19 @@ class Running(Struct, frozen=True):
 
 
 class Cell:
-    """A shared memory of eight words; it reaches the child as a file descriptor, without a name."""
+    """A shared memory of eight words, and of what tasks said last. It reaches the child as a file
+    descriptor, without a name.
+    """
 
     def __init__(self, fd: int | None = None) -> None:
         self.fd = os.memfd_create("headrace-cell") if fd is None else fd
         if fd is None:
             os.ftruncate(self.fd, CELL_BYTES)
         self._memory = mmap.mmap(self.fd, CELL_BYTES)
-        self.words = memoryview(self._memory).cast("Q")
-        self.times = memoryview(self._memory).cast("d")
+        whole = memoryview(self._memory)
+        self.words = whole[:WORDS_BYTES].cast("Q")
+        self.times = whole[:WORDS_BYTES].cast("d")
+        self.last_words = LastWords(whole[WORDS_BYTES:])
 
     def __reduce__(self) -> tuple[Any, ...]:
         from multiprocessing import reduction  # noqa: PLC0415 - only where slots are spawned
@@ -94,6 +102,7 @@ class Cell:
     def close(self) -> None:
         self.words.release()
         self.times.release()
+        self.last_words.release()
         self._memory.close()
         os.close(self.fd)
 

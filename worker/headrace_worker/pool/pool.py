@@ -398,6 +398,7 @@ class Pool:
     def _reap(self, slot: SlotProcess) -> None:
         # Everything that it had sent comes first: what has its outcome is not charged.
         self._read(slot, to_the_end=True)
+        self._lines += slot.cell.last_words.read()
         charged = self._deaths.find_charged(slot)
         unfinished = slot.take_all()
         status = self._supervisor.reap(slot)

@@ -127,7 +127,9 @@ class TaskNews:
             self._left_out_of = task
             return
         self._tell_left_out(at)
-        self._lines.append(TaskLine(task.job, task.index, task.attempt, at, level, text))
+        line = TaskLine(task.job, task.index, task.attempt, at, level, text)
+        self._cell.last_words.add(line)
+        self._lines.append(line)
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
 
     def take_growth(self, stop: int) -> dict[str, float]:
@@ -155,6 +157,7 @@ class TaskNews:
             or now_seconds - self._lines_seconds >= NEWS_SECONDS
             or len(self._lines) >= FULL_LINES
         ):
+            self._cell.last_words.clear()
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
             news.append(Lines(lines))
             self._lines_seconds = now_seconds
