@@ -18,6 +18,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.message import Message
 from headrace_wire.messages import JobStatus, Reason, Span
+from headrace_wire.samples import TASK_SECONDS_BOUNDS
 
 #: The state of a task. Of a job that was cut short, those that are neither done nor dead are
 #: cancelled.
@@ -45,16 +46,16 @@ class TaskRuns(Message):
 #: Kinds of failures in one answer.
 MAX_FAILURE_GROUPS: Final = 100
 
-#: Upper bounds of task times in seconds, from a millisecond to an hour: each is twice the last one.
-TIME_BOUNDS: Final = tuple(0.001 * 2**power for power in range(23))
+#: Upper bounds of task times in seconds: those in which workers count, and some between for tasks
+#: that take long, of which each is told by itself.
+TIME_BOUNDS: Final = tuple(sorted({*TASK_SECONDS_BOUNDS, 20.0, 120.0, 600.0, 1200.0, 3600.0}))
 
 
 class TaskTimes(Message):
     """How many attempts at a job's tasks took how long, as far as their times are known.
 
     Each count is of those that took up to the bound at the same place, and longer than the bound
-    before; there is one more for those that took longer than all bounds. Tasks that were done one
-    after another between two reports count with their mean time.
+    before; there is one more for those that took longer than all bounds.
     """
 
     upper_seconds: Annotated[tuple[Amount, ...], Meta(max_length=100)]

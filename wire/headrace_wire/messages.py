@@ -376,13 +376,15 @@ class DoneSpan(LeasedSpan):
     """Tasks [start, stop) are done; ``values`` is a batch of one value for each.
 
     ``counters`` is what the tasks' own counters grew by in all of the span. A span that has any
-    is accepted whole or not at all.
+    is accepted whole or not at all. ``durations`` counts tasks by how long they took, in the
+    buckets of ``samples.TASK_SECONDS_BOUNDS``; a single task needs none.
     """
 
     values: Payload
     cpu_seconds: Seconds
     busy_seconds: Seconds
     counters: Growth = field(default_factory=dict[str, float])
+    durations: Annotated[tuple[Count, ...], Meta(max_length=100)] = ()
 
 
 class TaskFailure(Message):

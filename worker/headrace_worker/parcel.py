@@ -86,8 +86,10 @@ def _divide(item: Item) -> tuple[Item, ...]:
                 values=slice_batch(item.values, 0, middle),
                 cpu_seconds=item.cpu_seconds * share,
                 busy_seconds=item.busy_seconds * share,
+                durations=(),
             ),
-            # Counters are of the whole run: nobody knows any more which task they grew in.
+            # Counters are of the whole run: nobody knows any more which task they grew in. The same
+            # is so of durations.
             replace(
                 item,
                 start=item.start + middle,
@@ -95,6 +97,7 @@ def _divide(item: Item) -> tuple[Item, ...]:
                 cpu_seconds=item.cpu_seconds * (1 - share),
                 busy_seconds=item.busy_seconds * (1 - share),
                 counters={},
+                durations=(),
             ),
         )
     return ()

@@ -254,10 +254,8 @@ class Job(Struct):
         self.delayed.remove(start, stop)
 
     def learn_seconds(self, run: DoneSpan, worker: str) -> None:
-        tasks = run.stop - run.start
-        seconds = run.busy_seconds / tasks
+        seconds = run.busy_seconds / (run.stop - run.start)
         self.mean_seconds = _move_mean(self.mean_seconds, seconds)
-        self.times.add(seconds, tasks)
         if len(self.slowest) < TIMES_KEPT or seconds > self.slowest[0][0]:
             time = TaskTime(run.start, run.stop, worker, run.cpu_seconds, run.busy_seconds)
             insort(self.slowest, (seconds, time), key=itemgetter(0))

@@ -239,6 +239,7 @@ class Outcomes:
         tasks = sum(stop - start for start, stop in pieces)
         if tasks:
             job.learn_seconds(run, worker)
+            job.times.add_span(run, tasks)
             job.cpu_seconds += run.cpu_seconds
             job.busy_seconds += run.busy_seconds
             self._state.change(job, now)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from math import inf
 
 from msgspec import Struct, field
 
 from headrace_wire.job_views import NO_TIMES, TIME_BOUNDS, TaskTimes
+from headrace_wire.messages import DoneSpan
+from headrace_wire.samples import TASK_SECONDS_BOUNDS
+
+#: A time in each of the buckets in which workers count.
+_PLACES = (*TASK_SECONDS_BOUNDS, inf)
 
 
 class TimeCounts(Struct):
@@ -19,6 +25,16 @@ class TimeCounts(Struct):
         if not self.counts:
             self.counts = [0] * (len(TIME_BOUNDS) + 1)
         self.counts[bisect_left(TIME_BOUNDS, seconds)] += attempts
+
+    def add_span(self, span: DoneSpan, tasks: int) -> None:
+        """Count tasks of a span that were accepted, each with its own time if that is told."""
+        told, size = span.durations, span.stop - span.start
+        if tasks < size or len(told) != len(_PLACES) or sum(told) != size:
+            self.add(span.busy_seconds / size, tasks)
+            return
+        for place, count in zip(_PLACES, told, strict=True):
+            if count:
+                self.add(place, count)
 
     def show(self) -> TaskTimes:
         return TaskTimes(TIME_BOUNDS, tuple(self.counts)) if self.counts else NO_TIMES

@@ -654,6 +654,14 @@ def test_cpu_and_busy_seconds_are_counted(pool: Pool) -> None:
     assert sum(done.cpu_seconds for done in outcomes.done) < busy
 
 
+def test_each_task_of_a_run_counts_by_its_own_time(pool: Pool) -> None:
+    outcomes = run(pool, make_batch("act", 200))
+    assert any(done.stop - done.start > 1 for done in outcomes.done)
+    for done in outcomes.done:
+        tasks = done.stop - done.start
+        assert sum(done.durations) == (tasks if tasks > 1 else 0)
+
+
 def test_a_job_that_a_slot_has_forgotten_is_sent_again(make_pool: Callable[..., Pool]) -> None:
     pool = make_pool(1)
     for _ in range(2):

@@ -31,6 +31,7 @@ def test_a_run_is_divided_down_to_its_tasks() -> None:
     assert [unpack_batch(run.values) for run in runs] == [[b"%d" % at] for at in range(5)]
     assert [run.counters for run in runs] == [{"n": 3.0}, {}, {}, {}, {}]
     assert round(sum(run.busy_seconds for run in runs), 9) == 2.0
+    assert not any(run.durations for run in runs), "nobody knows which task took how long"
 
 
 def test_lines_and_metrics_are_divided_one_by_one() -> None:

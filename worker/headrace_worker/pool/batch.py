@@ -68,6 +68,7 @@ def make_event(batch: Batch, message: TasksDone | TaskFailed) -> DoneSpan | Task
             cpu_seconds=message.cpu_seconds,
             busy_seconds=message.busy_seconds,
             counters=message.counters,
+            durations=message.durations if message.stop - message.start > 1 else (),
         )
     return TaskFailure(
         lease=batch.key,

@@ -1,4 +1,4 @@
-// How often tasks took how long, as columns: the bounds of time grow by a factor of two.
+// How often tasks took how long, as columns: the bounds of time grow by a factor of about two.
 
 import { make, setText } from "./dom.js";
 import { count, duration, percent, short, things } from "./format.js";

@@ -5,8 +5,12 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from msgspec.structs import replace
+
 from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_wire.api import TIMES_KEPT
+from headrace_wire.job_views import TIME_BOUNDS
 from headrace_wire.messages import (
     CANCELLED,
     DATA_SERVICE,
@@ -16,6 +20,7 @@ from headrace_wire.messages import (
     JobSpec,
     TaskTime,
 )
+from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from support.queue_builders import Rig, make_spec
 
 
@@ -131,12 +136,29 @@ def test_task_times_are_counted_by_how_long_they_are() -> None:
     (lease,) = rig.lease(slots=1)
     rig.finish(lease, 0, 1, seconds=0.001)
     assert show() == {0.001: 1}, "a bound belongs to what is below it"
-    job.learn_seconds(DoneSpan(1, "job", 1, 3, b"", 0.1, 2.0 * 10**6), "w")
-    assert show() == {0.001: 1, inf: 2}, "two tasks between two reports"
-    assert times.show().upper_seconds[-1] > 3600
+    span = DoneSpan(1, "job", 1, 3, b"", 0.1, 2.0 * 10**6)
+    times.add_span(span, 2)
+    assert show() == {0.001: 1, inf: 2}, "two tasks between two reports, of which it knows the mean"
     (lease, *_) = rig.lease(slots=1)
     rig.fail(lease, lease.start)
     assert sum(show().values()) == 3, "no time is known of this failure"
+
+
+def test_each_task_of_a_span_counts_with_its_own_time() -> None:
+    durations = [0] * (len(TASK_SECONDS_BOUNDS) + 1)
+    durations[0], durations[2], durations[-1] = 3, 2, 1
+    span = DoneSpan(1, "job", 0, 6, b"", 0.1, 4000.0, durations=tuple(durations))
+    times = TimeCounts()
+    times.add_span(span, 6)
+    shown = times.show()
+    counted = dict(zip([*shown.upper_seconds, inf], shown.counts, strict=True))
+    assert {bound: n for bound, n in counted.items() if n} == {0.001: 3, 0.005: 2, inf: 1}
+    # What does not fit the span is not believed, and of a part of it the mean is all that is known.
+    for tasks, told in ((6, (1, 2)), (6, (9, *durations[1:])), (2, tuple(durations))):
+        times = TimeCounts()
+        times.add_span(replace(span, durations=told), tasks)
+        assert sum(times.counts) == tasks
+        assert times.counts[TIME_BOUNDS.index(1200.0)] == tasks
 
 
 def test_the_tasks_that_took_longest_are_remembered() -> None:
