@@ -79,6 +79,9 @@ class AsyncCluster(AwaitedCluster[AsyncJob], AsyncSharedFactory):
         self._results = self._manager.async_results()
         return self
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self._address}>"
+
     async def close(self) -> None:
         """Close all connections; jobs go on, and shared state stays.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headrace.job_base import FAILURES_PER_PAGE, AwaitedJob, make_target, read_result
 from headrace.job_log import read_pages
 from headrace.missing import Received
+from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
@@ -34,6 +35,23 @@ _RUN = struct.Struct("<QQ")
 
 class AsyncJob(AwaitedJob):
     """A job to be awaited. ``status`` is how it stood when it was last looked at. See Job."""
+
+    @property
+    def progress(self) -> Progress[AsyncIterator[JobStatus]]:
+        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at.
+
+        Called, it watches the job: ``async for status in job.progress():``; see ``Job.progress``.
+        """
+        return Progress(self._measure_progress(), self._watch_awaited)
+
+    def _watch_awaited(self, timeout: float | None) -> AsyncIterator[JobStatus]:
+        return self._read_news(Limit.after(timeout))
+
+    async def _read_news(self, limit: Limit) -> AsyncIterator[JobStatus]:
+        async for status in self._watch(limit):
+            yield status
+            if not self.is_over:
+                await asyncio.sleep(limit.measure_left(PAUSE_SECONDS))
 
     async def values(
         self,

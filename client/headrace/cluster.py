@@ -12,6 +12,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from headrace.blocking import BlockingCaller, blocking, finish_each
 from headrace.cluster_base import AwaitedCluster, ClusterBase
+from headrace.cluster_html import draw_overview, draw_workers
 from headrace.cluster_views import read_pages
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
@@ -21,9 +22,14 @@ from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
 from headrace_wire.encryption import Encryption
-from headrace_wire.errors import UnreachableError
+from headrace_wire.errors import HeadraceError, UnreachableError
+from headrace_wire.html import draw_card
 from headrace_wire.messages import JobStatus
+from headrace_wire.timeouts import Limit
 from headrace_wire.views import ClusterEvent, EventRequest
+
+#: Seconds that a notebook waits for what it shows of a cluster.
+SHOWN_SECONDS = 1.5
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +64,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
     ) -> None:
         encryption = find_encryption(tls)
         address, key = find_coordinator(address, key, key_file)
+        self._address: Address | str = address
         self._engine: Engine = CoordinatorEngine(
             address, key, on_lost, patience_seconds, encryption=encryption
         )
@@ -72,6 +79,19 @@ class Cluster(ClusterBase[Job], SharedFactory):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self._address}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: its workers, and what it has to do, at this moment."""
+        title = f"cluster at {self._address}"
+        try:
+            with Limit.after(SHOWN_SECONDS).applied():
+                seen, workers = self.overview(), self.workers()
+        except HeadraceError as error:
+            return draw_card(title, [("state", error.message)])
+        return draw_overview(title, seen) + draw_workers(workers)
 
     def close(self) -> None:
         """Close all connections; jobs go on, and shared state stays."""

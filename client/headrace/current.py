@@ -15,6 +15,7 @@ class TaskCluster(Cluster):
     def __init__(self, connection: TaskConnection) -> None:
         self._engine = connection.engine
         self._connection = connection
+        self._address = "the coordinator of this task"
 
     def _open_shared(self) -> SharedSession:
         return self._connection.open_session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from headrace.job_base import (
 )
 from headrace.job_log import read_pages
 from headrace.missing import Received
+from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
 from headrace_wire.messages import JobStatus, LogLine, TaskFailure
@@ -37,6 +39,25 @@ class Job(JobBase):
     retry = blocking(AwaitedJob.retry)
     replay = blocking(AwaitedJob.replay)
     delete = blocking(AwaitedJob.delete)
+
+    @property
+    def progress(self) -> Progress[Iterator[JobStatus]]:
+        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at.
+
+        Called, it watches the job: ``for status in job.progress():`` gives its status whenever
+        there is news, at least once a second, and ends with it. ``job.progress(timeout)`` raises
+        WaitTimedOutError if that takes more seconds.
+        """
+        return Progress(self._measure_progress(), self._watch_blocking)
+
+    def _watch_blocking(self, timeout: float | None) -> Iterator[JobStatus]:
+        return self._read_news(Limit.after(timeout))
+
+    def _read_news(self, limit: Limit) -> Iterator[JobStatus]:
+        for status in finish_each(self._watch(limit)):
+            yield status
+            if not self.is_over:
+                time.sleep(limit.measure_left(PAUSE_SECONDS))
 
     def values(
         self,

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from headrace.made import MadeFiles
 from headrace.missing import Received, describe_missing
+from headrace.progress import NEWS_SECONDS
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
@@ -67,6 +68,18 @@ class JobBase:
         #: The files that its plan's client wants, if it was submitted here.
         self.outputs: Outputs | None = None
 
+    def __repr__(self) -> str:
+        status = self.status
+        work = f"{status.service} {status.function or status.operation}"
+        return (
+            f"<{type(self).__name__} {status.id} {status.state}: {work}, "
+            f"{status.done:,} of {count(status.tasks, 'task')} done>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: how it stood when it was last looked at."""
+        return self.status._repr_html_()
+
     @property
     def id(self) -> str:
         """The id by which the coordinator knows it."""
@@ -106,9 +119,7 @@ class JobBase:
                 f"{self.status.service!r}: {type(error).__name__}: {error}"
             ) from error
 
-    @property
-    def progress(self) -> float:
-        """The part of its tasks that have an outcome, from 0 to 1, when it was last looked at."""
+    def _measure_progress(self) -> float:
         finished = self.status.done + self.status.failed + self.status.cancelled
         return finished / self.status.tasks if self.status.tasks else float(self.is_over)
 
@@ -156,6 +167,25 @@ class JobBase:
             if fetched.complete:
                 return
             if limit.is_over and not fetched.runs:
+                raise self._time_out()
+
+    async def _watch(self, limit: Limit) -> AsyncGenerator[JobStatus]:
+        """How it stands, whenever there is news, until it ends. See ``Progress``."""
+        while True:
+            request = FetchRequest(
+                job=self.id,
+                cursor=NOTHING_TO_FETCH,
+                ordered=False,
+                max_bytes=0,
+                wait_seconds=0.0 if self.is_over else NEWS_SECONDS,
+                seen=self.status.done + self.status.failed,
+                known=True,
+            )
+            await self._fetch(request, limit)
+            yield self.status
+            if self.is_over:
+                return
+            if limit.is_over:
                 raise self._time_out()
 
     async def _fetch(self, request: FetchRequest, limit: Limit) -> Fetched:

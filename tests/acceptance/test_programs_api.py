@@ -110,13 +110,38 @@ def test_a_wait_has_a_limit_and_a_job_can_be_cancelled(cluster: Cluster) -> None
     assert job.cancel().state == CANCELLED
 
 
+def test_a_job_is_watched_until_it_ends(cluster: Cluster) -> None:
+    job = cluster.map("shop:doze", [0.2, 0.2, 0.2])
+    seen = [status.done for status in job.progress()]
+    assert (seen[-1], sorted(seen)) == (3, seen)
+    assert [status.state for status in job.progress()] == [SUCCEEDED], "it has ended"
+    assert (job.progress, f"{job.progress:.0%}") == (1.0, "100%")
+    assert f"<Job {job.id} succeeded: calls shop:doze, 3 of 3 tasks done>" == repr(job)
+
+
+def test_a_watch_has_a_limit(cluster: Cluster) -> None:
+    job = cluster.map("shop:doze", [60])
+    with pytest.raises(WaitTimedOutError):
+        list(job.progress(0.3))
+    job.cancel()
+
+
+def test_a_cluster_that_is_away_is_shown_without_waiting_for_it(tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site, site.open_cluster() as cluster:
+        assert "0 workers" in cluster._repr_html_()
+        site.coordinator.stop()
+        assert "no coordinator answers" in cluster._repr_html_()
+        assert repr(cluster) == f"<Cluster at {site.address}>"
+
+
 def test_the_same_with_await(site: Site) -> None:
     async def use() -> tuple[list[int], object, float]:
         async with AsyncCluster(site.address, key_file=site.data / "key") as cluster:
             job = await cluster.map("shop:negate", range(5))
             values = [value async for value in job.results()]
             count = await cluster.submit("primes", plan_count(0, 1000))
-            await count.wait(30)
+            async for status in count.progress():
+                assert status.id == count.id
             return values, await count.result(), count.progress
 
     assert asyncio.run(use()) == ([0, -1, -2, -3, -4], 168, 1.0)

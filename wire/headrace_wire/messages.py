@@ -38,7 +38,9 @@ from headrace_wire.bounds import (
     Text,
     TimeLimit,
 )
+from headrace_wire.html import draw_bar, draw_card, write_time
 from headrace_wire.message import Message
+from headrace_wire.words import format_bytes
 
 #: The state of a job.
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -173,6 +175,32 @@ class JobStatus(Message):
     submitted_by: OptionalLabel = ""
     expired: bool = False
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        ended = self.done + self.failed + self.cancelled
+        counts = (
+            (self.done, "done"),
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+            (self.leased, "leased"),
+            (self.retrying, "retrying"),
+            (self.waiting, "waiting"),
+        )
+        told = ", ".join(f"{number:,} {word}" for number, word in counts if number)
+        why = self.waiting_for or self.ended_because
+        seconds = self.wall_seconds
+        rows = (
+            ("state", f"{self.state}: {why}" if why else self.state),
+            ("work", f"{self.service} {self.function or self.operation}"),
+            ("name", self.name),
+            ("tasks", f"{self.tasks:,}: {told}" if told else f"{self.tasks:,}"),
+            ("submitted", write_time(self.submitted_at)),
+            ("by", self.submitted_by),
+            ("took", "" if seconds is None else f"{seconds:.2f} s"),
+            ("in slots", f"{self.cpu_seconds:.2f} s CPU"),
+        )
+        return draw_card(f"job {self.id}", rows, draw_bar(ended, self.tasks))
+
 
 class JobFilter(Message):
     """Which jobs to list: of these states (of any, if none is named), of this service ("" for any),
@@ -256,6 +284,22 @@ class WorkerStatus(WorkerInfo):
     heard_seconds: Amount
     draining: bool
     cpu_percent: Amount = 0.0
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        limit = f" of {format_bytes(self.memory_limit_bytes)}" if self.memory_limit_bytes else ""
+        rows = (
+            ("state", "draining" if self.draining else ""),
+            ("host", f"{self.host}, process {self.process}"),
+            ("slots", f"{self.busy} of {self.slots} busy, limited by {self.slots_limit}"),
+            ("tasks", f"{self.leased:,} held, {self.done:,} done, {self.failed:,} failed"),
+            ("CPU", f"{self.cpu_percent:.0f} %, {self.cores:g} cores"),
+            ("memory", format_bytes(self.rss_bytes) + limit),
+            ("heard", f"{self.heard_seconds:.0f} s ago"),
+            ("version", f"{self.version}, Python {self.python}"),
+            ("engines", "; ".join(f"{name}: {engine}" for name, engine in self.engines.items())),
+        )
+        return draw_card(f"worker {self.name}", rows, draw_bar(self.busy, self.slots))
 
 
 class LeaseRequest(Message):

@@ -18,6 +18,7 @@ from headrace_wire.bounds import (
     Seconds,
     Text,
 )
+from headrace_wire.html import draw_list
 from headrace_wire.message import Message
 from headrace_wire.messages import RunningTask, State, WorkerStatus
 
@@ -156,3 +157,12 @@ class WorkerView(Message):
     status: WorkerStatus
     running: Annotated[tuple[RunningTask, ...], Meta(max_length=MAX_RUNNING_TOLD)]
     points: Annotated[tuple[WorkerPoint, ...], Meta(max_length=MAX_ENTRIES)]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        rows = [
+            [str(task.slot), task.job, str(task.index), f"{task.seconds:.1f} s"]
+            for task in self.running
+        ]
+        running = draw_list("runs", ["slot", "job", "task", "for"], rows) if rows else ""
+        return self.status._repr_html_() + running

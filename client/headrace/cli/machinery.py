@@ -12,12 +12,13 @@ from headrace.cli.kinds import DURATION
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
-from headrace.cli.show import format_bytes, say_table, show_worker
+from headrace.cli.show import say_table, show_worker
 from headrace.cli.top.worker_rows import describe_worker
 from headrace.cli.worker_view import RUNNING_SHOWN, describe_running, show_view
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import EXIT_UNAVAILABLE, WaitTimedOutError
 from headrace_wire.views import EventRequest
+from headrace_wire.words import format_bytes
 
 if TYPE_CHECKING:
     from headrace.cluster import Cluster

@@ -9,7 +9,8 @@ from headrace.cli.groups import Group
 from headrace.cli.options import ConnectionOptions, connection_options, json_option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
-from headrace.cli.show import format_bytes, say_table
+from headrace.cli.show import say_table
+from headrace_wire.words import format_bytes
 
 
 @click.group(cls=Group)

@@ -13,7 +13,7 @@ from headrace.cli.printing import say_json, say_text, tell
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
-from headrace_wire.words import count
+from headrace_wire.words import count, format_bytes
 
 
 def describe_work(status: JobStatus) -> str:
@@ -152,15 +152,6 @@ def format_age(unix_seconds: float, now: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit} ago"
     return f"{seconds:.0f} s ago"
-
-
-def format_bytes(count: float) -> str:
-    """Such as ``31.2 MB``: powers of 1000, as file managers show them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def say_table(

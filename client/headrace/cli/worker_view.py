@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from headrace.cli.show import format_bytes, format_time, show_worker
+from headrace.cli.show import format_time, show_worker
 from headrace_wire.messages import RunningTask
 from headrace_wire.views import WorkerView
+from headrace_wire.words import format_bytes
 
 #: Running tasks that are shown for people, and for programs.
 RUNNING_SHOWN = 20

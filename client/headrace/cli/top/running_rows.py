@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from headrace.cli.logs import format_progress
-from headrace.cli.show import format_bytes
 from headrace.cli.top.words import format_duration
 from headrace_wire.messages import RunningTask, TaskProgress
+from headrace_wire.words import format_bytes
 
 
 def describe_tasks(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from headrace.cli.show import format_bytes, format_time
+from headrace.cli.show import format_time
 from headrace.cli.top.columns import Column
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import draw_bar, format_speed
 from headrace_wire.messages import WorkerStatus
+from headrace_wire.words import format_bytes
 
 BAR_WIDTH = 12
 
