@@ -36,7 +36,7 @@ def test_jobs_are_listed_as_they_come_and_go(site: TopSite) -> None:
             site.submit("first", 1000, name="nightly")
             shown = await screen.wait_for("first")
             assert "primes count (nightly)" in shown
-            assert "jobs: 1 queued" in shown
+            shown = await screen.wait_for("jobs: 1 queued")
             assert all(len(line) <= 80 for line in shown.splitlines())
             site.jobs.delete("first")
             await screen.wait_for("there is no job")
