@@ -15,7 +15,7 @@ from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import JobStatus, State
+from headrace_wire.messages import JobFilter, JobStatus, State
 from headrace_wire.words import count
 
 STATES: tuple[State, ...] = get_args(State)
@@ -69,7 +69,8 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first."""
-    statuses = connect(connection).jobs(
+    cluster = connect(connection)
+    statuses = cluster.jobs(
         data=data_jobs,
         limit=None if all_jobs else limit + 1,  # one more tells that there are more
         states=states,
@@ -88,7 +89,12 @@ def jobs(
         narrowed = states or service or since or text or by or past
         tell(f"headrace: there are no {'such ' if narrowed else ''}jobs")
     if len(statuses) > len(shown):
-        tell(f"headrace: the newest {count(len(shown), 'job')}; --all or --limit N shows more")
+        known = 0
+        if not data_jobs:
+            chosen = JobFilter(states, service, since or 0.0, 0, text, by, past)
+            known = cluster.engine.jobs.count_jobs(chosen)
+        most = f"{len(shown):,} of {known:,} jobs" if known else count(len(shown), "job")
+        tell(f"headrace: the newest {most}; --all or --limit N shows more")
 
 
 @click.command()

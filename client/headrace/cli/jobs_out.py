@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from headrace.cli.alike import MOST_READ, describe_failure, describe_failures, describe_group
 from headrace.cli.finding import JOB, find_job
@@ -27,11 +28,11 @@ from headrace.cli.show import (
     describe_time,
     show_change,
     show_failure,
-    show_failure_group,
     show_status,
     show_time,
 )
 from headrace.cli.stopping import stop_by_signals
+from headrace.cli.times import describe_times
 from headrace.cli.worker_view import MAX_RUNNING, RUNNING_SHOWN, pick_long, show_running
 from headrace.cli.worker_view import describe_running as describe_task
 from headrace.job import Job
@@ -40,7 +41,7 @@ from headrace_services.service import Target
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
-from headrace_wire.job_views import FailureGroups
+from headrace_wire.job_views import FailureGroups, TaskTimes
 from headrace_wire.messages import JobStatus
 
 #: Services of which it is known what they write.
@@ -64,15 +65,18 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
     """Show one job: its counts, which tasks run and how far they are, and what failed in it."""
     cluster = connect(connection)
     found = find_job(cluster, job_id, past=True)
-    if found.status.expired:
-        _show_past(found.status, cluster.engine.results.failure_groups(found.id), as_json=as_json)
-        return
     queue = cluster.engine.jobs
+    task_times = queue.task_times(found.id)
+    if found.status.expired:
+        groups = cluster.engine.results.failure_groups(found.id)
+        _show_past(found.status, task_times, groups, as_json=as_json)
+        return
     progress = queue.progress(found.id, MAX_PROGRESS if as_json else PROGRESS_SHOWN)
     times = queue.slowest(found.id, slowest) if slowest else ()
     if as_json:
         shown = {
             **show_status(found.status),
+            "task_times": asdict(task_times),
             "progress": [show_progress(one) for one in progress],
             "running": [show_running(one) for one in queue.running(found.id, MAX_RUNNING)],
             "failures": [show_failure(failure) for failure in found.failures()],
@@ -81,8 +85,7 @@ def job(job_id: str, slowest: int | None, connection: ConnectionOptions, as_json
             shown["slowest"] = [show_time(time) for time in times]
         say_json(shown)
         return
-    for word, value in describe_status(found.status):
-        say(f"{word:<12}{value}")
+    _say_status(found.status, task_times)
     for word, value in describe_running(found.status.counters, progress):
         say(f"{word:<12}{value}")
     for task in pick_long(queue.running(found.id, RUNNING_SHOWN)):
@@ -170,14 +173,22 @@ def retry(job_id: str, connection: ConnectionOptions, as_json: bool) -> None:
     show_change(find_job(connect(connection), job_id).retry(), as_json=as_json)
 
 
-def _show_past(status: JobStatus, failures: FailureGroups, *, as_json: bool) -> None:
-    """Show what is left of a job that has expired."""
-    if as_json:
-        groups = [show_failure_group(group) for group in failures.groups]
-        say_json({**show_status(status), "failure_groups": groups})
-        return
+def _say_status(status: JobStatus, times: TaskTimes) -> None:
     for word, value in describe_status(status):
         say(f"{word:<12}{value}")
+    if took := describe_times(times):
+        say(f"task times  {took}")
+
+
+def _show_past(
+    status: JobStatus, times: TaskTimes, failures: FailureGroups, *, as_json: bool
+) -> None:
+    """Show what is left of a job that has expired."""
+    if as_json:
+        groups = [asdict(group) for group in failures.groups]
+        say_json({**show_status(status), "task_times": asdict(times), "failure_groups": groups})
+        return
+    _say_status(status, times)
     for word, value in describe_running(status.counters, ()):
         say(f"{word:<12}{value}")
     for group in failures.groups:

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec.structs import asdict
 
 from headrace.cli.printing import say_json, say_text, tell
-from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count, format_bytes
@@ -110,11 +109,6 @@ def show_failure(failure: TaskFailure) -> dict[str, Any]:
         "busy_seconds": failure.busy_seconds,
         "cpu_seconds": failure.cpu_seconds,
     }
-
-
-def show_failure_group(group: FailureGroup) -> dict[str, Any]:
-    """Failures that are alike as a JSON object."""
-    return asdict(group)
 
 
 def show_time(time: TaskTime) -> dict[str, Any]:
