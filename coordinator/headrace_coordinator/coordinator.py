@@ -32,7 +32,7 @@ from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_coordinator.serving.task_keys import TaskKeys
 from headrace_coordinator.serving.topics import wake_waiters
 from headrace_coordinator.serving.wake import Waiters
-from headrace_coordinator.settings import CoordinatorSettings
+from headrace_coordinator.settings import LOCAL, CoordinatorSettings
 from headrace_coordinator.store.backup import STORE_NAME
 from headrace_coordinator.store.locks import lock_data
 from headrace_coordinator.store.store import Store
@@ -43,6 +43,12 @@ from headrace_wire.key import ensure_key
 from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
+from headrace_wire.page_links import (
+    START_LINK_SECONDS,
+    make_link_token,
+    reach_page,
+    write_link,
+)
 from headrace_wire.role_files import own_role_folders
 from headrace_wire.roles import OBSERVER
 
@@ -149,6 +155,9 @@ class Coordinator:
                     http_descriptors - OWN_HTTP_DESCRIPTORS,
                 )
                 self._stack.callback(self._http.close)
+                jobs.page = f"http://{self._http.bound}"
+            self._jobs = jobs
+            self._find_own_key = keys.find_own
         except BaseException:
             self._stack.close()
             raise
@@ -164,6 +173,13 @@ class Coordinator:
     def wants_token(self) -> bool:
         """Whether /metrics is for those alone who bring the observer's key."""
         return self._http is not None and self._http.wants_token
+
+    def make_page_link(self) -> str:
+        """A link to the page, for looking at it; "" where none is served."""
+        if not self._jobs.page:
+            return ""
+        token = make_link_token(derive_key(self._find_own_key(), OBSERVER), START_LINK_SECONDS)
+        return write_link(reach_page(self._jobs.page, LOCAL), token)
 
     @property
     def http_bound(self) -> Address | None:

@@ -54,6 +54,10 @@ class LiveKeys:
                 log.error("%s; the keys stay as they were", self._problem)
         return self._keys
 
+    def find_own(self) -> bytes:
+        """The coordinator's own key, as it was read last."""
+        return self._own
+
     def _load(self) -> Keys:
         key, book = load_key(self._path), read_book(self._path)
         keys = list_keys(key, book)

@@ -600,7 +600,10 @@ class LogPage(Message):
 
 
 class CoordinatorInfo(Message):
-    """How the coordinator does, for health checks. ``held`` says why work waits for room."""
+    """How the coordinator does, for health checks. ``held`` says why work waits for room.
+
+    ``page`` is where its page is served, such as ``http://127.0.0.1:7380``, "" if it has none.
+    """
 
     version: Name
     protocol: Count
@@ -611,3 +614,4 @@ class CoordinatorInfo(Message):
     store_ok: bool
     problem: Text
     held: Text = ""
+    page: Name = ""

@@ -32,6 +32,7 @@ COMMANDS = {
     "run": ("headrace.cli.jobs_in:run", "Run a job on this machine, with nothing to set up."),
     "submit": ("headrace.cli.jobs_in:submit", "Submit a job to a coordinator."),
     "top": ("headrace.cli.top.command:top", "Watch jobs and workers, and act on them."),
+    "web": ("headrace.cli.page:web", "Open the coordinator's page."),
     "jobs": ("headrace.cli.jobs_list:jobs", "List jobs."),
     "job": ("headrace.cli.jobs_out:job", "Show one job and what failed in it."),
     "results": ("headrace.cli.jobs_out:results", "Fetch a job's results, waiting for its end."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,11 @@ if TYPE_CHECKING:
     help="Let a client's key know of no jobs but those submitted with it.",
 )
 @log_options
+@option(
+    "--print-link",
+    is_flag=True,
+    help="Print a link to the page; on a terminal it is shown anyway.",
+)
 @option("--announce", is_flag=True, hidden=True, help="Print the bound addresses as JSON.")
 def coordinator(
     bind: Address,
@@ -185,6 +191,7 @@ def coordinator(
     private_jobs: bool,
     log_level: str,
     log_format: str,
+    print_link: bool,
     announce: bool,
 ) -> None:
     """Serve job queue, result queue and shared state until SIGTERM, SIGHUP or Ctrl-C.
@@ -195,7 +202,8 @@ def coordinator(
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
 
-    start_logging(log_level, choose_log_format(log_format))
+    written = choose_log_format(log_format)
+    start_logging(log_level, written)
     settings = CoordinatorSettings(
         data=data,
         key_file=key_file or find_key_file(data),
@@ -217,12 +225,17 @@ def coordinator(
         role_keys=role_keys,
     )
 
-    def tell(running: Coordinator) -> None:
+    def show(running: Coordinator) -> None:
         if announce:
             shown = {"address": str(running.bound), "http": str(running.http_bound or "")}
             say(json.dumps(shown))
+        elif print_link and (link := running.make_page_link()):
+            say(link)
+        elif written == "text" and sys.stderr.isatty() and (link := running.make_page_link()):
+            # Not into the log: whoever reads that need not be one who may look at the page.
+            tell(f"headrace coordinator: the page is at {link}")
 
-    serve(settings, tell)
+    serve(settings, show)
 
 
 @click.command()

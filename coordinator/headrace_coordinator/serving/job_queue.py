@@ -86,6 +86,8 @@ class JobQueue:
         private_jobs: bool = False,
         make_token: Callable[[str], str] | None = None,
     ) -> None:
+        #: Where the page is served, "" if it is not.
+        self.page = ""
         self._ledger = ledger
         self._make_token = make_token
         self._access = JobAccess(ledger, private=private_jobs)
@@ -253,6 +255,7 @@ class JobQueue:
                 store_ok=not self._ledger.problem,
                 problem=self._ledger.problem,
                 held=queue.spool.held_because,
+                page=self.page,
             )
 
         return self._ledger.observe(look)

@@ -101,14 +101,14 @@ class Door:
             return None, None
         session = self._sessions.find(request.cookies.get(name_cookie(request), ""))
         if session:
-            holder = await self._gate.find_holder(lambda _, one: one.mark == session.mark)
+            holder = await self._gate.find_by_mark(session.mark, session.role)
             if holder:
                 csrf = self._sessions.make_csrf(session)
                 state.session = session
                 _welcome(request, Visitor(self._gate, holder, name_peer(request), csrf))
                 if not session.wants_renewal or request.url.path.startswith(API):
                     return None, None
-                return None, self._sessions.make(session.mark)
+                return None, self._sessions.make(session.mark, session.role)
         if is_open(request):
             return None, None
         return _refuse(request, "log in, or bring `Authorization: Bearer TOKEN`"), None

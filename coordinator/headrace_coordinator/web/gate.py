@@ -24,7 +24,8 @@ from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError
 from headrace_wire.keyring import Keys
 from headrace_wire.message import decode
 from headrace_wire.pacing import PACED, Pace
-from headrace_wire.roles import ADMIN, CLIENT, TASK, WORKER, Holder, Role, set_caller
+from headrace_wire.page_links import opens_with, read_link_role
+from headrace_wire.roles import ADMIN, CLIENT, OBSERVER, TASK, WORKER, Holder, Role, set_caller
 from headrace_wire.session import audit
 from headrace_wire.signature import Signature, read_signatures
 
@@ -103,9 +104,29 @@ class Gate:
         return await self._run(look())
 
     async def find_by_token(self, token: str) -> Holder | None:
-        """Whoever holds the key of which this is the text."""
+        """Whoever holds the key of which this is the text, or made this token of a link."""
         given = token.strip().encode("utf-8", "replace")
-        return await self.find_holder(lambda key, _: hmac.compare_digest(key, given))
+
+        def is_key(key: bytes, _: Holder) -> bool:
+            return hmac.compare_digest(key, given) | opens_with(token, key)
+
+        holder = await self.find_holder(is_key)
+        return holder and self._restrict(holder, read_link_role(token))
+
+    async def find_by_mark(self, mark: str, role: str) -> Holder | None:
+        """Whoever holds the key with this mark, in a role that may be less than that of the key."""
+        holder = await self.find_holder(lambda _, one: one.mark == mark)
+        return holder and self._restrict(holder, role)
+
+    def _restrict(self, holder: Holder, role: str | None) -> Holder | None:
+        """The same holder, who may only look if that is the role. An observer knows of all jobs:
+        where clients know of their own alone, none becomes one.
+        """
+        if role != OBSERVER or holder.role == OBSERVER:
+            return holder
+        if self._private_jobs and holder.role == CLIENT:
+            return None
+        return Holder(holder.name, OBSERVER, holder.mark)
 
     async def call(
         self,

@@ -74,7 +74,7 @@ async def _begin(request: Request, token: str, following: str) -> Response:
         detail = refuse_token().message
         status = HTTPStatus.UNAUTHORIZED
         return render(request, "login.html", status_code=status, following=following, detail=detail)
-    session = request.state.sessions.make(holder.mark)
+    session = request.state.sessions.make(holder.mark, holder.role)
     if is_own(request):
         response: Response = RedirectResponse(following, HTTPStatus.SEE_OTHER)
     else:

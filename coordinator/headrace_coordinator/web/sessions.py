@@ -1,6 +1,6 @@
 """Sessions of the page: what a cookie holds in place of a key.
 
-    <mark of the key>.<when it was made>.<random>.<HMAC-SHA256(secret, all that)>
+    <mark of the key>.<role>.<when it was made>.<random>.<HMAC-SHA256(secret, all that)>
 
 So nothing has to be kept, sessions survive a restart, and whoever reads a cookie has no key. One
 ends when it is old, when its user logs out, and at once when its key is taken no more.
@@ -26,10 +26,11 @@ MAX_CHARACTERS = 200
 
 
 class Session(Struct, frozen=True):
-    """One login. ``mark`` tells its key from others."""
+    """One login. ``mark`` tells its key from others; ``role`` may be less than that of the key."""
 
     text: str
     mark: str
+    role: str
     made_at: float
 
     @property
@@ -44,11 +45,11 @@ class Sessions:
         self._key = hmac.digest(secret, b"headrace page", "sha256")
         self._ended: dict[str, None] = {}
 
-    def make(self, mark: str) -> Session:
+    def make(self, mark: str, role: str) -> Session:
         """A new session for the key with this mark."""
         made_at = int(time.time())
-        said = f"{mark}.{made_at}.{secrets.token_hex(16)}"
-        return Session(f"{said}.{self._sign('session', said)}", mark, made_at)
+        said = f"{mark}.{role}.{made_at}.{secrets.token_hex(16)}"
+        return Session(f"{said}.{self._sign('session', said)}", mark, role, made_at)
 
     def find(self, text: str) -> Session | None:
         """The session of a cookie; None for what is none, or has ended."""
@@ -57,11 +58,11 @@ class Sessions:
             return None
         if not hmac.compare_digest(self._sign("session", said), signature):
             return None
-        mark, made_at, _ = said.split(".")
+        mark, role, made_at, _ = said.split(".")
         age = time.time() - int(made_at)
         if text in self._ended or not -60.0 <= age <= SESSION_SECONDS:
             return None
-        return Session(text, mark, float(made_at))
+        return Session(text, mark, role, float(made_at))
 
     def end(self, session: Session) -> None:
         """Take it no more."""

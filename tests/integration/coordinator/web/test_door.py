@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
 from headrace_coordinator.monitoring.audit import AUDIT_NAME
+from headrace_wire.page_links import make_link_token
 from headrace_wire.roles import Role
-from support.web_site import WebSite
+from support.web_site import WebSite, open_site
 
 FORGED = {"Origin": "http://elsewhere.example"}
 
@@ -177,3 +179,16 @@ def test_what_people_named_is_escaped(site: WebSite) -> None:
         text = browser.get("/").text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_a_link_for_looking_is_no_way_around_private_jobs(tmp_path: Path) -> None:
+    with open_site(tmp_path, private_jobs=True) as private:
+        key = private.read_key("client").encode()
+        for token, status in (
+            (make_link_token(key, 60.0), 200),
+            (make_link_token(key, 60.0, looks_only=True), 401),
+            (make_link_token(private.read_key("admin").encode(), 60.0, looks_only=True), 200),
+        ):
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = httpx.get(f"{private.url}/api/v1/info", headers=headers)
+            assert answer.status_code == status

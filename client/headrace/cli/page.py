@@ -1,0 +1,60 @@
+"""The command that opens the coordinator's page."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+
+import click
+
+from headrace.cli.options import ConnectionOptions, connection_options, option
+from headrace.cli.printing import say, tell
+from headrace.cli.session import connect
+from headrace_wire.errors import UsageError
+from headrace_wire.key import load_key
+from headrace_wire.page_links import (
+    LINK_SECONDS,
+    is_elsewhere,
+    make_link_token,
+    reach_page,
+    write_link,
+)
+
+
+@click.command()
+@option("--observer", is_flag=True, help="Let the page look, and change nothing.")
+@option("--no-browser", is_flag=True, help="Print the link, and start no browser.")
+@connection_options
+def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None:
+    """Open the coordinator's page, with what your key allows.
+
+    The link is printed, too. It is good for an hour, and what a browser has opened with it for a
+    week.
+    """
+    coordinator = connection.coordinator
+    page = connect(connection).engine.jobs.info().page
+    if not page:
+        raise UsageError(
+            f"the coordinator at {coordinator} serves no page: start it without --no-http"
+        )
+    token = make_link_token(load_key(connection.key_file), LINK_SECONDS, looks_only=observer)
+    link = write_link(reach_page(page, coordinator), token)
+    if is_elsewhere(page, coordinator):
+        place = page.partition("://")[2]
+        port = place.rpartition(":")[2]
+        tell(
+            f"headrace web: the page is served to the coordinator's own machine alone; "
+            f"`ssh -L {port}:{place} {coordinator.host}` brings it here, or start the coordinator "
+            f"with --http 0.0.0.0:{port}"
+        )
+    elif not no_browser and _has_screen():
+        webbrowser.open(link)
+    say(link)
+
+
+def _has_screen() -> bool:
+    """Whether somebody sits here at a screen on which a browser may appear."""
+    if sys.platform in {"darwin", "win32"}:
+        return "SSH_CONNECTION" not in os.environ
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
