@@ -93,8 +93,9 @@ class FailureGroups(Message):
 
 
 class PastJob(Message):
-    """What is kept of a job that has expired."""
+    """What is kept of a job that has expired. Its failures and ``runs`` of tasks are not all."""
 
     status: JobStatus
     times: TaskTimes
-    failures: FailureGroups
+    failures: FailureGroups = FailureGroups((), 0)
+    runs: TaskRuns = TaskRuns(0, (), merged=True)

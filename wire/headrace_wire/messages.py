@@ -137,7 +137,7 @@ class JobStatus(Message):
     ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
     it, where that is known. In lists of jobs ``parameters`` are left out. Of a job that has
     ``expired`` nothing but this is left, as it was at its end, without the parameters, and what its
-    ``task_times`` and ``failure_groups`` tell; all else that is asked of it is empty.
+    ``task_runs``, ``task_times`` and ``failure_groups`` tell; all else is empty.
     """
 
     id: JobId

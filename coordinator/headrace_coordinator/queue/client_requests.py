@@ -14,6 +14,7 @@ from headrace_coordinator.queue.choosing import EVERY_JOB, choose_jobs
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.queue.task_runs import sum_up_runs
 from headrace_coordinator.shares import share_of
 from headrace_wire.api import IDS_MATCHED
 from headrace_wire.batch import check_batch
@@ -25,6 +26,7 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
+from headrace_wire.job_views import PastJob
 from headrace_wire.messages import (
     CANCELLED,
     DATA_SERVICE,
@@ -40,6 +42,9 @@ from headrace_wire.words import count
 #: Seconds without a word from its client after which an unsealed or owned job is forgotten.
 ABANDONED_SECONDS = 120.0
 
+
+#: Runs of tasks that are kept of a job that has expired.
+RUNS_KEPT = 500
 
 #: Jobs that are forgotten in one tick; others may come between.
 EXPIRED_AT_ONCE = 20
@@ -333,16 +338,11 @@ def _tell_expiry(job: Job, now: Now) -> events.JobExpired:
     """Say that a job has expired, with all that is kept of it, if it is one that people know."""
     summary = None
     if not job.keeps_data:
-        status = job.status(now.at, "", parameters=b"")
-        summary = replace(status, results_kept=False, expired=True)
-    return events.JobExpired(
-        job.spec.id,
-        job.result_bytes,
-        job.submitted_by,
-        summary,
-        job.times.show(),
-        now.monotonic if job.ended is None else job.ended,
-    )
+        status = replace(job.status(now.at, "", parameters=b""), results_kept=False, expired=True)
+        runs = sum_up_runs(job, RUNS_KEPT)
+        summary = PastJob(status=status, times=job.times.show(), runs=runs)
+    ended = now.monotonic if job.ended is None else job.ended
+    return events.JobExpired(job.spec.id, job.result_bytes, job.submitted_by, summary, ended)
 
 
 def _explain_end(job: Job, consequence: str) -> JobStateError:

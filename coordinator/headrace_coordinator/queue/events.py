@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.job_views import NO_TIMES, TaskTimes
+from headrace_wire.job_views import PastJob
 from headrace_wire.messages import JobSpec, JobStatus, LogLine, Reason, TaskFailure
 
 
@@ -163,14 +163,14 @@ class JobEnded(QueueEvent, frozen=True):
 class JobExpired(QueueEvent, frozen=True):
     """A job is forgotten, as nobody fetched its results for long. For metrics and the log.
 
-    Its ``summary`` is to be stored, if there is one: it ``ended`` then by the coordinator's clock.
+    Its ``summary``, which lacks the failures, is to be stored, if there is one: it ``ended`` then
+    by the coordinator's clock.
     """
 
     job: str
     result_bytes: int
     submitted_by: str = ""
-    summary: JobStatus | None = None
-    times: TaskTimes = NO_TIMES
+    summary: PastJob | None = None
     ended: float = 0.0
 
 

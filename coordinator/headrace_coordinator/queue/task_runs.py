@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from msgspec.structs import replace
+
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_wire.job_views import TaskRun, TaskState
+from headrace_wire.job_views import TaskRun, TaskRuns, TaskState
 
 #: The states of tasks, the most urgent last.
 BY_URGENCY: tuple[TaskState, ...] = ("done", "cancelled", "waiting", "leased", "retrying", "dead")
@@ -65,6 +67,35 @@ def join_cells(cells: bytearray, start: int, stop: int, width: int) -> list[Task
         runs.append(TaskRun(left, right, BY_URGENCY[rank]))
         left = right
     return runs
+
+
+def sum_up_runs(job: Job, limit: int) -> TaskRuns:
+    """How all tasks of a final job stand, in so many runs at most."""
+    leased = RangeSet()
+    runs = list_runs(job, leased, 0, job.tasks, limit)
+    if runs or not job.tasks:
+        return TaskRuns(job.tasks, tuple(runs), merged=False)
+    width = -(-job.tasks // limit)
+    cells = paint_cells(job, leased, 0, job.tasks, width)
+    return TaskRuns(job.tasks, tuple(join_cells(cells, 0, job.tasks, width)), merged=True)
+
+
+def cut_runs(known: TaskRuns, start: int, stop: int, limit: int) -> TaskRuns:
+    """What runs that are known tell of tasks [start, stop), in so many at most."""
+    stop = min(stop, known.tasks)
+    runs = [
+        replace(run, start=max(start, run.start), stop=min(stop, run.stop))
+        for run in known.runs
+        if max(start, run.start) < min(stop, run.stop)
+    ]
+    if len(runs) <= limit:
+        return replace(known, runs=tuple(runs))
+    width = -(-(stop - start) // limit)
+    cells = bytearray(-(-(stop - start) // width))
+    for run in sorted(runs, key=lambda run: BY_URGENCY.index(run.state)):
+        first, last = (run.start - start) // width, (run.stop - 1 - start) // width + 1
+        cells[first:last] = bytes((BY_URGENCY.index(run.state),)) * (last - first)
+    return TaskRuns(known.tasks, tuple(join_cells(cells, start, stop, width)), merged=True)
 
 
 def _list_places(job: Job, leased: RangeSet) -> list[tuple[int, RangeSet]]:

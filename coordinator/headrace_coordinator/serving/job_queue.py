@@ -18,6 +18,7 @@ from headrace_coordinator.queue.choosing import EVERY_JOB
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.running import list_running
+from headrace_coordinator.queue.task_runs import cut_runs
 from headrace_coordinator.serving.callers import JobAccess, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
@@ -231,7 +232,7 @@ class JobQueue:
         return await self._past.answer_later(
             job,
             self._views.find_task_runs(job, start, stop, limit),
-            lambda past: TaskRuns(past.status.tasks, (), merged=True),
+            lambda past: cut_runs(past.runs, start, stop, max(1, limit)),
         )
 
     def task_times(self, job: str) -> TaskTimes:

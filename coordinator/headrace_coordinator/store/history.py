@@ -72,11 +72,12 @@ class History:
         (oldest,) = execute("SELECT min(ended) FROM history").fetchone()
         self._count, self._oldest = int(count), inf if oldest is None else float(oldest)
 
-    def add(self, expired: events.JobExpired, status: JobStatus) -> None:
-        """Keep the summary of a job that has expired."""
+    def add(self, expired: events.JobExpired, past: PastJob) -> None:
+        """Keep the summary of a job that has expired, with its failures."""
         if not self._history_seconds:
             return
-        past = PastJob(status, expired.times, self._group_failures(status))
+        status = past.status
+        past = replace(past, failures=self._group_failures(status))
         values = (
             status.number, status.id, expired.ended, status.state, status.service,
             status.submitted_at, status.submitted_by, join_words(status), pack(dump(past)),

@@ -91,8 +91,8 @@ class EventWriter:
                     "DELETE FROM lines WHERE job = ? AND worker = ? AND report = ?",
                     [(event.job, *part) for part in event.trimmed],
                 )
-            case events.JobExpired(summary=status) if status is not None:
-                self.history.add(event, status)
+            case events.JobExpired(summary=past) if past is not None:
+                self.history.add(event, past)
             case events.SummaryDropped():
                 self.history.remove(event.job)
             case events.JobDeleted():

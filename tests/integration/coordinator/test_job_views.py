@@ -191,7 +191,8 @@ def test_a_job_that_has_expired_is_known_by_its_summary_until_it_is_deleted(site
     assert site.calls.answer(site.jobs.count_jobs(past)) == 1
     assert site.calls.answer(site.jobs.jobs()) == ()
     assert site.jobs.match("jo") == ("job",)
-    assert site.find_runs(0, 1, 1) == TaskRuns(10, (), merged=True)
+    runs = (TaskRun(0, 3, "cancelled"), TaskRun(3, 4, "dead"), TaskRun(4, 10, "cancelled"))
+    assert site.find_runs(0, 99, 9) == TaskRuns(10, runs, merged=False)
     lists: list[Callable[..., Any]] = [site.jobs.progress, site.jobs.slowest, site.jobs.running]
     assert [look("job", 1) for look in lists] == [(), (), ()]
     assert site.results.failures("job", 0, 1) == ()

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.queue.task_runs import BY_URGENCY, join_cells, list_runs, paint_cells
+from headrace_coordinator.queue.task_runs import (
+    BY_URGENCY,
+    cut_runs,
+    join_cells,
+    list_runs,
+    paint_cells,
+    sum_up_runs,
+)
 from headrace_wire.job_views import TaskRun, TaskState
 from headrace_wire.messages import CANCELLED, RUNNING
 from support.queue_builders import Rig, make_spec
@@ -75,6 +82,26 @@ def test_a_cell_is_in_the_most_urgent_state_of_its_tasks(
     runs = join_cells(cells, start, stop, width)
     assert len(spread(runs)) == stop - start
     assert all(left.stop == right.start for left, right in pairwise(runs))
+
+
+@given(states, windows, st.integers(1, 70), st.integers(1, 9))
+def test_what_is_kept_of_a_job_tells_of_every_window(
+    kinds: list[str], window: tuple[int, int], kept: int, limit: int
+) -> None:
+    job, _, expected = build(kinds, final=True)
+    known = sum_up_runs(job, kept)
+    assert len(known.runs) <= kept
+    assert len(spread([*known.runs])) == TASKS
+    if not known.merged:
+        assert spread([*known.runs]) == expected
+    start, stop = min(window), max(window)
+    found = cut_runs(known, start, stop if stop < TASKS else 10**9, limit)
+    assert found.tasks == TASKS
+    assert len(found.runs) <= limit
+    shown = spread([*found.runs])
+    assert len(shown) == stop - start
+    for state, true in zip(shown, expected[start:stop], strict=True):
+        assert BY_URGENCY.index(state) >= BY_URGENCY.index(true)
 
 
 def test_a_job_of_any_size_has_the_runs_that_its_tasks_are_in() -> None:
