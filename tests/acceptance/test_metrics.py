@@ -12,11 +12,17 @@ import pytest
 from support.certificates import Authority
 from support.commands import Site, open_site, wait_until
 from support.dashboards import list_all_queries
+from support.places import REPOSITORY
 from support.prometheus import open_prometheus
 from support.promtool import run_promtool
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("metrics")
+
+#: The queries that the documentation shows.
+DOCUMENTED = re.findall(
+    r"```promql\n(.*?)```", (REPOSITORY / "docs" / "metrics.md").read_text(), re.DOTALL
+)
 
 FUNCTIONS = """
 import os, time
@@ -109,9 +115,10 @@ def test_promtool_finds_nothing_to_complain_of(scrape: str) -> None:
 
 
 def test_every_query_of_the_dashboards_shows_something(site: Site, tmp_path: Path) -> None:
+    assert DOCUMENTED
     url = site.coordinator.wait_for("metrics at").split("metrics at ")[1]
     with open_prometheus(tmp_path, url.removeprefix("http://").partition("/")[0]) as prometheus:
-        empty = list_all_queries()
+        empty = [*list_all_queries(), *DOCUMENTED]
         wait_until(lambda: prometheus.query("rate(headrace_sent_bytes_total[1m])"))
 
         def are_filled() -> bool:

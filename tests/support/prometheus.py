@@ -8,10 +8,9 @@ import os
 import shutil
 import socket
 import subprocess
-import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def open_prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
+def open_prometheus(folder: Path, target: str) -> Generator[Prometheus]:
     """One with the project's own configuration, but for the target and how often it looks."""
     found = shutil.which("prometheus")
     if found is None:

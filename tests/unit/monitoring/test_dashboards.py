@@ -62,6 +62,7 @@ def test_a_dashboard_can_be_imported_anywhere(dashboard: dict[str, Any]) -> None
         target["datasource"] for panel in list_panels(dashboard) for target in panel["targets"]
     ]
     asked += [one["datasource"] for one in variables.values() if one["type"] == "query"]
+    asked += [one["datasource"] for one in dashboard["annotations"]["list"]]
     assert all(one == DATASOURCE for one in asked)
     queries = " ".join(list_queries(dashboard))
     assert "$" not in queries, "a variable that there is not"
