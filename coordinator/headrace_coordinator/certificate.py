@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import ssl
 from pathlib import Path
 
 from headrace_coordinator.settings import CoordinatorSettings
@@ -15,7 +16,7 @@ from headrace_wire.address import Address
 from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
 from headrace_wire.secret_files import make_secret_file
-from headrace_wire.tls import ServerTls
+from headrace_wire.tls import ServerTls, load_pair
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,22 @@ def choose_tls(settings: CoordinatorSettings, bound: Address) -> ServerTls | Non
     tls = ServerTls(path, Path(key) if key else path, Path(authority) if authority else None)
     log.info("connections are encrypted (TLS), with the certificate in %s", path)
     return tls
+
+
+def choose_http_tls(settings: CoordinatorSettings) -> ssl.SSLContext | None:
+    """What to encrypt HTTP with, or None where that is not wanted. Raises UsageError."""
+    cert, key = settings.http_cert, settings.http_key
+    if key and not cert:
+        raise UsageError("--http-key is of no use without --http-cert")
+    if not settings.http_tls and not cert:
+        return None
+    if cert is None:
+        cert, key = settings.tls_cert, settings.tls_key
+    path = cert or ensure_certificate(settings.key_file.parent)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # what scrapers and old browsers speak
+    load_pair(context, path, key or path)
+    return context
 
 
 def ensure_certificate(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from headrace_coordinator.certificate import choose_tls
+from headrace_coordinator.certificate import choose_http_tls, choose_tls
 from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
@@ -86,6 +86,7 @@ class Coordinator:
             if settings.audit:
                 self._stack.callback(AuditLog(settings.data).close)
             metrics = _load_metrics() if settings.http else None
+            http_tls = choose_http_tls(settings) if metrics else None
             store = Store(settings.data / STORE_NAME, settings.durability, settings.history_seconds)
             self._stack.callback(store.close)
             rules = Rules(
@@ -153,9 +154,10 @@ class Coordinator:
                     None if settings.http_open else partial(self._server.list_keys, OBSERVER),
                     partial(_open_site, self._gate),
                     http_descriptors - OWN_HTTP_DESCRIPTORS,
+                    http_tls,
                 )
                 self._stack.callback(self._http.close)
-                jobs.page = f"http://{self._http.bound}"
+                jobs.page = f"{'https' if http_tls else 'http'}://{self._http.bound}"
             self._jobs = jobs
             self._find_own_key = keys.find_own
         except BaseException:
@@ -180,6 +182,11 @@ class Coordinator:
             return ""
         token = make_link_token(derive_key(self._find_own_key(), OBSERVER), START_LINK_SECONDS)
         return write_link(reach_page(self._jobs.page, LOCAL), token)
+
+    @property
+    def page(self) -> str:
+        """Where HTTP is served, such as ``http://127.0.0.1:7380``, "" if it is not."""
+        return self._jobs.page
 
     @property
     def http_bound(self) -> Address | None:

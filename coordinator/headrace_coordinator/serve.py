@@ -43,8 +43,8 @@ async def _serve_until(
 ) -> None:
     async with Coordinator(settings) as coordinator:
         log.info("queues at %s", coordinator.bound)
-        if coordinator.http_bound:
-            log.info("metrics at http://%s/metrics", coordinator.http_bound)
+        if coordinator.page:
+            log.info("metrics at %s/metrics", coordinator.page)
             _tell_who_may_look(settings, coordinator)
         log.info("data in %s, key in %s", settings.data, settings.key_file)
         on_ready(coordinator)

@@ -24,7 +24,8 @@ LOCAL_HTTP = Address("127.0.0.1", DEFAULT_HTTP_PORT)
 class CoordinatorSettings(Struct, frozen=True):
     """``key_file`` is made when it does not exist. ``http`` None serves no HTTP; where other
     machines can connect to it, /metrics wants a token unless ``http_open``. The token is written to
-    ``token_file``, too. ``tls`` "auto" encrypts
+    ``token_file``, too. ``http_tls`` encrypts HTTP, with the certificate of the queues' connections
+    or with ``http_cert``, which does so by itself. ``tls`` "auto" encrypts
     connections that may come from other machines, and any of the three files, all in PEM, does so
     always: a certificate and its private key, in place of one that is made, and the certificates of
     those who sign for clients, which then have to show one.
@@ -44,6 +45,9 @@ class CoordinatorSettings(Struct, frozen=True):
     tls_ca: Path | None = None
     http: Address | None = LOCAL_HTTP
     http_open: bool = False
+    http_tls: bool = False
+    http_cert: Path | None = None
+    http_key: Path | None = None
     token_file: Path | None = None
     lease_seconds: LeaseTime = DEFAULT_LEASE_SECONDS
     result_ttl_seconds: TimeLimit = DEFAULT_RESULT_TTL_SECONDS

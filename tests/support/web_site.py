@@ -37,7 +37,7 @@ class WebSite:
     def __init__(self, coordinator: Coordinator, folder: Path) -> None:
         self.coordinator = coordinator
         self._folder = folder
-        self.url = f"http://{coordinator.http_bound}"
+        self.url = coordinator.page
         manager = QueueManager(coordinator.bound, self.read_key("client").encode())
         self.jobs: JobQueueApi = manager.jobs()
         self.results: ResultQueueApi = manager.results()
@@ -99,7 +99,9 @@ class WebSite:
 
 
 @contextlib.contextmanager
-def open_site(folder: Path, *, private_jobs: bool = False) -> Iterator[WebSite]:
+def open_site(
+    folder: Path, *, private_jobs: bool = False, http_tls: bool = False
+) -> Iterator[WebSite]:
     """Serve a page from a folder."""
     settings = CoordinatorSettings(
         data=folder,
@@ -107,6 +109,7 @@ def open_site(folder: Path, *, private_jobs: bool = False) -> Iterator[WebSite]:
         bind=ANYWHERE,
         http=ANYWHERE,
         private_jobs=private_jobs,
+        http_tls=http_tls,
     )
     with run_coordinator(settings) as coordinator:
         yield WebSite(coordinator, folder)

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     type=AddressKind(DEFAULT_HTTP_PORT, unix=False),
     default=f"127.0.0.1:{DEFAULT_HTTP_PORT}",
     show_default=True,
-    help="Where to serve /metrics, /healthz and /readyz.",
+    help="Where to serve the page, /metrics, /healthz and /readyz.",
 )
 @option("--no-http", is_flag=True, help="Serve no HTTP.")
 @option(
@@ -81,6 +81,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show /metrics to whoever can connect; otherwise, off loopback, it wants a token.",
 )
+@option("--http-tls", is_flag=True, help="Encrypt HTTP, with the certificate of the queues.")
+@make_file_option("--http-cert", "Encrypt HTTP with this certificate, in PEM.")
+@make_file_option("--http-key", "Its private key, if that is in another file.")
 @option(
     "--token-file",
     type=PathKind(path_type=Path, dir_okay=False),
@@ -174,6 +177,9 @@ def coordinator(
     http: Address,
     no_http: bool,
     http_open: bool,
+    http_tls: bool,
+    http_cert: Path | None,
+    http_key: Path | None,
     token_file: Path | None,
     data: Path,
     key_file: Path | None,
@@ -214,6 +220,9 @@ def coordinator(
         tls_ca=tls_ca,
         http=None if no_http else http,
         http_open=http_open,
+        http_tls=http_tls,
+        http_cert=http_cert,
+        http_key=http_key,
         token_file=token_file,
         lease_seconds=lease,
         durability=durability,

@@ -36,6 +36,7 @@ from headrace_wire.admission import Admission, ServerLimits
 from headrace_wire.event_loop import make_event_loop
 from headrace_wire.refusal_log import DESCRIPTORS, HTTP, IDLE, TOKEN, Refusals
 from headrace_wire.roles import Role
+from headrace_wire.stream import drop
 
 log = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ class HttpServer:
         except OSError as error:
             log.debug("an HTTP connection ended: %s", error)
         finally:
-            transport.abort() if transport else sock.close()
+            transport.abort() if transport else drop(sock)
 
     async def _host(
         self, site: PageSite, transport: asyncio.Transport, head: bytes, host: str
@@ -271,7 +272,9 @@ class HttpServer:
 
     async def _open(self, sock: socket.socket) -> tuple[asyncio.Transport, HeadReader]:
         """Take over what was accepted, with TLS where that is spoken. Raises OSError."""
-        return await self._loop.connect_accepted_socket(HeadReader, sock, ssl=self._tls)
+        reader = HeadReader()  # of uvloop and TLS one would get something else
+        await self._loop.connect_accepted_socket(lambda: reader, sock, ssl=self._tls)
+        return reader.transport, reader
 
     async def _serve_one(self, reader: HeadReader, request: Request | Answer, host: str) -> None:
         """Answer the one request of a connection."""

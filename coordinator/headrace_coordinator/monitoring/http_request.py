@@ -78,7 +78,7 @@ def refuse(status: HTTPStatus) -> Answer:
 class HeadReader(asyncio.Protocol):
     """Reads the head of a connection's first request, and nothing that comes after it."""
 
-    _transport: asyncio.Transport
+    transport: asyncio.Transport
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class HeadReader(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to read."""
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of it."""
@@ -98,7 +98,7 @@ class HeadReader(asyncio.Protocol):
             return  # only of a request that has its answer: nobody reads that
         self._head += data
         if is_whole(self._head):
-            self._transport.pause_reading()
+            self.transport.pause_reading()
             self._whole.set_result(bytes(self._head))
 
     def eof_received(self) -> bool:
@@ -134,10 +134,12 @@ class HeadReader(asyncio.Protocol):
         """Send an answer, and wait a moment for the other side to close: what it still sends would
         make the system throw away the answer.
         """
-        self._transport.set_write_buffer_limits(0)
-        self._transport.write(answer)
+        self.transport.set_write_buffer_limits(0)
+        self.transport.write(answer)
         await self._may_write.wait()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        self._transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:  # TLS
+            self.transport.close()
         await asyncio.wait([self._lost], timeout=linger_seconds)

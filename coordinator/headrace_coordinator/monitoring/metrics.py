@@ -7,6 +7,7 @@ a job or task is ever a label.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -175,6 +176,7 @@ class CoordinatorMetrics:
         find_tokens: Callable[[], Iterable[bytes]] | None,
         open_site: OpenSite,
         max_connections: int,
+        tls: ssl.SSLContext | None = None,
     ) -> HttpServer:
         """Serve the metrics, to those who bring one of the tokens unless there are none; and what
         else there is.
@@ -187,7 +189,8 @@ class CoordinatorMetrics:
             find_tokens,
             self.note_refusal,
             open_site,
-            max_connections=max_connections,
+            tls,
+            max_connections,
         )
 
     def note_commit(self, seconds: float) -> None:

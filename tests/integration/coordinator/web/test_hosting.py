@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from headrace_coordinator import coordinator
@@ -31,7 +33,7 @@ def narrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebSite]
 
 
 def dial(site: WebSite) -> socket.socket:
-    host, _, port = site.url.removeprefix("http://").partition(":")
+    host, _, port = site.url.partition("://")[2].partition(":")
     return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
 
 
@@ -131,3 +133,24 @@ def test_a_site_stops_while_pages_are_open(tmp_path: Path) -> None:
             assert answer.status_code == 200
             begun = time.monotonic()
         assert time.monotonic() - begun < PATIENCE_SECONDS / 2
+
+
+def test_all_of_it_is_encrypted_where_that_is_wanted(tmp_path: Path) -> None:
+    with open_site(tmp_path, http_tls=True) as site:
+        assert site.url.startswith("https://")
+        context = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+        context.check_hostname = False
+        with httpx.Client(base_url=site.url, verify=context) as browser:
+            assert "headrace_" in browser.get("/metrics").text
+            assert browser.get("/healthz").text == "ok\n"
+            cookie = browser.get(site.link("client")).headers["Set-Cookie"]
+            assert cookie.startswith("__Host-headrace-")
+            assert cookie.endswith("; Secure")
+            assert browser.get("/api/v1/info").json()["page"] == site.url
+            with browser.stream("GET", "/api/v1/stream?topic=overview") as answer:
+                assert next(one for one in answer.iter_lines() if one == "event: overview")
+        with dial(site) as link:
+            link.sendall(ask("/healthz"))
+            assert b"200" not in read_to_end(link)
+        with dial(site):  # says nothing, and keeps nobody from the end of the site
+            pass
