@@ -34,6 +34,9 @@ class Job(JobBase):
 
     refresh = blocking(AwaitedJob.refresh)
     wait = blocking(AwaitedJob.wait)
+    failure_groups = blocking(AwaitedJob.failure_groups)
+    task_times = blocking(AwaitedJob.task_times)
+    task_runs = blocking(AwaitedJob.task_runs)
     acknowledge = blocking(AwaitedJob.acknowledge)
     cancel = blocking(AwaitedJob.cancel)
     retry = blocking(AwaitedJob.retry)

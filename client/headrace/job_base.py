@@ -17,7 +17,7 @@ from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
 from headrace_wire.batch import count_batch
-from headrace_wire.bounds import MAX_NAMED_TASKS, Index, check_value
+from headrace_wire.bounds import MAX_NAMED_TASKS, MAX_TASK_RUNS, MAX_TASKS, Index, check_value
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import (
     HeadraceError,
@@ -29,6 +29,7 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.failures import describe_error
+from headrace_wire.job_views import FailureGroup, TaskRuns, TaskTimes
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
@@ -274,6 +275,24 @@ class AwaitedJob(JobBase):
             if limit.is_over and not self.is_over:
                 raise self._time_out()
         return self.status
+
+    async def failure_groups(self) -> tuple[FailureGroup, ...]:
+        """Its failures by what they have in common, the most frequent first."""
+        return (await self._results.call(ResultQueueApi.failure_groups, self.id)).groups
+
+    async def task_times(self) -> TaskTimes:
+        """How long attempts at its tasks took, as a histogram."""
+        return await self._jobs.call(JobQueueApi.task_times, self.id)
+
+    async def task_runs(
+        self, start: int = 0, stop: int | None = None, limit: int = MAX_TASK_RUNS
+    ) -> TaskRuns:
+        """How tasks [start, stop) of it stand, or all from ``start`` on, in so many runs at most.
+
+        Where there are more, neighbours are merged, and the most urgent state tells.
+        """
+        stop = MAX_TASKS if stop is None else stop
+        return await self._jobs.call(JobQueueApi.task_runs, self.id, start, stop, limit)
 
     async def acknowledge(self) -> None:
         """Say that the results are safe: the coordinator drops them."""

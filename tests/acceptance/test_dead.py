@@ -113,6 +113,11 @@ def test_errors_are_tried_again_after_their_delay(cluster: Cluster, tmp_path: Pa
     job = cluster.submit("probe", plan(2, tmp_path, fail=[1]), options)
     list(job.values(ordered=False))
     (failure,) = job.failures()
+    (group,) = job.failure_groups()
+    assert (group.count, group.first, group.message) == (1, failure.index, failure.message)
+    assert sum(job.task_times().counts) == 4, "attempts count, not tasks"
+    assert [run.state for run in job.task_runs().runs].count("dead") == 1
+    assert job.task_runs(failure.index, failure.index + 1).runs[0].state == "dead"
     assert (failure.index, failure.attempt, failure.reason) == (1, 3, "error")
 
 

@@ -30,6 +30,7 @@ from headrace.shared.queues import SharedQueue
 from headrace.shared.values import SharedValue
 from headrace_services.service import Gathered, Plan, Service, Target
 from headrace_services.task import Task, TaskCounter
+from headrace_wire.job_views import FailureGroup, TaskRun, TaskRuns, TaskTimes
 from headrace_wire.messages import JobStatus, LogLine, RunningTask, TaskFailure, WorkerStatus
 from headrace_wire.views import (
     ClusterEvent,
@@ -73,7 +74,7 @@ _SECTIONS: dict[str, tuple[Any, ...]] = {
     "Pools and executors": (headrace.Pool, AsyncResult, headrace.Executor, CallFuture),
     "Clusters and jobs": (
         headrace.Cluster, Job, headrace.SubmitOptions, headrace.CallOptions, JobStatus, TaskFailure,
-        LogLine, headrace.AsyncCluster, AsyncJob,
+        LogLine, FailureGroup, TaskTimes, TaskRuns, TaskRun, headrace.AsyncCluster, AsyncJob,
     ),
     "Workers and the whole cluster": (
         WorkerStatus, WorkerView, RunningTask, WorkerPoint, Overview, Timeline, TimePoint,

@@ -180,7 +180,7 @@ class JobQueueApi(Protocol):
 
     @allow(CLIENT, OBSERVER)
     def task_times(self, job: JobId) -> TaskTimes:
-        """How long the tasks of a job took, as a histogram."""
+        """How long attempts at the tasks of a job took, as a histogram."""
 
     @allow(CLIENT, WORKER, OBSERVER)
     def workers(self) -> tuple[WorkerStatus, ...]:
