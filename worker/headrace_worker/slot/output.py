@@ -21,7 +21,8 @@ import time
 import warnings
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, TextIO
+from types import CodeType
+from typing import Any, TextIO, cast
 
 from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
 from headrace_wire.bounds import fit_name
@@ -37,7 +38,7 @@ PRINTED_AS_ERROR = "stderr"
 MAX_HELD_CHARACTERS = MAX_TEXT_BYTES + 1
 
 #: Where a handler of the standard library's logging writes a record.
-_EMIT = logging.StreamHandler.emit.__code__
+_EMIT: CodeType = cast("Any", logging.StreamHandler).emit.__code__
 
 #: What ``warnings.showwarning`` is called with.
 ShowWarning = Callable[..., None]
@@ -68,7 +69,7 @@ class TaskOutput:
         for name, level in (("stdout", PRINTED), ("stderr", PRINTED_AS_ERROR)):
             original = getattr(sys, name)
             if isinstance(original, io.TextIOWrapper):
-                setattr(sys, name, TaskStream(self, original, level))
+                setattr(sys, name, TaskStream(self, cast("io.TextIOWrapper", original), level))
         # A program's own settings of logging and warnings come before these, as they do elsewhere.
         logging.lastResort = _RecordHandler(self)
         warnings.showwarning = self._warn
@@ -134,7 +135,7 @@ class TaskStream(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         """Take some text in; lines are passed on when they end."""
         output, place = self._output, (get_ident(), self._level)
-        if output.is_copy or not isinstance(text, str):
+        if output.is_copy or not isinstance(cast("object", text), str):
             return super().write(text)  # which raises TypeError for what is no text
         if "\n" not in text:
             output.held[place] = _see(output.held.get(place, "") + text, ended=False)

@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,7 +25,7 @@ class News:
     """Notes what is kept for the task that runs."""
 
     task: Task | None = field(default_factory=lambda: Task("job", 7, 2, 1))
-    said: list[tuple[str, str]] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def find_speaker(self) -> Task | None:
         return self.task
@@ -62,7 +62,7 @@ def make_rig(log_format: LogFormat = "text") -> Rig:
 
 
 @contextlib.contextmanager
-def open_rig() -> Iterator[Rig]:
+def open_rig() -> Generator[Rig]:
     """A rig that has this process's streams, which pytest would take back in a fixture."""
     rig = make_rig()
     with contextlib.redirect_stdout(rig.out), contextlib.redirect_stderr(rig.err):
@@ -70,7 +70,7 @@ def open_rig() -> Iterator[Rig]:
 
 
 @contextlib.contextmanager
-def open_log() -> Iterator[logging.Logger]:
+def open_log() -> Generator[logging.Logger]:
     """A program's own logger, to which nobody else has added a handler."""
     log = logging.Logger("own program", logging.INFO)  # noqa: LOG001 - in no tree
     yield log
