@@ -42,7 +42,7 @@ REASONS = {
     DESCRIPTORS: "gave way because no file could be opened",
     MEMORY: "sent more than there is memory for",
     HTTP: "did not finish their request",
-    TOKEN: "brought no token for the metrics",
+    TOKEN: "brought no token that is taken",
 }
 
 

@@ -74,6 +74,9 @@ class Seat(Protocol):
     def note_late(self) -> None:
         """A deadline has passed: the connection is closed."""
 
+    def note_wrong_token(self) -> None:
+        """What was shown is no key that is taken."""
+
     def prove(self, role: Role) -> None:
         """Whoever is there holds a key: it gives way to others who do alone. Raises BusyError."""
 
@@ -226,6 +229,10 @@ class HttpServer:
     def _refuse(self, host: str, reason: str, why: str) -> None:
         self._refusals.note(host, reason, f"refused an HTTP request from {host}: {why}")
 
+    def refuse_token(self, host: str) -> None:
+        """Somebody at a host has shown a token that is not taken."""
+        self._refuse(host, TOKEN, "the token that it brought is not taken")
+
     def refuse_late(self, host: str) -> None:
         """A connection of a host is closed, for one of its deadlines has passed."""
         self._refuse(host, HTTP, f"it took longer than {REQUEST_SECONDS:.0f} seconds")
@@ -332,6 +339,9 @@ class _Seat(NamedTuple):
 
     def note_late(self) -> None:
         self.server.refuse_late(self.host)
+
+    def note_wrong_token(self) -> None:
+        self.server.refuse_token(self.host)
 
     def prove(self, role: Role) -> None:
         self.server.prove(self.task, role)

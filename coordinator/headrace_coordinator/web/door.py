@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate, Visitor
 from headrace_coordinator.web.problems import answer_problem, describe_status
+from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.sessions import SESSION_SECONDS, Session, Sessions
 from headrace_wire.errors import BusyError
 
@@ -96,6 +97,7 @@ class Door:
         if token := read_bearer(request):
             holder = await self._gate.find_by_token(token)
             if holder is None:
+                state.seat.note_wrong_token()
                 return _refuse(request, "this token is not, or no longer, taken"), None
             _welcome(request, Visitor(self._gate, holder, name_peer(request)))
             return None, None
@@ -159,6 +161,23 @@ def is_own(request: Request) -> bool:
     return origin is None or urlsplit(origin).netloc == request.headers.get("Host")
 
 
+def needs_forwarding(request: Request) -> bool:
+    """Whether a browser follows a link on another site's page, and so has not sent the cookie that
+    it may have: it does when it is led on by a page of this one.
+    """
+    headers = request.headers
+    is_page = request.method == "GET" and not request.url.path.startswith(API)
+    return (
+        is_page
+        and headers.get("Sec-Fetch-Site") == "cross-site"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+    )
+
+
+def _read_query(request: Request) -> str:
+    return f"?{request.url.query}" if request.url.query else ""
+
+
 def read_bearer(request: Request) -> str:
     """The token of a request's header, "" if there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -194,9 +213,10 @@ def name_peer(request: Request) -> str:
 
 def _refuse(request: Request, detail: str) -> Response:
     path = request.url.path
+    if needs_forwarding(request):
+        return render(request, "forward.html", following=request.url.path + _read_query(request))
     if path.startswith(API) or request.method not in SAFE:
         problem = describe_status(HTTPStatus.UNAUTHORIZED, detail)
         return answer_problem(problem, {"WWW-Authenticate": "Bearer"})
-    if request.url.query:
-        path += f"?{request.url.query}"
+    path += _read_query(request)
     return RedirectResponse(f"/login?next={quote(path, safe='/')}", HTTPStatus.SEE_OTHER)

@@ -71,6 +71,7 @@ def find_next(path: str) -> str:
 async def _begin(request: Request, token: str, following: str) -> Response:
     holder = await request.state.gate.find_by_token(token)
     if holder is None:
+        request.state.seat.note_wrong_token()
         detail = refuse_token().message
         status = HTTPStatus.UNAUTHORIZED
         return render(request, "login.html", status_code=status, following=following, detail=detail)

@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from headrace_coordinator.monitoring.audit import AUDIT_NAME
+from headrace_wire.key_book import make_named_key, revoke_key
 from headrace_wire.page_links import make_link_token
 from headrace_wire.roles import Role
+from support.commands import wait_until
 from support.web_site import WebSite, open_site
 
 FORGED = {"Origin": "http://elsewhere.example"}
@@ -192,3 +194,64 @@ def test_a_link_for_looking_is_no_way_around_private_jobs(tmp_path: Path) -> Non
             headers = {"Authorization": f"Bearer {token}"}
             answer = httpx.get(f"{private.url}/api/v1/info", headers=headers)
             assert answer.status_code == status
+
+
+def test_a_link_on_another_site_finds_who_has_logged_in(site: WebSite) -> None:
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    with site.visit() as browser:
+        answer = browser.get("/jobs?text=%3Cb%3E", headers=followed)
+        assert answer.status_code == 200
+        assert '<meta http-equiv="refresh" content="0;url=/jobs?text=%3Cb%3E">' in answer.text
+        own = {**followed, "Sec-Fetch-Site": "same-origin"}
+        assert browser.get("/jobs", headers=own).status_code == 303
+
+
+def test_wrong_tokens_are_counted(site: WebSite) -> None:
+    def count() -> float:
+        text = httpx.get(f"{site.url}/metrics").text
+        found = re.search(r'connections_refused_total{reason="token"} (.*)', text)
+        assert found
+        return float(found[1])
+
+    with site.visit() as browser:
+        browser.get("/?token=wrong")
+        browser.get("/api/v1/info", headers={"Authorization": "Bearer wrong"})
+    wait_until(lambda: count() >= 2)
+
+
+def test_a_key_that_is_revoked_ends_its_sessions(tmp_path: Path) -> None:
+    with open_site(tmp_path) as own:
+        key = make_named_key(tmp_path / "key", "alice", "client").key
+        with httpx.Client(base_url=own.url) as browser:
+            wait_until(lambda: browser.get(f"/?token={key}").status_code == 303)
+            assert ">alice" in browser.get("/").text
+            with browser.stream("GET", "/api/v1/stream?topic=overview") as told:
+                lines = told.iter_lines()
+                assert any(line == "event: overview" for line in lines)
+                revoke_key(tmp_path / "key", "alice")
+                assert any(line == "event: bye" for line in lines)
+            assert browser.get("/").status_code == 303
+            assert browser.get(f"/?token={key}").status_code == 401
+
+
+def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
+    with open_site(tmp_path, private_jobs=True) as own:
+        own.submit("theirs")
+        key = make_named_key(tmp_path / "key", "alice", "client").key
+        headers = {"Authorization": f"Bearer {key}"}
+        with (
+            httpx.Client(base_url=f"{own.url}/api/v1", headers=headers) as alice,
+            own.call() as others,
+            others.stream("GET", "/stream?topic=jobs&topic=events") as told,
+        ):
+            assert any("theirs" in line for line in told.iter_lines())
+            wait_until(lambda: alice.get("/jobs").status_code == 200)
+            assert alice.get("/jobs").json() == []
+            assert alice.get("/jobs/theirs").status_code == 404
+            assert alice.get("/events").json()["events"] == []
+            assert alice.post("/jobs/theirs/cancel").status_code == 404
+            with alice.stream("GET", "/stream?topic=jobs&topic=job&job=theirs") as hers:
+                lines = hers.iter_lines()
+                seen = [next(line for line in lines if line.startswith("data:")) for _ in "ab"]
+            assert "data: []" in seen
+            assert any('"code":"unknown_job"' in line for line in seen)
