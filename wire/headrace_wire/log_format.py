@@ -10,7 +10,9 @@ import datetime as dt
 import json
 import logging
 import sys
+import threading
 import time
+from types import TracebackType
 from typing import Any, Literal
 
 from headrace_wire.printing import clean_line, indent
@@ -127,7 +129,22 @@ def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(make_formatter(log_format, **always))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    if log_format == "json":
+        # What Python itself says would be lines that are no JSON, and one record in many of them.
+        logging.captureWarnings(capture=True)
+        sys.excepthook = log_uncaught
+        threading.excepthook = lambda gone: log_uncaught(
+            gone.exc_type, gone.exc_value or Exception(gone.exc_type.__name__), gone.exc_traceback
+        )
     logging.getLogger(__name__).debug("headrace %s", VERSION)
+
+
+def log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log an exception that nobody has caught, as ``sys.excepthook`` would print it."""
+    name = threading.current_thread().name
+    logging.getLogger(__name__).critical("uncaught in %s", name, exc_info=(kind, error, trace))
 
 
 def log_end(line: str) -> bool:

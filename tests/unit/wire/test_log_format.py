@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -74,3 +75,28 @@ def test_moments_are_in_utc_for_programs_and_in_local_time_for_people() -> None:
     for _ in range(2):
         record.created, record.msecs = 1.5e9 + 0.25, 250.0
         assert write_local_time(record.created) == logging.Formatter().formatTime(record)
+
+
+def test_what_python_itself_says_is_a_record_too() -> None:
+    program = """
+import threading, warnings
+from headrace_wire.log_format import start_logging
+
+start_logging("info", "json", worker="w")
+warnings.warn("be careful")
+thread = threading.Thread(target=lambda: 1 / 0, name="other")
+thread.start()
+thread.join()
+raise LookupError("lost")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60
+    )
+    warned, died, ended = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert (warned["level"], warned["worker"]) == ("warning", "w")
+    assert "UserWarning: be careful" in warned["message"]
+    assert (died["level"], died["message"]) == ("critical", "uncaught in other")
+    assert died["exception"].endswith("ZeroDivisionError: division by zero")
+    assert ended["message"] == "uncaught in MainThread"
+    assert ended["exception"].endswith("LookupError: lost")
