@@ -175,7 +175,7 @@ class JobQueueApi(Protocol):
     def task_runs(self, job: JobId, start: Index, stop: Index, limit: Count) -> TaskRuns:
         """How tasks [start, stop) of a job stand, in ``limit`` runs at most, or MAX_TASK_RUNS.
 
-        Where there are more, neighbours are merged.
+        Where there are more, neighbours are merged, and the picture may be two seconds old.
         """
 
     @allow(CLIENT, OBSERVER)

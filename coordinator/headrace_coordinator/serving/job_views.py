@@ -1,9 +1,17 @@
-"""Looks at one job that would keep the event loop from others if they were made in one go."""
+"""Looks at one job that would keep the event loop from others if they were made in one go.
+
+What takes long is kept for a while for whoever wants to see the same: a page may be open in many
+browsers, and each asks for a picture of the job's tasks once a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
+
+from msgspec import Struct
 
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
@@ -12,40 +20,99 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.task_runs import join_cells, list_runs, paint_cells
 from headrace_wire.bounds import MAX_TASK_RUNS
 from headrace_wire.job_views import TaskRun, TaskRuns
+from headrace_wire.messages import State
 
 #: Cells that are painted before others have their turn.
 CELLS_AT_ONCE = 2000
+
+#: For how long a picture is kept, in times of what it took to make it, and at most in seconds. One
+#: that took less than so many seconds is made anew each time.
+KEPT_PER_SECOND = 20.0
+LONGEST_KEPT_SECONDS = 2.0
+QUICK_SECONDS = 0.002
+
+#: Pictures that are kept.
+MOST_KEPT = 10
+
+#: What a picture is of: the job, [start, stop) and the number of runs.
+View = tuple[str, int, int, int]
+
+
+class _Kept(Struct, frozen=True):
+    """A picture, the state of the job in it, and until when it is good enough."""
+
+    runs: TaskRuns
+    state: State
+    until: float
 
 
 class JobViews:
     """Looks at a ledger's jobs, in the event loop's thread."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.thread_time) -> None:
         self._ledger = ledger
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._kept: dict[View, _Kept] = {}
 
     async def find_task_runs(self, job_id: str, start: int, stop: int, limit: int) -> TaskRuns:
-        """How tasks [start, stop) of a job stand, in so many runs at most."""
-        limit = max(1, min(limit, MAX_TASK_RUNS))
+        """How tasks [start, stop) of a job stand, in so many runs at most.
 
-        def look(queue: Queue, _: Now) -> tuple[int, RangeSet, list[TaskRun]]:
+        Where that takes long it may be how they stood a moment ago, while the job was in the same
+        state. Raises UnknownJobError.
+        """
+        view = (job_id, start, stop, max(1, min(limit, MAX_TASK_RUNS)))
+        if known := self._find_kept(view):
+            return known
+        async with self._turn:
+            return self._find_kept(view) or await self._make(view)
+
+    def _find_kept(self, view: View) -> TaskRuns | None:
+        state = self._ledger.observe(lambda queue, _: queue.state.find(view[0]).state)
+        kept = self._kept.get(view)
+        fits = kept and kept.state == state and time.monotonic() < kept.until
+        return kept.runs if kept and fits else None
+
+    async def _make(self, view: View) -> TaskRuns:
+        job_id, start, stop, limit = view
+        begun = self._clock()
+
+        def look(queue: Queue, _: Now) -> tuple[State, int, RangeSet, list[TaskRun]]:
             job = queue.state.find(job_id)
             leased = job.find_leased()
             end = min(stop, job.tasks)
-            return job.tasks, leased, list_runs(job, leased, start, end, limit)
+            return job.state, job.tasks, leased, list_runs(job, leased, start, end, limit)
 
-        tasks, leased, runs = self._ledger.observe(look)
+        state, tasks, leased, listed = self._ledger.observe(look)
+        took = self._clock() - begun
         stop = min(stop, tasks)
-        if runs or start >= stop:
-            return TaskRuns(tasks, tuple(runs), merged=False)
-        width = -(-(stop - start) // limit)
-        cells = bytearray()
-        for left in range(start, stop, CELLS_AT_ONCE * width):
-            right = min(stop, left + CELLS_AT_ONCE * width)
-            cells += self._ledger.observe(
-                partial(_paint, job_id=job_id, leased=leased, span=(left, right), width=width)
-            )
-            await asyncio.sleep(0)
-        return TaskRuns(tasks, tuple(join_cells(cells, start, stop, width)), merged=True)
+        if listed or start >= stop:
+            runs = TaskRuns(tasks, tuple(listed), merged=False)
+        else:
+            width = -(-(stop - start) // limit)
+            cells = bytearray()
+            for left in range(start, stop, CELLS_AT_ONCE * width):
+                await asyncio.sleep(0)
+                begun = self._clock()
+                right = min(stop, left + CELLS_AT_ONCE * width)
+                paint = partial(
+                    _paint, job_id=job_id, leased=leased, span=(left, right), width=width
+                )
+                cells += self._ledger.observe(paint)
+                took += self._clock() - begun
+            runs = TaskRuns(tasks, tuple(join_cells(cells, start, stop, width)), merged=True)
+        if took > QUICK_SECONDS:
+            self._keep(view, runs, state, took)
+        return runs
+
+    def _keep(self, view: View, runs: TaskRuns, state: State, took: float) -> None:
+        now = time.monotonic()
+        others = {seen: kept for seen, kept in self._kept.items() if now < kept.until}
+        others.pop(view, None)
+        while len(others) >= MOST_KEPT:
+            del others[next(iter(others))]
+        until = now + min(KEPT_PER_SECOND * took, LONGEST_KEPT_SECONDS)
+        self._kept = {**others, view: _Kept(runs, state, until)}
 
 
 def _paint(

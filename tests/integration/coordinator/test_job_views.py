@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
-from headrace_coordinator.serving import failure_groups
+from headrace_coordinator.serving import failure_groups, job_views
 from headrace_coordinator.serving.job_queue import JobQueue
+from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
@@ -112,6 +114,39 @@ def test_many_runs_are_merged_into_as_many_as_were_asked_for(site: Site) -> None
     exact = site.find_runs(4_000, 6_000, 20_000)
     assert not exact.merged
     assert (len(exact.runs), exact.runs[-1]) == (1000, TaskRun(4_999, 6_000, "waiting"))
+
+
+def test_a_picture_that_takes_long_is_kept_for_a_moment(site: Site) -> None:
+    site.submit(10_000)
+    site.scatter(10_000, 2)
+    slow = JobViews(site.ledger, count(0.0).__next__)  # each look takes a second
+
+    def find(limit: int = 100) -> TaskRuns:
+        return site.calls.answer(slow.find_task_runs("job", 0, 10_000, limit))
+
+    first = find()
+    site.scatter(10_000, 3)
+    assert find() is first
+    assert find(99) is not first, "who wants another one does not get this"
+    for limit in range(2 * job_views.MOST_KEPT):
+        find(limit)
+    assert find() is not first, "so many are kept"
+    kept = find()
+    site.calls.answer(site.jobs.cancel("job"))
+    ended = find()
+    assert ended is not kept, "what is not so any more is not shown"
+    assert ended.runs[0].state == "cancelled"
+    site.calls.answer(site.jobs.delete("job"))
+    with pytest.raises(UnknownJobError):
+        find()
+
+
+def test_a_picture_that_is_quickly_made_is_made_anew(site: Site) -> None:
+    site.submit(10)
+    quick = JobViews(site.ledger, lambda: 0.0)
+    before = site.calls.answer(quick.find_task_runs("job", 0, 10, 5))
+    site.fail(make_failure(3, "no"))
+    assert site.calls.answer(quick.find_task_runs("job", 0, 10, 5)) != before
 
 
 def test_the_tasks_of_a_job_that_is_unknown_are_unknown(site: Site) -> None:
