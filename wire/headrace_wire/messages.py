@@ -366,13 +366,17 @@ class RunningTask(Message):
 
 
 class TaskTime(Message):
-    """How long tasks [start, stop), done one after another, took in all, and on which worker."""
+    """How long tasks [start, stop), done one after another, took in all, and on which worker.
+
+    ``attempt`` is the one at which they were done, 0 if that is not known any more.
+    """
 
     start: Index
     stop: Index
     worker: OptionalLabel
     cpu_seconds: Seconds
     busy_seconds: Seconds
+    attempt: Count = 0
 
 
 class Heartbeat(Message):

@@ -123,7 +123,9 @@ def describe_time(time: TaskTime) -> str:
     took = f"{time.busy_seconds:.2f} s" + (
         f" ({time.busy_seconds / tasks:.2g} s each)" if tasks > 1 else ""
     )
-    return f"{which}: {took}, {time.cpu_seconds:.2f} s CPU, on {time.worker or 'an unknown worker'}"
+    attempt = f" (attempt {time.attempt})" if time.attempt > 1 else ""
+    where = f"on {time.worker or 'an unknown worker'}{attempt}"
+    return f"{which}: {took}, {time.cpu_seconds:.2f} s CPU, {where}"
 
 
 def show_worker(worker: WorkerStatus) -> dict[str, Any]:

@@ -253,11 +253,11 @@ class Job(Struct):
         self.suspects.remove(start, stop)
         self.delayed.remove(start, stop)
 
-    def learn_seconds(self, run: DoneSpan, worker: str) -> None:
+    def learn_seconds(self, run: DoneSpan, worker: str, attempt: int) -> None:
         seconds = run.busy_seconds / (run.stop - run.start)
         self.mean_seconds = _move_mean(self.mean_seconds, seconds)
         if len(self.slowest) < TIMES_KEPT or seconds > self.slowest[0][0]:
-            time = TaskTime(run.start, run.stop, worker, run.cpu_seconds, run.busy_seconds)
+            time = TaskTime(run.start, run.stop, worker, run.cpu_seconds, run.busy_seconds, attempt)
             insort(self.slowest, (seconds, time), key=itemgetter(0))
             del self.slowest[:-TIMES_KEPT]
 

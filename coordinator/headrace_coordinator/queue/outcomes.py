@@ -238,7 +238,7 @@ class Outcomes:
             self._drop_inputs(job, start, stop)
         tasks = sum(stop - start for start, stop in pieces)
         if tasks:
-            job.learn_seconds(run, worker)
+            job.learn_seconds(run, worker, lease.attempt if lease and lease.job == run.job else 0)
             job.times.add_span(run, tasks)
             job.cpu_seconds += run.cpu_seconds
             job.busy_seconds += run.busy_seconds

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.datastructures import QueryParams
 
+from headrace_coordinator.web.twins import make_twin
 from headrace_wire.messages import JobFilter
 
 #: Jobs on a page.
@@ -44,8 +45,8 @@ class AskedJobs:
 
     @property
     def past(self) -> bool:
-        """Whether also jobs are listed whose results have expired."""
-        return bool(getattr(self.chosen, "past", False))
+        """Whether those jobs are listed that have expired."""
+        return self.chosen.past
 
     @property
     def first(self) -> int:
@@ -90,26 +91,23 @@ def read_asked(query: QueryParams) -> AskedJobs:
         within = ""
     # A whole minute: the browser asks for the same in its stream, which is shared by all who do.
     since = (time.time() - float(within)) // 60 * 60 if within else 0.0
-    known = {field.name for field in msgspec.structs.fields(JobFilter)}
     fields = {
         "states": query.getlist("states"),
         "service": query.get("service", "").strip(),
         "text": query.get("text", "").strip(),
         "submitted_by": query.get("submitted_by", "").strip(),
         "past": query.get("past") == "true",
+        "since": since,
+        "limit": JOBS_SHOWN,
     }
     trail = tuple(
         int(number)
         for number in query.get("trail", "").split(".")[:MAX_TRAIL]
         if re.fullmatch(r"[1-9]\d{0,17}", number, re.ASCII)
     )
-    twin = {name: value for name, value in fields.items() if name in known}
-    order = [field.name for field in msgspec.structs.fields(JobFilter)]
-    values = {**twin, "since": since, "limit": JOBS_SHOWN}
-    defaults = msgspec.to_builtins(JobFilter())
-    listed = [values.get(name, default) for name, default in zip(order, defaults, strict=True)]
     try:
-        return AskedJobs(msgspec.convert(listed, JobFilter), within, trail)
+        twin = msgspec.convert(fields, make_twin(JobFilter))
+        return AskedJobs(JobFilter(**msgspec.structs.asdict(twin)), within, trail)
     except msgspec.ValidationError as error:
         return AskedJobs(
             JobFilter(limit=JOBS_SHOWN), "", (), f"The address asks for what cannot be: {error}."

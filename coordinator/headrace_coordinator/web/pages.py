@@ -12,11 +12,15 @@ from starlette.routing import Route
 from headrace_coordinator.web.display import things
 from headrace_coordinator.web.job_page import show_job
 from headrace_coordinator.web.jobs_page import show_jobs
+from headrace_coordinator.web.names import register_names
 from headrace_coordinator.web.overview_page import show_overview
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.worker_page import show_worker
 from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import EVENTS_PER_PAGE, EventPage, EventRequest
+from headrace_wire.views import EventPage, EventRequest
+
+#: Events on their page when it is opened; the browser asks for more.
+EVENTS_SHOWN = 200
 
 
 async def show_workers(request: Request) -> Response:
@@ -33,7 +37,7 @@ async def show_workers(request: Request) -> Response:
 
 async def show_events(request: Request) -> Response:
     """What happened to jobs and workers, the newest first."""
-    request_newest = EventRequest(last=EVENTS_PER_PAGE)
+    request_newest = EventRequest(last=EVENTS_SHOWN)
     page: EventPage = await request.state.visitor.call("events", request_newest)
     missed = f"{things(page.missed, 'event')} before these are no longer kept."
     return render(
@@ -44,11 +48,13 @@ async def show_events(request: Request) -> Response:
     )
 
 
+register_names()  # before a route has such a part
+
 PAGES: list[Route] = [
     Route("/", show_overview, name="overview"),
     Route("/jobs", show_jobs, name="jobs"),
-    Route("/jobs/{job}", show_job, name="job"),
+    Route("/jobs/{job:named}", show_job, name="job"),
     Route("/workers", show_workers, name="workers"),
-    Route("/workers/{worker}", show_worker, name="worker"),
+    Route("/workers/{worker:named}", show_worker, name="worker"),
     Route("/events", show_events, name="events"),
 ]

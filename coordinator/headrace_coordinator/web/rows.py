@@ -20,6 +20,14 @@ def job_name(job: JobStatus) -> str:
     return job.name or job.function or f"{job.service} {job.operation}"
 
 
+def describe_standing(job: JobStatus) -> str:
+    """Why nothing runs, what cut a job short, or that only its summary is left; "" if nothing."""
+    if job.state not in FINAL_STATES:
+        return job.waiting_for
+    gone = "expired: its results are gone" if job.expired else ""
+    return "; ".join(filter(None, (job.ended_because, gone)))
+
+
 def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
     """What the row of a job says, with its speed on the whole."""
     over = job.done + job.failed + job.cancelled
@@ -47,7 +55,7 @@ def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
         "time": time,
         "submitted": job.submitted_at,
         "by": job.submitted_by,
-        "note": job.ended_because if final else job.waiting_for,
+        "note": describe_standing(job),
         "bar": [
             (part, number / job.tasks if job.tasks else 0.0)
             for part, number in (

@@ -35,6 +35,12 @@ export function jobName(job) {
   return job.name || job.function || `${job.service} ${job.operation}`;
 }
 
+/** Why nothing runs, what cut a job short, or that only its summary is left. */
+function describeStanding(job) {
+  if (!FINAL.has(job.state)) return job.waiting_for;
+  return [job.ended_because, job.expired ? "expired: its results are gone" : ""].filter(Boolean).join("; ");
+}
+
 /** The fields of a job. `pace` is its speed as of late, null for its speed on the whole. */
 export function jobFields(job, now, pace = null) {
   const over = job.done + job.failed + job.cancelled;
@@ -58,7 +64,7 @@ export function jobFields(job, now, pace = null) {
     time: final ? (wall ? duration(wall) : "") : left !== null ? `${duration(left)} left` : wall ? duration(wall) : "",
     submitted: job.submitted_at,
     by: job.submitted_by,
-    note: final ? job.ended_because : job.waiting_for,
+    note: describeStanding(job),
     bar: [
       ["done", share(job.done)],
       ["dead", share(job.failed)],

@@ -142,8 +142,14 @@ export class TaskMap {
   get about() {
     if (!this.#plan) return "";
     const each = this.#plan.each;
-    const cell = each > 1 ? `${count(each)} tasks in each place` : "one place each";
+    const merged = this.#merged ? "; many lie apart: go closer to see each" : "";
+    const cell = (each > 1 ? `${count(each)} tasks in each place, in the colour of the most urgent` : "one place each") + merged;
     return this.#whole ? cell : `${nameTasks(this.#from, this.#to)} of ${count(this.#tasks)}, ${cell}`;
+  }
+
+  /** How many runs of tasks are known. */
+  get runs() {
+    return this.#runs.length;
   }
 
   draw() {

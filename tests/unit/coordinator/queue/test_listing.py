@@ -165,8 +165,8 @@ def test_the_tasks_that_took_longest_are_remembered() -> None:
     job = Job(JobSpec("j", "s", "o", b"", 100), 0.0)
     for index in range(3 * TIMES_KEPT):
         seconds = float(index * 7 % 60)
-        job.learn_seconds(DoneSpan(1, "j", index, index + 1, b"", 0.1, seconds), "w")
+        job.learn_seconds(DoneSpan(1, "j", index, index + 1, b"", 0.1, seconds), "w", 1)
     assert [seconds for seconds, _ in job.slowest] == [float(n) for n in range(40, 60)]
     assert {time.worker for _, time in job.slowest} == {"w"}
-    job.learn_seconds(DoneSpan(1, "j", 60, 62, b"", 0.1, 200.0), "w")
-    assert job.slowest[-1][1] == TaskTime(60, 62, "w", 0.1, 200.0)
+    job.learn_seconds(DoneSpan(1, "j", 60, 62, b"", 0.1, 200.0), "w", 3)
+    assert job.slowest[-1][1] == TaskTime(60, 62, "w", 0.1, 200.0, 3)

@@ -2,16 +2,19 @@
 
 import { fill, reveal, setText, showNone, sync } from "../dom.js";
 import { eventFields, join } from "../events.js";
-import { things } from "../format.js";
+import { count, things } from "../format.js";
 import { follow } from "../live.js";
 import { get } from "../api.js";
 
-const MOST = 1000;
+const MOST = 5000;
+const READ = 1000;
+const SHOWN = 200;
 
 export async function start() {
   reveal();
   const list = document.getElementById("events");
   const form = document.getElementById("filters");
+  const more = document.getElementById("more");
   let events = [];
 
   const show = () => {
@@ -22,7 +25,9 @@ export async function start() {
         (!about.length || about.includes(event.kind.split("-")[0])) &&
         [event.job, event.worker, event.kind, event.text].some((word) => word.toLowerCase().includes(text)),
     );
-    sync(list, shown, document.getElementById("event-row"), (event) => event.number, (row, event) => fill(row, eventFields(event)));
+    const first = shown.slice(0, SHOWN);
+    setText(more, shown.length > first.length ? `The newest ${count(first.length)} of ${count(shown.length)}: a search finds the others.` : "");
+    sync(list, first, document.getElementById("event-row"), (event) => event.number, (row, event) => fill(row, eventFields(event)));
     showNone("events-none", shown);
   };
   const take = (page) => {
@@ -36,8 +41,7 @@ export async function start() {
   };
   form.addEventListener("input", show);
   form.addEventListener("submit", (event) => event.preventDefault());
-  const first = Number(list.dataset.first || 0);
-  const page = await get("events", { cursor: first, limit: MOST }).catch(() => null);
+  const page = await get("events", { last: READ }).catch(() => null);
   if (page) take(page);
-  follow(() => ({ topic: "events", cursor: events.length ? events[0].number : first }), { events: take });
+  follow(() => ({ topic: "events", cursor: events.length ? events[0].number : 0 }), { events: take });
 }

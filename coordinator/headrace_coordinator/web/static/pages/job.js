@@ -12,7 +12,11 @@ import { Log } from "../log.js";
 import { FINAL, Paces, jobFields } from "../rows.js";
 import { TaskMap } from "../taskmap.js";
 
-const RUNS = 10000;
+const RUNS = 20000;
+
+/** Milliseconds between two looks at the tasks, and for each run of them that there is. */
+const MAP_MS = 1500;
+const MAP_RUN_MS = 0.5;
 const RUNNING = 50;
 
 export function start() {
@@ -35,7 +39,7 @@ export function start() {
   const times = new Histogram(document.getElementById("times"));
 
   const failures = new Failures(id, mayAct, () => loadDetails());
-  const loadMap = atMost(2000, () => map.update().catch(() => {}));
+  const loadMap = atMost(() => MAP_MS + MAP_RUN_MS * map.runs, () => map.update().catch(() => {}));
   const loadDetails = atMost(3000, async () => {
     await Promise.all([showTimes(path, times), showSlowest(path), failures.update(job)].map((one) => one.catch(() => {})));
   });
@@ -57,6 +61,7 @@ export function start() {
       fill(root, fields);
       showProgress(job, fields);
       showFacts(job);
+      if (job.expired) document.getElementById("map-panel").hidden = true;
       showCounters(job);
       if (mayAct) showActions(job);
       showRunning(running ?? [], progress ?? []);
@@ -142,6 +147,6 @@ async function showSlowest(path) {
   document.getElementById("slowest-panel").hidden = !found.length;
   sync(document.getElementById("slowest"), found, document.getElementById("slowest-row"), (one) => one.start, (row, one) => {
     const many = one.stop - one.start;
-    fill(row, { tasks: tasks(one.start, one.stop), worker: one.worker, each: duration(one.busy_seconds / many), cpu: duration(one.cpu_seconds / many) });
+    fill(row, { tasks: tasks(one.start, one.stop), worker: one.worker, attempt: one.attempt ? String(one.attempt) : "", each: duration(one.busy_seconds / many), cpu: duration(one.cpu_seconds / many) });
   });
 }
