@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from msgspec.structs import replace
+
 from headrace.batches import gather_inputs
 from headrace.cluster_views import AwaitedViews
-from headrace.data_jobs import make_plan_specs
+from headrace.data_jobs import DataJob, make_plan_specs
 from headrace.job_base import JobBase
 from headrace.submission import (
     SubmitOptions,
     advise_on_service,
     check_job_id,
     cut_for_slots,
+    describe_span,
 )
 from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
@@ -30,6 +33,7 @@ from headrace_wire.errors import (
 )
 from headrace_wire.messages import JobFilter, JobSpec, JobStatus, State
 from headrace_wire.timeouts import Limit
+from headrace_wire.tracing import open_span, write_trace
 
 if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
@@ -72,6 +76,19 @@ class ClusterBase(ABC, Generic[AnyJob]):
             workers = await jobs.call(JobQueueApi.workers)
             plan = await self._work(cut_for_slots, service, plan, workers)
         spec, data = make_plan_specs(service, plan, options)
+        with open_span("headrace submit", "PRODUCER", describe_span(spec)):
+            spec = replace(spec, trace=write_trace())
+            return await self._send(spec, data, plan, on_upload, on_held)
+
+    async def _send(
+        self,
+        spec: JobSpec,
+        data: Sequence[DataJob],
+        plan: Plan,
+        on_upload: Callable[[int], object],
+        on_held: Callable[[str], object],
+    ) -> AnyJob:
+        jobs = self._find_jobs()
         try:
             status = await self._begin(spec, on_held)
             for kept, packed in data:
@@ -89,6 +106,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
             raise
         job = self._open_job(status)
         job.outputs = plan.outputs
+        job.trace = spec.trace
         return job
 
     async def _begin(self, spec: JobSpec, on_held: Callable[[str], object]) -> JobStatus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from headrace.made import MadeFiles
 from headrace.missing import Received, describe_missing
 from headrace.progress import NEWS_SECONDS
+from headrace.submission import describe_span
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi, ResultQueueApi
@@ -32,6 +34,7 @@ from headrace_wire.failures import describe_error
 from headrace_wire.job_views import FailureGroup, TaskRuns, TaskTimes
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
 from headrace_wire.timeouts import Limit
+from headrace_wire.tracing import open_span, write_trace
 from headrace_wire.words import count
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ class JobBase:
         self.status = status
         #: The files that its plan's client wants, if it was submitted here.
         self.outputs: Outputs | None = None
+        #: The span in which it was submitted, if that was here.
+        self.trace = ""
 
     def __repr__(self) -> str:
         status = self.status
@@ -132,6 +137,12 @@ class JobBase:
     def _gathers_in_order(self) -> bool:
         return load_service(self.status.service).is_ordered(self.status.operation)
 
+    def _open_wait(self, *, is_current: bool = True) -> AbstractContextManager[object]:
+        """A span of waiting for it, beneath the program's own or else that of its submission."""
+        parent = "" if write_trace() else self.trace
+        about = describe_span(self.status)
+        return open_span("headrace wait", "CLIENT", about, parent=parent, is_current=is_current)
+
     async def _read_runs(
         self,
         *,
@@ -144,31 +155,32 @@ class JobBase:
 
         See ``Job.values``.
         """
-        cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
-        while True:
-            request = FetchRequest(
-                job=self.id,
-                cursor=cursor,
-                ordered=ordered,
-                max_bytes=FETCH_BYTES,
-                wait_seconds=wait_seconds,
-                seen=seen,
-                known=True,
-            )
-            wait_seconds = MAX_WAIT_SECONDS
-            fetched = await self._fetch(request, limit)
-            seen = fetched.status.done + fetched.status.failed
-            if on_progress:
-                on_progress(self.status)
-            for run in fetched.runs:
-                if received:
-                    received.add(run.start, run.start + count_batch(run.values))
-                yield run.start, run.values
-            cursor = fetched.cursor
-            if fetched.complete:
-                return
-            if limit.is_over and not fetched.runs:
-                raise self._time_out()
+        with self._open_wait(is_current=False):
+            cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
+            while True:
+                request = FetchRequest(
+                    job=self.id,
+                    cursor=cursor,
+                    ordered=ordered,
+                    max_bytes=FETCH_BYTES,
+                    wait_seconds=wait_seconds,
+                    seen=seen,
+                    known=True,
+                )
+                wait_seconds = MAX_WAIT_SECONDS
+                fetched = await self._fetch(request, limit)
+                seen = fetched.status.done + fetched.status.failed
+                if on_progress:
+                    on_progress(self.status)
+                for run in fetched.runs:
+                    if received:
+                        received.add(run.start, run.start + count_batch(run.values))
+                    yield run.start, run.values
+                cursor = fetched.cursor
+                if fetched.complete:
+                    return
+                if limit.is_over and not fetched.runs:
+                    raise self._time_out()
 
     async def _watch(self, limit: Limit) -> AsyncGenerator[JobStatus]:
         """How it stands, whenever there is news, until it ends. See ``Progress``."""
@@ -261,19 +273,22 @@ class AwaitedJob(JobBase):
         once.
         """
         limit = Limit.after(timeout)
-        while not self.is_over:
-            request = FetchRequest(
-                job=self.id,
-                cursor=NOTHING_TO_FETCH,
-                ordered=False,
-                max_bytes=0,
-                wait_seconds=MAX_WAIT_SECONDS,
-                seen=self.status.done + self.status.failed,
-                known=True,
-            )
-            await self._fetch(request, limit)
-            if limit.is_over and not self.is_over:
-                raise self._time_out()
+        if self.is_over:
+            return self.status
+        with self._open_wait():
+            while not self.is_over:
+                request = FetchRequest(
+                    job=self.id,
+                    cursor=NOTHING_TO_FETCH,
+                    ordered=False,
+                    max_bytes=0,
+                    wait_seconds=MAX_WAIT_SECONDS,
+                    seen=self.status.done + self.status.failed,
+                    known=True,
+                )
+                await self._fetch(request, limit)
+                if limit.is_over and not self.is_over:
+                    raise self._time_out()
         return self.status
 
     async def failure_groups(self) -> tuple[FailureGroup, ...]:

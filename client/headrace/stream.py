@@ -22,12 +22,15 @@ from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from headrace.engine import Engine
 from headrace.inbox import Inbox
 from headrace.outbox import Outbox
 from headrace.submission import (
     SubmitOptions,
     advise_on_service,
+    describe_span,
     make_job_spec,
     wait_for_room,
 )
@@ -50,6 +53,7 @@ from headrace_wire.messages import (
     Collected,
     TaskFailure,
 )
+from headrace_wire.tracing import open_span, write_trace
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +111,8 @@ class Stream:
         self._spec = make_job_spec(
             service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
+        #: The span in which the first task was put, for those of the job.
+        self._trace = ""
         self._plan_wait = plan_wait or _wait_long
         self._explain = explain
         self._on_end = on_end
@@ -269,6 +275,7 @@ class Stream:
                     self._nudge.put(None)
                 self._outbox.ring()
             if not self._started:
+                self._trace = write_trace()
                 # When this is interrupted the next one starts a thread: the first of them stays.
                 threading.Thread(target=self._send, name="headrace-sender", daemon=True).start()
                 self._started = True
@@ -279,7 +286,11 @@ class Stream:
 
     def _begin(self) -> None:
         try:
-            self._wait_for_room(lambda: self._jobs.submit(self._spec))
+            with open_span(
+                "headrace submit", "PRODUCER", describe_span(self._spec), parent=self._trace
+            ):
+                self._spec = replace(self._spec, trace=write_trace())
+                self._wait_for_room(lambda: self._jobs.submit(self._spec))
         except ServiceMissingError as error:
             raise advise_on_service(error, self._spec) from None
 

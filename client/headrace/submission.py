@@ -12,7 +12,7 @@ from headrace_services.service import Parameters, Plan
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ServiceMissingError, SpoolFullError
-from headrace_wire.messages import PICKLED_CALLS, JobSpec, WorkerStatus
+from headrace_wire.messages import PICKLED_CALLS, JobSpec, JobStatus, WorkerStatus
 
 T = TypeVar("T")
 
@@ -70,6 +70,13 @@ def make_job_spec(
         function=_name_function(parameters) if service == "calls" else "",
         needs=PICKLED_CALLS if parameters.get("serializer") == "cloudpickle" else "",
     )
+
+
+def describe_span(about: JobSpec | JobStatus) -> dict[str, str | int]:
+    """What a span says of a job."""
+    named: dict[str, str | int] = {"name": about.name} if about.name else {}
+    operation = about.function or about.operation
+    return {"job": about.id, "service": about.service, "operation": operation, **named}
 
 
 def _name_function(parameters: Parameters) -> str:

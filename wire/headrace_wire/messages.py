@@ -109,7 +109,8 @@ class JobSpec(Message):
     for never. An ``owned`` job belongs to the client that submitted it: it is forgotten when that
     client falls silent, and its results as soon as the client has them. ``function`` names for
     people what its tasks call, "" where they call none. Only of a worker with the engine that it
-    ``needs`` are values taken, if it needs one.
+    ``needs`` are values taken, if it needs one. ``trace`` is the span beneath which its tasks are
+    traced, as a ``traceparent`` of W3C's Trace Context, or "".
     """
 
     id: JobId
@@ -127,6 +128,7 @@ class JobSpec(Message):
     owned: bool = False
     function: Name = ""
     needs: OptionalIdentifier = ""
+    trace: OptionalLabel = ""
 
 
 class JobStatus(Message):
@@ -317,7 +319,7 @@ class Lease(Message):
 
     ``parameters`` is None where the request said that the worker knows the job. ``inputs`` holds
     one batch for each input chunk, together one item for each task; it is empty for derived jobs.
-    ``token`` is for the tasks of this job, in place of a key.
+    ``token`` is for the tasks of this job, in place of a key; ``trace`` is the job's.
     """
 
     id: Count
@@ -331,6 +333,7 @@ class Lease(Message):
     timeout_seconds: TimeLimit | None
     inputs: Payloads
     token: Name = ""
+    trace: OptionalLabel = ""
 
 
 class Grant(Message):

@@ -18,6 +18,8 @@ class Holdings:
         #: Each lease as it was granted, and how many of its tasks have no acknowledged outcome.
         self._leases: dict[int, tuple[HeldSpan, int]] = {}
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
+        #: Of the jobs that are traced, beneath which spans.
+        self._traces: dict[str, str] = {}
         self._answered = 0
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
@@ -25,6 +27,8 @@ class Holdings:
         for lease in leases:
             run = HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt, request)
             self._leases[lease.id] = run, lease.stop - lease.start
+            if lease.trace:
+                self._traces[lease.job] = lease.trace
             if lease.parameters is not None:
                 self._parameters[lease.job] = lease.parameters
             if lease.job in self._parameters:
@@ -33,6 +37,8 @@ class Holdings:
         for job in list(self._parameters)[:-JOBS_KEPT]:
             if job not in held:
                 del self._parameters[job]
+        if self._traces:
+            self._traces = {job: trace for job, trace in self._traces.items() if job in held}
         self._answered = request
 
     def release(self, lease: int, tasks: int) -> None:
@@ -57,6 +63,12 @@ class Holdings:
     def find_attempt(self, lease: int) -> int:
         """Which attempt a lease is; 1 where it is not held any more."""
         return self._leases[lease][0].attempt if lease in self._leases else 1
+
+    def find_traces(self, jobs: Iterable[str]) -> list[str]:
+        """The spans beneath which these jobs are traced, each once."""
+        if not self._traces:
+            return []
+        return list(dict.fromkeys(self._traces[job] for job in jobs if job in self._traces))
 
     def known_jobs(self) -> tuple[str, ...]:
         return tuple(self._parameters)

@@ -39,6 +39,7 @@ def make_batch(lease: Lease, parameters: bytes, data: DataStore) -> Batch:
         inputs=tuple(inputs) if lease.inputs else None,
         timeout_seconds=lease.timeout_seconds,
         token=lease.token,
+        trace=lease.trace,
         tenant=needs.tenant,
         data=tuple((name, *data.locate(source)) for name, source in needs.data),
     )

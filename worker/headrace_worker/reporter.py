@@ -28,12 +28,14 @@ from headrace_wire.messages import (
     REFUSED,
     DoneSpan,
     JobLines,
+    Receipt,
     Report,
     ReturnedSpan,
     Sample,
     TaskFailure,
     WorkerInfo,
 )
+from headrace_wire.tracing import open_span
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
@@ -208,6 +210,15 @@ class Reporter:
         reason = REFUSED if failure.error_type == REFUSAL else failure.reason
         return replace(failure, worker=self.info.name, reason=reason)
 
+    async def _call(self, report: Report) -> Receipt:
+        jobs = [*(run.job for run in report.done), *(one.job for one in report.failures)]
+        first, *others = self.holdings.find_traces(jobs) or [""]
+        if not first:
+            return await self.results.call(ResultQueueApi.report, report)
+        about: dict[str, str | int] = {"worker": self.info.name, "outcomes": len(jobs)}
+        with open_span("headrace report", "CLIENT", about, parent=first, links=others):
+            return await self.results.call(ResultQueueApi.report, report)
+
     async def _send(self, parcel: Parcel) -> Exception | None:
         """Send a report until it is committed; returns why it was refused, if it was."""
         self._number += 1
@@ -215,8 +226,7 @@ class Reporter:
         is_told = False
         while True:
             try:
-                report = self._make_report(number, parcel)
-                receipt = await self.results.call(ResultQueueApi.report, report)
+                receipt = await self._call(self._make_report(number, parcel))
             except StoreError as error:
                 if not is_told:  # it may be so for hours
                     outcomes = sum(isinstance(item, Event) for item in parcel.items)

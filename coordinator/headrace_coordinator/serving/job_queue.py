@@ -377,6 +377,7 @@ class JobQueue:
                     timeout_seconds=spec.timeout_seconds,
                     inputs=inputs,
                     token=self._make_token(lease.job) if self._make_token else "",
+                    trace=spec.trace,
                 )
             )
         return tuple(filled)

@@ -21,8 +21,9 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     """Run the tasks [start, stop) of a job.
 
     ``number`` is that of the first task in the cell. ``inputs`` is None where the index is enough,
-    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key. So many
-    open ``files`` come with the message: the parameters that are in files.
+    and ``about`` where the slot knows the job. ``token`` is the job's, in place of a key, and
+    ``trace`` the span beneath which its tasks are traced. So many open ``files`` come with the
+    message: the parameters that are in files.
     """
 
     piece: int
@@ -36,6 +37,7 @@ class RunPiece(Struct, frozen=True, array_like=True, tag=0):
     about: JobDescription | None
     token: str = ""
     files: int = 0
+    trace: str = ""
 
 
 class Retire(Struct, frozen=True, array_like=True, tag=1):

@@ -14,6 +14,7 @@ class Batch(Struct, eq=False):
     ``key`` names the batch among those that the pool holds; ``parameters`` is a packed msgpack map;
     ``inputs`` has an input for each index, or is None where the index is enough;
     ``token`` is what its tasks show to the coordinator in place of a key;
+    ``trace`` is the span beneath which they are traced, or "" (see ``tracing``);
     ``tenant`` is whose slots alone may run it, "" where any may (see ``tenancy``);
     ``data`` are parameters that are in files: the name of each, the file's path and its bytes;
     ``timeout_seconds`` is the limit for each task, None for none; ``remaining`` is how many tasks
@@ -35,6 +36,7 @@ class Batch(Struct, eq=False):
     remaining: int = 0
     cancelled: bool = False
     token: str = ""
+    trace: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:

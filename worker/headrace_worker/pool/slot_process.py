@@ -145,6 +145,7 @@ class SlotProcess:
             None if known else about,
             batch.token,
             len(files),
+            batch.trace,
         )
         self._number += len(span)
         if not known:

@@ -30,6 +30,7 @@ from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.log_format import LogFormat
+from headrace_wire.tracing import flush_spans
 from headrace_worker.link.cell import (
     FINISHED,
     GENERATION,
@@ -51,6 +52,7 @@ from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
 from headrace_worker.slot.output import TaskOutput
+from headrace_worker.slot.traced import run_traced
 from headrace_worker.slot.watch import Watch, end_cut_off, find_agent_sentinel
 
 #: One slot is meant to use one core: libraries that start threads of their own are held to one.
@@ -126,6 +128,8 @@ class Slot:
         self._memory_seconds = 0.0
         self._output: TaskOutput | None = None
         self._original = Original(end)
+        #: The piece that is run, if its job is traced.
+        self._traced: RunPiece | None = None
 
     def serve(self) -> NoReturn:
         missing = [name for name in self._settings.preload if name not in sys.modules]
@@ -165,6 +169,7 @@ class Slot:
         indices = range(message.start, message.stop)
         THIS_SLOT.take_token(message.token)
         self._outbox.begin(message)
+        self._traced = message if message.trace else None
         self._watch.expect(several=len(indices) > 1)
         self.run_piece(runner, message.generation, message.number, indices, message.inputs)
         self._watch.expect(several=False)
@@ -203,7 +208,10 @@ class Slot:
             failure: Failure | None = None
             try:
                 try:
-                    value = run(index, task_input)
+                    if self._traced is None:
+                        value = run(index, task_input)
+                    else:
+                        value = run_traced(run, index, task_input, self._traced, job)
                 finally:
                     if self._original.is_copy:
                         end_copy(sys.exception())
@@ -360,6 +368,7 @@ def _drop_inherited_files(keep: set[int]) -> None:
 
 def _leave(status: int) -> NoReturn:
     THIS_SLOT.slot_ended()
+    flush_spans()
     # Not sys.exit: a thread that a task left behind would keep the process for ever.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
