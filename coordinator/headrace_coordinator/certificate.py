@@ -16,7 +16,7 @@ from headrace_wire.address import Address
 from headrace_wire.encryption import check_files, is_loopback
 from headrace_wire.errors import UsageError
 from headrace_wire.secret_files import make_secret_file
-from headrace_wire.tls import ServerTls, load_pair
+from headrace_wire.tls import ServerTls, load_pair, read_certificate
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,20 @@ def choose_http_tls(settings: CoordinatorSettings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # what scrapers and old browsers speak
     load_pair(context, path, key or path)
     return context
+
+
+def list_given(settings: CoordinatorSettings, tls: ServerTls | None) -> dict[str, bytes]:
+    """The certificates in DER that somebody has given and has to renew, by what they are for.
+
+    Raises UsageError.
+    """
+    found: dict[str, bytes] = {}
+    if tls and settings.tls_cert:
+        found["queues"] = tls.certificate
+    http_cert = settings.http_cert or (settings.tls_cert if settings.http_tls else None)
+    if http_cert:
+        found["http"] = read_certificate(http_cert)
+    return found
 
 
 def ensure_certificate(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from headrace_coordinator.certificate import choose_http_tls, choose_tls
+from headrace_coordinator.certificate import choose_http_tls, choose_tls, list_given
 from headrace_coordinator.ledger.checkpointer import Checkpointer
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.ledger.ticker import Ticker
@@ -135,9 +135,7 @@ class Coordinator:
             if tls := choose_tls(settings, self._server.bound):
                 self._server.encrypt(tls)
             if metrics:
-                metrics.watch_keys(
-                    settings.key_file, tls.certificate if tls and settings.tls_cert else None
-                )
+                metrics.watch_keys(settings.key_file, list_given(settings, tls))
                 metrics.watch_connections(self._server.count_connections)
             self._gate = Gate(
                 {"jobs": jobs, "results": results, "shared": shared},

@@ -100,7 +100,7 @@ def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
         "kind",
         "le",
     }
-    allowed |= {"how", "key"}  # how a worker goes, and whose key is meant
+    allowed |= {"how", "key", "certificate"}  # how a worker goes; which key or certificate
     allowed |= {"host", "python", "engine"}  # of a worker
     allowed.add("name")  # of a counter of tasks' own: 1,000 of them
     assert labels <= allowed

@@ -1,12 +1,12 @@
-"""Metrics of what has to be renewed some day: keys, and a certificate that was given."""
+"""Metrics of what has to be renewed some day: keys, and certificates that were given."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 
 from headrace_coordinator.monitoring.families import make_gauges
 from headrace_wire.errors import KeyRefusedError
@@ -16,12 +16,12 @@ from headrace_wire.key_book import KeyBook, find_book, read_book
 class KeyCollector:
     """Looks at the file of the coordinator's own key, and of the named ones, at each scrape.
 
-    ``certificate`` is in DER, None where there is none that ends in our time.
+    ``certificates`` are in DER, by what they are for.
     """
 
-    def __init__(self, key_file: Path, certificate: bytes | None = None) -> None:
+    def __init__(self, key_file: Path, certificates: Mapping[str, bytes]) -> None:
         self._key_file = key_file
-        self._until = _read_end(certificate) if certificate else None
+        self._ends = {what: _read_end(one) for what, one in certificates.items()}
         self._book = KeyBook()
         self._book_stamp: tuple[int, int] | None = None
 
@@ -40,13 +40,12 @@ class KeyCollector:
             "key",
             ages,
         )
-        expiry = GaugeMetricFamily(
+        yield make_gauges(
             "headrace_certificate_expiry_timestamp_seconds",
-            "When the certificate expires that the coordinator was given.",
+            "When a certificate expires that the coordinator was given.",
+            "certificate",
+            self._ends,
         )
-        if self._until is not None:
-            expiry.add_metric((), self._until)
-        yield expiry
 
     def _read_book(self) -> KeyBook:
         file = find_book(self._key_file)
@@ -61,7 +60,7 @@ class KeyCollector:
 
 
 def _read_end(certificate: bytes) -> float:
-    # Large, and needed where a certificate was given only.
+    # Large, and needed only where a certificate was given.
     from cryptography import x509  # noqa: PLC0415
 
     return x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()

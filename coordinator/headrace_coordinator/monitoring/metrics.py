@@ -154,9 +154,9 @@ class CoordinatorMetrics:
         ledger.listen(self.note_events)
         self.registry.register(QueueCollector(ledger, shared, self._samples))
 
-    def watch_keys(self, key_file: Path, certificate: bytes | None) -> None:
-        """``certificate`` is the one in DER that somebody has to renew."""
-        self.registry.register(KeyCollector(key_file, certificate))
+    def watch_keys(self, key_file: Path, certificates: Mapping[str, bytes]) -> None:
+        """``certificates`` are those in DER that somebody has to renew, by what they are for."""
+        self.registry.register(KeyCollector(key_file, certificates))
 
     def watch_connections(self, count: Callable[[], Mapping[str, int]]) -> None:
         gauge = Gauge(

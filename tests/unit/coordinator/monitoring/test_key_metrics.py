@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from headrace_coordinator.certificate import UNTIL, ensure_certificate
+from headrace_coordinator.certificate import UNTIL, choose_tls, ensure_certificate, list_given
 from headrace_coordinator.monitoring.key_metrics import KeyCollector
+from headrace_coordinator.settings import CoordinatorSettings
+from headrace_wire.address import Address
 from headrace_wire.key import ensure_key
 from headrace_wire.key_book import find_book, make_named_key, revoke_key
 from headrace_wire.live_keys import LiveKeys
@@ -29,9 +32,9 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-def read(key_file: Path, certificate: bytes | None = None) -> CollectorRegistry:
+def read(key_file: Path, **certificates: bytes) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(KeyCollector(key_file, certificate))
+    registry.register(KeyCollector(key_file, certificates))
     return registry
 
 
@@ -61,6 +64,21 @@ def test_keys_that_cannot_be_read_are_what_they_were(key_file: Path) -> None:
 
 def test_a_certificate_that_was_given_has_an_end(key_file: Path, tmp_path: Path) -> None:
     name = "headrace_certificate_expiry_timestamp_seconds"
-    assert read(key_file).get_sample_value(name) is None
+    labels = {"certificate": "http"}
+    assert read(key_file).get_sample_value(name, labels) is None
     certificate = read_certificate(ensure_certificate(tmp_path))
-    assert read(key_file, certificate).get_sample_value(name) == UNTIL.timestamp()
+    assert read(key_file, http=certificate).get_sample_value(name, labels) == UNTIL.timestamp()
+
+
+def test_certificates_that_were_given_are_told_from_those_that_were_made(tmp_path: Path) -> None:
+    given = ensure_certificate(tmp_path)
+    here = Address("127.0.0.1", 0)
+
+    def find(**settings: Any) -> set[str]:
+        chosen = CoordinatorSettings(tmp_path, tmp_path / "key", **settings)
+        return set(list_given(chosen, choose_tls(chosen, here)))
+
+    assert find() == find(tls="on", http_tls=True) == set()
+    assert find(tls_cert=given) == {"queues"}
+    assert find(tls_cert=given, http_tls=True) == {"queues", "http"}
+    assert find(http_cert=given) == {"http"}
