@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from headrace_coordinator.certificate import choose_http_tls, choose_tls, list_given
@@ -150,7 +151,7 @@ class Coordinator:
                     lambda: self._ledger.problem,
                     lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
                     None if settings.http_open else partial(self._server.list_keys, OBSERVER),
-                    partial(_open_site, self._gate),
+                    partial(_open_site, self._gate, (settings.data, settings.key_file.parent)),
                     http_descriptors - OWN_HTTP_DESCRIPTORS,
                     http_tls,
                 )
@@ -227,12 +228,12 @@ def _load_metrics() -> CoordinatorMetrics:
     return CoordinatorMetrics()
 
 
-def _open_site(gate: Gate, answer_plainly: Plain) -> PageSite:
+def _open_site(gate: Gate, private: tuple[Path, ...], answer_plainly: Plain) -> PageSite:
     # Starlette, uvicorn and Jinja2 take some 20 MiB: until somebody looks, they are not needed.
     from headrace_coordinator.web.app import make_app  # noqa: PLC0415
     from headrace_coordinator.web.hosting import Site  # noqa: PLC0415
 
-    return Site(make_app(gate), answer_plainly)
+    return Site(make_app(gate, private), answer_plainly)
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from PIL import ImageFilter
 
-from headrace_worker.machine.landlock import explain_missing
+from headrace_wire.landlock import explain_missing
 from support.compose_engine import find_engine_problem
 from support.compose_project import ComposeProject, docker, inspect, poll
 from support.dashboards import list_all_queries

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from headrace import Pool
-from headrace_worker.machine.landlock import explain_missing
+from headrace_wire.landlock import explain_missing
 from support import thieves
 from support.commands import HEADRACE, Site, open_site
 from support.contained import KEY_FOLDER, contain, explain_uncontained

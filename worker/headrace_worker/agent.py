@@ -39,6 +39,7 @@ from headrace_wire.encryption import is_loopback
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
+from headrace_wire.landlock import hide_memory
 from headrace_wire.manager import QueueManager
 from headrace_wire.memory import find_memory_limit
 from headrace_wire.messages import Registration, WorkerInfo
@@ -54,7 +55,6 @@ from headrace_worker.launch.launcher import Launcher
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
-from headrace_worker.machine.landlock import hide_memory
 from headrace_worker.pool.pool import Pool
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_wire.errors import UsageError
-from headrace_worker.machine.landlock import explain_missing
+from headrace_wire.landlock import explain_missing
 from headrace_worker.machine.places import find_aliases, follow
 from headrace_worker.settings import WorkerSettings
 

@@ -117,7 +117,9 @@ def _make_callback(operation: str) -> Callable[..., None]:
                 "copies go"
             )
         options = JobOptions.take(rest)
-        planned = plan(operation, inputs, output, **rest)
+        # An embedded cluster has no page to show them.
+        has_page = options.connection is not None
+        planned = plan(operation, inputs, output, previews=has_page, **rest)
         if planned.outputs is not None and not overwrite:
             _refuse_taken(planned.outputs)
         carry_out("images", planned, options, output, overwrite=overwrite)

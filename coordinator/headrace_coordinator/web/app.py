@@ -8,6 +8,9 @@ Door ─► /            pages
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -16,19 +19,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headrace_coordinator.web import json_api, openapi, stream
+from headrace_coordinator.web import json_api, openapi, results, stream
 from headrace_coordinator.web.door import Door, is_link
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate
 from headrace_coordinator.web.login import log_in, log_in_by_link, log_out, show_login
 from headrace_coordinator.web.pages import PAGES
+from headrace_coordinator.web.presenter import Presenter, choose_closed
 from headrace_coordinator.web.sessions import Sessions
 from headrace_coordinator.web.static_files import serve_file
 from headrace_wire.errors import HeadraceError
 
 
-def make_app(gate: Gate) -> Starlette:
-    """The application for whoever comes through a gate."""
+def make_app(gate: Gate, private: Iterable[Path] = ()) -> Starlette:
+    """The application for whoever comes through a gate.
+
+    In the folders ``private`` lies what has nothing to do with results.
+    """
+    presenter = Presenter(choose_closed(private))
     app = Starlette(
         routes=[
             Route("/login", show_login, methods=["GET"]),
@@ -37,6 +45,7 @@ def make_app(gate: Gate) -> Starlette:
             Route("/static/{version}/{name:path}", serve_file),
             *openapi.ROUTES,
             *stream.ROUTES,
+            *results.list_routes(presenter),
             *json_api.list_routes(),
             *PAGES,
         ],

@@ -20,9 +20,11 @@ from starlette.routing import Route
 
 from headrace_coordinator.web.json_api import JSON, PREFIX
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
+from headrace_coordinator.web.presenter import Summary
 from headrace_coordinator.web.problems import MEDIA_TYPE, Problem
+from headrace_coordinator.web.results import KINDS, OTHER_KIND
 from headrace_coordinator.web.stream import StreamQuery
-from headrace_wire.bounds import read_hints
+from headrace_wire.bounds import JobId, read_hints
 from headrace_wire.version import VERSION
 
 #: What any request may come to.
@@ -32,6 +34,10 @@ _PROBLEMS = (
     HTTPStatus.FORBIDDEN,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
+
+_SUMMARY_TEXT = "What there is to see of a job's results, opened by a process of its own."
+
+_RESULTS_TEXT = "The results of a job that has ended, as a file."
 
 _STREAM_TEXT = """What happens, as server-sent events.
 
@@ -43,10 +49,10 @@ The events of a topic have its name and the JSON of the path of that name as the
 def describe_api() -> bytes:
     """The description, as JSON."""
     methods = list_methods()
-    kinds = [Problem, *[one.answer for one in methods]]
+    kinds = [Problem, JobId, Summary, *[one.answer for one in methods]]
     hints = [hint for one in methods for hint in read_hints(one.given).values()]
     schemas, components = _make_schemas([*kinds, *hints])
-    problem, answers = schemas[0], iter(schemas[1 : len(kinds)])
+    (problem, job, summary), answers = schemas[:3], iter(schemas[3 : len(kinds)])
     given = iter(schemas[len(kinds) :])
     paths: dict[str, dict[str, Any]] = {}
     for method in methods:
@@ -54,6 +60,13 @@ def describe_api() -> bytes:
         operation = _describe(method, next(answers), fields, problem)
         paths.setdefault(method.path, {})[method.verb.lower()] = operation
     paths["/stream"] = {"get": _describe_stream(problem)}
+    paths["/jobs/{job}/summary"] = _describe_results(
+        "summary", _SUMMARY_TEXT, job, {JSON: {"schema": summary}}, problem
+    )
+    contents = {kind: {"schema": {"type": "string"}} for kind in (*KINDS.values(), OTHER_KIND)}
+    paths["/jobs/{job}/results"] = _describe_results(
+        "results", _RESULTS_TEXT, job, contents, problem
+    )
     return msgspec.json.encode({
         "openapi": "3.1.0",
         "info": {
@@ -164,6 +177,22 @@ def _describe_problems(statuses: list[HTTPStatus], problem: Any) -> dict[str, An
     return {
         status: {"description": f"{text}.", "content": content} for status, text in found.items()
     }
+
+
+def _describe_results(
+    name: str, text: str, job: Any, content: dict[str, Any], problem: Any
+) -> dict[str, Any]:
+    statuses = [*_PROBLEMS, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT]
+    operation = {
+        "operationId": name,
+        "summary": text,
+        "parameters": [{"name": "job", "in": "path", "required": True, "schema": job}],
+        "responses": {
+            "200": {"description": "The answer.", "content": content},
+            **_describe_problems(statuses, problem),
+        },
+    }
+    return {"get": operation}
 
 
 def _describe_stream(problem: Any) -> dict[str, Any]:

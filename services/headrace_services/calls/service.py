@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Gathered
 
 if TYPE_CHECKING:
     from headrace_services.calls.running import SlotCalls
+    from headrace_services.presentation import Presented, Summary
     from headrace_services.service import Parameters, Target, TaskRunner
 
 #: Characters of a task's name, at most.
@@ -107,6 +108,30 @@ class CallsService:
         if operation not in self.operations:
             raise ValueError(self._refuse(operation))
         return gather_lines(parameters, values, target)
+
+    def name_download(self, operation: str, parameters: Parameters) -> str:
+        """What the file with the results is called; pickled values are opened by nobody here."""
+        del operation
+        return "values.jsonl" if parameters.get("serializer") == "msgpack" else ""
+
+    def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
+        """Count the values: what they mean, their program knows."""
+        from headrace_services.presentation import Summary  # noqa: PLC0415 - for pages alone
+
+        del values
+        if not self.name_download(about.operation, about.parameters):
+            return Summary(message="The values are pickled: only the job's own program opens them.")
+        return Summary((("Values", f"{about.done:,}"),))
+
+    def write_download(
+        self, about: Presented, values: Iterator[tuple[int, bytes]], stream: BinaryIO
+    ) -> None:
+        """Write values as JSON lines. Raises OutputError."""
+        from headrace_services.presentation import (  # noqa: PLC0415 - for pages alone
+            gather_to_stream,
+        )
+
+        gather_to_stream(self, about, values, stream)
 
     def _refuse(self, operation: str) -> str:
         return f"calls cannot {operation!r}: it can {', '.join(self.operations)}"

@@ -1,9 +1,10 @@
 """What travels for one picture, as msgpack arrays.
 
     input   [source, output, kind, content]
-    value   [output, encoded picture or nil, bytes in, bytes out, frames dropped]
+    value   [output, encoded picture or nil, bytes in, bytes out, frames dropped, before, after]
+    before, after   [width, height, JPEG]
 
-The last may be missing in a value: it is 0 then.
+Frames may be missing in a value, and previews: of a job's first pictures alone there are any.
 
 ``source`` is the file as the user named it, ``output`` the name under the output folder, with
 ``/`` between parts. Names that are not UTF-8 keep their bytes through surrogate escapes.
@@ -15,6 +16,8 @@ from typing import Any, Literal, cast
 
 import msgpack
 from msgspec import Struct
+
+from headrace_services.images.preview import Preview
 
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
@@ -59,10 +62,17 @@ class PictureValue(Struct, frozen=True):
     bytes_in: int
     bytes_out: int
     frames_dropped: int = 0
+    before: Preview = Preview()
+    after: Preview = Preview()
 
     def encode(self) -> bytes:
         values: list[object] = [self.output, self.data, self.bytes_in, self.bytes_out]
-        return _pack([*values, self.frames_dropped] if self.frames_dropped else values)
+        previews = [self.before, self.after]
+        if previews != [Preview(), Preview()]:
+            values += [self.frames_dropped, *[one.to_list() for one in previews]]
+        elif self.frames_dropped:
+            values.append(self.frames_dropped)
+        return _pack(values)
 
     @staticmethod
     def decode(encoded: bytes) -> PictureValue:
@@ -78,6 +88,17 @@ class PictureValue(Struct, frozen=True):
                 int() as frames_dropped,
             ]:
                 return PictureValue(output, data, size_in, size_out, frames_dropped)
+            case [
+                str() as output,
+                (bytes() | None) as data,
+                int() as size_in,
+                int() as size_out,
+                int() as frames_dropped,
+                before,
+                after,
+            ]:
+                previews = Preview.from_list(before), Preview.from_list(after)
+                return PictureValue(output, data, size_in, size_out, frames_dropped, *previews)
             case _:
                 raise ValueError("this is not the value of a picture task")
 

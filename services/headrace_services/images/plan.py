@@ -88,6 +88,7 @@ def plan(
     file_format: str | None = None,
     quality: int | None = None,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    previews: bool = False,
 ) -> Plan:
     """Plan one task a picture.
 
@@ -96,7 +97,8 @@ def plan(
     ``output``, a folder; for one file ``output`` may be a file, whose suffix is the format's.
     Hidden files and folders are left out. ``radius`` in pixels is for blur,
     ``size`` (``N`` or ``WxH`` pixels) for thumbnail, ``file_format`` a word of ``FORMATS``,
-    ``quality`` 1 to 100. With ``shared`` only paths travel. Raises UsageError, in one line, for
+    ``quality`` 1 to 100. With ``shared`` only paths travel. With ``previews`` the first pictures
+    can be seen on the coordinator's page, before and after. Raises UsageError, in one line, for
     anything that can be known to go wrong before it starts.
     """
     if radius is not None and operation != "blur":
@@ -135,6 +137,7 @@ def plan(
         "output_dir": str(_make_absolute(output_dir) if shared else output_dir.absolute()),
         "shared": shared,
         "single": single,
+        **({"previews": True} if previews else {}),
     }
     return Plan(
         operation,

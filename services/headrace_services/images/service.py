@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,20 +19,24 @@ from headrace_services.images.payload import (
     printable,
     read_source,
 )
+from headrace_services.images.preview import make_preview
 from headrace_services.images.roots import read_shared, write_shared
 from headrace_services.permits import Permits, RefusedError
+from headrace_services.presentation import MOST_PICTURES, Summary
 from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 from headrace_wire.errors import TaskFailedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headrace_services.presentation import Presented
+
 #: A task is named in at most this many characters.
 _LONGEST_DESCRIPTION = 200
 
 
 class PictureRunner(Struct, frozen=True):
-    """Runs the tasks of one job in a slot.
+    """Runs the tasks of one job in a slot. So many of its first pictures have ``previews``.
 
     Raises TaskFailedError, whose message begins with the file's name, for a picture that cannot
     be read, decoded, encoded or (``shared``) written.
@@ -42,18 +46,19 @@ class PictureRunner(Struct, frozen=True):
     output_dir: Path
     shared: bool
     roots: tuple[str, ...] = ()
+    previews: int = 0
 
-    def __call__(self, _index: int, task_input: bytes | None) -> bytes:
+    def __call__(self, index: int, task_input: bytes | None) -> bytes:
         picture = PictureInput.decode(task_input)
         try:
-            return self._run(picture).encode()
+            return self._run(picture, with_previews=index < self.previews).encode()
         except RefusedError as error:
             raise RefusedError(f"{printable(picture.source)}: {error}") from None
         except (ValueError, OSError) as error:
             reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             raise TaskFailedError(f"{printable(picture.source)}: {reason}") from error
 
-    def _run(self, picture: PictureInput) -> PictureValue:
+    def _run(self, picture: PictureInput, *, with_previews: bool) -> PictureValue:
         from headrace_services.images.decoding import recognise  # noqa: PLC0415 -- slots only
         from headrace_services.images.picture import process  # noqa: PLC0415 -- slots only
 
@@ -61,15 +66,16 @@ class PictureRunner(Struct, frozen=True):
         file_format = self.options.file_format or format_of_name(picture.output) or recognise(data)
         processed = process(data, file_format, self.options)
         encoded, dropped = processed.data, processed.frames_dropped
+        previews = (make_preview(data), make_preview(encoded)) if with_previews else ()
         if self.shared:
             name = rename_for_format(picture.output, file_format)
             write_shared(self.roots, str(self.output_dir), name, encoded)
-            return PictureValue(name, None, len(data), len(encoded), dropped)
+            return PictureValue(name, None, len(data), len(encoded), dropped, *previews)
         if len(encoded) > MAX_CARRIED_BYTES:
             raise ValueError(
                 f"its result of {len(encoded) >> 20} MiB is too large for the queue: use --shared"
             )
-        return PictureValue(picture.output, encoded, len(data), len(encoded), dropped)
+        return PictureValue(picture.output, encoded, len(data), len(encoded), dropped, *previews)
 
     def _read(self, picture: PictureInput) -> bytes:
         match picture.kind, picture.content:
@@ -104,7 +110,11 @@ class ImagesService:
         options = replace(options, ceiling_pixels=self._permits.max_pixels)
         load_libvips()
         return PictureRunner(
-            options, find_output_dir(parameters), is_shared(parameters), self._permits.roots
+            options,
+            find_output_dir(parameters),
+            is_shared(parameters),
+            self._permits.roots,
+            MOST_PICTURES if parameters.get("previews") is True else 0,
         )
 
     def describe(
@@ -145,6 +155,34 @@ class ImagesService:
         if target.format is not None:
             raise UsageError("pictures are in the format that their job was submitted with")
         return gather_pictures(parameters, values, target)
+
+    def name_download(self, operation: str, parameters: Parameters) -> str:
+        """What the archive of a job's pictures is called."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+            name_archive,
+        )
+
+        del operation
+        return name_archive(parameters)
+
+    def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
+        """Show the first pictures, before and after. Raises ValueError for what is none."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+            summarize_pictures,
+        )
+
+        return summarize_pictures(about, values)
+
+    def write_download(
+        self, about: Presented, values: Iterator[tuple[int, bytes]], stream: BinaryIO
+    ) -> None:
+        """Write the pictures as an archive. Raises ValueError for what is none."""
+        from headrace_services.images.presenting import (  # noqa: PLC0415 -- for pages alone
+            write_archive,
+        )
+
+        del about
+        write_archive(values, stream)
 
 
 IMAGES = ImagesService()

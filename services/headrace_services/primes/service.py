@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from headrace_services.primes.partition import Partition
+from headrace_wire.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headrace_services.presentation import Presented, Summary
     from headrace_services.service import Gathered, Parameters, Target, TaskRunner
 
 #: Characters of a task's name, at most.
@@ -80,6 +82,33 @@ class PrimesService:
         if operation not in GATHERERS:
             raise ValueError(self._refuse(operation))
         return GATHERERS[operation](parameters, values, target)
+
+    def name_download(self, operation: str, parameters: Parameters) -> str:
+        """What the file with the results is called."""
+        from headrace_services.primes.summary import FILES  # noqa: PLC0415 - for pages alone
+
+        del parameters
+        return FILES.get(operation, "")
+
+    def summarize(self, about: Presented, values: Iterator[tuple[int, bytes]]) -> Summary:
+        """Count primes, and find the largest gap. Raises ValueError for what are no values."""
+        from headrace_services.primes.summary import (  # noqa: PLC0415 - for pages alone
+            summarize_primes,
+        )
+
+        return summarize_primes(about, values)
+
+    def write_download(
+        self, about: Presented, values: Iterator[tuple[int, bytes]], stream: BinaryIO
+    ) -> None:
+        """Write what the command line writes. Raises OutputError where a task has no value."""
+        from headrace_services.presentation import (  # noqa: PLC0415 - for pages alone
+            gather_to_stream,
+        )
+
+        if not about.is_whole:
+            raise OutputError("some tasks of the job failed or never ran: try them again first")
+        gather_to_stream(self, about, values, stream, "text")
 
     def _refuse(self, operation: str) -> str:
         return f"primes cannot {operation!r}: it can {', '.join(self.operations)}"

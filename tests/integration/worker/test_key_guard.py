@@ -12,8 +12,8 @@ import pytest
 from headrace_services.calls import open_result, plan_starmap
 from headrace_services.permits import Permits
 from headrace_wire.encoding import pack
+from headrace_wire.landlock import explain_missing
 from headrace_worker.link.loader import DEFAULT_LOADER
-from headrace_worker.machine.landlock import explain_missing
 from headrace_worker.pool.batch import Batch
 from support import thieves
 from support.polled_pool import Pool

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from msgspec import ValidationError, json
 
+from headrace_coordinator.web.presenter import Summary
 from headrace_services.calls import CALLS
 from headrace_services.calls.errors import pack_error, rebuild_failure
 from headrace_services.calls.functions import resolve
@@ -20,13 +22,17 @@ from headrace_services.calls.rebuilding import IMPORTED, FoundClasses
 from headrace_services.calls.values import pack_call, pack_value, unpack_value
 from headrace_services.images import IMAGES
 from headrace_services.images.payload import PictureInput, PictureValue
+from headrace_services.images.preview import Preview
 from headrace_services.permits import Permits
+from headrace_services.presenting import run
 from headrace_services.primes import PRIMES
 from headrace_services.primes.partition import Partition
 from headrace_services.service import Service
 from headrace_services.service import Target as Wanted
+from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
 from headrace_wire.messages import TaskFailure
+from headrace_wire.presenting import END, Order, write_head
 from support.calls_shop import Colour, OutOfStockError, Pair, Parcel, Point, Right
 from support.fuzzing.hostile import SCALARS, change_bytes, change_values, draw_packed, pack, unpack
 from support.fuzzing.target import Target
@@ -79,12 +85,29 @@ def _check_task(service: Service, data: bytes, folder: Path | None = None) -> No
     shown = service.describe(operation, parameters, index, task_input)
     assert len(shown) <= 200
     _try_to_run(service, operation, parameters, index, task_input)
+    _present(service, operation, parameters, [one for one in values if isinstance(one, bytes)])
     pairs = [(place, one) for place, one in enumerate(values) if isinstance(one, bytes)]
     for file_format in (None, "json"):
         with suppress(*UNGATHERED):
             service.gather(
                 operation, parameters, iter(pairs), Wanted(io.BytesIO(), folder, file_format)
             )
+
+
+def _present(
+    service: Service, operation: Any, parameters: dict[Any, Any], values: list[bytes]
+) -> None:
+    """Show results on a page, and send them: whatever they are, nothing is raised."""
+    packed, count = pack(parameters), len(values)
+    for wants_summary in (True, False):
+        # Names are checked by whoever takes a job in.
+        order = Order(service.name, str(operation), packed, count, count, True, wants_summary)
+        batch = pack_batch(values)
+        said = order.encode() + write_head(0, len(batch)) + batch + END
+        stream = io.BytesIO()
+        if run(io.BytesIO(said), stream) == 0 and wants_summary:
+            with suppress(ValidationError):
+                assert json.decode(stream.getvalue(), type=Summary).ready
 
 
 def _try_to_run(
@@ -168,7 +191,8 @@ _CALLS = [
 ]  # fmt: skip
 _SMALL = encode(make_picture(8, 6), "PNG")
 _PICTURE = PictureInput("a.png", "a.png", "data", _SMALL).encode()
-_DONE = PictureValue("sub/a.png", _SMALL, 1, len(_SMALL)).encode()
+_SHOWN = Preview(8, 6, encode(make_picture(8, 6), "JPEG"))
+_DONE = PictureValue("sub/a.png", _SMALL, 1, len(_SMALL), 0, _SHOWN, _SHOWN).encode()
 _INTO = {"output_dir": "/dev/null/out", "max_megapixels": 1.0}
 _IMAGES = [
     ["blur", {**_INTO, "radius": 1.0}, 0, _PICTURE, [_DONE]],

@@ -6,7 +6,7 @@ slot that sends results cannot wait for each other for ever, and one slot that i
 out does not hold up the others.
 
 Open files travel beside the first bytes of a message, as descriptors: a slot may not look into the
-pool's process (see ``machine/landlock.py``).
+pool's process (see ``headrace_wire.landlock``).
 """
 
 from __future__ import annotations

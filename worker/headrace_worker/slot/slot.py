@@ -29,6 +29,7 @@ from headrace_services.permits import Permits
 from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
+from headrace_wire.landlock import close_folders
 from headrace_wire.log_format import LogFormat
 from headrace_wire.tracing import flush_spans
 from headrace_worker.link.cell import (
@@ -46,7 +47,6 @@ from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
-from headrace_worker.machine.landlock import close_folders
 from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch

@@ -1,0 +1,286 @@
+"""Results of a job as a page has them: opened by a process of their own, and never here.
+
+    ResultQueue.fetch ─► spans of values ─► pipe ─► headrace_services.presenting
+                                                    └─► a summary, or a file as it comes ─► HTTP
+
+The process has limits and no key, and is killed with whoever wanted it, or after its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from headrace_wire.errors import BusyError, HeadraceError, JobStateError
+from headrace_wire.messages import ResultSpan
+from headrace_wire.presenting import END, MODULE, Order, write_head
+
+log = logging.getLogger(__name__)
+
+#: Processes at a time, and seconds that one more waits for its turn.
+MOST_AT_ONCE = 4
+TURN_SECONDS = 10.0
+
+#: Seconds for a summary, and for the first byte of a file.
+ANSWER_SECONDS = 60.0
+
+#: Seconds for a process that has said all to end in.
+END_SECONDS = 5.0
+
+#: Bytes of a file that are passed on at a time; of a summary, and of the line before a file.
+PIECE_BYTES = 1 << 16
+MAX_SUMMARY_BYTES = 16 << 20
+MAX_LINE_BYTES = 4096
+
+#: What the process may know of this one's environment.
+KEPT = frozenset(
+    {
+        *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME"),
+        *("PYTHONPATH", "SYSTEMROOT", "TZ", "VIRTUAL_ENV"),
+    }
+)
+
+#: What URLs begin with that hold a JPEG themselves.
+JPEG_URL = "data:image/jpeg;base64,"
+
+Text = Annotated[str, Meta(max_length=500)]
+FileName = Annotated[str, Meta(pattern=r"\A([a-z]{1,40}(\.[a-z]{1,5})?)?\Z")]
+Number = Annotated[int, Meta(ge=0, le=2**62)]
+
+#: A JPEG file in base64, or nothing.
+Jpeg = Annotated[str, Meta(max_length=400_000, pattern=r"\A(/9j/[A-Za-z0-9+/]*={0,2})?\Z")]
+
+
+class ShownPicture(Struct, frozen=True):
+    """A picture of a job before and after, each as a URL that holds it; "" where there is none."""
+
+    name: Text
+    before: Jpeg
+    after: Jpeg
+    size_before: tuple[Number, Number]
+    size_after: tuple[Number, Number]
+    bytes_in: Number
+    bytes_out: Number
+
+
+class Summary(Struct, frozen=True):
+    """What a page shows of a job's results: facts, which are names with values, and pictures.
+
+    ``message`` says why there are none; ``download`` is what the file with all results is called,
+    "" where there is none.
+    """
+
+    message: Text = ""
+    download: FileName = ""
+    facts: Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=20)] = ()
+    pictures: Annotated[tuple[ShownPicture, ...], Meta(max_length=24)] = ()
+    ready: bool = True
+
+
+class _Line(Struct, frozen=True):
+    """The first line: what is wrong, or what the file is called."""
+
+    error: Text = ""
+    name: FileName = ""
+
+
+def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
+    """Those folders that can be closed to the process: nothing of Python's is beneath them."""
+    needed = [os.path.realpath(one) for one in (sys.prefix, sys.base_prefix, *sys.path) if one]
+    real = {os.path.realpath(folder) for folder in folders}
+    return tuple(
+        sorted(one for one in real if not any(f"{path}/".startswith(f"{one}/") for path in needed))
+    )
+
+
+class Presenter:
+    """Runs those processes. ``closed`` are folders in which they have nothing to look for."""
+
+    def __init__(self, closed: tuple[str, ...] = ()) -> None:
+        self.closed = closed
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def summarize(self, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
+        """Sum up the results of a job. Raises HeadraceError, which says why that cannot be."""
+        async with self._run(order, spans) as process:
+            text = await process.answer(process.output.read(MAX_SUMMARY_BYTES))
+            while not process.output.at_eof() and len(text) < MAX_SUMMARY_BYTES:
+                text += await process.answer(process.output.read(MAX_SUMMARY_BYTES))
+        _raise_error(text)
+        try:
+            summary = msgspec.json.decode(text, type=Summary)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise _explain_nothing() from None
+        pictures = [
+            replace(one, before=_make_url(one.before), after=_make_url(one.after))
+            for one in summary.pictures
+        ]
+        return replace(summary, ready=not summary.message, pictures=tuple(pictures))
+
+    async def open_file(self, order: Order, spans: AsyncIterator[ResultSpan]) -> OpenFile:
+        """Begin to write the file with a job's results. Raises HeadraceError."""
+        async with AsyncExitStack() as stack:
+            process = await stack.enter_async_context(self._run(order, spans))
+            try:
+                line = await process.answer(process.output.readline())
+            except ValueError:  # it is too long
+                raise _explain_nothing() from None
+            _raise_error(line)
+            try:
+                name = msgspec.json.decode(line, type=_Line).name
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise _explain_nothing() from None
+            return OpenFile(name, process, stack.pop_all())
+
+    @asynccontextmanager
+    async def _run(
+        self, order: Order, spans: AsyncIterator[ResultSpan]
+    ) -> AsyncGenerator[_Process]:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise BusyError(
+                "the results of other jobs are being opened: try again in a moment"
+            ) from None
+        try:
+            process = _Process()
+            try:
+                await process.begin(order, spans)
+                yield process
+            finally:
+                process.end()
+        finally:
+            self._turns.release()
+
+
+class OpenFile:
+    """A file that is being written, to be read once and closed in any case."""
+
+    def __init__(self, name: str, process: _Process, stack: AsyncExitStack) -> None:
+        self.name = name
+        self._process = process
+        self._stack = stack
+
+    async def read(self) -> AsyncGenerator[bytes]:
+        """Yield it. Raises HeadraceError where it ends too soon."""
+        while piece := await self._process.output.read(PIECE_BYTES):
+            yield piece
+        if await self._process.find_status():
+            raise HeadraceError("the results of a job could not be read to their end")
+
+    async def close(self) -> None:
+        """End what writes it."""
+        await self._stack.aclose()
+
+
+class _Process:
+    """One process: what it says, and what it is told meanwhile."""
+
+    def __init__(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if name in KEPT}
+        self._popen = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-P", "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=os.path.abspath(os.sep),  # noqa: PTH100 - text
+            env=environment,
+            start_new_session=True,
+        )
+        self.output = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+        self._transports: list[asyncio.BaseTransport] = []
+        self._feeding: asyncio.Task[None] | None = None
+        self._problem: HeadraceError | None = None
+
+    async def begin(self, order: Order, spans: AsyncIterator[ResultSpan]) -> None:
+        """Say what is wanted, and go on with what it is about."""
+        loop = asyncio.get_running_loop()
+        protocol = asyncio.StreamReaderProtocol(self.output)
+        reading, _ = await loop.connect_read_pipe(lambda: protocol, self._popen.stdout)
+        self._transports.append(reading)
+        flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+        writing, _ = await loop.connect_write_pipe(lambda: flow, self._popen.stdin)
+        self._transports.append(writing)
+        writer = asyncio.StreamWriter(writing, flow, None, loop)
+        self._feeding = loop.create_task(self._feed(writer, order, spans))
+
+    async def answer(self, reading: asyncio.Future[bytes] | object) -> bytes:
+        """Wait for something that it says. Raises HeadraceError where it does not."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                said: bytes = await reading  # type: ignore[misc] # a coroutine of the stream's
+        except TimeoutError:
+            raise HeadraceError(
+                f"the results were not opened within {ANSWER_SECONDS:.0f} seconds: fetch them with "
+                "`headrace results`"
+            ) from None
+        if not said and self._problem:
+            raise self._problem
+        return said
+
+    async def find_status(self) -> int:
+        """How it ended, which it is about to do."""
+        try:
+            return await asyncio.to_thread(self._popen.wait, END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return 1
+
+    def end(self) -> None:
+        """Kill it, and let nothing be left of it."""
+        if self._feeding:
+            self._feeding.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.kill()
+        for transport in self._transports:
+            transport.close()
+        # It is dead, and is waited for a moment at most.
+        asyncio.get_running_loop().run_in_executor(None, self._popen.wait)
+
+    async def _feed(
+        self, writer: asyncio.StreamWriter, order: Order, spans: AsyncIterator[ResultSpan]
+    ) -> None:
+        try:
+            writer.write(order.encode())
+            async for span in spans:
+                writer.write(write_head(span.start, len(span.values)))
+                writer.write(span.values)
+                await writer.drain()
+            writer.write(END)
+            await writer.drain()
+        except ConnectionError:
+            pass  # it has seen enough
+        except HeadraceError as error:
+            self._problem = error
+        finally:
+            writer.close()
+
+
+def _raise_error(said: bytes) -> None:
+    """Raise what a first line says that is wrong."""
+    if not said:
+        raise _explain_nothing()
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        line = msgspec.json.decode(said, type=_Line)
+        if line.error:
+            raise JobStateError(line.error)
+
+
+def _explain_nothing() -> HeadraceError:
+    return HeadraceError("the results of this job cannot be read")
+
+
+def _make_url(jpeg: str) -> str:
+    return jpeg and JPEG_URL + jpeg

@@ -1,0 +1,144 @@
+"""Results of jobs: a summary for the page, and a file to download.
+
+Observers may see the summary; the results themselves are for the clients whose job it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from headrace_coordinator.web.gate import Visitor
+from headrace_coordinator.web.json_api import JSON, PREFIX, read_query
+from headrace_coordinator.web.presenter import OpenFile, Presenter
+from headrace_wire.errors import HeadraceError, JobStateError
+from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
+from headrace_wire.presenting import Order
+from headrace_wire.roles import ADMINISTRATOR
+
+log = logging.getLogger(__name__)
+
+#: Bytes of values that are fetched at a time; a single span may be larger.
+FETCH_BYTES = 4 << 20
+
+#: By the end of its name, what kind of file it is.
+KINDS = {
+    "txt": "text/plain; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "zip": "application/zip",
+}
+OTHER_KIND = "application/octet-stream"
+
+
+#: What does not belong into the name of a file that is sent: a job's id may be any text.
+UNFIT = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Nothing(msgspec.Struct):
+    """There are no parameters."""
+
+
+def list_routes(presenter: Presenter) -> list[Route]:
+    """The routes of results."""
+
+    async def show_summary(request: Request) -> Response:
+        read_query(request, Nothing)
+        visitor: Visitor = request.state.visitor
+        # Whoever may see the job may see what it came to: that says less than the results.
+        status: JobStatus = await visitor.call("status", request.path_params["job"])
+        _require_results(status)
+        spans = _fetch(Visitor(visitor.gate, ADMINISTRATOR, visitor.peer), status)
+        summary = await presenter.summarize(_make_order(presenter, status, summary=True), spans)
+        return Response(msgspec.json.encode(summary), media_type=JSON)
+
+    async def send_file(request: Request) -> Response:
+        read_query(request, Nothing)
+        visitor: Visitor = request.state.visitor
+        # What is said of the role and of the job is said before anything else.
+        found = await _fetch_some(visitor, request.path_params["job"], 0, 1)
+        status = found.status
+        _require_results(status)
+        if status.finished_at is None:
+            raise JobStateError(f"job {status.id} has not ended yet: its results are not all there")
+        order = _make_order(presenter, status, summary=False)
+        return Download(status.id, await presenter.open_file(order, _fetch(visitor, status)))
+
+    return [
+        Route(PREFIX + "/jobs/{job}/summary", show_summary, methods=["GET"]),
+        Route(PREFIX + "/jobs/{job}/results", send_file, methods=["GET"]),
+    ]
+
+
+class Download(StreamingResponse):
+    """A file that is written while it is sent. If it ends too soon, the connection does, too."""
+
+    def __init__(self, job: str, file: OpenFile) -> None:
+        kind = KINDS.get(file.name.rpartition(".")[2], OTHER_KIND)
+        name = f"{UNFIT.sub('_', job)}-{file.name}"
+        named = {"Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(file.read(), headers=named, media_type=kind)
+        self._job = job
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._file.close()
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it, without an end where it has none."""
+        try:
+            await super().stream_response(send)
+        except HeadraceError as error:
+            log.warning("job %s: %s", self._job, error)
+
+
+async def _fetch(visitor: Visitor, status: JobStatus) -> AsyncIterator[ResultSpan]:
+    """The values that are there, in order."""
+    cursor = 0
+    while True:
+        found = await _fetch_some(visitor, status.id, cursor, FETCH_BYTES)
+        for span in found.runs:
+            yield span
+        if found.complete or not found.runs:
+            return
+        cursor = found.cursor
+
+
+async def _fetch_some(visitor: Visitor, job: str, cursor: int, size: int) -> Fetched:
+    request = FetchRequest(
+        job=job, cursor=cursor, ordered=True, max_bytes=size, wait_seconds=0.0, seen=0, known=False
+    )
+    fetched: Fetched = await visitor.call("results.fetch", request)
+    return fetched
+
+
+def _require_results(status: JobStatus) -> None:
+    """Raise JobStateError where results are not kept."""
+    if not status.results_kept:
+        raise JobStateError(
+            f"the results of job {status.id} were delivered and dropped: whoever submitted it has "
+            "them"
+        )
+
+
+def _make_order(presenter: Presenter, status: JobStatus, *, summary: bool) -> Order:
+    return Order(
+        service=status.service,
+        operation=status.operation,
+        parameters=status.parameters,
+        tasks=status.tasks,
+        done=status.done,
+        ended=status.finished_at is not None,
+        summary=summary,
+        closed=presenter.closed,
+    )

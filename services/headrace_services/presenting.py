@@ -1,0 +1,182 @@
+"""The process that opens the results of one job for a page: ``python -m …`` with two pipes.
+
+    standard input   an order, and then the values, span by span, with an end
+    standard output  a summary as JSON; or a line of JSON, and then the file itself
+
+Results come from workers, and whoever runs those may have put anything in them: so they are opened
+here, by a process that has limits, no key, and nothing to lose. If it dies, it dies alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from headrace_services.presentation import (
+    Presented,
+    Summary,
+    name_download,
+    summarize,
+    write_download,
+)
+from headrace_services.registry import load_service
+from headrace_services.service import Service
+from headrace_wire.batch import unpack_batch
+from headrace_wire.encoding import unpack
+from headrace_wire.errors import HeadraceError
+from headrace_wire.landlock import close_folders
+from headrace_wire.presenting import Order, read_span
+
+#: How much writable memory this process may have, in bytes.
+MEMORY_BYTES = 1 << 30
+
+#: Processor seconds.
+CPU_SECONDS = 600
+
+#: How far it gives way to the coordinator, and to all others.
+NICENESS = 10
+
+#: Exit status of a process that has not said all.
+EXIT_FAILED = 1
+
+#: Characters of what is said when something is wrong.
+_MESSAGE_CHARACTERS = 500
+
+
+def main() -> int:
+    """Present the results that come on standard input."""
+    limit()
+    source = os.fdopen(os.dup(0), "rb")
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between
+    return run(source, output)
+
+
+def run(source: BinaryIO, stream: BinaryIO) -> int:
+    """Present results that are read from ``source``. Returns the exit status."""
+    output = Output(stream)
+    try:
+        order = Order.read(source)
+        if order.closed:
+            with contextlib.suppress(OSError, AttributeError):  # not every system can
+                close_folders(order.closed)
+        present(order, read_values(source), output)
+    except HeadraceError as error:
+        return output.fail(error.message)
+    except (BrokenPipeError, EOFError):
+        return EXIT_FAILED  # nobody is there any more
+    except MemoryError:
+        return output.fail("the results take more memory to open than there is for that")
+    except Exception as error:  # noqa: BLE001 - results may be anything, and so may services
+        return output.fail(f"the results cannot be read ({type(error).__name__})")
+    return 0
+
+
+def present(order: Order, values: Iterator[tuple[int, bytes]], output: Output) -> None:
+    """Write what is wanted. Raises what services raise."""
+    service: Service = load_service(order.service)
+    parameters: object = unpack(order.parameters)
+    if not isinstance(parameters, dict):
+        raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
+    about = Presented(
+        order.operation, cast("Any", parameters), order.tasks, order.done, order.ended
+    )
+    name = name_download(service, about)
+    if order.summary:
+        output.write(_encode(summarize(service, about, values), name))
+    elif not name:
+        raise HeadraceError("the results of this job are not here to be sent")
+    else:
+        output.name = name
+        write_download(service, about, values, cast("BinaryIO", output))
+        output.write(b"")
+    output.flush()
+
+
+def read_values(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Read values, each with its task's index. Raises EOFError where their end is missing."""
+    while (span := read_span(source)) is not None:
+        start, batch = span
+        yield from enumerate(unpack_batch(batch), start)
+
+
+def limit() -> None:
+    """Give up what this process has no need of, for good."""
+    with contextlib.suppress(ImportError):
+        import resource  # noqa: PLC0415 - Windows has none
+
+        for kind, most in (
+            (resource.RLIMIT_DATA, MEMORY_BYTES),
+            (resource.RLIMIT_CPU, CPU_SECONDS),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, 0),
+        ):
+            _, hard = resource.getrlimit(kind)
+            if hard != resource.RLIM_INFINITY:
+                most = min(most, hard)  # noqa: PLW2901 - what is allowed
+            resource.setrlimit(kind, (most, most))
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(NICENESS)
+
+
+class Output(io.RawIOBase):
+    """Standard output. With a ``name``, that of the file comes before its first byte."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._begun = False
+        self.name = ""
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Write all of it."""
+        if not self._begun:
+            self._begun = True
+            if self.name:
+                self._stream.write(_dump({"name": self.name}) + b"\n")
+        with memoryview(data) as view:
+            self._stream.write(view)
+            return view.nbytes
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._stream.flush()
+
+    def fail(self, message: str) -> int:
+        """Say what is wrong, if nothing was said yet. Returns the exit status."""
+        if not self._begun:
+            with contextlib.suppress(OSError):
+                self._stream.write(_dump({"error": message[:_MESSAGE_CHARACTERS]}) + b"\n")
+                self._stream.flush()
+        return EXIT_FAILED
+
+
+def _encode(summary: Summary, name: str) -> bytes:
+    pictures = [
+        {
+            **{field: getattr(one, field) for field in one.__struct_fields__},
+            "before": base64.b64encode(one.before).decode(),
+            "after": base64.b64encode(one.after).decode(),
+        }
+        for one in summary.pictures
+    ]
+    shown = {"message": summary.message, "facts": summary.facts, "pictures": pictures}
+    return _dump({**shown, "download": name})
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

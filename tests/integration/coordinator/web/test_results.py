@@ -1,0 +1,238 @@
+"""Results of jobs over HTTP: summaries and files, opened by a process of their own."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from headrace_services.calls.values import pack_value
+from headrace_services.images.payload import PictureInput, PictureValue
+from headrace_services.images.preview import Preview, make_preview
+from headrace_services.images.service import IMAGES
+from headrace_services.primes import PRIMES
+from headrace_services.primes.partition import Partition
+from headrace_wire.batch import pack_batch
+from headrace_wire.encoding import pack
+from headrace_wire.manager import QueueManager
+from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
+from support.commands import wait_until
+from support.pictures import encode, make_picture
+from support.web_site import PATIENCE_SECONDS, WebSite
+
+RANGE = Partition(0, 1000, 250)
+
+_numbers = itertools.count(1)
+
+SCRIPT = b"<script>alert(1)</script>"
+
+JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
+
+
+def finish(
+    site: WebSite,
+    job: str,
+    service: str,
+    operation: str,
+    parameters: dict[str, Any],
+    values: Sequence[bytes],
+    tasks: int = 0,
+) -> None:
+    """Submit a job, and report these values of its first tasks."""
+    tasks = tasks or len(values)
+    # What is left of a job has its turn last.
+    priority = -100 if tasks > len(values) else 0
+    packed = pack(parameters)
+    site.jobs.submit(JobSpec(job, service, operation, packed, tasks, priority=priority))
+    manager = QueueManager(site.coordinator.bound, site.read_key("worker").encode())
+    jobs, results = manager.jobs(), manager.results()
+    worker = f"w{next(_numbers)}"
+    info = (worker, "name", "host", 1, 1, "", "spawn", "0", {service: "x"}, 1.0, 0, "3", "pool")
+    jobs.register(WorkerInfo(*info), ())
+    number = 0
+    done = 0
+    while done < len(values):
+        grant = jobs.lease(LeaseRequest(worker, 1, len(values) - done, 5.0, ()))
+        runs: list[DoneSpan] = []
+        for lease in grant.leases:
+            assert lease.job == job
+            stop = min(lease.stop, len(values))
+            batch = pack_batch(values[lease.start : stop])
+            runs.append(DoneSpan(lease.id, job, lease.start, stop, batch, 0.0, 0.0, {}))
+            done += stop - lease.start
+        number += 1
+        results.report(Report(worker, number, tuple(runs), (), (), ()))
+    jobs.leave(worker)
+    manager.close()
+
+
+def finish_primes(site: WebSite, job: str, operation: str = "find", left: int = 0) -> None:
+    parameters = RANGE.to_parameters()
+    run = PRIMES.prepare(operation, parameters)
+    values = [run(index, None) for index in range(RANGE.tasks - left)]
+    finish(site, job, "primes", operation, parameters, values, RANGE.tasks)
+
+
+def look(site: WebSite, job: str, what: str, role: Any = "client") -> httpx.Response:
+    with site.call(role) as program:
+        return program.get(f"/jobs/{job}/{what}")
+
+
+def test_primes_have_a_count_a_first_and_last_one_and_a_largest_gap(site: WebSite) -> None:
+    finish_primes(site, "found")
+    assert look(site, "found", "summary", "observer").json() == {
+        "message": "",
+        "download": "primes.txt",
+        "facts": [
+            ["Primes", "168"],
+            ["First", "2"],
+            ["Last", "997"],
+            ["Largest gap", "20, from 887 to 907"],
+        ],
+        "pictures": [],
+        "ready": True,
+    }
+    answer = look(site, "found", "results")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="found-primes.txt"'
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    primes = [int(line) for line in answer.text.splitlines()]
+    assert (len(primes), primes[:3], primes[-1]) == (168, [2, 3, 5], 997)
+
+
+def test_counts_are_added_up(site: WebSite) -> None:
+    finish_primes(site, "counted", "count")
+    facts = look(site, "counted", "summary").json()["facts"]
+    assert facts == [["Primes", "168"], ["Range", "0 to 1,000"]]
+    assert look(site, "counted", "results").text == "168\n"
+
+
+def test_observers_do_not_get_the_results_themselves(site: WebSite) -> None:
+    finish_primes(site, "private", "count")
+    answer = look(site, "private", "results", "observer")
+    assert answer.status_code == 403
+    assert "observer" in answer.json()["detail"]
+
+
+def test_a_job_that_is_on_its_way_has_neither_sum_nor_file(site: WebSite) -> None:
+    finish_primes(site, "half", left=2)
+    answer = look(site, "half", "summary").json()
+    assert (answer["ready"], answer["message"]) == (
+        False, "There is a summary when the job has ended.",
+    )  # fmt: skip
+    answer = look(site, "half", "results")
+    assert (answer.status_code, "has not ended" in answer.json()["detail"]) == (409, True)
+    site.jobs.cancel("half")
+    assert "never ran" in look(site, "half", "summary").json()["message"]
+    assert "never ran" in look(site, "half", "results").json()["detail"]
+
+
+def test_results_that_were_delivered_are_not_there(site: WebSite) -> None:
+    finish_primes(site, "gone", "count")
+    site.results.acknowledge("gone")
+    for what in ("summary", "results"):
+        answer = look(site, "gone", what)
+        assert answer.status_code == 409
+        assert "were delivered and dropped" in answer.json()["detail"]
+
+
+def test_calls_are_lines_of_json(site: WebSite) -> None:
+    values = [pack_value({"a": 1}), pack_value("é")]
+    parameters = {"serializer": "msgpack", "function": "m:f"}
+    finish(site, "mapped", "calls", "map", parameters, values)
+    assert look(site, "mapped", "summary").json()["facts"] == [["Values", "2"]]
+    lines = look(site, "mapped", "results").text.splitlines()
+    assert [json.loads(line)["value"] for line in lines] == [{"a": 1}, "é"]
+
+
+def test_pickled_values_are_opened_by_nobody(site: WebSite) -> None:
+    finish(site, "pickled", "calls", "map", {"serializer": "cloudpickle"}, [b"\x80"])
+    summary = look(site, "pickled", "summary").json()
+    assert (summary["ready"], summary["download"]) == (False, "")
+    assert look(site, "pickled", "results").status_code == 409
+
+
+def test_pictures_are_seen_before_and_after(site: WebSite) -> None:
+    parameters = {"output_dir": "/tmp/x", "size": [64, 64], "previews": True}
+    run = IMAGES.prepare("thumbnail", parameters)
+    picture = encode(make_picture(400, 300), "PNG")
+    values: list[bytes] = []
+    for index in (0, 24):
+        given = PictureInput("a.png", f"{index}.png", "data", picture)
+        values.append(run(index, given.encode()))
+    done = PictureValue.decode(values[0])
+    names = [*(f"{index}.png" for index in range(1, 24)), "0.png"]
+    values[1:1] = [replace(done, output=name).encode() for name in names[:-1]]
+    values.append(replace(done, output=names[-1]).encode())
+    finish(site, "pictures", "images", "thumbnail", parameters, values)
+    summary = look(site, "pictures", "summary").json()
+    assert summary["facts"] == [["Pictures", "26"]]
+    assert summary["download"] == "pictures.zip"
+    assert len(summary["pictures"]) == 24
+    first = summary["pictures"][0]
+    assert (first["name"], first["size_before"], first["size_after"]) == (
+        "0.png", [400, 300], [64, 48],
+    )  # fmt: skip
+    for name, width in (("before", 320), ("after", 64)):
+        prefix, _, encoded = first[name].partition(",")
+        assert prefix == "data:image/jpeg;base64"
+        assert make_preview(base64.b64decode(encoded)).width == width
+    assert PictureValue.decode(values[24]).before == Preview()
+    answer = look(site, "pictures", "results")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [*(f"{index}.png" for index in range(25)), "25/0.png"]
+        data = PictureValue.decode(values[3]).data
+        assert archive.read("3.png") == data
+
+
+def test_a_service_that_is_not_installed_is_told_so(site: WebSite) -> None:
+    finish(site, "foreign", "unheard", "of", {}, [b""])
+    answer = look(site, "foreign", "results")
+    assert "there is no service 'unheard' installed here" in answer.json()["detail"]
+
+
+HOSTILE: dict[str, tuple[str, str, dict[str, Any], bytes]] = {
+    "nothing": ("primes", "find", RANGE.to_parameters(), b"\xc1"),
+    "a bomb": ("calls", "map", {"serializer": "msgpack"}, b"\xc1\x00\xdd\xff\xff\xff\xff"),
+    "a script": (
+        "images", "blur", {"output_dir": "/x"}, pack(["a.png", None, 1, 1, 0, [1, 1, SCRIPT], []])
+    ),
+    "pages": (
+        "images", "blur", {"output_dir": "/x"},
+        pack(["a.png", None, 2**63, 1, 0, [1, 1, JPEG], [1, 1, JPEG]])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_values_are_an_error_of_their_own_job_alone(site: WebSite, kind: str) -> None:
+    service, operation, parameters, value = HOSTILE[kind]
+    job = f"hostile {kind}"
+    finish(site, job, service, operation, parameters, [value], tasks=1)
+    answer = look(site, job, "summary")
+    if service == "calls":  # which opens nothing for a summary
+        answer = look(site, job, "results")
+    assert answer.status_code in {409, 500}
+    assert "cannot be" in answer.json()["detail"]
+    assert b"script" not in answer.content
+
+
+def test_the_process_that_opens_results_is_gone_afterwards(site: WebSite) -> None:
+    finish_primes(site, "last", "count")
+    assert look(site, "last", "summary").status_code == 200
+    wait_until(lambda: not psutil.Process().children(), PATIENCE_SECONDS)
+
+
+def test_names_in_an_answer_are_fit_for_its_header(site: WebSite) -> None:
+    finish(site, 'a"é b', "primes", "count", RANGE.to_parameters(), [b"1"] * RANGE.tasks)
+    answer = look(site, "a%22%C3%A9%20b", "results")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="a___b-count.txt"'

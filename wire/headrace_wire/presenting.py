@@ -1,0 +1,78 @@
+"""What the coordinator says to the process that opens a job's results, over a pipe.
+
+    order   its length, and JSON: which job it is, and what is wanted
+    span    the index of its first task, the length of its batch, and the batch
+    end     in place of a span: all has been said
+
+The other way come a summary as JSON; or a line of JSON, and then a file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from struct import Struct as Layout
+from typing import BinaryIO
+
+from msgspec import Struct
+
+#: What is run as that process: it is never imported by the coordinator.
+MODULE = "headrace_services.presenting"
+
+#: Before the order: its length. Before a span: its first task, and the length of its batch.
+_ORDER_HEAD, _SPAN_HEAD = Layout("!I"), Layout("!QQ")
+
+#: In place of the head of a span.
+END = _SPAN_HEAD.pack(2**64 - 1, 0)
+
+
+class Order(Struct, frozen=True):
+    """Which job it is, and what is wanted: its ``summary``, or else the file.
+
+    Nothing beneath the folders ``closed`` has to be read for that.
+    """
+
+    service: str
+    operation: str
+    parameters: bytes
+    tasks: int
+    done: int
+    ended: bool
+    summary: bool
+    closed: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """Encode it as it is sent."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields["parameters"] = base64.b64encode(self.parameters).decode()
+        body = json.dumps(fields).encode()  # names of folders may be no text
+        return _ORDER_HEAD.pack(len(body)) + body
+
+    @classmethod
+    def read(cls, source: BinaryIO) -> Order:
+        """Read an order. Raises EOFError."""
+        (size,) = _ORDER_HEAD.unpack(read_exactly(source, _ORDER_HEAD.size))
+        fields = json.loads(read_exactly(source, size))
+        return cls(**{**fields, "parameters": base64.b64decode(fields["parameters"])})
+
+
+def write_head(start: int, size: int) -> bytes:
+    """What goes before a batch."""
+    return _SPAN_HEAD.pack(start, size)
+
+
+def read_span(source: BinaryIO) -> tuple[int, bytes] | None:
+    """Read a span: its first task, and its batch; None at the end. Raises EOFError."""
+    head = read_exactly(source, _SPAN_HEAD.size)
+    if head == END:
+        return None
+    start, size = _SPAN_HEAD.unpack(head)
+    return start, read_exactly(source, size)
+
+
+def read_exactly(source: BinaryIO, size: int) -> bytes:
+    """Read so many bytes. Raises EOFError where there are fewer."""
+    data = source.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
