@@ -73,7 +73,7 @@ class Outbox:
         """Add the failure of the piece's next task."""
         with self._lock:
             self._end_run()
-            self.news.drop_growth(self._start + self._shift)
+            self.news.note_failed(self._start + self._shift)
             self._messages.append(
                 TaskFailed(self._piece, self._start, failure, summary, 0.0, seconds)
             )

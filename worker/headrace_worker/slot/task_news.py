@@ -39,6 +39,9 @@ LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 200
 LINES_PAUSED_FOR = 100
 
+#: So many of the lines that were dropped last are sent after all, if the task then fails.
+LATE_LINES = 20
+
 #: Names of counters that one task may let grow; one more than a job may have, so that it is told.
 TASK_COUNTERS = MAX_COUNTERS + 1
 
@@ -64,6 +67,7 @@ class TaskNews:
         )
         self._left_out = 0
         self._left_out_of: Task | None = None
+        self._late: deque[TaskLine] = deque(maxlen=LATE_LINES)
         self._lines_seconds = 0.0
         #: Writes a line to the worker's own log; None where whoever logs does so.
         self.show: Callable[[Task, float, str, str], object] | None = None
@@ -122,12 +126,13 @@ class TaskNews:
 
     def keep(self, task: Task, at: float, level: str, text: str) -> None:
         """Have a line sent, if they do not come too fast."""
+        line = TaskLine(task.job, task.index, task.attempt, at, level, text)
         if len(self._lines) >= KEPT_LINES or not self._allowance.take(time.monotonic()):
             self._left_out += 1
             self._left_out_of = task
+            self._late.append(line)
             return
         self._tell_left_out(at)
-        line = TaskLine(task.job, task.index, task.attempt, at, level, text)
         self._cell.last_words.add(line)
         self._lines.append(line)
         self._announce(0.0 if len(self._lines) >= FULL_LINES else self._lines_seconds)
@@ -142,10 +147,18 @@ class TaskNews:
                         total[name] = min(total.get(name, 0.0) + amount, sys.float_info.max)
         return total
 
-    def drop_growth(self, number: int) -> None:
-        """Forget what counters grew by in a task that failed."""
+    def note_failed(self, number: int) -> None:
+        """Forget what counters grew by in a task that failed, and have its last lines sent."""
         with self._growth_lock:
             self._growth.pop(number, None)
+        task = self._left_out_of
+        if task is not None and task.number == number and self._late:
+            about = (task.job, task.index, task.attempt)
+            late = [one for one in self._late if (one.job, one.index, one.attempt) == about]
+            if late:
+                self._left_out -= len(late)
+                self._tell_left_out(late[0].at)
+                self._lines.extend(late)
 
     def take_news(self, now_seconds: float, *, outcomes: bool) -> list[Lines | Progress]:
         """Take what is to be sent now, before ``outcomes`` if there are any."""
@@ -170,6 +183,7 @@ class TaskNews:
 
     def _tell_left_out(self, at: float) -> None:
         task, left_out = self._left_out_of, self._left_out
+        self._late.clear()
         if task is not None and left_out:
             self._left_out = 0
             text = f"({count(left_out, 'line')} came too fast)"

@@ -53,6 +53,24 @@ def test_lines_that_come_too_fast_are_counted_and_told(monkeypatch: pytest.Monke
     assert not take_texts(news)
 
 
+def test_of_a_task_that_fails_the_last_lines_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_news, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(task_news, "LINES_PER_SECOND", 0)
+    monkeypatch.setattr(task_news, "LATE_LINES", 3)
+    news, _ = make_news()
+    for number in range(10):
+        news.keep(TASK, 1.0, "print", f"line {number}")
+    news.note_failed(TASK.number + 1)
+    news.note_failed(TASK.number)
+    told = ["line 0", "line 1", "(5 lines came too fast)", "line 7", "line 8", "line 9"]
+    assert take_texts(news) == told
+    news.keep(TASK, 1.0, "print", "one task")
+    other = Task("job", 5, 1, 2)
+    news.keep(other, 1.0, "print", "another")
+    news.note_failed(other.number)
+    assert take_texts(news) == ["(1 line came too fast)", "another"]
+
+
 def test_lines_that_cannot_leave_are_dropped_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_news, "KEPT_LINES", 2)
     news, _ = make_news()
