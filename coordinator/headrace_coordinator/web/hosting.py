@@ -25,7 +25,9 @@ from headrace_coordinator.monitoring.http import Plain, Seat
 from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
 from headrace_coordinator.web.names import SLASH
 
+#: What uvicorn says: of requests that are none, which anybody may send, it says too much.
 log = logging.getLogger(__name__)
+log.setLevel(logging.ERROR)
 
 #: Seconds for a request, its body too; and for an answer during which nothing of it is read.
 REQUEST_SECONDS = 10.0

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from headrace_coordinator.web.body import read_body
-from headrace_coordinator.web.door import check_forgery, is_own, write_cookie
+from headrace_coordinator.web.door import check_forgery, is_own, name_peer, write_cookie
 from headrace_coordinator.web.gate import refuse_token
 from headrace_coordinator.web.rendering import render
+from headrace_wire.session import audit
 
 #: Parameters of a login link that are no part of the page.
 _TOKEN = "token"  # noqa: S105 - a parameter's name
@@ -75,6 +76,8 @@ async def _begin(request: Request, token: str, following: str) -> Response:
         detail = refuse_token().message
         status = HTTPStatus.UNAUTHORIZED
         return render(request, "login.html", status_code=status, following=following, detail=detail)
+    peer = name_peer(request)
+    audit.info("%s (%s) at %s, by HTTP: log in", holder.name, holder.role, peer)
     session = request.state.sessions.make(holder.mark, holder.role)
     if is_own(request):
         response: Response = RedirectResponse(following, HTTPStatus.SEE_OTHER)

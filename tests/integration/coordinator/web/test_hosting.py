@@ -154,3 +154,34 @@ def test_all_of_it_is_encrypted_where_that_is_wanted(tmp_path: Path) -> None:
             assert b"200" not in read_to_end(link)
         with dial(site):  # says nothing, and keeps nobody from the end of the site
             pass
+
+
+STRANGE = [
+    b"GET //[/x HTTP/1.1\r\nHost: [\r\n",
+    b"GET /%ff%00%zz?%ff=% HTTP/1.1\r\nHost: \xff\r\n",
+    b"GET http://elsewhere/jobs HTTP/1.1\r\nHost: elsewhere\r\n",
+    b"GET /static/x/%2e%2e/app.py HTTP/1.1\r\nHost: a b\r\n",
+    b"GET /jobs/%ed%b0%80%2f%F0 HTTP/1.1\r\nHost:\r\n",
+    b"GET /api/v1/jobs/%F0%9F/x HTTP/1.1\r\nHost: a:999999\r\nAccept: \xff\r\n",
+    b"POST /login HTTP/1.1\r\nHost: @\r\nOrigin: [\r\nContent-Length: 0\r\n",
+    b"GET /?token=%ff%00 HTTP/1.1\r\nHost: a\r\nCookie: =;;==\xff\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nCookie: headrace-web=a.b.c.d.e\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+    b"TRACE * HTTP/1.1\r\nHost: a\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: a\r\n",
+]
+
+
+def test_nothing_that_is_asked_is_too_strange(
+    site: WebSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = f"Authorization: Bearer {site.read_key('admin')}\r\n".encode()
+    for said in STRANGE:
+        for more in (b"", b"" if b"Authorization" in said else token):
+            with dial(site) as link:
+                link.sendall(ask("/login") + said + more + b"Connection: close\r\n\r\n")
+                _, _, answer = read_to_end(link).partition(b"</html>")
+            assert answer.strip().startswith(b"HTTP/1.1 "), said
+            assert b"HTTP/1.1 500" not in answer, said
+    assert not [one for one in caplog.records if "uvicorn" in one.name or "web" in one.name]
