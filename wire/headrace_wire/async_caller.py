@@ -76,6 +76,9 @@ class AsyncCaller(Generic[Api]):
         self._idle: list[FrameStream] = []
         self._busy: set[FrameStream] = set()
         self._is_closed = False
+        #: Seconds from the beginning of the last call that was answered to its answer, without the
+        #: connecting.
+        self.answer_took = 0.0
 
     async def call(
         self,
@@ -140,8 +143,10 @@ class AsyncCaller(Generic[Api]):
             async with asyncio.timeout(None if until is None else until - time.monotonic()):
                 stream = self._take_idle() or await self._connect(until)
                 stream.stall_seconds = self.answer_seconds
+                begun = time.monotonic()
                 await stream.send(request)
                 frame = await stream.receive()
+                self.answer_took = time.monotonic() - begun
         except BaseException as error:
             if stream:
                 self._drop(stream)

@@ -412,7 +412,8 @@ class Orders(Message):
     """The answer to a Heartbeat. A worker that is not ``known`` registers again.
 
     ``hand_back``: return all that has not started. ``drain``: take nothing new, and go. Orders are
-    repeated until a heartbeat comes with their ``number``.
+    repeated until a heartbeat comes with their ``number``. ``waited_seconds`` is for how long the
+    coordinator had nothing to say: what an answer takes beyond that is its way.
     """
 
     known: bool
@@ -421,6 +422,7 @@ class Orders(Message):
     number: Count = 0
     hand_back: bool = False
     drain: bool = False
+    waited_seconds: Seconds = 0.0
 
 
 class DoneSpan(LeasedSpan):

@@ -58,6 +58,7 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 from headrace_worker.pool.pool import Pool
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter
+from headrace_worker.round_trip import RoundTrip
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.stop_signals import StopSignals
@@ -127,6 +128,7 @@ class Agent:
         self._results = self._manager.async_results()
         self._fetches = self._manager.async_jobs()
         self._holdings = Holdings()
+        self._round_trip = RoundTrip()
         self._lost_logged = self._refusal_logged = False
         self._lost_at = 0.0  # monotonic
         self._registering: asyncio.Task[Registration] | None = None
@@ -184,9 +186,17 @@ class Agent:
                 stack.callback(pool.close, kill=True)
                 reporter = Reporter(self._results, info, holdings, pool.tally, wanted)
                 intake = LeaseIntake(self._fetches, pool, reporter, holdings, data)
-                feeder = Feeder(pool, intake, reporter, self._stop, self._news, wanted)
+                round_trip = self._round_trip
+                feeder = Feeder(pool, intake, reporter, self._stop, self._news, wanted, round_trip)
                 heartbeats = Heartbeats(
-                    self._beats, info, pool, feeder, holdings, register, self._note_answer
+                    self._beats,
+                    info,
+                    pool,
+                    feeder,
+                    holdings,
+                    register,
+                    self._note_answer,
+                    round_trip,
                 )
                 leaser = Leaser(self._jobs, info.id, feeder, intake, holdings, register)
                 looks = self._begin(group, "looks", feeder.look())
@@ -277,6 +287,7 @@ class Agent:
     async def _register(self, jobs: AsyncCaller[JobQueueApi]) -> Registration:
         registration = await jobs.call(JobQueueApi.register, self._info, self._holdings.runs())
         self._note_answer()
+        self._round_trip.note(jobs.answer_took)
         return registration
 
     def _note_answer(self) -> None:

@@ -11,13 +11,16 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from math import inf
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
+from headrace_worker.foresight import Outlook, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
 from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
+from headrace_worker.round_trip import RoundTrip
 from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until
 
@@ -48,6 +51,9 @@ class Feeder:
     stop: StopSignals
     news: asyncio.Event
     wanted: asyncio.Event
+    round_trip: RoundTrip
+    #: The monotonic moment at which more work may be wanted, whatever happens until then.
+    wanted_at: float = inf
     #: Resident memory of slots and agent and their share of a core, when last looked at.
     rss_bytes: int = 0
     cpu_percent: float = 0.0
@@ -63,7 +69,7 @@ class Feeder:
             self.wanted.set()
             moment = self.pool.due_seconds
             if self.pool.pending_tasks:
-                if self.pool.is_stuck(STUCK_SECONDS):
+                if self.pool.is_stuck(self._stuck_seconds):
                     self.reporter.add(self.pool.hand_back())
                 moment = min(moment, time.monotonic() + STUCK_SECONDS)
             await wait_until(self.news, moment)
@@ -103,14 +109,18 @@ class Feeder:
 
         Long tasks are asked for only when a slot is free: one that waited behind another here could
         have run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a
-        round trip.
+        round trip; and all that do not last far longer than that, where the coordinator is far.
         """
         pool = self.pool
-        if self.reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(STUCK_SECONDS):
+        self.wanted_at = inf
+        if self.reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(self._stuck_seconds):
             return 0
         waiting = pool.queued_tasks
-        if waiting < pool.idle_slots:
-            return pool.idle_slots - waiting
+        outlook = self._look_ahead()
+        self.wanted_at = time.monotonic() + outlook.next_seconds
+        wanted = max(pool.idle_slots, outlook.tasks)
+        if waiting < wanted:
+            return min(wanted - waiting, pool.slots)
         mean_seconds = pool.mean_seconds
         if mean_seconds is None or mean_seconds > SHORT_TASK_SECONDS:
             return 0
@@ -133,6 +143,20 @@ class Feeder:
         if orders.drain:
             self.stop.request("the coordinator asks")
         self.news.set()
+
+    def _look_ahead(self) -> Outlook:
+        """How many tasks are to wait here for what is on its way."""
+        round_trip, times = self.round_trip.seconds, self.pool.times
+        if not round_trip or times is None or self.pool.pending_seconds is None:
+            return Outlook(0)
+        return look_ahead(times, self.pool.list_left(), round_trip)
+
+    @property
+    def _stuck_seconds(self) -> float:
+        round_trip, times = self.round_trip.seconds, self.pool.times
+        if not round_trip or times is None:
+            return STUCK_SECONDS
+        return max(STUCK_SECONDS, find_stuck_seconds(times, round_trip))
 
     def _pass_on(self) -> None:
         """Have everything that came from the slots reported."""

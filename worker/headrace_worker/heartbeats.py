@@ -3,7 +3,8 @@
     heartbeats ─ one after the other, each a long-poll of one interval ─► coordinator
     feeder ◄─ obey ───────────────────────────────────────────────────────┘
 
-They come from the agent, never from a slot.
+They come from the agent, never from a slot. How long an answer is on its way says how far away the
+coordinator is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from headrace_wire.messages import Heartbeat, TaskProgress, WorkerInfo
 from headrace_worker.feeder import Feeder
 from headrace_worker.holdings import Holdings
 from headrace_worker.pool.pool import Pool
+from headrace_worker.round_trip import RoundTrip
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Heartbeats:
     holdings: Holdings
     register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]
     answered: Callable[[], None]
+    round_trip: RoundTrip
     _orders: int = 0
     _bare: bool = False
 
@@ -50,7 +53,8 @@ class Heartbeats:
         wait_seconds = min(interval_seconds, LONGEST_BEAT_SECONDS)
         while True:
             try:
-                await self._beat(wait_seconds)
+                # The first ones wait for nothing, so that the way is known soon.
+                await self._beat(wait_seconds if self.round_trip.is_known else 0.0)
             except Exception as error:
                 if is_final(error):
                     raise
@@ -82,6 +86,7 @@ class Heartbeats:
         )
         orders = await self.jobs.call(JobQueueApi.heartbeat, beat)
         self.answered()
+        self.round_trip.note(self.jobs.answer_took - orders.waited_seconds)
         self._orders = orders.number
         if not orders.known:
             await self.register(self.jobs)

@@ -49,7 +49,7 @@ class Leaser:
         try:
             while True:
                 while not (slots := self.feeder.count_wanted()):
-                    await wait_until(self.feeder.wanted)
+                    await wait_until(self.feeder.wanted, self.feeder.wanted_at)
                 number += 1
                 try:
                     await self._ask(number, slots)

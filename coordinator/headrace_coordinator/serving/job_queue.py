@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
@@ -325,13 +327,15 @@ class JobQueue:
             return self._ledger.observe(lambda queue, _: queue.leasing.take_orders(beat.worker))
 
         key = name_worker_key()
+        begun = time.monotonic()
         self._ledger.observe(lambda queue, now: queue.leasing.heartbeat(beat, now, key))
-        return await self._waiters.poll(
+        orders = await self._waiters.poll(
             name_topic("orders", beat.worker),
             find_deadline(beat.wait_seconds),
             look,
             lambda orders: orders.number > beat.orders or not orders.known,
         )
+        return replace(orders, waited_seconds=time.monotonic() - begun)
 
     async def leave(self, worker: str) -> None:
         key = name_worker_key()

@@ -10,6 +10,7 @@ import math
 
 from msgspec import Struct
 
+from headrace_worker.foresight import Times
 from headrace_worker.link.runners import KeptJobs
 
 #: How many seconds of work a slot holds at most, and the longest task that is called short.
@@ -41,14 +42,24 @@ class Pace:
     def __init__(self) -> None:
         self._tasks = 0.0
         self._seconds = 0.0
+        self._squares = 0.0
 
     def observe(self, tasks: int, seconds: float) -> None:
         self._tasks = self._tasks * KEPT_SHARE + tasks
         self._seconds = self._seconds * KEPT_SHARE + seconds
+        self._squares = self._squares * KEPT_SHARE + seconds * seconds / tasks
 
     @property
     def mean_seconds(self) -> float | None:
         return self._seconds / self._tasks if self._tasks else None
+
+    @property
+    def times(self) -> Times | None:
+        """The mean and how much tasks differ from it; of those that ran together, their mean."""
+        if not self._tasks:
+            return None
+        mean = self._seconds / self._tasks
+        return Times(mean, math.sqrt(max(0.0, self._squares / self._tasks - mean * mean)))
 
 
 class Paces:
@@ -69,6 +80,10 @@ class Paces:
     def mean_of(self, job: str) -> float | None:
         pace = self._by_job.touch(job)
         return None if pace is None else pace.mean_seconds
+
+    def times_of(self, job: str) -> Times | None:
+        pace = self._by_job.touch(job)
+        return None if pace is None else pace.times
 
 
 class Load(Struct, frozen=True):

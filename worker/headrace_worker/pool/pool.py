@@ -24,6 +24,7 @@ from math import inf
 from msgspec.structs import replace
 
 from headrace_wire.messages import DoneSpan, ReturnedSpan, RunningTask, TaskFailure
+from headrace_worker.foresight import Times
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
@@ -124,6 +125,25 @@ class Pool:
     def mean_seconds(self) -> float | None:
         """How long tasks took of late; None before any has ended."""
         return self._paces.overall.mean_seconds
+
+    @property
+    def times(self) -> Times | None:
+        """How long tasks took of late, and how much they differ; None before any has ended."""
+        return self._paces.overall.times
+
+    def list_left(self) -> list[float]:
+        """List in how many seconds each slot may be done with the task that it runs; 0 for one that
+        runs none, or for longer than is usual.
+        """
+        now = time.monotonic()
+        left = [0.0] * self.slots
+        for place, slot in enumerate(self._supervisor.slots):
+            found = slot.find_running()
+            times = found and self._paces.times_of(found[0].batch.job)
+            if found and times:
+                run = now - found[2].since_seconds
+                left[place] = max(0.0, times.early_seconds - run)
+        return left
 
     @property
     def pending_seconds(self) -> float | None:

@@ -93,3 +93,18 @@ def test_a_pace_is_unknown_at_first_and_follows_a_job_that_changes() -> None:
     for _ in range(30):
         pace.observe(10, 10.0)
     assert pace.mean_seconds == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_pace_tells_how_much_tasks_differ() -> None:
+    pace = Pace()
+    assert pace.times is None
+    for _ in range(3):
+        pace.observe(1, 0.5)
+    assert pace.times is not None
+    assert pace.times.spread_seconds < 1e-6
+    for _ in range(50):
+        pace.observe(1, 0.1)
+        pace.observe(1, 0.3)
+    assert pace.times is not None
+    assert pace.times.mean_seconds == pytest.approx(0.2, rel=0.2)
+    assert pace.times.spread_seconds == pytest.approx(0.1, rel=0.2)
