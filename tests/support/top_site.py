@@ -58,8 +58,8 @@ class TopSite:
     def stop(self) -> None:
         self._running.close()
 
-    def open_manager(self) -> QueueManager:
-        return QueueManager(self.address, load_key(self._settings.key_file))
+    def open_manager(self, key: str = "key") -> QueueManager:
+        return QueueManager(self.address, load_key(self._settings.key_file.with_name(key)))
 
     def submit(self, job: str, tasks: int = 4, **fields: object) -> None:
         self.jobs.submit(make_spec(job, tasks, **fields))
@@ -129,9 +129,11 @@ class Screen:
 
 
 @asynccontextmanager
-async def open_top(site: TopSite, width: int = 80, height: int = 24) -> AsyncIterator[Screen]:
+async def open_top(
+    site: TopSite, width: int = 80, height: int = 24, key: str = "key"
+) -> AsyncIterator[Screen]:
     """Run it without a terminal."""
-    manager = site.open_manager()
+    manager = site.open_manager(key)
     jobs, results = manager.async_jobs(), manager.async_results()
     app = TopApp(View(jobs, results), INTERVAL, "here")
     try:

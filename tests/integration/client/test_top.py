@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.blocking import BlockingCaller, finish
+from headrace.cli.top import view
 from headrace.cli.top.plain import draw_plain
 from headrace.cli.top.view import View
 from headrace_wire.errors import UnknownJobError
@@ -111,6 +112,21 @@ def test_what_cannot_be_done_is_told(site: TopSite) -> None:
     assert site.jobs.status("long").state == QUEUED
 
 
+def test_an_observer_sees_all_and_changes_nothing(site: TopSite) -> None:
+    site.submit("watched")
+
+    async def look() -> None:
+        async with open_top(site, key="observer.key") as screen:
+            await screen.wait_for("watched")
+            await screen.press("c", "y")
+            await screen.wait_for("cancel: ")
+            await screen.press("enter")
+            await screen.wait_for("job watched  queued")
+
+    run(look())
+    assert site.jobs.status("watched").state == QUEUED
+
+
 def test_the_cursor_stays_on_its_job(site: TopSite) -> None:
     for number in range(5):
         site.submit(f"job-{number}")
@@ -142,6 +158,26 @@ def test_only_what_has_the_words_is_shown(site: TopSite) -> None:
             await screen.wait_for("1 job with 'red'")
             await screen.press("escape")
             await screen.wait_for("two")
+
+    run(look())
+
+
+def test_a_job_that_is_too_old_for_the_list_is_found(
+    site: TopSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "JOBS_SEEN", 2)
+    for number in range(5):
+        site.submit(f"job-{number}", name=f"shade {number}")
+        site.jobs.cancel(f"job-{number}")
+
+    async def look() -> None:
+        async with open_top(site) as screen:
+            shown = await screen.wait_for("2 of 5 jobs")
+            assert "job-0" not in shown
+            await screen.press("f", *"shade", "space", "0")
+            await screen.wait_for("job-0")
+            await screen.press(*(["backspace"] * 7), *"1", "space", *"cancelled")
+            await screen.wait_for("job-1")
 
     run(look())
 
@@ -251,8 +287,8 @@ def test_names_are_shown_as_they_are(site: TopSite) -> None:
 def test_one_look_is_plain_text(site: TopSite) -> None:
     site.submit("broken", 1, name="näh")
     site.fail_first("no")
-    view = View(BlockingCaller(site.jobs), BlockingCaller(site.manager.results()))
-    text = draw_plain(finish(view.look()), "here")
+    seen = View(BlockingCaller(site.jobs), BlockingCaller(site.manager.results()))
+    text = draw_plain(finish(seen.look()), "here")
     assert "jobs: 1 failed" in text
     assert "primes count (näh)" in text
     assert "alpha" in text

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The terminal's own colours, so that it fits to a light and to a dark ground.
 STYLE = """
 * { background: ansi_default; color: ansi_default; }
-#head { height: auto; text-style: bold; }
+#head { height: auto; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
 #trouble { height: auto; text-style: reverse; }
 #said, #count { height: auto; }
 #filter { height: 1; border: none; }

@@ -63,7 +63,7 @@ class JobScreen(JobActions):
         self._failures: tuple[FailureGroup, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield PlainText(id="head", cut=True)
+        yield PlainText(id="head")
         yield PlainText(id="trouble")
         with TabbedContent(id="tabs"):
             with TabPane("Running", id="running"), VerticalScroll(id="running-scroll"):

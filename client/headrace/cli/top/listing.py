@@ -16,12 +16,22 @@ SCROLLBAR = 1
 
 
 class Listing(DataTable[Text]):
-    """Rows that have a key each; the cursor stays on its row wherever that goes."""
+    """Rows that have a key each; the cursor stays on its row wherever that goes.
 
-    def __init__(self, columns: Sequence[Column], *, id: str) -> None:  # noqa: A002 - textual's name
+    With ``newest_first`` a cursor that is on the first row stays there.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        id: str,  # noqa: A002 - textual's name
+        newest_first: bool = False,
+    ) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=0)
         self._all_columns = columns
         self._places: list[Place] = []
+        self._newest_first = newest_first
         self._rows: dict[str, Mapping[str, str]] = {}
 
     @property
@@ -62,7 +72,8 @@ class Listing(DataTable[Text]):
     def _fill(self, before: Mapping[str, object]) -> None:
         keys = list(before)
         place = self.cursor_row
-        kept = keys[place] if 0 <= place < len(keys) else ""
+        is_kept = 0 <= place < len(keys) and not (self._newest_first and place == 0)
+        kept = keys[place] if is_kept else ""
         top = self.scroll_offset.y
         with self.app.batch_update():
             self.clear()

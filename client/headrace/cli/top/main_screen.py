@@ -48,12 +48,12 @@ class MainScreen(JobActions):
         self._wanted = ""
 
     def compose(self) -> ComposeResult:
-        yield PlainText(id="head", cut=True)
+        yield PlainText(id="head")
         yield PlainText(id="trouble")
         with ContentSwitcher(id="lists", initial=JOBS):
             yield Listing(job_rows.COLUMNS, id=JOBS)
             yield Listing(worker_rows.COLUMNS, id=WORKERS)
-            yield Listing(event_rows.COLUMNS, id=EVENTS)
+            yield Listing(event_rows.COLUMNS, id=EVENTS, newest_first=True)
         yield PlainText(id="count")
         yield Input(placeholder="words to look for", id="filter", compact=True)
         yield PlainText(id="said")
@@ -64,7 +64,7 @@ class MainScreen(JobActions):
         self._listing.focus()
 
     async def look(self) -> None:
-        self._sight = await self.view.look()
+        self._sight = await self.view.look(self._wanted)
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -180,6 +180,7 @@ class MainScreen(JobActions):
     def on_input_changed(self, event: Input.Changed) -> None:
         self._wanted = event.value
         self._show()
+        self.look_soon()
 
     def on_input_submitted(self) -> None:
         self.query_one("#filter", Input).display = False

@@ -7,15 +7,14 @@ from textual.widgets import Static
 
 
 class PlainText(Static):
-    """Lines that others have cleaned; ``cut``: what is too long for its line is cut off."""
+    """Lines that others have cleaned."""
 
-    def __init__(self, *, id: str, cut: bool = False) -> None:  # noqa: A002 - textual's name
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
-        self._cut = cut
         self._shown = ""
 
     def show_text(self, text: str) -> None:
         """Show this from now on."""
         if text != self._shown:
             self._shown = text
-            self.update(Text(text, no_wrap=self._cut, overflow="ellipsis" if self._cut else "fold"))
+            self.update(Text(text))

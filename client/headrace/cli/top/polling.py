@@ -58,6 +58,10 @@ class PollingScreen(Screen[str]):
         """Look at once: what is shown is from before another screen was there."""
         self._again.set()
 
+    def look_soon(self) -> None:
+        """Look now instead of after the interval."""
+        self._again.set()
+
     def say(self, line: str) -> None:
         """Show what came of an action, until the next one."""
         self._show_line("#said", line)

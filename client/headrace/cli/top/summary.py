@@ -13,7 +13,7 @@ BAR_WIDTH = 22
 
 
 def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
-    """Three lines about all that there is."""
+    """Four lines about all that there is."""
     seen = sight.overview
     up = format_duration(max(0.0, time.time() - seen.started_at))
     yield f"headrace {seen.version} at {where}, up {up}"
@@ -24,12 +24,10 @@ def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
     )
     jobs = [f"{number:,} {state}" for state, number in seen.jobs.items() if number]
     waiting = seen.waiting + seen.retrying
+    yield f"jobs: {', '.join(jobs) or 'none'}"
     backlog = f", {format_duration(seen.backlog_seconds)} of work" if waiting else ""
     failed = f", {format_speed(seen.failed_per_second)} fail" if seen.failed_per_second else ""
-    yield (
-        f"jobs: {', '.join(jobs) or 'none'}  tasks: {waiting:,} waiting{backlog}, "
-        f"{format_speed(seen.done_per_second)} done{failed}"
-    )
+    yield f"tasks: {waiting:,} waiting{backlog}, {format_speed(seen.done_per_second)} done{failed}"
 
 
 def describe_trouble(sight: Sight) -> str:

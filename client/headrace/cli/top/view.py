@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from msgspec import Struct
 
 from headrace.cli.top.speeds import Speeds
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
+from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, MAX_NAME_CHARACTERS
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     QUEUED,
@@ -42,6 +43,8 @@ RUNNING_SEEN = 200
 #: Events that are read at first, and those that are remembered.
 EVENTS_AT_FIRST = 200
 EVENTS_SEEN = 1000
+
+STATES: tuple[State, ...] = get_args(State)
 
 #: Job states in the order in which they are listed; all others come after these.
 _ORDER: Final[dict[State, int]] = {RUNNING: 0, QUEUED: 1}
@@ -83,13 +86,17 @@ class View:
         self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_SEEN)
         self._cursor = 0
 
-    async def look(self) -> Sight:
-        """See what is listed: what has not ended, then the newest of what has."""
+    async def look(self, wanted: str = "") -> Sight:
+        """See what is listed: what has not ended, then the newest of what has.
+
+        Of the older ones only those that have the words which are ``wanted``.
+        """
         overview = await self.jobs.call(JobQueueApi.overview)
         workers = await self.jobs.call(JobQueueApi.workers)
         active = await self._list_jobs(JobFilter((RUNNING, QUEUED), limit=JOBS_SEEN))
         newest = await self._list_jobs(JobFilter(limit=JOBS_SEEN))
-        found = {job.id: job for job in (*active, *newest)}
+        older = await self._search(wanted) if len(newest) == JOBS_SEEN else ()
+        found = {job.id: job for job in (*active, *newest, *older)}
         jobs = sorted(
             found.values(), key=lambda job: (_ORDER.get(job.state, len(_ORDER)), -job.number)
         )
@@ -130,6 +137,21 @@ class View:
         page = await self.jobs.call(JobQueueApi.events, request)
         self._cursor = page.cursor
         self._events.extendleft(page.events)
+
+    async def _search(self, wanted: str) -> tuple[JobStatus, ...]:
+        """Jobs that may be meant: by a state, a text, or the holder's name."""
+        words = wanted.split()
+        states = tuple(state for state in STATES if state in wanted.casefold().split())
+        others = [word for word in words if word.casefold() not in states]
+        texts = {" ".join(others), max(others, key=len)} if others else {""}
+        found: list[JobStatus] = []
+        for text in texts if words else ():
+            if len(text) <= MAX_NAME_CHARACTERS:
+                found += await self._list_jobs(JobFilter(states, limit=JOBS_SEEN, text=text))
+            if text and len(text) <= MAX_IDENTIFIER_CHARACTERS:
+                held = JobFilter(states, limit=JOBS_SEEN, submitted_by=text)
+                found += await self._list_jobs(held)
+        return tuple(found)
 
     async def _list_jobs(self, chosen: JobFilter) -> tuple[JobStatus, ...]:
         return await self.jobs.call(JobQueueApi.jobs, 0, False, chosen)

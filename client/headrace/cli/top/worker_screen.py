@@ -43,7 +43,7 @@ class WorkerScreen(PollingScreen):
         self._worker_name = name
 
     def compose(self) -> ComposeResult:
-        yield PlainText(id="head", cut=True)
+        yield PlainText(id="head")
         yield PlainText(id="trouble")
         with VerticalScroll(id="scroll"):
             yield PlainText(id="text")
@@ -79,7 +79,8 @@ def _describe(seen: WorkerView) -> Iterator[str]:
     yield ""
     if len(seen.points) > 1:
         first, last = seen.points[0].at, seen.points[-1].at
-        yield f"the last {count(math.ceil((last - first) / 60), 'minute')}"
+        minutes = math.ceil((last - first) / 60)
+        yield "the last minute" if minutes == 1 else f"the last {minutes} minutes"
         most = max(1.0, *(point.cpu_percent for point in seen.points))
         slots = max(1, seen.status.slots)
         busy = [point.busy / slots for point in seen.points]
