@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import cast
 from urllib.parse import unquote
 
 import h11
@@ -18,7 +19,7 @@ from starlette.requests import Request as WebRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from headrace_coordinator.monitoring.http import Plain, Seat
@@ -140,7 +141,9 @@ class WebProtocol(H11Protocol):
 
     def measure_idle(self) -> float:
         """Seconds without a request under way."""
-        is_idle = self.cycle is None or self.cycle.response_complete
+        # There is none before the first request.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_idle = cycle is None or cycle.response_complete
         return self.loop.time() - self._idle_since if is_idle else 0.0
 
     def pause_writing(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -85,10 +85,10 @@ def _make_whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        known: dict[str, Any] = value
+        known = cast("dict[str, Any]", value)
         return {name: _make_whole(one) for name, one in known.items()}
     if isinstance(value, list):
-        items: list[Any] = value
+        items = cast("list[object]", value)
         return [_make_whole(one) for one in items]
     return value
 

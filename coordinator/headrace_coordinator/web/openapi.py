@@ -9,7 +9,7 @@ import re
 from functools import cache
 from http import HTTPStatus
 from inspect import cleandoc
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -28,7 +28,7 @@ from headrace_wire.bounds import JobId, read_hints
 from headrace_wire.version import VERSION
 
 #: What any request may come to.
-_PROBLEMS = (
+_PROBLEMS: tuple[HTTPStatus, ...] = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -159,7 +159,7 @@ def _describe_answers(method: Method, answer: Any, problem: Any) -> dict[str, An
         answers["204"] = {"description": "It is done."}
     else:
         answers["200"] = {"description": "The answer.", "content": {JSON: {"schema": answer}}}
-    statuses = list(_PROBLEMS)
+    statuses = [*_PROBLEMS]
     if method.in_path:
         statuses.append(HTTPStatus.NOT_FOUND)
     if method.verb == "POST":
@@ -228,10 +228,11 @@ def _make_schemas(kinds: list[Any]) -> tuple[list[Any], dict[str, Any]]:
 def _translate(schema: Any) -> Any:
     """A schema whose patterns are as JavaScript writes them."""
     if isinstance(schema, list):
-        return [_translate(one) for one in schema]
+        return [_translate(one) for one in cast("list[object]", schema)]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _translate(one) for name, one in schema.items()}
+    known = cast("dict[str, Any]", schema)
+    found = {name: _translate(one) for name, one in known.items()}
     if isinstance(pattern := found.get("pattern"), str):
         found["pattern"] = translate_pattern(pattern)
     if isinstance(text := found.get("description"), str):

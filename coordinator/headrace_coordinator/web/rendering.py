@@ -46,7 +46,8 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=find_url, version=VERSION, json=write_json)
+    common: dict[str, Any] = environment.globals
+    common.update(static=find_url, version=VERSION, json=write_json)
     environment.filters.update(FILTERS)
     return environment
 

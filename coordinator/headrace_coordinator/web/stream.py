@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta, Struct, defstruct
@@ -329,7 +329,7 @@ async def _read_on(stream: Stream, topic: str, query: Any) -> None:
 
 def write_event(topic: str, value: Any) -> bytes:
     """An event with a value as JSON, which has no line breaks."""
-    parts: dict[str, Any] | None = value if isinstance(value, dict) else None
+    parts = cast("dict[str, Any]", value) if isinstance(value, dict) else None
     shown = to_twin(value) if parts is None else {key: to_twin(parts[key]) for key in parts}
     return b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(shown))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import GenericAlias
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct, defstruct, field
 from msgspec.structs import FieldInfo
@@ -60,7 +60,7 @@ def to_twin(value: Any) -> Any:
             }
         )
     if isinstance(value, tuple):
-        return [to_twin(one) for one in value]
+        return [to_twin(one) for one in cast("tuple[object, ...]", value)]
     return value
 
 
