@@ -36,7 +36,7 @@ class WebSite:
 
     def __init__(self, coordinator: Coordinator, folder: Path) -> None:
         self.coordinator = coordinator
-        self._folder = folder
+        self.folder = folder
         self.url = coordinator.page
         manager = QueueManager(coordinator.bound, self.read_key("client").encode())
         self.jobs: JobQueueApi = manager.jobs()
@@ -45,7 +45,7 @@ class WebSite:
     def read_key(self, role: Role) -> str:
         """The text of a role's key; admin's is the coordinator's own."""
         name = "key" if role == "admin" else f"{role}.key"
-        return (self._folder / name).read_text().strip()
+        return (self.folder / name).read_text().strip()
 
     def link(self, role: Role = "client", path: str = "/") -> str:
         """A link that logs in."""

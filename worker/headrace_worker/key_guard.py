@@ -39,6 +39,10 @@ ADVICE = (
     "folder read-only"
 )
 
+ADVICE_FOR_ROOT = (
+    "start the worker as a user of its own, or in a container whose root folder is read-only"
+)
+
 
 class Guard(Struct, frozen=True):
     """The folders that are closed to tasks; or why tasks can read the key."""
@@ -84,7 +88,8 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     closed |= find_aliases(folder)
     for one in sorted(closed):
         if why := _explain_open(one, needed):
-            return Guard(problem=f"{begin}since {why}: {ADVICE}")
+            advice = ADVICE if os.geteuid() else ADVICE_FOR_ROOT
+            return Guard(problem=f"{begin}since {why}: {advice}")
     # Where the path is a link: what it is to point to next may come into the link's own folder.
     closed |= {one for one in links if not _explain_open(one, needed)}
     return Guard(tuple(sorted(closed)))

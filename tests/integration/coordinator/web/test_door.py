@@ -134,7 +134,7 @@ def test_changes_are_in_the_audit_log(site: WebSite) -> None:
         assert program.delete("/jobs/noted").status_code == 204
     with site.call("observer") as program:
         program.post("/jobs/noted/retry")
-    lines = (site._folder / AUDIT_NAME).read_text().splitlines()
+    lines = (site.folder / AUDIT_NAME).read_text().splitlines()
     assert any(re.search(r"client \(client\) at 127\.0\.0\.1:\d+, by HTTP: delete noted$", line)
                for line in lines)  # fmt: skip
     assert any(line.endswith("by HTTP, was refused: retry") for line in lines)

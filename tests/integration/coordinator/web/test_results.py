@@ -6,8 +6,10 @@ import base64
 import io
 import itertools
 import json
+import os
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +25,7 @@ from headrace_services.primes import PRIMES
 from headrace_services.primes.partition import Partition
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
+from headrace_wire.landlock import explain_missing
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
 from support.commands import wait_until
@@ -224,6 +227,54 @@ def test_hostile_values_are_an_error_of_their_own_job_alone(site: WebSite, kind:
     assert answer.status_code in {409, 500}
     assert "cannot be" in answer.json()["detail"]
     assert b"script" not in answer.content
+
+
+SPY = """
+import json, os, pathlib
+from headrace_services.service import Gathered
+
+class Spy:
+    name, operations = "spy", ("look",)
+
+    def gather(self, operation, parameters, values, target):
+        tried = {
+            "key": lambda: open(parameters["key"]).read(),
+            "file": lambda: pathlib.Path(parameters["file"]).write_text("x"),
+            "coordinator": lambda: open("/proc/%d/environ" % os.getppid()).read(),
+            "variables": lambda: [name for name in os.environ if "HEADRACE" in name][0],
+        }
+        found = []
+        for name, look in tried.items():
+            try:
+                look()
+            except Exception:
+                continue
+            found.append(name)
+        target.stream.write(json.dumps([found, [len(value) for _, value in values]]).encode())
+        return Gathered()
+
+SPY = Spy()
+"""
+
+
+def test_whatever_opens_results_finds_no_key_and_writes_no_file(
+    site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spy.py").write_text(SPY)
+    entries = tmp_path / "spy-1.dist-info" / "entry_points.txt"
+    entries.parent.mkdir()
+    entries.write_text("[headrace.services]\nspy = spy:SPY\n")
+    (entries.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("HEADRACE_SECRET", "x")
+    parameters = {"key": str(site.folder / "key"), "file": str(tmp_path / "file")}
+    finish(site, "spied", "spy", "look", parameters, [b"abc", b""])
+    assert look(site, "spied", "summary").json()["facts"] == [["Values", "2"]]
+    found, sizes = look(site, "spied", "results").json()
+    assert sizes == [3, 0]
+    if not explain_missing():
+        assert set(found) <= ({"coordinator"} if os.geteuid() == 0 else set())
+    assert not {"file", "variables"} & set(found)
 
 
 def test_the_process_that_opens_results_is_gone_afterwards(site: WebSite) -> None:
