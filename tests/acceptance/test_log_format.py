@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace_wire.key import ensure_key
-from support.commands import Process, Shell
+from support.commands import HEADRACE, Process, Shell, wait_until
 
 
 @pytest.fixture
@@ -45,3 +48,29 @@ def test_also_the_one_that_says_why_a_worker_ends(shell: Shell) -> None:
 
     ended = shell.run(*words, "--give-up", "0s", "--log-format", "text")
     assert ended.err.splitlines()[-1].startswith("headrace: ")
+
+
+def test_a_log_that_nobody_reads_keeps_nobody_waiting(shell: Shell) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(1 << 16))
+    os.set_blocking(writer, True)
+    socket = shell.home / "socket"
+    coordinator = subprocess.Popen(
+        [HEADRACE, "coordinator", "--bind", f"unix:{socket}", "--no-http", "--data", "data"],
+        env=shell.environment, cwd=shell.home, stderr=writer,
+    )  # fmt: skip
+    try:
+        wait_until(socket.exists)
+        key = str(shell.home / "data" / "key")
+        jobs = shell.run("jobs", "--coordinator", f"unix:{socket}", "--key-file", key)
+        assert jobs.code == 0
+        coordinator.terminate()
+        assert coordinator.wait(30) == 0
+    finally:
+        coordinator.kill()
+        coordinator.wait()
+        os.close(reader)
+        os.close(writer)

@@ -15,6 +15,7 @@ import time
 from types import TracebackType
 from typing import Any, Literal
 
+from headrace_wire.log_writer import LogWriter
 from headrace_wire.printing import clean_line, indent
 from headrace_wire.version import VERSION
 
@@ -126,7 +127,7 @@ def make_formatter(log_format: LogFormat, **always: str) -> logging.Formatter:
 
 def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> None:
     """Log to standard error, from this level on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _make_handler()
     handler.setFormatter(make_formatter(log_format, **always))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     if log_format == "json":
@@ -137,6 +138,21 @@ def start_logging(level: str, log_format: LogFormat = "text", **always: str) -> 
             gone.exc_type, gone.exc_value or Exception(gone.exc_type.__name__), gone.exc_traceback
         )
     logging.getLogger(__name__).debug("headrace %s", VERSION)
+
+
+def _make_handler() -> logging.Handler:
+    if sys.stderr is None:  # it was closed when the program was started
+        return logging.NullHandler()
+    try:
+        return LogWriter(sys.stderr.fileno())
+    except (OSError, ValueError):  # a stream in memory
+        return logging.StreamHandler(sys.stderr)
+
+
+def flush_log() -> None:
+    """Have what was logged written before what comes next on standard error."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def log_uncaught(
@@ -150,6 +166,7 @@ def log_uncaught(
 def log_end(line: str) -> bool:
     """Log why this process ends, if it has a log for programs; False where it has none."""
     root = logging.getLogger()
+    flush_log()
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return False
     root.critical("%s", line)
