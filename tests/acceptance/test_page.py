@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from headrace_coordinator.web.twins import to_twin
 from support.commands import Site, open_site
 from support.page_browser import PATIENCE_MS, open_browser, open_page
 from support.page_figures import CASES
+from support.pictures import make_picture
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -162,6 +164,28 @@ def test_a_job_is_cancelled_and_deleted_once_it_is_confirmed(browser: Browser, s
         expect(page).to_have_url(f"{find_url(site)}/jobs")
         expect(page.locator("#said")).to_contain_text(f"Job {job} is deleted")
         expect(page.locator(f'#jobs tr[data-key="{job}"]')).to_have_count(0)
+
+
+def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
+    photos = site.shell.home / "photos"
+    photos.mkdir()
+    make_picture().save(photos / "slope.png")
+    submit = partial(site.shell.run, "submit")
+    images = submit("images", "grayscale", "photos", "grey", "--detach").out.strip()
+    primes = submit("primes", "find", "0", "100", "--detach").out.strip()
+    with open_page(browser) as page:
+        log_in(site, page, path=f"/jobs/{images}")
+        figure = page.locator("#summary figure").first
+        expect(figure.get_by_role("img")).to_have_count(2)
+        for picture in figure.get_by_role("img").all():
+            width = "image => image.decode().then(() => image.naturalWidth)"
+            assert picture.evaluate(width) > 0
+        page.goto(f"{find_url(site)}/jobs/{primes}")
+        expect(page.locator("#summary")).to_contain_text("Largest gap8, from 89 to 97")
+        expect(page.locator("#log-none")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download primes.txt").click()
+        assert download.value.path().read_text().split()[:3] == ["2", "3", "5"]
 
 
 def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:

@@ -9,6 +9,7 @@ import { count, duration, moment, size, tasks } from "../format.js";
 import { Histogram, within } from "../histogram.js";
 import { atMost, follow } from "../live.js";
 import { Log } from "../log.js";
+import { Results } from "../results.js";
 import { FINAL, Paces, jobFields } from "../rows.js";
 import { TaskMap } from "../taskmap.js";
 
@@ -27,6 +28,7 @@ export function start() {
   const mayAct = document.getElementById("actions") !== null;
   const paces = new Paces();
   const log = new Log(Number(root.dataset.logCursor));
+  const results = new Results(path, document.documentElement.dataset.role !== "observer");
   let job = null;
   let last = "";
   let failed = -1;
@@ -63,6 +65,7 @@ export function start() {
       showFacts(job);
       if (job.expired) document.getElementById("map-panel").hidden = true;
       showCounters(job);
+      results.update(job);
       if (mayAct) showActions(job);
       showRunning(running ?? [], progress ?? []);
       const counts = [job.tasks, job.done, job.failed, job.leased, job.retrying, job.cancelled, job.state].join();
