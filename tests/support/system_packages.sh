@@ -17,7 +17,7 @@ fi
 echo "installing:$want"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq >/dev/null 2>&1
-# Debian's Prometheus package would start a server; only its promtool is wanted.
+# Debian's Prometheus package would start a server; tests want its programs alone.
 for package in $want; do
     apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1 ||
         echo "could not install $package (tests that need it are skipped)"
