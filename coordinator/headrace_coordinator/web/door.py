@@ -9,9 +9,11 @@ cookies also for pages of others.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
+import time
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
@@ -46,10 +48,31 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+#: Requests a second of those who have shown no token, and seconds after a pause in which as many
+#: more are answered at once.
+STRANGERS_PER_SECOND = 100
+BURST_SECONDS = 0.5
+
 #: Methods of HTTP that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 API = "/api/"
+
+
+class Turns:
+    """Lets requests of strangers through one after another, so many a second: however many there
+    are, others are served between.
+    """
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+
+    async def take(self) -> None:
+        """Wait for a turn."""
+        now = time.monotonic()
+        self._free_at = max(self._free_at, now - BURST_SECONDS) + 1 / STRANGERS_PER_SECOND
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
 
 
 class Door:
@@ -59,6 +82,7 @@ class Door:
         self._app = app
         self._gate = gate
         self._sessions = sessions
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,6 +122,7 @@ class Door:
             holder = await self._gate.find_by_token(token)
             if holder is None:
                 state.seat.note_wrong_token()
+                await self._turns.take()
                 return _refuse(request, "this token is not, or no longer, taken"), None
             _welcome(request, Visitor(self._gate, holder, name_peer(request)))
             return None, None
@@ -111,6 +136,7 @@ class Door:
                 if not session.wants_renewal or request.url.path.startswith(API):
                     return None, None
                 return None, self._sessions.make(session.mark, session.role)
+        await self._turns.take()
         if is_open(request):
             return None, None
         return _refuse(request, "log in, or bring `Authorization: Bearer TOKEN`"), None

@@ -1,7 +1,7 @@
 """The way from HTTP to the queue: whoever shows a token calls the methods of the API.
 
     thread of HTTP                      event loop of the queue
-    token ─► Gate.find_holder ────────► keys that are taken just now ─► Holder
+    token ─► Gate.find_by_token ──────► keys that are taken just now ─► Holder
     call  ─► Gate.call ───────────────► the same roles, ownership, bounds and audit ─► method
 
 Nothing of the queue's is touched outside of its event loop.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from inspect import iscoroutine
 from typing import Any, TypeVar
@@ -40,6 +41,10 @@ SHUT_OUT: frozenset[Role] = frozenset({WORKER, TASK})
 SERVED = ("jobs", "results", "shared")
 
 
+#: Seconds for which keys are taken that were taken at the last look.
+KEY_SECONDS = 0.5
+
+
 class Gate:
     """Calls served objects in the event loop that ``open`` names, for whoever holds a key.
 
@@ -64,6 +69,9 @@ class Gate:
             for method, signature in read_signatures(APIS[name]).items():
                 found = objects[name], signature
                 self._methods[method] = self._methods[f"{name}.{method}"] = found
+        self._keys: Keys = {}
+        self._looked_at = -KEY_SECONDS
+        self._looking = asyncio.Lock()
         self._pace = Pace()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -85,38 +93,39 @@ class Gate:
 
     async def list_marks(self) -> frozenset[str]:
         """What tells the keys from others that are taken just now."""
-
-        async def look() -> frozenset[str]:
-            return frozenset(holder.mark for holder in self._find_keys().values())
-
-        return await self._run(look())
-
-    async def find_holder(self, is_key: Callable[[bytes, Holder], bool]) -> Holder | None:
-        """Whoever holds the key for which ``is_key`` is true, unless it is shut out.
-
-        Each key is looked at, also after one has fitted: how long it takes tells nothing of them.
-        """
-
-        async def look() -> Holder | None:
-            found = [holder for key, holder in self._find_keys().items() if is_key(key, holder)]
-            return found[0] if found and found[0].role not in SHUT_OUT else None
-
-        return await self._run(look())
+        return frozenset(holder.mark for holder in (await self._list_keys()).values())
 
     async def find_by_token(self, token: str) -> Holder | None:
-        """Whoever holds the key of which this is the text, or made this token of a link."""
-        given = token.strip().encode("utf-8", "replace")
+        """Whoever holds the key of which this is the text, or made this token of a link.
 
-        def is_key(key: bytes, _: Holder) -> bool:
-            return hmac.compare_digest(key, given) | opens_with(token, key)
-
-        holder = await self.find_holder(is_key)
-        return holder and self._restrict(holder, read_link_role(token))
+        Each key is compared, also after one has fitted: how long it takes tells nothing of them.
+        """
+        given, (mark, *_) = token.strip().encode("utf-8", "replace"), token.split(".")
+        found = [
+            holder
+            for key, holder in (await self._list_keys()).items()
+            if hmac.compare_digest(key, given) or (holder.mark == mark and opens_with(token, key))
+        ]
+        return self._restrict(found[0], read_link_role(token)) if found else None
 
     async def find_by_mark(self, mark: str, role: str) -> Holder | None:
         """Whoever holds the key with this mark, in a role that may be less than that of the key."""
-        holder = await self.find_holder(lambda _, one: one.mark == mark)
-        return holder and self._restrict(holder, role)
+        keys = await self._list_keys()
+        found = next((holder for holder in keys.values() if holder.mark == mark), None)
+        return found and self._restrict(found, role)
+
+    async def _list_keys(self) -> Keys:
+        """The keys that are taken, as they were a moment ago: whatever strangers send, the queue is
+        asked for them so often and no more.
+        """
+        async with self._looking:
+            if time.monotonic() - self._looked_at > KEY_SECONDS:
+                self._keys = await self._run(self._copy_keys())
+                self._looked_at = time.monotonic()
+        return self._keys
+
+    async def _copy_keys(self) -> Keys:
+        return {key: one for key, one in self._find_keys().items() if one.role not in SHUT_OUT}
 
     def _restrict(self, holder: Holder, role: str | None) -> Holder | None:
         """The same holder, who may only look if that is the role. An observer knows of all jobs:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from headrace_coordinator.monitoring.audit import AUDIT_NAME
+from headrace_coordinator.web import door
 from headrace_wire.key_book import make_named_key, revoke_key
 from headrace_wire.page_links import make_link_token
 from headrace_wire.roles import Role
@@ -255,3 +257,17 @@ def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
                 seen = [next(line for line in lines if line.startswith("data:")) for _ in "ab"]
             assert "data: []" in seen
             assert any('"code":"unknown_job"' in line for line in seen)
+
+
+def test_strangers_wait_for_their_turn_and_others_do_not(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.visit() as stranger, site.call() as program:
+        monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 20)
+        monkeypatch.setattr(door, "BURST_SECONDS", 0.0)
+        begun = time.monotonic()
+        for _ in range(8):
+            stranger.get("/login")
+        assert time.monotonic() - begun > 7 / 20
+        monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 0.01)
+        assert program.get("/info").status_code == 200

@@ -6,12 +6,13 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from headrace_coordinator.web import stream
+from headrace_coordinator.web import hosting, stream
+from support.commands import wait_until
 from support.web_site import WebSite
 
 
@@ -147,3 +148,12 @@ def test_streams_are_limited(site: WebSite, monkeypatch: pytest.MonkeyPatch) -> 
             assert (answer.status_code, answer.json()["code"]) == (503, "busy")
         with site.visit("observer") as other, listen(other, "topic=overview") as told:
             told.next("overview")
+
+
+def test_nothing_is_left_of_a_page_that_was_closed(site: WebSite) -> None:
+    with site.visit("observer") as browser, listen(browser, "topic=overview&topic=events") as told:
+        told.next("overview")
+    http = site.coordinator._http
+    assert http
+    hub = cast("hosting.Site", http._site)._app.state.hub
+    wait_until(lambda: not hub._streams and not hub._feeds)
