@@ -84,7 +84,7 @@ class JobBase:
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: how it stood when it was last looked at."""
-        return self.status._repr_html_()
+        return self.status._repr_html_()  # pyright: ignore[reportPrivateUsage] # notebooks' name
 
     @property
     def id(self) -> str:

@@ -165,4 +165,5 @@ class WorkerView(Message):
             for task in self.running
         ]
         running = draw_list("runs", ["slot", "job", "task", "for"], rows) if rows else ""
-        return self.status._repr_html_() + running
+        status = self.status._repr_html_()  # pyright: ignore[reportPrivateUsage] # notebooks' name
+        return status + running

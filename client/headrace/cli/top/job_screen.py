@@ -14,6 +14,7 @@ from headrace.cli.log_lines import format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
 from headrace.cli.top import failure_rows
+from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Reading
 from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_rows import describe_job
@@ -127,7 +128,7 @@ class JobScreen(JobActions):
             if str(group.first) == chosen:
                 title = failure_rows.describe_title(group)
                 text = "\n".join(failure_rows.describe_group(group))
-                self.app.push_screen(Reading(title, text))
+                find_app(self).push_screen(Reading(title, text))
 
     def action_back(self) -> None:
         self.dismiss()

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import events
 from textual.widgets import DataTable
 
+from headrace.cli.top.application import find_app
 from headrace.cli.top.columns import Column, Place, choose_columns
 from headrace_wire.printing import clean_line
 
@@ -75,7 +76,7 @@ class Listing(DataTable[Text]):
         is_kept = 0 <= place < len(keys) and not (self._newest_first and place == 0)
         kept = keys[place] if is_kept else ""
         top = self.scroll_offset.y
-        with self.app.batch_update():
+        with find_app(self).batch_update():
             self.clear()
             self._add_rows(kept, place)
             self.scroll_to(y=top, animate=False, force=True)

@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher, DataTable, Footer, Input
 
 from headrace.cli.top import event_rows, job_rows, worker_rows
 from headrace.cli.top.actions import drain
+from headrace.cli.top.application import find_app
 from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_screen import JobScreen
 from headrace.cli.top.listing import Listing
@@ -77,7 +78,8 @@ class MainScreen(JobActions):
                 return current == WORKERS
             case "switch":
                 return parameters != (current,) or current == WORKERS
-        return True
+            case _:
+                return True
 
     def find_job(self) -> JobStatus | None:
         jobs = self._sight.jobs if self._sight else ()
@@ -136,14 +138,16 @@ class MainScreen(JobActions):
         if job := self.find_job():
             self._open_job(job.id)
         elif worker := self._find_worker():
-            self.app.push_screen(WorkerScreen(self.view, self._interval, worker.id, worker.name))
+            find_app(self).push_screen(
+                WorkerScreen(self.view, self._interval, worker.id, worker.name)
+            )
         elif self._sight:
             for one in self._sight.events:
                 if str(one.number) == self._listing.chosen and one.job:
                     self._open_job(one.job)
 
     def _open_job(self, job: str) -> None:
-        self.app.push_screen(JobScreen(self.view, self._interval, job), self._say_last)
+        find_app(self).push_screen(JobScreen(self.view, self._interval, job), self._say_last)
 
     def _say_last(self, said: str | None) -> None:
         """Say what a screen said that is not there any more."""

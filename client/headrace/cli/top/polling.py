@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
+from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Question, Reading
 from headrace.cli.top.help_text import HELP
 from headrace.cli.top.plain_text import PlainText
@@ -99,7 +100,7 @@ class PollingScreen(Screen[str]):
         shown.display = bool(line)
 
     def action_help(self) -> None:
-        self.app.push_screen(Reading("headrace top", HELP))
+        find_app(self).push_screen(Reading("headrace top", HELP))
 
     def ask(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
         """Ask, do it if the answer is yes, and say what came of it."""
@@ -107,7 +108,7 @@ class PollingScreen(Screen[str]):
 
     async def _ask_and_act(self, question: str, answer: Coroutine[Any, Any, str]) -> None:
         with contextlib.closing(answer):
-            if not await self.app.push_screen_wait(Question(question)):
+            if not await find_app(self).push_screen_wait(Question(question)):
                 self.say("nothing is changed")
                 return
             self.say("…")

@@ -141,7 +141,8 @@ class View:
     async def _search(self, wanted: str) -> tuple[JobStatus, ...]:
         """Jobs that may be meant: by a state, a text, or the holder's name."""
         words = wanted.split()
-        states = tuple(state for state in STATES if state in wanted.casefold().split())
+        lower = [word.casefold() for word in words]
+        states: tuple[State, ...] = tuple(state for state in STATES if state in lower)
         others = [word for word in words if word.casefold() not in states]
         texts = {" ".join(others), max(others, key=len)} if others else {""}
         found: list[JobStatus] = []
