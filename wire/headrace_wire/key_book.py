@@ -195,7 +195,10 @@ def _edit(path: Path) -> Generator[KeyBook]:
             _require_own(path)
             yield read_book(path)
     except OSError as error:
-        raise UsageError(f"keys in {path.parent} cannot be changed: {error.strerror}") from None
+        raise UsageError(
+            f"keys in {path.parent} cannot be changed: {error.strerror or error}; name the "
+            "coordinator's data folder with --data, or its key with --key-file"
+        ) from None
 
 
 def _find_folder(path: Path) -> Path:
