@@ -57,6 +57,9 @@ def test_tasks_reach_their_worker_s_key_on_no_way_and_all_that_they_need(site: S
             done = pool.apply(thieves.use_machine, places)
             assert done == ["text", "text", "text", "wave", "cat 0", "1", "x"]
             assert pool.map(thieves.share, ["list", "list"]) == [1, 2]
+        large = ("x" * 3_000_000,)  # which comes from the worker's memory
+        with Pool(site.address, key_file=key, initializer=thieves.keep, initargs=large) as pool:
+            assert pool.apply(thieves.measure_kept) == len(large[0])
     finally:
         worker.send_signal(signal.SIGTERM)
         with worker.stderr:

@@ -229,6 +229,16 @@ def test_hostile_values_are_an_error_of_their_own_job_alone(site: WebSite, kind:
     assert b"script" not in answer.content
 
 
+def test_a_file_is_written_no_further_when_its_reader_goes(site: WebSite) -> None:
+    # More than pipes and sockets hold.
+    values = [pack_value("x" * (1 << 20))] * 60
+    finish(site, "long", "calls", "map", {"serializer": "msgpack"}, values)
+    with site.call() as program, program.stream("GET", "/jobs/long/results") as answer:
+        assert next(answer.iter_raw()).startswith(b'{"index": 0')
+        assert psutil.Process().children()
+    wait_until(lambda: not psutil.Process().children(), PATIENCE_SECONDS)
+
+
 SPY = """
 import json, os, pathlib
 from headrace_services.service import Gathered
