@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -136,10 +136,12 @@ class Slot:
         self._outbox.send(Ready(missing))
         self._watch.start()
         host_tasks(self._outbox.news)
-        if not self._settings.task_stdout and isinstance(sys.stderr, io.TextIOWrapper):
+        errors: object = sys.stderr
+        if not self._settings.task_stdout and isinstance(errors, io.TextIOWrapper):
             settings = self._settings
+            stream = cast("io.TextIOWrapper", errors)
             self._output = TaskOutput(
-                self._outbox.news, sys.stderr, settings.log_format, settings.worker
+                self._outbox.news, stream, settings.log_format, settings.worker
             )
             self._output.catch()
         THIS_SLOT.on_initializer.append(self._note_initializer)
@@ -341,10 +343,11 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     if not settings.task_stdout:
         # Standard output is the agent's own, and may be the result of a command.
         os.dup2(2, 1)
-        if isinstance(sys.stdout, io.TextIOWrapper):
+        printed = sys.stdout
+        if isinstance(printed, io.TextIOWrapper):  # pyright: ignore[reportUnknownMemberType]
             # A new one: the old one remembers whether it was a file in which one can seek.
             sys.stdout = open(  # noqa: SIM115 - for as long as the slot lives
-                1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False
+                1, "w", encoding=printed.encoding, errors=printed.errors, closefd=False
             )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
