@@ -17,6 +17,7 @@ from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.failures import describe_error
 from headrace_wire.messages import WITHDRAWN, TaskFailure
+from headrace_wire.tracing import find_tracer, open_span, write_trace
 
 #: The operation whose inputs name the function, too.
 CALL = "call"
@@ -42,6 +43,7 @@ class OpenStream(Protocol):
         on_values: Callable[[int, Sequence[bytes]], None],
         on_failures: Callable[[Sequence[TaskFailure]], None],
         on_broken: Callable[[HeadraceError], None],
+        traced: bool,
     ) -> Stream: ...
 
 
@@ -103,6 +105,7 @@ class Calls:
             on_values=self._take_values,
             on_failures=self._take_failures,
             on_broken=self._fail_all,
+            traced=False,  # each call brings a trace of its own
         )
 
     def seal(self, function: Function, args: Sequence[Any], kwds: dict[str, Any]) -> bytes:
@@ -111,7 +114,16 @@ class Calls:
         Raises UsageError for a function that cannot, TypeError and ValueError for arguments.
         """
         frame = self._options.seal_call(tuple(args), kwds)
-        return pack([self._options.seal_function(function), frame, label_function(function)])
+        parts = [self._options.seal_function(function), frame, label_function(function)]
+        if find_tracer() is None:
+            return pack(parts)
+        about: dict[str, str | int] = {
+            "job": self.stream.job_id,
+            "service": "calls",
+            "operation": label_function(function),
+        }
+        with open_span("headrace submit", "PRODUCER", about):
+            return pack([*parts, write_trace()])
 
     def call(
         self, function: Function, args: Sequence[Any], kwds: dict[str, Any], settle: Settle

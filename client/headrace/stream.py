@@ -103,6 +103,7 @@ class Stream:
         on_silence: Callable[[str], None] | None = None,
         explain: Callable[[HeadraceError], HeadraceError] | None = None,
         on_end: Callable[[], None] | None = None,
+        traced: bool = True,
     ) -> None:
         self._jobs = engine.jobs
         self._on_values = on_values
@@ -111,8 +112,9 @@ class Stream:
         self._spec = make_job_spec(
             service, operation, parameters, options, tasks=None, carried=True, owned=True
         )
-        #: The span in which the first task was put, for those of the job.
-        self._trace = ""
+        #: The program's span, for those of the job; else each task brings its own.
+        self._trace = write_trace() if traced else ""
+        self._is_traced = traced
         self._plan_wait = plan_wait or _wait_long
         self._explain = explain
         self._on_end = on_end
@@ -275,7 +277,8 @@ class Stream:
                     self._nudge.put(None)
                 self._outbox.ring()
             if not self._started:
-                self._trace = write_trace()
+                if self._is_traced:
+                    self._trace = write_trace() or self._trace
                 # When this is interrupted the next one starts a thread: the first of them stays.
                 threading.Thread(target=self._send, name="headrace-sender", daemon=True).start()
                 self._started = True
@@ -286,13 +289,18 @@ class Stream:
 
     def _begin(self) -> None:
         try:
-            with open_span(
-                "headrace submit", "PRODUCER", describe_span(self._spec), parent=self._trace
-            ):
-                self._spec = replace(self._spec, trace=write_trace())
-                self._wait_for_room(lambda: self._jobs.submit(self._spec))
+            if self._is_traced:
+                about = describe_span(self._spec)
+                with open_span("headrace submit", "PRODUCER", about, parent=self._trace):
+                    self._spec = replace(self._spec, trace=write_trace())
+                    self._submit()
+            else:
+                self._submit()
         except ServiceMissingError as error:
             raise advise_on_service(error, self._spec) from None
+
+    def _submit(self) -> None:
+        self._wait_for_room(lambda: self._jobs.submit(self._spec))
 
     def _send(self) -> None:
         if not self._sending.acquire(blocking=False):

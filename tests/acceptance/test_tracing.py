@@ -65,6 +65,11 @@ with Cluster(sys.argv[1]) as cluster:
 with Pool(sys.argv[1]) as pool:
     with tracer.start_as_current_span("of the pool"):
         assert pool.map(weigh, [5]) == [2]
+    with tracer.start_as_current_span("of an iterator"):
+        assert list(pool.imap(weigh, [5])) == [2]
+    for number in (1, 2):
+        with tracer.start_as_current_span(f"of call {number}"):
+            assert pool.apply_async(weigh, (number,)).get() == 10 // number
 """
 
 
@@ -100,7 +105,7 @@ def test_submit_wait_run_and_report_are_spans_of_the_callers_trace(
         check=True, cwd=tmp_path, env=site.shell.environment, timeout=60,
     )  # fmt: skip
 
-    for whole, tasks in (("of the cluster", 3), ("of the pool", 1)):
+    for whole, tasks in (("of the cluster", 3), ("of the pool", 1), ("of an iterator", 1)):
         wait_until(partial(find, tmp_path, "headrace report", whole))
         (root,) = find(tmp_path, whole, whole)
         (submitted,) = find(tmp_path, "headrace submit", whole)
@@ -115,6 +120,13 @@ def test_submit_wait_run_and_report_are_spans_of_the_callers_trace(
         for report in find(tmp_path, "headrace report", whole):
             assert report["parent"] == submitted["id"]
             assert report["about"]["headrace.worker"] == "mill"
+    for number in (1, 2):
+        wait_until(partial(find, tmp_path, "headrace run", f"of call {number}"))
+        (submitted,) = find(tmp_path, "headrace submit", f"of call {number}")
+        (run,) = find(tmp_path, "headrace run", f"of call {number}")
+        (inner,) = find(tmp_path, "scales", f"of call {number}")
+        assert (run["parent"], inner["parent"]) == (submitted["id"], run["id"])
+        assert run["about"]["headrace.job"] == submitted["about"]["headrace.job"]
     (waited,) = find(tmp_path, "headrace wait", "of the cluster")
     assert waited["parent"] == find(tmp_path, "of the cluster", "of the cluster")[0]["id"]
     spans = read(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -26,7 +27,9 @@ from headrace_services.calls.values import unpack_value
 from headrace_services.home import THIS_SLOT
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import Kept, Parameters, TaskRunner
+from headrace_services.task import current_task
 from headrace_wire.encoding import unpack
+from headrace_wire.tracing import open_span
 
 if TYPE_CHECKING:
     from headrace_services.calls.shipment import Shipment, Shipments
@@ -222,17 +225,29 @@ def _make_caller(
 
     def run_call(index: int, task_input: bytes | None) -> bytes:
         match unpack(_check(index, task_input)):
-            case [str() as name, bytes() as frame, str()]:
+            case [str() as name, bytes() as frame, str() as label, *trace]:
                 function = find_named(name)
-            case [bytes() as sealed, bytes() as frame, str()]:
+            case [bytes() as sealed, bytes() as frame, str() as label, *trace]:
                 # Opened for each call: it may have a state, and no call sees that of another.
                 function = _find(sealed, serializer, permits)
             case _:
                 raise ValueError(f"task {index} is no call")
         args, kwds = open_call(serializer, frame, classes)
+        if trace:
+            with _open_call_span(label, trace):
+                return seal(function(*args, **kwds))
         return seal(function(*args, **kwds))
 
     return run_call
+
+
+def _open_call_span(label: str, trace: list[object]) -> AbstractContextManager[object]:
+    """The span of a call that brought its trace; as a slot has one of a task of a traced job."""
+    about: dict[str, str | int] = {"service": "calls", "operation": label}
+    with suppress(RuntimeError):  # where no slot hosts it
+        task = current_task()
+        about |= {"job": task.job, "task": task.index, "attempt": task.attempt}
+    return open_span("headrace run", "CONSUMER", about, parent=str(trace[0]))
 
 
 def _make_runner(
