@@ -305,13 +305,17 @@ class WorkerStatus(WorkerInfo):
 
 
 class LeaseRequest(Message):
-    """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant."""
+    """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant.
+
+    ``max_bytes`` is how many bytes of inputs to grant at most; None leaves it to the coordinator.
+    """
 
     worker: Identifier
     number: Count
     free_slots: Slots
     wait_seconds: Seconds
     known_jobs: JobIds
+    max_bytes: Count | None = None
 
 
 class Lease(Message):

@@ -62,6 +62,7 @@ from headrace_worker.round_trip import RoundTrip
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.stop_signals import StopSignals
+from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -184,9 +185,11 @@ class Agent:
                 data = stack.enter_context(closing(DataStore()))
                 pool = Pool(info.slots, self._launcher, self._make_slot_settings())
                 stack.callback(pool.close, kill=True)
-                reporter = Reporter(self._results, info, holdings, pool.tally, wanted)
-                intake = LeaseIntake(self._fetches, pool, reporter, holdings, data)
                 round_trip = self._round_trip
+                reporter = Reporter(
+                    self._results, info, holdings, pool.tally, wanted, Window(round_trip)
+                )
+                intake = LeaseIntake(self._fetches, pool, reporter, holdings, data)
                 feeder = Feeder(pool, intake, reporter, self._stop, self._news, wanted, round_trip)
                 heartbeats = Heartbeats(
                     self._beats,
@@ -198,7 +201,9 @@ class Agent:
                     self._note_answer,
                     round_trip,
                 )
-                leaser = Leaser(self._jobs, info.id, feeder, intake, holdings, register)
+                leaser = Leaser(
+                    self._jobs, info.id, feeder, intake, holdings, register, Window(round_trip)
+                )
                 looks = self._begin(group, "looks", feeder.look())
                 reports = self._begin(group, "reporter", reporter.run())
                 beats = self._begin(
@@ -258,7 +263,10 @@ class Agent:
             tasks = count(sum(span.stop - span.start for span in kept.done), "task")
             log.info("reporting the outcomes of %s that an earlier worker kept", tasks)
             earlier = replace(self._info, id=kept.worker)
-            reporter = Reporter(self._results, earlier, Holdings(), Tally(), asyncio.Event())
+            window = Window(self._round_trip)
+            reporter = Reporter(
+                self._results, earlier, Holdings(), Tally(), asyncio.Event(), window
+            )
             reports = self._begin(group, "reporter for an earlier worker", reporter.run())
             reporter.add(kept.done)
             await reporter.finish(time.monotonic() + FAREWELL_SECONDS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -35,8 +36,18 @@ STUCK_SECONDS = 0.25
 SHORT_TASK_SECONDS = 0.1
 AHEAD_SECONDS = 0.25
 
-#: Bytes of values waiting to be reported beyond which no more work is asked for.
+#: Bytes of values waiting to be reported beyond which no more work is asked for; where the
+#: coordinator is far most of them are under way.
 MAX_PENDING_BYTES = 16 << 20
+FAR_PENDING_BYTES = 48 << 20
+
+#: Bytes of inputs that one request asks for at most where the coordinator is far, and that are to
+#: be here and under way.
+REQUEST_BYTES = 4 << 20
+AHEAD_BYTES = 48 << 20
+
+#: Seconds of work for each slot that a request brings, as far as there is so much.
+REQUEST_SECONDS = 0.5
 
 
 @dataclass
@@ -104,8 +115,8 @@ class Feeder:
             self.intake.expire_data()
             await asyncio.sleep(LOOK_SECONDS)
 
-    def count_wanted(self) -> int:
-        """Count for how many slots work is wanted now.
+    def count_wanted(self, asked: Sequence[int] = ()) -> int:
+        """Count for how many slots work is wanted now, beside what is ``asked`` for already.
 
         Long tasks are asked for only when a slot is free: one that waited behind another here could
         have run elsewhere. Short ones are asked for a little ahead, so that slots don't wait for a
@@ -113,14 +124,21 @@ class Feeder:
         """
         pool = self.pool
         self.wanted_at = inf
-        if self.reporter.pending_bytes > MAX_PENDING_BYTES or pool.is_stuck(self._stuck_seconds):
+        most = FAR_PENDING_BYTES if self.round_trip.seconds else MAX_PENDING_BYTES
+        if self.reporter.pending_bytes > most or pool.is_stuck(self._stuck_seconds):
             return 0
         waiting = pool.queued_tasks
+        size = self.intake.mean_bytes
+        if asked and waiting * size + len(asked) * min(REQUEST_BYTES, size * 1e6) > AHEAD_BYTES:
+            return 0
+        waiting += sum(map(self._foresee, asked))
         outlook = self._look_ahead()
         self.wanted_at = time.monotonic() + outlook.next_seconds
         wanted = max(pool.idle_slots, outlook.tasks)
         if waiting < wanted:
             return min(wanted - waiting, pool.slots)
+        if asked:
+            return 0
         mean_seconds = pool.mean_seconds
         if mean_seconds is None or mean_seconds > SHORT_TASK_SECONDS:
             return 0
@@ -143,6 +161,12 @@ class Feeder:
         if orders.drain:
             self.stop.request("the coordinator asks")
         self.news.set()
+
+    def _foresee(self, slots: int) -> int:
+        """How many tasks a request for so many slots brings, if there are so many."""
+        seconds, size = self.pool.mean_seconds or 0.0, self.intake.mean_bytes
+        most = REQUEST_SECONDS * slots / seconds if seconds else slots
+        return max(1, int(min(most, REQUEST_BYTES / size if size else most)))
 
     def _look_ahead(self) -> Outlook:
         """How many tasks are to wait here for what is on its way."""

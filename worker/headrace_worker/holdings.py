@@ -20,7 +20,19 @@ class Holdings:
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
         #: Of the jobs that are traced, beneath which spans.
         self._traces: dict[str, str] = {}
-        self._answered = 0
+        #: The number of the last lease request, and those that have no answer yet.
+        self._asked = 0
+        self._open: set[int] = set()
+
+    def ask(self) -> int:
+        """Return the number of a new lease request."""
+        self._asked += 1
+        self._open.add(self._asked)
+        return self._asked
+
+    def give_up(self) -> None:
+        """Note that no answer is waited for any more."""
+        self._open.clear()
 
     def take(self, leases: Iterable[Lease], request: int) -> None:
         """Note what a lease request was answered with."""
@@ -39,7 +51,7 @@ class Holdings:
                 del self._parameters[job]
         if self._traces:
             self._traces = {job: trace for job, trace in self._traces.items() if job in held}
-        self._answered = request
+        self._open.discard(request)
 
     def release(self, lease: int, tasks: int) -> None:
         """Note that the outcomes of this many tasks of a lease are acknowledged."""
@@ -78,5 +90,5 @@ class Holdings:
         return tuple(run for run, _ in self._leases.values())
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
-        """The last answered lease request, and what is held."""
-        return self._answered, tuple(self._leases)
+        """The last lease request up to which all are answered, and what is held."""
+        return min(self._open, default=self._asked + 1) - 1, tuple(self._leases)

@@ -28,6 +28,9 @@ from headrace_worker.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
+#: How much the inputs of one lease count for what those of the next are expected to be.
+KEPT_SHARE = 0.5
+
 
 @dataclass
 class LeaseIntake:
@@ -38,6 +41,8 @@ class LeaseIntake:
     reporter: Reporter
     holdings: Holdings
     data: DataStore
+    #: Bytes of inputs of a task, a mean in which recent ones weigh more.
+    mean_bytes: float = 0.0
     #: Leases that wait for data.
     _incomplete: deque[Lease] = field(default_factory=deque[Lease])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,6 +50,7 @@ class LeaseIntake:
     def take(self, leases: Sequence[Lease]) -> None:
         """Take leases up, at once or as soon as the data that they need is here."""
         for lease in leases:
+            self._measure(lease)
             self._take_up(lease)
 
     async def fetch(self) -> None:
@@ -92,6 +98,10 @@ class LeaseIntake:
             self._refuse(lease, problem)
         else:
             self._take_up(lease)
+
+    def _measure(self, lease: Lease) -> None:
+        size, tasks = sum(map(len, lease.inputs)), max(1, lease.stop - lease.start)
+        self.mean_bytes += KEPT_SHARE * (size / tasks - self.mean_bytes)
 
     def _take_up(self, lease: Lease) -> None:
         try:

@@ -3,24 +3,27 @@
     feeder ─ wanted ─► leaser ─ lease (long-poll) ─► coordinator
     feeder ◄─ count_wanted ─┘  lease intake ◄─ take ─┘
 
-What a request that is cancelled may have been granted, the coordinator takes back.
+One request is under way at a time, or several to a coordinator that is far away. What a request
+that is cancelled may have been granted, the coordinator takes back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import UnknownWorkerError, is_final
 from headrace_wire.messages import LeaseRequest
-from headrace_worker.feeder import Feeder
+from headrace_worker.feeder import REQUEST_BYTES, Feeder
 from headrace_worker.holdings import Holdings
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.wake import wait_until
+from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -42,27 +45,53 @@ class Leaser:
     intake: LeaseIntake
     holdings: Holdings
     register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]
+    window: Window
+    #: For how many slots each request asks that is under way.
+    _under_way: dict[asyncio.Task[None], int] = field(default_factory=dict[asyncio.Task[None], int])
+    _failure: BaseException | None = None
 
     async def run(self) -> None:
         """Ask for work until cancelled. Raises HeadraceError where there is no use in going on."""
-        number = 0
         try:
-            while True:
-                while not (slots := self.feeder.count_wanted()):
+            while self._failure is None:
+                slots = 0
+                if len(self._under_way) < self.window.size:
+                    slots = self.feeder.count_wanted(tuple(self._under_way.values()))
+                if not slots:
                     await wait_until(self.feeder.wanted, self.feeder.wanted_at)
-                number += 1
-                try:
-                    await self._ask(number, slots)
-                except Exception as error:
-                    if is_final(error):
-                        raise
-                    log.warning("no work for now: %s", error)
-                    # Whatever it was granted, nothing of it is held here.
-                    self.holdings.take((), number)
-                    await asyncio.sleep(ERROR_PAUSE_SECONDS)
+                elif self.window.size == 1:
+                    await self._try(slots)
+                else:
+                    self._begin(slots)
+            raise self._failure
         finally:
-            # The next heartbeat says that what it may be granted is not held.
+            for task in self._under_way:
+                task.cancel()
+            # The next heartbeat says that what they may be granted is not held.
+            self.holdings.give_up()
+
+    def _begin(self, slots: int) -> None:
+        def end(task: asyncio.Task[None]) -> None:
+            self._under_way.pop(task)
+            if not task.cancelled():
+                self._failure = self._failure or task.exception()
+            self.feeder.wanted.set()
+
+        task = asyncio.ensure_future(self._try(slots))
+        self._under_way[task] = slots
+        task.add_done_callback(end)
+
+    async def _try(self, slots: int) -> None:
+        number = self.holdings.ask()
+        try:
+            await self._ask(number, slots)
+        except Exception as error:
+            if is_final(error):
+                raise
+            log.warning("no work for now: %s", error)
+            # Whatever it was granted, nothing of it is held here.
             self.holdings.take((), number)
+            await asyncio.sleep(ERROR_PAUSE_SECONDS)
 
     async def _ask(self, number: int, slots: int) -> None:
         request = LeaseRequest(
@@ -71,11 +100,15 @@ class Leaser:
             free_slots=slots,
             wait_seconds=LEASE_WAIT_SECONDS,
             known_jobs=self.holdings.known_jobs(),
+            max_bytes=REQUEST_BYTES if self.feeder.round_trip.seconds else None,
         )
+        begun = time.monotonic()
         try:
             grant = await self.jobs.call(JobQueueApi.lease, request)
         except UnknownWorkerError:  # the coordinator was restarted
             await self.register(self.jobs)
+            self.holdings.take((), number)
         else:
+            self.window.note(time.monotonic() - begun)
             self.holdings.take(grant.leases, number)
             self.intake.take(grant.leases)

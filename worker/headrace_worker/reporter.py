@@ -3,6 +3,9 @@
     feeder ─ add(events) ─► pending ─► one report for all that came while the last was under way,
                                       or not long ago, if there will be more
 
+One report is under way at a time, or several to a coordinator that is far away; outcomes of a job
+then wait for its log lines that are on their way.
+
 Nothing is forgotten before it is acknowledged: a report that cannot be delivered or committed is
 sent again. One that is refused is divided, until what is wrong with it is alone (see ``parcel``).
 """
@@ -15,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import inf
 
 from msgspec.structs import replace
@@ -44,6 +48,7 @@ from headrace_worker.parcel import Item, Parcel, measure, substitute
 from headrace_worker.pool.batch import Event
 from headrace_worker.pool.tally import Tally
 from headrace_worker.wake import wait_until
+from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +69,11 @@ STORE_PAUSE_SECONDS = 1.0
 REPORT_SECONDS = 0.01
 URGENT_BYTES = 256 << 10
 
+#: While others are under way a report is sent when there are so many bytes for each of those, or
+#: when this share of a round trip has passed since the last one was sent.
+SHARE_BYTES = 512 << 10
+SOONEST_SHARE = 4
+
 #: Seconds for which log lines wait for others, or for an outcome.
 LINES_SECONDS = 0.1
 
@@ -77,6 +87,7 @@ class Reporter:
     holdings: Holdings
     tally: Tally
     wanted: asyncio.Event
+    window: Window
     #: Bytes of values that are not acknowledged yet.
     pending_bytes: int = 0
 
@@ -89,13 +100,21 @@ class Reporter:
         self._more = False
         self._next_seconds = 0.0
         self._lines_due_seconds = 0.0
-        self._sending = False
-        self._underway: list[Event] = []
+        self._sent_seconds = 0.0
+        self._unsent_bytes = 0
+        self._number_under_way = 0
+        self._under_way: dict[int, list[Event]] = {}
+        #: The jobs whose lines are on their way.
+        self._told: dict[int, set[str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
 
     def add(self, events: Sequence[Event], *, more: bool = False) -> None:
         """Have events reported: soon if ``more`` will come, and otherwise at once."""
         self._pending += events
-        self.pending_bytes += sum(map(measure, events))
+        size = sum(map(measure, events))
+        self.pending_bytes += size
+        self._unsent_bytes += size
         self._more = more
         self._changed.set()
 
@@ -108,30 +127,59 @@ class Reporter:
 
     async def finish(self, deadline: float) -> bool:
         """Wait until all is acknowledged; False if the monotonic ``deadline`` came first."""
-        while self._pending or self._lines or self._sending:
+        while self._pending or self._lines or self._under_way:
             if not await wait_until(self._delivered, deadline):
                 return False
         return True
 
     def list_unreported(self) -> list[DoneSpan]:
         """List what is done and not acknowledged, as far as is known."""
-        events = (*self._underway, *self._pending)
+        events = (*chain(*self._under_way.values()), *self._pending)
         return [event for event in events if isinstance(event, DoneSpan)]
 
     async def run(self) -> None:
         """Report until cancelled. Raises HeadraceError where there is no use in going on."""
-        while True:
-            while (moment := self._find_moment()) > time.monotonic():
-                await wait_until(self._changed, moment)
-            self._next_seconds = time.monotonic() + REPORT_SECONDS
-            self._sending = True
-            self._underway = events = self._take_pending()
-            await self._deliver([*self._lines.take(), *events, *self.tally.drain()])
-            self._sending = False
-            self._underway = []
-            self._release(events)
-            self._delivered.set()
-            self.wanted.set()
+        try:
+            while self._failure is None:
+                moment = self._find_moment()
+                if moment > time.monotonic():
+                    await wait_until(self._changed, moment)
+                elif self.window.size == 1:
+                    await self._send_next()
+                else:
+                    task = asyncio.ensure_future(self._send_next())
+                    self._tasks.add(task)
+                    task.add_done_callback(self._end)
+                    await asyncio.sleep(0)  # it takes what it sends
+            raise self._failure
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._failure = self._failure or task.exception()
+        self._changed.set()
+
+    async def _send_next(self) -> None:
+        """Send one report of what there is to tell, and wait until it is committed."""
+        begun = self._sent_seconds = time.monotonic()
+        self._next_seconds = begun + REPORT_SECONDS
+        lines = [] if self._told else self._lines.take()
+        events = self._take_pending()
+        self._number_under_way += 1
+        key = self._number_under_way
+        self._under_way[key] = events
+        if lines:
+            self._told[key] = {one.job for one in lines}
+        await self._deliver([*lines, *events, *self.tally.drain()])
+        self.window.note(time.monotonic() - begun)
+        self._told.pop(key, None)
+        del self._under_way[key]
+        self._release(events)
+        self._delivered.set()
+        self.wanted.set()
 
     async def _deliver(self, items: Sequence[Item]) -> None:
         """Deliver all of it, in parts where it is refused as a whole."""
@@ -172,10 +220,23 @@ class Reporter:
 
     def _find_moment(self) -> float:
         """When the next report is to be sent, unless more comes to be told."""
-        if self._pending:
-            urgent = not self._more or self.pending_bytes >= URGENT_BYTES
-            return 0.0 if urgent else self._next_seconds
-        return self._lines_due_seconds if self._lines else inf
+        others = len(self._under_way)
+        if others >= self.window.size:
+            return inf
+        lines_due = self._lines_due_seconds if self._lines and not self._told else inf
+        if not self._pending or self._waits_for_lines(self._pending[0]):
+            return lines_due
+        if others:
+            # The more are on their way, the more has to be there for another one; or it is time.
+            due = self._sent_seconds + self.window.round_trip.seconds / SOONEST_SHARE
+            is_worth_it = self._unsent_bytes >= others * SHARE_BYTES
+            return 0.0 if is_worth_it else max(due, self._next_seconds)
+        urgent = not self._more or self.pending_bytes >= URGENT_BYTES
+        return 0.0 if urgent else self._next_seconds
+
+    def _waits_for_lines(self, event: Event) -> bool:
+        """Whether lines of its job are on their way, which have to be there before an outcome."""
+        return any(event.job in jobs for jobs in self._told.values())
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -187,10 +248,14 @@ class Reporter:
         taken: list[Event] = []
         size = 0
         while self._pending and len(taken) < MAX_REPORT_EVENTS:
-            size += measure(self._pending[0])
-            if taken and size > MAX_REPORT_BYTES:
+            one = measure(self._pending[0])
+            if taken and size + one > MAX_REPORT_BYTES:
                 break
+            if self._told and self._waits_for_lines(self._pending[0]):
+                break
+            size += one
             taken.append(self._pending.popleft())
+        self._unsent_bytes -= size
         return taken
 
     def _make_report(self, number: int, parcel: Parcel) -> Report:

@@ -17,6 +17,9 @@ from headrace_wire.samples import KINDS, SampleKind
 Labels = tuple[str, ...]
 Total = tuple[float, list[int]]
 
+#: Of how many of a worker's last reports it is known which have come.
+KEPT_REPORTS = 64
+
 #: Series that are kept in all. The names of services and operations are few.
 MAX_SERIES = 2000
 
@@ -27,7 +30,9 @@ class SampleBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._totals: dict[tuple[str, Labels], Total] = {}
-        self._last_report: dict[str, int] = {}
+        #: The highest number of each worker's reports, and which of those before it have come, as
+        #: bits: one far away has several under way, which may come in any order.
+        self._last_report: dict[str, tuple[int, int]] = {}
 
     def add(self, worker: str, number: int, samples: Sequence[Sample]) -> None:
         """Add a report's samples. The same report again changes nothing.
@@ -35,14 +40,12 @@ class SampleBook:
         A sample of an unknown metric, or with other labels or buckets, is ignored.
         """
         with self._lock:
-            if number <= self._last_report.get(worker, 0):
-                return
             # In the order in which workers were heard of last: the oldest is forgotten first.
-            self._last_report.pop(worker, None)
-            self._last_report[worker] = number
+            last, came = self._last_report.pop(worker, (0, 0))
+            is_news, self._last_report[worker] = _note_number(number, last, came)
             if len(self._last_report) > MAX_WORKERS:
                 del self._last_report[next(iter(self._last_report))]
-            for sample in samples:
+            for sample in samples if is_news else ():
                 self._add_sample(sample)
 
     def collect(self) -> Iterator[Metric]:
@@ -65,6 +68,16 @@ class SampleBook:
         value, buckets = self._totals.get(key, (0.0, [0] * len(sample.buckets)))
         grown = [old + new for old, new in zip(buckets, sample.buckets, strict=True)]
         self._totals[key] = (value + sample.value, grown)
+
+
+def _note_number(number: int, last: int, came: int) -> tuple[bool, tuple[int, int]]:
+    """Whether a report is new, and what is known then: the highest number, and which have come."""
+    if number > last:
+        came = (came << min(number - last, KEPT_REPORTS) | 1) & ((1 << KEPT_REPORTS) - 1)
+        return True, (number, came)
+    back = last - number
+    is_news = back < KEPT_REPORTS and not came >> back & 1
+    return is_news, (last, came | 1 << back if is_news else came)
 
 
 def _make_counter(kind: SampleKind, totals: dict[Labels, Total]) -> Metric:

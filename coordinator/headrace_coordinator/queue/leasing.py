@@ -85,16 +85,16 @@ class Leasing:
         member.heard = now.monotonic
         if member.is_dismissed:
             return []
-        if request.number == member.request:
-            return [lease for lease in member.granted if lease.id in self._state.leases]
+        if request.number in member.grants:
+            granted_before = member.grants[request.number]
+            return [lease for lease in granted_before if lease.id in self._state.leases]
         member.refused &= self._state.jobs.keys()
         self.promote_delayed(now)
         granted = self._lease_alone(member, request, now)
         if granted is None:
             granted = self._lease_freely(member, request, now)
         if granted:
-            member.request = request.number
-            member.granted = tuple(granted)
+            member.note_grant(request.number, tuple(granted))
         return granted
 
     def _lease_alone(
@@ -117,12 +117,12 @@ class Leasing:
             self._state.clearing = member.info.id
             return []
         self._state.clearing = ""
-        tasks = self._take(job, request.free_slots, MAX_GRANT_BYTES, alone=True)
+        tasks = self._take(job, request.free_slots, _find_most_bytes(request), alone=True)
         return [self._grant(job, member, request, tasks, now, alone=True)]
 
     def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
         granted: list[HeldLease] = []
-        free, left = request.free_slots, MAX_GRANT_BYTES
+        free, left = request.free_slots, _find_most_bytes(request)
         while free > 0 and left > 0:
             job = self._state.turns.pick(lambda job: self._may_take(member, job))
             if job is None:
@@ -373,3 +373,8 @@ class Leasing:
             tasks = sum(stop - start for start, stop in held)
             self._state.emit(events.LeaseExpired(job.spec.service, tasks))
         self._state.offer(job)
+
+
+def _find_most_bytes(request: LeaseRequest) -> int:
+    most = MAX_GRANT_BYTES if request.max_bytes is None else request.max_bytes
+    return max(1, min(most, MAX_GRANT_BYTES))

@@ -27,6 +27,10 @@ HAND_BACK = ""
 DRAIN = "\n"
 
 
+#: Grants that are remembered for each worker: one far away has several requests under way.
+KEPT_GRANTS = 32
+
+
 class Member(Struct):
     """One connected worker. ``heard`` is monotonic, ``connected_at`` Unix seconds.
 
@@ -39,9 +43,10 @@ class Member(Struct):
     services: frozenset[str]
     key: str = ""
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
-    #: The last lease request and what it was granted, to answer a repeated one alike.
-    request: int = 0
-    granted: tuple[HeldLease, ...] = ()
+    #: What the last lease requests were granted, by their numbers, to answer a repeated one alike.
+    grants: dict[int, tuple[HeldLease, ...]] = field(
+        default_factory=dict[int, tuple[HeldLease, ...]]
+    )
     #: What it is to stop, with the number of the order, until it confirms that.
     orders: dict[Order, int] = field(default_factory=dict[Order, int])
     #: Jobs of which it may not do a task.
@@ -95,6 +100,12 @@ class Member(Struct):
             hand_back=(HAND_BACK, None) in self.orders,
             drain=(DRAIN, None) in self.orders,
         )
+
+    def note_grant(self, request: int, granted: tuple[HeldLease, ...]) -> None:
+        """Remember what a request was granted."""
+        self.grants[request] = granted
+        if len(self.grants) > KEPT_GRANTS:
+            del self.grants[next(iter(self.grants))]
 
     def count_leased(self) -> int:
         return sum(lease.held.count for lease in self.leases.values())

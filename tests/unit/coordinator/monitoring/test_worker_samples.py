@@ -42,6 +42,14 @@ def test_the_same_report_twice_counts_once() -> None:
     assert read(book)["headrace_cpu_seconds_total", ""] == 2.0
 
 
+def test_reports_count_once_in_whatever_order_they_come() -> None:
+    book = SampleBook()
+    for number in (2, 1, 5, 3, 5, 2, 4, 1, 300, 299, 299, 6):
+        book.add("a", number, [Sample("headrace_cpu_seconds", LABELS, 1.0)])
+    # 6 is too long ago for it to be known whether it came before.
+    assert read(book)["headrace_cpu_seconds_total", ""] == 7.0
+
+
 def test_unknown_metrics_and_shapes_are_passed_over() -> None:
     book = SampleBook()
     book.add("a", 1, [

@@ -25,6 +25,7 @@ from headrace_wire.messages import (
     RUNNING,
     SUCCEEDED,
     DoneSpan,
+    LeaseRequest,
 )
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
@@ -125,6 +126,28 @@ def test_a_repeated_lease_request_gets_the_same_leases(rig: Rig) -> None:
     first = rig.lease()
     assert rig.lease(repeat=True) == first
     check_invariants(rig.queue.state)
+
+
+def test_of_several_requests_under_way_each_one_repeated_gets_its_own_leases(rig: Rig) -> None:
+    rig.join()
+    rig.submit("job", 100)
+    requests = [LeaseRequest("w", number, 2, 0.0, ()) for number in range(1, 4)]
+    granted = [rig.queue.leasing.lease(request, rig.now) for request in requests]
+    again = [rig.queue.leasing.lease(request, rig.now) for request in reversed(requests)]
+    assert again[::-1] == granted
+    assert len({lease.id for leases in granted for lease in leases}) == 3
+    check_invariants(rig.queue.state)
+
+
+def test_a_request_says_how_many_bytes_it_takes_at_most(rig: Rig) -> None:
+    rig.join()
+    rig.submit("job", None)
+    for start in range(8):
+        rig.put("job", start, [bytes(1000)])
+    rig.queue.intake.seal("job", 8, rig.now)
+    request = LeaseRequest("w", 1, 8, 0.0, (), max_bytes=2500)
+    granted = rig.queue.leasing.lease(request, rig.now)
+    assert 1 <= sum(lease.held.count for lease in granted) <= 3
 
 
 def test_an_unknown_worker_gets_no_lease(rig: Rig) -> None:
