@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, parse_headers
@@ -18,6 +19,10 @@ MAX_HEAD_BYTES = 16 << 10
 MAX_LINE_BYTES = 4 << 10
 
 TEXT = "text/plain; charset=utf-8"
+
+PROBLEM = "application/problem+json"
+
+_IS_OF_API = re.compile(rb"\w+ +/api/")
 
 _END = re.compile(rb"\n\r?\n")
 
@@ -57,22 +62,30 @@ def read_request(head: bytes) -> Request | Answer:
     """The request in what has been read, or the answer to what is none."""
     line, _, rest = head.partition(b"\n")
     if len(line) > MAX_LINE_BYTES:
-        return refuse(HTTPStatus.REQUEST_URI_TOO_LONG)
+        return refuse(HTTPStatus.REQUEST_URI_TOO_LONG, line)
     if not _END.search(head):
-        return refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        return refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, line)
     words = line.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        return refuse(HTTPStatus.BAD_REQUEST)
+        return refuse(HTTPStatus.BAD_REQUEST, line)
     method, target, _ = words
     try:
         headers = parse_headers(BytesIO(rest))
     except HTTPException:
-        return refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        return refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, line)
     return Request(method, target.partition("?")[0], headers)
 
 
-def refuse(status: HTTPStatus) -> Answer:
-    return Answer(status, f"{status.phrase}\n".encode())
+def refuse(status: HTTPStatus, line: bytes = b"") -> Answer:
+    """An answer to what is no request; ``line`` is its first. Programs have it as a problem of
+    RFC 9457.
+    """
+    if not _IS_OF_API.match(line):
+        return Answer(status, f"{status.phrase}\n".encode())
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    body = json.dumps(problem | {"detail": status.phrase, "code": code}).encode()
+    return Answer(status, body, PROBLEM)
 
 
 class HeadReader(asyncio.Protocol):

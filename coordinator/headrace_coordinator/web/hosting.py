@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import cast
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ from uvicorn.server import ServerState
 from headrace_coordinator.monitoring.http import Plain, Seat
 from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
 from headrace_coordinator.web.names import SLASH
+from headrace_coordinator.web.problems import answer_problem, describe_status
 
 #: What uvicorn says: of requests that are none, which anybody may send, it says too much.
 log = logging.getLogger(__name__)
@@ -166,9 +168,16 @@ class WebProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+            answer = answer_problem(describe_status(HTTPStatus.BAD_REQUEST, msg))
+            headers = [*answer.raw_headers, (b"connection", b"close")]
+            reason = HTTPStatus.BAD_REQUEST.phrase.encode()
+            for event in (
+                h11.Response(status_code=answer.status_code, headers=headers, reason=reason),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _watch_request(self) -> None:
         """Have the request that is coming be whole within its time."""

@@ -120,3 +120,15 @@ def test_a_name_with_a_slash_is_one_part_of_the_path(site: WebSite) -> None:
         assert program.get("/jobs/a%2Fb%3Fc").json()["id"] == "a/b?c"
         assert program.post("/jobs/a%2fb%3fc/cancel").json()["state"] == "cancelled"
         assert program.get("/jobs/a/b").status_code == 404
+
+
+@pytest.mark.parametrize("many", [5000, 20_000])
+def test_a_request_that_is_too_long_is_a_problem(site: WebSite, many: int) -> None:
+    for is_first in (True, False):
+        with site.call() as program:
+            if not is_first:  # of its connection
+                program.get("/info")
+            answer = program.get(f"/jobs?text={'x' * many}")
+        assert answer.status_code in {400, 414, 431}
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
