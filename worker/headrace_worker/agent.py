@@ -112,12 +112,13 @@ class Agent:
             python=platform.python_version(),
             engine="pool",
         )
+        key = load_key(settings.key_file)  # what is wrong with it is all that is said then
         self._closed_folders = guard_key(settings)
         if self._closed_folders:
             hide_memory()
         self._manager = QueueManager(
             settings.coordinator,
-            load_key(settings.key_file),
+            key,
             patience_seconds=settings.give_up_seconds,
             on_lost=self._note_lost,
             encryption=settings.encryption,
