@@ -1,0 +1,295 @@
+"""deploy/kubernetes: what is written there, and what its overlays come to."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import kubernetes_validate
+import pytest
+import yaml
+
+from headrace.cli.entry import headrace
+from headrace_wire.version import VERSION
+from support.places import REPOSITORY
+
+FOLDER = REPOSITORY / "deploy" / "kubernetes"
+PAGE = (REPOSITORY / "docs" / "deploy" / "kubernetes.md").read_text()
+METRICS = (REPOSITORY / "docs" / "metrics.md").read_text()
+OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
+
+#: The oldest version of Kubernetes that the page promises, and the newest that can be asked.
+VERSIONS = ("1.31", kubernetes_validate.latest_version())
+
+#: Kinds that are not Kubernetes' own: of these nobody here knows the schema.
+FOREIGN = {"PodMonitor": "monitoring.coreos.com/v1", "ScaledObject": "keda.sh/v1alpha1"}
+
+#: How long a worker goes on trying to report to a coordinator that is away, after its drain.
+REPORT_SECONDS = 20
+
+Manifest = dict[str, Any]
+
+
+def parse(text: str) -> list[Manifest]:
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+@functools.cache
+def render(overlay: str) -> list[Manifest]:
+    """What `kubectl apply -k` would send."""
+    kubectl, kustomize = shutil.which("kubectl"), shutil.which("kustomize")
+    if not kubectl and not kustomize:
+        pytest.skip("neither kubectl nor kustomize is installed")
+    command = [kubectl, "kustomize"] if kubectl else [kustomize, "build"]
+    done = subprocess.run(
+        [*map(str, command), FOLDER / "overlays" / overlay],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return parse(done.stdout)
+
+
+def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
+    (found,) = (
+        one
+        for one in manifests
+        if one["kind"] == kind
+        and re.fullmatch(rf"{name}(-[a-z0-9]{{10}})?", one["metadata"]["name"])
+    )
+    return found
+
+
+def list_sources() -> list[Path]:
+    """Files with whole objects; those of overlays are patches of them."""
+    return [
+        path
+        for folder in ("base", "components")
+        for path in sorted((FOLDER / folder).rglob("*.yaml"))
+        if path.name != "kustomization.yaml"
+    ]
+
+
+def check(manifest: Manifest) -> None:
+    kind = manifest["kind"]
+    if kind in FOREIGN:
+        assert manifest["apiVersion"] == FOREIGN[kind]
+        return
+    for version in VERSIONS:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("path", list_sources(), ids=lambda path: path.stem)
+def test_what_is_written_is_as_the_api_wants_it(path: Path) -> None:
+    manifests = parse(path.read_text())
+    assert manifests
+    for manifest in manifests:
+        check(manifest)
+
+
+def test_a_word_that_the_api_does_not_know_would_be_found() -> None:
+    (claim,) = parse((FOLDER / "base" / "disruption.yaml").read_text())
+    claim["spec"]["maxUnavailabel"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError, match="maxUnavailabel"):
+        check(claim)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FOLDER.rglob("kustomization.yaml")), ids=lambda path: path.parent.name
+)
+def test_a_kustomization_names_files_that_are_there_and_all_of_them(path: Path) -> None:
+    (content,) = parse(path.read_text())
+    patches = [one["path"] for one in content.get("patches", []) if "path" in one]
+    places = [*content.get("resources", []), *content.get("components", []), *patches]
+    assert all((path.parent / place).exists() for place in places)
+    beside = {one.name for one in path.parent.glob("*.yaml")} - {path.name}
+    assert beside == {place for place in places if not place.startswith("..")}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_an_overlay_comes_to_is_as_the_api_wants_it(overlay: str) -> None:
+    manifests = render(overlay)
+    for manifest in manifests:
+        check(manifest)
+        if manifest["kind"] != "Namespace":
+            assert manifest["metadata"]["namespace"] == "headrace", manifest["metadata"]
+
+
+def list_pods(manifests: list[Manifest]) -> Iterator[Manifest]:
+    for kind, name in (("StatefulSet", "headrace-coordinator"), ("Deployment", "headrace-worker")):
+        yield find(manifests, kind, name)["spec"]["template"]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_pod_has_more_rights_than_the_strictest_standard_allows(overlay: str) -> None:
+    for pod in list_pods(render(overlay)):
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        # HEADRACE_COORDINATOR_PORT and others of a Service's would come into headrace's variables.
+        assert spec["enableServiceLinks"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+            assert container["image"] == f"headrace:{VERSION}"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_options_are_those_of_the_command_and_it_takes_their_values(overlay: str) -> None:
+    manifests = render(overlay)
+    for pod in list_pods(manifests):
+        (container,) = pod["spec"]["containers"]
+        (name,) = container["args"]
+        command = headrace.get_command(click.Context(headrace), name)
+        assert command
+        options = {
+            one.envvar: one
+            for one in command.params
+            if isinstance(one, click.Option) and isinstance(one.envvar, str)
+        }
+        settings = {one["name"]: one.get("value", "pod-1") for one in container["env"]}
+        for source in container["envFrom"]:
+            reference = source["configMapRef"]["name"]
+            settings |= find(manifests, "ConfigMap", re.escape(reference))["data"]
+        for variable, value in settings.items():
+            option = options[variable]
+            option.type_cast_value(click.Context(command), (value,) if option.multiple else value)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_worker_is_given_the_time_to_drain_and_to_report(overlay: str) -> None:
+    manifests = render(overlay)
+    seconds = {"s": 1, "m": 60}
+    drain = find(manifests, "ConfigMap", "headrace-worker")["data"]["HEADRACE_DRAIN"]
+    wanted = int(drain[:-1]) * seconds[drain[-1]] + REPORT_SECONDS
+    spec = find(manifests, "Deployment", "headrace-worker")["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] > wanted
+    # SIGTERM is what drains: before it nothing may send one, for a second one stops at once.
+    assert "lifecycle" not in spec["containers"][0]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_keys_survive_a_second_start_of_the_coordinator(overlay: str) -> None:
+    """Otherwise Kubernetes lets the group read them, and they are refused."""
+    spec = find(render(overlay), "StatefulSet", "headrace-coordinator")["spec"]
+    assert spec["template"]["spec"]["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert spec["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_selects_pods_finds_them_and_their_ports(overlay: str) -> None:
+    manifests = render(overlay)
+    labels = [pod["metadata"]["labels"] for pod in list_pods(manifests)]
+    ports = {
+        port["name"]
+        for pod in list_pods(manifests)
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports", [])
+    }
+    for manifest in manifests:
+        spec = manifest.get("spec", {})
+        selector = spec.get("podSelector") or spec.get("selector") or {}
+        wanted = selector.get("matchLabels", selector)
+        if wanted:
+            found = [one for one in labels if wanted.items() <= one.items()]
+            assert len(found) == 1, manifest["metadata"]["name"]
+        for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):
+            named = {one["port"] for one in rule.get("ports", []) if isinstance(one["port"], str)}
+            assert named <= ports
+    service = find(manifests, "Service", "headrace-coordinator")["spec"]
+    assert {one["targetPort"] for one in service["ports"]} <= ports
+    assert {endpoint["port"] for endpoint in list_endpoints(manifests)} <= ports
+
+
+def list_endpoints(manifests: list[Manifest]) -> list[Manifest]:
+    return [
+        endpoint
+        for one in manifests
+        if one["kind"] == "PodMonitor"
+        for endpoint in one["spec"]["podMetricsEndpoints"]
+    ]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_secrets_are_those_that_the_page_has_people_make(overlay: str) -> None:
+    manifests = render(overlay)
+    made = dict(re.findall(r"create secret generic (\S+) \\?\s*--from-file=(\S+?)=", PAGE))
+    (worker,) = (
+        volume["secret"]["secretName"]
+        for volume in find(manifests, "Deployment", "headrace-worker")["spec"]["template"]["spec"][
+            "volumes"
+        ]
+        if "secret" in volume
+    )
+    assert made[worker] == "worker.key"
+    for endpoint in list_endpoints(manifests):
+        credentials = endpoint["authorization"]["credentials"]
+        assert made[credentials["name"]] == credentials["key"]
+
+
+def read_scaled_object() -> Manifest:
+    (scaled,) = parse((FOLDER / "components" / "autoscaling" / "scaled-object.yaml").read_text())
+    return scaled
+
+
+def test_the_number_of_workers_is_left_to_what_scales_them() -> None:
+    worker = find(render("many-nodes"), "Deployment", "headrace-worker")
+    assert "replicas" not in worker["spec"]
+    assert read_scaled_object()["spec"]["scaleTargetRef"]["name"] == worker["metadata"]["name"]
+
+
+def test_four_workers_with_twenty_minutes_of_work_are_to_become_eight(tmp_path: Path) -> None:
+    (trigger,) = read_scaled_object()["spec"]["triggers"]
+    query, threshold = trigger["metadata"]["query"], float(trigger["metadata"]["threshold"])
+    for metric in re.findall(r"headrace_\w+", query):
+        assert f"| `{metric}` |" in METRICS
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: it comes with Prometheus")
+    series = {
+        'headrace_backlog_seconds{namespace="headrace"}': 1200,
+        'headrace_workers{namespace="headrace"}': 5,
+        'headrace_workers_draining{namespace="headrace"}': 1,
+        'headrace_backlog_seconds{namespace="other"}': 9000,
+    }
+    tests: Manifest = {
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": name, "values": str(value)} for name, value in series.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"ceil(({query}) / {threshold})",
+                        "eval_time": "0m",
+                        "exp_samples": [{"labels": "{}", "value": 8}],
+                    }
+                ],
+            }
+        ]
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(tests))
+    done = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "test.yml"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_names_folders_that_are_there() -> None:
+    places = re.findall(r"deploy/kubernetes/[\w./-]*\w", PAGE)
+    assert places
+    for place in places:
+        assert (REPOSITORY / place).exists(), place
