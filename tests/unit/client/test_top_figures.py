@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.cli.top import job_rows, worker_rows
+from headrace.cli.top import failure_rows, job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
+from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import draw_bar, draw_curve, format_duration, format_part, format_speed
+from headrace_wire.job_views import FailureGroup
+from headrace_wire.messages import RunningTask, TaskProgress
 from support.queue_builders import Rig
 
 
@@ -107,6 +110,34 @@ def test_a_cell_is_as_wide_as_its_column_in_any_script() -> None:
     assert fit("東京都", 6) == "東京都"
     assert fit("東京都", 5) == "東京…"
     assert fit("東京都", 4) == "東 …"
+
+
+def test_a_running_task_is_shown_with_how_far_it_is() -> None:
+    tasks = (
+        RunningTask("job", 7, 1, "mill", 3, 75.0, 2_000_000),
+        RunningTask("job", 8, 2, "mill", 4, 1.0, 1_000_000),
+    )
+    progress = (TaskProgress("job", 7, "mill", 40.0, 100.0), TaskProgress("job", 9, "x", 1.0, None))
+    assert [line.split() for line in describe_tasks(tasks, progress)] == [
+        ["mill", "slot", "3", "task", "7", "1:15,", "2.0", "MB", "40", "%", "(40", "of", "100)"],
+        ["mill", "slot", "4", "task", "8,", "attempt", "2", "1", "s,", "1.0", "MB"],
+        ["x", "task", "9:", "1"],
+    ]
+    (first, _) = describe_tasks(tasks, of_worker=True)
+    assert first.split() == ["slot", "3", "job", "job", "task", "7", "1:15,", "2.0", "MB"]
+
+
+def test_failures_that_are_alike_are_one_row() -> None:
+    group = FailureGroup(
+        "error", "ValueError", "no shop", "Traceback\n  \x1b[31m", 1200, 3, 4000, ("mill", "b"),
+        summary="weigh(3)",
+    )  # fmt: skip
+    row = failure_rows.make_row(group)
+    assert (row["TASKS"], row["FIRST"], row["WORKER"]) == ("1,200", "3", "mill +1")
+    assert row["FAILURE"] == "weigh(3): ValueError: no shop"
+    title = failure_rows.describe_title(group)
+    assert title == "1,200 tasks failed alike, from task 3 to 4000"
+    assert "\x1b" not in "\n".join(failure_rows.describe_group(group))
 
 
 def test_a_job_is_found_by_all_that_names_it() -> None:

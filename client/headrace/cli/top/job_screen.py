@@ -62,6 +62,7 @@ class JobScreen(JobActions):
         self._seen = SeenOfJob()
         self._sight: JobSight | None = None
         self._failures: tuple[FailureGroup, ...] = ()
+        self._dropped = 0
 
     def compose(self) -> ComposeResult:
         yield PlainText(id="head")
@@ -113,6 +114,10 @@ class JobScreen(JobActions):
         if failed.label_text != label:
             failed.label = label
         lines = self.query_one("#lines", Log)
+        if sight.lines_dropped > self._dropped:
+            dropped = count(sight.lines_dropped - self._dropped, "line is", "lines are")
+            lines.write_line(f"{dropped} not kept: there were too many")
+            self._dropped = sight.lines_dropped
         if sight.lines:
             shown = map(format_line, sight.lines)
             lines.write_lines([part for one in shown for part in one.split("\n")])
