@@ -14,6 +14,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,8 +30,10 @@ from headrace_wire.presenting import END, MODULE, Order, write_head
 
 log = logging.getLogger(__name__)
 
-#: Processes at a time, and seconds that one more waits for its turn.
+#: Processes at a time for summaries, and as many for files; how many of them one key may have; and
+#: seconds that one more waits for its turn.
 MOST_AT_ONCE = 4
+MOST_OF_KEY = 3
 TURN_SECONDS = 10.0
 
 #: Seconds for a summary, and for the first byte of a file.
@@ -101,7 +104,9 @@ def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
     needed = [os.path.realpath(one) for one in (sys.prefix, sys.base_prefix, *sys.path) if one]
     real = {os.path.realpath(folder) for folder in folders}
     return tuple(
-        sorted(one for one in real if not any(f"{path}/".startswith(f"{one}/") for path in needed))
+        folder
+        for folder in sorted(real)
+        if not any(f"{path}/".startswith(f"{folder.rstrip('/')}/") for path in needed)
     )
 
 
@@ -110,11 +115,14 @@ class Presenter:
 
     def __init__(self, closed: tuple[str, ...] = ()) -> None:
         self.closed = closed
-        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        # A file may take as long as its reader does: no summary waits for one.
+        self._summaries, self._files = Turns(), Turns()
 
-    async def summarize(self, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
-        """Sum up the results of a job. Raises HeadraceError, which says why that cannot be."""
-        async with self._run(order, spans) as process:
+    async def summarize(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
+        """Sum up the results of a job, for the holder of a key. Raises HeadraceError, which says
+        why that cannot be.
+        """
+        async with self._summaries.take(key), self._run(order, spans) as process:
             text = await process.answer(process.output.read(MAX_SUMMARY_BYTES))
             while not process.output.at_eof() and len(text) < MAX_SUMMARY_BYTES:
                 text += await process.answer(process.output.read(MAX_SUMMARY_BYTES))
@@ -129,9 +137,10 @@ class Presenter:
         ]
         return replace(summary, ready=not summary.message, pictures=tuple(pictures))
 
-    async def open_file(self, order: Order, spans: AsyncIterator[ResultSpan]) -> OpenFile:
+    async def open_file(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> OpenFile:
         """Begin to write the file with a job's results. Raises HeadraceError."""
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._files.take(key))
             process = await stack.enter_async_context(self._run(order, spans))
             try:
                 line = await process.answer(process.output.readline())
@@ -148,22 +157,38 @@ class Presenter:
     async def _run(
         self, order: Order, spans: AsyncIterator[ResultSpan]
     ) -> AsyncGenerator[_Process]:
+        process = _Process()
+        try:
+            await process.begin(order, spans)
+            yield process
+        finally:
+            process.end()
+
+
+class Turns:
+    """Lets so many in at a time, of which one key has a part at most."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+        self._news = asyncio.Event()
+
+    @asynccontextmanager
+    async def take(self, key: str) -> AsyncGenerator[None]:
+        """Take a place, and leave it in the end. Raises BusyError where none comes free."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
-                await self._turns.acquire()
+                while self._taken.total() == MOST_AT_ONCE or self._taken[key] == MOST_OF_KEY:
+                    await self._news.wait()
         except TimeoutError:
-            raise BusyError(
-                "the results of other jobs are being opened: try again in a moment"
-            ) from None
+            raise BusyError("other results are being opened just now: try again later") from None
+        self._taken[key] += 1
         try:
-            process = _Process()
-            try:
-                await process.begin(order, spans)
-                yield process
-            finally:
-                process.end()
+            yield
         finally:
-            self._turns.release()
+            self._taken[key] -= 1
+            self._taken += Counter()  # keys come and go
+            self._news.set()
+            self._news = asyncio.Event()
 
 
 class OpenFile:

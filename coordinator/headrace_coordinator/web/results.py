@@ -55,7 +55,10 @@ def list_routes(presenter: Presenter) -> list[Route]:
         status: JobStatus = await visitor.call("status", request.path_params["job"])
         _require_results(status)
         spans = _fetch(Visitor(visitor.gate, ADMINISTRATOR, visitor.peer), status)
-        summary = await presenter.summarize(_make_order(presenter, status, summary=True), spans)
+        if request.method == "HEAD":
+            return Response(media_type=JSON)
+        order = _make_order(presenter, status, summary=True)
+        summary = await presenter.summarize(visitor.name, order, spans)
         return Response(msgspec.json.encode(summary), media_type=JSON)
 
     async def send_file(request: Request) -> Response:
@@ -67,8 +70,11 @@ def list_routes(presenter: Presenter) -> list[Route]:
         _require_results(status)
         if status.finished_at is None:
             raise JobStateError(f"job {status.id} has not ended yet: its results are not all there")
+        if request.method == "HEAD":
+            return Response(media_type=OTHER_KIND)
         order = _make_order(presenter, status, summary=False)
-        return Download(status.id, await presenter.open_file(order, _fetch(visitor, status)))
+        file = await presenter.open_file(visitor.name, order, _fetch(visitor, status))
+        return Download(status.id, file)
 
     return [
         Route(PREFIX + "/jobs/{job}/summary", show_summary, methods=["GET"]),
