@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import kubernetes_validate
 import pytest
 import yaml
 
-from headrace.cli.entry import headrace
 from headrace_wire.version import VERSION
 from support.places import REPOSITORY
+from support.settings import check_settings
 
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
 PAGE = (REPOSITORY / "docs" / "deploy" / "kubernetes.md").read_text()
@@ -151,20 +150,11 @@ def test_options_are_those_of_the_command_and_it_takes_their_values(overlay: str
     for pod in list_pods(manifests):
         (container,) = pod["spec"]["containers"]
         (name,) = container["args"]
-        command = headrace.get_command(click.Context(headrace), name)
-        assert command
-        options = {
-            one.envvar: one
-            for one in command.params
-            if isinstance(one, click.Option) and isinstance(one.envvar, str)
-        }
         settings = {one["name"]: one.get("value", "pod-1") for one in container["env"]}
         for source in container["envFrom"]:
             reference = source["configMapRef"]["name"]
             settings |= find(manifests, "ConfigMap", re.escape(reference))["data"]
-        for variable, value in settings.items():
-            option = options[variable]
-            option.type_cast_value(click.Context(command), (value,) if option.multiple else value)
+        check_settings(name, settings)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -1,4 +1,4 @@
-"""The units in docs/operations.md, as systemd reads them."""
+"""The units in deploy/systemd, as systemd reads them, and as headrace reads their settings."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ from pathlib import Path
 import pytest
 
 from support.places import REPOSITORY
+from support.settings import check_settings
 
-PAGE = (REPOSITORY / "docs" / "operations.md").read_text()
+UNITS = sorted((REPOSITORY / "deploy" / "systemd").glob("*.service"))
+PAGE = (REPOSITORY / "docs" / "deploy" / "systemd.md").read_text()
 
-#: The units by name.
-UNITS = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+#: In tenths. A worker runs the code of others, which may need much; above 2.0 a unit is "ok" and
+#: above 5.0 "medium", above 7.0 "exposed".
+MOST_EXPOSURE = {"headrace-coordinator": 20, "headrace-worker": 45}
 
-#: In tenths. A worker runs the code of others, which may need much; above 7.0 a unit is "exposed".
-MOST_EXPOSURE = 65
+#: How long a worker goes on trying to report to a coordinator that is away, after its drain.
+REPORT_SECONDS = 20
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_systemd_takes_the_unit(name: str, tmp_path: Path) -> None:
+def list_values(unit: Path, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed: it comes with systemd")
     # That is asked for what is not installed here.
-    unit = UNITS[name].replace("/opt/headrace/bin/headrace", "/bin/true")
-    (tmp_path / name).write_text(unit)
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace("/opt/headrace/bin/headrace", "/bin/true"))
     # A warning is on standard error, and is no failure.
-    assert run(analyze, "verify", tmp_path / name) == ""
-    threshold = f"--threshold={MOST_EXPOSURE}"
-    run(analyze, "security", "--offline=true", threshold, tmp_path / name)
+    assert run(analyze, "verify", copy) == ""
+    threshold = f"--threshold={MOST_EXPOSURE[unit.stem]}"
+    run(analyze, "security", "--offline=true", threshold, copy)
 
 
 def run(*command: str | Path) -> str:
@@ -40,3 +47,32 @@ def run(*command: str | Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_headrace_takes_what_the_unit_sets(unit: Path) -> None:
+    (start,) = list_values(unit, "ExecStart")
+    role = unit.stem.removeprefix("headrace-")
+    assert start == f"/opt/headrace/bin/headrace {role}"
+    settings = dict(one.split("=", 1) for one in list_values(unit, "Environment"))
+    check_settings(role, settings)
+    check_settings(
+        role, dict(re.findall(r"'(HEADRACE_COORDINATOR)=(.+?)'", PAGE)) if role == "worker" else {}
+    )
+
+
+def test_a_worker_is_given_the_time_to_drain_and_to_report() -> None:
+    (unit,) = (one for one in UNITS if one.stem == "headrace-worker")
+    (drain,) = re.findall(r"HEADRACE_DRAIN=(\d+)s", unit.read_text())
+    (stop,) = list_values(unit, "TimeoutStopSec")
+    assert int(stop) > int(drain) + REPORT_SECONDS
+    # Otherwise the slots were told to go as well, and nothing would be drained.
+    assert list_values(unit, "KillMode") == ["mixed"]
+
+
+def test_the_page_installs_every_unit_where_it_says_that_it_belongs() -> None:
+    for unit in UNITS:
+        assert unit.read_text().startswith(f"# /etc/systemd/system/{unit.name}:")
+        assert f"deploy/systemd/{unit.name} /etc/systemd/system/" in PAGE
+        (user,) = list_values(unit, "User")
+        assert re.search(rf"^useradd .* {user}$", PAGE, re.MULTILINE)
