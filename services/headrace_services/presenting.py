@@ -16,6 +16,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from headrace_services.presentation import (
@@ -26,7 +27,7 @@ from headrace_services.presentation import (
     write_download,
 )
 from headrace_services.registry import load_service
-from headrace_services.service import Service
+from headrace_services.service import Parameters, Service
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
@@ -45,8 +46,19 @@ NICENESS = 10
 #: Exit status of a process that has not said all.
 EXIT_FAILED = 1
 
+#: What is said of results that are not kept any more.
+DELIVERED = "The results were delivered and dropped: whoever submitted the job has them."
+
 #: Characters of what is said when something is wrong.
 _MESSAGE_CHARACTERS = 500
+
+#: Parameters that are shown, and characters of their names and of what they are.
+_MOST_PARAMETERS = 40
+_NAME_CHARACTERS = 100
+_TEXT_CHARACTERS = 300
+
+#: Longer numbers are not divided into groups of digits.
+_LONG_NUMBER = 10**40
 
 
 def main() -> int:
@@ -80,23 +92,61 @@ def run(source: BinaryIO, stream: BinaryIO) -> int:
 
 def present(order: Order, values: Iterator[tuple[int, bytes]], output: Output) -> None:
     """Write what is wanted. Raises what services raise."""
-    service: Service = load_service(order.service)
     parameters: object = unpack(order.parameters)
     if not isinstance(parameters, dict):
         raise ValueError("the job's parameters are no map")  # noqa: TRY004 - wrong parameters
     about = Presented(
         order.operation, cast("Any", parameters), order.tasks, order.done, order.ended
     )
-    name = name_download(service, about)
     if order.summary:
-        output.write(_encode(summarize(service, about, values), name))
-    elif not name:
-        raise HeadraceError("the results of this job are not here to be sent")
+        output.write(_encode(*_summarize(order, about, values), list_parameters(about.parameters)))
     else:
-        output.name = name
+        service: Service = load_service(order.service)
+        output.name = name_download(service, about)
+        if not output.name:
+            raise HeadraceError("the results of this job are not here to be sent")
         write_download(service, about, values, cast("BinaryIO", output))
         output.write(b"")
     output.flush()
+
+
+def _summarize(
+    order: Order, about: Presented, values: Iterator[tuple[int, bytes]]
+) -> tuple[Summary, str]:
+    """A summary, and what the file is called. Whatever is wrong is the summary's message."""
+    if not order.kept:
+        return Summary(message=DELIVERED), ""
+    try:
+        service: Service = load_service(order.service)
+        return summarize(service, about, values), name_download(service, about)
+    except HeadraceError as error:
+        return Summary(message=error.message[:_MESSAGE_CHARACTERS]), ""
+    except (EOFError, BrokenPipeError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - results may be anything, and so may services
+        return Summary(message=f"The results cannot be read ({type(error).__name__})."), ""
+
+
+def list_parameters(parameters: Parameters) -> list[tuple[str, str]]:
+    """The parameters of a job as texts for people."""
+    return [
+        (str(name)[:_NAME_CHARACTERS], _show(value))
+        for name, value in islice(parameters.items(), _MOST_PARAMETERS)
+    ]
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value):,} bytes"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LONG_NUMBER:
+        return f"{value:,}"
+    if isinstance(value, str):
+        is_number = value.isascii() and value.isdecimal() and len(value) < _TEXT_CHARACTERS // 2
+        text = f"{int(value):,}" if is_number else value
+    else:
+        text = repr(value)
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
 
 
 def read_values(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -161,7 +211,7 @@ class Output(io.RawIOBase):
         return EXIT_FAILED
 
 
-def _encode(summary: Summary, name: str) -> bytes:
+def _encode(summary: Summary, name: str, parameters: list[tuple[str, str]]) -> bytes:
     pictures = [
         {
             **{field: getattr(one, field) for field in one.__struct_fields__},
@@ -171,7 +221,7 @@ def _encode(summary: Summary, name: str) -> bytes:
         for one in summary.pictures
     ]
     shown = {"message": summary.message, "facts": summary.facts, "pictures": pictures}
-    return _dump({**shown, "download": name})
+    return _dump({**shown, "download": name, "parameters": parameters})
 
 
 def _dump(value: object) -> bytes:

@@ -27,7 +27,8 @@ END = _SPAN_HEAD.pack(2**64 - 1, 0)
 
 
 class Order(Struct, frozen=True):
-    """Which job it is, and what is wanted: its ``summary``, or else the file.
+    """Which job it is, and what is wanted: its ``summary``, or else the file. ``kept``: there still
+    are results.
 
     Nothing beneath the folders ``closed`` has to be read for that.
     """
@@ -39,6 +40,7 @@ class Order(Struct, frozen=True):
     done: int
     ended: bool
     summary: bool
+    kept: bool = True
     closed: tuple[str, ...] = ()
 
     def encode(self) -> bytes:

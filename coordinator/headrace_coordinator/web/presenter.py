@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -82,13 +82,14 @@ class Summary(Struct, frozen=True):
     """What a page shows of a job's results: facts, which are names with values, and pictures.
 
     ``message`` says why there are none; ``download`` is what the file with all results is called,
-    "" where there is none.
+    "" where there is none; ``parameters`` are those of the job, by name.
     """
 
     message: Text = ""
     download: FileName = ""
     facts: Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=20)] = ()
     pictures: Annotated[tuple[ShownPicture, ...], Meta(max_length=24)] = ()
+    parameters: Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=40)] = ()
     ready: bool = True
 
 
@@ -242,11 +243,11 @@ class _Process:
         writer = asyncio.StreamWriter(writing, flow, None, loop)
         self._feeding = loop.create_task(self._feed(writer, order, spans))
 
-    async def answer(self, reading: asyncio.Future[bytes] | object) -> bytes:
+    async def answer(self, reading: Coroutine[object, object, bytes]) -> bytes:
         """Wait for something that it says. Raises HeadraceError where it does not."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                said: bytes = await reading  # type: ignore[misc] # a coroutine of the stream's
+                said = await reading
         except TimeoutError:
             raise HeadraceError(
                 f"the results were not opened within {ANSWER_SECONDS:.0f} seconds: fetch them with "

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from headrace_coordinator.web.gate import Visitor
 from headrace_coordinator.web.json_api import JSON, PREFIX, read_query
-from headrace_coordinator.web.presenter import OpenFile, Presenter
+from headrace_coordinator.web.presenter import OpenFile, Presenter, Summary
 from headrace_wire.errors import HeadraceError, JobStateError
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
 from headrace_wire.presenting import Order
@@ -53,10 +53,12 @@ def list_routes(presenter: Presenter) -> list[Route]:
         visitor: Visitor = request.state.visitor
         # Whoever may see the job may see what it came to: that says less than the results.
         status: JobStatus = await visitor.call("status", request.path_params["job"])
-        _require_results(status)
         spans = _fetch(Visitor(visitor.gate, ADMINISTRATOR, visitor.peer), status)
         if request.method == "HEAD":
             return Response(media_type=JSON)
+        if status.expired:  # nothing is known any more that could be shown
+            gone = Summary(message="The results have expired.", ready=False)
+            return Response(msgspec.json.encode(gone), media_type=JSON)
         order = _make_order(presenter, status, summary=True)
         summary = await presenter.summarize(visitor.name, order, spans)
         return Response(msgspec.json.encode(summary), media_type=JSON)
@@ -111,7 +113,7 @@ class Download(StreamingResponse):
 async def _fetch(visitor: Visitor, status: JobStatus) -> AsyncIterator[ResultSpan]:
     """The values that are there, in order."""
     cursor = 0
-    while True:
+    while status.results_kept:
         found = await _fetch_some(visitor, status.id, cursor, FETCH_BYTES)
         for span in found.runs:
             yield span
@@ -146,5 +148,6 @@ def _make_order(presenter: Presenter, status: JobStatus, *, summary: bool) -> Or
         done=status.done,
         ended=status.finished_at is not None,
         summary=summary,
+        kept=status.results_kept,
         closed=presenter.closed,
     )
