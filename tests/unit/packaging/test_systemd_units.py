@@ -56,9 +56,12 @@ def test_headrace_takes_what_the_unit_sets(unit: Path) -> None:
     assert start == f"/opt/headrace/bin/headrace {role}"
     settings = dict(one.split("=", 1) for one in list_values(unit, "Environment"))
     check_settings(role, settings)
-    check_settings(
-        role, dict(re.findall(r"'(HEADRACE_COORDINATOR)=(.+?)'", PAGE)) if role == "worker" else {}
-    )
+
+
+def test_headrace_takes_what_the_page_sets_for_a_worker() -> None:
+    settings = dict(re.findall(r"(HEADRACE_[A-Z]+)=([\w:]+)", PAGE))
+    assert settings.keys() >= {"HEADRACE_COORDINATOR", "HEADRACE_DRAIN"}
+    check_settings("worker", settings)
 
 
 def test_a_worker_is_given_the_time_to_drain_and_to_report() -> None:
