@@ -20,6 +20,7 @@ from support.settings import check_settings
 
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
 PAGE = (REPOSITORY / "docs" / "deploy" / "kubernetes.md").read_text()
+ALERTS = (REPOSITORY / "monitoring" / "prometheus" / "alerts.yml").read_text()
 METRICS = (REPOSITORY / "docs" / "metrics.md").read_text()
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 
@@ -226,6 +227,14 @@ def test_secrets_are_those_that_the_page_has_people_make(overlay: str) -> None:
     for endpoint in list_endpoints(manifests):
         credentials = endpoint["authorization"]["credentials"]
         assert made[credentials["name"]] == credentials["key"]
+
+
+def test_the_alerts_find_the_coordinator_by_the_name_that_its_metrics_have() -> None:
+    manifests = render("many-nodes")
+    (monitor,) = (one for one in manifests if one["kind"] == "PodMonitor")
+    coordinator = next(list_pods(manifests))
+    job = coordinator["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+    assert set(re.findall(r'job="(\w+)"', ALERTS)) == {job}
 
 
 def read_scaled_object() -> Manifest:
