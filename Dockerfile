@@ -48,6 +48,16 @@ ENV PATH=/opt/headrace/bin:$PATH \
     HEADRACE_HTTP=0.0.0.0:7380 \
     HEADRACE_DATA=/data \
     HEADRACE_KEY_FILE=/key/key
+# `make image` says which commit it is built from, and where that is published.
+ARG VERSION=0.2.0
+ARG REVISION=
+ARG SOURCE=
+LABEL org.opencontainers.image.title="headrace" \
+      org.opencontainers.image.description="multiprocessing.Pool across machines, with no broker" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.licenses="MIT"
 WORKDIR /files
 USER 1000:1000
 ENTRYPOINT ["headrace"]

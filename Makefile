@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKED := requirements
+VERSION = $(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' wire/headrace_wire/version.py)
 PHOTOGRAPHS := .demo/photographs
 PEERS := .bench/peers
 TASKS ?= 100000
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test newest oldest chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test swarm-test image newest oldest chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +88,15 @@ $(VENV)/oldest/.ready: pyproject.toml $(LOCKED)/oldest.txt $(LOCKED)/install.sh 
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests
+
+swarm-test: $(READY) ## deploy/swarm.yaml in a swarm of this machine alone, in minutes; only where it is in no swarm
+	SWARM_TEST=1 $(BIN)/pytest -ra -p no:randomly -p no:xdist tests/swarm
+
+# It says which commit it is, and whence that was cloned, without the password in that address.
+image: ## build the image headrace:VERSION
+	docker build --tag "$(or $(HEADRACE_IMAGE),headrace:$(VERSION))" \
+		--build-arg "REVISION=$$(git describe --always --dirty --abbrev=40 --exclude '*')" \
+		--build-arg "SOURCE=$$(git config --get remote.origin.url | sed -n -e 's|://[^/@]*@|://|' -e '/:/p')" .
 
 chaos: $(READY) ## kill, cut and lie for a while: SEED=1 TASKS=100000 MINUTES=5 replays a run
 	PYTHONPATH=tests $(BIN)/python -m support.chaos --tasks $(TASKS) --minutes $(MINUTES) \

@@ -12,11 +12,28 @@ from headrace.executor import Executor
 from headrace_wire.address import Address
 from headrace_wire.errors import EXIT_KEY_REFUSED, EXIT_OK, KeyRefusedError, NotAllowedError
 from headrace_wire.key import load_key
-from support.commands import Site, open_site
+from support.commands import Shell, Site, open_site
 
 
 def connect(site: Site, key: Path) -> Cluster:
     return Cluster(Address("127.0.0.1", site.port), load_key(key))
+
+
+def test_a_key_for_a_worker_is_made_before_the_coordinators_first_start(tmp_path: Path) -> None:
+    # The folder that `open_site` gives its coordinator.
+    data = tmp_path / "data"
+    shell = Shell(tmp_path)
+    for _ in range(2):  # what is there stays
+        made = shell.run("keys", "init", "--data", data)
+        assert (made.code, made.err.count("\n")) == (EXIT_OK, 1)
+    assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
+    key = tmp_path / "laboratory.key"
+    new = ("keys", "new", "laboratory", "--role", "worker", "-o", key)
+    assert shell.run(*new, "--data", data).code == EXIT_OK
+    with open_site(tmp_path, workers=0) as site:
+        site.add_worker("--key-file", str(key))
+        refused = site.shell.run("jobs", "--key-file", key)
+        assert refused.code == EXIT_KEY_REFUSED
 
 
 def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:

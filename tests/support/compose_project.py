@@ -51,7 +51,7 @@ class ComposeProject:
         )
         self.user = (os.geteuid(), os.getegid()) if os.geteuid() else IMAGE_USER
         self.ports = {
-            name: _find_port() for name in ("queues", "http", "prometheus", "alertmanager")
+            name: find_port() for name in ("queues", "http", "prometheus", "alertmanager")
         }
         inherited = {
             name: value
@@ -221,7 +221,8 @@ def _add_templates(folder: Path) -> Path:
     return file
 
 
-def _find_port() -> int:
+def find_port() -> int:
+    """Find a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

@@ -47,6 +47,25 @@ def keys() -> None:
     """
 
 
+@keys.command()
+@folder_options
+def init(data: Path, key_file: Path | None) -> None:
+    """Make the keys of a coordinator before its first start; keys that are there stay.
+
+    That is for machines that are prepared first: `headrace keys new` then makes further keys.
+    """
+    from headrace_wire.key import ensure_key  # noqa: PLC0415 - quick start
+    from headrace_wire.role_files import write_role_files  # noqa: PLC0415 - quick start
+
+    path = key_file or find_key_file(data)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made: {error.strerror}") from None
+    write_role_files(path, ensure_key(path))
+    tell(f"headrace: {path} is the coordinator's own key; those of the roles are beside it")
+
+
 @keys.command("list", short_help="List keys.")
 @folder_options
 @json_option
