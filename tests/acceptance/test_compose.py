@@ -22,6 +22,7 @@ import pytest
 from PIL import ImageFilter
 
 from headrace_wire.landlock import explain_missing
+from headrace_wire.version import VERSION
 from support.compose_engine import find_engine_problem
 from support.compose_project import ComposeProject, docker, inspect, poll
 from support.dashboards import list_all_queries
@@ -115,6 +116,15 @@ def test_a_setting_for_one_command_leaves_the_coordinator_alone(project: Compose
     before = project.list_containers("coordinator")
     project.compose("run", "--rm", "-T", "cli", "workers", settings={"HEADRACE_LEASE": "20s"})
     assert project.list_containers("coordinator") == before
+
+
+def test_the_image_says_what_it_is(project: ComposeProject) -> None:
+    [container] = project.list_containers("coordinator")
+    labels = inspect(container)["Config"]["Labels"]
+    prefix = "org.opencontainers.image"
+    said = {name: labels[f"{prefix}.{name}"] for name in ("title", "version", "licenses")}
+    assert said == {"title": "headrace", "version": VERSION, "licenses": "MIT"}
+    assert labels[f"{prefix}.revision"] == "c0ffee"
 
 
 def test_logs_are_rotated(project: ComposeProject) -> None:

@@ -65,6 +65,7 @@ class ComposeProject:
             "COMPOSE_PROGRESS": "plain",
             "COMPOSE_PROJECT_NAME": self.name,
             "HEADRACE_IMAGE": self.name,
+            "HEADRACE_REVISION": "c0ffee",
             "HEADRACE_USER": "{}:{}".format(*self.user),
             "HEADRACE_FILES": str(self.files),
             "HEADRACE_CODE": str(self.code),
