@@ -76,7 +76,7 @@ def run(source: BinaryIO, stream: BinaryIO) -> int:
     try:
         order = Order.read(source)
         if order.closed:
-            with contextlib.suppress(OSError, AttributeError):  # not every system can
+            with contextlib.suppress(OSError):  # not every system can
                 close_folders(order.closed)
         present(order, read_values(source), output)
     except HeadraceError as error:

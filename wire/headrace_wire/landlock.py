@@ -23,6 +23,7 @@ import errno
 import os
 import stat
 import struct
+import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 
@@ -55,10 +56,10 @@ _RULE = struct.Struct("=Qi")
 
 def explain_missing() -> str:
     """Say why nothing can be closed here, or ""."""
+    if sys.platform != "linux":  # other systems mean something else by these numbers
+        return "this system has no Landlock"
     try:
         version = _call(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
-    except AttributeError:
-        return "this system has no Landlock"
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:
             return "Landlock is switched off in this kernel (lsm= on its command line)"
@@ -73,6 +74,8 @@ def close_folders(folders: Collection[str]) -> None:
 
     They are absolute paths without links. Raises OSError where that cannot be had.
     """
+    if missing := explain_missing():
+        raise OSError(errno.ENOSYS, missing)
     ruleset = _call(_CREATE_RULESET, _RULESET.pack(_READ_FILE | _REFER), _RULESET.size, 0)
     try:
         for entry in _list_open("/", set(folders)):

@@ -25,12 +25,13 @@ from headrace_services.primes import PRIMES
 from headrace_services.primes.partition import Partition
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
+from headrace_wire.key_book import make_named_key
 from headrace_wire.landlock import explain_missing
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
 from support.commands import wait_until
 from support.pictures import encode, make_picture
-from support.web_site import PATIENCE_SECONDS, WebSite
+from support.web_site import PATIENCE_SECONDS, WebSite, open_site
 
 RANGE = Partition(0, 1000, 250)
 
@@ -88,6 +89,11 @@ def finish_primes(site: WebSite, job: str, operation: str = "find", left: int = 
 def look(site: WebSite, job: str, what: str, role: Any = "client") -> httpx.Response:
     with site.call(role) as program:
         return program.get(f"/jobs/{job}/{what}")
+
+
+def list_children() -> set[int]:
+    """The numbers of this process's children: other tests may have left some."""
+    return {child.pid for child in psutil.Process().children()}
 
 
 def test_primes_have_a_count_a_first_and_last_one_and_a_largest_gap(site: WebSite) -> None:
@@ -149,6 +155,17 @@ def test_results_that_were_delivered_are_not_there(site: WebSite) -> None:
     assert (summary["ready"], summary["facts"]) == (False, [])
     assert "were delivered and dropped" in summary["message"]
     assert ["stop", "1,000"] in summary["parameters"]
+
+
+def test_of_private_jobs_nobody_else_has_results(tmp_path: Path) -> None:
+    with open_site(tmp_path, private_jobs=True) as site:
+        finish_primes(site, "mine", "count")
+        other = make_named_key(tmp_path / "key", "other", "client").key
+        headers = {"Authorization": f"Bearer {other}"}
+        with httpx.Client(base_url=f"{site.url}/api/v1", headers=headers) as program:
+            for what in ("summary", "results"):
+                assert program.get(f"/jobs/mine/{what}").status_code == 404
+        assert look(site, "mine", "results").text == "168\n"
 
 
 def test_calls_are_lines_of_json(site: WebSite) -> None:
@@ -239,10 +256,11 @@ def test_a_file_is_written_no_further_when_its_reader_goes(site: WebSite) -> Non
     # More than pipes and sockets hold.
     values = [pack_value("x" * (1 << 20))] * 60
     finish(site, "long", "calls", "map", {"serializer": "msgpack"}, values)
+    before = list_children()
     with site.call() as program, program.stream("GET", "/jobs/long/results") as answer:
         assert next(answer.iter_raw()).startswith(b'{"index": 0')
-        assert psutil.Process().children()
-    wait_until(lambda: not psutil.Process().children(), PATIENCE_SECONDS)
+        assert list_children() > before
+    wait_until(lambda: list_children() <= before, PATIENCE_SECONDS)
 
 
 SPY = """
@@ -295,8 +313,9 @@ def test_whatever_opens_results_finds_no_key_and_writes_no_file(
 
 def test_the_process_that_opens_results_is_gone_afterwards(site: WebSite) -> None:
     finish_primes(site, "last", "count")
+    before = list_children()
     assert look(site, "last", "summary").status_code == 200
-    wait_until(lambda: not psutil.Process().children(), PATIENCE_SECONDS)
+    wait_until(lambda: list_children() <= before, PATIENCE_SECONDS)
 
 
 def test_names_in_an_answer_are_fit_for_its_header(site: WebSite) -> None:
