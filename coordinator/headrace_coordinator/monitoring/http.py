@@ -30,6 +30,7 @@ from headrace_coordinator.monitoring.http_request import (
     refuse,
 )
 from headrace_coordinator.monitoring.scrapes import Scrapes
+from headrace_coordinator.monitoring.turns import Turns
 from headrace_wire.acceptor import Acceptor, explain_shortage, listen
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits
@@ -52,6 +53,9 @@ MAX_CONNECTIONS = 32
 #: The part of them that those may have who have shown no token, where the page is served.
 STRANGERS_PART = 1 / 3
 
+#: Connections that are handed on in a second, at most: to serve one takes longer than to open it.
+NEW_GUESTS_PER_SECOND = 100
+
 #: Connections that the system holds ready.
 BACKLOG = 64
 
@@ -70,6 +74,11 @@ _NO_TOKEN = Answer(
 
 class Seat(Protocol):
     """The place of a connection among others."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the connection has gone, or has to go."""
+        ...
 
     def note_late(self) -> None:
         """A deadline has passed: the connection is closed."""
@@ -150,6 +159,7 @@ class HttpServer:
         limits = ServerLimits(
             max_pending=strangers, max_connections=max_connections - strangers, worker_reserve=0
         )
+        self._turns = Turns(NEW_GUESTS_PER_SECOND)
         self._guests: dict[asyncio.Task[None], Guest] = {}
         self._admission = Admission[asyncio.Task[None]](limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
@@ -258,6 +268,7 @@ class HttpServer:
                 if is_own or not self._open_site:
                     await self._serve_one(reader, request, host)
                     return
+                await self._turns.take()
             if self._site is None:
                 self._site = self._open_site(self._answer_plainly)
             await self._host(self._site, transport, head, host)
@@ -336,6 +347,10 @@ class _Seat(NamedTuple):
     server: HttpServer
     task: asyncio.Task[None]
     host: str
+
+    @property
+    def is_free(self) -> bool:
+        return self.task.done() or self.task.cancelling() > 0
 
     def note_late(self) -> None:
         self.server.refuse_late(self.host)

@@ -9,19 +9,19 @@ cookies also for pages of others.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import re
-import time
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headrace_coordinator.monitoring.http import Seat
+from headrace_coordinator.monitoring.turns import Turns
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate, Visitor
 from headrace_coordinator.web.problems import answer_problem, describe_status
@@ -48,31 +48,13 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-#: Requests a second of those who have shown no token, and seconds after a pause in which as many
-#: more are answered at once.
+#: Requests a second of those who have shown no token.
 STRANGERS_PER_SECOND = 100
-BURST_SECONDS = 0.5
 
 #: Methods of HTTP that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 API = "/api/"
-
-
-class Turns:
-    """Lets requests of strangers through one after another, so many a second: however many there
-    are, others are served between.
-    """
-
-    def __init__(self) -> None:
-        self._free_at = 0.0
-
-    async def take(self) -> None:
-        """Wait for a turn."""
-        now = time.monotonic()
-        self._free_at = max(self._free_at, now - BURST_SECONDS) + 1 / STRANGERS_PER_SECOND
-        if self._free_at > now:
-            await asyncio.sleep(self._free_at - now)
 
 
 class Door:
@@ -82,7 +64,7 @@ class Door:
         self._app = app
         self._gate = gate
         self._sessions = sessions
-        self._turns = Turns()
+        self._turns = Turns(STRANGERS_PER_SECOND)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,10 +88,17 @@ class Door:
         try:
             refusal, renewed = await self._admit(request)
             await (refusal or self._app)(scope, receive, send_with_headers)
+        except ClientDisconnect:  # nobody reads it, but an answer there must be
+            await Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
         except Exception as error:
             if has_begun:
                 raise
             await answer_error(request, error)(scope, receive, send_with_headers)
+
+    async def _take_turn(self, seat: Seat) -> None:
+        """Have a stranger wait. Raises ClientDisconnect for one that has gone meanwhile."""
+        if not await self._turns.take(lambda: seat.is_free):
+            raise ClientDisconnect
 
     async def _admit(self, request: Request) -> tuple[Response | None, Session | None]:
         """Find out who it is. Returns the answer for whom it does not go on, and a session that is
@@ -122,7 +111,7 @@ class Door:
             holder = await self._gate.find_by_token(token)
             if holder is None:
                 state.seat.note_wrong_token()
-                await self._turns.take()
+                await self._take_turn(state.seat)
                 return _refuse(request, "this token is not, or no longer, taken"), None
             _welcome(request, Visitor(self._gate, holder, name_peer(request)))
             return None, None
@@ -136,7 +125,7 @@ class Door:
                 if not session.wants_renewal or request.url.path.startswith(API):
                     return None, None
                 return None, self._sessions.make(session.mark, session.role)
-        await self._turns.take()
+        await self._take_turn(state.seat)
         if is_open(request):
             return None, None
         return _refuse(request, "log in, or bring `Authorization: Bearer TOKEN`"), None

@@ -179,6 +179,8 @@ class Siege:
             thread.join(SETTLE_SECONDS)
             self.quiet: dict[str, int] = prober.finish()["counts"]["prober"]
         self._measure_page()
+        with urllib.request.urlopen(f"http://{self.http}/login") as page:
+            assert page.status == 200
         assert values == self._expected
 
     def _begin_job(self, seconds: float) -> tuple[dict[int, bytes], threading.Thread]:

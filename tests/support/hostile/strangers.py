@@ -176,7 +176,46 @@ def scrape(place: Place, counts: Counter[str], *, many: int) -> None:
     chooser.close()
 
 
+def guess(place: Place, counts: Counter[str], *, many: int) -> None:
+    """Ask for the page's data with one token after the other, over so many connections."""
+    chooser = selectors.DefaultSelector()
+    while not place.stop.is_set():
+        while len(chooser.get_map()) < many:
+            try:
+                sock = socket.create_connection((place.http.host, place.http.port), 2)
+                sock.sendall(_make_guess())
+            except OSError:
+                counts["cut"] += 1
+                break
+            chooser.register(sock, selectors.EVENT_READ)
+        for key, _ in chooser.select(0.1):
+            sock = read_socket(key)
+            try:
+                data = sock.recv(1 << 16)
+                if not data:
+                    raise EOFError
+                if b"HTTP/1.1 200 " in data:
+                    counts["LET IN"] += 1
+                counts["refused"] += data.count(b"HTTP/1.1 401 ")
+                sock.sendall(_make_guess())
+            except (EOFError, OSError):
+                counts["cut"] += 1
+                chooser.unregister(sock)
+                sock.close()
+    for key in list(chooser.get_map().values()):
+        read_socket(key).close()
+    chooser.close()
+
+
+def _make_guess() -> bytes:
+    token = os.urandom(32).hex()
+    return f"GET /api/v1/jobs HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
 _SLOW_REQUEST = b"GET /metrics HTTP/1.1\r\nX: "
+
+#: A page, and the beginning of another request on the same connection.
+_SLOW_VISIT = b"GET /static/x/icon.svg HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nX: "
 
 STRANGERS: dict[str, Peer] = {
     "silent-64": partial(hold, many=64),
@@ -187,5 +226,7 @@ STRANGERS: dict[str, Peer] = {
     "wrong-keys": try_keys,
     "http-slow": partial(hold, many=300, first=_SLOW_REQUEST, drop=b"a", http=True),
     "http-silent": partial(hold, many=300, http=True),
+    "page-slow": partial(hold, many=300, first=_SLOW_VISIT, drop=b"a", http=True),
+    "page-guessers": partial(guess, many=32),
     "scrapers": partial(scrape, many=8),
 }

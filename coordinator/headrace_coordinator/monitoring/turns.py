@@ -1,0 +1,34 @@
+"""So many a second, one after another: however many come, others are served between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+#: Seconds after a pause in which as many more have their turn at once.
+BURST_SECONDS = 0.5
+
+
+def _stays() -> bool:
+    return False
+
+
+class Turns:
+    """Lets those through who wait, in the order in which they came."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._free_at = 0.0
+        self._queue = asyncio.Lock()
+
+    async def take(self, is_gone: Callable[[], bool] = _stays) -> bool:
+        """Wait for a turn. Whoever is gone meanwhile takes none: False."""
+        async with self._queue:
+            if is_gone():
+                return False
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now - BURST_SECONDS) + 1 / self.per_second
+            if self._free_at > now:
+                await asyncio.sleep(self._free_at - now)
+            return True
