@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from headrace_coordinator.web.rows import job_fields
+from headrace_coordinator.web.rows import job_fields, worker_fields
 from headrace_coordinator.web.twins import to_twin
 from support.commands import Site, open_site
 from support.page_browser import PATIENCE_MS, open_browser, open_page
@@ -104,6 +104,7 @@ def test_a_job_is_watched_from_its_submission_to_its_retry(browser: Browser, sit
     with open_page(browser) as page:
         log_in(site, page)
         expect(page.locator("#live")).to_have_text("live")
+        expect(page.locator("#events")).to_contain_text("worker joined")
         submit_map(site, "step", "four steps")
         row = page.locator("#active tr", has_text="four steps")
         expect(row).to_contain_text("0 of 4")
@@ -182,6 +183,7 @@ def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
             assert picture.evaluate(width) > 0
         page.goto(f"{find_url(site)}/jobs/{primes}")
         expect(page.locator("#summary")).to_contain_text("Largest gap8, from 89 to 97")
+        expect(page.locator("#facts")).to_contain_text("stop100")
         expect(page.locator("#log-none")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download primes.txt").click()
@@ -269,8 +271,11 @@ def test_the_browser_writes_what_the_coordinator_writes(
         now = status.submitted_at + 100
         given = [[json.loads(msgspec.json.encode(to_twin(status))), now]]
         [fields] = import_module(page, "rows.js", given, "(given) => module.jobFields(...given)")
-        expected = json.loads(json.dumps(job_fields(status, now)))
-        assert fields == expected
+        assert fields == json.loads(json.dumps(job_fields(status, now)))
+        [worker] = [one for one in cluster.workers() if one.name == "steady"]
+        given = [json.loads(msgspec.json.encode(to_twin(worker)))]
+        [fields] = import_module(page, "rows.js", given, "(given) => module.workerFields(given)")
+        assert fields == json.loads(json.dumps(worker_fields(worker)))
 
 
 def test_the_map_has_a_place_for_each_task(browser: Browser, site: Site) -> None:

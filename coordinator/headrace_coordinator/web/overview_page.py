@@ -44,7 +44,6 @@ async def show_overview(request: Request) -> Response:
         workers=order[:WORKERS_SHOWN],
         workers_more=_count_workers(len(order)),
         events=condense(events.events[::-1]),
-        cursor=events.cursor,
     )
 
 

@@ -44,6 +44,11 @@ export function condense(events, most) {
   return found;
 }
 
+/** What to ask a stream for: events past those that are known, or so many of the newest. */
+export function past(events, last) {
+  return events.length ? { cursor: events[0].number } : { last };
+}
+
 /** The newest events first, without those that are there already, `most` of them. */
 export function join(known, page, most) {
   const last = known.length ? known[0].number : -1;

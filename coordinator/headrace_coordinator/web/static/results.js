@@ -49,10 +49,10 @@ export class Results {
   }
 
   #show({ ready, message, download, facts = [], pictures = [] }, final) {
-    this.#panel.hidden = !final && !facts.length && !pictures.length;
+    this.#panel.hidden = !final && !pictures.length;
     const more = [];
     if (!final) more.push(this.#refresh);
-    if (ready && download && this.#mayFetch) {
+    if (final && ready && download && this.#mayFetch) {
       more.push(make("a", { class: "button small", href: `/api/v1/${this.#path}/results`, download }, `Download ${download}`));
     }
     this.#more.replaceChildren(...more);

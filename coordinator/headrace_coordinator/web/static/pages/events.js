@@ -1,16 +1,15 @@
 // The events, the newest first, as they come.
 
 import { fill, reveal, setText, showNone, sync } from "../dom.js";
-import { eventFields, join } from "../events.js";
+import { eventFields, join, past } from "../events.js";
 import { count, things } from "../format.js";
 import { follow } from "../live.js";
-import { get } from "../api.js";
 
 const MOST = 5000;
 const READ = 1000;
 const SHOWN = 200;
 
-export async function start() {
+export function start() {
   reveal();
   const list = document.getElementById("events");
   const form = document.getElementById("filters");
@@ -41,7 +40,5 @@ export async function start() {
   };
   form.addEventListener("input", show);
   form.addEventListener("submit", (event) => event.preventDefault());
-  const page = await get("events", { last: READ }).catch(() => null);
-  if (page) take(page);
-  follow(() => ({ topic: "events", cursor: events.length ? events[0].number : 0 }), { events: take });
+  follow(() => ({ topic: "events", ...past(events, READ) }), { events: take });
 }

@@ -16,7 +16,7 @@ import { TaskMap } from "../taskmap.js";
 const RUNS = 20000;
 
 /** Milliseconds between two looks at the tasks, and for each run of them that there is. */
-const MAP_MS = 1500;
+const MAP_MS = 2000;
 const MAP_RUN_MS = 0.5;
 const RUNNING = 50;
 
@@ -42,7 +42,7 @@ export function start() {
 
   const failures = new Failures(id, mayAct, () => loadDetails());
   const loadMap = atMost(() => MAP_MS + MAP_RUN_MS * map.runs, () => map.update().catch(() => {}));
-  const loadDetails = atMost(3000, async () => {
+  const loadDetails = atMost(4000, async () => {
     await Promise.all([showTimes(path, times), showSlowest(path), failures.update(job)].map((one) => one.catch(() => {})));
   });
 

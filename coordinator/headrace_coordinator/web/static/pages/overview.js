@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { TimeChart } from "../chart.js";
 import { fill, reveal, setText, showNone, sync } from "../dom.js";
-import { condense, eventFields, join } from "../events.js";
+import { condense, eventFields, join, past } from "../events.js";
 import { figure, overviewFigures } from "../figures.js";
 import { count, rate, short } from "../format.js";
 import { atMost, follow } from "../live.js";
@@ -62,7 +62,7 @@ export function start() {
   });
 
   follow(
-    () => ({ topic: ["overview", "timeline", "jobs", "workers", "events"], states: ["running", "queued"], limit: ACTIVE, cursor: cursor() }),
+    () => ({ topic: ["overview", "timeline", "jobs", "workers", "events"], states: ["running", "queued"], limit: ACTIVE, ...past(events, EVENTS_KEPT) }),
     {
       overview(over) {
         for (const [id, values] of Object.entries(overviewFigures(over))) figure(id, ...values);
@@ -95,11 +95,6 @@ export function start() {
       },
     },
   );
-
-  function cursor() {
-    // The last ones are shown anew when the page is opened: what was rendered may be old by now.
-    return events.length ? events[0].number : Number(byId("events").dataset.cursor || 0);
-  }
 }
 
 function byId(id) {
