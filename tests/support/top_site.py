@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from textual.events import Key
 from textual.pilot import Pilot
 
 from headrace.cli.top.app import TopApp
@@ -29,8 +30,14 @@ from headrace_wire.messages import (
 from support.coordinators import run_coordinator
 from support.queue_builders import make_spec, make_worker
 
+#: What is typed by keys that have names.
+CHARACTERS = {"space": " ", "enter": "\r", "escape": "\x1b"}
+
+#: Messages by which one leads to another, from a key to what it does.
+HOPS = 3
+
 #: Seconds between two looks, and for what is to appear.
-INTERVAL = 0.05
+INTERVAL = 0.1
 PATIENCE_SECONDS = 20.0
 
 
@@ -107,7 +114,18 @@ class Screen:
         return "\n".join(strip.text.rstrip() for strip in strips)
 
     async def press(self, *keys: str) -> None:
-        await self._pilot.press(*keys)
+        """Press keys; what they do is waited for, and not that the whole process has a rest."""
+        for key in keys:
+            self.app.post_message(Key(key, CHARACTERS.get(key, key if len(key) == 1 else None)))
+            for _ in range(HOPS):
+                await self._pilot.pause(0)
+
+    async def answer(self, key: str) -> None:
+        """Press the key of an action, and say yes."""
+        await self.press(key)
+        await self.wait_for("y: yes")
+        await self.press("y")
+        await self.wait_until_gone("y: yes")
 
     async def resize(self, width: int, height: int) -> None:
         await self._pilot.resize_terminal(width, height)

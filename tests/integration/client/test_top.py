@@ -88,10 +88,10 @@ def test_each_action_asks_and_only_y_does_it(site: TopSite) -> None:
                 await screen.press(key)
             await screen.wait_for("nothing is changed")
             assert site.jobs.status("long").state == QUEUED
-            await screen.press("c", "y")
+            await screen.answer("c")
             await screen.wait_for("job long is cancelled")
             assert site.jobs.status("long").state == CANCELLED
-            await screen.press("d", "y")
+            await screen.answer("d")
             await screen.wait_for("job long is deleted")
 
     run(look())
@@ -105,7 +105,7 @@ def test_what_cannot_be_done_is_told(site: TopSite) -> None:
     async def look() -> None:
         async with open_top(site) as screen:
             await screen.wait_for("long")
-            await screen.press("r", "y")
+            await screen.answer("r")
             await screen.wait_for("retry: ")
 
     run(look())
@@ -118,7 +118,7 @@ def test_an_observer_sees_all_and_changes_nothing(site: TopSite) -> None:
     async def look() -> None:
         async with open_top(site, key="observer.key") as screen:
             await screen.wait_for("watched")
-            await screen.press("c", "y")
+            await screen.answer("c")
             await screen.wait_for("cancel: ")
             await screen.press("enter")
             await screen.wait_for("job watched  queued")
@@ -216,7 +216,7 @@ def test_events_are_listed_and_lead_to_their_jobs(site: TopSite) -> None:
             assert shown.index("job-cancelled") < shown.index("job-submitted"), "newest first"
             await screen.press("enter")
             await screen.wait_for("job watched  cancelled")
-            await screen.press("d", "y")
+            await screen.answer("d")
             await screen.wait_for("job watched is deleted")
             await screen.press("f", *"cancelled", "enter", "enter")
             await screen.wait_for("job watched is there no more")
@@ -235,11 +235,11 @@ def test_a_coordinator_may_go_away_and_come_back(site: TopSite) -> None:
             await asyncio.to_thread(site.stop)
             shown = await screen.wait_for("trying again")
             assert "patient" in shown, "what was seen stays"
-            await screen.press("c", "y")
+            await screen.answer("c")
             await screen.wait_for("cancel: ")
             await asyncio.to_thread(site.start)
             await screen.wait_until_gone("trying again")
-            await screen.press("c", "y")
+            await screen.answer("c")
             await screen.wait_for("job patient is cancelled")
 
     run(look())
