@@ -85,9 +85,13 @@ INITIALIZER_TIMEOUT = "InitializerTimeout"
 
 #: Bounds of lists, and of lists with an entry for each of several tasks.
 Entries = Meta(max_length=MAX_ENTRIES)
+
+#: Jobs of which a worker tells how long their tasks take when it asks for work.
+MAX_TASK_TIMES = 16
 NamedTasks = Meta(max_length=MAX_NAMED_TASKS)
 
 JobIds = Annotated[tuple[JobId, ...], Entries]
+JobSeconds = Annotated[dict[JobId, Seconds], Meta(max_length=MAX_TASK_TIMES)]
 Payloads = Annotated[tuple[Payload, ...], NamedTasks]
 
 #: What tasks counted under names of their own: those of a job, and those in one span of tasks.
@@ -308,6 +312,7 @@ class LeaseRequest(Message):
     """Ask for work. ``number`` counts a worker's requests: a repeated one gets the same grant.
 
     ``max_bytes`` is how many bytes of inputs to grant at most; None leaves it to the coordinator.
+    A worker far away tells its ``round_trip``, and how many seconds a task of some jobs takes here.
     """
 
     worker: Identifier
@@ -316,6 +321,8 @@ class LeaseRequest(Message):
     wait_seconds: Seconds
     known_jobs: JobIds
     max_bytes: Count | None = None
+    round_trip: Seconds = 0.0
+    task_seconds: JobSeconds = field(default_factory=dict[str, float])
 
 
 class Lease(Message):

@@ -177,10 +177,11 @@ class Feeder:
 
     @property
     def _stuck_seconds(self) -> float:
-        round_trip, times = self.round_trip.seconds, self.pool.times
-        if not round_trip or times is None:
+        round_trip = self.round_trip.seconds
+        if not round_trip:
             return STUCK_SECONDS
-        return max(STUCK_SECONDS, find_stuck_seconds(times, round_trip))
+        times = None if self.pool.pending_seconds is None else self.pool.times
+        return STUCK_SECONDS + find_stuck_seconds(times, round_trip)
 
     def _pass_on(self) -> None:
         """Have everything that came from the slots reported."""

@@ -59,8 +59,12 @@ def look_ahead(times: Times, left: Sequence[float], round_trip: float) -> Outloo
     return Outlook(math.ceil(begun + more), min(later, default=math.inf))
 
 
-def find_stuck_seconds(times: Times, round_trip: float) -> float:
-    """How long tasks may run while others wait that were asked for ahead."""
+def find_stuck_seconds(times: Times | None, round_trip: float) -> float:
+    """How long tasks may run while others wait that came ahead; None: it is not known how long they
+    take.
+    """
+    if times is None:
+        return ROUND_TRIPS * round_trip
     if times.mean_seconds > LONG_ROUND_TRIPS * round_trip:
         return 0.0
     return 2 * (times.mean_seconds + times.spread_seconds + ROUND_TRIPS * round_trip)

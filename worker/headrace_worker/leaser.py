@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import UnknownWorkerError, is_final
-from headrace_wire.messages import LeaseRequest
+from headrace_wire.messages import MAX_TASK_TIMES, LeaseRequest
 from headrace_worker.feeder import REQUEST_BYTES, Feeder
 from headrace_worker.holdings import Holdings
 from headrace_worker.lease_intake import LeaseIntake
@@ -94,13 +94,16 @@ class Leaser:
             await asyncio.sleep(ERROR_PAUSE_SECONDS)
 
     async def _ask(self, number: int, slots: int) -> None:
+        round_trip = self.feeder.round_trip.seconds
         request = LeaseRequest(
             worker=self.worker,
             number=number,
             free_slots=slots,
             wait_seconds=LEASE_WAIT_SECONDS,
             known_jobs=self.holdings.known_jobs(),
-            max_bytes=REQUEST_BYTES if self.feeder.round_trip.seconds else None,
+            max_bytes=REQUEST_BYTES if round_trip else None,
+            round_trip=round_trip,
+            task_seconds=self.feeder.pool.list_means(MAX_TASK_TIMES) if round_trip else {},
         )
         begun = time.monotonic()
         try:

@@ -14,6 +14,7 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.running import find_worker
 from headrace_coordinator.queue.schedule import (
+    AHEAD_ROUND_TRIPS,
     MAX_GRANT_BYTES,
     estimate_seconds,
     rank,
@@ -117,7 +118,7 @@ class Leasing:
             self._state.clearing = member.info.id
             return []
         self._state.clearing = ""
-        tasks = self._take(job, request.free_slots, _find_most_bytes(request), alone=True)
+        tasks = self._take(job, request, request.free_slots, _find_most_bytes(request), alone=True)
         return [self._grant(job, member, request, tasks, now, alone=True)]
 
     def _lease_freely(self, member: Member, request: LeaseRequest, now: Now) -> list[HeldLease]:
@@ -127,7 +128,7 @@ class Leasing:
             job = self._state.turns.pick(lambda job: self._may_take(member, job))
             if job is None:
                 break
-            lease = self._grant(job, member, request, self._take(job, free, left), now)
+            lease = self._grant(job, member, request, self._take(job, request, free, left), now)
             granted.append(lease)
             free -= min(lease.held.count, free)
             if job.spec.carried:
@@ -288,9 +289,19 @@ class Leasing:
             self._state.emit(events.JobStarted(job.spec.id, member.info.name, job.submitted_by))
             self._state.change(job, now)
 
-    def _take(self, job: Job, slots: int, max_bytes: int, *, alone: bool = False) -> AttemptedSpan:
+    def _take(
+        self,
+        job: Job,
+        request: LeaseRequest,
+        slots: int,
+        max_bytes: int,
+        *,
+        alone: bool = False,
+    ) -> AttemptedSpan:
         state = self._state
-        size = size_lease(job, slots, state.slots, len(state.turns))
+        told = request.task_seconds.get(job.spec.id)
+        ahead = AHEAD_ROUND_TRIPS * request.round_trip
+        size = size_lease(job, slots, state.slots, len(state.turns), told, ahead)
         most = self._spool.fit(job, size)
         return job.take(most, max_bytes, alone=alone)
 

@@ -38,6 +38,11 @@ SHORT_JOB_SECONDS = 10.0
 #: Seconds that a task of a job is taken to last before the first report.
 UNKNOWN_TASK_SECONDS = 0.05
 
+#: For how many round trips, and seconds, a worker far away gets tasks of a job of which nothing is
+#: known.
+AHEAD_ROUND_TRIPS = 2.0
+LONGEST_AHEAD_SECONDS = 1.0
+
 #: Part of a job's remaining tasks that may go into one lease for each slot of all workers.
 TAIL_SHARE = 0.5
 
@@ -152,16 +157,32 @@ def rank(job: Job) -> tuple[int, float]:
     return (-job.spec.priority, job.virtual_seconds)
 
 
-def size_lease(job: Job, free_slots: int, all_slots: int, waiting_jobs: int = 1) -> int:
-    """Return how many tasks to lease to a worker with this many free slots."""
-    if job.mean_seconds is None:
-        return max(1, free_slots) if waiting_jobs <= all_slots else 1
-    mean_seconds = max(job.mean_seconds, 1e-9)
+def size_lease(
+    job: Job,
+    free_slots: int,
+    all_slots: int,
+    waiting_jobs: int = 1,
+    told_seconds: float | None = None,
+    ahead_seconds: float = 0.0,
+) -> int:
+    """Return how many tasks to lease to a worker with this many free slots.
+
+    ``told_seconds`` is how long a task takes there, if the worker has said so. Of a job of which
+    nothing is known a worker far away gets what may take its slots ``ahead_seconds``, within its
+    share; what it cannot begin soon it returns.
+    """
+    by_share = TAIL_SHARE * job.waiting * free_slots / max(1, all_slots, free_slots)
+    known_seconds = told_seconds if job.mean_seconds is None else job.mean_seconds
+    if known_seconds is None:
+        if waiting_jobs > all_slots:
+            return 1
+        ahead_tasks = min(ahead_seconds, LONGEST_AHEAD_SECONDS) / UNKNOWN_TASK_SECONDS
+        return max(1, free_slots, int(min(free_slots * (1 + ahead_tasks), by_share)))
+    mean_seconds = max(known_seconds, 1e-9)
     by_cost = LEASE_COST_SECONDS * all_slots / mean_seconds
     by_time = LEASE_SECONDS_PER_SLOT * free_slots / mean_seconds
     by_turn = max(ROUND_SECONDS / max(1, waiting_jobs), SMALL_LEASE_SECONDS_PER_SLOT)
     by_time = min(by_time, max(by_turn * free_slots / mean_seconds, by_cost))
-    by_share = TAIL_SHARE * job.waiting * free_slots / max(all_slots, free_slots)
     return max(1, min(math.ceil(min(by_time, max(by_share, by_cost))), MAX_LEASE_TASKS))
 
 

@@ -51,6 +51,7 @@ def test_tasks_that_last_far_longer_than_a_round_trip_are_not_asked_for_ahead() 
 
 def test_what_was_asked_for_ahead_is_not_given_back_before_it_can_have_begun() -> None:
     assert find_stuck_seconds(Times(0.5, 0.2), FAR) > 0.7 + ROUND_TRIPS * FAR
+    assert find_stuck_seconds(None, FAR) >= ROUND_TRIPS * FAR
 
 
 @given(

@@ -131,6 +131,15 @@ class Pool:
         """How long tasks took of late, and how much they differ; None before any has ended."""
         return self._paces.overall.times
 
+    def list_means(self, most: int) -> dict[str, float]:
+        """How many seconds a task takes of so many jobs that are here, as far as is known."""
+        found: dict[str, float] = {}
+        for job in {batch.job for batch in self._batches.values()}:
+            mean = self._paces.mean_of(job)
+            if mean is not None and len(found) < most:
+                found[job] = mean
+        return found
+
     def list_left(self) -> list[float]:
         """List in how many seconds each slot may be done with the task that it runs; 0 for one that
         runs none, or for longer than is usual.

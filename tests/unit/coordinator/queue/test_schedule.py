@@ -41,6 +41,21 @@ def test_few_slots_get_small_leases_of_short_tasks_toward_the_end() -> None:
     assert size_lease(job, 2, 4) == 3
 
 
+def test_of_an_unknown_job_a_worker_far_away_gets_more_within_its_share() -> None:
+    job = make_job(tasks=1000)
+    assert size_lease(job, 2, 8) == 2
+    assert size_lease(job, 2, 8, ahead_seconds=0.4) == 18
+    assert size_lease(make_job(tasks=16), 2, 8, ahead_seconds=0.4) == 2
+    assert size_lease(job, 2, 8, waiting_jobs=100, ahead_seconds=0.4) == 1
+
+
+def test_what_a_worker_says_of_a_job_counts_as_long_as_nothing_else_is_known() -> None:
+    job = make_job()
+    assert size_lease(job, 2, 2, told_seconds=0.1) == 10
+    job.mean_seconds = 0.5
+    assert size_lease(job, 2, 2, told_seconds=0.1) == 2
+
+
 def test_leases_are_small_where_many_jobs_wait_but_worth_handing_out() -> None:
     job = make_job()
     job.mean_seconds = 0.01
