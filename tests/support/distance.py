@@ -128,7 +128,7 @@ class Line:
                 due, chunk = under_way.popleft()
                 await asyncio.sleep(due - loop.time())
                 await self._flows.wait()
-                if not chunk:
+                if not chunk or writer.is_closing():
                     raise ConnectionResetError
                 self.carried += len(chunk)
                 writer.write(chunk)

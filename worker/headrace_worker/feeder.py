@@ -93,6 +93,7 @@ class Feeder:
         self.draining = True
         deadline = time.monotonic() + seconds
         self._hand_back()
+        self._pass_on()  # an outcome may have come together with the word to go
         while self.pool.outstanding and self.stop.requests < 2 and time.monotonic() < deadline:
             await wait_until(self.news, min(deadline, self.pool.due_seconds))
             self._pass_on()
