@@ -51,6 +51,7 @@ class Site:
             ws="none",
             lifespan="off",
             interface="asgi3",
+            workers=1,  # whatever the environment says of other servers
             log_config=None,
             access_log=False,
             proxy_headers=False,
