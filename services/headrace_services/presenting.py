@@ -136,7 +136,7 @@ def list_parameters(parameters: Parameters) -> list[tuple[str, str]]:
 
 
 def _show(value: object) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LONG_NUMBER:
         return f"{value:,}"

@@ -12,9 +12,9 @@ from __future__ import annotations
 import base64
 import json
 from struct import Struct as Layout
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 #: What is run as that process: it is never imported by the coordinator.
 MODULE = "headrace_services.presenting"
@@ -54,8 +54,9 @@ class Order(Struct, frozen=True):
     def read(cls, source: BinaryIO) -> Order:
         """Read an order. Raises EOFError."""
         (size,) = _ORDER_HEAD.unpack(read_exactly(source, _ORDER_HEAD.size))
-        fields = json.loads(read_exactly(source, size))
-        return cls(**{**fields, "parameters": base64.b64decode(fields["parameters"])})
+        fields: dict[str, Any] = json.loads(read_exactly(source, size))
+        fields["parameters"] = base64.b64decode(fields["parameters"])
+        return convert(fields, cls)
 
 
 def write_head(start: int, size: int) -> bytes:

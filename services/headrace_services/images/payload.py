@@ -77,7 +77,8 @@ class PictureValue(Struct, frozen=True):
     @staticmethod
     def decode(encoded: bytes) -> PictureValue:
         """Raises ValueError for anything but an encoded value."""
-        match _unpack(encoded):
+        unpacked = _unpack(encoded)
+        match cast("list[object]", unpacked) if isinstance(unpacked, list) else []:
             case [str() as output, (bytes() | None) as data, int() as size_in, int() as size_out]:
                 return PictureValue(output, data, size_in, size_out)
             case [

@@ -259,7 +259,7 @@ def test_a_file_is_written_no_further_when_its_reader_goes(site: WebSite) -> Non
     before = list_children()
     with site.call() as program, program.stream("GET", "/jobs/long/results") as answer:
         assert next(answer.iter_raw()).startswith(b'{"index": 0')
-        assert list_children() > before
+        assert list_children() - before
     wait_until(lambda: list_children() <= before, PATIENCE_SECONDS)
 
 
