@@ -73,6 +73,8 @@ class Gate:
         self._looked_at = -KEY_SECONDS
         self._looking = asyncio.Lock()
         self._pace = Pace()
+        #: What was refused and logged: once for each key and method, not for each call.
+        self._refused: set[tuple[str, str]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -155,7 +157,7 @@ class Gate:
         # As they would come over the wire: types and bounds are checked in one place.
         checked = decode(signature.arguments, msgspec.msgpack.encode(values))
         call = _Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
-        return await self._run(call.make(self._pace))
+        return await self._run(call.make(self._pace, self._refused))
 
     async def _run(self, call: Coroutine[Any, Any, Given]) -> Given:
         """Run a coroutine in the queue's event loop. It is cancelled with whoever waits for it."""
@@ -175,10 +177,10 @@ class _Call(msgspec.Struct, frozen=True):
     signature: Signature
     arguments: tuple[Any, ...]
 
-    async def make(self, pace: Pace) -> Any:
+    async def make(self, pace: Pace, refused: set[tuple[str, str]]) -> Any:
         holder, signature = self.holder, self.signature
         if not holder.may_call(signature.roles):
-            raise self._refuse()
+            raise self._refuse(refused)
         set_caller(holder)
         try:
             if self.method in PACED:
@@ -205,13 +207,14 @@ class _Call(msgspec.Struct, frozen=True):
         answer = getattr(self.target, self.method)(*self.arguments)
         return await answer if iscoroutine(answer) else answer
 
-    def _refuse(self) -> NotAllowedError:
-        holder = self.holder
-        for one in (log, audit):
+    def _refuse(self, refused: set[tuple[str, str]]) -> NotAllowedError:
+        holder, what = self.holder, (self.holder.mark, self.method)
+        for one in (log, audit) if what not in refused else ():
             one.warning(
                 "%s (%s) at %s, by HTTP, was refused: %s",
                 holder.name, holder.role, self.peer, self.method,
             )  # fmt: skip
+        refused.add(what)
         roles = [ADMIN, *sorted(self.signature.roles - SHUT_OUT)]
         return NotAllowedError(
             f"{self.method} is for role {' or '.join(', '.join(roles).rsplit(', ', 1))}: this key "
