@@ -7,7 +7,6 @@ submit ─► held ─► handed over, as many as ``pace`` permits ─► outcom
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnreachableError
+from headrace_wire.locks import make_lock
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ class Backlog:
         self._pace = pace
         self._count_slots = count_slots
         self._looked = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._held: deque[CallFuture[Any]] = deque()
         self._closing = False
         self._broken: HeadraceError | None = None

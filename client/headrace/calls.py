@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
@@ -16,6 +15,7 @@ from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.failures import describe_error
+from headrace_wire.locks import make_lock
 from headrace_wire.messages import WITHDRAWN, TaskFailure
 from headrace_wire.tracing import find_tracer, open_span, write_trace
 
@@ -93,7 +93,7 @@ class Calls:
         self._serializer: Serializer = options.serializer
         self._on_told = on_told
         self._on_broken = on_broken
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         #: Who is told of each, and what its function is called.
         self._waiting: dict[int, tuple[Settle | Attended, str]] = {}
         #: What the receiver thread has still to tell, to be gone through once only: a callback may

@@ -18,6 +18,7 @@ from headrace.submission import wait_for_room
 from headrace_services.service import Parameters
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
+from headrace_wire.locks import make_lock
 from headrace_wire.messages import CollectRequest
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Carrier:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         #: By the data's own identity: what all jobs of a pool share is kept once.
         self._shared: dict[int, tuple[bytes, str]] = {}
         self._kept: set[str] = set()

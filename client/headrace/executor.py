@@ -18,6 +18,7 @@ from headrace.sessions import end_with_program
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption
+from headrace_wire.locks import make_lock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Executor(BaseExecutor):
         #: What programs look at although it is not documented.
         self._max_workers = self._session.processes
         self._ownership = Ownership("executor")
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._shut_down = False
         self._backlog = Backlog(
             self._session.options,

@@ -6,12 +6,12 @@ its store grows with a stream that never ends.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 
 from headrace.engine import Engine
 from headrace.job_base import FETCH_BYTES
+from headrace_wire.locks import make_lock
 from headrace_wire.messages import Collected, CollectRequest, Span
 
 #: Seconds without an outcome after which somebody may want to know why.
@@ -38,7 +38,7 @@ class Inbox:
         self._gather_seconds = gather_seconds
         self._on_silence = on_silence
         self._silent = on_silence is not None
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
         self.untold: deque[Collected] = deque()
 

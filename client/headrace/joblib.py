@@ -20,7 +20,6 @@ import atexit
 import contextlib
 import queue
 import secrets
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
+from headrace_wire.locks import make_lock
 
 try:
     from joblib import parallel as _parallel
@@ -63,7 +63,7 @@ class Clusters:
     """The clusters that this program uses, by where they are. Thread safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._stack = contextlib.ExitStack()
         self._open: dict[tuple[str | None, str, str | Encryption | None], Cluster] = {}
 
@@ -112,7 +112,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         self._coordinator = coordinator
         self._key_file = key_file
         self._tls = tls
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._users = 0
         self._calls: Calls | None = None
         self._held: deque[tuple[Calls, Callable[[], Any], Settle]] = deque()

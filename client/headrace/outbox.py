@@ -1,18 +1,18 @@
 """What goes into a stream, on its way to the coordinator, in batches.
 
 A signal handler may raise an exception in the main thread anywhere between two of its steps, also
-while it adds inputs or sends them. So here: the locks are those of ``_thread``, which a ``with``
-statement takes and leaves whatever happens; what belongs together is assigned without a call in
+while it adds inputs or sends them. So here: the locks are of a kind that a ``with`` statement takes
+and leaves whatever happens; what belongs together is assigned without a call in
 between; and a batch that may have arrived is sent again as it was, which changes nothing.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from headrace_wire.batch import pack_batch
+from headrace_wire.locks import make_lock
 
 #: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
 BATCH_BYTES = 1 << 20
@@ -30,7 +30,7 @@ class Outbox:
 
     def __init__(self, send: Callable[[int, bytes], object]) -> None:
         self._send = send
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._pending: list[bytes] = []
         #: How many of the pending ones have gone into batches.
         self._offset = 0

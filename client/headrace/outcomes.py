@@ -17,6 +17,7 @@ from multiprocessing import TimeoutError as WaitTimeoutError
 from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from headrace_wire.locks import make_lock
 from headrace_wire.timeouts import check_timeout
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class AsyncResult(Generic[T]):
         error_callback: Callback | None = None,
         home: Home | None = None,
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         #: Held until the outcome is there and was told of.
         self._gate = threading.Lock()
         self._gate.acquire()
@@ -78,11 +79,15 @@ class AsyncResult(Generic[T]):
             home.prepare_to_wait(self.ready)
         if self._over:
             return
-        if timeout is None:
-            with self._gate:
-                pass
-        elif timeout > 0 and self._gate.acquire(timeout=timeout):
-            self._gate.release()
+        # Over is over: then it does no harm to open the gate once more, whoever holds it.
+        try:
+            self._gate.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+        finally:
+            if self._over:
+                try:  # noqa: SIM105 - the other way has calls in which it may be interrupted
+                    self._gate.release()
+                except RuntimeError:
+                    pass
 
     def get(self, timeout: float | None = None) -> T:
         """The result. Raises what the call raised, and multiprocessing.TimeoutError."""
@@ -108,7 +113,10 @@ class AsyncResult(Generic[T]):
         finally:
             if first:
                 self._over = True
-                self._gate.release()
+                try:  # noqa: SIM105 - as above
+                    self._gate.release()
+                except RuntimeError:  # one who waited has opened it
+                    pass
                 self._home = None
 
     def _call_back(self, outcome: Outcome) -> None:
@@ -172,7 +180,7 @@ class UnorderedIterator(Iterator[T]):
     """
 
     def __init__(self, on_taken: Callable[[int], None], home: Home | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._ready: deque[Outcome] = deque()
         #: A lock for each consumer who waits, released when there is news.
         self._waiting: list[threading.Lock] = []

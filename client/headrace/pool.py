@@ -38,6 +38,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.plan import Function, label_function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption
+from headrace_wire.locks import make_lock
 from headrace_wire.messages import TaskFailure
 
 #: Seconds for which results of ``map`` may be gathered where they are kept: it needs them all.
@@ -99,7 +100,7 @@ class Pool:
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),
         )
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._calls: Calls | None = None
         self._windows: weakref.WeakSet[Window] = weakref.WeakSet()
         #: What programs look at although it is not documented.

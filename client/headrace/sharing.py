@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from headrace.async_sharing import AsyncSharedFactory
 from headrace.blocking import blocking
 from headrace.engine import Engine
+from headrace_wire.locks import make_lock
 
 if TYPE_CHECKING:  # else imported where it is wanted, so that the command line stays quick
     from headrace.shared import (
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # else imported where it is wanted, so that the command line 
     )
     from headrace.shared.session import SharedSession
 
-_opening = threading.Lock()
+_opening = make_lock()
 
 
 class SharedFactory(ABC):

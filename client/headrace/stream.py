@@ -47,6 +47,7 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.framing import MAX_FRAME_BYTES
+from headrace_wire.locks import make_lock
 from headrace_wire.messages import (
     INITIALIZER_TIMEOUT,
     TIMEOUT,
@@ -118,7 +119,7 @@ class Stream:
         self._plan_wait = plan_wait or _wait_long
         self._explain = explain
         self._on_end = on_end
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         #: For those who take tasks back, and they alone: the sending of a task, and the end.
         self._changed = threading.Condition()
         self._outbox = Outbox(self._put_batch)
@@ -200,7 +201,10 @@ class Stream:
             self._closed = True
             if not self._started and not self._ended:  # then there is nothing to wait for
                 self._complete = self._ended = True
-                self._running.release()
+                try:  # noqa: SIM105 - as in join
+                    self._running.release()
+                except RuntimeError:
+                    pass
         self._outbox.bell.put(None)
         self._nudge.put(None)
 
@@ -253,8 +257,14 @@ class Stream:
         if not self._ended:
             if self.is_told_here:
                 raise RuntimeError("cannot wait for all calls in the callback of one")
-            with self._running:
-                pass
+            try:
+                self._running.acquire()
+            finally:
+                if self._ended:  # then it does no harm to open it once more, whoever holds it
+                    try:  # noqa: SIM105 - the other way has calls in which it may be interrupted
+                        self._running.release()
+                    except RuntimeError:
+                        pass
 
     def _add(self, items: Sequence[bytes], *, attended: bool) -> int:
         for item in items:
@@ -461,7 +471,10 @@ class Stream:
             if self._ended:
                 return False
             self._closed = self._ended = True
-            self._running.release()
+            try:  # noqa: SIM105 - as in join
+                self._running.release()
+            except RuntimeError:
+                pass
         self._outbox.drop()
         self._outbox.bell.put(None)
         self._nudge.put(None)

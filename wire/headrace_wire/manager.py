@@ -29,6 +29,7 @@ from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.errors import BusyError, ClosedError, KeyRefusedError, UnreachableError
 from headrace_wire.greeting import explain_refusal
 from headrace_wire.keyring import Keys, derive_keys
+from headrace_wire.locks import make_lock
 from headrace_wire.signature import read_signatures
 from headrace_wire.timeouts import Attempts
 
@@ -73,7 +74,7 @@ class Proxy(managers.BaseProxy):
         token = managers.Token(name, address, name)
         super().__init__(token, SERIALIZER, authkey=key, incref=False)
         self._open: weakref.WeakSet[MsgpackConnection] = weakref.WeakSet()
-        self._opening = threading.Lock()
+        self._opening = make_lock()
         #: Set before ``close`` when no call is to be made any more.
         self._closed = closed or threading.Event()
         #: Set when a connection is to be tried just once.
@@ -139,7 +140,7 @@ class Proxy(managers.BaseProxy):
         if self._process != os.getpid():
             self._process = os.getpid()
             self._open = weakref.WeakSet()
-            self._opening = threading.Lock()  # a thread of the parent's may have had it
+            self._opening = make_lock()  # a thread of the parent's may have had it
             self._drop_idle()
 
     def _leave(self, link: MsgpackConnection) -> None:

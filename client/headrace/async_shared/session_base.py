@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from headrace_wire.errors import (
     ProtocolError,
     UnreachableError,
 )
+from headrace_wire.locks import make_lock
 from headrace_wire.shared import (
     SharedAnswer,
     SharedBeat,
@@ -77,7 +77,7 @@ class SessionBase(ABC):
     def _begin(self) -> None:
         self.id = secrets.token_hex(8)
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._lanes: list[tuple[int, int]] = []
         self._lane_count = 0
         self._used = False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 from headrace.coordinator_engine import CoordinatorEngine
 from headrace.shared.session import SharedSession
 from headrace_services.home import THIS_SLOT
 from headrace_wire.errors import UsageError
+from headrace_wire.locks import make_lock
 
-_opening = threading.Lock()
+_opening = make_lock()
 _opened: list[TaskConnection] = []
 
 
@@ -18,7 +17,7 @@ class TaskConnection:
 
     def __init__(self, engine: CoordinatorEngine) -> None:
         self.engine = engine
-        self._opening = threading.Lock()
+        self._opening = make_lock()
         self._session: SharedSession | None = None
 
     def open_session(self) -> SharedSession:
