@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from headrace_wire.errors import UsageError
+from headrace_wire.key import SECRETS
 from headrace_wire.landlock import explain_missing
 from headrace_worker.machine.places import find_aliases, follow
 from headrace_worker.settings import WorkerSettings
@@ -45,14 +46,14 @@ ADVICE_FOR_ROOT = (
 
 
 class Guard(Struct, frozen=True):
-    """The folders that are closed to tasks; or why tasks can read the key."""
+    """The folders, or the file, that are closed to tasks; or why tasks can read the key."""
 
     closed: tuple[str, ...] = ()
     problem: str = ""
 
 
 def guard_key(settings: WorkerSettings) -> tuple[str, ...]:
-    """The folders that slots are to close, said in one line of the log.
+    """The folders, or the file, that slots are to close, said in one line of the log.
 
     Raises UsageError where they cannot be closed, and the settings want it.
     """
@@ -60,7 +61,7 @@ def guard_key(settings: WorkerSettings) -> tuple[str, ...]:
         return ()
     guard = plan_guard(settings)
     if not guard.problem:
-        log.info("tasks cannot read what lies in %s", ", ".join(guard.closed))
+        log.info("tasks cannot read %s", " nor ".join(map(_name, guard.closed)))
     elif settings.key_guard == "required":
         raise UsageError(f"--key-guard required: {guard.problem}")
     else:
@@ -82,6 +83,9 @@ def plan_guard(settings: WorkerSettings) -> Guard:
         return Guard(problem=f"{begin}as it is not known where it lies: {error}")
     needed = list(_list_needed(settings))
     folder = os.path.dirname(target)  # noqa: PTH120 - text
+    if folder in list_shared():  # whose other files may be for tasks
+        why = _explain_way(target)
+        return Guard(problem=f"{begin}since {why}: {ADVICE}") if why else Guard((target,))
     closed = {folder}
     for alias in find_aliases(target):
         closed.add(os.path.dirname(alias))  # noqa: PTH120 - text
@@ -95,17 +99,34 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     return Guard(tuple(sorted(closed)))
 
 
-def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
-    """Say why a folder has to stay open to tasks; "" where it need not."""
+def list_shared() -> list[str]:
+    """Folders in which secrets are handed to a service, the key among them."""
+    found = [str(SECRETS), os.environ.get("CREDENTIALS_DIRECTORY")]
+    return [os.path.realpath(one) for one in found if one]
+
+
+def _name(closed: str) -> str:
+    return f"what lies in {closed}" if os.path.isdir(closed) else closed  # noqa: PTH112 - text
+
+
+def _explain_way(path: str) -> str:
+    """Say why a path cannot be closed: its folders tell. "" if it can."""
     try:
-        folder.encode()
+        path.encode()
     except UnicodeEncodeError:
-        return f"the path {folder!a} is no text"
-    for above in reversed(Path(folder).parents):
+        return f"the path {path!a} is no text"
+    for above in reversed(Path(path).parents):
         if os.access(above, os.W_OK, effective_ids=True):
             return f"user {os.geteuid()} may write in {above}"
         if not os.access(above, os.R_OK | os.X_OK, effective_ids=True):
             return f"user {os.geteuid()} may not see what is in {above}"
+    return ""
+
+
+def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
+    """Say why a folder has to stay open to tasks; "" where it need not."""
+    if why := _explain_way(folder):
+        return why
     if folder in COMMON:
         return f"{folder} is there for more than a key"
     for what, path in needed:

@@ -82,6 +82,22 @@ def test_a_folder_of_this_user_s_alone_may_be_writable(
     assert plan_guard(settings).closed
 
 
+def test_of_secrets_that_a_service_is_handed_the_key_alone_is_closed(
+    settings: WorkerSettings,
+    forbid: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = settings.key_file.parent
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    caplog.set_level("INFO")
+    forbid()
+    assert guard_key(settings) == (str(settings.key_file),)
+    assert caplog.records[-1].message == f"tasks cannot read {settings.key_file}"
+    forbid(folder)
+    assert f"may write in {folder}" in plan_guard(settings).problem
+
+
 def test_folders_above_must_not_be_writable(
     settings: WorkerSettings, forbid: Callable[..., None]
 ) -> None:
