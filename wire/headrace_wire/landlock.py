@@ -72,7 +72,8 @@ def explain_missing() -> str:
 def close_folders(folders: Collection[str]) -> None:
     """Let this thread, and all that it starts, read nothing beneath these folders any more.
 
-    They are absolute paths without links; one of a file closes that alone. Raises OSError where that cannot be had.
+    They are absolute paths without links; that of a file closes it alone. Raises OSError where
+    that cannot be had.
     """
     if missing := explain_missing():
         raise OSError(errno.ENOSYS, missing)
