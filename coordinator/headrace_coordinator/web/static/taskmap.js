@@ -135,12 +135,14 @@ export class TaskMap {
     this.#to = Math.min(to, found.tasks);
     this.#whole = this.#from === 0 && this.#to >= found.tasks;
     this.draw();
+    if (this.#chosen >= (this.#plan?.cells ?? 0)) this.#chosen = -1;
+    this.#showWhere();
     this.#tell();
   }
 
   /** What a part of the tasks is shown, for a heading. */
   get about() {
-    if (!this.#plan) return "";
+    if (!this.#plan || !this.#tasks) return "";
     const each = this.#plan.each;
     const merged = this.#merged ? "; many lie apart: go closer to see each" : "";
     const cell = (each > 1 ? `${count(each)} tasks in each place, in the colour of the most urgent` : "one place each") + merged;
@@ -212,7 +214,7 @@ export class TaskMap {
   #find(event) {
     const box = this.#canvas.getBoundingClientRect();
     const { size, columns, rows, cells } = this.#plan ?? {};
-    if (!cells) return -1;
+    if (!cells || !this.#tasks) return -1;
     const column = Math.floor(((event.clientX - box.left) / box.width) * this.#canvas.width / size);
     const row = Math.floor(((event.clientY - box.top) / box.height) * this.#canvas.height / size);
     const cell = Math.max(0, Math.min(rows - 1, row)) * columns + Math.max(0, Math.min(columns - 1, column));
@@ -229,7 +231,12 @@ export class TaskMap {
     if (cell === this.#chosen) return;
     this.#chosen = cell;
     this.draw();
-    setText(this.#where, cell < 0 ? "" : this.#say(...this.#span(cell)));
+    this.#showWhere();
+  }
+
+  /** Say what the chosen place stands for. */
+  #showWhere() {
+    setText(this.#where, this.#chosen < 0 ? "" : this.#say(...this.#span(this.#chosen)));
   }
 
   #say(start, stop) {
@@ -255,10 +262,12 @@ export class TaskMap {
   }
 
   #press(event) {
+    if (!this.#tasks) return;
     const { columns, cells } = this.#plan;
     const now = Math.max(0, this.#chosen);
     const next = { ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - columns, ArrowDown: now + columns, Home: 0, End: cells - 1 }[event.key];
-    if (next !== undefined) this.#choose(Math.min(cells - 1, Math.max(0, this.#chosen < 0 ? 0 : next)));
+    const first = this.#chosen < 0 && event.key.startsWith("Arrow");
+    if (next !== undefined) this.#choose(first ? 0 : Math.min(cells - 1, Math.max(0, next)));
     else if (event.key === "Enter" && this.#chosen >= 0) this.#enter(this.#chosen);
     else if (event.key === "+") this.#zoom(1 / 8);
     else if (event.key === "-") this.#zoom(8);

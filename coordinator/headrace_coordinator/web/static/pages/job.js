@@ -37,7 +37,11 @@ export function start() {
     load: (start, stop) => get(`${path}/task_runs`, { start, stop: stop ?? job.tasks, limit: RUNS }),
     open: (index, state) => failures.show(index, state),
   });
-  document.getElementById("map").addEventListener("drawn", () => setText(document.getElementById("map-about"), map.about));
+  document.getElementById("map").addEventListener("drawn", () => {
+    setText(document.getElementById("map-about"), map.about);
+    // Of a job that has expired not all is known any more.
+    document.getElementById("map-panel").hidden = Boolean(job?.expired) && !map.runs;
+  });
   const times = new Histogram(document.getElementById("times"));
 
   const failures = new Failures(id, mayAct, () => loadDetails());
@@ -63,7 +67,6 @@ export function start() {
       fill(root, fields);
       showProgress(job, fields);
       showFacts(job);
-      if (job.expired) document.getElementById("map-panel").hidden = true;
       showCounters(job);
       results.update(job);
       if (mayAct) showActions(job);
