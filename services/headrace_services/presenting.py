@@ -137,7 +137,7 @@ def list_parameters(parameters: Parameters) -> list[tuple[str, str]]:
 
 def _show(value: object) -> str:
     if isinstance(value, bytes):
-        return f"{len(value):,} bytes"
+        return f"{memoryview(value).nbytes:,} bytes"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LONG_NUMBER:
         return f"{value:,}"
     if isinstance(value, str):

@@ -166,7 +166,7 @@ class Reporter:
         """Send one report of what there is to tell, and wait until it is committed."""
         begun = self._sent_seconds = time.monotonic()
         self._next_seconds = begun + REPORT_SECONDS
-        lines = [] if self._told else self._lines.take()
+        lines: Sequence[JobLines] = () if self._told else self._lines.take()
         events = self._take_pending()
         self._number_under_way += 1
         key = self._number_under_way

@@ -95,10 +95,11 @@ class PictureValue(Struct, frozen=True):
                 int() as size_in,
                 int() as size_out,
                 int() as frames_dropped,
-                before,
-                after,
+                before,  # pyright: ignore[reportUnknownVariableType] # looked at below
+                after,  # pyright: ignore[reportUnknownVariableType]
             ]:
-                previews = Preview.from_list(before), Preview.from_list(after)
+                shown: tuple[object, object] = before, after
+                previews = map(Preview.from_list, shown)
                 return PictureValue(output, data, size_in, size_out, frames_dropped, *previews)
             case _:
                 raise ValueError("this is not the value of a picture task")
