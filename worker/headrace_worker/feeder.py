@@ -16,7 +16,7 @@ from math import inf
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
-from headrace_worker.foresight import Outlook, find_stuck_seconds, look_ahead
+from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
 from headrace_worker.pool.pool import Pool
@@ -132,8 +132,10 @@ class Feeder:
         size = self.intake.mean_bytes
         if asked and waiting * size + len(asked) * min(REQUEST_BYTES, size * 1e6) > AHEAD_BYTES:
             return 0
-        waiting += sum(map(self._foresee, asked))
-        outlook = self._look_ahead()
+        round_trip = self.round_trip.seconds
+        times = pool.find_times() if round_trip else None
+        waiting += sum(self._foresee(times, slots) for slots in asked)
+        outlook = look_ahead(times, pool.list_left(), round_trip) if times else Outlook(0)
         self.wanted_at = time.monotonic() + outlook.next_seconds
         wanted = max(pool.idle_slots, outlook.tasks)
         if waiting < wanted:
@@ -163,26 +165,18 @@ class Feeder:
             self.stop.request("the coordinator asks")
         self.news.set()
 
-    def _foresee(self, slots: int) -> int:
+    def _foresee(self, times: Times | None, slots: int) -> int:
         """How many tasks a request for so many slots brings, if there are so many."""
-        seconds, size = self.pool.mean_seconds or 0.0, self.intake.mean_bytes
+        seconds, size = times.mean_seconds if times else 0.0, self.intake.mean_bytes
         most = REQUEST_SECONDS * slots / seconds if seconds else slots
         return max(1, int(min(most, REQUEST_BYTES / size if size else most)))
-
-    def _look_ahead(self) -> Outlook:
-        """How many tasks are to wait here for what is on its way."""
-        round_trip, times = self.round_trip.seconds, self.pool.times
-        if not round_trip or times is None or self.pool.pending_seconds is None:
-            return Outlook(0)
-        return look_ahead(times, self.pool.list_left(), round_trip)
 
     @property
     def _stuck_seconds(self) -> float:
         round_trip = self.round_trip.seconds
         if not round_trip:
             return STUCK_SECONDS
-        times = None if self.pool.pending_seconds is None else self.pool.times
-        return STUCK_SECONDS + find_stuck_seconds(times, round_trip)
+        return STUCK_SECONDS + find_stuck_seconds(self.pool.find_times(), round_trip)
 
     def _pass_on(self) -> None:
         """Have everything that came from the slots reported."""

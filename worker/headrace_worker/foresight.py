@@ -35,6 +35,19 @@ class Times(Struct, frozen=True):
         return max(0.0, self.mean_seconds - self.spread_seconds)
 
 
+def mix_times(parts: Sequence[tuple[Times | None, int]]) -> Times | None:
+    """The times of tasks of several jobs, so many of each. None where some are not known."""
+    whole = sum(tasks for _, tasks in parts)
+    seconds = squares = 0.0
+    for times, tasks in parts:
+        if times is None:
+            return None
+        share = tasks / max(1, whole)
+        seconds += share * times.mean_seconds
+        squares += share * (times.mean_seconds**2 + times.spread_seconds**2)
+    return Times(seconds, math.sqrt(max(0.0, squares - seconds**2)))
+
+
 class Outlook(Struct, frozen=True):
     """How many tasks are to be here, and in how many seconds from now that may change by itself."""
 
@@ -53,10 +66,10 @@ def look_ahead(times: Times, left: Sequence[float], round_trip: float) -> Outloo
         return Outlook(0)
     horizon = ROUND_TRIPS * round_trip + SLACK_SECONDS
     later = [seconds - horizon for seconds in left if seconds > horizon]
-    begun = sum(1 + (horizon - seconds) / mean_seconds for seconds in left if seconds <= horizon)
+    begun = sum(1 + int((horizon - one) / mean_seconds) for one in left if one <= horizon)
     # As many more as the number of those that begin may well be beyond what is expected.
     more = times.spread_seconds / mean_seconds * math.sqrt(begun)
-    return Outlook(math.ceil(begun + more), min(later, default=math.inf))
+    return Outlook(begun + round(more), min(later, default=math.inf))
 
 
 def find_stuck_seconds(times: Times | None, round_trip: float) -> float:

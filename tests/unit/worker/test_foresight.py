@@ -13,6 +13,7 @@ from headrace_worker.foresight import (
     Times,
     find_stuck_seconds,
     look_ahead,
+    mix_times,
 )
 
 #: A round trip between continents, and how long what is here has to last.
@@ -33,6 +34,8 @@ def test_one_more_is_asked_for_when_a_slot_is_about_to_be_done() -> None:
     # In both slots at a time, and not only in the first.
     assert look_ahead(times, [1.9, HORIZON], FAR).tasks == 1
     assert look_ahead(times, [HORIZON, HORIZON], FAR).tasks == 2
+    # No slot begins a second one before that, however long ago the first was asked for.
+    assert look_ahead(Times(2.0, 0.05), [0.0, 0.01], FAR).tasks == 2
 
 
 def test_tasks_that_differ_much_are_asked_for_earlier_and_more_of_them() -> None:
@@ -52,6 +55,14 @@ def test_tasks_that_last_far_longer_than_a_round_trip_are_not_asked_for_ahead() 
 def test_what_was_asked_for_ahead_is_not_given_back_before_it_can_have_begun() -> None:
     assert find_stuck_seconds(Times(0.5, 0.2), FAR) > 0.7 + ROUND_TRIPS * FAR
     assert find_stuck_seconds(None, FAR) >= ROUND_TRIPS * FAR
+
+
+def test_times_of_several_jobs_are_mixed_by_their_tasks() -> None:
+    mixed = mix_times([(Times(0.1), 3), (Times(0.5), 1)])
+    assert mixed is not None
+    assert mixed.mean_seconds == pytest.approx(0.2)
+    assert mixed.spread_seconds == pytest.approx(0.1 * math.sqrt(3))
+    assert mix_times([(Times(0.1), 3), (None, 1)]) is None
 
 
 @given(

@@ -18,13 +18,14 @@ from __future__ import annotations
 import logging
 import time
 from asyncio import AbstractEventLoop
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 
 from msgspec.structs import replace
 
 from headrace_wire.messages import DoneSpan, ReturnedSpan, RunningTask, TaskFailure
-from headrace_worker.foresight import Times
+from headrace_worker.foresight import Times, mix_times
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
@@ -126,10 +127,16 @@ class Pool:
         """How long tasks took of late; None before any has ended."""
         return self._paces.overall.mean_seconds
 
-    @property
-    def times(self) -> Times | None:
-        """How long tasks took of late, and how much they differ; None before any has ended."""
-        return self._paces.overall.times
+    def find_times(self) -> Times | None:
+        """How long the tasks take that are here, and how much they differ; with none here, those of
+        late. None while there is a job of which none has ended.
+        """
+        tasks: Counter[str] = Counter()
+        for batch in self._batches.values():
+            tasks[batch.job] += batch.remaining
+        if not tasks:
+            return self._paces.overall.times
+        return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
 
     def list_means(self, most: int) -> dict[str, float]:
         """How many seconds a task takes of so many jobs that are here, as far as is known."""
