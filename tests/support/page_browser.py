@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ def find_chromium() -> str:
 
 
 @contextlib.contextmanager
-def open_browser() -> Iterator[Browser]:
+def open_browser() -> Generator[Browser]:
     """A browser without a window."""
     path = find_chromium()
     with sync_playwright() as playwright:
@@ -42,7 +42,7 @@ def open_browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def open_page(browser: Browser, **options: Any) -> Iterator[Page]:
+def open_page(browser: Browser, **options: Any) -> Generator[Page]:
     """A page in a window of its own. What goes wrong in its scripts fails the test."""
     wrong: list[str] = []
     context: BrowserContext = browser.new_context(**options)
