@@ -67,6 +67,8 @@ class Paces:
 
     def __init__(self) -> None:
         self.overall = Pace()
+        #: That of the job of which a task has ended last.
+        self.latest = self.overall
         self._by_job: KeptJobs[Pace] = KeptJobs(KEPT_PACES)
 
     def observe(self, job: str, tasks: int, seconds: float) -> None:
@@ -75,6 +77,7 @@ class Paces:
             pace = Pace()
             self._by_job.keep(job, pace)
         pace.observe(tasks, seconds)
+        self.latest = pace
         self.overall.observe(tasks, seconds)
 
     def mean_of(self, job: str) -> float | None:

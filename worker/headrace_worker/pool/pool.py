@@ -129,13 +129,13 @@ class Pool:
 
     def find_times(self) -> Times | None:
         """How long the tasks take that are here, and how much they differ; with none here, those of
-        late. None while there is a job of which none has ended.
+        the last job. None while there is a job of which none has ended.
         """
         tasks: Counter[str] = Counter()
         for batch in self._batches.values():
             tasks[batch.job] += batch.remaining
         if not tasks:
-            return self._paces.overall.times
+            return self._paces.latest.times
         return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
 
     def list_means(self, most: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ from headrace_worker.pool.dispatch import (
     PIECE_TASKS,
     Load,
     Pace,
+    Paces,
     choose_tasks,
     fit_inputs,
 )
@@ -108,3 +109,13 @@ def test_a_pace_tells_how_much_tasks_differ() -> None:
     assert pace.times is not None
     assert pace.times.mean_seconds == pytest.approx(0.2, rel=0.2)
     assert pace.times.spread_seconds == pytest.approx(0.1, rel=0.2)
+
+
+def test_paces_know_which_job_has_told_last() -> None:
+    paces = Paces()
+    assert paces.latest.times is None
+    paces.observe("short", 10, 0.1)
+    paces.observe("long", 1, 2.0)
+    times = paces.latest.times
+    assert times is not None
+    assert times.mean_seconds == 2.0
