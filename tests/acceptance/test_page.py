@@ -197,6 +197,20 @@ def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
         assert download.value.path().read_text().split()[:3] == ["2", "3", "5"]
 
 
+def test_jobs_are_searched_and_filtered(browser: Browser, site: Site, failed_job: str) -> None:
+    with open_page(browser) as page:
+        log_in(site, page, path="/jobs")
+        page.get_by_label("Search").fill("onerror")
+        page.get_by_label("Search").press("Enter")
+        expect(page).to_have_url(f"{find_url(site)}/jobs?text=onerror")
+        expect(page.locator("#jobs tr")).to_have_attribute("data-key", failed_job)
+        page.get_by_label("succeeded").check()
+        expect(page).to_have_url(re.compile("states=succeeded"))
+        expect(page.locator("#jobs-none")).to_be_visible()
+        expect(page.get_by_label("succeeded")).to_be_focused()
+        expect(page.get_by_label("Search")).to_have_value("onerror")
+
+
 def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:
     doomed = site.add_worker("--slots", "1", "--name", "doomed")
     with open_page(browser) as page:

@@ -6,7 +6,7 @@ import { count } from "../format.js";
 import { atMost, follow } from "../live.js";
 import { Paces, jobFields } from "../rows.js";
 
-const TYPED_MS = 350;
+const FOCUSED = "headrace-focused";
 
 export function start() {
   const form = document.getElementById("filters");
@@ -42,31 +42,22 @@ export function start() {
     },
   });
 
-  let timer = 0;
-  const submit = () => {
-    clearTimeout(timer);
-    form.requestSubmit();
-  };
+  // What is typed is looked for when it is whole: with Enter, or by the button.
   form.addEventListener("change", (event) => {
-    if (event.target.type !== "search") submit();
-  });
-  form.querySelector('[name="text"]').addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(submit, TYPED_MS);
+    if (event.target.matches("select, [type=checkbox]")) form.requestSubmit();
   });
   form.addEventListener("submit", (event) => {
     // Addresses stay short: what is not chosen is not in them.
     event.preventDefault();
     const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
-    const focused = document.activeElement?.name;
-    if (focused) sessionStorage.setItem("headrace-focus", focused);
+    const place = [...form.elements].indexOf(document.activeElement);
+    if (place >= 0) sessionStorage.setItem(FOCUSED, place);
     location.assign(chosen.size ? `/jobs?${chosen}` : "/jobs");
   });
-  const focused = sessionStorage.getItem("headrace-focus");
-  sessionStorage.removeItem("headrace-focus");
-  const field = focused && form.querySelector(`[name="${CSS.escape(focused)}"]`);
-  if (field) {
-    field.focus();
-    if (field.type === "search") field.setSelectionRange(field.value.length, field.value.length);
-  }
+  // Whoever uses the keyboard goes on where they were.
+  const focused = sessionStorage.getItem(FOCUSED);
+  sessionStorage.removeItem(FOCUSED);
+  const field = focused === null ? null : form.elements[Number(focused)];
+  field?.focus();
+  if (field?.type === "search") field.setSelectionRange(field.value.length, field.value.length);
 }
