@@ -3,7 +3,7 @@
 
 # Any Debian-based Python from 3.11 on; all stages share it, for a virtual environment points to
 # the Python that it was made with.
-ARG PYTHON_IMAGE=python:3.13-slim
+ARG PYTHON_IMAGE=python:3.14-slim
 
 # What is installed is locked, with hashes (`make lock`); no other change of the source installs
 # anything again.

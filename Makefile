@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test swarm-test image newest oldest chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test swarm-test image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ setup: $(READY) ## make the virtual environment in .venv
 
 $(READY): pyproject.toml $(LOCKED)/development.txt $(LOCKED)/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "headrace needs Python 3.11 or newer: make PYTHON=python3.13 ..." >&2; exit 1; }
+		|| { echo "headrace needs Python 3.11 or newer: make PYTHON=python3.14 ..." >&2; exit 1; }
 	sh $(LOCKED)/install.sh $(PYTHON) $(VENV)
 	@touch $@
 
@@ -64,7 +64,7 @@ quick: $(READY) ## unit tests and guards of cost alone but for the slow ones, in
 test: $(READY) ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
 	@# At the same time: tests wait more than they compute, and each checker takes one core.
-	@sh tests/support/newest_python.sh >$(VENV)/newest.log 2>&1 & newest=$$!; \
+	@sh tests/support/pythons.sh newest >$(VENV)/newest.log 2>&1 & newest=$$!; \
 	$(MAKE) --no-print-directory check; status=$$?; \
 	$(BIN)/pytest -ra $(PARALLEL) tests/guard tests/unit tests/integration tests/acceptance || status=1; \
 	wait $$newest || { cat $(VENV)/newest.log; status=1; }; exit $$status
@@ -85,6 +85,9 @@ $(VENV)/oldest/.ready: pyproject.toml $(LOCKED)/oldest.txt $(LOCKED)/install.sh 
 		|| { echo "the oldest versions are for Python 3.11: make clean; make PYTHON=python3.11 oldest" >&2; exit 1; }
 	sh $(LOCKED)/install.sh $(BIN)/python $(VENV)/oldest oldest
 	@touch $@
+
+pythons: $(READY) ## unit and integration tests with each supported Python, or PYTHONS="3.14 3.15", in containers where it is not here
+	@sh tests/support/pythons.sh $(or $(PYTHONS),all)
 
 compose-test: $(READY) ## the compose tests alone
 	$(BIN)/pytest -ra -m compose tests

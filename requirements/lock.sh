@@ -5,6 +5,7 @@
 #   build.txt         what builds the package
 #   image.txt         what the image of the Dockerfile runs with
 #   development.txt   both of them, and what develops and tests with
+#   wheels.txt        the files for Linux that there are of those: which Pythons and processors have wheels
 #   fuzz.txt          what `make fuzz` has beside it
 #   audit.txt         what `make audit` and `make sbom` run
 #   oldest.txt        the oldest versions that the package promises to run with, and what tests it
@@ -27,6 +28,7 @@ compile() {
 compile --extra dev ../pyproject.toml "$wanted/build.in" --output-file development.txt
 compile ../pyproject.toml --constraint development.txt --output-file image.txt
 compile "$wanted/build.in" --constraint development.txt --output-file build.txt
+python3 wheels.py >wheels.txt
 # Newer ones have no wheel for Python 3.11.
 printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris; python_version >= "3.12"' >"$wanted/fuzz.in"
 compile "$wanted/fuzz.in" --output-file fuzz.txt

@@ -41,7 +41,7 @@ def write_slice(chosen: slice) -> tuple[int, ...]:
     Parts that are beyond any list come within 62 bits. Raises TypeError for parts that are no
     integers, and ValueError for a step of 0.
     """
-    range(0)[chosen]  # raises what a list would
+    [][chosen]  # raises what a list does
     given = 0
     numbers: list[int] = []
     for place, part in enumerate((chosen.start, chosen.stop, chosen.step)):

@@ -78,7 +78,8 @@ class SharedList(SharedHandle, MutableSequence[Any]):
         for place, one in enumerate(islice(items, first, max(first, last)), first):
             if _equals(one, value):
                 return place
-        raise ValueError(f"{value!r} is not in list")
+        none: list[Any] = []
+        return none.index(value)  # says so as this version of Python does
 
     def count(self, value: Any) -> int:
         """How many equal ``value``."""

@@ -11,6 +11,7 @@ import pytest
 
 from headrace_worker.launch.orphans import adopt_orphans
 from headrace_worker.pool import slot_process
+from support.pidfds import hide_pidfds
 from support.polled_pool import Pool
 from support.pool_driver import Outcomes, collect, make_batch, run
 from support.pool_probe_service import LOADER
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the pool learns that slots have died: by pidfds, or as where the system has none."""
     if request.param == "threads":
-        monkeypatch.delattr(os, "pidfd_open")
-        # psutil has looked before.
-        monkeypatch.setattr("psutil._psposix.can_use_pidfd_open", lambda: False, raising=False)
+        hide_pidfds(monkeypatch)
     return str(request.param)
 
 

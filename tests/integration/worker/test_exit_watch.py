@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_worker.launch import exit_watch
+from support.pidfds import hide_pidfds, replace_pidfds
 from support.polled_pool import Pool
 from support.pool_driver import attend, every_start_method, make_batch, run
 from support.pool_probe_service import LOADER
@@ -28,9 +29,9 @@ def no_pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         raise OSError(number, os.strerror(number))
 
     if request.param == "unknown to Python":
-        monkeypatch.delattr(os, "pidfd_open")
+        hide_pidfds(monkeypatch)
     else:
-        monkeypatch.setattr(os, "pidfd_open", refuse)
+        replace_pidfds(monkeypatch, refuse)
 
 
 # Once it is known that there are none, it does not matter why.
@@ -65,7 +66,7 @@ def test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same(
 
     with Pool(1, "spawn", loader=LOADER) as pool:
         (slot,) = pool._supervisor.slots
-        monkeypatch.setattr(os, "pidfd_open", refuse)
+        replace_pidfds(monkeypatch, refuse)
         with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
             exit_watch.watch_exit(slot._process)
 

@@ -21,6 +21,7 @@ from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool.batch import Event
+from support.pidfds import replace_pidfds
 from support.polled_pool import Pool
 from support.pool_driver import (
     PATIENCE_SECONDS,
@@ -682,7 +683,7 @@ def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
     with Pool(1, "forkserver", loader=LOADER) as pool:
         pool.submit(make_batch("noop", 1))
-        monkeypatch.setattr(os, "pidfd_open", open_late)
+        replace_pidfds(monkeypatch, open_late)
         with pytest.raises(supervisor.SlotStartError, match="exit status 9"):
             pool.poll(30)
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from support.places import REPOSITORY
@@ -16,7 +18,14 @@ from support.places import REPOSITORY
 LOCKS = ("build", "development", "image")
 
 #: Versions of Python for which a lock must hold.
-PYTHONS = ("3.11.0", "3.12.0", "3.13.0", "3.14.0")
+PYTHONS = ("3.11.0", "3.12.0", "3.13.0", "3.14.0", "3.15.0")
+
+#: What glibc a Linux has at least, for which no dependency needs a compiler.
+GLIBC = (2, 28)
+
+#: Those that are published as sources alone. Installing it compiles nothing: `pyvips-binary` beside
+#: it has what is compiled.
+SOURCES_ALONE = {"pyvips"}
 
 
 def read_project() -> dict[str, Any]:
@@ -65,6 +74,36 @@ def test_what_is_asked_for_is_locked_within_its_range(name: str, python: str) ->
         assert requirement.specifier.contains(pins[requirement.name.lower().replace("_", "-")])
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_nothing_that_is_locked_needs_a_compiler(python: str, machine: str) -> None:
+    tags = list_tags(python, machine)
+    files = (REPOSITORY / "requirements" / "wheels.txt").read_text().splitlines()
+    wheels = [parse_wheel_filename(name) for name in files if name.endswith(".whl")]
+    found = {(name, version) for name, version, _, of_file in wheels if of_file & tags}
+    pins = list_pins("development", python)
+    missing = {name for name, version in pins.items() if (name, Version(version)) not in found}
+    assert missing == SOURCES_ALONE
+
+
+def list_tags(python: str, machine: str) -> set[Tag]:
+    """What a wheel for this Python and processor may be named."""
+    version = Version(python).release[:2]
+    platforms = [f"manylinux_{GLIBC[0]}_{minor}_{machine}" for minor in range(GLIBC[1] + 1)]
+    platforms += [f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1")]
+    interpreter = "cp{}{}".format(*version)
+    return {
+        *cpython_tags(version, platforms=platforms),
+        *compatible_tags(version, interpreter, platforms),
+    }
+
+
+def test_the_classifiers_name_the_pythons_that_are_locked_for() -> None:
+    head = "Programming Language :: Python :: "
+    named = [one for one in read_project()["project"]["classifiers"] if one.startswith(head)]
+    assert [f"{one.removeprefix(head)}.0" for one in named] == list(PYTHONS)
+
+
 def test_the_oldest_versions_that_are_promised_are_locked_for_their_tests() -> None:
     pins = list_pins("oldest", PYTHONS[0])
     for requirement in list_wanted("image"):
@@ -86,7 +125,7 @@ def test_every_version_has_hashes(name: str) -> None:
         assert re.search(r"==[^ ]+.* \\\n    --hash=sha256:", block), block
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "audit", "fuzz", "oldest"])
+@pytest.mark.parametrize("name", [*LOCKS, "audit", "fuzz", "oldest", "wheels"])
 def test_a_lock_names_no_place(name: str) -> None:
     text = read_lock(name)
     for place in ("://", "--index", "--extra-index", "--find-links", " @ ", "file:", "/home/"):

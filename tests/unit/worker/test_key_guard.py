@@ -37,7 +37,8 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def settings(tmp_path: Path) -> WorkerSettings:
     folder = tmp_path.resolve() / "keys"
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the umask
     (folder / "key").touch()
     return WorkerSettings(Address("127.0.0.1", 7333), folder / "key")
 
