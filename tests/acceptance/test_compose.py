@@ -23,7 +23,7 @@ from PIL import ImageFilter
 
 from headrace_wire.landlock import explain_missing
 from headrace_wire.version import VERSION
-from support.compose_engine import find_engine_problem
+from support.compose_engine import REPOSITORY, find_engine_problem
 from support.compose_project import ComposeProject, docker, inspect, poll
 from support.dashboards import list_all_queries
 from support.pictures import decode, encode, make_picture, pixels
@@ -260,6 +260,38 @@ def test_a_wrong_key_is_refused(project: ComposeProject, tmp_path: Path) -> None
     wrong.touch(0o600)
     wrong.write_text(secrets.token_hex(32))
     project.headrace("health", "--key-file", str(wrong), expected=77)
+
+
+def test_a_worker_elsewhere_joins_with_a_key_and_an_image(
+    project: ComposeProject, tmp_path: Path
+) -> None:
+    """compose.worker.yaml as a project of its own, in the coordinator's network alone."""
+    key = tmp_path / "worker.key"
+    key.touch(mode=0o600)
+    new = ("headrace", "keys", "new", "elsewhere", "--role", "worker")
+    key.write_text(project.compose("exec", "-T", "coordinator", *new))
+    if os.geteuid() == 0:
+        os.chown(key, *project.user)
+    # What is published in a test can be reached from this machine's own loopback alone.
+    network = tmp_path / "network.yaml"
+    network.write_text(
+        json.dumps({"networks": {"default": {"name": f"{project.name}_default", "external": True}}})
+    )
+    elsewhere = {
+        "COMPOSE_FILE": f"{REPOSITORY / 'compose.worker.yaml'}{os.pathsep}{network}",
+        "COMPOSE_PROJECT_NAME": f"{project.name}-elsewhere",
+        "HEADRACE_COORDINATOR": "coordinator:7333",
+        "HEADRACE_KEY_FILE": str(key),
+        "HEADRACE_NAME": "elsewhere",
+    }
+    try:
+        project.compose("up", "--detach", "--wait", settings=elsewhere)
+        assert "elsewhere" in {worker["name"] for worker in project.list_workers()}
+        said = project.compose("logs", "worker", settings=elsewhere)
+        assert "tasks cannot read what lies in /run/secrets" in said or explain_missing()
+    finally:
+        project.compose("down", "--volumes", settings=elsewhere)
+    poll(project.list_workers, lambda workers: len(workers) == 4)
 
 
 def test_health_of_a_worker_needs_the_worker_itself(project: ComposeProject) -> None:

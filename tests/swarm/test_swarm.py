@@ -74,7 +74,6 @@ class Stack:
             "HEADRACE_KEY_VOLUME": self.name,
             "HEADRACE_PORT": str(self.port),
             "HEADRACE_HTTP_PORT": str(find_port()),
-            "HEADRACE_WORKER_RESERVE": "0.1",
             "HEADRACE_ALLOW": "time:sleep",
         }
         file = ["--compose-file", "deploy/swarm.yaml"]
