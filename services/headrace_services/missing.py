@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+from headrace_wire.version import VERSION
+
 #: The ways in which a package comes to a worker.
 ADVICE = (
     "this worker lacks the package {}: `pip install --target` it into a folder of --path "
     "(HEADRACE_CODE in compose.yaml), or into the worker's Python (in Docker, an image FROM "
-    "headrace)"
+    f"headrace:{VERSION})"
 )
 
 
