@@ -2,8 +2,8 @@
 
 What has to be done for each task is counted in bytecode instructions, in the slot and at the client
 (see ``support.costs``); what is done for many together in pieces, calls, commits, statements and
-context switches. The limits are what was counted, the larger of Python 3.11 and 3.13, and a fifth
-more. Whoever makes a path cheaper lowers its limit; whoever has to raise one says why.
+context switches. The limits are what was counted, the largest of Python 3.11, 3.13 and 3.14, and a
+fifth more. Whoever makes a path cheaper lowers its limit; whoever has to raise one says why.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ LIMITS: dict[str, float] = {
     "pack a value": 42,
     "open a batch at the client": 12.1,
     "open a value at the client": 56.5,
-    # Under a lock, so that an interrupt or another consumer loses no value.
-    "hand a value to imap_unordered's consumer": 62,
+    # Under a lock, so that an interrupt or another consumer loses no value. From Python 3.14 on
+    # that takes a method of Python's own: see headrace_wire/locks.py.
+    "hand a value to imap_unordered's consumer": 81,
     "put values into map's list": 0.24,
     # Pieces, messages and calls.
     "pieces sent to slots": 0.004,
@@ -346,8 +347,8 @@ def test_tasks_that_are_done_take_no_memory() -> None:
             rig.queue.outcomes.report(report, rig.now)
             rig.queue.state.drain_events()
 
-    work(10)
-    check("bytes of a derived task that is done", measure_kept_bytes(lambda: work(200)) / 100_000)
+    work(200)  # what has a bound, such as how often something is logged, fills
+    check("bytes of a derived task that is done", measure_kept_bytes(lambda: work(1000)) / 500_000)
 
 
 def test_batches_that_pass_through_are_not_copied() -> None:
