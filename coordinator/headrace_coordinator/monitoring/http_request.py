@@ -115,12 +115,12 @@ class HeadReader(asyncio.Protocol):
             self._whole.set_result(bytes(self._head))
 
     def eof_received(self) -> bool:
-        """The other side says no more; it may still read the answer."""
+        """The other side says no more; it may still read the answer, but not over TLS."""
         if not self._whole.done():
             self._whole.set_result(b"")
         elif not self._lost.done():
             self._lost.set_result(None)
-        return True
+        return self.transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over."""

@@ -135,7 +135,9 @@ def test_a_site_stops_while_pages_are_open(tmp_path: Path) -> None:
         assert time.monotonic() - begun < PATIENCE_SECONDS / 2
 
 
-def test_all_of_it_is_encrypted_where_that_is_wanted(tmp_path: Path) -> None:
+def test_all_of_it_is_encrypted_where_that_is_wanted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_site(tmp_path, http_tls=True) as site:
         assert site.url.startswith("https://")
         context = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
@@ -149,11 +151,15 @@ def test_all_of_it_is_encrypted_where_that_is_wanted(tmp_path: Path) -> None:
             assert browser.get("/api/v1/info").json()["page"] == site.url
             with browser.stream("GET", "/api/v1/stream?topic=overview") as answer:
                 assert next(one for one in answer.iter_lines() if one == "event: overview")
+        with dial(site) as plain, context.wrap_socket(plain) as link:
+            link.sendall(ask("/healthz"))
+            link.unwrap()  # says that it says no more
         with dial(site) as link:
             link.sendall(ask("/healthz"))
             assert b"200" not in read_to_end(link)
         with dial(site):  # says nothing, and keeps nobody from the end of the site
             pass
+    assert "eof_received" not in caplog.text
 
 
 STRANGE = [
