@@ -87,15 +87,15 @@ class Leasing:
         if member.is_dismissed:
             return []
         if request.number in member.grants:
-            granted_before = member.grants[request.number]
-            return [lease for lease in granted_before if lease.id in self._state.leases]
+            leases = self._state.leases
+            return [leases[one] for one in member.grants[request.number] if one in leases]
         member.refused &= self._state.jobs.keys()
         self.promote_delayed(now)
         granted = self._lease_alone(member, request, now)
         if granted is None:
             granted = self._lease_freely(member, request, now)
         if granted:
-            member.note_grant(request.number, tuple(granted))
+            member.note_grant(request.number, tuple(lease.id for lease in granted))
         return granted
 
     def _lease_alone(

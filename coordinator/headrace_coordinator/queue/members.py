@@ -28,7 +28,7 @@ DRAIN = "\n"
 
 
 #: Grants that are remembered for each worker: one far away has several requests under way.
-KEPT_GRANTS = 32
+KEPT_GRANTS = 16
 
 
 class Member(Struct):
@@ -43,10 +43,9 @@ class Member(Struct):
     services: frozenset[str]
     key: str = ""
     leases: dict[int, HeldLease] = field(default_factory=dict[int, HeldLease])
-    #: What the last lease requests were granted, by their numbers, to answer a repeated one alike.
-    grants: dict[int, tuple[HeldLease, ...]] = field(
-        default_factory=dict[int, tuple[HeldLease, ...]]
-    )
+    #: The leases that the last requests were granted, by the requests' numbers: a repeated one is
+    #: answered alike.
+    grants: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     #: What it is to stop, with the number of the order, until it confirms that.
     orders: dict[Order, int] = field(default_factory=dict[Order, int])
     #: Jobs of which it may not do a task.
@@ -101,9 +100,9 @@ class Member(Struct):
             drain=(DRAIN, None) in self.orders,
         )
 
-    def note_grant(self, request: int, granted: tuple[HeldLease, ...]) -> None:
+    def note_grant(self, request: int, leases: tuple[int, ...]) -> None:
         """Remember what a request was granted."""
-        self.grants[request] = granted
+        self.grants[request] = leases
         if len(self.grants) > KEPT_GRANTS:
             del self.grants[next(iter(self.grants))]
 
