@@ -35,6 +35,9 @@ class Thing:
 """
 
 FORKED = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on: of forks beside threads
+
 def wait_for(mark):
     while not os.path.exists(mark):
         time.sleep(0.01)
@@ -48,7 +51,7 @@ if __name__ == "__main__":
         child = os.fork()
         if not child:
             end()
-        print(os.waitpid(child, 0)[1])
+        print(os.waitpid(child, 0)[1], flush=True)
     child = os.fork()
     if not child:
         for use in (lambda: pool.apply(square, (2,)), late.get, future.result, pool.join,
@@ -61,7 +64,7 @@ if __name__ == "__main__":
             print(own.apply(square, (3,)))
         sys.stdout.flush()
         sys.exit(0)
-    print(os.waitpid(child, 0)[1])
+    print(os.waitpid(child, 0)[1], flush=True)
     open(mark, "w").close()
     print(pool.apply(square, (5,)), executor.submit(square, 6).result())
     print(late.get(), future.result())
