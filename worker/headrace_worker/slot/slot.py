@@ -19,6 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn, cast
 
 from msgspec import Struct
@@ -187,7 +188,7 @@ class Slot:
     ) -> None:
         """Run the tasks ``indices``, numbered from ``number``, while their generation lasts."""
         words, times = self._cell.words, self._cell.times
-        run, output = job.run, self._output
+        run, output = self._trace(job, job.run), self._output
         began = time.monotonic()
         for place, index in enumerate(indices):
             task_input = None if inputs is None else inputs[place]
@@ -199,7 +200,7 @@ class Slot:
                 self._outbox.stop()
                 return
             if run is None:
-                run = self._prepare(job, indices[place:], inputs)
+                run = self._trace(job, self._prepare(job, indices[place:], inputs))
                 self._code.note()
                 if run is None:
                     words[FINISHED] = number + len(indices) - 1
@@ -210,10 +211,7 @@ class Slot:
             failure: Failure | None = None
             try:
                 try:
-                    if self._traced is None:
-                        value = run(index, task_input)
-                    else:
-                        value = run_traced(run, index, task_input, self._traced, job)
+                    value = run(index, task_input)
                 finally:
                     if self._original.is_copy:
                         end_copy(sys.exception())
@@ -241,6 +239,11 @@ class Slot:
             if self._is_too_big(ended):
                 self._retire("memory")
             began = time.monotonic()
+
+    def _trace(self, job: JobRunner, run: TaskRunner | None) -> TaskRunner | None:
+        if run is None or self._traced is None:
+            return run
+        return partial(run_traced, self._traced, job, run)
 
     def _prepare(
         self, job: JobRunner, indices: range, inputs: Sequence[bytes] | None

@@ -9,7 +9,7 @@ from headrace_worker.link.runners import JobRunner
 
 
 def run_traced(
-    run: TaskRunner, index: int, task_input: bytes | None, piece: RunPiece, job: JobRunner
+    piece: RunPiece, job: JobRunner, run: TaskRunner, index: int, task_input: bytes | None
 ) -> bytes:
     """Run a task; what it traces itself is beneath its span. Raises what the task does."""
     about: dict[str, str | int] = {
