@@ -1,10 +1,11 @@
-"""Writes the log from a thread of its own, so that nobody's work waits for whoever reads it.
+"""Writes the log so that nobody's work waits for whoever reads it.
 
-    log.info(…) ─► lines, so many at most ─► thread ─► standard error
+    log.info(…) ─► standard error, while there is room
+              └──► lines, so many at most ─► thread ─► standard error, until all are written
 
-A terminal that is stopped, a pipe that nobody reads or a full disk beneath a log would otherwise
-stop the event loop that logs, and with it everybody whom it serves. Lines for which there is no
-room are dropped, and counted in a line of their own as soon as others are read again.
+A terminal that is stopped or a pipe that nobody reads would otherwise stop the event loop that
+logs, and with it everybody whom it serves. Lines for which there is no room are dropped, and
+counted in a line of their own as soon as others are read again.
 """
 
 from __future__ import annotations
@@ -12,14 +13,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import threading
 from collections import deque
+from collections.abc import Callable
 
 #: Lines that wait to be written.
 MOST_LINES = 10_000
 
 #: Seconds that the end of the process waits for them.
 FLUSH_SECONDS = 1.0
+
+#: What can be written to a pipe in which there is room, without waiting: POSIX's least PIPE_BUF for
+#: Linux, where ``select`` tells of room for one page.
+_PIECE_BYTES = 4096
+
+
+class LogThread(threading.Thread):
+    """Writes lines for which there was no room at first, and ends. It holds no lock meanwhile."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        super().__init__(target=write, name="log", daemon=True)
 
 
 class LogWriter(logging.Handler):
@@ -32,55 +46,81 @@ class LogWriter(logging.Handler):
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._lines: deque[str] = deque()
+        self._lines: deque[bytes] = deque()
         self._dropped = 0
         self._changed = threading.Condition(threading.Lock())
-        self._is_writing = False
-        self._thread: threading.Thread | None = None
+        self._thread: LogThread | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget_thread)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have a record written."""
+        """Write a record, or have it written."""
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - as all handlers do
             self.handleError(record)
             return
+        data = f"{line}\n".encode(errors="backslashreplace")
         with self._changed:
-            if len(self._lines) >= MOST_LINES:
-                self._dropped += 1
-                return
-            self._lines.append(line)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="log", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+                data = self._write_what_fits(data)
+                if data:
+                    self._lines.append(data)
+                    self._thread = LogThread(self._write_all)
+                    self._thread.start()
+            elif len(self._lines) < MOST_LINES:
+                self._lines.append(data)
+            else:
+                self._dropped += 1
 
     def flush(self) -> None:
         """Wait until what was logged is written, but not for long."""
         with self._changed:
-            self._changed.wait_for(lambda: not (self._lines or self._is_writing), FLUSH_SECONDS)
+            self._changed.wait_for(lambda: self._thread is None, FLUSH_SECONDS)
 
-    def _write(self) -> None:
+    def _write_what_fits(self, data: bytes) -> bytes:
+        """Write as much as can be written now, and return the rest."""
+        while data and _has_room(self._descriptor):
+            try:
+                data = data[os.write(self._descriptor, data[:_PIECE_BYTES]) :]
+            except OSError:
+                return b""  # whoever read it has gone, and there is nowhere else to say so
+        return data
+
+    def _write_all(self) -> None:
         while True:
             with self._changed:
-                self._is_writing = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._lines)
-                lines, dropped = list(self._lines), self._dropped
+                if not self._lines:
+                    self._thread = None
+                    self._changed.notify_all()
+                    return
+                data = b"".join(self._lines)
                 self._lines.clear()
-                self._dropped = 0
-                self._is_writing = True
-            if dropped:
-                lines.append(self._format_dropped(dropped))
-            data = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
-            # Where whoever read it has gone there is nowhere else to say so.
+                if self._dropped:
+                    data += self._tell_dropped()
             with contextlib.suppress(OSError):
                 while data:
                     data = data[os.write(self._descriptor, data) :]
 
-    def _format_dropped(self, dropped: int) -> str:
+    def _tell_dropped(self) -> bytes:
         record = logging.LogRecord(
             __name__, logging.WARNING, __file__, 0,
-            "%d lines of this log were dropped: nobody read it", (dropped,), None,
+            "%d lines of this log were dropped: nobody read it", (self._dropped,), None,
         )  # fmt: skip
-        return self.format(record)
+        self._dropped = 0
+        return f"{self.format(record)}\n".encode()
+
+    def _forget_thread(self) -> None:
+        # In a forked child: the thread is the parent's, and so are the lines that it writes.
+        self._changed = threading.Condition(threading.Lock())
+        self._lines.clear()
+        self._dropped = 0
+        self._thread = None
+
+
+def _has_room(descriptor: int) -> bool:
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(0))

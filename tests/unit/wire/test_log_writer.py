@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from headrace_wire.log_writer import MOST_LINES, LogWriter
+from support.commands import wait_until
 
 #: More than a pipe holds.
 LONG = "x" * 200_000
@@ -30,9 +32,15 @@ def make_log(descriptor: int) -> tuple[logging.Logger, LogWriter]:
     return log, writer
 
 
-def read_until(end: int, last: bytes) -> list[bytes]:
+def wait_until_written(writer: LogWriter) -> None:
+    """Wait until a thread has begun to write all that there is."""
+    wait_until(lambda: not writer._lines)
+    assert writer._thread
+
+
+def read_until(end: int, *last: bytes) -> list[bytes]:
     data = b""
-    while last not in data:
+    while not all(one in data for one in last):
         data += os.read(end, 1 << 20)
     return data.splitlines()
 
@@ -54,9 +62,9 @@ def test_what_is_no_utf_8_is_written_all_the_same(pipe: tuple[int, int]) -> None
 def test_nobody_waits_while_the_log_is_not_read_and_what_was_dropped_is_counted(
     pipe: tuple[int, int],
 ) -> None:
-    log, _ = make_log(pipe[1])
+    log, writer = make_log(pipe[1])
     log.info(LONG)
-    assert os.read(pipe[0], 1) == b"x"  # the thread is busy with it from now on
+    wait_until_written(writer)
     for number in range(MOST_LINES + 3):
         log.info("line %d", number)
     lines: list[bytes] = []
@@ -91,3 +99,40 @@ def test_a_record_that_cannot_be_written_is_told_as_logging_does(
     assert "no number" in capsys.readouterr().err
     log.info("next")
     assert read_until(pipe[0], b"\n") == [b"next"]
+
+
+def test_while_there_is_room_no_thread_is_made(pipe: tuple[int, int]) -> None:
+    log, writer = make_log(pipe[1])
+    log.info("one")
+    assert writer._thread is None
+    assert os.read(pipe[0], 100) == b"one\n"
+
+
+def test_the_thread_ends_when_all_is_written(pipe: tuple[int, int]) -> None:
+    log, writer = make_log(pipe[1])
+    log.info(LONG)
+    log.info("two")
+    assert read_until(pipe[0], b"two\n") == [LONG.encode(), b"two"]
+    writer.flush()
+    assert writer._thread is None
+
+
+def test_a_forked_child_writes_its_own_lines_alone(pipe: tuple[int, int]) -> None:
+    log, writer = make_log(pipe[1])
+    log.info(LONG)
+    wait_until_written(writer)
+    log.info("the parent's")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        log.info("the child's")
+        writer.flush()
+        os._exit(0)
+    lines = read_until(pipe[0], b"child's\n", b"parent's\n")
+    os.waitpid(child, 0)
+    writer.flush()
+    # In whatever order, and between pieces of the long line.
+    text = b"\n".join(lines)
+    assert text.count(b"the child's") == text.count(b"the parent's") == 1
+    assert text.count(b"x") == len(LONG)

@@ -20,6 +20,7 @@ import psutil
 
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
+from headrace_wire.log_writer import LogThread
 from headrace_worker.launch.exit_watch import Child, JoinWatch
 from headrace_worker.launch.fork_server import Order, serve, write_program
 from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
@@ -197,7 +198,7 @@ def _refuse_threads() -> None:
     # Threads of Python's own. Those of native libraries hold no lock of ours, and look after
     # theirs; one that ever called into Python, to log a warning, is listed as a dummy for good.
     dummy: type = threading._DummyThread  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # no public name
-    harmless = (dummy, JoinWatch)
+    harmless = (dummy, JoinWatch, LogThread)
     threads = [thread for thread in threading.enumerate() if not isinstance(thread, harmless)]
     if len(threads) > 1:
         raise UsageError(
