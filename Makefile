@@ -115,7 +115,7 @@ $(VENV)/fuzz/.ready: $(LOCKED)/fuzz.txt | $(READY)
 		|| echo "atheris cannot be installed here" >&2
 	@touch $@
 
-hostile: $(READY) ## peers that mean ill against a cluster at work: HOSTILE_SECONDS=120, HOSTILE_ANSWER_MS=100
+hostile: $(READY) ## peers that mean ill against a cluster at work: HOSTILE_SECONDS=120, HOSTILE_ANSWER_MS=100, HOSTILE_ROWS=together
 	@rm -f .hostile-table
 	@HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(BIN)/pytest -q -p no:randomly -p no:xdist tests/hostile; \
 	status=$$?; cat .hostile-table; exit $$status

@@ -46,6 +46,11 @@ ROWS: list[tuple[str, Sequence[str], int | None, Sequence[str]]] = [
     ("few files: all", EVERYBODY, FEW_FILES, TLS),
 ]
 
+#: With ``HOSTILE_ROWS=together`` only those rows in which all of them come at once.
+TOGETHER = {"strangers", "everybody", "tls: all", "few files: all"}
+if os.environ.get("HOSTILE_ROWS", "all") == "together":
+    ROWS = [row for row in ROWS if row[0] in TOGETHER]
+
 #: Seconds for each: what takes longer is starting, and waiting for what comes back.
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120")) / len(ROWS) / 2
 

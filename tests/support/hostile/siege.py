@@ -179,6 +179,7 @@ class Siege:
             thread.join(SETTLE_SECONDS)
             self.quiet: dict[str, int] = prober.finish()["counts"]["prober"]
         self._measure_page()
+        self.cluster.jobs(past=True)
         with urllib.request.urlopen(f"http://{self.http}/login") as page:
             assert page.status == 200
         assert values == self._expected
