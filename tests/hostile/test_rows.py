@@ -60,9 +60,10 @@ ANSWER_MS = float(os.environ.get("HOSTILE_ANSWER_MS", "100"))
 #: Where the table is written.
 TABLE = Path(os.environ.get("HOSTILE_TABLE", ".hostile-table"))
 
-#: What may stay of the memory: the holes that a thousand connections at once leave in Python's and
-#: the C library's heaps, 22 to 27 MiB as measured. More rounds of them add less and less.
-KEPT_MIB = 32
+#: What may stay of the memory: an allocator's own holes; and where all come at once and for longer,
+#: what jobs, sessions and counters of key holders may take for as long as they are remembered.
+KEPT_MIB = 24
+KEPT_TOGETHER_MIB = 48
 
 #: Memory that peers together may take of the coordinator, whatever they send: what frames that
 #: arrive may have, a frame beyond that, and the rest.
@@ -85,7 +86,8 @@ def check_row(row: Row, siege: Siege) -> None:
     assert row.served.get("let in", 0) > 0
     assert all("LET IN" not in counts for counts in row.load.values())
     before, most, after = row.memory_mib
-    assert after <= before + KEPT_MIB, f"{after - before:.0f} MiB of memory did not come back"
+    kept = KEPT_TOGETHER_MIB if len(row.load) > 1 else KEPT_MIB
+    assert after <= before + kept, f"{after - before:.0f} MiB of memory did not come back"
     assert most <= before + MOST_MIB, f"{most - before:.0f} MiB of memory were taken"
     assert row.files[2] <= row.files[0] + 2, "descriptors did not come back"
     assert row.page_bytes < PAGE_BYTES, f"{row.page_bytes} bytes of metrics"

@@ -43,6 +43,10 @@ Arguments = ParamSpec("Arguments")
 Given = TypeVar("Given")
 
 
+#: Seconds after which connections are closed that were not used meanwhile, all but one.
+SPARE_SECONDS = 10.0
+
+
 class AsyncCaller(Generic[Api]):
     """Calls methods of an API; made by a QueueManager, used in one event loop.
 
@@ -75,6 +79,9 @@ class AsyncCaller(Generic[Api]):
         #: The newest last: what is used least may have been closed meanwhile.
         self._idle: list[FrameStream] = []
         self._busy: set[FrameStream] = set()
+        #: How many of the idle ones have not been used since the timer was set.
+        self._spare = 0
+        self._sparing: asyncio.TimerHandle | None = None
         self._is_closed = False
         #: Seconds from the beginning of the last call that was answered to its answer, without the
         #: connecting.
@@ -119,6 +126,9 @@ class AsyncCaller(Generic[Api]):
         unless this is ``for_good``.
         """
         self._is_closed = for_good
+        if self._sparing:
+            self._sparing.cancel()
+            self._sparing = None
         self._drop_idle()
         for stream in list(self._busy):
             stream.abort()
@@ -166,6 +176,7 @@ class AsyncCaller(Generic[Api]):
             if not stream.closed:
                 stream.is_resting = False
                 self._busy.add(stream)
+                self._spare = min(self._spare, len(self._idle))
                 return stream
         return None
 
@@ -220,6 +231,21 @@ class AsyncCaller(Generic[Api]):
             stream.is_resting = True
             self._busy.discard(stream)
             self._idle.append(stream)
+            if len(self._idle) > 1 and self._sparing is None:
+                self._watch_spare()
+
+    def _watch_spare(self) -> None:
+        self._spare = len(self._idle)
+        self._sparing = asyncio.get_running_loop().call_later(SPARE_SECONDS, self._drop_spare)
+
+    def _drop_spare(self) -> None:
+        """Close what has not been used for a while: the coordinator has only so many places."""
+        self._sparing = None
+        for stream in self._idle[: max(0, min(self._spare, len(self._idle)) - 1)]:
+            self._idle.remove(stream)
+            self._drop(stream)
+        if len(self._idle) > 1:
+            self._watch_spare()
 
     def _drop(self, stream: FrameStream) -> None:
         self._busy.discard(stream)

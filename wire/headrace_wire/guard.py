@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 from collections.abc import Callable
 
 from headrace_wire.budget import SHORT_BYTES, Budget
@@ -17,8 +19,15 @@ from headrace_wire.refusal_log import MEMORY, STALLED
 EXPECTED_BYTES = 32 << 20
 RESERVED_SECONDS = 1.0
 
-#: Seconds after which memory is given back.
+#: Seconds after which memory is given back: that of frames, and that of so many connections.
 TIDY_SECONDS = 1.0
+CROWD = 100
+CROWD_SECONDS = 5.0
+#: How often: TLS keeps what a connection took until the other side has said goodbye.
+CROWD_ROUNDS = 3
+#: Blocks of Python's memory beyond which the garbage is left to Python: collecting it would take
+#: longer than others should wait, about 0.1 ms for a thousand.
+MANY_BLOCKS = 500_000
 
 
 class Guard:
@@ -31,14 +40,26 @@ class Guard:
         self.arriving = Budget(most)
         self.leaving = Budget(most)
         self._tidying: asyncio.TimerHandle | None = None
+        self._ended = 0
+        self._rounds = 0
 
-    def tidy(self) -> None:
+    def tidy(self, seconds: float = TIDY_SECONDS) -> None:
         """Soon return to the system what frames have left that never came whole: nobody else needs
         blocks of such sizes.
         """
         if self._tidying is None:
             loop = asyncio.get_running_loop()
-            self._tidying = loop.call_later(TIDY_SECONDS, self._give_back)
+            self._tidying = loop.call_later(seconds, self._give_back)
+
+    def note_end(self) -> None:
+        """A connection has ended. What a crowd of them took is returned to the system, too: with
+        TLS a connection that never proves anything takes some 100 KiB.
+        """
+        self._ended += 1
+        if self._ended >= CROWD:
+            self._ended = 0
+            self._rounds = CROWD_ROUNDS
+            self.tidy(CROWD_SECONDS)
 
     def close(self) -> None:
         if self._tidying:
@@ -48,8 +69,13 @@ class Guard:
         self._tidying = None
         if self.arriving.total:
             self.tidy()  # it takes a moment, and frames are on their way
-        else:
-            give_blocks_back()
+            return
+        if self._rounds:
+            self._rounds -= 1
+            self.tidy(CROWD_SECONDS)
+            if sys.getallocatedblocks() < MANY_BLOCKS:
+                gc.collect()  # a TLS connection and its parts refer to each other
+        give_blocks_back()
 
 
 class Turn:

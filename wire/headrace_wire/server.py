@@ -201,6 +201,7 @@ class Server:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._admission.leave(task)
+        self._guard.note_end()
         del self._connections[task], self._hosts[task]
         if not task.cancelled() and (error := task.exception()):
             log.error("a connection failed", exc_info=error)

@@ -122,6 +122,23 @@ async def test_while_a_call_waits_others_go_on(served: Served) -> None:
 
 
 @in_event_loop
+async def test_connections_that_are_not_needed_any_more_are_closed_but_for_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_caller, "SPARE_SECONDS", 0.05)
+    gate = answer_at_gate(served)
+    with open_caller(served.address) as caller:
+        calls = [begin(caller, "a"), begin(caller, "b"), begin(caller, "c")]
+        await until(lambda: gate.waiting == 3)
+        assert served.count_sessions() == 3
+        gate.open()
+        await asyncio.gather(*calls)
+        await until(lambda: served.count_sessions() == 1)
+        assert await caller.call(JobQueueApi.jobs)  # by the one that is left
+        assert served.count_sessions() == 1
+
+
+@in_event_loop
 async def test_no_thread_waits_for_calls_that_wait(served: Served) -> None:
     gate = answer_at_gate(served)
     calls = 3 * IDLE_CONNECTIONS

@@ -137,7 +137,7 @@ class Siege:
         self.cluster = Cluster(address, key)
         self._jobs = 0
 
-    def bear(self, name: str, peers: Sequence[str], seconds: float, kept_mib: int = 30) -> Row:
+    def bear(self, name: str, peers: Sequence[str], seconds: float, kept_mib: int = 20) -> Row:
         """Let peers do what they can for so long, and see what comes of it.
 
         All but ``kept_mib`` of the memory is waited for.
