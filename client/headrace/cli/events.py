@@ -6,6 +6,7 @@ import click
 
 from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.finding import JOB, find_job
+from headrace.cli.kinds import CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.session import connect
@@ -25,7 +26,7 @@ EVENTS_SHOWN = 20
 @option("--job", "job_id", metavar="ID", type=JOB, help="Only what happened to this job.")
 @option(
     "--last",
-    type=click.IntRange(0),
+    type=CountKind(0),
     default=EVENTS_SHOWN,
     show_default=True,
     help="Begin with so many of the newest.",

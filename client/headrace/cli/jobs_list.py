@@ -9,11 +9,12 @@ from typing import get_args
 import click
 
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, WordKind
+from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, CountKind, WordKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
 from headrace.cli.session import connect
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
+from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import UsageError
 from headrace_wire.messages import JobFilter, JobStatus, State
 from headrace_wire.words import count
@@ -28,7 +29,7 @@ JOBS_SHOWN = 20
 @option("--all", "all_jobs", is_flag=True, help="All jobs, however many.")
 @option(
     "--limit",
-    type=click.IntRange(1),
+    type=CountKind(1, MAX_INTEGER - 1),
     default=JOBS_SHOWN,
     show_default=True,
     help="So many jobs at most.",

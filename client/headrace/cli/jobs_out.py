@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from headrace.cli.alike import MOST_READ, describe_failure, describe_failures, describe_group
 from headrace.cli.finding import JOB, find_job
-from headrace.cli.kinds import ANY_FORMAT, DURATION, PathKind
+from headrace.cli.kinds import ANY_FORMAT, DURATION, CountKind, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
 from headrace.cli.options import (
     ConnectionOptions,
@@ -55,7 +55,7 @@ MAX_PROGRESS = 10_000
 @click.argument("job_id", metavar="ID", type=JOB)
 @option(
     "--slowest",
-    type=click.IntRange(1, TIMES_KEPT),
+    type=CountKind(1, TIMES_KEPT),
     metavar="N",
     help="Show the N tasks that took longest, too, and who ran them.",
 )

@@ -17,6 +17,7 @@ from msgspec import Meta
 from headrace.cli.outputs import explain_unwritable_file
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
+    MAX_INTEGER,
     LeaseTime,
     MemoryLimit,
     Name,
@@ -308,6 +309,17 @@ class NumberKind(ValueKind):
             return parse_number(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class CountKind(click.IntRange):
+    """A whole number as ``NUMBER`` reads it, within these bounds, both of which are allowed."""
+
+    def __init__(self, low: int, high: int = MAX_INTEGER) -> None:
+        super().__init__(low, high)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number: int = super().convert(NUMBER.convert(value, param, ctx), param, ctx)
+        return number
 
 
 def read_format(text: str) -> str:

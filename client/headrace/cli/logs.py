@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from headrace.cli.finding import JOB, find_job
+from headrace.cli.kinds import CountKind
 from headrace.cli.log_lines import format_line, read_log, show_line, tell_dropped
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text
 from headrace.cli.session import connect
-from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.messages import TaskProgress
 
 #: Running tasks whose progress is shown for people.
@@ -24,7 +24,7 @@ PROGRESS_SHOWN = 20
 @option(
     "--task",
     "tasks",
-    type=click.IntRange(0, MAX_INTEGER),
+    type=CountKind(0),
     multiple=True,
     metavar="INDEX",
     help="Only the lines of this task. Repeatable.",

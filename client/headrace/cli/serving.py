@@ -20,6 +20,7 @@ from headrace.cli.kinds import (
     SIZE,
     TIME_LIMIT,
     AddressKind,
+    CountKind,
     KeyFileKind,
     PathKind,
     WordKind,
@@ -44,7 +45,6 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_services.permits import DEFAULT_MAX_PIXELS
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
-from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
@@ -285,7 +285,7 @@ def coordinator(
     help="Time to go on trying when the coordinator is away.",
 )
 @option(
-    "--max-tasks", type=click.IntRange(1, MAX_INTEGER), help="Replace a slot after so many tasks."
+    "--max-tasks", type=CountKind(1), help="Replace a slot after so many tasks."
 )
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
 @option(

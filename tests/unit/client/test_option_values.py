@@ -11,6 +11,7 @@ import pytest
 
 from headrace.cli.backing import backup
 from headrace.cli.entry import headrace
+from headrace.cli.events import events
 from headrace.cli.images import make_images_group
 from headrace.cli.jobs_out import results
 from headrace.cli.kinds import (
@@ -24,6 +25,8 @@ from headrace.cli.kinds import (
     TIME_LIMIT,
     BoundedKind,
 )
+from headrace.cli.jobs_list import jobs
+from headrace.cli.logs import logs
 from headrace.cli.map import make_map_command
 from headrace.cli.serving import coordinator, worker
 from headrace.submission import SubmitOptions
@@ -62,6 +65,32 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_2(
         with pytest.raises(click.UsageError) as refusal:
             command.make_context("headrace", [])
         assert refusal.value.format_message().isprintable()
+
+
+@pytest.mark.parametrize("value", ["-1", "2^63", "2^64", "9" * 23, "1e400", "1.5", "many", ""])
+@pytest.mark.parametrize("words", [["events", "--last"], ["jobs", "--limit"],
+                                   ["logs", "job", "--task"], ["dead", "replay", "job", "--"],
+                                   ["job", "job", "--slowest"]], ids=str)  # fmt: skip
+def test_a_number_that_cannot_be_sent_is_one_line_and_exit_code_2(
+    words: list[str], value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = say(capsys, *words, value)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert "Invalid value" in said.err
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "name"),
+    [(events, ["--last"], "last"), (jobs, ["--limit"], "limit"), (logs, ["job", "--task"], "tasks"),
+     (worker, ["--max-tasks"], "max_tasks")],
+    ids=str,
+)  # fmt: skip
+def test_numbers_are_taken_as_people_write_them(
+    command: click.Command, words: list[str], name: str
+) -> None:
+    for text, number in (("1e9", 10**9), ("1_000", 1000), ("2^62", 1 << 62)):
+        given = command.make_context("headrace", [*words, text]).params[name]
+        assert given in (number, (number,))
 
 
 @pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])
