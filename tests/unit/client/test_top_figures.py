@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from headrace.cli.top import failure_rows, job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
@@ -11,7 +12,15 @@ from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import draw_bar, draw_curve, format_duration, format_part, format_speed
 from headrace_wire.job_views import FailureGroup
-from headrace_wire.messages import RunningTask, TaskProgress
+from headrace_wire.messages import (
+    CANCELLED,
+    FAILED,
+    RUNNING,
+    SUCCEEDED,
+    RunningTask,
+    State,
+    TaskProgress,
+)
 from support.queue_builders import Rig
 
 
@@ -156,3 +165,28 @@ def test_a_row_says_what_a_job_waits_for() -> None:
     row = job_rows.make_row(rig.queue.intake.status("job", rig.now), Speeds())
     assert row["WORK"].startswith("primes count (nightly): ")
     assert row["SPEED"] == row["LEFT"] == "", "nothing runs"
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "done", "failed", "cancelled", "part", "filled"),
+    [
+        (RUNNING, 10, 5, 2, 0, "50 %", 5),
+        (CANCELLED, 1, 0, 0, 1, "0 %", 0),
+        (FAILED, 10, 0, 10, 0, "0 %", 0),
+        (FAILED, 301, 138, 163, 0, "46 %", 4),
+        (SUCCEEDED, 10, 10, 0, 0, "100 %", 10),
+        (SUCCEEDED, 0, 0, 0, 0, "100 %", 10),
+        (CANCELLED, 0, 0, 0, 0, "-", 0),
+    ],
+)
+def test_what_failed_or_was_cancelled_is_not_said_to_be_done(
+    state: State, tasks: int, done: int, failed: int, cancelled: int, part: str, filled: int
+) -> None:
+    rig = Rig()
+    rig.submit("job", 10)
+    status = replace(
+        rig.status(), state=state, tasks=tasks, done=done, failed=failed, cancelled=cancelled
+    )
+    row = job_rows.make_row(status, Speeds())
+    assert row["DONE"] == part
+    assert row["PROGRESS"].count("#") == filled

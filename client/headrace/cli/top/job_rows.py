@@ -9,9 +9,9 @@ from headrace.cli.show import describe_work, format_age
 from headrace.cli.top.columns import Column
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import (
-    count_ended,
     draw_bar,
     estimate_left,
+    find_part_done,
     format_duration,
     format_part,
     format_speed,
@@ -38,13 +38,13 @@ COLUMNS = (
 def make_row(status: JobStatus, speeds: Speeds) -> Mapping[str, str]:
     """The cells of one job by their headings."""
     speed = speeds.find(status.id)
-    ended = count_ended(status)
+    done, of = find_part_done(status)
     is_running = status.state == RUNNING
     return {
         "ID": status.id,
         "STATE": status.state,
-        "DONE": format_part(ended, status.tasks),
-        "PROGRESS": draw_bar(ended, status.tasks, BAR_WIDTH),
+        "DONE": format_part(done, of),
+        "PROGRESS": draw_bar(done, of, BAR_WIDTH),
         "TASKS": f"{status.tasks:,}",
         "SPEED": format_speed(speed) if is_running else "",
         "LEFT": format_duration(estimate_left(status, speed)) if is_running else "",

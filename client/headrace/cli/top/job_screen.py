@@ -23,9 +23,9 @@ from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
 from headrace.cli.top.words import (
-    count_ended,
     draw_bar,
     estimate_left,
+    find_part_done,
     format_duration,
     format_part,
     format_speed,
@@ -152,8 +152,8 @@ class JobScreen(JobActions):
 def _describe_head(sight: JobSight) -> Iterator[str]:
     status = sight.status
     yield f"job {status.id}  {status.state}  {describe_job(status)}"
-    ended = count_ended(status)
-    part = f"{draw_bar(ended, status.tasks, BAR_WIDTH)} {format_part(ended, status.tasks)}"
+    done, of = find_part_done(status)
+    part = f"{draw_bar(done, of, BAR_WIDTH)} {format_part(done, of)}"
     if status.finished_at is None:
         left = format_duration(estimate_left(status, sight.speed))
         part += f"  {format_speed(sight.speed)}, {left} left"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages import SUCCEEDED, JobStatus
 
 #: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
 FULL, EMPTY = "#", "."
@@ -73,6 +73,13 @@ def draw_curve(parts: Sequence[float], width: int) -> str:
 def count_ended(status: JobStatus) -> int:
     """Tasks that have an outcome."""
     return status.done + status.failed + status.cancelled
+
+
+def find_part_done(status: JobStatus) -> tuple[int, int]:
+    """Tasks that are done, and of how many: a job without tasks has done all once it succeeded."""
+    if status.state == SUCCEEDED and not status.tasks:
+        return 1, 1
+    return status.done, status.tasks
 
 
 def estimate_left(status: JobStatus, speed: float | None) -> float | None:
