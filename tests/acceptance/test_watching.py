@@ -139,6 +139,25 @@ def test_an_unknown_worker_is_told_in_one_line(site: Site) -> None:
     )
 
 
+def test_no_worker_is_drained_where_one_of_them_is_unknown(site: Site) -> None:
+    first, second = add_shop_worker(site, "first"), add_shop_worker(site, "second")
+    said = site.shell.run("drain", "first", "nobody", "second")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "there is no worker 'nobody'" in said.err
+    with site.open_cluster() as cluster:
+        assert not any(status.draining for status in cluster.workers())
+    said = site.shell.run("drain", "first", "second", "first")
+    assert (said.code, said.err.count("takes nothing new")) == (0, 2)
+    assert first.wait() == second.wait() == 0
+
+
+def test_the_largest_number_of_events_is_taken(site: Site) -> None:
+    shown = site.shell.run("events", "--last", str((1 << 63) - 1))
+    assert (shown.code, shown.err) == (0, "")
+    assert "worker-joined" in shown.out
+    assert site.shell.run("jobs", "--limit", str((1 << 63) - 2)).code == 0
+
+
 def add_shop_worker(site: Site, name: str) -> Process:
     words = ("--slots", "1", "--allow", "shop", "--path", str(site.shell.home))
     return site.add_worker(*words, "--name", name)

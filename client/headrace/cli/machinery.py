@@ -103,11 +103,16 @@ def drain(
     Docker with `restart: unless-stopped`, stop them there as well.
     """
     cluster = connect(connection)
-    statuses = [cluster.engine.jobs.drain(worker) for worker in workers]
+    # All are looked for before the first is told, as a drain cannot be taken back.
+    found = [cluster.worker(worker).status for worker in workers]
+    statuses: list[WorkerStatus] = []
+    for worker in dict.fromkeys(status.id for status in found):
+        status = cluster.engine.jobs.drain(worker)
+        statuses.append(status)
+        if not as_json:
+            tell(f"headrace: worker {status.name} takes nothing new, and goes when it has finished")
     if as_json:
         say_json([show_worker(status) for status in statuses])
-    for status in () if as_json else statuses:
-        tell(f"headrace: worker {status.name} takes nothing new, and goes when it has finished")
     if wait is not None:
         _await_departure(cluster, statuses, wait)
 

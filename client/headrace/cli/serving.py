@@ -284,9 +284,7 @@ def coordinator(
     show_default=True,
     help="Time to go on trying when the coordinator is away.",
 )
-@option(
-    "--max-tasks", type=CountKind(1), help="Replace a slot after so many tasks."
-)
+@option("--max-tasks", type=CountKind(1), help="Replace a slot after so many tasks.")
 @option("--max-rss", type=SIZE, help="Replace a slot whose memory grows beyond this.")
 @option(
     "--memory-limit",

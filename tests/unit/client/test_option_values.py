@@ -13,6 +13,7 @@ from headrace.cli.backing import backup
 from headrace.cli.entry import headrace
 from headrace.cli.events import events
 from headrace.cli.images import make_images_group
+from headrace.cli.jobs_list import jobs
 from headrace.cli.jobs_out import results
 from headrace.cli.kinds import (
     ANY_FORMAT,
@@ -25,7 +26,6 @@ from headrace.cli.kinds import (
     TIME_LIMIT,
     BoundedKind,
 )
-from headrace.cli.jobs_list import jobs
 from headrace.cli.logs import logs
 from headrace.cli.map import make_map_command
 from headrace.cli.serving import coordinator, worker
