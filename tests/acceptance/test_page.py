@@ -174,6 +174,19 @@ def test_a_job_is_cancelled_and_deleted_once_it_is_confirmed(browser: Browser, s
         expect(page.locator(f'#jobs tr[data-key="{job}"]')).to_have_count(0)
 
 
+def test_the_page_of_a_job_that_is_deleted_elsewhere_says_so(browser: Browser, site: Site) -> None:
+    job = submit_map(site, "wait", "deleted elsewhere")
+    with open_page(browser) as page, site.open_cluster() as cluster:
+        log_in(site, page, path=f"/jobs/{job}")
+        expect(page.get_by_role("button", name="Cancel")).to_be_enabled()
+        cluster.job(job).delete()
+        expect(page.locator("#gone")).to_contain_text("This job was deleted")
+        expect(page.locator(".badge.strong")).to_have_text("deleted")
+        expect(page.locator("#live")).to_have_text("ended")
+        for button in page.locator("#actions button").all():
+            expect(button).to_be_disabled()
+
+
 def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
     photos = site.shell.home / "photos"
     photos.mkdir()

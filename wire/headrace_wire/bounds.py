@@ -95,6 +95,11 @@ UNPRINTABLE = (
 )
 
 
+#: How msgspec says that a text does not match a pattern, and what people are told instead.
+_PATTERN_SAID = re.compile(r"Expected `str` matching regex .*?(?= - at |\Z)", re.DOTALL)
+_UNSHOWN_CHARACTERS = "text has characters that cannot be shown"
+_OTHER_CHARACTERS = "text has characters other than letters, digits and _ . : + -"
+
 #: What a type is called in messages.
 KIND_WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -254,6 +259,14 @@ def describe(meta: Meta, kind: Any) -> str:
         return f"a number from {_write(low)} to {_write(high)}"
     unit = {str: "characters", bytes: "bytes"}.get(kind, "entries")
     return f"at most {meta.max_length} {unit}"
+
+
+def explain_mismatch(error: Exception) -> str:
+    """What msgspec says of a value that does not fit, with words in place of a pattern."""
+    return _PATTERN_SAID.sub(
+        lambda said: _OTHER_CHARACTERS if "A-Za-z0-9" in said[0] else _UNSHOWN_CHARACTERS,
+        str(error),
+    )
 
 
 def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:

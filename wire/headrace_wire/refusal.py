@@ -17,6 +17,7 @@ from headrace_wire.bounds import (
     MAX_NAMED_TASKS,
     check_value,
     describe,
+    explain_mismatch,
     quote,
     read_hints,
     split_hint,
@@ -88,7 +89,7 @@ def _decode(kind: Any, packed: memoryview, name: str) -> Any:
     try:
         return decode(packed, type=kind)
     except ValidationError as error:
-        raise ProtocolError(f"{name} is malformed: {str(error)[:200]}") from None
+        raise ProtocolError(f"{name} is malformed: {explain_mismatch(error)[:200]}") from None
     except UnicodeDecodeError:
         raise ProtocolError(f"{name} is malformed: text that is not UTF-8") from None
 

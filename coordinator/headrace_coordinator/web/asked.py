@@ -12,6 +12,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from headrace_coordinator.web.twins import make_twin
+from headrace_wire.bounds import explain_mismatch
 from headrace_wire.messages import JobFilter
 
 #: Jobs on a page.
@@ -110,5 +111,8 @@ def read_asked(query: QueryParams) -> AskedJobs:
         return AskedJobs(JobFilter(**msgspec.structs.asdict(twin)), within, trail)
     except msgspec.ValidationError as error:
         return AskedJobs(
-            JobFilter(limit=JOBS_SHOWN), "", (), f"The address asks for what cannot be: {error}."
+            JobFilter(limit=JOBS_SHOWN),
+            "",
+            (),
+            f"The address asks for what cannot be: {explain_mismatch(error)}.",
         )

@@ -19,7 +19,7 @@ from headrace_coordinator.web.door import check_forgery
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
 from headrace_coordinator.web.names import register_names
 from headrace_coordinator.web.twins import to_twin
-from headrace_wire.bounds import read_hints
+from headrace_wire.bounds import explain_mismatch, read_hints
 from headrace_wire.errors import BoundsError
 
 PREFIX = "/api/v1"
@@ -101,4 +101,4 @@ def _convert(values: dict[str, Any], kind: type[Struct], *, strict: bool) -> Any
 
 
 def _explain(error: Exception) -> str:
-    return f"the request cannot be read: {str(error)[:300]}"
+    return f"the request cannot be read: {explain_mismatch(error)[:300]}"

@@ -56,6 +56,7 @@ export async function actOn(button, question, act) {
   } catch (error) {
     say(error.message, true);
   } finally {
-    button.disabled = false;
+    // What the page shows may have gone meanwhile.
+    button.disabled = document.getElementById("gone")?.hidden === false;
   }
 }

@@ -6,6 +6,7 @@ import { setText } from "./dom.js";
 const AGAIN_MS = 2000;
 const WORDS = {
   live: ["live", "What is shown is brought up to date as it changes."],
+  over: ["ended", "What is shown is no longer there: nothing more comes."],
   away: ["reconnecting", "The coordinator cannot be reached: what is shown is how it was."],
   paused: ["paused", "Nothing is asked for while the page is hidden."],
 };
@@ -18,6 +19,7 @@ export function follow(parameters, handlers) {
   const sign = document.getElementById("live");
   let source = null;
   let timer = 0;
+  let over = false;
 
   const show = (state) => {
     if (!sign) return;
@@ -41,7 +43,7 @@ export function follow(parameters, handlers) {
       show("away");
       timer = setTimeout(async () => {
         await get("info").catch(() => null); // whoever is logged out goes to log in
-        open();
+        if (!over) open();
       }, AGAIN_MS);
     });
     source.addEventListener("bye", () => {
@@ -53,6 +55,7 @@ export function follow(parameters, handlers) {
     }
   };
   const look = () => {
+    if (over) return;
     if (document.hidden) {
       close();
       show("paused");
@@ -60,9 +63,14 @@ export function follow(parameters, handlers) {
   };
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", close);
-  addEventListener("pageshow", (event) => event.persisted && open());
+  addEventListener("pageshow", (event) => event.persisted && !over && open());
   look();
-  return { again: open };
+  const end = () => {
+    over = true;
+    close();
+    show("over");
+  };
+  return { again: open, end };
 }
 
 /** Call something at most once in so many milliseconds (or as a function says), the last time for certain. */

@@ -47,6 +47,14 @@ def test_what_cannot_be_is_told_and_not_asked_for(query: str) -> None:
     assert asked.chosen == JobFilter(limit=JOBS_SHOWN)
 
 
+@pytest.mark.parametrize("query", ["text=a%E2%80%AEb", "text=a%00b", "service=a%20b"])
+def test_characters_that_are_not_taken_are_told_in_words(query: str) -> None:
+    wrong = read_asked(QueryParams(query)).wrong
+    assert "text has characters" in wrong
+    assert "regex" not in wrong
+    assert "\\" not in wrong
+
+
 @pytest.mark.parametrize("query", ["trail=x.-1.0", "within=7", "trail=", "trail=" + "9" * 19])
 def test_what_makes_no_sense_is_left_out(query: str) -> None:
     assert read_asked(QueryParams(query)).before == 0

@@ -59,7 +59,7 @@ export function start() {
     say("The id is copied.");
   });
 
-  follow(() => ({ topic: ["job", "logs"], job: id, cursor: log.cursor }), {
+  const stream = follow(() => ({ topic: ["job", "logs"], job: id, cursor: log.cursor }), {
     job({ status, progress, running }) {
       job = status;
       const now = Date.now() / 1000;
@@ -81,10 +81,23 @@ export function start() {
       document.title = `${FINAL.has(job.state) ? job.state : fields.percent || job.state} · ${fields.name} · headrace`;
     },
     logs: (page) => log.take(page),
-    problem({ topic, detail }) {
-      if (topic === "job") say(detail || "The job is gone.", true);
+    problem({ topic, detail, status }) {
+      if (topic !== "job") return;
+      if (status === 404) showGone(root, () => stream.end());
+      else say(detail || "The job cannot be seen.", true);
     },
   });
+}
+
+/** The job is no longer there: what is shown stays, and nothing can be done to it. */
+function showGone(root, end) {
+  end();
+  document.getElementById("gone").hidden = false;
+  document.getElementById("running-panel").hidden = true;
+  fill(root.querySelector(".heading .badge"), { state: "deleted" });
+  for (const button of root.querySelectorAll("#actions button, [data-replay]")) button.disabled = true;
+  document.getElementById("task-replay").disabled = true;
+  document.title = `deleted · ${root.querySelector("h1").textContent} · headrace`;
 }
 
 function showProgress(job, fields) {
