@@ -129,6 +129,16 @@ def wait_for(path: str) -> None:
         time.sleep(0.01)
 
 
+def close_streams(_: object) -> None:
+    """Write bytes to the standard streams, and close them in every way that there is."""
+    streams: Any = (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.buffer.write(b"bytes\n")
+        stream.detach()
+        stream.buffer.close()
+        stream.close()
+
+
 def speak(text: str) -> None:
     """Say something in every way that there is, also in a child, and leave a line without end."""
     print(text)

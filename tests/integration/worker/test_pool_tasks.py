@@ -271,6 +271,19 @@ def test_what_a_task_prints_is_caught_with_its_level(make_pool: MakePool) -> Non
     ]  # fmt: skip
 
 
+@also_spawned
+def test_a_task_that_closes_its_streams_leaves_them_open_for_the_next(
+    make_pool: MakePool,
+) -> None:
+    pool = make_pool()
+    outcomes = run(pool, make_batch(plan_map(calls_tasks.close_streams, [1])))
+    assert len(outcomes.values) == 1, "bytes can be written, too"
+    outcomes = run(pool, make_batch(plan_map(calls_tasks.speak, ["hello"])))
+    assert len(outcomes.values) == 1
+    levels = [line.level for line in pool.take_lines()]
+    assert levels == ["print", "stderr", "warning", "warning", "print"]
+
+
 def test_where_output_is_the_tasks_own_it_is_left_alone(raw_pool: Pool) -> None:
     outcomes = run(raw_pool, make_batch(plan_map(calls_tasks.speak, ["hello"])))
     assert len(outcomes.values) == 1

@@ -22,12 +22,13 @@ import warnings
 from collections.abc import Callable
 from threading import get_ident
 from types import CodeType
-from typing import Any, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
 from headrace_wire.bounds import fit_name
 from headrace_wire.log_format import LogFormat, write_local_time, write_moment, write_object
 from headrace_wire.printing import clean_line, indent
+from headrace_worker.slot.bytes_beneath import BytesBeneath
 from headrace_worker.slot.task_news import TaskNews
 
 #: Words for the level of lines that a task writes to its standard output and standard error.
@@ -60,6 +61,8 @@ class TaskOutput:
         self._show_warning: ShowWarning = warnings.showwarning
         #: By thread and stream, what was written of a line that has not ended.
         self.held: dict[tuple[int, str], str] = {}
+        #: Those that pass on what is written.
+        self.streams: list[TaskStream] = []
         #: In a copy of the slot, which a task has made: it speaks for no task.
         self.is_copy = False
 
@@ -76,10 +79,13 @@ class TaskOutput:
         os.register_at_fork(after_in_child=self._become_copy)
 
     def end_task(self) -> None:
-        """Pass on what a task has left of lines that it has not ended."""
+        """Pass on what a task has left of lines that it has not ended, and of bytes."""
         for thread, level in list(self.held):
-            if text := self.held.pop((thread, level), ""):
+            if text := _see(self.held.pop((thread, level), "")):
                 self.say(level, text)
+        for stream in self.streams:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
 
     def say(self, level: str, text: str) -> None:
         """Pass on what belongs together, such as a line, or a record and its traceback."""
@@ -119,18 +125,30 @@ class TaskOutput:
 
 
 class TaskStream(io.TextIOWrapper):
-    """``sys.stdout`` or ``sys.stderr`` of a slot, on what the original one writes to."""
+    """``sys.stdout`` or ``sys.stderr`` of a slot, on what the original one writes to.
+
+    A task that closes or detaches it leaves it open for the next one.
+    """
 
     def __init__(self, output: TaskOutput, original: io.TextIOWrapper, level: str) -> None:
-        super().__init__(
-            original.buffer, original.encoding, "backslashreplace", line_buffering=True
-        )
         self._output = output
         self._level = level
+        bytes_beneath = BytesBeneath(original, self._note_bytes)
+        super().__init__(bytes_beneath, original.encoding, "backslashreplace", line_buffering=True)
+        output.streams.append(self)
 
     def isatty(self) -> bool:
         """Say that it is no terminal, also where the worker's own is one: lines are for a log."""
         return False
+
+    def close(self) -> None:
+        """Write what is left, and stay open."""
+        self.flush()
+
+    def detach(self) -> BinaryIO:
+        """Write what is left. Returns the buffer, which stays attached."""
+        self.flush()
+        return cast("BinaryIO", self.buffer)
 
     def write(self, text: str, /) -> int:
         """Take some text in; lines are passed on when they end."""
@@ -144,7 +162,7 @@ class TaskStream(io.TextIOWrapper):
         if record is not None:
             # A program may have named levels as it liked.
             level = fit_name(record.levelname.lower(), MAX_LEVEL_CHARACTERS)
-            output.say(level, text.removesuffix("\n"))
+            output.say(level, text.removesuffix("\n").rstrip("\r"))
             return len(text)
         *lines, rest = (output.held.pop(place, "") + text).split("\n")
         for line in lines:
@@ -152,6 +170,11 @@ class TaskStream(io.TextIOWrapper):
         if rest:
             output.held[place] = _see(rest, ended=False)
         return len(text)
+
+    def _note_bytes(self) -> None:
+        # Nothing of a line, but it has the end of the task looked to.
+        if not self._output.is_copy:
+            self._output.held.setdefault((get_ident(), self._level), "")
 
 
 class _RecordHandler(logging.Handler):
@@ -187,7 +210,7 @@ def _find_record() -> logging.LogRecord | None:
 def _see(line: str, *, ended: bool = True) -> str:
     r"""What would be seen of a line on a terminal, where "\r" leads back to its beginning."""
     if ended:
-        line = line.removesuffix("\r")
+        line = line.rstrip("\r")
     if "\r" in line:
         line = line[line.rstrip("\r").rfind("\r") + 1 :]
     return line[:MAX_HELD_CHARACTERS]

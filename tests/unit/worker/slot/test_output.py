@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import logging
 import sys
 import threading
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from operator import methodcaller
+from typing import Any, cast
 
 import pytest
 
@@ -129,6 +132,86 @@ def test_of_a_progress_bar_that_is_drawn_over_and_over_the_last_state_is_kept() 
         print("\rall", file=sys.stderr)
         print("dos\r")
         assert rig.news.said == [("stderr", "all"), ("print", "dos")]
+
+
+def test_carriage_returns_at_the_end_of_a_line_are_not_shown() -> None:
+    with open_rig() as rig:
+        print("10%\r20%\r", end="")
+        print("\r")
+        print("30%\r40%\r", end="")
+        print("\r", end="", file=sys.stderr)
+        rig.output.end_task()
+        assert rig.news.said == [("print", "20%"), ("print", "40%")]
+
+
+def test_what_is_written_to_a_buffer_is_in_the_workers_standard_error_as_it_is() -> None:
+    with open_rig() as rig:
+        sys.stdout.buffer.write(b"raw\xff")
+        assert rig.output.held, "so that the slot ends the task here"
+        rig.output.end_task()
+        assert rig.log.getvalue() == b"raw\xff"
+        sys.stderr.buffer.write(bytearray(b"flushed"))
+        sys.stderr.flush()
+        assert rig.log.getvalue() == b"raw\xffflushed"
+        assert rig.news.said == []
+
+
+def test_the_buffer_stays_open_when_nobody_holds_the_original_stream() -> None:
+    log = io.BytesIO()
+    rig = make_rig()
+    stream = TaskStream(rig.output, io.TextIOWrapper(log, "utf-8"), "print")
+    gc.collect()
+    stream.buffer.write(b"raw")
+    stream.flush()
+    assert log.getvalue() == b"raw"
+
+
+def _drop_a_wrapper(stream: io.TextIOWrapper) -> None:
+    io.TextIOWrapper(stream.buffer, "utf-8").write("wrapped")
+    gc.collect()
+
+
+def _drop_a_wrapper_of_what_is_detached(stream: io.TextIOWrapper) -> None:
+    io.TextIOWrapper(cast("io.BufferedWriter", stream.detach()), "utf-8").write("wrapped")
+    gc.collect()
+
+
+def _close_what_is_beneath(stream: Any) -> None:
+    stream.buffer.close()
+    stream.buffer.raw.close()
+    stream.buffer.detach().close()
+
+
+def _leave_with(stream: io.TextIOWrapper) -> None:
+    with stream:
+        pass
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        methodcaller("close"),
+        methodcaller("detach"),
+        _leave_with,
+        _drop_a_wrapper,
+        _drop_a_wrapper_of_what_is_detached,
+        _close_what_is_beneath,
+    ],
+)
+def test_a_task_that_closes_a_stream_leaves_it_open_for_the_next(
+    close: Callable[[Any], object],
+) -> None:
+    rig = make_rig()
+    for stream in (rig.out, rig.err):
+        stream.buffer.write(b"before ")
+        close(stream)
+        print("after", file=stream, flush=True)
+        assert b"before " in rig.log.getvalue()
+        stream.buffer.write(b"raw")
+        rig.output.end_task()
+        assert rig.log.getvalue().endswith(b"raw")
+        assert not stream.closed
+    assert rig.news.said == [("print", "after"), ("stderr", "after")]
 
 
 def test_a_line_that_never_ends_is_cut() -> None:
