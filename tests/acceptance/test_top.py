@@ -87,6 +87,16 @@ def test_a_signal_leaves_the_terminal_as_it_was(
         assert terminal.tmux("display-message", "-p", "#{cursor_flag}#{alternate_on}") == "10\n"
 
 
+def test_a_key_that_may_not_look_ends_it(site: Site, tmp_path: Path) -> None:
+    settings = {**site.shell.settings, "HEADRACE_KEY_FILE": str(site.data / "worker.key")}
+    with open_terminal(tmp_path, "top", settings=settings) as terminal:
+        screen = terminal.finish()
+    assert f"{END} 77" in screen
+    assert "has role worker" in " ".join(screen)
+    once = site.shell.run("top", "--once", "--key-file", site.data / "worker.key")
+    assert (once.code, once.err.count("\n")) == (77, 1)
+
+
 def test_without_a_terminal_there_is_one_look(site: Site) -> None:
     shown = site.shell.run("top", "--once", "--interval", "100ms")
     assert shown.code == 0, shown.err

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headrace_wire.errors import EXIT_USAGE
+from headrace_wire.errors import EXIT_KEY_REFUSED, EXIT_USAGE
 from support.commands import Site, open_site
 
 # They share a site: one process makes it for all of them.
@@ -48,6 +48,12 @@ def test_a_link_lets_its_holder_do_what_the_key_does(
     assert (done.code, done.err) == (0, "")
     assert (site.data / key).read_text().strip() not in done.out
     assert f'data-role="{role}"' in open_page(done.out.strip()).text
+
+
+def test_a_key_that_the_page_refuses_makes_no_link(site: Site) -> None:
+    done = site.shell.run("web", "--no-browser", "--key-file", site.data / "worker.key")
+    assert (done.code, done.out, done.err.count("\n")) == (EXIT_KEY_REFUSED, "", 1)
+    assert "this key (worker) has role worker" in done.err
 
 
 def test_where_no_page_is_served_that_is_said(tmp_path: Path) -> None:

@@ -33,11 +33,14 @@ def web(observer: bool, no_browser: bool, connection: ConnectionOptions) -> None
     week.
     """
     coordinator = connection.coordinator
-    page = connect(connection).engine.jobs.info().page
+    jobs = connect(connection).engine.jobs
+    page = jobs.info().page
     if not page:
         raise UsageError(
             f"the coordinator at {coordinator} serves no page: start it without --no-http"
         )
+    # Refused to those keys that the page refuses, too: a link of theirs would open nothing.
+    jobs.overview()
     token = make_link_token(load_key(connection.key_file), LINK_SECONDS, looks_only=observer)
     link = write_link(reach_page(page, coordinator), token)
     if is_elsewhere(page, coordinator):

@@ -78,11 +78,15 @@ async def _watch(connection: ConnectionOptions, interval: float) -> int:
     # No patience: a coordinator that is away is told at once, and looked for at the next look.
     manager = QueueManager(connection.coordinator, key, encryption=connection.encryption)
     jobs, results = manager.async_jobs(), manager.async_results()
-    app = TopApp(View(jobs, results), interval, str(connection.coordinator))
+    view = View(jobs, results)
+    app = TopApp(view, interval, str(connection.coordinator))
     app.end_by_signals()
     try:
         # Without the mouse the terminal's own selection goes on working.
-        return await app.run_async(mouse=False) or 0
+        code = await app.run_async(mouse=False) or 0
     finally:
         jobs.close(for_good=True)
         results.close(for_good=True)
+    if view.refusal is not None:
+        raise view.refusal
+    return code

@@ -15,7 +15,7 @@ from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Question, Reading
 from headrace.cli.top.help_text import HELP
 from headrace.cli.top.plain_text import PlainText
-from headrace_wire.errors import HeadraceError
+from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError
 from headrace_wire.printing import clean_line
 from headrace_wire.timeouts import Limit
 
@@ -90,6 +90,10 @@ class PollingScreen(Screen[str]):
             with Limit.after(LOOK_SECONDS).applied():
                 await self.look()
         except HeadraceError as error:
+            if _is_refusal(error):
+                self.view.refusal = error
+                find_app(self).exit(error.exit_code)
+                return
             self.tell_trouble(f"{error.message}; trying again")
         else:
             self.tell_trouble(self.describe_trouble())
@@ -116,3 +120,10 @@ class PollingScreen(Screen[str]):
         if self.is_attached:
             self.say(said)
             self._again.set()
+
+
+def _is_refusal(error: HeadraceError) -> bool:
+    """Whether this key will not be let in by the coordinator, however often it tries."""
+    if isinstance(error, KeyRefusedError):
+        return not error.may_pass
+    return isinstance(error, NotAllowedError)

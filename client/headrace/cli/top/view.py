@@ -11,6 +11,7 @@ from msgspec import Struct
 from headrace.cli.top.speeds import Speeds
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, MAX_NAME_CHARACTERS
+from headrace_wire.errors import HeadraceError
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     QUEUED,
@@ -77,11 +78,15 @@ class JobSight(Struct, frozen=True):
 
 
 class View:
-    """Looks at a coordinator and its jobs, and remembers how quickly they went on."""
+    """Looks at a coordinator and its jobs, and remembers how quickly they went on.
+
+    ``refusal`` is why the key may not look, once that is known.
+    """
 
     def __init__(self, jobs: JobsCaller, results: ResultsCaller) -> None:
         self.jobs = jobs
         self.results = results
+        self.refusal: HeadraceError | None = None
         self._speeds = Speeds()
         self._events: deque[ClusterEvent] = deque(maxlen=EVENTS_SEEN)
         self._cursor = 0
