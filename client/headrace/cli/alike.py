@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from headrace_wire.alike import Kind, explain_failure, find_kind
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import TaskFailure
+from headrace_wire.words import count
 
 #: Lines about failures that are shown; what more there is is counted.
 LINES_SHOWN = 20
@@ -86,13 +87,16 @@ def describe_failures(
         yield f"{total - told:,} more" + (f"; `{command}` shows them all" if command else "")
 
 
-def describe_group(group: FailureGroup) -> str:
-    """One line for failures that the coordinator has grouped."""
+def describe_group(group: FailureGroup, first: int | None = None) -> str:
+    """One line for failures that the coordinator has grouped: all of a job's, or the ``first``."""
     example = TaskFailure(
         0, "", group.first, 1, group.reason, group.signal, group.error_type, group.message,
         summary=group.summary,
     )  # fmt: skip
     told = f"task {group.first}: {describe_failure(example)}"
+    if first is not None:
+        alike = " are alike, such as" if group.count > 1 else ":"
+        return f"{group.count:,} of the first {count(first, 'failure')}{alike} {told}"
     return told if group.count == 1 else f"{group.count:,} tasks failed alike, such as {told}"
 
 

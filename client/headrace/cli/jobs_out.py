@@ -186,13 +186,21 @@ def _show_past(
     """Show what is left of a job that has expired."""
     if as_json:
         groups = [asdict(group) for group in failures.groups]
-        say_json({**show_status(status), "task_times": asdict(times), "failure_groups": groups})
+        say_json(
+            {
+                **show_status(status),
+                "task_times": asdict(times),
+                "failure_groups": groups,
+                "failures_looked_at": failures.looked_at,
+            }
+        )
         return
     _say_status(status, times)
     for word, value in describe_running(status.counters, ()):
         say(f"{word:<12}{value}")
+    first = failures.looked_at if failures.looked_at < status.failed else None
     for group in failures.groups:
-        say(f"failure     {describe_group(group)}")
+        say(f"failure     {describe_group(group, first)}")
 
 
 def _refuse_strange_place(found: Job) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from headrace.cli.alike import LINES_SHOWN, describe_failures, group_failures
+import pytest
+from msgspec.structs import replace
+
+from headrace.cli import jobs_out
+from headrace.cli.alike import LINES_SHOWN, describe_failures, describe_group, group_failures
+from headrace_wire.job_views import NO_TIMES, FailureGroup, FailureGroups
 from headrace_wire.messages import CRASH, ERROR, TaskFailure
+from support.queue_builders import Rig
 from support.wire_messages import make_message
 
 COMMAND = "headrace dead list j0b"
@@ -70,3 +76,31 @@ def test_what_is_not_shown_is_counted() -> None:
     *shown, more = describe_failures(failures, 1000, COMMAND)
     assert len(shown) == LINES_SHOWN
     assert more == f"{1000 - LINES_SHOWN} more; `{COMMAND}` shows them all"
+
+
+def test_of_how_many_failures_a_group_is_is_said_where_others_were_not_looked_at() -> None:
+    many = FailureGroup(ERROR, "ValueError", "odd", "", 62, 3, 99, ("w",))
+    assert describe_group(many) == "62 tasks failed alike, such as task 3: ValueError: odd"
+    told = "62 of the first 100 failures are alike, such as task 3: ValueError: odd"
+    assert describe_group(many, 100) == told
+    one = FailureGroup(ERROR, "ValueError", "odd", "", 1, 3, 3, ("w",))
+    assert describe_group(one) == "task 3: ValueError: odd"
+    assert describe_group(one, 100) == "1 of the first 100 failures: task 3: ValueError: odd"
+
+
+def test_an_expired_job_says_how_many_of_its_failures_were_looked_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rig = Rig()
+    rig.submit("job", 301)
+    group = FailureGroup(ERROR, "ValueError", "odd", "", 62, 3, 99, ("w",))
+    for failed, told in (
+        (163, "62 of the first 100 failures are alike, such as"),
+        (100, "62 tasks failed"),
+    ):
+        status = replace(rig.status(), failed=failed, expired=True)
+        found = FailureGroups((group,), 100)
+        jobs_out._show_past(status, NO_TIMES, found, as_json=False)
+        assert f"failure     {told}" in capsys.readouterr().out
+        jobs_out._show_past(status, NO_TIMES, found, as_json=True)
+        assert json.loads(capsys.readouterr().out)["failures_looked_at"] == 100
