@@ -28,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("page")
 
 FUNCTIONS = """
 import pathlib, time
+import headrace
 
 FOLDER = pathlib.Path({folder!r})
 
@@ -42,6 +43,12 @@ def step(number):
 def wait(number):
     while not (FOLDER / "never").exists():
         time.sleep(0.02)
+
+def long(number):
+    headrace.current_task().counter("c" * 64).add(1e30)
+    if number == 0:
+        return number
+    raise ValueError("x" * 5000)
 
 def fail(number):
     raise KeyError(number)
@@ -141,7 +148,7 @@ def test_a_failed_task_is_read_and_run_again_by_itself(
         expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
         expect(page.locator("#map-about")).to_have_text("one place each")
         page.locator("#map canvas").press("End")
-        expect(page.locator("#map .where")).to_have_text("task 3: dead")
+        expect(page.locator("#map .where")).to_have_text("task 3: failed")
         page.locator("#map canvas").press("Enter")
         expect(page.locator("#task-title")).to_have_text("Task 3")
         expect(page.locator("#task-trace")).to_contain_text("raise KeyError(number)")
@@ -213,6 +220,7 @@ def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
 def test_jobs_are_searched_and_filtered(browser: Browser, site: Site, failed_job: str) -> None:
     with open_page(browser) as page:
         log_in(site, page, path="/jobs")
+        expect(page.locator("#live")).to_have_text("live")
         page.get_by_label("Search").fill("onerror")
         page.get_by_label("Search").press("Enter")
         expect(page).to_have_url(f"{find_url(site)}/jobs?text=onerror")
@@ -229,7 +237,16 @@ def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:
     with open_page(browser) as page:
         log_in(site, page, path="/workers")
         expect(page.locator("#workers")).to_contain_text("doomed")
+        page.goto(
+            f"{find_url(site)}{page.get_by_role('link', name='doomed').get_attribute('href')}"
+        )
+        expect(page.locator(".badge.strong")).to_have_text("idle")
         doomed.kill()
+        expect(page.locator("#gone")).to_be_visible()
+        expect(page.locator(".badge.strong")).to_have_text("gone")
+        expect(page.locator('#worker time[data-style="age"]')).to_have_count(0)
+        expect(page.locator("#fact-heard")).not_to_contain_text("ago")
+        page.goto(f"{find_url(site)}/workers")
         expect(page.locator("#workers")).not_to_contain_text("doomed")
         expect(page.locator("#workers")).to_contain_text("steady")
 
@@ -272,6 +289,25 @@ def test_every_page_can_be_used_by_everybody(
         for path in paths:
             page.goto(f"{find_url(site)}{path}")
             expect(page.locator("#live")).to_have_text("live")
+            check_page(page)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_long_numbers_and_words_stay_in_their_place(
+    browser: Browser, site: Site, width: int
+) -> None:
+    job = submit_map(site, "long", "long words")
+    site.shell.run("wait", job)
+    with open_page(browser, viewport={"width": width, "height": 800}) as page:
+        log_in(site, page, path=f"/jobs/{job}")
+        expect(page.locator("#counters")).to_contain_text("e+30")
+        expect(page.locator("#live")).to_have_text("live")
+        check_page(page)
+        for path, name in ((f"/jobs/{job}", "#groups .what"), ("/events", "#events .text")):
+            page.goto(f"{find_url(site)}{path}")
+            box = page.locator(name, has_text="xxxx").first.bounding_box()
+            assert box
+            assert box["height"] < 100
             check_page(page)
 
 

@@ -97,7 +97,7 @@ def read_asked(query: QueryParams) -> AskedJobs:
         "service": query.get("service", "").strip(),
         "text": query.get("text", "").strip(),
         "submitted_by": query.get("submitted_by", "").strip(),
-        "past": query.get("past") == "true",
+        "past": query.get("past", "").strip() or "false",
         "since": since,
         "limit": JOBS_SHOWN,
     }
@@ -107,7 +107,7 @@ def read_asked(query: QueryParams) -> AskedJobs:
         if re.fullmatch(r"[1-9]\d{0,17}", number, re.ASCII)
     )
     try:
-        twin = msgspec.convert(fields, make_twin(JobFilter))
+        twin = msgspec.convert(fields, make_twin(JobFilter), strict=False)
         return AskedJobs(JobFilter(**msgspec.structs.asdict(twin)), within, trail)
     except msgspec.ValidationError as error:
         return AskedJobs(

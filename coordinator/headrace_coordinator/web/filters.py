@@ -32,6 +32,10 @@ EVENT_STATES = {
 }
 
 
+#: From here on numbers are too long to be read digit by digit.
+LARGE = 1e15
+
+
 def failure_line(failure: TaskFailure) -> str:
     """What happened to a task, with the name of its input if it has one."""
     said = explain_failure(failure)
@@ -39,7 +43,9 @@ def failure_line(failure: TaskFailure) -> str:
 
 
 def amount(value: float) -> str:
-    """A number that is whole more often than not."""
+    """A number that is whole more often than not; one that is very large has an exponent."""
+    if abs(value) >= LARGE:
+        return f"{value:.6g}"
     return display.count(value) if value == int(value) else f"{value:,.3f}".rstrip("0")
 
 

@@ -20,6 +20,9 @@ FAILURES_SHOWN = 50
 RUNNING_SHOWN = 50
 SLOWEST_SHOWN = 10
 
+#: Characters that may be more than the lines that are shown of them.
+LONG_TEXT = 120
+
 _TASK_STATES = (
     ("done", "done"),
     ("leased", "leased"),
@@ -83,12 +86,14 @@ def _describe_group(group: FailureGroup) -> dict[str, str]:
     if group.workers:
         more = len(group.workers) - 4
         where += f" · on {', '.join(group.workers[:4])}" + (f" and {more} more" if more > 0 else "")
+    what = explain_failure(_describe_first(group))
     return {
         "key": f"{group.reason}\n{group.error_type}\n{group.message}",
         "times": things(group.count, "task"),
-        "what": explain_failure(_describe_first(group)),
+        "what": what,
         "where": where,
-        "traceback": group.traceback,
+        # A long text is cut short in the line: the whole of it is beneath.
+        "traceback": group.traceback or (what if len(what) > LONG_TEXT else ""),
     }
 
 

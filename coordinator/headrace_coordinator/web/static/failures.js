@@ -4,8 +4,12 @@ import { get } from "./api.js";
 import { replayOne } from "./actions.js";
 import { fill, setText, sync } from "./dom.js";
 import { count, duration, tasks, things } from "./format.js";
+import { word } from "./taskmap.js";
 
 const PAGE = 50;
+
+/** Characters that may be more than the lines that are shown of them. */
+const LONG = 120;
 
 /** What happened to a task, in one line. */
 export function failureWords(failure) {
@@ -25,7 +29,10 @@ function describeError({ reason, error_type: kind, message }) {
 export function groupFields(group) {
   const where = group.count === 1 ? tasks(group.first, group.first + 1) : `first task ${count(group.first)}, last ${count(group.last)}`;
   const workers = group.workers.length ? ` · on ${group.workers.slice(0, 4).join(", ")}${group.workers.length > 4 ? ` and ${group.workers.length - 4} more` : ""}` : "";
-  return { times: things(group.count, "task"), what: failureWords(group), where: where + workers, traceback: group.traceback };
+  const what = failureWords(group);
+  // A long text is cut short in the line: the whole of it is beneath.
+  const whole = group.traceback || (what.length > LONG ? what : "");
+  return { times: things(group.count, "task"), what, where: where + workers, traceback: whole };
 }
 
 export function groupKey(group) {
@@ -97,7 +104,7 @@ export class Failures {
         return;
       }
     }
-    this.#open(index, `It is ${state}.`, "", false);
+    this.#open(index, `It is ${word(state)}.`, "", false);
   }
 
   #tell(failure) {

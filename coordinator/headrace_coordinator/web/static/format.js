@@ -8,6 +8,12 @@ export function count(number) {
   return Math.round(number).toLocaleString("en-US");
 }
 
+/** A number that is whole more often than not; one that is very large has an exponent. */
+export function amount(number) {
+  if (Math.abs(number) >= 1e15) return Number(number.toPrecision(6)).toExponential();
+  return Number(number.toFixed(3)).toLocaleString("en-US", { maximumFractionDigits: 3 });
+}
+
 /** Such as 12.3k: for the axes of charts. */
 export function short(number) {
   for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {

@@ -9,6 +9,11 @@ import { count, tasks as nameTasks } from "./format.js";
 /** The states, the least urgent first: the last one that is in a cell gives it its colour. */
 export const STATES = ["done", "cancelled", "waiting", "leased", "retrying", "dead"];
 
+/** What a state is called. */
+export function word(state) {
+  return state === "dead" ? "failed" : state;
+}
+
 const LARGEST = 14;
 const GAP_FROM = 5;
 const MOST_HIGH = 460;
@@ -196,14 +201,14 @@ export class TaskMap {
 
   #describe() {
     const found = countStates(this.#runs, this.#from, this.#to);
-    const parts = STATES.filter((state) => found[state]).map((state) => `${count(found[state])} ${state}`);
+    const parts = STATES.filter((state) => found[state]).map((state) => `${count(found[state])} ${word(state)}`);
     return `Map of ${nameTasks(this.#from, Math.max(this.#from + 1, this.#to))}: ${parts.join(", ") || "none"}. Arrow keys go from place to place, Enter goes closer, Escape shows all.`;
   }
 
   #tell() {
     if (!this.#table.parentElement.open) return;
     const shown = this.#runs.slice(0, 200);
-    const rows = shown.map((run) => make("tr", {}, make("td", {}, nameTasks(run.start, run.stop)), make("td", {}, run.state), make("td", { class: "number" }, count(run.stop - run.start))));
+    const rows = shown.map((run) => make("tr", {}, make("td", {}, nameTasks(run.start, run.stop)), make("td", {}, word(run.state)), make("td", { class: "number" }, count(run.stop - run.start))));
     const head = make("tr", {}, make("th", { scope: "col" }, "Tasks"), make("th", { scope: "col" }, "State"), make("th", { scope: "col", class: "number" }, "How many"));
     const more = this.#runs.length > shown.length ? make("p", {}, `The first 200 of ${count(this.#runs.length)} runs; go closer for others.`) : null;
     const children = [make("table", {}, make("caption", { class: "unseen" }, "Runs of tasks in one state"), make("thead", {}, head), make("tbody", {}, ...rows))];
@@ -242,8 +247,8 @@ export class TaskMap {
   #say(start, stop) {
     const found = countStates(this.#runs, start, stop);
     const parts = STATES.filter((state) => found[state]).reverse();
-    if (stop - start === 1) return `${nameTasks(start, stop)}: ${parts[0] ?? ""}`;
-    return `${nameTasks(start, stop)}: ${parts.map((state) => (parts.length > 1 ? `${count(found[state])} ${state}` : state)).join(", ")}`;
+    if (stop - start === 1) return `${nameTasks(start, stop)}: ${parts.length ? word(parts[0]) : ""}`;
+    return `${nameTasks(start, stop)}: ${parts.map((state) => (parts.length > 1 ? `${count(found[state])} ${word(state)}` : word(state))).join(", ")}`;
   }
 
   #release(cell) {

@@ -33,13 +33,23 @@ def test_pages_go_back_and_forth_with_their_filter() -> None:
     assert second.newer() == "/jobs?states=failed&within=3600"
 
 
+@pytest.mark.parametrize(
+    ("query", "is_past"),
+    [("past=1", True), ("past=true", True), ("past=0", False), ("past=", False)],
+)
+def test_expired_jobs_are_asked_for_as_in_the_api(query: str, *, is_past: bool) -> None:
+    asked = read_asked(QueryParams(query))
+    assert (asked.past, asked.wrong) == (is_past, "")
+
+
 def test_a_span_of_time_begins_so_long_ago() -> None:
     since = read_asked(QueryParams("within=3600")).chosen.since
     assert 3600 <= time.time() - since <= 3665
 
 
 @pytest.mark.parametrize(
-    "query", ["states=odd", f"text={'x' * 201}", "text=a%00b", f"submitted_by={'x' * 65}"]
+    "query",
+    ["states=odd", f"text={'x' * 201}", "text=a%00b", "past=maybe", f"submitted_by={'x' * 65}"],
 )
 def test_what_cannot_be_is_told_and_not_asked_for(query: str) -> None:
     asked = read_asked(QueryParams(query))

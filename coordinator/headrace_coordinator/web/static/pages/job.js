@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { say } from "../ask.js";
 import { fill, reveal, setText, sync } from "../dom.js";
 import { Failures } from "../failures.js";
-import { count, duration, moment, size, tasks } from "../format.js";
+import { amount, count, duration, moment, size, tasks } from "../format.js";
 import { Histogram, within } from "../histogram.js";
 import { atMost, follow } from "../live.js";
 import { Log } from "../log.js";
@@ -124,7 +124,7 @@ function showCounters(job) {
   const names = Object.keys(job.counters).sort();
   document.getElementById("counters-panel").hidden = !names.length;
   sync(document.getElementById("counters"), names, document.getElementById("counter-row"), (name) => name, (row, name) => {
-    fill(row, { name, value: Number(job.counters[name].toFixed(3)).toLocaleString("en-US", { maximumFractionDigits: 3 }) });
+    fill(row, { name, value: amount(job.counters[name]) });
   });
 }
 

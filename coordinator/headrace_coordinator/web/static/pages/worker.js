@@ -1,11 +1,11 @@
 // One worker: what its slots run, and its last hour.
 
 import { send } from "../api.js";
-import { actOn } from "../ask.js";
+import { actOn, say } from "../ask.js";
 import { TimeChart } from "../chart.js";
-import { fill, reveal, setText, sync } from "../dom.js";
+import { fill, reveal, setText, setTime, sync } from "../dom.js";
 import { figure } from "../figures.js";
-import { count, duration, short, size } from "../format.js";
+import { count, duration, moment, short, size } from "../format.js";
 import { follow } from "../live.js";
 import { workerFields } from "../rows.js";
 
@@ -37,6 +37,8 @@ export function start() {
   });
   const known = new Set();
   const drain = document.getElementById("drain");
+  const heard = document.getElementById("fact-heard");
+  let heardAt = null;
 
   const show = ({ status, running, points }) => {
     fill(root, workerFields(status));
@@ -48,6 +50,8 @@ export function start() {
     figure("done", fields.done);
     figure("failed", fields.failed, undefined, status.failed ? "bad" : "");
     if (drain) drain.disabled = status.draining;
+    heardAt = Date.now() / 1000 - status.heard_seconds;
+    setText(heard, `${duration(status.heard_seconds)} ago`);
     const step = points.length > 1 ? points[1].at - points[0].at : 10;
     busy.update(points.map((point) => ({ ...point, slots: status.slots })), step);
     cpu.update(points.map((point) => ({ ...point, cores: point.cpu_percent / 100 })), step);
@@ -69,11 +73,23 @@ export function start() {
       },
     ),
   );
-  follow(() => ({ topic: "worker", worker }), {
+  const stream = follow(() => ({ topic: "worker", worker }), {
     worker: show,
-    problem() {
+    problem({ status, detail }) {
+      if (status !== 404) {
+        say(detail || "The worker cannot be seen.", true);
+        return;
+      }
+      stream.end();
       document.getElementById("gone").hidden = false;
       if (drain) drain.disabled = true;
+      fill(root.querySelector(".heading .badge").parentElement, { status: "gone", state: "gone" });
+      setText(heard, heardAt === null ? "–" : moment(heardAt));
+      // Ages would count on: what is left are moments.
+      for (const time of root.querySelectorAll('time[data-style="age"]')) {
+        time.dataset.style = "moment";
+        setTime(time, Number(time.dataset.at));
+      }
     },
   });
 }
