@@ -7,6 +7,13 @@ from typing import Any
 CASES: list[tuple[str, list[Any], str]] = [
     ("count", [0], "0"),
     ("count", [1234567], "1,234,567"),
+    ("amount", [0], "0"),
+    ("amount", [1200], "1,200"),
+    ("amount", [2.0004], "2"),
+    ("amount", [1234.5], "1,234.5"),
+    ("amount", [1e15], "1e+15"),
+    ("amount", [1234567890123456789], "1.23457e+18"),
+    ("amount", [1e30], "1e+30"),
     ("things", [1, "task"], "1 task"),
     ("things", [2000, "task"], "2,000 tasks"),
     ("duration", [0], "0 s"),

@@ -8,6 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+#: From here on numbers are too long to be read digit by digit.
+_LARGE = 1e15
+
+
+def amount(number: float) -> str:
+    """A number that is whole more often than not; one that is very large has an exponent."""
+    if abs(number) >= _LARGE:
+        return f"{number:.6g}"
+    return f"{number:,.3f}".rstrip("0").rstrip(".")
+
 
 def count(number: float) -> str:
     """Such as ``1,234,567``."""

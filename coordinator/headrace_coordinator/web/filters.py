@@ -32,21 +32,10 @@ EVENT_STATES = {
 }
 
 
-#: From here on numbers are too long to be read digit by digit.
-LARGE = 1e15
-
-
 def failure_line(failure: TaskFailure) -> str:
     """What happened to a task, with the name of its input if it has one."""
     said = explain_failure(failure)
     return f"{failure.summary}: {said}" if failure.summary else said
-
-
-def amount(value: float) -> str:
-    """A number that is whole more often than not; one that is very large has an exponent."""
-    if abs(value) >= LARGE:
-        return f"{value:.6g}"
-    return display.count(value) if value == int(value) else f"{value:,.3f}".rstrip("0")
 
 
 class _Blank(dict[str, Any]):
@@ -81,7 +70,7 @@ def _event_href(event: ClusterEvent) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": display.age,
-    "amount": amount,
+    "amount": display.amount,
     "count": display.count,
     "duration": display.duration,
     "event_href": _event_href,

@@ -65,6 +65,8 @@ def test_failures_are_read_and_their_tasks_run_again(site: WebSite) -> None:
         ("/jobs?since=nan", 400, "bounds"),
         ("/jobs?colour=red", 400, "bounds"),
         ("/jobs?service=%ff", 400, "bounds"),
+        ("/jobs?service=a+b", 400, "bounds"),
+        ("/jobs?text=a%E2%80%AEb", 400, "bounds"),
         ("/nothing", 404, "not_found"),
     ],
 )
@@ -77,6 +79,7 @@ def test_what_is_not_there_or_makes_no_sense_is_a_problem(
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["detail"]
+    assert "regex" not in problem["detail"]
     assert problem["type"] == "about:blank"
 
 
