@@ -301,6 +301,11 @@ def test_long_numbers_and_words_stay_in_their_place(
     with open_page(browser, viewport={"width": width, "height": 800}) as page:
         log_in(site, page, path=f"/jobs/{job}")
         expect(page.locator("#counters")).to_contain_text("e+30")
+        expect(page.locator("#slowest")).to_contain_text("task 0")
+        for table in ("#slowest", "#counters"):
+            wide = "rows => { const box = rows.closest('.scroll');"
+            wide += " return box.scrollWidth - box.clientWidth }"
+            assert page.locator(table).evaluate(wide) <= 0, table
         expect(page.locator("#live")).to_have_text("live")
         check_page(page)
         for path, name in ((f"/jobs/{job}", "#groups .what"), ("/events", "#events .text")):
