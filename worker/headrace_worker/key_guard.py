@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import site
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,8 +86,10 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     needed = list(_list_needed(settings))
     folder = os.path.dirname(target)  # noqa: PTH120 - text
     if folder in list_shared():  # whose other files may be for tasks
-        why = _explain_way(target)
-        return Guard(problem=f"{begin}since {why}: {ADVICE}") if why else Guard((target,))
+        if why := _explain_way(target):
+            return Guard(problem=f"{begin}since {why}: {ADVICE}")
+        why = _explain_code(settings)
+        return Guard(problem=f"{begin}since {why}") if why else Guard((target,))
     closed = {folder}
     for alias in find_aliases(target):
         closed.add(os.path.dirname(alias))  # noqa: PTH120 - text
@@ -94,6 +98,8 @@ def plan_guard(settings: WorkerSettings) -> Guard:
         if why := _explain_open(one, needed):
             advice = ADVICE if os.geteuid() else ADVICE_FOR_ROOT
             return Guard(problem=f"{begin}since {why}: {advice}")
+    if why := _explain_code(settings):
+        return Guard(problem=f"{begin}since {why}")
     # Where the path is a link: what it is to point to next may come into the link's own folder.
     closed |= {one for one in links if not _explain_open(one, needed)}
     return Guard(tuple(sorted(closed)))
@@ -135,6 +141,30 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
     # The folder of a coordinator of this user's is private; one that is not has other purposes.
     if os.access(folder, os.W_OK, effective_ids=True) and Path(folder).stat().st_mode & 0o077:
         return f"user {os.geteuid()} may write in {folder}, and others may look into it"
+    return ""
+
+
+def _explain_code(settings: WorkerSettings) -> str:
+    """Say where a task could leave code for the next interpreter that the worker starts, or for the
+    worker itself when it is started again; "" if it cannot.
+    """
+    own = {os.path.realpath(path) for path in settings.permits.paths}
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+    for path in (sys.prefix, *map(sysconfig.get_path, kinds), *sys.path):
+        real = os.path.realpath(path)
+        if path and real not in own and os.access(real, os.W_OK, effective_ids=True):
+            return (
+                f"user {os.geteuid()} may write in {real}, from where the worker's Python loads "
+                "code: install headrace as another user, such as root"
+            )
+    if site.ENABLE_USER_SITE:
+        place = Path(site.getusersitepackages())
+        above = next(path for path in (place, *place.parents) if path.exists())
+        if os.access(above, os.W_OK, effective_ids=True):
+            return (
+                f"user {os.geteuid()} may make {place}, where Python looks for code: "
+                "set PYTHONNOUSERSITE=1"
+            )
     return ""
 
 

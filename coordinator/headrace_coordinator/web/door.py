@@ -108,7 +108,7 @@ class Door:
         state.sessions, state.gate, state.session = self._sessions, self._gate, None
         state.is_seated = False
         if token := read_bearer(request):
-            holder = await self._gate.find_by_token(token)
+            holder = await self._gate.find_by_key(token)
             if holder is None:
                 state.seat.note_wrong_token()
                 await self._take_turn(state.seat)
@@ -199,6 +199,12 @@ def read_bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def find_next(path: str) -> str:
+    """Where to go after the login: a page of this coordinator."""
+    is_here = path.startswith("/") and not path.startswith(("//", "/\\", "/login"))
+    return path if is_here and path.isprintable() else "/"
+
+
 def name_cookie(request: Request) -> str:
     """What the cookie is called: browsers do not keep those of two ports of one host apart."""
     port = re.sub(r"\D", "", request.headers.get("Host", "").rpartition(":")[2])
@@ -229,7 +235,8 @@ def name_peer(request: Request) -> str:
 def _refuse(request: Request, detail: str) -> Response:
     path = request.url.path
     if needs_forwarding(request):
-        return render(request, "forward.html", following=request.url.path + _read_query(request))
+        following = find_next(path + _read_query(request))
+        return render(request, "forward.html", following=following)
     if path.startswith(API) or request.method not in SAFE:
         problem = describe_status(HTTPStatus.UNAUTHORIZED, detail)
         return answer_problem(problem, {"WWW-Authenticate": "Bearer"})

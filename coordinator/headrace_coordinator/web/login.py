@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from headrace_coordinator.web.body import read_body
-from headrace_coordinator.web.door import check_forgery, is_own, name_peer, write_cookie
+from headrace_coordinator.web.door import check_forgery, find_next, is_own, name_peer, write_cookie
 from headrace_coordinator.web.gate import refuse_token
 from headrace_coordinator.web.rendering import render
 from headrace_wire.session import audit
@@ -61,12 +61,6 @@ async def read_form(request: Request) -> dict[str, str]:
     except ValueError:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "this is no form") from None
     return {name: values[0] for name, values in found.items()}
-
-
-def find_next(path: str) -> str:
-    """Where to go after the login: a page of this coordinator."""
-    is_here = path.startswith("/") and not path.startswith(("//", "/\\", "/login"))
-    return path if is_here and path.isprintable() else "/"
 
 
 async def _begin(request: Request, token: str, following: str) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import site
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +149,31 @@ def test_what_cannot_be_had_is_said_or_refused(
         guard_key(replace(settings, key_guard="required"))
     assert guard_key(replace(settings, key_guard="off")) == ()
     assert caplog.records == [record]
+
+
+def test_a_python_in_which_tasks_could_leave_code_keeps_no_key(
+    settings: WorkerSettings, forbid: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = Path(sysconfig.get_path("purelib")).resolve()
+    forbid(modules)
+    problem = plan_guard(settings).problem
+    assert f"may write in {modules}, from where the worker's Python loads code" in problem
+
+    home = settings.key_file.parents[1]
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
+    monkeypatch.setattr(site, "getusersitepackages", lambda: str(home / "lib" / "python"))
+    forbid()
+    assert plan_guard(settings).closed
+    forbid(home / "lib")
+    (home / "lib").mkdir()
+    assert "set PYTHONNOUSERSITE=1" in plan_guard(settings).problem
+
+
+def test_folders_of_a_program_s_own_modules_may_be_writable(
+    settings: WorkerSettings, forbid: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = settings.key_file.parents[1] / "code"
+    monkeypatch.syspath_prepend(str(code))
+    forbid(code)
+    assert plan_guard(settings).problem
+    assert plan_guard(replace(settings, permits=Permits(paths=(str(code),)))).closed

@@ -190,13 +190,15 @@ def test_a_link_for_looking_is_no_way_around_private_jobs(tmp_path: Path) -> Non
     with open_site(tmp_path, private_jobs=True) as private:
         key = private.read_key("client").encode()
         for token, status in (
-            (make_link_token(key, 60.0), 200),
+            (make_link_token(key, 60.0), 303),
             (make_link_token(key, 60.0, looks_only=True), 401),
-            (make_link_token(private.read_key("admin").encode(), 60.0, looks_only=True), 200),
+            (make_link_token(private.read_key("admin").encode(), 60.0, looks_only=True), 303),
         ):
+            assert httpx.get(f"{private.url}/jobs?token={token}").status_code == status
+            # It opens a page, and is no bearer's token.
             headers = {"Authorization": f"Bearer {token}"}
             answer = httpx.get(f"{private.url}/api/v1/info", headers=headers)
-            assert answer.status_code == status
+            assert answer.status_code == 401
 
 
 def test_a_link_on_another_site_finds_who_has_logged_in(site: WebSite) -> None:
@@ -207,6 +209,8 @@ def test_a_link_on_another_site_finds_who_has_logged_in(site: WebSite) -> None:
         assert '<meta http-equiv="refresh" content="0;url=/jobs?text=%3Cb%3E">' in answer.text
         own = {**followed, "Sec-Fetch-Site": "same-origin"}
         assert browser.get("/jobs", headers=own).status_code == 303
+        elsewhere = httpx.get(f"{site.url}//elsewhere.example/jobs", headers=followed)
+        assert '<meta http-equiv="refresh" content="0;url=/">' in elsewhere.text
 
 
 def test_wrong_tokens_are_counted(site: WebSite) -> None:
