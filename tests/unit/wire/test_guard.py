@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 
 import pytest
 
@@ -28,6 +29,7 @@ def given_back(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     times: list[int] = []
     monkeypatch.setattr(guard_module, "give_blocks_back", lambda: times.append(1))
     monkeypatch.setattr(guard_module, "CROWD_SECONDS", 0.001)
+    monkeypatch.setattr(guard_module, "MANY_BLOCKS", sys.maxsize)
     return times
 
 
