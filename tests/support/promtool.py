@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 #: Seconds for promtool.
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def run_promtool(*arguments: str | Path, stdin: str = "") -> str:
