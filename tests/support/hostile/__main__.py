@@ -15,6 +15,7 @@ import traceback
 from collections import Counter
 
 from headrace_wire.address import parse_address
+from headrace_wire.errors import BusyError
 from support.hostile.holders import HOLDERS
 from support.hostile.peer import Place
 from support.hostile.prober import probe
@@ -48,7 +49,13 @@ def main() -> int:
 
     def run(name: str) -> None:
         try:
-            PEERS[name](place, counts[name])
+            while True:
+                try:
+                    return PEERS[name](place, counts[name])
+                except BusyError:  # there is no room for it just now, as there should not be
+                    counts[name]["no room"] += 1
+                    if place.stop.is_set():
+                        return None
         except Exception:  # noqa: BLE001 - told below; the others go on
             broken.append(f"{name}: {traceback.format_exc()}")
 

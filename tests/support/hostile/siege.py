@@ -137,10 +137,17 @@ class Siege:
         self.cluster = Cluster(address, key)
         self._jobs = 0
 
-    def bear(self, name: str, peers: Sequence[str], seconds: float, kept_mib: int = 20) -> Row:
+    def bear(
+        self,
+        name: str,
+        peers: Sequence[str],
+        seconds: float,
+        kept_mib: int = 20,
+        kept_files: int = 2,
+    ) -> Row:
         """Let peers do what they can for so long, and see what comes of it.
 
-        All but ``kept_mib`` of the memory is waited for.
+        All but ``kept_mib`` of the memory and ``kept_files`` of the descriptors is waited for.
         """
         gauge = Gauge(self.coordinator.pid)
         before, lines = gauge.read(), len(self.coordinator.lines)
@@ -155,7 +162,7 @@ class Siege:
             measured = prober.finish()
             worker.join(SETTLE_SECONDS)
         ended = time.monotonic()
-        after = self._settle(gauge, before, kept_mib)
+        after = self._settle(gauge, before, kept_mib, kept_files)
         return Row(
             name=name,
             seconds=ended - began,
@@ -202,12 +209,14 @@ class Siege:
         thread.start()
         return values, thread
 
-    def _settle(self, gauge: Gauge, before: tuple[int, int], kept_mib: int) -> tuple[int, int]:
+    def _settle(
+        self, gauge: Gauge, before: tuple[int, int], kept_mib: int, kept_files: int
+    ) -> tuple[int, int]:
         """Wait until memory and descriptors have come back, or do not any more."""
         deadline, pause = time.monotonic() + SETTLE_SECONDS, threading.Event()
         while True:
             after = gauge.read()
-            is_back = after[0] < before[0] + kept_mib * MIB and after[1] <= before[1] + 2
+            is_back = after[0] < before[0] + kept_mib * MIB and after[1] <= before[1] + kept_files
             if is_back or time.monotonic() > deadline:
                 return after
             pause.wait(LOOK_SECONDS)
