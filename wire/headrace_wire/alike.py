@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from headrace_wire.failures import describe_error
+from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import ERROR, TaskFailure
 
 #: What may differ between failures of one kind: texts in quotes, and numbers.
@@ -30,3 +31,17 @@ def explain_failure(failure: TaskFailure) -> str:
         return message
     cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
     return f"{cause}: {message}" if message else cause
+
+
+def tell_first(group: FailureGroup) -> TaskFailure:
+    """The failure of a group's first task, as far as it is told."""
+    return TaskFailure(
+        lease=0,
+        job="",
+        index=group.first,
+        attempt=1,
+        reason=group.reason,
+        signal=group.signal,
+        error_type=group.error_type,
+        message=group.message,
+    )

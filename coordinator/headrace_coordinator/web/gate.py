@@ -115,7 +115,7 @@ class Gate:
         given = text.strip().encode("utf-8", "replace")
         keys = (await self._list_keys()).items()
         found = [holder for key, holder in keys if hmac.compare_digest(key, given)]
-        return self._restrict(found[0], "") if found else None
+        return found[0] if found else None
 
     async def find_by_mark(self, mark: str, role: str) -> Holder | None:
         """Whoever holds the key with this mark, in a role that may be less than that of the key."""

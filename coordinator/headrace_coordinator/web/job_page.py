@@ -11,7 +11,7 @@ from starlette.responses import Response
 from headrace_coordinator.web.display import count, duration, size, things
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.rows import job_fields
-from headrace_wire.alike import explain_failure
+from headrace_wire.alike import explain_failure, tell_first
 from headrace_wire.job_views import FailureGroup, FailureGroups
 from headrace_wire.messages import JobStatus, LogPage, LogRequest, TaskFailure
 
@@ -86,7 +86,7 @@ def _describe_group(group: FailureGroup) -> dict[str, str]:
     if group.workers:
         more = len(group.workers) - 4
         where += f" · on {', '.join(group.workers[:4])}" + (f" and {more} more" if more > 0 else "")
-    what = explain_failure(_describe_first(group))
+    what = explain_failure(tell_first(group))
     return {
         "key": f"{group.reason}\n{group.error_type}\n{group.message}",
         "times": things(group.count, "task"),
@@ -95,20 +95,6 @@ def _describe_group(group: FailureGroup) -> dict[str, str]:
         # A long text is cut short in the line: the whole of it is beneath.
         "traceback": group.traceback or (what if len(what) > LONG_TEXT else ""),
     }
-
-
-def _describe_first(group: FailureGroup) -> TaskFailure:
-    """The failure of the group's first task, as far as it is told."""
-    return TaskFailure(
-        lease=0,
-        job="",
-        index=group.first,
-        attempt=1,
-        reason=group.reason,
-        signal=group.signal,
-        error_type=group.error_type,
-        message=group.message,
-    )
 
 
 def _describe_log(log: LogPage) -> str:

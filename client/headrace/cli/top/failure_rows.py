@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from headrace.cli.top.columns import Column
-from headrace_wire.alike import explain_failure
+from headrace_wire.alike import explain_failure, tell_first
 from headrace_wire.job_views import FailureGroup
-from headrace_wire.messages import TaskFailure
 from headrace_wire.printing import clean_line, clean_text
 from headrace_wire.words import count
 
@@ -49,14 +48,4 @@ def describe_group(group: FailureGroup) -> Iterator[str]:
 
 
 def _explain(group: FailureGroup) -> str:
-    alone = TaskFailure(
-        lease=0,
-        job="",
-        index=group.first,
-        attempt=1,
-        reason=group.reason,
-        signal=group.signal,
-        error_type=group.error_type,
-        message=group.message,
-    )
-    return explain_failure(alone)
+    return explain_failure(tell_first(group))
