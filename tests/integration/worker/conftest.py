@@ -48,7 +48,7 @@ def make_pool(start_method: str, fork_server: Launcher) -> Iterator[Callable[...
     if start_method == "fork":  # refused beside threads, which another test may have left to end
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.name.startswith("Dummy-"):
-                thread.join(10)
+                thread.join(30)
     pools: list[Pool] = []
 
     def make(slots: int = 2, **options: Any) -> Pool:

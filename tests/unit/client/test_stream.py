@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from headrace import calls as calls_module
-from headrace import inbox, outbox, outcomes, stream
+from headrace import inbox, outbox, outcomes
+from headrace import stream as stream_module
 from headrace.calls import Calls
 from headrace.outcomes import AsyncResult
 from headrace.stream import Stream
@@ -23,7 +24,7 @@ from headrace_wire.errors import HeadraceError, JobStateError
 from headrace_wire.messages import Collected, CollectRequest, ResultSpan
 
 #: Where places are in which a signal's handler may run.
-FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream)}
+FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream_module)}
 
 SECONDS = 20.0
 
@@ -95,18 +96,27 @@ class MemoryEngine:
     def __init__(self) -> None:
         self.jobs: Any = Jobs()
         self.results: Any = self.jobs
+        self.streams: list[Stream] = []
 
 
 @pytest.fixture
 def engine() -> Iterator[MemoryEngine]:
+    before = set(threading.enumerate())
     engine = MemoryEngine()
     yield engine
     engine.jobs.break_down(HeadraceError("the test is over"))
+    for stream in engine.streams:
+        stream.abandon()
+    for thread in set(threading.enumerate()) - before:  # no other test is to have them
+        thread.join(SECONDS)
+        assert not thread.is_alive(), f"{thread.name} outlives its stream"
 
 
 def open_calls(engine: MemoryEngine) -> Calls:
     def open_stream(operation: str, parameters: dict[str, object], **told: Any) -> Stream:
-        return Stream(engine, "calls", operation, parameters, **told)  # type: ignore[arg-type]
+        stream = Stream(engine, "calls", operation, parameters, **told)  # type: ignore[arg-type]
+        engine.streams.append(stream)
+        return stream
 
     return Calls(CallOptions(serializer="msgpack"), open_stream)
 
