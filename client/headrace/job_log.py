@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from headrace_wire.async_caller import AsyncCaller
 
 
+class Gaps:
+    """Finds out where lines are missing in a log that is read from its beginning, page by page.
+
+    The coordinator drops a job's oldest lines: whoever has read them by then has missed nothing.
+    """
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def find_missed(self, page: LogPage) -> int:
+        """Return how many lines are missing between the last page and this one."""
+        missed = max(0, page.dropped - self._seen)
+        self._seen += missed + len(page.lines)
+        return missed
+
+
 async def read_pages(
     results: AsyncCaller[ResultQueueApi] | BlockingCaller[ResultQueueApi],
     job_id: str,

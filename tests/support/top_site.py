@@ -90,7 +90,7 @@ class TopSite:
         lines = (LogLine(time.time(), "info", "alpha", lease.start, log),) if log else ()
         self._reports += 1
         done_runs = (done,) if lease.stop > lease.start + 1 else ()
-        said = (JobLines(lease.job, lines, 0),)
+        said = (JobLines(lease.job, lines),)
         self.manager.results().report(
             Report("alpha", self._reports, done_runs, (failure,), (), (), said)
         )

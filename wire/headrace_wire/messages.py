@@ -506,11 +506,10 @@ class LogLine(Message):
 
 
 class JobLines(Message):
-    """Log lines of one job's tasks; ``dropped`` more were too many for the worker."""
+    """Log lines of one job's tasks."""
 
     job: JobId
     lines: Annotated[tuple[LogLine, ...], Entries]
-    dropped: Count
 
 
 class Report(Message):
@@ -610,7 +609,8 @@ class LogRequest(Message):
 class LogPage(Message):
     """Log lines past a cursor, the oldest first.
 
-    ``dropped`` lines of the job are not kept. ``complete``: the job is final and has no more.
+    ``dropped`` lines of the job, the oldest ones, are not kept. ``complete``: the job is final and
+    has no more.
     """
 
     lines: Annotated[tuple[LogLine, ...], NamedTasks]

@@ -1,26 +1,38 @@
-"""What tasks log and print on its way to the coordinator: bounded, whatever the tasks do."""
+"""What tasks log and print on its way to the coordinator: bounded, whatever the tasks do.
+
+Lines that are left out, here or in a slot, are told in their place, by a line of their own.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
 
 from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.messages import JobLines, LogLine
+from headrace_wire.words import count
 from headrace_worker.link.messages import TaskLine
-
-#: Lines, and bytes of them, that wait for the next report; the oldest are dropped.
-WAITING_LINES = 5000
-WAITING_BYTES = 4 << 20
-
 
 #: Lines that a worker reports however fast they come, how many more in a second, and room for how
 #: many there is before it goes on: what is beyond is dropped.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 500
 LINES_PAUSED_FOR = 250
+
+#: Lines, and bytes of them, that wait for the next report; the oldest are dropped.
+WAITING_LINES = LINES_AT_ONCE
+WAITING_BYTES = 4 << 20
+
+#: Why lines are left out.
+TOO_FAST = f"a worker sends {LINES_AT_ONCE:,} at once, and then {LINES_PER_SECOND} a second"
+TOO_MANY = (
+    f"while the coordinator does not take them a worker keeps {WAITING_LINES:,} of them, or "
+    f"{WAITING_BYTES >> 20} MiB"
+)
 
 
 class LineBox:
@@ -32,10 +44,13 @@ class LineBox:
         self._allowance = Allowance(LINES_AT_ONCE, LINES_PER_SECOND, clock(), LINES_PAUSED_FOR)
         self._lines: deque[TaskLine] = deque()
         self._bytes = 0
-        self._dropped: Counter[str] = Counter()
+        #: By job, what is to be told of those that came too fast since the last line, and of those
+        #: that were before the first one.
+        self._too_fast: dict[str, TaskLine] = {}
+        self._too_many: dict[str, TaskLine] = {}
 
     def __len__(self) -> int:
-        return len(self._lines) + len(self._dropped)
+        return len(self._lines) + len(self._too_fast) + len(self._too_many)
 
     def add(self, lines: Iterable[TaskLine]) -> None:
         """Take lines in, dropping and counting those that come too fast, and the oldest where too
@@ -44,26 +59,38 @@ class LineBox:
         now = self._clock()
         for line in lines:
             if not self._allowance.take(now):
-                self._dropped[line.job] += 1
+                _leave_out(self._too_fast, line, TOO_FAST)
                 continue
-            self._lines.append(line)
-            self._bytes += len(line.text)
-            while len(self._lines) > WAITING_LINES or self._bytes > WAITING_BYTES:
-                oldest = self._lines.popleft()
-                self._bytes -= len(oldest.text)
-                self._dropped[oldest.job] += 1
+            if self._too_fast and (gap := self._too_fast.pop(line.job, None)):
+                self._append(gap)
+            self._append(line)
 
     def take(self) -> tuple[JobLines, ...]:
         """Take all lines out, by job."""
-        jobs: dict[str, list[LogLine]] = {job: [] for job in self._dropped}
-        for line in self._lines:
+        jobs: dict[str, list[LogLine]] = {}
+        for line in (*self._too_many.values(), *self._lines, *self._too_fast.values()):
             level = fit_name(line.level, MAX_IDENTIFIER_CHARACTERS)  # a program names its own
-            told = LogLine(line.at, level, self._worker, line.index, line.text, line.attempt)
+            text = line.text
+            if line.left_out:
+                text = f"({count(line.left_out, 'line is', 'lines are')} left out: {text})"
+            told = LogLine(line.at, level, self._worker, line.index, text, line.attempt)
             jobs.setdefault(line.job, []).append(told)
-        taken = tuple(
-            JobLines(job, tuple(lines), self._dropped[job]) for job, lines in jobs.items()
-        )
-        self._lines.clear()
+        for waiting in (self._too_many, self._lines, self._too_fast):
+            waiting.clear()
         self._bytes = 0
-        self._dropped.clear()
-        return taken
+        return tuple(JobLines(job, tuple(lines)) for job, lines in jobs.items())
+
+    def _append(self, line: TaskLine) -> None:
+        self._lines.append(line)
+        self._bytes += len(line.text)
+        while len(self._lines) > WAITING_LINES or self._bytes > WAITING_BYTES:
+            oldest = self._lines.popleft()
+            self._bytes -= len(oldest.text)
+            _leave_out(self._too_many, oldest, TOO_MANY)
+
+
+def _leave_out(gaps: dict[str, TaskLine], line: TaskLine, why: str) -> None:
+    """Count a line, or those that one tells of, among those of its job that are left out."""
+    gap = gaps.get(line.job)
+    left_out = (gap.left_out if gap else 0) + (line.left_out or 1)
+    gaps[line.job] = replace(line, level="warning", text=why, left_out=left_out)

@@ -73,7 +73,7 @@ def _divide(item: Item) -> tuple[Item, ...]:
         middle = len(item.lines) // 2
         return (
             replace(item, lines=item.lines[:middle]),
-            replace(item, lines=item.lines[middle:], dropped=0),
+            replace(item, lines=item.lines[middle:]),
         )
     if isinstance(item, DoneSpan) and item.stop - item.start > 1:
         tasks = item.stop - item.start

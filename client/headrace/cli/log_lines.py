@@ -14,12 +14,16 @@ from headrace_wire.printing import clean_line, indent
 from headrace_wire.words import count
 
 
-def tell_dropped(page: LogPage, told: int) -> int:
-    """Say how many lines are not kept beyond those that were told. Returns how many there are."""
-    if page.dropped > told:
-        lines = count(page.dropped - told, "line is", "lines are")
-        tell(f"headrace: {lines} not kept: there were too many")
-    return page.dropped
+def explain_missed(missed: int) -> str:
+    """Say that so many lines are missing, which were there before those that follow."""
+    older = count(missed, "older line is", "older lines are")
+    return f"{older} not kept: of a job's log that is so of the newest alone"
+
+
+def tell_missed(missed: int) -> None:
+    """Say so on standard error, if there are any."""
+    if missed:
+        tell(f"headrace: {explain_missed(missed)}")
 
 
 def read_log(engine: Engine, job_id: str, *, follow: bool) -> Iterator[LogPage]:

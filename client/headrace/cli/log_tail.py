@@ -6,9 +6,10 @@ import contextlib
 import threading
 from collections.abc import Generator
 
-from headrace.cli.log_lines import format_line, read_log, tell_dropped
+from headrace.cli.log_lines import format_line, read_log, tell_missed
 from headrace.cli.printing import tell, tell_text
 from headrace.engine import Engine
+from headrace.job_log import Gaps
 from headrace_wire.errors import ClosedError, HeadraceError
 
 #: Seconds that the rest of a log has to be shown in when its job has ended.
@@ -47,10 +48,10 @@ class _Tail(threading.Thread):
                 tell(f"headrace: the log of job {self._job_id} cannot be read: {error.message}")
 
     def _follow(self) -> None:
-        dropped = 0
+        gaps = Gaps()
         for page in read_log(self._engine, self._job_id, follow=True):
             if not self.stopped.is_set():
-                dropped = tell_dropped(page, dropped)
+                tell_missed(gaps.find_missed(page))
             for line in page.lines:
                 if self.stopped.is_set():
                     return

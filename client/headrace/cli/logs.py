@@ -8,10 +8,11 @@ import click
 
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
-from headrace.cli.log_lines import format_line, read_log, show_line, tell_dropped
+from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text
 from headrace.cli.session import connect
+from headrace.job_log import Gaps
 from headrace_wire.messages import TaskProgress
 
 #: Running tasks whose progress is shown for people.
@@ -39,11 +40,11 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show what a job's tasks have printed and logged, each line with its task and worker."""
-    dropped = 0
+    gaps = Gaps()
     cluster = connect(connection)
     found = find_job(cluster, job_id)
     for page in read_log(cluster.engine, found.id, follow=follow):
-        dropped = tell_dropped(page, dropped)
+        tell_missed(gaps.find_missed(page))
         for line in page.lines:
             if tasks and line.index not in tasks:
                 continue

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from headrace_wire.messages import LogLine
 
-#: Lines, and bytes of them, that are kept for one job; the oldest are dropped.
+#: The newest lines of a job that are kept, or as many as have so many bytes. Older ones are
+#: dropped, by report, as soon as they are not needed for that: up to twice as many may be there.
 KEPT_LINES = 10_000
 KEPT_BYTES = 4 << 20
 
@@ -41,15 +42,28 @@ class JobLog:
         self.size_bytes += size_bytes
 
     def trim(self) -> list[LogPart]:
-        """Drop the oldest parts as long as there is too much. Returns the dropped ones."""
+        """Drop the oldest parts as long as enough is left. Returns the dropped ones."""
         trimmed: list[LogPart] = []
-        while self.lines > KEPT_LINES or self.size_bytes > KEPT_BYTES:
-            part, (lines, size_bytes) = self._parts.popitem(last=False)
+        while self._parts:
+            part, (lines, size_bytes) = next(iter(self._parts.items()))
+            if self.lines - lines < KEPT_LINES and self.size_bytes - size_bytes < KEPT_BYTES:
+                break
+            del self._parts[part]
             self.lines -= lines
             self.size_bytes -= size_bytes
             self.dropped += lines
             trimmed.append(part)
         return trimmed
+
+
+def choose_newest(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """Return those lines of one report that are kept: all of them, unless they are too many."""
+    size_bytes = 0
+    for kept, line in enumerate(reversed(lines)):
+        size_bytes += measure_lines([line])
+        if kept == KEPT_LINES or size_bytes > KEPT_BYTES:
+            return lines[len(lines) - kept :]
+    return lines
 
 
 def measure_lines(lines: Iterable[LogLine]) -> int:

@@ -10,7 +10,7 @@ from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import HeldLease, Job
-from headrace_coordinator.queue.job_log import LogPart, measure_lines
+from headrace_coordinator.queue.job_log import LogPart, choose_newest, measure_lines
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.members import HAND_BACK, Member
 from headrace_coordinator.queue.retries import compute_pause_seconds, count_allowed
@@ -258,12 +258,14 @@ class Outcomes:
         """Keep what tasks logged; a report that comes again changes nothing."""
         if part in job.log:
             return
-        size_bytes = measure_lines(logged.lines)
-        job.log.add(part, len(logged.lines), size_bytes)
-        job.log.dropped += logged.dropped
+        lines = choose_newest(logged.lines)
+        dropped = len(logged.lines) - len(lines)
+        size_bytes = measure_lines(lines)
+        job.log.add(part, len(lines), size_bytes)
+        job.log.dropped += dropped
         trimmed = tuple(job.log.trim())
-        self._state.emit(events.LinesLogged(logged.job, part, logged.lines, size_bytes, trimmed))
-        if trimmed or logged.dropped:
+        self._state.emit(events.LinesLogged(logged.job, part, lines, size_bytes, trimmed))
+        if trimmed or dropped:
             self._state.emit(events.JobChanged(logged.job))
 
     def _accept_failure(

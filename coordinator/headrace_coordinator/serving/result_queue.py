@@ -196,13 +196,12 @@ class ResultQueue:
         )
 
     async def _look_at_log(self, request: LogRequest) -> LogPage:
-        def look(queue: Queue, _: Now) -> tuple[bool, int]:
-            job = queue.state.find(request.job)
-            return job.is_final, job.log.dropped
+        def look(queue: Queue, _: Now) -> bool:
+            return queue.state.find(request.job).is_final
 
-        final, dropped = self._ledger.observe(look)
+        final = self._ledger.observe(look)
         reader = self._ledger.store.reader
-        lines, cursor = reader.read_lines_after(request.job, request.cursor, MAX_LOG_BYTES)
+        lines, cursor, dropped = reader.read_lines_after(request.job, request.cursor, MAX_LOG_BYTES)
         return LogPage(lines, cursor, dropped, final and not lines)
 
     def _look(self, request: FetchRequest) -> Fetched:

@@ -180,12 +180,20 @@ class StoreReader:
 
     def read_lines_after(
         self, job: str, number: int, max_bytes: int
-    ) -> tuple[tuple[LogLine, ...], int]:
-        """Return log lines after the ``number``-th part, and the number of their last part."""
+    ) -> tuple[tuple[LogLine, ...], int, int]:
+        """Return log lines after the ``number``-th part, and the number of their last part.
+
+        And how many of the job's lines are not kept. All of it is of one moment.
+        """
         query = "SELECT number, lines FROM lines WHERE job = ? AND number > ? ORDER BY number"
-        packed, last = self._read_packed(query, job, number, max_bytes)
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            jobs = connection.execute("SELECT lines_dropped FROM jobs WHERE id = ?", (job,))
+            (dropped,) = jobs.fetchone() or (0,)
+            packed, last = self._read_packed(query, job, number, max_bytes)
+            connection.execute("COMMIT")
         lines = (line for one in packed for line in decode_trusted(tuple[LogLine, ...], one))
-        return tuple(lines), last
+        return tuple(lines), last, dropped
 
     def _read_packed(
         self, query: str, job: str, number: int, max_bytes: int, limit: int = -1

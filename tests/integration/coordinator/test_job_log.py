@@ -52,7 +52,7 @@ def make_report(
     if counters is not None:
         done = (DoneSpan(lease, "job", 0, 1, pack_batch([b"v"]), 0.1, 0.1, counters),)
     lines = tuple(LogLine(1.5, "info", "w", 0, text) for text in texts)
-    logs = (JobLines("job", lines, 0),) if lines else ()
+    logs = (JobLines("job", lines),) if lines else ()
     return Report("worker", number, done, (), (), (), logs)
 
 
@@ -133,14 +133,15 @@ def test_what_is_dropped_is_gone_from_the_disk_and_stays_counted(
     monkeypatch.setattr(job_log, "KEPT_LINES", 3)
     for number in range(1, 6):
         kept.report(make_report(number, f"{number} a", f"{number} b"))
-    assert kept.read_texts() == ["5 a", "5 b"]
+    newest = ["4 a", "4 b", "5 a", "5 b"]
+    assert kept.read_texts() == newest
     kept.restart()
-    assert (kept.read_texts(), kept.read().dropped) == (["5 a", "5 b"], 8)
+    assert (kept.read_texts(), kept.read().dropped) == (newest, 6)
     with sqlite3.connect(kept.path) as reader:
-        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (1,)
+        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (2,)
     reader.close()
-    kept.report(make_report(6, "6 a", "6 b"))
-    assert kept.read_texts() == ["6 a", "6 b"]
+    kept.report(make_report(6, "6 a", "6 b", "6 c", "6 d"))
+    assert (kept.read_texts(), kept.read().dropped) == (["6 b", "6 c", "6 d"], 11)
 
 
 def test_a_deleted_job_leaves_no_lines(kept: Kept) -> None:
@@ -183,7 +184,7 @@ def test_who_waits_for_lines_hears_of_them_and_of_the_jobs_end(tmp_path: Path) -
             wait_until(lambda: coordinator._waiters.count_waiters(name_topic("log", job)))
             sent = time.monotonic()
             lines = (LogLine(1.0, "info", "w", 0, f"text {number}"),)
-            results.report(Report("w", number, (), (), (), (), (JobLines(job, lines, 0),)))
+            results.report(Report("w", number, (), (), (), (), (JobLines(job, lines),)))
             with came:
                 assert came.wait_for(lambda: len(pages) == number, 10)  # noqa: B023 - in this round
             at, page = pages[-1]

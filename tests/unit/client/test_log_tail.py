@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 
 from headrace.cli.log_tail import show_log
@@ -48,11 +49,22 @@ def test_it_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     assert not printed.out
     assert printed.err.splitlines() == [
-        "headrace: 3 lines are not kept: there were too many",
+        "headrace: 3 older lines are not kept: of a job's log that is so of the newest alone",
         "1970-01-01T00:00:01.000Z print   w task 0: a",
         "1970-01-01T00:00:01.000Z print   w task 0: b",
         "1970-01-01T00:00:02.000Z print   w task 1 attempt 2: last",
     ]
+
+
+def test_what_was_shown_before_it_was_dropped_is_not_missed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    follow(Engine(msgspec.structs.replace(END, dropped=5)))  # both of the first page among them
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in shown] == ["3", "print", "print", "print"]
+    follow(Engine(msgspec.structs.replace(END, dropped=9)))
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in shown] == ["3", "print", "print", "4", "print"]
 
 
 def test_who_is_interrupted_sees_no_more_of_it(capsys: pytest.CaptureFixture[str]) -> None:

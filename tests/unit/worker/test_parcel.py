@@ -19,7 +19,7 @@ def list_parts(parcel: Parcel) -> list[Parcel]:
 
 
 def test_log_lines_go_before_outcomes_and_metrics_after_them() -> None:
-    logs = (JobLines("job", (LogLine(1.0, "info", "w", 0, "text"),), 0),)
+    logs = (JobLines("job", (LogLine(1.0, "info", "w", 0, "text"),)),)
     items: list[Item] = [*logs, RETURNED, Sample("n", (), 1.0)]
     assert [part.items for part in list_parts(Parcel(items))] == [[item] for item in items]
 
@@ -36,12 +36,11 @@ def test_a_run_is_divided_down_to_its_tasks() -> None:
 
 def test_lines_and_metrics_are_divided_one_by_one() -> None:
     line = LogLine(1.0, "info", "w", 0, "text")
-    logs = (JobLines("one", (line,) * 3, 7), JobLines("two", (line,), 0))
+    logs = (JobLines("one", (line,) * 3), JobLines("two", (line,)))
     parts = list_parts(Parcel([*logs, Sample("a", (), 1.0), Sample("b", (), 1.0)]))
     found = [item for part in parts for item in part.items]
     lines = [one for one in found if isinstance(one, JobLines)]
     assert [len(one.lines) for one in lines] == [1, 1, 1, 1]
-    assert sum(one.dropped for one in lines) == 7
     assert [one.name for one in found if isinstance(one, Sample)] == ["a", "b"]
 
 

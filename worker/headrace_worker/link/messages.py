@@ -107,7 +107,10 @@ class Retired(Struct, frozen=True, array_like=True, tag=7):
 
 
 class TaskLine(Struct, frozen=True, array_like=True):
-    """A line that a task logged or printed, at Unix seconds ``at``."""
+    """A line that a task logged or printed, at Unix seconds ``at``.
+
+    Where ``left_out`` is not 0, so many lines are missing in its place, and ``text`` says why.
+    """
 
     job: str
     index: int
@@ -115,6 +118,7 @@ class TaskLine(Struct, frozen=True, array_like=True):
     at: float
     level: str
     text: str
+    left_out: int = 0
 
 
 class Lines(Struct, frozen=True, array_like=True, tag=8):

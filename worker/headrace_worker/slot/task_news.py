@@ -20,7 +20,6 @@ from collections.abc import Callable
 from headrace_services.task import Task
 from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_COUNTERS
-from headrace_wire.words import count
 from headrace_worker.link.cell import ASKED, FINISHED, PREPARING, STARTED, STOP, Cell
 from headrace_worker.link.messages import Lines, Progress, RunPiece, TaskLine
 
@@ -30,14 +29,17 @@ NEWS_SECONDS = 0.2
 #: So many lines leave the slot at once.
 FULL_LINES = 200
 
-#: So many lines are kept while they cannot leave; later ones are dropped.
-KEPT_LINES = 1000
-
 #: Lines that leave the slot however fast they come, how many more in a second, and room for how
 #: many there is before it goes on: what is beyond is dropped, and told.
 LINES_AT_ONCE = 10_000
 LINES_PER_SECOND = 200
 LINES_PAUSED_FOR = 100
+
+#: What is told of lines that are beyond.
+TOO_FAST = f"a slot sends {LINES_AT_ONCE:,} at once, and then {LINES_PER_SECOND} a second"
+
+#: So many lines are kept while they cannot leave; later ones are dropped.
+KEPT_LINES = LINES_AT_ONCE
 
 #: So many of the lines that were dropped last are sent after all, if the task then fails.
 LATE_LINES = 20
@@ -186,9 +188,8 @@ class TaskNews:
         self._late.clear()
         if task is not None and left_out:
             self._left_out = 0
-            text = f"({count(left_out, 'line')} came too fast)"
-            line = TaskLine(task.job, task.index, task.attempt, at, "warning", text)
-            self._lines.append(line)
+            about = (task.job, task.index, task.attempt)
+            self._lines.append(TaskLine(*about, at, "warning", TOO_FAST, left_out))
 
     def _announce(self, sent_seconds: float) -> None:
         if time.monotonic() - sent_seconds < NEWS_SECONDS or not self._flush():

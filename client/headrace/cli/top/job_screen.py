@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
-from headrace.cli.log_lines import format_line
+from headrace.cli.log_lines import explain_missed, format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
 from headrace.cli.top import failure_rows
@@ -62,7 +62,6 @@ class JobScreen(JobActions):
         self._seen = SeenOfJob()
         self._sight: JobSight | None = None
         self._failures: tuple[FailureGroup, ...] = ()
-        self._dropped = 0
 
     def compose(self) -> ComposeResult:
         yield PlainText(id="head")
@@ -114,10 +113,8 @@ class JobScreen(JobActions):
         if failed.label_text != label:
             failed.label = label
         lines = self.query_one("#lines", Log)
-        if sight.lines_dropped > self._dropped:
-            dropped = count(sight.lines_dropped - self._dropped, "line is", "lines are")
-            lines.write_line(f"{dropped} not kept: there were too many")
-            self._dropped = sight.lines_dropped
+        if sight.lines_missed:
+            lines.write_line(explain_missed(sight.lines_missed))
         if sight.lines:
             shown = map(format_line, sight.lines)
             lines.write_lines([part for one in shown for part in one.split("\n")])

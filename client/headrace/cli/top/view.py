@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from msgspec import Struct
 
 from headrace.cli.top.speeds import Speeds
+from headrace.job_log import Gaps
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, MAX_NAME_CHARACTERS
 from headrace_wire.errors import HeadraceError
@@ -65,7 +66,10 @@ class Sight(Struct, frozen=True):
 
 
 class JobSight(Struct, frozen=True):
-    """One job; ``failures`` are None where they are those that were read before."""
+    """One job; ``failures`` are None where they are those that were read before.
+
+    ``lines_missed`` lines were there before ``lines``, which are the next ones, and are not kept.
+    """
 
     status: JobStatus
     running: tuple[RunningTask, ...]
@@ -73,7 +77,7 @@ class JobSight(Struct, frozen=True):
     slowest: tuple[TaskTime, ...]
     failures: tuple[FailureGroup, ...] | None
     lines: tuple[LogLine, ...]
-    lines_dropped: int
+    lines_missed: int
     speed: float | None
 
 
@@ -133,7 +137,7 @@ class View:
             await self.jobs.call(JobQueueApi.slowest, job, TIMES_KEPT),
             failures,
             page.lines,
-            page.dropped,
+            seen.gaps.find_missed(page),
             self._speeds.find(job),
         )
 
@@ -166,5 +170,7 @@ class View:
 class SeenOfJob:
     """What is known of a job and need not be read again."""
 
-    cursor = 0
-    counted: tuple[int, int, float | None] | None = None
+    def __init__(self) -> None:
+        self.cursor = 0
+        self.gaps = Gaps()
+        self.counted: tuple[int, int, float | None] | None = None

@@ -274,7 +274,7 @@ def test_log_lines_are_taken_of_workers_that_had_tasks_of_the_job(rig: Rig) -> N
     for worker in ("good", "evil"):
         rig.queue.leasing.register(make_worker(worker), (), rig.now, KEY)
     rig.queue.leasing.lease(LeaseRequest("good", 1, 2, 0.0, ()), rig.now, KEY)
-    lines = JobLines("job", (LogLine(0.0, "info", "", 0, "hello"),), 0)
+    lines = JobLines("job", (LogLine(0.0, "info", "", 0, "hello"),))
     for worker, kept in (("evil", 0), ("good", 1)):
         report = Report(worker, 1, (), (), (), (), (lines,))
         rig.queue.outcomes.report(report, rig.now, KEY)

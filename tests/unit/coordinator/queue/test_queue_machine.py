@@ -188,7 +188,7 @@ class QueueMachine(RuleBasedStateMachine):
     def log(self, worker: str, data: st.DataObject, size: int) -> None:
         job = data.draw(st.sampled_from(sorted(self.model)))
         line = LogLine(1.0, "info", worker, 0, "x" * size)
-        self.rig.report(worker, logs=(JobLines(job, (line, line), data.draw(st.integers(0, 1))),))
+        self.rig.report(worker, logs=(JobLines(job, (line, line)),))
         self.commit()
 
     @rule(worker=st.sampled_from(WORKERS))

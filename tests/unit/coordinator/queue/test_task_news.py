@@ -47,7 +47,7 @@ def make_run(lease: HeldLease, start: int, stop: int, **counters: float) -> Done
 def log(rig: Rig, *texts: str, job: str = "job", number: int | None = None) -> None:
     rig.reports["w"] = rig.reports.get("w", 0) + 1
     lines = tuple(LogLine(1.0, "info", "w", 0, text) for text in texts)
-    logs = (JobLines(job, lines, 0),)
+    logs = (JobLines(job, lines),)
     report = Report("w", number or rig.reports["w"], (), (), (), (), logs)
     rig.queue.outcomes.report(report, rig.now)
 
@@ -134,17 +134,22 @@ def test_a_report_that_comes_again_logs_nothing_twice(rig: Rig) -> None:
 
 def test_the_oldest_lines_give_way_to_new_ones(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_log, "KEPT_LINES", 5)
-    for _ in range(3):
+    for _ in range(4):
         log(rig, "a", "b")
     kept = rig.queue.state.find("job").log
-    assert (kept.lines, kept.dropped) == (4, 2)
+    assert (kept.lines, kept.dropped) == (6, 2), "as many as are promised, whatever a report brings"
     monkeypatch.setattr(job_log, "KEPT_BYTES", 1000)
     log(rig, "x" * 900)
-    assert (kept.lines, kept.dropped) == (1, 6)
+    assert (kept.lines, kept.dropped) == (3, 6)
+    log(rig, "y" * 900)
+    assert (kept.lines, kept.dropped) == (2, 8)
+    log(rig, *"abcdefgh")
+    assert (kept.lines, kept.dropped) == (5, 13), "of one report, too, the newest are kept"
     log(rig, "x" * 2000)
-    assert (kept.lines, kept.dropped, kept.size_bytes) == (0, 8, 0)
+    assert (kept.lines, kept.dropped) == (5, 14)
     logged = [one for one in rig.queue.state.drain_events() if isinstance(one, LinesLogged)]
-    assert [part.report for one in logged for part in one.trimmed] == [1, 2, 3, 4, 5]
+    assert [part.report for one in logged for part in one.trimmed] == [1, 2, 3, 4, 5, 6]
+    assert [line.text for line in logged[6].lines] == [*"defgh"]
 
 
 def test_progress_is_that_of_tasks_which_are_held_by_who_says_so(rig: Rig) -> None:

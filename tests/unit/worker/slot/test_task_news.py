@@ -20,9 +20,11 @@ def make_news() -> tuple[TaskNews, Cell]:
     return TaskNews(cell, lambda: False, lambda: None), cell
 
 
-def take_texts(news: TaskNews) -> list[str]:
+def take_texts(news: TaskNews) -> list[str | int]:
+    """The texts of lines, or how many are left out in their place."""
     taken = news.take_news(time.monotonic(), outcomes=True)
-    return [line.text for one in taken if isinstance(one, Lines) for line in one.lines]
+    lines = [line for one in taken if isinstance(one, Lines) for line in one.lines]
+    return [line.left_out or line.text for line in lines]
 
 
 def test_who_speaks_is_the_task_that_runs_or_is_prepared() -> None:
@@ -48,7 +50,8 @@ def test_lines_that_come_too_fast_are_counted_and_told(monkeypatch: pytest.Monke
     assert isinstance(lines, Lines)
     assert lines.lines[0] == TaskLine("job", 4, 2, 1.0, "print", "line 0")
     told = lines.lines[3]
-    assert (told.level, told.text, told.index) == ("warning", "(7 lines came too fast)", 4)
+    assert (told.level, told.left_out, told.index) == ("warning", 7, 4)
+    assert told.text.startswith("a slot sends 10,000 at once")
     assert len(lines.lines) == 4
     assert not take_texts(news)
 
@@ -62,13 +65,13 @@ def test_of_a_task_that_fails_the_last_lines_are_sent(monkeypatch: pytest.Monkey
         news.keep(TASK, 1.0, "print", f"line {number}")
     news.note_failed(TASK.number + 1)
     news.note_failed(TASK.number)
-    told = ["line 0", "line 1", "(5 lines came too fast)", "line 7", "line 8", "line 9"]
+    told = ["line 0", "line 1", (5), "line 7", "line 8", "line 9"]
     assert take_texts(news) == told
     news.keep(TASK, 1.0, "print", "one task")
     other = Task("job", 5, 1, 2)
     news.keep(other, 1.0, "print", "another")
     news.note_failed(other.number)
-    assert take_texts(news) == ["(1 line came too fast)", "another"]
+    assert take_texts(news) == [(1), "another"]
 
 
 def test_lines_that_cannot_leave_are_dropped_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +79,7 @@ def test_lines_that_cannot_leave_are_dropped_and_told(monkeypatch: pytest.Monkey
     news, _ = make_news()
     for number in range(5):
         news.keep(TASK, 1.0, "print", f"line {number}")
-    assert take_texts(news) == ["line 0", "line 1", "(3 lines came too fast)"]
+    assert take_texts(news) == ["line 0", "line 1", (3)]
     news.keep(TASK, 1.0, "print", "later")
     assert take_texts(news) == ["later"]
 
