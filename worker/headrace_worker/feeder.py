@@ -16,10 +16,10 @@ from math import inf
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
+from headrace_worker.engines.engine import Engine
 from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
-from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 from headrace_worker.round_trip import RoundTrip
 from headrace_worker.stop_signals import StopSignals
@@ -56,7 +56,7 @@ class Feeder:
     work may be wanted than before.
     """
 
-    pool: Pool
+    pool: Engine
     intake: LeaseIntake
     reporter: Reporter
     stop: StopSignals

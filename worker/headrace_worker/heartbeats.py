@@ -19,9 +19,9 @@ from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_RUNNING_TOLD
 from headrace_wire.errors import is_final
 from headrace_wire.messages import Heartbeat, TaskProgress, WorkerInfo
+from headrace_worker.engines.engine import Engine
 from headrace_worker.feeder import Feeder
 from headrace_worker.holdings import Holdings
-from headrace_worker.pool.pool import Pool
 from headrace_worker.round_trip import RoundTrip
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Heartbeats:
 
     jobs: AsyncCaller[JobQueueApi]
     info: WorkerInfo
-    pool: Pool
+    pool: Engine
     feeder: Feeder
     holdings: Holdings
     register: Callable[[AsyncCaller[JobQueueApi]], Awaitable[object]]

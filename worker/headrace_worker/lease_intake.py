@@ -21,9 +21,9 @@ from headrace_wire.errors import HeadraceError
 from headrace_wire.log_format import about
 from headrace_wire.messages import Lease, ReturnedSpan
 from headrace_worker.data import DataStore, read_needs
+from headrace_worker.engines.engine import Engine
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import is_tellable, list_missing, make_batch, refuse_lease
-from headrace_worker.pool.pool import Pool
 from headrace_worker.reporter import Reporter
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class LeaseIntake:
     """Passes on to the pool what leases ask for. ``jobs`` is where data is fetched."""
 
     jobs: AsyncCaller[JobQueueApi]
-    pool: Pool
+    pool: Engine
     reporter: Reporter
     holdings: Holdings
     data: DataStore

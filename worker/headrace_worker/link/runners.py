@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -75,6 +75,11 @@ class JobRunner:
             with contextlib.suppress(OSError, ValueError):
                 self._kept[name] = Kept(path, size, map_file(file, size))
             os.close(file)
+
+    def hold(self, contents: Mapping[str, bytes]) -> None:
+        """Take parameters that are too large to travel with the others, by their names."""
+        for name, content in contents.items():
+            self._kept[name] = Kept("", len(content), memoryview(content))
 
     def prepare(self, load: Callable[[str], Service], permits: Permits) -> None:
         """Load the service and let it prepare the job; any exception of either goes through."""

@@ -81,7 +81,7 @@ class TaskOutput:
     def end_task(self) -> None:
         """Pass on what a task has left of lines that it has not ended, and of bytes."""
         for thread, level in list(self.held):
-            if text := _see(self.held.pop((thread, level), "")):
+            if text := see_line(self.held.pop((thread, level), "")):
                 self.say(level, text)
         for stream in self.streams:
             with contextlib.suppress(OSError, ValueError):
@@ -156,7 +156,7 @@ class TaskStream(io.TextIOWrapper):
         if output.is_copy or not isinstance(cast("object", text), str):
             return super().write(text)  # which raises TypeError for what is no text
         if "\n" not in text:
-            output.held[place] = _see(output.held.get(place, "") + text, ended=False)
+            output.held[place] = see_line(output.held.get(place, "") + text, ended=False)
             return len(text)
         record = _find_record()
         if record is not None:
@@ -166,9 +166,9 @@ class TaskStream(io.TextIOWrapper):
             return len(text)
         *lines, rest = (output.held.pop(place, "") + text).split("\n")
         for line in lines:
-            output.say(self._level, _see(line))
+            output.say(self._level, see_line(line))
         if rest:
-            output.held[place] = _see(rest, ended=False)
+            output.held[place] = see_line(rest, ended=False)
         return len(text)
 
     def _note_bytes(self) -> None:
@@ -207,7 +207,7 @@ def _find_record() -> logging.LogRecord | None:
     return record if isinstance(record, logging.LogRecord) else None
 
 
-def _see(line: str, *, ended: bool = True) -> str:
+def see_line(line: str, *, ended: bool = True) -> str:
     r"""What would be seen of a line on a terminal, where "\r" leads back to its beginning."""
     if ended:
         line = line.rstrip("\r")

@@ -20,14 +20,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import NoReturn, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_services.home import THIS_SLOT, Home
 from headrace_services.permits import Permits
-from headrace_services.service import MAX_DETAIL_BYTES, MAX_VALUE_BYTES, Service, TaskRunner
+from headrace_services.service import Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.landlock import close_folders
@@ -43,7 +43,7 @@ from headrace_worker.link.cell import (
     Cell,
 )
 from headrace_worker.link.channel import SlotEnd
-from headrace_worker.link.failure import SUMMARY_CHARACTERS, Failure, clip, explain
+from headrace_worker.link.failure import Failure
 from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
 from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
@@ -52,6 +52,7 @@ from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.slot.code_watch import CodeWatch
 from headrace_worker.slot.copies import Original, end_copy
+from headrace_worker.slot.outcome import check_value, describe_task, explain_failure
 from headrace_worker.slot.output import TaskOutput
 from headrace_worker.slot.traced import run_traced
 from headrace_worker.slot.watch import Watch, end_cut_off, find_agent_sentinel
@@ -218,11 +219,14 @@ class Slot:
                     THIS_SLOT.task_ended()
                     if output is not None and output.held:
                         output.end_task()
-                _check_value(value)
+                check_value(value)
             except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
                 ended = time.monotonic()
                 # Before FINISHED: the task's own code is asked for these words, so its limit holds.
-                failure, summary = _explain(job, error), _describe(job, index, task_input)
+                failure, summary = (
+                    explain_failure(job, error),
+                    describe_task(job, index, task_input),
+                )
             else:
                 ended = time.monotonic()
             if not self._end.is_open:
@@ -259,9 +263,11 @@ class Slot:
                 if self._original.is_copy:
                     end_copy(sys.exception())
         except BaseException as error:  # noqa: BLE001 - whatever a service raises is its tasks' outcome
-            failure = _explain(job, error)
+            failure = explain_failure(job, error)
             for place, index in enumerate(indices):
-                summary = _describe(job, index, inputs[place - len(indices)] if inputs else None)
+                summary = describe_task(
+                    job, index, inputs[place - len(indices)] if inputs else None
+                )
                 self._outbox.add_failed(failure, summary, 0.0, time.monotonic())
                 # The first one says it all; the same traceback a thousand times would only weigh.
                 failure = replace(failure, traceback="")
@@ -290,34 +296,6 @@ class Slot:
     def _retire(self, why: str) -> NoReturn:
         self._outbox.send(Retired(why))
         _leave(0)
-
-
-def _check_value(value: object) -> None:
-    if type(value) is not bytes:
-        raise TypeError(f"the service returned {type(value).__name__} where bytes are due")
-    if len(value) > MAX_VALUE_BYTES:
-        raise ValueError(
-            f"the value has {len(value)} bytes, and {MAX_VALUE_BYTES} at most can travel: return "
-            "less at a time, or write it to a file and return its path"
-        )
-
-
-def _explain(job: JobRunner, error: BaseException) -> Failure:
-    failure = explain(error)
-    try:
-        detail: Any = job.detail(error)
-    except BaseException:  # noqa: BLE001 - a third party's bug must not hide the task's own error
-        return failure
-    if isinstance(detail, bytes) and len(detail) <= MAX_DETAIL_BYTES:
-        return replace(failure, detail=bytes(detail))
-    return failure
-
-
-def _describe(job: JobRunner, index: int, task_input: bytes | None) -> str:
-    try:
-        return clip(str(job.describe(index, task_input)), SUMMARY_CHARACTERS)
-    except BaseException as error:  # noqa: BLE001 - a third party's bug must not hide the task's own error
-        return clip(f"(no description: {type(error).__name__})", SUMMARY_CHARACTERS)
 
 
 def _settle(link: socket.socket, settings: SlotSettings) -> None:
