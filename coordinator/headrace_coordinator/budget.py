@@ -9,9 +9,6 @@ from headrace_wire.allowance import Allowance
 LINES_AT_ONCE = 200
 LINES_PER_SECOND = 5
 
-#: Tasks of one job that are told one by one when many fail at the same time.
-MOST_DEATHS_AT_ONCE = 5
-
 
 class Budget(Allowance):
     """What may be written of one kind of events: some at once, and then some in a second."""

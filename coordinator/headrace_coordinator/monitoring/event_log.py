@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from headrace_coordinator.budget import MOST_DEATHS_AT_ONCE, Budget
+from headrace_coordinator.budget import Budget
+from headrace_coordinator.deaths import Deaths
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
@@ -72,7 +73,7 @@ class EventLog:
 
 def log_events(happened: Sequence[Event]) -> None:
     """Write a line for each event that people want to know of."""
-    deaths: Counter[str] = Counter()
+    deaths: defaultdict[str, Deaths] = defaultdict(Deaths)
     for event in happened:
         match event:
             case events.WorkerJoined():
@@ -98,8 +99,7 @@ def log_events(happened: Sequence[Event]) -> None:
                 extra = about(spec.id)
                 log.info("job %s: %s %s", spec.id, spec.service, spec.operation, extra=extra)
             case events.TaskDead():
-                deaths[event.failure.job] += 1
-                if deaths[event.failure.job] <= MOST_DEATHS_AT_ONCE:
+                if deaths[event.failure.job].add(event.failure):
                     _log_death(event.failure)
             case events.JobEnded():
                 _log_end(event.status)
@@ -118,9 +118,9 @@ def log_events(happened: Sequence[Event]) -> None:
             case _:
                 pass  # for store, metrics and waiting calls
     for job, dead in deaths.items():
-        if dead > MOST_DEATHS_AT_ONCE:
-            more = count(dead - MOST_DEATHS_AT_ONCE, "more task has", "more tasks have")
-            log.warning("job %s: %s failed for good", job, more, extra=about(job))
+        if more := dead.sum_up():
+            line = clean_line(more[:MOST_MESSAGE_CHARACTERS])
+            log.warning("job %s: %s", job, line[:MOST_MESSAGE_CHARACTERS], extra=about(job))
 
 
 def _log_death(failure: TaskFailure) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -19,7 +19,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from headrace_coordinator.budget import MOST_DEATHS_AT_ONCE, Budget
+from headrace_coordinator.budget import Budget
+from headrace_coordinator.deaths import Deaths
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.topics import EVENTS
@@ -83,7 +84,7 @@ class Journal:
         """Remember what people want to know of these events."""
         before = self._last
         expired: set[str] = set()
-        deaths: Counter[tuple[str, str]] = Counter()
+        deaths: defaultdict[tuple[str, str], Deaths] = defaultdict(Deaths)
         for event in happened:
             describe = DESCRIPTIONS.get(type(event))
             if describe is None:
@@ -92,8 +93,7 @@ class Journal:
                 if event.failure.reason == WITHDRAWN:
                     continue  # its client wanted that
                 whose = event.failure.job, event.submitted_by
-                deaths[whose] += 1
-                if deaths[whose] > MOST_DEATHS_AT_ONCE:
+                if not deaths[whose].add(event.failure):
                     continue
             elif isinstance(event, events.JobExpired):
                 expired.add(event.job)
@@ -102,9 +102,8 @@ class Journal:
             if told := describe(event):
                 self._keep(told)
         for (job, owner), dead in deaths.items():
-            if dead > MOST_DEATHS_AT_ONCE:
-                more = count(dead - MOST_DEATHS_AT_ONCE, "more task has", "more tasks have")
-                self._keep(Told("task-failed", job, "", f"{more} failed for good", owner))
+            if more := dead.sum_up():
+                self._keep(Told("task-failed", job, "", more, owner))
         if self._last != before:
             self._waiters.notify(EVENTS)
 

@@ -9,6 +9,7 @@ import pytest
 from headrace_coordinator import budget
 from headrace_coordinator.monitoring.event_log import EventLog, log_events
 from headrace_coordinator.queue.events import JobDeleted, TaskDead
+from headrace_wire.alike import explain_failure
 from headrace_wire.messages import TaskFailure
 from support.queue_builders import Rig
 
@@ -82,7 +83,8 @@ def test_a_job_that_is_cancelled_or_cut_short_ends_too(
 def test_many_deaths_at_once_are_told_in_few_lines(log: pytest.LogCaptureFixture) -> None:
     log_events([TaskDead(make_failure(index), "primes", "count") for index in range(1000)])
     assert len(log.messages) == 6
-    assert log.messages[-1] == "job job: 995 more tasks have failed for good"
+    told = "job job: 995 more tasks have failed for good, most often like task 5: "
+    assert log.messages[-1] == f"{told}{explain_failure(make_failure(5))}"
 
 
 def test_a_line_stays_a_line_whatever_a_task_says(log: pytest.LogCaptureFixture) -> None:

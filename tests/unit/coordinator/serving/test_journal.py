@@ -8,12 +8,14 @@ from collections.abc import Iterable
 import pytest
 
 from headrace_coordinator import budget
+from headrace_coordinator.deaths import MOST_DEATHS_AT_ONCE
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving import journal
 from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.topics import EVENTS
 from headrace_coordinator.serving.wake import Waiters
+from headrace_wire.alike import explain_failure
 from headrace_wire.messages import TaskFailure
 from headrace_wire.views import EventPage, EventRequest
 from support.event_loops import in_event_loop
@@ -129,8 +131,9 @@ def test_jobs_that_keep_data_for_others_are_not_told(kept: Journal) -> None:
 def test_of_many_deaths_at_once_a_few_are_told_and_the_others_counted(kept: Journal) -> None:
     kept.note([make_death(index) for index in range(1000)])
     texts = [event.text for event in read(kept).events]
-    assert len(texts) == budget.MOST_DEATHS_AT_ONCE + 1
-    assert texts[-1] == "995 more tasks have failed for good"
+    assert len(texts) == MOST_DEATHS_AT_ONCE + 1
+    assert texts[-1].startswith("995 more tasks have failed for good, most often like task 5: ")
+    assert texts[-1].endswith(explain_failure(make_death(5).failure))
 
 
 def test_a_reader_goes_on_where_it_was(kept: Journal) -> None:
