@@ -195,7 +195,7 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         *,
         data: bool = False,
         limit: int | None = None,
-        states: Iterable[State] = (),
+        states: Iterable[State] | None = None,
         service: str = "",
         since: float = 0.0,
         text: str = "",
@@ -204,14 +204,17 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
     ) -> tuple[JobStatus, ...]:
         """Every job, the newest first, without its parameters.
 
-        ``limit`` of them at most, of these ``states`` (of any, if none is named), of this
+        ``limit`` of them at most, of these ``states`` (of all where that is None), of this
         ``service``, and submitted at the Unix time ``since`` or after it. ``text`` is in their id,
         name, function, service or operation, in large letters or small ones; ``submitted_by`` names
         the key with which they were submitted. With ``data`` also those that keep large functions
         and ``initargs`` for others, which nobody runs. With ``past`` those alone that
         have expired.
         """
-        chosen = JobFilter(tuple(states), service, since, limit or 0, text, submitted_by, past)
+        if states is not None and not (states := tuple(states)):
+            return ()  # nothing has one of them
+        wanted = tuple(states or ())
+        chosen = JobFilter(wanted, service, since, limit or 0, text, submitted_by, past)
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
             JobQueueApi.jobs, found[-1].number if found else 0, data, chosen

@@ -323,9 +323,12 @@ class AwaitedJob(JobBase):
         self.status = await self._jobs.call(JobQueueApi.retry, self.id)
         return self.status
 
-    async def replay(self, indices: Iterable[int] = ()) -> JobStatus:
-        """Run these dead tasks again, or all of them; the others are left as they are."""
-        for some in split_indices(indices):
+    async def replay(self, indices: Iterable[int] | None = None) -> JobStatus:
+        """Run these dead tasks again, or with None all of them; the others are left as they are.
+
+        Where ``indices`` has none in it nothing is run again.
+        """
+        for some in [None] if indices is None else split_indices(indices):
             self.status = await self._jobs.call(JobQueueApi.replay, self.id, some)
         return self.status
 
@@ -354,7 +357,7 @@ def read_result(gathered: Gathered, target: Target) -> Any:
 
 
 def split_indices(indices: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    """Indices of tasks, as many at a time as one call may name; once none, which means all."""
+    """Indices of tasks, as many at a time as one call may name; once none if there are none."""
     chosen = tuple(check_value(Index, index, "a task's index") for index in indices)
     for place in range(0, max(1, len(chosen)), MAX_NAMED_TASKS):
         yield chosen[place : place + MAX_NAMED_TASKS]

@@ -103,7 +103,8 @@ def test_replaying_what_is_not_dead_is_refused_in_one_line(
     refused = site.shell.run("dead", "replay", job.id, "3", "4")
     assert refused.code == 2
     assert refused.err.startswith(f"headrace: task 4 of job {job.id} is not dead")
-    assert cluster.job(job.id).status.failed == 1
+    assert cluster.job(job.id).replay([]).failed == 1, "no task is named, so none runs again"
+    assert cluster.jobs(states=[]) == ()
     missing = site.shell.run("dead", "list", "nonesuch")
     assert (missing.code, missing.err.count("\n")) == (2, 1)
 

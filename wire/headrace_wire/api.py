@@ -145,8 +145,11 @@ class JobQueueApi(Protocol):
         """Run the failed and cancelled tasks of a final job again."""
 
     @allow(CLIENT, audited=True)
-    def replay(self, job: JobId, indices: Indices) -> JobStatus:
-        """Run these dead tasks of a job again with fresh attempts, or all when none is named."""
+    def replay(self, job: JobId, indices: Indices | None = None) -> JobStatus:
+        """Run these dead tasks of a job again with fresh attempts, or all where none are given.
+
+        An empty list names no task, and changes nothing.
+        """
 
     @allow(CLIENT)
     def withdraw(self, job: JobId, indices: Indices, kill: bool) -> Indices:

@@ -60,7 +60,7 @@ def replay(
     results ID` waits for them and fetches all of the job's results.
     """
     found = find_job(connect(connection), job_id)
-    show_change(found.replay(indices), as_json=as_json)
+    show_change(found.replay(indices or None), as_json=as_json)
 
 
 def _say_each(failures: Iterable[TaskFailure], *, traceback: bool) -> Iterator[TaskFailure]:

@@ -74,7 +74,7 @@ def jobs(
     statuses = cluster.jobs(
         data=data_jobs,
         limit=None if all_jobs else limit + 1,  # one more tells that there are more
-        states=states,
+        states=states or None,
         service=service,
         since=since or 0.0,
         text=text,

@@ -185,9 +185,9 @@ class JobQueue:
         await self._reviver.retry(job)
         return self.status(job)
 
-    async def replay(self, job: str, indices: tuple[int, ...]) -> JobStatus:
+    async def replay(self, job: str, indices: tuple[int, ...] | None = None) -> JobStatus:
         self._access.require(job)
-        await self._reviver.replay(job, sorted(set(indices)))
+        await self._reviver.replay(job, None if indices is None else sorted(set(indices)))
         return self.status(job)
 
     async def withdraw(self, job: str, indices: tuple[int, ...], kill: bool) -> tuple[int, ...]:

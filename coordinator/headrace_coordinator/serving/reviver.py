@@ -26,8 +26,11 @@ class Reviver:
         """Let all tasks of a final job wait that are not done."""
         await self._revive(job, lambda queue, start, now: queue.revival.retry(job, start, now))
 
-    async def replay(self, job: str, indices: Sequence[int]) -> None:
-        """Let dead tasks wait: those named, or all."""
+    async def replay(self, job: str, indices: Sequence[int] | None) -> None:
+        """Let dead tasks wait: those named, or with None all."""
+        if indices is None:
+            await self._replay(job, None)
+            return
         chosen = RangeSet()
         for place in range(0, len(indices), REVIVED_AT_ONCE):  # all are checked before any changes
             some = indices[place : place + REVIVED_AT_ONCE]
@@ -35,8 +38,12 @@ class Reviver:
             for index in some:
                 chosen.add(index, index + 1)
             await asyncio.sleep(0)
+        if chosen:
+            await self._replay(job, chosen)
+
+    async def _replay(self, job: str, chosen: RangeSet | None) -> None:
         await self._revive(
-            job, lambda queue, start, now: queue.revival.replay(job, chosen or None, start, now)
+            job, lambda queue, start, now: queue.revival.replay(job, chosen, start, now)
         )
 
     async def _revive(self, job: str, revive: Callable[[Queue, int, Now], int | None]) -> None:

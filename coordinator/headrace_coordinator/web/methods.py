@@ -55,7 +55,6 @@ DEFAULTS: dict[str, Any] = {
     "stop": MAX_TASKS,
     "cursor": 0,
     "wait_seconds": 0.0,
-    "indices": (),
     "since": 0.0,
 }
 

@@ -45,11 +45,17 @@ def look(ledger: Ledger) -> JobStatus:
     return ledger.observe(find)
 
 
-@pytest.mark.parametrize("indices", [(), tuple(range(TASKS))], ids=["all", "named"])
-def test_dead_tasks_wait_again(ledger: Ledger, indices: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("indices", [None, tuple(range(TASKS))], ids=["all", "named"])
+def test_dead_tasks_wait_again(ledger: Ledger, indices: tuple[int, ...] | None) -> None:
     asyncio.run(Reviver(ledger).replay("job", indices))
     status = look(ledger)
     assert (status.state, status.waiting, status.failed) == (QUEUED, TASKS, 0)
+
+
+def test_where_no_task_is_named_none_waits_again(ledger: Ledger) -> None:
+    before = look(ledger)
+    asyncio.run(Reviver(ledger).replay("job", ()))
+    assert look(ledger) == before
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3, 4, 5])
@@ -59,7 +65,7 @@ def test_a_revival_whose_client_goes_does_not_hold_its_job(
 ) -> None:
     async def begin_and_go() -> None:
         reviver = Reviver(ledger)
-        call = reviver.retry("job") if what == "retry" else reviver.replay("job", ())
+        call = reviver.retry("job") if what == "retry" else reviver.replay("job", None)
         task = asyncio.create_task(call)
         for _ in range(turns):
             await asyncio.sleep(0)

@@ -70,7 +70,7 @@ async def _retry(jobs: JobsCaller, job: str) -> JobStatus:
 
 
 async def _replay(jobs: JobsCaller, job: str) -> JobStatus:
-    return await jobs.call(JobQueueApi.replay, job, ())
+    return await jobs.call(JobQueueApi.replay, job)
 
 
 async def _delete(jobs: JobsCaller, job: str) -> None:

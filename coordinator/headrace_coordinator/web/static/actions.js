@@ -52,7 +52,7 @@ export function startActions(id, find, changed) {
       text: "Each is run again with fresh attempts, also while others of the job still run.",
       verb: "Replay",
     }),
-    async () => describe(await send("POST", `${path}/replay`, { indices: [] })),
+    async () => describe(await send("POST", `${path}/replay`, {})),
   );
   on(
     "delete",

@@ -46,6 +46,10 @@ def test_failures_are_read_and_their_tasks_run_again(site: WebSite) -> None:
         assert program.get("/jobs/failing").json()["state"] == "failed"
         assert program.post("/jobs/failing/replay", json={"indices": [0]}).json()["waiting"] == 1
         site.fail("failing")
+        for body, waiting in (({"indices": []}, 0), ({"indices": None}, 1)):
+            answer = program.post("/jobs/failing/replay", json=body)
+            assert (answer.status_code, answer.json()["waiting"]) == (200, waiting)
+        site.fail("failing")
         assert program.post("/jobs/failing/replay").json()["waiting"] == 1
         site.jobs.delete("failing")
 
