@@ -1,4 +1,4 @@
-"""Failures that come at the same time, for those who watch: some one by one, all others summed up."""
+"""Failures that come at the same time, for those who watch: a few one by one, the others as one."""
 
 from __future__ import annotations
 

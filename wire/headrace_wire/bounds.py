@@ -94,12 +94,6 @@ UNPRINTABLE = (
     "\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\ufffe\\uffff\\U000e0000-\\U000e007f"
 )
 
-
-#: How msgspec says that a text does not match a pattern, and what people are told instead.
-_PATTERN_SAID = re.compile(r"Expected `str` matching regex .*?(?= - at |\Z)", re.DOTALL)
-_UNSHOWN_CHARACTERS = "text has characters that cannot be shown"
-_OTHER_CHARACTERS = "text has characters other than letters, digits and _ . : + -"
-
 #: What a type is called in messages.
 KIND_WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -261,14 +255,6 @@ def describe(meta: Meta, kind: Any) -> str:
     return f"at most {meta.max_length} {unit}"
 
 
-def explain_mismatch(error: Exception) -> str:
-    """What msgspec says of a value that does not fit, with words in place of a pattern."""
-    return _PATTERN_SAID.sub(
-        lambda said: _OTHER_CHARACTERS if "A-Za-z0-9" in said[0] else _UNSHOWN_CHARACTERS,
-        str(error),
-    )
-
-
 def fit_name(text: str, most: int = MAX_NAME_CHARACTERS) -> str:
     """A text as ``Name`` allows it: what is unprintable is replaced, what is too much is cut."""
     return re.sub(f"[{UNPRINTABLE}]", "?", text[:most])
@@ -285,6 +271,8 @@ def quote(value: object) -> str:
 
 
 def _write(number: float) -> str:
+    if isinstance(number, int):
+        return str(number)
     return f"{number:.15g}" if abs(number) < 1e15 else f"{number:.3g}"
 
 

@@ -17,12 +17,12 @@ from headrace_wire.bounds import (
     MAX_NAMED_TASKS,
     check_value,
     describe,
-    explain_mismatch,
     quote,
     read_hints,
     split_hint,
 )
 from headrace_wire.errors import BoundsError, HeadraceError, ProtocolError
+from headrace_wire.mismatch import explain_mismatch
 
 #: The first bytes of arrays and of maps: with up to 15 entries, and with a count of 16 or 32 bits.
 ARRAY = (0x90, 0xDC, 0xDD)
@@ -78,20 +78,20 @@ def _check_message(kind: Any, packed: memoryview) -> None:
 
 def _check_count(kind: Any, meta: Meta | None, count: int, name: str) -> None:
     if count < 0:
-        raise ProtocolError(f"{name} is malformed: a {kind.__name__} was expected")
+        raise ProtocolError(f"{name} must be {'an object' if kind is dict else 'a list'}")
     if meta and meta.max_length is not None and count > meta.max_length:
         raise BoundsError(f"{name} must be {describe(meta, kind)}, not {count}")
     if count > MAX_NAMED_TASKS:
-        raise ProtocolError(f"{name} is malformed")
+        raise ProtocolError(f"{name} must have {MAX_NAMED_TASKS} entries at most, not {count}")
 
 
 def _decode(kind: Any, packed: memoryview, name: str) -> Any:
     try:
         return decode(packed, type=kind)
     except ValidationError as error:
-        raise ProtocolError(f"{name} is malformed: {explain_mismatch(error)[:200]}") from None
+        raise ProtocolError(explain_mismatch(error, kind, name)) from None
     except UnicodeDecodeError:
-        raise ProtocolError(f"{name} is malformed: text that is not UTF-8") from None
+        raise ProtocolError(f"{name} must be text, not bytes that are no UTF-8") from None
 
 
 def count_entries(packed: bytes | memoryview, marks: tuple[int, int, int] = ARRAY) -> int:

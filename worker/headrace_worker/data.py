@@ -14,6 +14,7 @@ from typing import Annotated, cast
 from msgspec import Meta, Struct, ValidationError, convert
 
 from headrace_wire.encoding import unpack
+from headrace_wire.mismatch import explain_mismatch
 
 #: Seconds for which data is kept that no lease needs.
 KEPT_SECONDS = 60.0
@@ -50,7 +51,8 @@ def read_needs(parameters: bytes) -> Needs:
     try:
         data = convert(found.get("data", {}), _References)
     except ValidationError as error:
-        raise ValueError(f"the job's parameters refer to data in a wrong way: {error}") from None
+        why = explain_mismatch(error, whole="data")
+        raise ValueError(f"the job's parameters refer to data in a wrong way: {why}") from None
     pieces = tuple((name, source) for name, (source, _) in data.items())
     return Needs(tenant if isinstance(tenant, str) else "", pieces)
 

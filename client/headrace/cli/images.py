@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import FormatKind, PathKind
+from headrace.cli.kinds import CountKind, FormatKind, PathKind
 from headrace.cli.options import (
     Decorator,
     JobOptions,
@@ -69,7 +69,7 @@ picture_options = combine(
             type=FormatKind(FORMATS, ALIASES),
             help="Format of the output. [default: that of OUTPUT's name, or the input's]",
         ),
-        option("--quality", type=click.IntRange(1, 100), help="For JPEG and WebP."),
+        option("--quality", type=CountKind(1, 100), help="For JPEG and WebP."),
         option(
             "--max-megapixels",
             type=click.FloatRange(0, min_open=True),

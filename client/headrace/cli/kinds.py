@@ -18,6 +18,8 @@ from headrace.cli.outputs import explain_unwritable_file
 from headrace_wire.address import Address, parse_address
 from headrace_wire.bounds import (
     MAX_INTEGER,
+    MAX_MOMENT,
+    MAX_SECONDS,
     LeaseTime,
     MemoryLimit,
     Name,
@@ -45,6 +47,9 @@ else:
 
 #: Seconds in each unit of a duration.
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+#: The year in which Unix time begins.
+EPOCH_YEAR = 1970
 
 #: Words for a limit that is found out, and for none.
 AUTO, NONE = "auto", "none"
@@ -163,7 +168,7 @@ class BoundedKind(ValueKind):
 
 
 class DurationKind(BoundedKind):
-    """``30s``, ``500ms``, ``2m``; a bare number is seconds. Converted to seconds."""
+    """``500ms``, ``30s``, ``2m``, ``1h``, ``7d``; a bare number is seconds. Gives seconds."""
 
     name = "DURATION"
 
@@ -172,10 +177,10 @@ class DurationKind(BoundedKind):
     ) -> float:
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", value.strip().lower())
-        if not match:
-            self.fail(f"{quote(value)} is not a duration: write 30s, 500ms or 2m", param, ctx)
-        seconds = float(match[1]) * SECONDS[match[2] or "s"]
+        seconds = read_duration(value)
+        if seconds is None:
+            wanted = "write 30s, 500ms, 2m, 1h or 7d"
+            self.fail(f"{quote(value)} is not a duration: {wanted}", param, ctx)
         return cast("float", self.check(seconds, value, param, ctx))
 
     def describe(self, meta: Meta) -> str:
@@ -196,17 +201,21 @@ class SinceKind(ValueKind):
             return value
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", value):
             try:
-                return max(0.0, dt.datetime.fromisoformat(value).timestamp())
-            except (ValueError, OverflowError):
+                moment = dt.datetime.fromisoformat(value)
+            except ValueError:
                 self.fail(f"{quote(value)} is no time: write 2026-11-20T08:00", param, ctx)
-        try:
-            return max(0.0, time.time() - DURATION.convert(value, None, None))
-        except click.BadParameter:
-            self.fail(
-                f"{quote(value)} is no time: write 2h for two hours ago, or 2026-11-20T08:00",
-                param,
-                ctx,
-            )
+            try:
+                return max(0.0, moment.timestamp())
+            except (ValueError, OverflowError):
+                return 0.0 if moment.year < EPOCH_YEAR else MAX_MOMENT
+        seconds = read_duration(value)
+        if seconds is None:
+            wanted = "write 2h for two hours ago, or 2026-11-20T08:00 (units are s, m, h and d)"
+            self.fail(f"{quote(value)} is no time: {wanted}", param, ctx)
+        if seconds > MAX_SECONDS:
+            longest = write_duration(MAX_SECONDS)
+            self.fail(f"{quote(value)} is too long ago: give {longest} at most", param, ctx)
+        return max(0.0, time.time() - seconds)
 
 
 class SizeKind(BoundedKind):
@@ -231,7 +240,7 @@ class SizeKind(BoundedKind):
 
 def _format_size(size_bytes: float) -> str:
     unit = next((unit for unit in ("GiB", "MiB", "KiB") if size_bytes >= BYTES[unit]), "B")
-    return f"{size_bytes / BYTES[unit]:.3g}{unit}"
+    return f"{size_bytes / BYTES[unit]:.10g}{unit}"
 
 
 class AutoSizeKind(SizeKind):
@@ -318,8 +327,22 @@ class CountKind(click.IntRange):
         super().__init__(low, high)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number: int = super().convert(NUMBER.convert(value, param, ctx), param, ctx)
+        from headrace_services.primes import NumberTooLargeError, parse_number  # noqa: PLC0415 - quick start
+
+        try:
+            value = parse_number(value) if isinstance(value, str) else value
+        except NumberTooLargeError:
+            self.fail(f"{quote(value)} is not in the range {self._describe_range()}.", param, ctx)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        number: int = super().convert(value, param, ctx)
         return number
+
+
+def read_duration(text: str) -> float | None:
+    """A duration as ``DURATION`` takes it, in seconds; None for anything else."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?", text.strip().lower())
+    return float(match[1]) * SECONDS[match[2] or "s"] if match else None
 
 
 def read_format(text: str) -> str:

@@ -16,6 +16,7 @@ from headrace.cli.kinds import (
     NAME,
     TIME_LIMIT,
     AddressKind,
+    CountKind,
     KeyFileKind,
     OutputFileKind,
     PathKind,
@@ -166,7 +167,7 @@ _task_options = [
     option("--name", type=NAME, default="", metavar="TEXT", help="A name for the job, for people."),
     option(
         "--priority",
-        type=click.IntRange(MIN_PRIORITY, MAX_PRIORITY),
+        type=CountKind(MIN_PRIORITY, MAX_PRIORITY),
         default=0,
         show_default=True,
         help="Jobs of higher priority go first.",
@@ -174,7 +175,7 @@ _task_options = [
     option("--timeout", type=TIME_LIMIT, help="Time limit for one task; it is killed beyond it."),
     option(
         "--retries",
-        type=click.IntRange(0, MAX_RETRIES),
+        type=CountKind(0, MAX_RETRIES),
         help="Try a failed task again this often. "
         "[default: not after an error, twice after a crash]",
     ),

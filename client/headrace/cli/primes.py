@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from headrace.cli.groups import Group
-from headrace.cli.kinds import NUMBER, TEXT_ALIASES, FormatKind
+from headrace.cli.kinds import NUMBER, TEXT_ALIASES, CountKind, FormatKind
 from headrace.cli.options import JobOptions, job_options, make_output_option, option
 from headrace.cli.session import carry_out
 from headrace.cli.standard import open_standard_input
@@ -95,7 +95,7 @@ def make_primes_group(*, embedded: bool) -> click.Group:
     @click.argument("stop", type=NUMBER)
     @option(
         "--size",
-        type=click.IntRange(2, 6),
+        type=CountKind(2, 6),
         default=2,
         show_default=True,
         help="Primes in each: 2 for twins, 3 for triplets, to 6.",

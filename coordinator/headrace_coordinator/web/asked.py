@@ -12,8 +12,8 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from headrace_coordinator.web.twins import make_twin
-from headrace_wire.bounds import explain_mismatch
 from headrace_wire.messages import JobFilter
+from headrace_wire.mismatch import explain_mismatch
 
 #: Jobs on a page.
 JOBS_SHOWN = 50
@@ -106,13 +106,14 @@ def read_asked(query: QueryParams) -> AskedJobs:
         for number in query.get("trail", "").split(".")[:MAX_TRAIL]
         if re.fullmatch(r"[1-9]\d{0,17}", number, re.ASCII)
     )
+    kind = make_twin(JobFilter)
     try:
-        twin = msgspec.convert(fields, make_twin(JobFilter), strict=False)
+        twin = msgspec.convert(fields, kind, strict=False)
         return AskedJobs(JobFilter(**msgspec.structs.asdict(twin)), within, trail)
     except msgspec.ValidationError as error:
         return AskedJobs(
             JobFilter(limit=JOBS_SHOWN),
             "",
             (),
-            f"The address asks for what cannot be: {explain_mismatch(error)}.",
+            f"The address asks for what cannot be: {explain_mismatch(error, kind)}.",
         )

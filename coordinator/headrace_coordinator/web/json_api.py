@@ -19,8 +19,9 @@ from headrace_coordinator.web.door import check_forgery
 from headrace_coordinator.web.methods import Method, list_methods, takes_list
 from headrace_coordinator.web.names import register_names
 from headrace_coordinator.web.twins import to_twin
-from headrace_wire.bounds import explain_mismatch, read_hints
+from headrace_wire.bounds import read_hints
 from headrace_wire.errors import BoundsError
+from headrace_wire.mismatch import explain_mismatch
 
 PREFIX = "/api/v1"
 
@@ -77,7 +78,7 @@ async def read_object(request: Request, kind: type[Struct]) -> Any:
     try:
         return msgspec.convert(_make_whole(msgspec.json.decode(body)), kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BoundsError(_explain(error)) from None
+        raise BoundsError(_explain(error, kind)) from None
 
 
 def _make_whole(value: Any) -> Any:
@@ -97,8 +98,8 @@ def _convert(values: dict[str, Any], kind: type[Struct], *, strict: bool) -> Any
     try:
         return msgspec.convert(values, kind, strict=strict)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise BoundsError(_explain(error)) from None
+        raise BoundsError(_explain(error, kind)) from None
 
 
-def _explain(error: Exception) -> str:
-    return f"the request cannot be read: {explain_mismatch(error)[:300]}"
+def _explain(error: Exception, kind: type[Struct]) -> str:
+    return f"the request cannot be read: {explain_mismatch(error, kind)[:300]}"

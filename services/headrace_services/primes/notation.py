@@ -27,13 +27,18 @@ _TERM = re.compile(
 )
 
 
+class NumberTooLargeError(ValueError):
+    """A number is larger than was asked for, whatever it is."""
+
+
 def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
     """Whole number that the text stands for; one far above 2^max_bits is never computed.
 
     Takes digits with or without ``_`` between them, ``1e9`` and ``1.5e9`` where they are whole,
     powers as ``10**9`` or ``2^64``, and any of the last three with such numbers added or taken off.
 
-    Raises ValueError with one line that quotes the text.
+    Raises ValueError with one line that quotes the text: NumberTooLargeError for one that is too
+    large.
     """
     terms = _split(text.strip())
     if not terms:
@@ -48,7 +53,9 @@ def parse_number(text: str, max_bits: int = MAX_BOUND_BITS) -> int:
     except ArithmeticError:
         raise ValueError(f"{_quote(text)} is not a whole number: it has a fraction") from None
     if value.bit_length() > max_bits + 1:
-        raise ValueError(f"{_quote(text)} is too large: numbers here go up to 2^{max_bits}")
+        raise NumberTooLargeError(
+            f"{_quote(text)} is too large: numbers here go up to 2^{max_bits}"
+        )
     return value
 
 

@@ -27,6 +27,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run primes count 0 10 --slots -1", "slots is '-1': give 'auto', a number from 1"),
         ("run primes count 0 10 --timeout -1", "'-1' is not a duration: write 30s"),
         ("run primes count 0 10 --priority -500", "-500 is not in the range -100<=x<=100"),
+        (f"run primes count 0 10 --retries {'9' * 23}", "9' is not in the range 0<=x<=1000"),
+        (f"jobs --limit {'9' * 23}", "9' is not in the range 1<=x<=9223372036854775806"),
+        ("jobs --limit 2^80", "'2^80' is not in the range 1<=x<="),
+        ("jobs --since 99999d", "'99999d' is too long ago: give 36525d at most"),
+        (f"jobs --since {'9' * 30}h", "h' is too long ago: give 36525d at most"),
+        ("jobs --since 2026-13-01", "'2026-13-01' is no time: write 2026-11-20T08:00"),
+        ("run primes count 0 10 --timeout soon", "write 30s, 500ms, 2m, 1h or 7d"),
+        ("run primes count 0 10 --timeout 99999d", "'99999d' is out of range: give 1ms to 36525d"),
     ],
 )
 def test_a_slip_is_told(capsys: pytest.CaptureFixture[str], words: str, told: str) -> None:
