@@ -1,4 +1,4 @@
-"""The process that opens the results of one job for a page: ``python -m …`` with two pipes.
+"""The process that opens the results of one job for a page: ``python -m …`` with two sockets.
 
     standard input   an order, and then the values, span by span, with an end
     standard output  a summary as JSON; or a line of JSON, and then the file itself
@@ -81,7 +81,7 @@ def run(source: BinaryIO, stream: BinaryIO) -> int:
         present(order, read_values(source), output)
     except HeadraceError as error:
         return output.fail(error.message)
-    except (BrokenPipeError, EOFError):
+    except (ConnectionError, EOFError):
         return EXIT_FAILED  # nobody is there any more
     except MemoryError:
         return output.fail("the results take more memory to open than there is for that")
@@ -121,7 +121,7 @@ def _summarize(
         return summarize(service, about, values), name_download(service, about)
     except HeadraceError as error:
         return Summary(message=error.message[:_MESSAGE_CHARACTERS]), ""
-    except (EOFError, BrokenPipeError, MemoryError):
+    except (EOFError, ConnectionError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - results may be anything, and so may services
         return Summary(message=f"The results cannot be read ({type(error).__name__})."), ""

@@ -1,4 +1,4 @@
-"""What the coordinator says to the process that opens a job's results, over a pipe.
+"""What the coordinator says to the process that opens a job's results, over a socket.
 
     order   its length, and JSON: which job it is, and what is wanted
     span    the index of its first task, the length of its batch, and the batch

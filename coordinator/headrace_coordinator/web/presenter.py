@@ -1,7 +1,7 @@
 """Results of a job as a page has them: opened by a process of their own, and never here.
 
-    ResultQueue.fetch ─► spans of values ─► pipe ─► headrace_services.presenting
-                                                    └─► a summary, or a file as it comes ─► HTTP
+    ResultQueue.fetch ─► spans of values ─► socket ─► headrace_services.presenting
+                                                      └─► a summary, or a file as it comes ─► HTTP
 
 The process has limits and no key, and is killed with whoever wanted it, or after its time.
 """
@@ -12,11 +12,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from msgspec.structs import replace
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
 from headrace_wire.messages import ResultSpan
 from headrace_wire.presenting import END, MODULE, Order, write_head
+from headrace_wire.stream import drop
 
 log = logging.getLogger(__name__)
 
@@ -217,17 +219,24 @@ class _Process:
 
     def __init__(self) -> None:
         environment = {name: value for name, value in os.environ.items() if name in KEPT}
-        self._popen = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-P", "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=os.path.abspath(os.sep),  # noqa: PTH100 - text
-            env=environment,
-            start_new_session=True,
-        )
+        # Sockets and no pipes: uvloop closes the descriptor of a pipe twice, and in between it may
+        # have become another thread's.
+        with ExitStack() as ours, ExitStack() as theirs:
+            ends = [socket.socketpair() for _ in range(2)]
+            self._input, self._said = (ours.enter_context(one) for one, _ in ends)
+            stdin, stdout = (theirs.enter_context(one) for _, one in ends)
+            self._popen = subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-P", "-m", MODULE],
+                stdin=stdin.fileno(),
+                stdout=stdout.fileno(),
+                stderr=subprocess.DEVNULL,
+                cwd=os.path.abspath(os.sep),  # noqa: PTH100 - text
+                env=environment,
+                start_new_session=True,
+            )
+            ours.pop_all()
         self.output = asyncio.StreamReader(limit=MAX_LINE_BYTES)
-        self._transports: list[asyncio.BaseTransport] = []
+        self._transports: list[asyncio.WriteTransport] = []
         self._feeding: asyncio.Task[None] | None = None
         self._problem: HeadraceError | None = None
 
@@ -235,12 +244,10 @@ class _Process:
         """Say what is wanted, and go on with what it is about."""
         loop = asyncio.get_running_loop()
         protocol = asyncio.StreamReaderProtocol(self.output)
-        reading, _ = await loop.connect_read_pipe(lambda: protocol, self._popen.stdout)
+        reading, _ = await loop.create_connection(lambda: protocol, sock=self._said)
         self._transports.append(reading)
-        flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
-        writing, _ = await loop.connect_write_pipe(lambda: flow, self._popen.stdin)
-        self._transports.append(writing)
-        writer = asyncio.StreamWriter(writing, flow, None, loop)
+        _, writer = await asyncio.open_connection(sock=self._input)
+        self._transports.append(writer.transport)
         self._feeding = loop.create_task(self._feed(writer, order, spans))
 
     async def answer(self, reading: Coroutine[object, object, bytes]) -> bytes:
@@ -271,7 +278,9 @@ class _Process:
         with contextlib.suppress(ProcessLookupError):
             self._popen.kill()
         for transport in self._transports:
-            transport.close()
+            transport.abort()
+        for end in (self._input, self._said):  # no transport may have taken them over
+            drop(end)
         # It is dead, and is waited for a moment at most.
         asyncio.get_running_loop().run_in_executor(None, self._popen.wait)
 

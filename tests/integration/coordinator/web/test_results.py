@@ -7,13 +7,14 @@ import io
 import itertools
 import json
 import os
+import signal
+import subprocess
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from msgspec.structs import replace
 
@@ -29,7 +30,6 @@ from headrace_wire.key_book import make_named_key
 from headrace_wire.landlock import explain_missing
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
-from support.commands import wait_until
 from support.pictures import encode, make_picture
 from support.web_site import PATIENCE_SECONDS, WebSite, open_site
 
@@ -91,12 +91,18 @@ def look(site: WebSite, job: str, what: str, role: Any = "client") -> httpx.Resp
         return program.get(f"/jobs/{job}/{what}")
 
 
-def list_children() -> set[int]:
-    """The numbers of this process's children: other tests may have left some."""
-    # Not by children(), which leaves out those that seem older than this process when the machine's
-    # clock is set meanwhile.
-    found = psutil.process_iter(["ppid"])
-    return {process.pid for process in found if process.info["ppid"] == os.getpid()}
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that open results during a test."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            found.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return found
 
 
 def test_primes_have_a_count_a_first_and_last_one_and_a_largest_gap(site: WebSite) -> None:
@@ -255,17 +261,19 @@ def test_hostile_values_are_an_error_of_their_own_job_alone(site: WebSite, kind:
         assert "cannot be" in (answer.json().get("message") or answer.json()["detail"])
 
 
-def test_a_file_is_written_no_further_when_its_reader_goes(site: WebSite) -> None:
-    # More than pipes and sockets hold.
+def test_a_file_is_written_no_further_when_its_reader_goes(
+    site: WebSite, opened: list[subprocess.Popen[bytes]]
+) -> None:
+    # More than sockets hold.
     values = [pack_value("x" * (1 << 20))] * 60
     finish(site, "long", "calls", "map", {"serializer": "msgpack"}, values)
-    before = list_children()
     with site.call() as program, program.stream("GET", "/jobs/long/results") as answer:
         pieces = answer.iter_raw()
         assert next(pieces).startswith(b'{"index": 0')
-        if not list_children() - before:
-            pytest.fail(f"it ended by itself; {sum(map(len, pieces))} bytes came")
-    wait_until(lambda: list_children() <= before, PATIENCE_SECONDS)
+        (process,) = opened
+        if (status := process.poll()) is not None:
+            pytest.fail(f"it ended with {status}; {sum(map(len, pieces))} bytes came")
+    assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
 
 
 SPY = """
@@ -316,11 +324,13 @@ def test_whatever_opens_results_finds_no_key_and_writes_no_file(
     assert not {"file", "variables"} & set(found)
 
 
-def test_the_process_that_opens_results_is_gone_afterwards(site: WebSite) -> None:
+def test_the_process_that_opens_results_is_gone_afterwards(
+    site: WebSite, opened: list[subprocess.Popen[bytes]]
+) -> None:
     finish_primes(site, "last", "count")
-    before = list_children()
     assert look(site, "last", "summary").status_code == 200
-    wait_until(lambda: list_children() <= before, PATIENCE_SECONDS)
+    (process,) = opened
+    process.wait(PATIENCE_SECONDS)
 
 
 def test_names_in_an_answer_are_fit_for_its_header(site: WebSite) -> None:
