@@ -25,6 +25,7 @@ from headrace_coordinator.ledger.ticker import Ticker
 from headrace_coordinator.monitoring.audit import AuditLog
 from headrace_coordinator.monitoring.event_log import EventLog
 from headrace_coordinator.monitoring.token import write_token
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.job_queue import JobQueue
 from headrace_coordinator.serving.key_watch import KeyWatch
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer, PageSite, Plain
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 
-#: The file in the data folder from which the tokens of tasks follow.
+#: The file in the data folder from which the tokens of tasks and the proofs of leases follow.
 TOKEN_SECRET_NAME = "token.secret"  # noqa: S105 - a file's name
 
 #: Descriptors that are set aside for HTTP: a part of all, between these two.
@@ -96,13 +97,14 @@ class Coordinator:
                 spool_limit_bytes=_choose_spool_limit(settings, store),
                 shared_limit_bytes=settings.shared_limit_bytes,
             )
-            self._ledger = Ledger(store, rules, metrics.note_commit if metrics else None)
+            secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
+            on_commit = metrics.note_commit if metrics else None
+            self._ledger = Ledger(store, rules, on_commit, LeaseProofs(secret))
             self._ticker = Ticker(self._ledger)
             self._waiters = Waiters()
             self._ledger.listen(self._ticker.note)
             self._ledger.listen(partial(wake_waiters, self._waiters))
             private = settings.private_jobs
-            secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
             task_keys = TaskKeys(keys, secret, self._ledger, settings.lease_seconds)
             self._ledger.listen(task_keys.note)
             jobs = JobQueue(

@@ -20,6 +20,7 @@ from typing import Any
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
@@ -30,14 +31,13 @@ from headrace_wire.messages import (
     CRASH,
     ERROR,
     DoneSpan,
-    HeldSpan,
     LeaseRequest,
     Reason,
     Receipt,
     Report,
     TaskFailure,
 )
-from support.queue_builders import make_spec, make_worker
+from support.queue_builders import claim, make_spec, make_worker
 
 #: Pages in the write-ahead log that bring about a checkpoint: few, so that a short run has many.
 CHECKPOINT_PAGES = 48
@@ -91,12 +91,12 @@ class Program:
     def open(self, held: Sequence[HeldLease] = ()) -> None:
         self.store = Store(self.path, durability=self.durability)
         self.store._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self.ledger = Ledger(self.store, Rules(), lambda _: None)
+        self.ledger = Ledger(self.store, Rules(), lambda _: None, LeaseProofs(b"secret"))
         self.join(held)
 
     def join(self, held: Sequence[HeldLease] = ()) -> None:
         """Let the worker introduce itself, with what it holds from before."""
-        runs = [HeldSpan(it.id, it.job, it.start, it.stop, it.attempt) for it in held]
+        runs = [claim(lease) for lease in held]
         self.ledger.observe(
             lambda queue, now: queue.leasing.register(make_worker(WORKER), runs, now)
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import HeldLease
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
@@ -15,6 +18,7 @@ from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.messages import (
     DoneSpan,
     Heartbeat,
+    HeldSpan,
     JobLines,
     JobSpec,
     JobStatus,
@@ -54,11 +58,20 @@ def make_worker(
     )  # fmt: skip
 
 
+def claim(lease: HeldLease, /, **fields: Any) -> HeldSpan:
+    """A lease as its worker claims it, when it registers or reports."""
+    span = HeldSpan(
+        lease.id, lease.job, lease.start, lease.stop, lease.attempt, lease.request, lease.proof
+    )
+    return replace(span, **fields)
+
+
 class Rig:
     """A queue, its clock and its workers' request numbers."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self.queue = Queue(rules)
+        self.proofs = LeaseProofs(b"secret")
+        self.queue = Queue(rules, proofs=self.proofs)
         self.seconds = 0.0
         self.requests: dict[str, int] = {}
         self.reports: dict[str, int] = {}
@@ -94,7 +107,7 @@ class Rig:
         count = last - first
         spent = seconds * count
         run = DoneSpan(lease.id, lease.job, first, last, values, spent, spent, counters or {})
-        return self.report(lease.worker, done=(run,))
+        return self.report(lease.worker, done=(run,), held=(claim(lease),))
 
     def fail(self, lease: HeldLease, index: int, reason: Reason = "error") -> Receipt:
         failure = TaskFailure(
@@ -109,9 +122,10 @@ class Rig:
         done: tuple[DoneSpan, ...] = (),
         failures: tuple[TaskFailure, ...] = (),
         logs: tuple[JobLines, ...] = (),
+        held: tuple[HeldSpan, ...] = (),
     ) -> Receipt:
         self.reports[worker] = self.reports.get(worker, 0) + 1
-        report = Report(worker, self.reports[worker], done, failures, (), (), logs)
+        report = Report(worker, self.reports[worker], done, failures, (), (), logs, held)
         return self.queue.outcomes.report(report, self.now)
 
     def beat(

@@ -258,13 +258,14 @@ class LeasedSpan(Message):
 
 
 class HeldSpan(LeasedSpan):
-    """A lease that a worker holds when it introduces itself again, as it was granted.
+    """A lease that a worker holds when it introduces itself again or reports, as it was granted.
 
-    ``request`` is the number of the request that it answered.
+    ``request`` is the number of the request that it answered, ``proof`` is the lease's.
     """
 
     attempt: Count
     request: Count = 0
+    proof: Name = ""
 
 
 class Registration(Message):
@@ -330,7 +331,8 @@ class Lease(Message):
 
     ``parameters`` is None where the request said that the worker knows the job. ``inputs`` holds
     one batch for each input chunk, together one item for each task; it is empty for derived jobs.
-    ``token`` is for the tasks of this job, in place of a key; ``trace`` is the job's.
+    ``token`` is for the tasks of this job, in place of a key; ``trace`` is the job's. The worker
+    shows the ``proof`` whenever it speaks of the lease, to a coordinator that may be another one.
     """
 
     id: Count
@@ -345,6 +347,7 @@ class Lease(Message):
     inputs: Payloads
     token: Name = ""
     trace: OptionalLabel = ""
+    proof: Name = ""
 
 
 class Grant(Message):
@@ -513,7 +516,11 @@ class JobLines(Message):
 
 
 class Report(Message):
-    """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1."""
+    """Outcomes, log lines and metric samples of one worker; ``number`` counts from 1.
+
+    ``held`` are the leases of the outcomes, and one of each job that there are only lines of: a
+    coordinator that was started meanwhile knows by them what the worker was granted before.
+    """
 
     worker: Identifier
     number: Count
@@ -522,6 +529,7 @@ class Report(Message):
     returned: Annotated[tuple[ReturnedSpan, ...], NamedTasks]
     samples: Annotated[tuple[Sample, ...], Entries]
     logs: Annotated[tuple[JobLines, ...], Entries] = ()
+    held: Annotated[tuple[HeldSpan, ...], NamedTasks] = ()
 
 
 class Receipt(Message):

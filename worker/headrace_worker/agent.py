@@ -266,7 +266,7 @@ class Agent:
             earlier = replace(self._info, id=kept.worker)
             window = Window(self._round_trip)
             reporter = Reporter(
-                self._results, earlier, Holdings(), Tally(), asyncio.Event(), window
+                self._results, earlier, Holdings(kept.held), Tally(), asyncio.Event(), window
             )
             reports = self._begin(group, "reporter for an earlier worker", reporter.run())
             reporter.add(kept.done)
@@ -280,7 +280,9 @@ class Agent:
             seconds = min(seconds, SHORT_FAREWELL_SECONDS)
         if not await reporter.finish(time.monotonic() + seconds):
             if folder:
-                unreported.save(folder, reporter.list_unreported(), self._info.id)
+                done = reporter.list_unreported()
+                held = self._holdings.find_granted((span.lease for span in done), ())
+                unreported.save(folder, done, self._info.id, held)
             else:
                 log.warning("the last outcomes could not be delivered: those tasks will run again")
         # No more patience with a coordinator that is away.

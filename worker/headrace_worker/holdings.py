@@ -12,11 +12,14 @@ JOBS_KEPT = 256
 
 
 class Holdings:
-    """Leases and jobs of this worker. Not thread safe."""
+    """Leases and jobs of this worker, or what another one ``held``. Not thread safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: Iterable[HeldSpan] = ()) -> None:
         #: Each lease as it was granted, and how many of its tasks have no acknowledged outcome.
-        self._leases: dict[int, tuple[HeldSpan, int]] = {}
+        self._leases = {run.lease: (run, run.stop - run.start) for run in held}
+        #: The newest lease of each job whose parameters are kept: tasks may still log when theirs
+        #: is over.
+        self._newest: dict[str, HeldSpan] = {}
         self._parameters: OrderedDict[str, bytes] = OrderedDict()
         #: Of the jobs that are traced, beneath which spans.
         self._traces: dict[str, str] = {}
@@ -37,18 +40,21 @@ class Holdings:
     def take(self, leases: Iterable[Lease], request: int) -> None:
         """Note what a lease request was answered with."""
         for lease in leases:
-            run = HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt, request)
-            self._leases[lease.id] = run, lease.stop - lease.start
+            start, stop = lease.start, lease.stop
+            run = HeldSpan(lease.id, lease.job, start, stop, lease.attempt, request, lease.proof)
+            self._leases[lease.id] = run, stop - start
             if lease.trace:
                 self._traces[lease.job] = lease.trace
             if lease.parameters is not None:
                 self._parameters[lease.job] = lease.parameters
             if lease.job in self._parameters:
                 self._parameters.move_to_end(lease.job)
+                self._newest[lease.job] = run
         held = {run.job for run in self.runs()}
         for job in list(self._parameters)[:-JOBS_KEPT]:
             if job not in held:
                 del self._parameters[job]
+                self._newest.pop(job, None)
         if self._traces:
             self._traces = {job: trace for job, trace in self._traces.items() if job in held}
         self._open.discard(request)
@@ -88,6 +94,15 @@ class Holdings:
     def runs(self) -> tuple[HeldSpan, ...]:
         """What is held, as it was granted."""
         return tuple(run for run, _ in self._leases.values())
+
+    def find_granted(self, leases: Iterable[int], jobs: Iterable[str]) -> tuple[HeldSpan, ...]:
+        """These leases as they were granted, as far as they are held, and of other jobs the newest
+        one that there was.
+        """
+        found = [self._leases[one][0] for one in dict.fromkeys(leases) if one in self._leases]
+        others = set(jobs).difference(run.job for run in found)
+        found += [self._newest[job] for job in sorted(others) if job in self._newest]
+        return tuple(found)
 
     def snapshot(self) -> tuple[int, tuple[int, ...]]:
         """The last lease request up to which all are answered, and what is held."""

@@ -260,14 +260,19 @@ class Reporter:
 
     def _make_report(self, number: int, parcel: Parcel) -> Report:
         items = parcel.items
+        done = tuple(event for event in items if isinstance(event, DoneSpan))
+        returned = tuple(event for event in items if isinstance(event, ReturnedSpan))
+        logs = tuple(item for item in items if isinstance(item, JobLines))
+        leases = (*(run.lease for run in done), *(run.lease for run in returned))
         return Report(
             worker=self.info.id,
             number=number,
-            done=tuple(event for event in items if isinstance(event, DoneSpan)),
+            done=done,
             failures=tuple(self._sign(event) for event in items if isinstance(event, TaskFailure)),
-            returned=tuple(event for event in items if isinstance(event, ReturnedSpan)),
+            returned=returned,
             samples=tuple(item for item in items if isinstance(item, Sample)),
-            logs=tuple(item for item in items if isinstance(item, JobLines)),
+            logs=logs,
+            held=self.holdings.find_granted(leases, (one.job for one in logs)),
         )
 
     def _sign(self, failure: TaskFailure) -> TaskFailure:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from headrace_wire.messages import DoneSpan
+from headrace_wire.messages import DoneSpan, HeldSpan
 from headrace_wire.permissions import explain_error
 from headrace_wire.version import PROTOCOL
 from headrace_wire.words import count
@@ -36,15 +36,19 @@ LEFTOVER_SECONDS = 3600.0
 class Unreported(msgspec.Struct, frozen=True, array_like=True):
     """What a file holds; one of another protocol is not opened.
 
-    ``worker`` is the id of the worker that was granted the tasks: they are reported as its own.
+    ``worker`` is the id of the worker that was granted the tasks, in the leases that it ``held``:
+    they are reported as its own.
     """
 
     protocol: int
     done: tuple[DoneSpan, ...]
     worker: str = ""
+    held: tuple[HeldSpan, ...] = ()
 
 
-def save(folder: Path, done: Iterable[DoneSpan], worker: str = "") -> None:
+def save(
+    folder: Path, done: Iterable[DoneSpan], worker: str = "", held: Iterable[HeldSpan] = ()
+) -> None:
     """Keep a worker's outcomes for the next one. What cannot be written is told and runs again."""
     spans = tuple(done)
     if not spans:
@@ -56,7 +60,8 @@ def save(folder: Path, done: Iterable[DoneSpan], worker: str = "") -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.touch(mode=0o600)  # results are nobody else's business
-        partial.write_bytes(msgspec.msgpack.encode(Unreported(PROTOCOL, spans, worker)))
+        kept = Unreported(PROTOCOL, spans, worker, tuple(held))
+        partial.write_bytes(msgspec.msgpack.encode(kept))
         partial.replace(path)
     except OSError as error:
         log.warning("the outcomes of %s cannot be kept in %s: %s", tasks, folder, error)

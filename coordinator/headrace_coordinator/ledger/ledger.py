@@ -28,6 +28,7 @@ from msgspec import Struct
 from headrace_coordinator.ledger.clock import Clock
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, RoomAppeared, SpansDelivered, WorkAppeared
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.need import INTAKE, OUTCOMES, Need
@@ -79,14 +80,19 @@ class Ledger:
 
     ``on_commit(seconds)`` is told how long each commit took. ``problem`` says in one line why the
     store cannot be written just now, "" when it can; ``commits`` counts them. Raises StoreError
-    when it cannot be read.
+    when it cannot be read. By their ``proofs`` leases are known again that an earlier queue over
+    the same store has granted; by default only those of this ledger.
 
     The ledger's clock is the coordinator's own: it counts the seconds that coordinators have served
     this store, never jumps, and stands still while none does, or while it is stopped.
     """
 
     def __init__(
-        self, store: Store, rules: Rules, on_commit: Callable[[float], None] | None = None
+        self,
+        store: Store,
+        rules: Rules,
+        on_commit: Callable[[float], None] | None = None,
+        proofs: LeaseProofs | None = None,
     ) -> None:
         self.store = store
         self.problem = ""
@@ -95,6 +101,7 @@ class Ledger:
         self.commits = 0
         self._rules = rules
         self._on_commit = on_commit
+        self._proofs = proofs or LeaseProofs(secrets.token_bytes())
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
         self._unwritten: list[Event] = []
@@ -284,7 +291,7 @@ class Ledger:
             self._note_problem(problem.message)
 
     def _restore(self) -> Queue:
-        queue = Queue(self._rules, first_lease=secrets.randbits(42) << 20)
+        queue = Queue(self._rules, secrets.randbits(42) << 20, self._proofs)
         now = self.now()
         for job, attempted in self.store.load():
             queue.restore(job, attempted, now)

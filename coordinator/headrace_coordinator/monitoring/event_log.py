@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LIMITED: frozenset[type[Event]] = frozenset(
     {
         events.WorkerJoined,
+        events.LeasesUnproven,
         events.WorkerDraining,
         events.WorkerGone,
         events.JobSubmitted,
@@ -80,6 +81,12 @@ def log_events(happened: Sequence[Event]) -> None:
                 slots = count(event.slots, "slot")
                 extra = about(worker=event.name)
                 log.info("worker %s is here with %s", event.name, slots, extra=extra)
+            case events.LeasesUnproven():
+                log.warning(
+                    "worker %s claims %s from before this coordinator was started without a proof "
+                    "that holds here: their tasks are done again",
+                    event.worker, count(event.leases, "lease"), extra=about(worker=event.worker),
+                )  # fmt: skip
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)
             case events.JobStranded():

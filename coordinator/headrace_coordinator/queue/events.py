@@ -234,6 +234,13 @@ class WorkerJoined(QueueEvent, frozen=True):
     slots: int
 
 
+class LeasesUnproven(QueueEvent, frozen=True):
+    """A worker claimed so many leases from before that nobody has granted it. For the log."""
+
+    worker: str
+    leases: int
+
+
 class WorkerDraining(QueueEvent, frozen=True):
     """A worker takes nothing new, and is about to leave. For people."""
 

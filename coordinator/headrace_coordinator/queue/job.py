@@ -56,7 +56,8 @@ MEAN_WEIGHT = 0.3
 class HeldLease(Struct):
     """Tasks of one job that a worker holds. ``held`` shrinks as outcomes arrive.
 
-    ``alone`` if they are suspected of killing their worker, which then holds nothing else.
+    ``alone`` if they are suspected of killing their worker, which then holds nothing else. By its
+    ``proof`` a later queue over the same store knows the lease again.
     """
 
     id: int
@@ -68,6 +69,7 @@ class HeldLease(Struct):
     held: RangeSet
     request: int
     alone: bool = False
+    proof: str = ""
 
 
 class Job(Struct):
@@ -140,9 +142,7 @@ class Job(Struct):
     heard: float = 0.0
     deadline: float | None = None
     ended: float | None = None
-    #: Whether it was there before this queue: workers may hold leases of it that nobody knows.
-    is_restored: bool = False
-    #: The newest workers that were granted tasks of it.
+    #: The newest workers that are known to have been granted tasks of it.
     workers: dict[str, None] = field(default_factory=dict[str, None])
     #: The jobs that hold data for this one alone.
     data: set[str] = field(default_factory=set[str])

@@ -49,8 +49,8 @@ class Leasing:
     def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now, key: str = "") -> None:
         """Take in a worker, whose key has this name. One that registers again keeps what it holds.
 
-        What it ``held`` before this coordinator was started, or before it was considered lost, is
-        leased to it again as far as it still waits. Raises NotAllowedError.
+        What it ``held`` before this coordinator was started (shown by its proof), or before it was
+        considered lost, is leased to it again as far as it still waits. Raises NotAllowedError.
         """
         member = self._state.find_member(info.id, key)
         if member is None:
@@ -72,6 +72,8 @@ class Leasing:
             self._state.add_member(member)
             self._state.emit(events.WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
+        held = tuple(held)
+        self._state.recall(held, info.id, key)
         for run in held:
             self._adopt(member, run, now)
 
@@ -274,6 +276,7 @@ class Leasing:
                 stop=run.stop,
                 held=claimed,
                 request=run.request,
+                proof=run.proof,
             )
             self._hold(job, member, lease, now)
 
@@ -328,6 +331,7 @@ class Leasing:
             alone=alone,
         )
         self._state.next_lease += 1
+        lease.proof = self._state.prove(lease)
         self._hold(job, member, lease, now)
         job.virtual_seconds += estimate_seconds(job, stop - start)
         self._state.note_waiting(job)

@@ -42,17 +42,19 @@ class Outcomes:
         """Accept what a worker did, whose key has this name.
 
         Further outcomes of a task that has one are only counted, and so are those of tasks that
-        the worker was not granted. Raises ProtocolError and NotAllowedError, and then nothing of
-        the report has been accepted.
+        the worker was not granted. Leases that an earlier coordinator has granted it shows by their
+        proofs. Raises ProtocolError and NotAllowedError, and then nothing of the report has been
+        accepted.
         """
         self._check(report)
         worker = report.worker
         member = self._state.find_member(worker, key)
         if member:
             member.heard = now.monotonic
+        self._state.recall(report.held, worker, key)
         for logged in report.logs:
             job = self._state.jobs.get(logged.job)
-            if job and (not key or job.is_restored or worker in job.workers):
+            if job and (not key or worker in job.workers):
                 self._keep_lines(job, logged, LogPart(worker, report.number))
         accepted, arrived = 0, len(report.failures)
         for run in report.done:

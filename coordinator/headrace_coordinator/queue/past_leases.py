@@ -1,4 +1,4 @@
-"""Leases that ended before all of their tasks had an outcome: it may still be reported."""
+"""Leases that are over before all of their tasks had an outcome: it may still be reported."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ MAX_PAST_LEASES = 1 << 16
 OWN_LEASES = 1 << 32
 
 
-class PastLease(Struct, frozen=True):
-    """Tasks [start, stop) of a job, the worker that held them, the name of its key, and whether it
-    had what the job needs.
+class PastLease(Struct, frozen=True, array_like=True):
+    """Tasks [start, stop) of a job, the worker that was granted them, the name of its key, and
+    whether it had what the job needs. A job with the same id may have been submitted since: the
+    moment at which the job was ``submitted_at`` tells them apart.
     """
 
     job: str
@@ -21,14 +22,15 @@ class PastLease(Struct, frozen=True):
     key: str
     start: int
     stop: int
-    able: bool = True
+    submitted_at: float
+    able: bool
 
 
 class PastLeases(Struct):
-    """The newest leases that ended, by number.
+    """The newest leases that ended, by number, and those of earlier queues over the same store that
+    their workers have shown the proof of.
 
-    Numbers from ``first`` on are those that this queue gives out; others may be of an earlier one
-    over the same store, which nobody remembers.
+    Numbers from ``first`` on are those that this queue gives out.
     """
 
     first: int = 1

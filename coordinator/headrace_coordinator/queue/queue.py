@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.client_requests import Intake
 from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.leasing import Leasing
 from headrace_coordinator.queue.outcomes import Outcomes
 from headrace_coordinator.queue.past_leases import PastLeases
@@ -35,12 +36,19 @@ class Queue:
     """The groups of transitions over one state; see ``QueueState`` for the invariants.
 
     ``shared`` is the state that tasks and clients share beside their jobs. ``first_lease`` sets the
-    numbers of leases apart from those that earlier queues over the same store have granted.
+    numbers of leases apart from those that earlier queues over the same store have granted, and by
+    ``proofs`` those are known again; without them their tasks are done once more.
     """
 
-    def __init__(self, rules: Rules | None = None, first_lease: int = 1) -> None:
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        first_lease: int = 1,
+        proofs: LeaseProofs | None = None,
+    ) -> None:
         self.rules = rules = rules or Rules()
-        self.state = QueueState(next_lease=first_lease, past=PastLeases(first_lease))
+        past = PastLeases(first_lease)
+        self.state = QueueState(next_lease=first_lease, past=past, proofs=proofs)
         self.spool = Spool(self.state, rules.spool_limit_bytes)
         self.intake = Intake(self.state, self.spool, rules.result_ttl_seconds)
         self.revival = Revival(self.state)
@@ -53,7 +61,6 @@ class Queue:
 
         ``attempted`` says, oldest first, how often which tasks were tried; the newest entry counts.
         """
-        job.is_restored = True
         job.waiting_since = now.monotonic
         job.heard = now.monotonic if job.ended is None or job.spec.owned else job.ended
         self.state.spool_bytes += job.spool_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -11,11 +12,12 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import HeldLease, Job
+from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import NotAllowedError, UnknownJobError
-from headrace_wire.messages import LeasedSpan, Reason, State, TaskFailure
+from headrace_wire.messages import HeldSpan, LeasedSpan, Reason, State, TaskFailure
 
 #: Bytes of what the failures of one job tell; those that come later are kept without traceback.
 MAX_FAILURE_BYTES = 64 << 20
@@ -68,6 +70,8 @@ class QueueState(Struct):
     virtual_seconds: float = 0.0
     next_lease: int = 1
     past: PastLeases = field(default_factory=PastLeases)
+    #: Of leases, for later queues over the same store; without them those know none again.
+    proofs: LeaseProofs | None = None
     #: Bytes of inputs and results that are kept for all jobs.
     spool_bytes: int = 0
     #: Bytes that leased tasks will add to that, and the number of those for which it is unknown.
@@ -171,11 +175,37 @@ class QueueState(Struct):
             raise NotAllowedError(f"worker {worker!r} was registered with another key")
         return member
 
+    def prove(self, lease: HeldLease) -> str:
+        """A proof of a lease that its worker holds, for later queues over the same store."""
+        if self.proofs is None:
+            return ""
+        return self.proofs.sign(lease.id, lease.attempt, self._describe(lease))
+
+    def recall(self, runs: Iterable[HeldSpan], worker: str, key: str) -> None:
+        """Know those leases of a worker again that earlier queues over the same store have granted
+        it, and that it shows the proof of. The caller has the key of this name.
+        """
+        unproven = 0
+        for run in runs:
+            if run.lease in self.leases or not self.past.is_foreign(run.lease):
+                continue
+            job = self.jobs.get(run.job)
+            if job is None or self.past.find(run.lease):
+                continue
+            lease = self.proofs and self.proofs.open(run, worker, job.submitted_at)
+            if lease and key in ("", lease.key):
+                self.past.add(run.lease, lease)
+                job.note_worker(worker)
+            else:
+                unproven += 1
+        if unproven:
+            member = self.members.get(worker)
+            self.emit(events.LeasesUnproven(member.info.name if member else worker, unproven))
+
     def was_granted(self, worker: str, key: str, span: LeasedSpan) -> bool:
         """Whether a worker holds or held tasks under a lease, as far as this can be known.
 
-        Leases that an earlier queue over the same store granted are forgotten: there the worker is
-        believed, if there was such a job by then.
+        Leases that an earlier queue over the same store has granted are known after ``recall``.
         """
         held = self.leases.get(span.lease)
         past = self.past.find(span.lease)
@@ -183,13 +213,13 @@ class QueueState(Struct):
             owner = held.worker, held.job
             start, stop = held.start, held.stop
         elif past:
-            if key not in ("", past.key):
+            job = self.jobs.get(past.job)
+            if key not in ("", past.key) or not job or job.submitted_at != past.submitted_at:
                 return False
             owner = past.worker, past.job
             start, stop = past.start, past.stop
         else:
-            job = self.jobs.get(span.job)
-            return bool(job and job.is_restored) and self.past.is_foreign(span.lease)
+            return False
         return owner == (worker, span.job) and start <= span.start < span.stop <= stop
 
     def is_from_able(self, span: LeasedSpan) -> bool:
@@ -217,14 +247,25 @@ class QueueState(Struct):
         """Forget a lease. The caller finds a place for the tasks that it still holds."""
         job, member = self.jobs[lease.job], self.members[lease.worker]
         if lease.held:
-            able = member.is_able(job.spec)
-            ended = PastLease(lease.job, lease.worker, member.key, lease.start, lease.stop, able)
-            self.past.add(lease.id, ended)
+            self.past.add(lease.id, self._describe(lease))
         del self.leases[lease.id], job.leases[lease.id], member.leases[lease.id]
         job.leased -= lease.held.count
         self.count_expected(job)
         if lease.alone or (self.clearing == lease.worker and not member.leases):
             self.emit(events.WorkAppeared())  # for this worker, which was kept from it
+
+    def _describe(self, lease: HeldLease) -> PastLease:
+        """A lease that is held, as it is remembered when it is over."""
+        job, member = self.jobs[lease.job], self.members[lease.worker]
+        return PastLease(
+            lease.job,
+            lease.worker,
+            member.key,
+            lease.start,
+            lease.stop,
+            job.submitted_at,
+            member.is_able(job.spec),
+        )
 
     def stop_leases(self, job: Job) -> None:
         """End every lease of a job, and order its workers to stop what they run of it."""

@@ -382,6 +382,7 @@ class JobQueue:
                     inputs=inputs,
                     token=self._make_token(lease.job) if self._make_token else "",
                     trace=spec.trace,
+                    proof=lease.proof,
                 )
             )
         return tuple(filled)

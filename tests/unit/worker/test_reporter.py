@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
-from headrace_wire.messages import DoneSpan, Receipt, Report
+from headrace_wire.messages import DoneSpan, Lease, Receipt, Report, ReturnedSpan
 from headrace_worker.holdings import Holdings
 from headrace_worker.link.messages import TaskLine
 from headrace_worker.pool.tally import Tally
@@ -99,6 +99,22 @@ def test_to_a_far_one_there_are_more_as_long_as_there_is_much_to_report() -> Non
         assert numbers == sorted(set(numbers))
 
     run(10.0, test)
+
+
+def test_a_report_shows_the_leases_that_it_is_about() -> None:
+    async def test(reporter: Reporter, results: Results) -> None:
+        leases = [
+            Lease(number, job, "calls", "map", b"", 0, 4, 1, None, (), proof=f"proof {number}")
+            for number, job in ((1, "job"), (2, "job"), (3, "talks"))
+        ]
+        reporter.holdings.take(leases, 1)
+        reporter.add_lines([TaskLine("talks", 0, 1, 0.0, "print", "a line")])
+        reporter.add([make_outcome(0), make_outcome(1), ReturnedSpan(2, "job", 0, 4)])
+        await settle()
+        (report,) = results.reports
+        assert [run.proof for run in report.held] == ["proof 1", "proof 2", "proof 3"]
+
+    run(0.0, test)
 
 
 def test_outcomes_wait_for_the_lines_of_their_job_that_are_on_their_way() -> None:

@@ -8,19 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from headrace_wire.messages import DoneSpan
+from headrace_wire.messages import DoneSpan, HeldSpan
 from headrace_worker import unreported
 
 SPANS = [DoneSpan(1, "job", 0, 2, b"values", 0.1, 0.2), DoneSpan(2, "job", 5, 6, b"", 0.0, 0.0)]
+
+#: The lease of the second span.
+HELD = (HeldSpan(2, "job", 4, 8, 1, 7, "proof"),)
 
 
 def test_what_was_kept_is_taken_once(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     unreported.save(folder, SPANS[:1], "a")
-    unreported.save(folder, SPANS[1:], "b")
+    unreported.save(folder, SPANS[1:], "b", HELD)
     assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 2
     kept = sorted(unreported.take(folder), key=lambda kept: kept.worker)
     assert [(one.worker, list(one.done)) for one in kept] == [("a", SPANS[:1]), ("b", SPANS[1:])]
+    assert [one.held for one in kept] == [(), HELD]
     assert unreported.take(folder) == []
     assert list(folder.iterdir()) == []
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from headrace_coordinator.queue import past_leases
 from headrace_coordinator.queue.events import TaskDead
-from headrace_coordinator.queue.job import HeldLease, Job
-from headrace_coordinator.queue.queue import Queue
+from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import NotAllowedError
 from headrace_wire.messages import (
     DoneSpan,
     Heartbeat,
-    HeldSpan,
     JobLines,
     LeaseRequest,
     LogLine,
@@ -22,7 +19,7 @@ from headrace_wire.messages import (
     ReturnedSpan,
     TaskFailure,
 )
-from support.queue_builders import Rig, make_spec, make_worker
+from support.queue_builders import Rig, claim, make_worker
 
 KEY, ANOTHER_KEY = "worker", "lab"
 
@@ -41,56 +38,11 @@ def rig() -> Rig:
     return Rig()
 
 
-def claim(held: HeldLease, **fields: object) -> HeldSpan:
-    span = HeldSpan(held.id, held.job, held.start, held.stop, held.attempt, held.request)
-    return replace(span, **fields)
-
-
 def say_done(lease: HeldLease, *, by: str) -> Report:
     tasks = lease.stop - lease.start
     values = pack_batch([b"forged"] * tasks)
     span = DoneSpan(lease.id, lease.job, lease.start, lease.stop, values, 0.0, 0.0)
     return Report(by, 1, (span,), (), (), ())
-
-
-def restart(rig: Rig, job: str = "job") -> None:
-    """A new queue over the same store, in which nobody holds anything."""
-    old = rig.queue.state.jobs[job]
-    rig.queue = Queue(first_lease=1 << 50)
-    restored = Job(old.spec, submitted_at=0.0, tasks=old.tasks, sealed=True)
-    for start, stop in old.done:
-        restored.done.add(start, stop)
-    rig.queue.restore(restored, (), rig.now)
-
-
-def test_after_a_restart_a_report_that_was_committed_is_dropped_and_nothing_is_lost(
-    rig: Rig,
-) -> None:
-    lease = take_lease(rig)
-    tasks = lease.stop - lease.start
-    again = say_done(lease, by="good")
-    assert rig.queue.outcomes.report(again, rig.now).accepted == tasks
-    # The coordinator went before it answered; the worker sends the same report to the next one.
-    restart(rig)
-    receipt = rig.queue.outcomes.report(again, rig.now)
-    assert (receipt.accepted, receipt.dropped) == (0, tasks)
-    assert rig.status().done == tasks
-
-
-def test_after_a_restart_a_task_may_run_twice_and_has_one_outcome(rig: Rig) -> None:
-    lease = take_lease(rig)
-    restart(rig)
-    rig.join("early")
-    (second, *_) = rig.lease("early")
-    assert (second.start, second.stop) == (lease.start, lease.stop)
-    # The worker that still has these tasks comes back later, and is done first.
-    rig.queue.leasing.register(make_worker("good"), [claim(lease)], rig.now)
-    first = rig.queue.outcomes.report(say_done(lease, by="good"), rig.now)
-    late = rig.finish(second)
-    tasks = lease.stop - lease.start
-    assert (first.accepted, first.dropped) == (tasks, 0)
-    assert (late.accepted, late.dropped) == (0, tasks)
-    assert rig.status().done == tasks
 
 
 def test_another_worker_s_lease_cannot_be_reported(rig: Rig) -> None:
@@ -221,30 +173,6 @@ def test_a_worker_that_was_thought_lost_has_its_lease_again(rig: Rig) -> None:
     rig.queue.leasing.leave("good", rig.now)
     rig.queue.leasing.register(make_worker("good"), [claim(lease)], rig.now)
     assert list(rig.queue.state.leases) == [lease.id]
-
-
-def test_after_a_restart_leases_from_before_are_believed(rig: Rig) -> None:
-    lease = take_lease(rig)
-    restart(rig)
-    rig.queue.leasing.register(make_worker("good"), [claim(lease)], rig.now)
-    assert list(rig.queue.state.leases) == [lease.id]
-    assert rig.finish(lease).accepted == lease.stop - lease.start
-
-
-def test_after_a_restart_a_late_report_counts(rig: Rig) -> None:
-    lease = take_lease(rig)
-    restart(rig)
-    assert rig.finish(lease).accepted == lease.stop - lease.start
-
-
-def test_after_a_restart_a_job_that_came_later_has_no_leases_from_before(rig: Rig) -> None:
-    lease = take_lease(rig)
-    restart(rig)
-    rig.queue.intake.submit(make_spec("later"), rig.now)
-    lease.job = "later"
-    rig.queue.leasing.register(make_worker("evil"), [claim(lease)], rig.now)
-    assert not rig.queue.state.leases
-    assert rig.queue.outcomes.report(say_done(lease, by="evil"), rig.now).accepted == 0
 
 
 def test_a_worker_is_spoken_for_with_its_own_key_alone(rig: Rig) -> None:

@@ -21,13 +21,12 @@ from headrace_wire.messages import (
     FAILED,
     FINAL_STATES,
     SUCCEEDED,
-    HeldSpan,
     JobLines,
     LogLine,
     Reason,
     Span,
 )
-from support.queue_builders import Rig, make_worker
+from support.queue_builders import Rig, claim, make_worker
 from support.queue_invariants import check_invariants
 
 WORKERS = ("a", "b", "c")
@@ -121,9 +120,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Register with any of the leases ever granted: those that still wait are adopted."""
         mine = [lease for lease in self.held if lease.worker == worker]
         named = data.draw(st.lists(st.sampled_from(mine), unique_by=id)) if mine else []
-        runs = tuple(
-            HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt) for lease in named
-        )
+        runs = tuple(claim(lease) for lease in named)
         self.rig.queue.leasing.register(make_worker(worker), runs, self.rig.now)
         self.commit()
 
@@ -249,7 +246,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.store.close()
         self.store = Store(self.folder / "store")
         old = self.rig.queue
-        self.rig.queue = Queue(RULES, first_lease=old.state.next_lease)
+        self.rig.queue = Queue(RULES, old.state.next_lease, self.rig.proofs)
         for job, attempted in self.store.load():
             self.rig.queue.restore(job, attempted, self.rig.now)
         assert self.rig.queue.state.jobs.keys() == old_jobs.keys()

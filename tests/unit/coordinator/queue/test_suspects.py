@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import TaskDead, WorkAppeared
-from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldSpan
-from support.queue_builders import Rig, make_worker
+from support.queue_builders import Rig, claim, make_worker
 from support.queue_invariants import check_invariants
 
 POISON = 7
@@ -26,10 +25,6 @@ def die(rig: Rig, worker: str) -> None:
             other.heard = rig.seconds
     rig.queue.tick(rig.now)
     check_invariants(rig.queue.state)
-
-
-def name_run(lease: HeldLease) -> HeldSpan:
-    return HeldSpan(lease.id, lease.job, lease.start, lease.stop, lease.attempt, lease.request)
 
 
 def test_only_the_task_that_kills_its_worker_dies_whatever_runs_beside_it(rig: Rig) -> None:
@@ -96,7 +91,7 @@ def test_a_returning_worker_keeps_what_still_waits(rig: Rig) -> None:
     (lease,) = rig.lease("a")
     # The coordinator is restarted: jobs are there, leases are not.
     rig.queue.leasing.leave("a", rig.now)
-    rig.queue.leasing.register(make_worker("a"), (name_run(lease),), rig.now)
+    rig.queue.leasing.register(make_worker("a"), (claim(lease),), rig.now)
     check_invariants(rig.queue.state)
     assert rig.status().leased == 2
     rig.join("b")
@@ -111,7 +106,7 @@ def test_a_heartbeat_from_before_the_lease_does_not_take_it_back(rig: Rig) -> No
     before = rig.requests.get("a", 0)
     (lease,) = rig.lease("a")
     rig.queue.leasing.leave("a", rig.now)
-    rig.queue.leasing.register(make_worker("a"), (name_run(lease),), rig.now)
+    rig.queue.leasing.register(make_worker("a"), (claim(lease),), rig.now)
     late = Heartbeat("a", before, (), 0, 0, draining=False, wait_seconds=0.0)
     rig.queue.leasing.heartbeat(late, rig.now)
     assert rig.status().leased == 2
@@ -126,7 +121,7 @@ def test_of_what_others_took_meanwhile_nothing_is_kept(rig: Rig) -> None:
     (lease,) = rig.lease("a")
     rig.queue.leasing.leave("a", rig.now)
     (other,) = rig.lease("b", slots=1)
-    rig.queue.leasing.register(make_worker("a"), (name_run(lease),), rig.now)
+    rig.queue.leasing.register(make_worker("a"), (claim(lease),), rig.now)
     check_invariants(rig.queue.state)
     (adopted,) = (held for held in rig.queue.state.leases.values() if held.worker == "a")
     assert list(adopted.held) == [(other.stop, 2)]
@@ -138,7 +133,7 @@ def test_a_worker_that_returns_with_a_cancelled_job_is_told_to_stop(rig: Rig) ->
     (lease,) = rig.lease("a")
     rig.queue.leasing.leave("a", rig.now)
     rig.queue.intake.cancel("job", rig.now)
-    rig.queue.leasing.register(make_worker("a"), (name_run(lease),), rig.now)
+    rig.queue.leasing.register(make_worker("a"), (claim(lease),), rig.now)
     assert rig.queue.leasing.take_orders("a").cancelled_jobs == ("job",)
 
 
