@@ -109,7 +109,7 @@ class AsyncCaller(Generic[Api]):
             self._check_open()
             message = signature.arguments(*attempts.shorten(arguments))
             try:
-                frame = await self._try(encode_call(self._name, name, message), attempts.until)
+                answer = await self._try(encode_call(self._name, name, message), attempts.until)
             except UnreachableError as error:
                 self._check_open()
                 pause = attempts.find_pause()
@@ -117,7 +117,7 @@ class AsyncCaller(Generic[Api]):
                     raise (error.refusal or error) from None
                 self._on_lost(error)
             else:
-                given: Given = self._read(signature, frame)
+                given: Given = self._read(signature, *answer)
                 return given
             await asyncio.sleep(pause)
 
@@ -133,9 +133,9 @@ class AsyncCaller(Generic[Api]):
         for stream in list(self._busy):
             stream.abort()
 
-    def _read(self, signature: Signature, frame: Body) -> Any:
+    def _read(self, signature: Signature, frame: Body, is_newer: bool) -> Any:
         try:
-            return decode_answer(signature, frame)
+            return decode_answer(signature, frame, is_newer=is_newer)
         except KeyRefusedError:
             note_revoked(self._address, self._key)
             raise
@@ -144,9 +144,11 @@ class AsyncCaller(Generic[Api]):
         if self._is_closed:
             raise ClosedError
 
-    async def _try(self, request: Parts, until: float | None) -> Body:
-        """One round trip. Raises UnreachableError when the connection is lost on the way, or it is
-        not over at the monotonic moment ``until``; and what the greeting raises.
+    async def _try(self, request: Parts, until: float | None) -> tuple[Body, bool]:
+        """One round trip. Returns the answer, and whether whoever gave it is newer.
+
+        Raises UnreachableError when the connection is lost on the way, or it is not over at the
+        monotonic moment ``until``; and what the greeting raises.
         """
         stream: FrameStream | None = None
         try:
@@ -166,7 +168,7 @@ class AsyncCaller(Generic[Api]):
                 raise explain_loss(self._address, error, connected_at) from None
             raise
         self._leave(stream)
-        return frame
+        return frame, stream.is_newer
 
     def _take_idle(self) -> FrameStream | None:
         while self._idle:
@@ -199,7 +201,7 @@ class AsyncCaller(Generic[Api]):
         try:
             try:
                 async with asyncio.timeout(measure_handshake(until)):
-                    await stream.follow(greet(self._name))
+                    stream.is_newer = await stream.follow(greet(self._name))
             except (EOFError, ConnectionError) as error:
                 raise explain_refusal(self._address, error) from None
         except BaseException:

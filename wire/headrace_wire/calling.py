@@ -61,7 +61,7 @@ def greet(link: MsgpackConnection, name: str, until: float | None = None) -> Non
     """
     try:
         link.set_deadline(measure_handshake(until))
-        link.follow(greeting.greet(name))
+        link.is_newer = link.follow(greeting.greet(name))
     except BaseException:
         link.close()
         raise
@@ -86,10 +86,14 @@ def decode_call(frame: Packed) -> tuple[Call, memoryview | None]:
 
 
 def decode_arguments(
-    signature: Signature, call: Call, payloads: memoryview | None
+    signature: Signature, call: Call, payloads: memoryview | None, *, is_newer: bool = False
 ) -> tuple[Any, ...]:
-    """The arguments of a call of this method. Raises ProtocolError and BoundsError."""
-    return astuple(decode(signature.arguments, memoryview(call.arguments), payloads))
+    """The arguments of a call of this method. Raises ProtocolError and BoundsError.
+
+    Those of whoever ``is_newer`` may be more than are known here.
+    """
+    packed = memoryview(call.arguments)
+    return astuple(decode(signature.arguments, packed, payloads, is_newer=is_newer))
 
 
 def encode_value(value: object) -> Parts:
@@ -102,9 +106,10 @@ def encode_error(error: HeadraceError) -> Parts:
     return [pack((RAISED, error))]
 
 
-def decode_answer(signature: Signature, frame: Packed) -> Any:
+def decode_answer(signature: Signature, frame: Packed, *, is_newer: bool = False) -> Any:
     """What a method returned. Raises what it raised, and UnexpectedAnswerError for what is none:
-    that the other side speaks the protocol was agreed on in the greeting.
+    that the other side speaks the protocol was agreed on in the greeting. A coordinator that
+    ``is_newer`` may say more than is known here.
     """
     try:
         structure, payloads = split(frame, MAX_FRAME_BYTES)
@@ -115,7 +120,7 @@ def decode_answer(signature: Signature, frame: Packed) -> Any:
     try:
         if answer is not None:
             return read_answer(answer)
-        return decode_trusted(signature.answer, structure, payloads).value
+        return decode_trusted(signature.answer, structure, payloads, is_newer=is_newer).value
     except ProtocolError as error:
         raise UnexpectedAnswerError(error.message) from None
 

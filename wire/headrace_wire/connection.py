@@ -102,6 +102,8 @@ class MsgpackConnection:
         self._socket: socket.socket = OwnedSocket(fileno=sock.detach())
         #: The other side's certificate in DER, where the connection is encrypted.
         self.certificate: bytes | None = None
+        #: Whether the other side is of a newer minor version, as its greeting says.
+        self.is_newer = False
         self._send_some = send_some
         self._deadline: float | None = None
         self._stall_seconds: float | None = None

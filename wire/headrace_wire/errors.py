@@ -94,6 +94,10 @@ class ProtocolError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
     may_pass: bool = False
 
 
+class UnknownMethodError(HeadraceError, exit_code=EXIT_UNAVAILABLE):
+    """The coordinator is of another version, and does not know this call."""
+
+
 class UnexpectedAnswerError(ProtocolError):
     """The other side speaks this protocol, and answered with something that is no answer."""
 

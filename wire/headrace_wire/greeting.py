@@ -15,6 +15,12 @@ from typing import Any
 from msgspec import Struct
 
 from headrace_wire.address import Address
+from headrace_wire.compatibility import (
+    check_coordinator,
+    check_peer,
+    explain_first_handshake,
+    explain_first_version,
+)
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import (
     BusyError,
@@ -25,10 +31,12 @@ from headrace_wire.errors import (
 )
 from headrace_wire.framing import Body, FrameTooLargeError
 from headrace_wire.handshake import (
+    FirstVersionError,
     Handshake,
     StrangerError,
     answer_challenge,
     find_hinted_key,
+    meet_first_version,
 )
 from headrace_wire.keyring import Keys
 from headrace_wire.roles import Holder
@@ -38,22 +46,43 @@ from headrace_wire.version import PROTOCOL, VERSION
 NO_ANSWER = "the coordinator answered with something that is no answer"
 
 #: What a client says of itself.
-HELLO = [PROTOCOL, VERSION]
+HELLO: list[Any] = [PROTOCOL, VERSION]
 
 
-def greet(name: str) -> Handshake[None]:
-    """Agree on the protocol, and ask for a served object. Raises ProtocolError, and EOFError."""
-    for method, arguments in (("hello", HELLO), ("accept_connection", [name])):
-        call: list[Any] = [None, method, arguments, {}]
-        yield pack(call)
-        read_answer(unpack_frame((yield None)))
+def greet(name: str) -> Handshake[bool]:
+    """Agree on the protocol, and ask for a served object.
+
+    Returns whether the coordinator is of a newer minor version. Raises ProtocolError, and EOFError.
+    """
+    try:
+        answer = yield from _ask("hello", HELLO)
+    except ProtocolError as error:
+        raise ProtocolError(explain_first_version(error.message)) from None
+    match answer:
+        case [protocol, version]:
+            order = check_coordinator(protocol, version, own=str(HELLO[1]))
+        case _:
+            raise ProtocolError(NO_ANSWER)
+    yield from _ask("accept_connection", [name])
+    return order > 0
+
+
+def _ask(method: str, arguments: list[Any]) -> Handshake[Any]:
+    call: list[Any] = [None, method, arguments, {}]
+    yield pack(call)
+    return read_answer(unpack_frame((yield None)))
 
 
 class Admitted(Struct, frozen=True):
-    """Who was let in, and the name of the served object that it asks for."""
+    """Who was let in, and the name of the served object that it asks for.
+
+    ``version`` is its headrace's, which is newer (1), older (-1) or as this one (0) by ``order``.
+    """
 
     holder: Holder
     name: str
+    version: str
+    order: int
 
 
 def admit(
@@ -76,21 +105,14 @@ def admit(
         keys = find_keys(hint)
         return keys
 
-    key = yield from find_hinted_key(find)
+    try:
+        key = yield from find_hinted_key(find)
+    except FirstVersionError as first:
+        yield from meet_first_version(first.key)
+        yield from _hear_hello()
+        raise StrangerError("a peer of this version shakes hands as the first one did") from None
     yield from answer_challenge(key)
-    match unpack_frame((yield None)):
-        case [_, "hello", [protocol, version], named] if not named:
-            pass
-        case _:
-            raise StrangerError("a peer did not say hello")
-    if protocol != PROTOCOL:
-        error = ProtocolError(
-            f"a client or worker speaks protocol {_quote(protocol)} (headrace {_quote(version)}), "
-            f"the coordinator {PROTOCOL} (headrace {VERSION}): "
-            "install one version on both"
-        )
-        yield pack(("#ERROR", error))
-        raise error
+    version, order = yield from _hear_hello()
     yield pack(("#RETURN", [PROTOCOL, VERSION]))
     match unpack_frame((yield None)):
         case [_, "accept_connection", [str(name)], named] if not named and name in names:
@@ -101,9 +123,25 @@ def admit(
                 yield pack(("#ERROR", error))
                 raise
             yield pack(("#RETURN", None))
-            return Admitted(keys[key], name)
+            return Admitted(keys[key], name, version, order)
         case _:
             raise StrangerError("a peer asked for nothing that is served")
+
+
+def _hear_hello() -> Handshake[tuple[str, int]]:
+    """Hear a client's version, and compare it; see ``check_peer``. Raises ProtocolError, of which
+    the client has been told, and StrangerError.
+    """
+    match unpack_frame((yield None)):
+        case [_, "hello", [protocol, version], named] if not named:
+            pass
+        case _:
+            raise StrangerError("a peer did not say hello")
+    try:
+        return str(version)[:40], check_peer(protocol, version, own=VERSION)
+    except ProtocolError as error:
+        yield pack(("#ERROR", error))
+        raise
 
 
 def unpack_frame(frame: Body) -> Any:
@@ -150,6 +188,8 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
             "copy its key file to this side and name it with key_file= (--key-file on the command "
             "line)"
         )
+    if isinstance(error, FirstVersionError):
+        return ProtocolError(explain_first_handshake(Address(*address)))
     if isinstance(error, EOFError | ConnectionError) and not isinstance(
         error, StrangerError | FrameTooLargeError
     ):
@@ -161,9 +201,3 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
         f"what answers at {Address(*address)} did not finish the handshake of a headrace "
         "coordinator"
     )
-
-
-def _quote(value: object) -> str:
-    """What a peer says of itself, fit for one line."""
-    text = str(value)[:40]
-    return text if text.isprintable() else repr(text)

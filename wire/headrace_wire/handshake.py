@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterable
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar
 
+from headrace_wire.first_version import answer_first, find_first_key, is_first_challenge
 from headrace_wire.framing import Body
 
 Given = TypeVar("Given")
@@ -49,6 +50,15 @@ class StrangerError(EOFError):
     """The other side does not know this handshake."""
 
 
+class FirstVersionError(StrangerError):
+    """The other side shakes hands as headrace 0.1 does on Python 3.11.
+
+    Where it has shown that it holds the ``key``, it awaits that its own challenge is answered.
+    """
+
+    key: bytes = b""
+
+
 def deliver_challenge(key: bytes) -> Handshake[None]:
     """Have the other side show that it holds the key. Raises AuthenticationError."""
     yield from find_key([key])
@@ -67,11 +77,16 @@ def find_hinted_key(find_keys: Callable[[bytes], Iterable[bytes]]) -> Handshake[
     key behind the answer, mostly nothing, is handed to ``find_keys``.
 
     Each is compared, also after one has fitted: how long it takes tells nothing about them.
-    Raises AuthenticationError.
+    Raises AuthenticationError, and FirstVersionError for a client of version 0.1 that holds one.
     """
     message = DIGEST + os.urandom(CHALLENGE_BYTES)
     yield CHALLENGE + message
     response = bytes((yield None))
+    if (key := find_first_key(lambda: find_keys(b""), message, response)) is not None:
+        yield WELCOME
+        error = FirstVersionError("the other side is headrace 0.1")
+        error.key = key
+        raise error
     answer, hint = response[:ANSWER_BYTES], response[ANSWER_BYTES:]
     held = [key for key in find_keys(hint) if hmac.compare_digest(_answer(key, message), answer)]
     if not held:
@@ -87,6 +102,8 @@ def answer_challenge(key: bytes, hint: bytes = b"") -> Handshake[None]:
     """
     challenge = bytes((yield None))
     message = challenge.removeprefix(CHALLENGE)
+    if message != challenge and is_first_challenge(message):
+        raise FirstVersionError("the other side is headrace 0.1")
     if message == challenge or not message.startswith(DIGEST):
         raise StrangerError("what came is no challenge")
     if len(message) < len(DIGEST) + LEAST_CHALLENGE_BYTES:
@@ -97,6 +114,20 @@ def answer_challenge(key: bytes, hint: bytes = b"") -> Handshake[None]:
         raise AuthenticationError("the other side holds another key")
     if verdict != WELCOME:
         raise StrangerError("what came is neither a welcome nor a refusal")
+
+
+def meet_first_version(key: bytes) -> Handshake[None]:
+    """Show a client of version 0.1 on Python 3.11, which has shown the key, that this side holds it
+    as well. Raises StrangerError.
+    """
+    challenge = bytes((yield None))
+    message = challenge.removeprefix(CHALLENGE)
+    if message == challenge or not is_first_challenge(message):
+        raise StrangerError("what came is no challenge")
+    yield answer_first(key, message)
+    verdict: Body = yield None
+    if verdict != WELCOME:
+        raise StrangerError("what came is no welcome")
 
 
 def prove_both(key: bytes, hint: bytes = b"") -> Handshake[None]:

@@ -109,7 +109,7 @@ class Proxy(managers.BaseProxy):
             raise
         self._leave(link)
         try:
-            return decode_answer(self._signatures[method], frame)
+            return decode_answer(self._signatures[method], frame, is_newer=link.is_newer)
         except KeyRefusedError:
             note_revoked(self._token.address, self._authkey)
             raise

@@ -17,6 +17,7 @@ from headrace_wire.bounds import read_hints, split_hint
 from headrace_wire.detached import attach, detach
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import ProtocolError
+from headrace_wire.newer import is_loose, loosen, tighten
 from headrace_wire.refusal import explain_refusal
 
 T = TypeVar("T")
@@ -38,26 +39,32 @@ def dump(value: object) -> Any:
     return to_builtins(value, builtin_types=(bytes,))
 
 
-def decode(kind: type[T], packed: Packed, payloads: memoryview | None = None) -> T:
+def decode(
+    kind: type[T], packed: Packed, payloads: memoryview | None = None, *, is_newer: bool = False
+) -> T:
     """Decode what a client or a worker sent. Raises ProtocolError and BoundsError.
 
     ``payloads`` are those behind the message, if there are any. Fields that have defaults may be
-    missing at its end.
+    missing at its end. Of whoever ``is_newer`` there may be more of them.
     """
-    expected: Any = kind if payloads is None else detach(cast("Any", kind))
+    known: Any = kind if payloads is None else detach(cast("Any", kind))
+    expected = loosen(known) if is_newer else known
     try:
         found = decode_msgpack(packed, type=expected)
     except REFUSALS:
         raise explain_refusal(expected, packed) from None
-    return _complete(kind, found, payloads)
+    return _complete(kind, tighten(known, found) if is_newer else found, payloads)
 
 
-def decode_trusted(kind: type[T], packed: Packed, payloads: memoryview | None = None) -> T:
+def decode_trusted(
+    kind: type[T], packed: Packed, payloads: memoryview | None = None, *, is_newer: bool = False
+) -> T:
     """Decode what the coordinator sent or stored, as ``decode`` does. Raises ProtocolError.
 
     An earlier version may have stored what is not within today's bounds, and text that is no UTF-8.
     """
-    expected: Any = kind if payloads is None else detach(cast("Any", kind))
+    known: Any = kind if payloads is None else detach(cast("Any", kind))
+    expected = loosen(known) if is_newer else known
     try:
         found = decode_msgpack(packed, type=expected)
     except REFUSALS:
@@ -65,7 +72,7 @@ def decode_trusted(kind: type[T], packed: Packed, payloads: memoryview | None = 
             found = _build(expected, unpack(packed))
         except (ValueError, RecursionError):
             raise ProtocolError(f"a malformed {kind.__name__} arrived") from None
-    return _complete(kind, found, payloads)
+    return _complete(kind, tighten(known, found) if is_newer else found, payloads)
 
 
 def _complete(kind: type[T], found: Any, payloads: memoryview | None) -> T:
@@ -94,7 +101,7 @@ def _build(hint: Any, value: Any) -> Any:
         values = convert(value, list[Any])
         hints = read_hints(kind)
         required = len(hints) - len(kind.__struct_defaults__)
-        if not required <= len(values) <= len(hints):
+        if len(values) < required or (len(values) > len(hints) and not is_loose(kind)):
             raise ValidationError("another number of fields")
-        return cast("Any", kind)(*map(_build, hints.values(), values))
+        return cast("Any", kind)(*map(_build, hints.values(), values))  # no more than are known
     return convert(value, cast("Any", kind), builtin_types=(bytes,))

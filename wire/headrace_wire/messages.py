@@ -40,6 +40,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.html import draw_bar, draw_card, write_time
 from headrace_wire.message import Message
+from headrace_wire.newer import STAND_INS
 from headrace_wire.words import format_bytes
 
 #: The state of a job.
@@ -79,6 +80,9 @@ REFUSED: Final = "refused"
 
 #: The reason of a task that its client took back.
 WITHDRAWN: Final = "withdrawn"
+
+# A failure for a reason that a later version has is a failure all the same.
+STAND_INS[Reason] = ERROR
 
 #: The type of a timeout that is no fault of the task: the initializer before it did not end.
 INITIALIZER_TIMEOUT = "InitializerTimeout"

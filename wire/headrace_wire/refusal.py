@@ -23,6 +23,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.errors import BoundsError, HeadraceError, ProtocolError
 from headrace_wire.mismatch import explain_mismatch
+from headrace_wire.newer import is_loose
 
 #: The first bytes of arrays and of maps: with up to 15 entries, and with a count of 16 or 32 bits.
 ARRAY = (0x90, 0xDC, 0xDD)
@@ -70,7 +71,8 @@ def _check(hint: Any, packed: memoryview, name: str) -> None:
 def _check_message(kind: Any, packed: memoryview) -> None:
     hints = read_hints(kind)
     required = len(hints) - len(kind.__struct_defaults__)
-    if not required <= count_entries(packed) <= len(hints):
+    count = count_entries(packed)
+    if count < required or (count > len(hints) and not is_loose(kind)):
         raise ProtocolError(f"a malformed {kind.__name__} arrived")
     for (name, hint), value in zip(hints.items(), decode(packed, type=list[Raw]), strict=False):
         _check(hint, memoryview(value), name)

@@ -225,6 +225,8 @@ class Server:
                 signatures,
                 self._on_bytes,
                 key_holder=admitted.holder,
+                version=admitted.version,
+                order=admitted.order,
                 pace=self._pace,
             )
             self._connections[_find_task()] = session
@@ -248,7 +250,8 @@ class Server:
             async with asyncio.timeout_at(until):
                 stream = await accept_stream(sock, self._encrypting)
         except TimeoutError:
-            self._refuse(None, HANDSHAKE, "its handshake took too long")
+            why = "it began no TLS, as headrace 0.1 and clients with --tls off do not"
+            self._refuse(None, HANDSHAKE, f"its handshake took too long ({why})")
             raise
         except SSLError as error:
             self._refuse(None, HANDSHAKE, explain_failure(error))

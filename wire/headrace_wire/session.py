@@ -18,13 +18,20 @@ from typing import Any
 from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
-from headrace_wire.errors import BusyError, HeadraceError, KeyRefusedError, NotAllowedError
+from headrace_wire.errors import (
+    BusyError,
+    HeadraceError,
+    KeyRefusedError,
+    NotAllowedError,
+    UnknownMethodError,
+)
 from headrace_wire.framing import Body
 from headrace_wire.pacing import PACED, Pace
 from headrace_wire.parts import Parts
 from headrace_wire.roles import ADMIN, TASK, Holder, set_caller
 from headrace_wire.signature import Signature
 from headrace_wire.stream import FrameStream
+from headrace_wire.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +55,9 @@ class Session(Struct, eq=False):
     on_bytes: Callable[[int, int], None] | None
     #: The holder of the key, where a certificate says more of who that is.
     key_holder: Holder | None = None
+    #: The other side's version, and whether it is newer (1), older (-1) or as this one (0).
+    version: str = VERSION
+    order: int = 0
     pace: Pace = field(default_factory=Pace)
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
@@ -104,6 +114,8 @@ class Session(Struct, eq=False):
         """Return the answer to a call, or None to one that cannot be answered."""
         call, payloads = decode_call(frame)
         signature = self.signatures.get(call.method)
+        if signature is None and self.order:
+            return encode_error(self._explain_unknown(call.method))
         if signature is None:
             peer = self.stream.peer
             log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
@@ -111,7 +123,7 @@ class Session(Struct, eq=False):
         if not self.holder.may_call(signature.roles):
             return encode_error(self._refuse(call.method, signature))
         try:
-            arguments = decode_arguments(signature, call, payloads)
+            arguments = decode_arguments(signature, call, payloads, is_newer=self.order > 0)
             if signature.answers_at_length and self.stream.lacks_room:
                 await self._wait(self.stream.find_room())
             if call.method in PACED:
@@ -145,6 +157,14 @@ class Session(Struct, eq=False):
         holder, (about, *_) = self.holder, arguments
         job = getattr(about, "id", about)
         audit.info("%s (%s) at %s: %s %s", holder.name, holder.role, self.stream.peer, method, job)
+
+    def _explain_unknown(self, method: str) -> UnknownMethodError:
+        """What to say of a method that another minor version knows, and this one does not."""
+        part = "the coordinator" if self.order > 0 else "this side"
+        return UnknownMethodError(
+            f"the coordinator is headrace {VERSION} and does not know {method[:80]!r}, which "
+            f"headrace {self.version} calls: upgrade {part}"
+        )
 
     def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
         holder, peer = self.holder, self.stream.peer

@@ -76,6 +76,8 @@ class FrameStream(asyncio.BufferedProtocol):
         self.is_revoked = False
         #: The other side's certificate in DER, if it has shown one.
         self.certificate: bytes | None = None
+        #: Whether the other side is of a newer minor version, as its greeting says.
+        self.is_newer = False
         self._is_encrypted = False
         self._guarded: Guarded | None = None
         self._is_held = False

@@ -220,7 +220,8 @@ def test_a_stock_manager_is_no_coordinator() -> None:
     with server.listener:  # type: ignore[attr-defined] # set by the stock class
         thread = threading.Thread(target=lambda: server.handle_request(accept_one(server)))
         thread.start()
-        with pytest.raises(UnreachableError) as caught:
+        # On Python 3.11 it shakes hands as headrace 0.1 did.
+        with pytest.raises((UnreachableError, ProtocolError)) as caught:
             QueueManager(Address(*server.address), KEY).jobs().info()  # type: ignore[misc]
         thread.join(PATIENCE_SECONDS)
     assert "\n" not in str(caught.value)
