@@ -17,7 +17,8 @@ from headrace_coordinator.checksums import compute_checksum, compute_spec_checks
 from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.loading import was_started_again
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
-from headrace_coordinator.store.schema import SCHEMA_VERSION
+from headrace_coordinator.store.schema import MADE_BY_SCHEMA, SCHEMA_VERSION
+from headrace_wire.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
 
     Raises sqlite3.Error and OSError, with nothing changed.
     """
-    log.info("the store is migrated to schema %d", SCHEMA_VERSION)
+    log.info("the store is migrated from schema %d to %d", version, SCHEMA_VERSION)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         if version == 5:
@@ -41,7 +42,24 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
         connection.execute("ALTER TABLE jobs ADD COLUMN times BLOB")
         for statement in HISTORY_SCHEMA:
             connection.execute(statement)
+        note_maker(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def note_maker(connection: sqlite3.Connection) -> None:
+    """Keep in a store which headrace has brought it to its schema."""
+    connection.execute(MADE_BY_SCHEMA)
+    connection.execute("DELETE FROM made_by")
+    connection.execute("INSERT INTO made_by VALUES (?)", (VERSION,))
+
+
+def read_maker(connection: sqlite3.Connection) -> str:
+    """Return which headrace has brought a store to its schema, "" where that is not known."""
+    try:
+        row = connection.execute("SELECT version FROM made_by").fetchone()
+    except sqlite3.OperationalError:  # it did not say so before 0.2
+        return ""
+    return str(row[0])[:40] if row else ""
 
 
 def _check_everything(connection: sqlite3.Connection, payloads: PayloadFile) -> None:

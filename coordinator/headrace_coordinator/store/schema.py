@@ -8,6 +8,10 @@ SCHEMA_VERSION = 8
 #: How a row of inputs or results is named: its table, its job, and the first of its tasks.
 Row = tuple[str, str, int]
 
+#: Made in a store of any version: which headrace brought it to its schema, for those who do not
+#: know that.
+MADE_BY_SCHEMA = "CREATE TABLE IF NOT EXISTS made_by (version TEXT NOT NULL) STRICT;"
+
 SCHEMA = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,

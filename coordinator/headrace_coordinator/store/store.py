@@ -15,6 +15,7 @@ for the disk, and a power cut takes nothing (https://sqlite.org/pragma.html#prag
     history   one row for each job that has expired: see ``headrace_coordinator.store.history``
     lines     one row for what a report brought of a job's log; the oldest are deleted
     clock     the coordinator's own time, which goes on where it stopped
+    made_by   which headrace brought the store to its schema
 
 Inputs and results of ``LARGE_BYTES`` or more are in the payload file, and their rows say where.
 What a row names is in that file, and with ``power`` synced, before the row is committed. With
@@ -42,20 +43,27 @@ from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_roo
 from headrace_coordinator.store.files import sync
 from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.history_reader import HistoryReader
+from headrace_coordinator.store.kept_copy import finish_copy, keep_copy
 from headrace_coordinator.store.loading import load_jobs, load_payloads
 from headrace_coordinator.store.locks import LOCK_SUFFIX
-from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate
+from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate, read_maker
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, PayloadFile
 from headrace_coordinator.store.reader import StoreReader, connect
 from headrace_coordinator.store.removals import Removals
-from headrace_coordinator.store.schema import INSERT_FAILURE, SCHEMA, SCHEMA_VERSION
+from headrace_coordinator.store.schema import (
+    INSERT_FAILURE,
+    MADE_BY_SCHEMA,
+    SCHEMA,
+    SCHEMA_VERSION,
+)
 from headrace_coordinator.store.shared_tables import SHARED_SCHEMA, load_shared
 from headrace_coordinator.store.space import Space
 from headrace_coordinator.store.sweep import DOOMED_SCHEMA
 from headrace_coordinator.store.writer import EventWriter
 from headrace_wire.errors import HeadraceError, StoreError
 from headrace_wire.file_lock import open_lock
+from headrace_wire.version import VERSION
 
 Result = TypeVar("Result")
 
@@ -375,21 +383,36 @@ class Store:
     def _read_version(self) -> int:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version not in (0, *MIGRATED_VERSIONS, SCHEMA_VERSION):
-            raise StoreError(
-                f"the store {self._path} was written by another headrace (schema {version}, this "
-                f"one knows {SCHEMA_VERSION}): use that version, or another --data folder"
-            )
+            raise StoreError(self._explain_version(version))
         return int(version)
+
+    def _explain_version(self, version: int) -> str:
+        """What to say of a store with a schema that is not known here."""
+        if version < SCHEMA_VERSION:
+            return (
+                f"the store {self._path} was written by a headrace before 0.1 (schema {version}): "
+                "name another --data folder"
+            )
+        maker = read_maker(self._writer)
+        needed = f"headrace {maker} or later" if maker else "a later headrace"
+        return (
+            f"the store {self._path} needs {needed}: it has schema {version}, and this headrace "
+            f"({VERSION}) knows {SCHEMA_VERSION}; install that version, or name another --data "
+            "folder. The store is as it was"
+        )
 
     def _prepare(self, version: int) -> None:
         if version == 0:
             tables = f"{SCHEMA} {SHARED_SCHEMA} {' '.join(f'{one};' for one in HISTORY_SCHEMA)}"
+            maker = f"{MADE_BY_SCHEMA} INSERT INTO made_by VALUES ('{VERSION}');"  # noqa: S608 - our own
             self._writer.executescript(
-                f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN IMMEDIATE; {tables} {maker} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
         (finding,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise StoreError(f"the store {self._path} is damaged: {finding}")
         if version in MIGRATED_VERSIONS:
+            keep_copy(self._path, self._writer, version)
             migrate(self._writer, self._payloads, version)
+        finish_copy(self._path)
         self._writer.executescript(DOOMED_SCHEMA)

@@ -1,0 +1,188 @@
+"""A data folder of version 0.1, brought forward with a copy kept; see tests/data/store_0_1."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tarfile
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace_coordinator.store import kept_copy
+from headrace_coordinator.store.schema import SCHEMA_VERSION
+from headrace_coordinator.store.store import Store
+from headrace_wire.errors import StoreError
+from headrace_wire.version import VERSION
+from support.commands import Process, Shell, start_coordinator
+from support.places import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MADE = REPOSITORY / "tests" / "data" / "store_0_1"
+
+FIRST_SCHEMA = 5
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder as the coordinator of version 0.1 left it when it was killed."""
+    folder = tmp_path / "data"
+    with tarfile.open(MADE / "store.tar.xz") as made:
+        made.extractall(folder, filter="data")
+    folder.chmod(0o700)
+    return folder
+
+
+def read_schema(store: Path) -> int:
+    with closing(sqlite3.connect(store)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def find_copies(data: Path) -> list[Path]:
+    return sorted(data.glob("headrace.db-schema-*"))
+
+
+def test_everything_is_there_after_the_upgrade_and_what_ran_is_finished(
+    tmp_path: Path, data: Path
+) -> None:
+    shell = Shell(tmp_path, {"HEADRACE_KEY_FILE": str(data / "key"), "PYTHONPATH": str(MADE)})
+    coordinator = start_coordinator(shell, data, 0, "--no-http")
+    port = coordinator.wait_for("queues at").rpartition(":")[2]
+    shell.settings["HEADRACE_COORDINATOR"] = f"127.0.0.1:{port}"
+    worker = Process(shell, "worker", "--slots", "1", "--allow", "first_tasks")
+    try:
+        (copy,) = find_copies(data)
+        assert coordinator.wait_for(f"is kept in {copy} (")
+        jobs = {job["name"]: job for job in json.loads(shell.run("jobs", "--json").out)}
+        assert sorted(jobs) == ["counted", "divided", "measured", "repeated"]
+
+        def fetch(name: str) -> tuple[int, list[object]]:
+            done = shell.run("results", jobs[name]["id"])
+            return done.code, [json.loads(line)["value"] for line in done.out.splitlines()]
+
+        assert fetch("measured") == (0, [5, 20000, 7, 30000])
+        assert fetch("repeated") == (0, ["xxx", "x" * 40000])
+        assert fetch("divided") == (1, [3.0, 4.0])
+        (dead,) = json.loads(shell.run("dead", "list", jobs["divided"]["id"], "--json").out)
+        assert (dead["index"], dead["error_type"]) == (1, "ZeroDivisionError")
+    finally:
+        worker.stop()
+        coordinator.stop()
+    assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
+    assert find_copies(data) == [copy]
+    assert read_schema(data / "headrace.db") == SCHEMA_VERSION
+    assert read_schema(copy / "headrace.db") == FIRST_SCHEMA
+
+
+def test_the_copy_is_whole_and_nobody_elses(data: Path) -> None:
+    Store(data / "headrace.db").close()
+    (copy,) = find_copies(data)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o700
+    kept = sorted(path.name for path in copy.iterdir())
+    assert kept == ["headrace.db", "headrace.db-payloads"]
+    for store in (copy / "headrace.db", data / "headrace.db"):
+        with closing(Store(store)) as opened:
+            jobs = {job.spec.name: job.spec.id for job, _ in opened.load()}
+            assert opened.reader.read_inputs(jobs["measured"], 3, 4)
+            assert opened.reader.read_inputs(jobs["measured"], 2, 3)
+    Store(data / "headrace.db").close()
+    assert find_copies(data) == [copy]
+
+
+def test_without_room_for_a_copy_the_store_stays_as_it_is(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(data)
+    monkeypatch.setattr(kept_copy, "clone", lambda *_: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=300_000))
+        with pytest.raises(StoreError, match=r"no room for a copy of it: .* needed and .* free"):
+            Store(data / "headrace.db")
+    assert read_schema(data / "headrace.db") == FIRST_SCHEMA
+    assert find_copies(data) == []
+    Store(data / "headrace.db").close()
+    assert len(find_copies(data)) == 1
+
+
+#: Opens a store, and kills itself when so many statements were run or a function is reached.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from headrace_coordinator.store import kept_copy, migrations, store
+place, path = sys.argv[1:]
+module, _, name = place.partition(".")
+modules = {"store": store, "migrations": migrations, "kept_copy": kept_copy}
+setattr(modules[module], name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+store.Store(Path(path))
+"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "kept_copy._copy_payloads",
+        "kept_copy.sync",
+        "store.migrate",
+        "migrations.compute_checksum",
+        "migrations.note_maker",
+        "store.finish_copy",
+        "kept_copy.format_bytes",
+        "store.EventWriter",
+    ],
+)
+def test_whatever_a_crash_leaves_is_whole(data: Path, place: str) -> None:
+    path = data / "headrace.db"
+    died = subprocess.run([sys.executable, "-c", DYING, place, path], check=False)
+    assert died.returncode == -signal.SIGKILL
+    with closing(Store(path)) as store:
+        names = {job.spec.name for job, _ in store.load()}
+        assert names == {"counted", "divided", "measured", "repeated"}
+    (copy,) = find_copies(data)
+    assert not copy.name.endswith("unfinished")
+    assert read_schema(copy / "headrace.db") == FIRST_SCHEMA
+
+
+def test_what_cannot_be_migrated_leaves_no_copy(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_copy, "_copy_payloads", fail)
+        patch.setattr(kept_copy, "clone", lambda *_: False)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            Store(data / "headrace.db")
+    assert find_copies(data) == []
+    assert read_schema(data / "headrace.db") == FIRST_SCHEMA
+
+
+def test_a_store_of_a_later_version_is_refused_and_says_which_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as later, later:
+        assert later.execute("SELECT version FROM made_by").fetchall() == [(VERSION,)]
+        later.execute("UPDATE made_by SET version = '0.4.0'")
+        later.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError) as caught:
+        Store(path)
+    line = str(caught.value)
+    assert f"needs headrace 0.4.0 or later: it has schema 99, and this headrace ({VERSION})" in line
+    assert "\n" not in line
+    with closing(sqlite3.connect(path)) as later, later:
+        later.execute("DROP TABLE made_by")
+    with pytest.raises(StoreError, match="needs a later headrace: it has schema 99"):
+        Store(path)
+    with closing(sqlite3.connect(path)) as later, later:
+        later.execute("PRAGMA user_version = 3")
+    with pytest.raises(StoreError, match=r"written by a headrace before 0\.1 \(schema 3\)"):
+        Store(path)
