@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sysconfig
+import venv
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from headrace import Pool
+from headrace_wire.errors import TaskFailedError
 from headrace_wire.landlock import explain_missing
 from support import thieves
-from support.commands import HEADRACE, Site, open_site
+from support.commands import HEADRACE, Site, open_site, wait_until
 from support.contained import KEY_FOLDER, contain, explain_uncontained
 from support.places import REPOSITORY
 
@@ -65,6 +69,53 @@ def test_tasks_reach_their_worker_s_key_on_no_way_and_all_that_they_need(site: S
         with worker.stderr:
             assert worker.stderr.read().count("Traceback") == 0
         assert worker.wait(30) == 0
+
+
+@pytest.mark.skipif(bool(explain_missing()), reason=explain_missing())
+@pytest.mark.skipif(bool(explain_uncontained()), reason=explain_uncontained())
+@pytest.mark.parametrize("start_method", ["forkserver", "spawn"])
+def test_code_that_a_task_leaves_in_its_worker_s_python_reads_no_key(
+    site: Site, tmp_path: Path, start_method: str
+) -> None:
+    python = tmp_path / "python"
+    venv.create(python, system_site_packages=True, symlinks=True)
+    modules = next(python.glob("lib/python*/site-packages"))
+    (modules / "headrace.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
+    user_modules = tmp_path / "user" / modules.relative_to(python)
+    note = tmp_path / "note"
+    note.touch()
+    words = list_words(site, "--key-file", KEY_FILE, "--start-method", start_method)
+    environment = {
+        **site.shell.environment, "HOME": str(tmp_path), "PYTHONUSERBASE": str(tmp_path / "user")
+    }  # fmt: skip
+    key = site.data / "key"
+    worker = subprocess.Popen(
+        contain(tmp_path, key, str(python / "bin" / "python"), "-m", "headrace", *words),
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert worker.stderr
+    try:
+        log = [worker.stderr.readline() for _ in range(2)]  # the second when it is registered
+        assert f"tasks cannot read what lies in {KEY_FOLDER}; but they can leave code" in log[0]
+        with Pool(site.address, key_file=key) as pool:
+            places = [str(modules), str(user_modules)]
+            agent = pool.apply(thieves.tell_worker)
+            pool.apply(thieves.leave_code, (places, KEY_FILE, agent, str(note)))
+            with pytest.raises(TaskFailedError, match="SIGKILL"):
+                pool.apply(thieves.kill_slot)
+            wait_until(lambda: note.read_text().count("\n") >= 8)
+            assert pool.apply(thieves.tell_worker) == agent == worker.pid
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        with worker.stderr:
+            assert worker.stderr.read().count("Traceback") == 0
+        assert worker.wait(30) == 0
+    names = ("left_behind_0", "left_behind_1", "sitecustomize", "usercustomize")
+    assert {*note.read_text().splitlines()} == {
+        f"{name} {what} PermissionError" for name in names for what in ("key", "mem")
+    }
 
 
 def test_a_worker_says_that_its_tasks_can_read_the_key(site: Site) -> None:

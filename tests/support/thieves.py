@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,19 @@ with multiprocessing.get_context("forkserver").Pool(1) as pool:
 
 #: A program that reads a file.
 _READER = "import sys; open(sys.argv[1]).read()"
+
+#: What is left behind: it notes under which name it ran, and what of these it could read.
+_LEFT_CODE = """
+import os
+for path in ({key_file!r}, "/proc/{agent}/mem"):
+    try:
+        with open(path, "rb"):
+            how = "read"
+    except OSError as error:
+        how = type(error).__name__
+    with open({note!r}, "a") as file:
+        print(__name__, os.path.basename(path), how, file=file)
+"""
 
 
 def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
@@ -65,6 +79,25 @@ def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
             continue
         found.append(way)
     return found
+
+
+def leave_code(places: list[str], key_file: str, agent: int, note: str) -> None:
+    """Leave code in folders that Python looks into when it starts, which notes what it can read."""
+    for number, place in enumerate(places):
+        folder = Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        code = _LEFT_CODE.format(key_file=key_file, agent=agent, note=note)
+        for name in ("sitecustomize", "usercustomize", f"left_behind_{number}"):
+            (folder / f"{name}.py").write_text(code)
+        (folder / f"{number}.pth").write_text(f"import left_behind_{number}\n")
+
+
+def kill_slot() -> None:
+    """Kill this slot, and the fork server where there is one."""
+    parent = os.getppid()
+    if parent != tell_worker():
+        os.kill(parent, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def list_own(_: object) -> list[str]:

@@ -70,28 +70,47 @@ def explain_missing() -> str:
 
 
 def close_folders(folders: Collection[str]) -> None:
-    """Let this thread, and all that it starts, read nothing beneath these folders any more.
+    """Close these folders to this thread, and to all that it starts.
 
     They are absolute paths without links; that of a file closes it alone. Raises OSError where
     that cannot be had.
     """
+    domain = make_domain(folders)
+    try:
+        enter_domain(domain)
+    finally:
+        os.close(domain)
+
+
+def make_domain(folders: Collection[str]) -> int:
+    """Make ready to close folders: returns a descriptor for ``enter_domain``. Raises OSError."""
     if missing := explain_missing():
         raise OSError(errno.ENOSYS, missing)
     ruleset = _call(_CREATE_RULESET, _RULESET.pack(_READ_FILE | _REFER), _RULESET.size, 0)
     try:
         for entry in _list_open("/", set(folders)):
             _allow(ruleset, entry)
-        try:
-            _call(_RESTRICT_SELF, ruleset, 0)
-        except OSError as error:
-            if error.errno != errno.EPERM:
-                raise
-            # Needed by whoever may not do everything, so that no program is misled by this.
-            if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-                raise _make_error() from None
-            _call(_RESTRICT_SELF, ruleset, 0)
-    finally:
+    except BaseException:
         os.close(ruleset)
+        raise
+    return ruleset
+
+
+def enter_domain(domain: int) -> None:
+    """Close the folders of ``make_domain`` to this thread, and to all that it starts.
+
+    It asks the system, and does nothing else: it can be called in a process that was just forked
+    beside other threads. Raises OSError.
+    """
+    try:
+        _call(_RESTRICT_SELF, domain, 0)
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            raise
+        # Needed by whoever may not do everything, so that no program is misled by this.
+        if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+            raise _make_error() from None
+        _call(_RESTRICT_SELF, domain, 0)
 
 
 def hide_memory() -> None:

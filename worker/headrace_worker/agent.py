@@ -59,6 +59,7 @@ from headrace_worker.pool.pool import Pool
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter
 from headrace_worker.round_trip import RoundTrip
+from headrace_worker.sealing import seal_imports
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.stop_signals import StopSignals
@@ -113,8 +114,8 @@ class Agent:
             engine="pool",
         )
         key = load_key(settings.key_file)  # what is wrong with it is all that is said then
-        self._closed_folders = guard_key(settings)
-        if self._closed_folders:
+        self._guard = guard_key(settings)
+        if self._guard.closed:
             hide_memory()
         self._manager = QueueManager(
             settings.coordinator,
@@ -165,6 +166,8 @@ class Agent:
 
     async def _work(self, registration: Registration) -> None:
         info, settings = self._info, self._settings
+        if self._guard.loophole:
+            seal_imports()  # before there are tasks
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
         log.info("worker %s: %s (%s)", info.name, count(info.slots, "slot"), info.slots_limit)
         log.info("serves %s; coordinator %s", engines, settings.coordinator)
@@ -237,7 +240,7 @@ class Agent:
             worker=self._info.name,
             program=settings.program,
             home=Home(settings.coordinator, settings.encryption),
-            closed_folders=self._closed_folders,
+            closed_folders=self._guard.closed,
         )
 
     def _begin(

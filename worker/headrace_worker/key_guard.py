@@ -1,9 +1,13 @@
 """Keeping the key from tasks, which run as the same user: the folder in which it lies is closed.
 
-    key file ─► plan_guard ─► Guard.closed ─► each slot: close_folders, before it runs anything
+    key file ─► plan_guard ─► Guard.closed ─► each slot, and each Python that is started for slots:
+                                              closed before it runs anything
 
 All else is to stay open to tasks, and what they make themselves, too. So the key has to lie in a
 folder that is there for it alone, and above which this user can make nothing: see ``landlock``.
+
+The worker itself can read the key, and so can the next one. Where tasks may change the code that
+these run, this one loads no more of it, and the log says what the next one may load.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from msgspec import Struct
 from headrace_wire.errors import UsageError
 from headrace_wire.key import SECRETS
 from headrace_wire.landlock import explain_missing
-from headrace_worker.machine.places import find_aliases, follow
+from headrace_worker.machine.places import find_aliases, follow, may_change
 from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -48,27 +52,32 @@ ADVICE_FOR_ROOT = (
 
 
 class Guard(Struct, frozen=True):
-    """The folders, or the file, that are closed to tasks; or why tasks can read the key."""
+    """The folders, or the file, that are closed to tasks; or why tasks can read the key.
+
+    ``loophole`` says where tasks can leave code for the next worker, to which nothing is closed.
+    """
 
     closed: tuple[str, ...] = ()
     problem: str = ""
+    loophole: str = ""
 
 
-def guard_key(settings: WorkerSettings) -> tuple[str, ...]:
-    """The folders, or the file, that slots are to close, said in one line of the log.
+def guard_key(settings: WorkerSettings) -> Guard:
+    """What slots are to close, said in one line of the log.
 
-    Raises UsageError where they cannot be closed, and the settings want it.
+    Raises UsageError where the key cannot be kept from tasks, and the settings want it.
     """
     if settings.key_guard == "off":
-        return ()
+        return Guard()
     guard = plan_guard(settings)
-    if not guard.problem:
-        log.info("tasks cannot read %s", " nor ".join(map(_name, guard.closed)))
-    elif settings.key_guard == "required":
-        raise UsageError(f"--key-guard required: {guard.problem}")
-    else:
+    if settings.key_guard == "required" and (why := guard.problem or guard.loophole):
+        raise UsageError(f"--key-guard required: {why}")
+    if guard.problem:
         log.info("%s", guard.problem)
-    return guard.closed
+    else:
+        closed = " nor ".join(map(_name, guard.closed))
+        log.info("tasks cannot read %s%s", closed, guard.loophole and f"; but {guard.loophole}")
+    return guard
 
 
 def plan_guard(settings: WorkerSettings) -> Guard:
@@ -77,6 +86,9 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     begin = f"tasks can read the key {path}, "
     if missing := explain_missing():
         return Guard(problem=f"{begin}as {missing}")
+    if settings.start_method == "fork":
+        why = "slots of the start method 'fork' are copies of the worker, which has read it"
+        return Guard(problem=f"{begin}as {why}: use 'forkserver' or 'spawn'")
     try:
         target, links = follow(path)
         if os.lstat(target).st_nlink > 1:
@@ -88,8 +100,7 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     if folder in list_shared():  # whose other files may be for tasks
         if why := _explain_way(target):
             return Guard(problem=f"{begin}since {why}: {ADVICE}")
-        why = _explain_code(settings)
-        return Guard(problem=f"{begin}since {why}") if why else Guard((target,))
+        return Guard((target,), loophole=_find_loophole(settings))
     closed = {folder}
     for alias in find_aliases(target):
         closed.add(os.path.dirname(alias))  # noqa: PTH120 - text
@@ -98,11 +109,9 @@ def plan_guard(settings: WorkerSettings) -> Guard:
         if why := _explain_open(one, needed):
             advice = ADVICE if os.geteuid() else ADVICE_FOR_ROOT
             return Guard(problem=f"{begin}since {why}: {advice}")
-    if why := _explain_code(settings):
-        return Guard(problem=f"{begin}since {why}")
     # Where the path is a link: what it is to point to next may come into the link's own folder.
     closed |= {one for one in links if not _explain_open(one, needed)}
-    return Guard(tuple(sorted(closed)))
+    return Guard(tuple(sorted(closed)), loophole=_find_loophole(settings))
 
 
 def list_shared() -> list[str]:
@@ -144,25 +153,24 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
     return ""
 
 
-def _explain_code(settings: WorkerSettings) -> str:
-    """Say where a task could leave code for the next interpreter that the worker starts, or for the
-    worker itself when it is started again; "" if it cannot.
-    """
+def _find_loophole(settings: WorkerSettings) -> str:
+    """Say where a task could leave code for the worker when it is started again, or ""."""
+    begin = "they can leave code for the next worker, which can read it: "
     own = {os.path.realpath(path) for path in settings.permits.paths}
     kinds = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
     for path in (sys.prefix, *map(sysconfig.get_path, kinds), *sys.path):
         real = os.path.realpath(path)
-        if path and real not in own and os.access(real, os.W_OK, effective_ids=True):
+        if path and real not in own and may_change(real):
             return (
-                f"user {os.geteuid()} may write in {real}, from where the worker's Python loads "
-                "code: install headrace as another user, such as root"
+                f"{begin}user {os.geteuid()} may write in {real}, from where the worker's Python "
+                "loads code; install headrace as another user, such as root"
             )
     if site.ENABLE_USER_SITE:
         place = Path(site.getusersitepackages())
         above = next(path for path in (place, *place.parents) if path.exists())
-        if os.access(above, os.W_OK, effective_ids=True):
+        if may_change(str(above)):
             return (
-                f"user {os.geteuid()} may make {place}, where Python looks for code: "
+                f"{begin}user {os.geteuid()} may make {place}, where Python looks for code; "
                 "set PYTHONNOUSERSITE=1"
             )
     return ""

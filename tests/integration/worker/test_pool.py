@@ -521,7 +521,7 @@ def test_a_gentle_close_lets_a_running_task_finish(
 @every_start_method
 def test_close_leaves_no_process_and_no_file(start_method: str) -> None:
     with Pool(2, start_method, loader=LOADER) as warm:
-        run(warm, make_batch("noop", 5))  # the resource tracker of spawned slots stays
+        run(warm, make_batch("noop", 5))  # what is opened once for all is open by now
     process = psutil.Process()
     children, files = set(process.children(recursive=True)), process.num_fds()
     with Pool(3, start_method, loader=LOADER) as pool:

@@ -30,6 +30,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return not mode & os.W_OK or Path(path) in writable
 
         monkeypatch.setattr("headrace_worker.key_guard.os.access", may)
+        monkeypatch.setattr(key_guard, "may_change", lambda path: Path(path) in writable)
 
     monkeypatch.setattr(key_guard, "explain_missing", lambda: "")
     monkeypatch.setattr(key_guard, "find_aliases", lambda _: set[str]())
@@ -95,7 +96,7 @@ def test_of_secrets_that_a_service_is_handed_the_key_alone_is_closed(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     caplog.set_level("INFO")
     forbid()
-    assert guard_key(settings) == (str(settings.key_file),)
+    assert guard_key(settings) == Guard((str(settings.key_file),))
     assert caplog.records[-1].message == f"tasks cannot read {settings.key_file}"
     forbid(folder)
     assert f"may write in {folder}" in plan_guard(settings).problem
@@ -140,33 +141,42 @@ def test_what_cannot_be_had_is_said_or_refused(
 ) -> None:
     monkeypatch.setattr(key_guard, "explain_missing", lambda: "there is no Landlock")
     caplog.set_level("INFO")
-    assert guard_key(settings) == ()
+    assert not guard_key(settings).closed
     (record,) = caplog.records
     assert record.message == (
         f"tasks can read the key {settings.key_file}, as there is no Landlock"
     )
     with pytest.raises(UsageError, match="--key-guard required: tasks can read the key"):
         guard_key(replace(settings, key_guard="required"))
-    assert guard_key(replace(settings, key_guard="off")) == ()
+    assert guard_key(replace(settings, key_guard="off")) == Guard()
     assert caplog.records == [record]
 
 
-def test_a_python_in_which_tasks_could_leave_code_keeps_no_key(
-    settings: WorkerSettings, forbid: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_a_python_in_which_tasks_could_leave_code_is_told_of(
+    settings: WorkerSettings,
+    forbid: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     modules = Path(sysconfig.get_path("purelib")).resolve()
     forbid(modules)
-    problem = plan_guard(settings).problem
-    assert f"may write in {modules}, from where the worker's Python loads code" in problem
+    guard = guard_key(settings)
+    closed = str(settings.key_file.parent)
+    assert guard.closed == (closed,)
+    assert f"may write in {modules}, from where the worker's Python loads code" in guard.loophole
+    assert caplog.records[-1].message.startswith(f"tasks cannot read what lies in {closed}; but ")
+    with pytest.raises(UsageError, match="--key-guard required: they can leave code for the next"):
+        guard_key(replace(settings, key_guard="required"))
 
     home = settings.key_file.parents[1]
     monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
     monkeypatch.setattr(site, "getusersitepackages", lambda: str(home / "lib" / "python"))
     forbid()
-    assert plan_guard(settings).closed
+    assert not plan_guard(settings).loophole
     forbid(home / "lib")
     (home / "lib").mkdir()
-    assert "set PYTHONNOUSERSITE=1" in plan_guard(settings).problem
+    assert "set PYTHONNOUSERSITE=1" in plan_guard(settings).loophole
 
 
 def test_folders_of_a_program_s_own_modules_may_be_writable(
@@ -175,5 +185,13 @@ def test_folders_of_a_program_s_own_modules_may_be_writable(
     code = settings.key_file.parents[1] / "code"
     monkeypatch.syspath_prepend(str(code))
     forbid(code)
-    assert plan_guard(settings).problem
-    assert plan_guard(replace(settings, permits=Permits(paths=(str(code),)))).closed
+    assert plan_guard(settings).loophole
+    assert not plan_guard(replace(settings, permits=Permits(paths=(str(code),)))).loophole
+
+
+def test_slots_that_are_copies_of_the_worker_have_the_key(
+    settings: WorkerSettings, forbid: Callable[..., None]
+) -> None:
+    forbid()
+    problem = plan_guard(replace(settings, start_method="fork")).problem
+    assert problem.endswith("copies of the worker, which has read it: use 'forkserver' or 'spawn'")

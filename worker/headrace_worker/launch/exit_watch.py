@@ -14,9 +14,10 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
 from headrace_worker.launch.forked_slot import ForkedSlot
+from headrace_worker.launch.spawned_slot import SpawnedSlot
 
 #: A slot's process. Its ``exitcode`` is None while it runs, and where nobody knows how it ended.
-Child = BaseProcess | ForkedSlot
+Child = BaseProcess | ForkedSlot | SpawnedSlot
 
 #: What the system answers where there are no pidfds, or where they are forbidden.
 NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)

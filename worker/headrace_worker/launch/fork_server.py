@@ -4,8 +4,8 @@
     launcher ── target and settings, with link, cell and report ──► serve ── fork ──► slot
     launcher ◄─ report: the slot's process number, at its end how it ended ┘
 
-Slots look like children of multiprocessing. But there is no resource tracker, which would be one
-more interpreter for nothing, and what was imported beforehand is frozen, so that slots share it.
+There is no resource tracker, which would be one more interpreter for nothing, and what was imported
+beforehand is frozen, so that slots share it.
 
 It ends when the launcher's end of the socket is closed. Slots go on then; what ends them is the
 lifeline, a pipe of which only the launcher's process has the other end.
@@ -15,26 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
-import multiprocessing
 import os
 import select
 import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
-from operator import attrgetter
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from msgspec import Struct, convert, to_builtins
-
-from headrace_wire.encoding import pack, unpack
+from headrace_wire.encoding import unpack
+from headrace_worker.launch.order import MESSAGE_BYTES, Order
 from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
-from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import import_beforehand
-from headrace_worker.slot.slot import SlotSettings
 
 #: A word of a report: a process number, or the system's error with a minus; then the exit status.
 REPORT = struct.Struct("i")
@@ -44,28 +37,6 @@ SERVER_NAME = "headrace-forks"
 
 #: Bytes that signals leave in the pipe, one each, taken out at a time.
 SIGNAL_BYTES = 4096
-
-#: The longest message in bytes.
-MESSAGE_BYTES = 1 << 17
-
-
-class Order(Struct, frozen=True):
-    """A message that asks for a slot; link, cell and report come with it as descriptors."""
-
-    target: Callable[[socket.socket, Cell, SlotSettings], object]
-    settings: SlotSettings
-    name: str
-
-    def encode(self) -> bytes:
-        target = (self.target.__module__, self.target.__qualname__)
-        return pack([target, to_builtins(self.settings), self.name])
-
-    @classmethod
-    def decode(cls, message: bytes) -> Order:
-        """Read an order; nothing in it is ever unpickled."""
-        (module, qualname), settings, name = unpack(message)
-        target = attrgetter(qualname)(importlib.import_module(module))
-        return cls(target, convert(settings, SlotSettings), name)
 
 
 def serve(control_fd: int, lifeline: int) -> NoReturn:
@@ -154,12 +125,7 @@ class _Server:
             gc.enable()
             order = Order.decode(message)
             _name_process(order.name)
-            args = (socket.socket(fileno=link), Cell(cell), order.settings)
-            # Its private parts: a slot is a child of multiprocessing's to whatever a task asks.
-            context: Any = multiprocessing.get_context("forkserver")
-            process = context.Process(target=order.target, args=args, name=order.name, daemon=True)
-            process._parent_pid = self._launcher  # noqa: SLF001 - see above
-            status = process._bootstrap(self._lifeline)  # noqa: SLF001 - see above
+            status = order.carry_out(link, cell, "forkserver", self._launcher, self._lifeline)
         finally:
             os._exit(status)
 
@@ -178,9 +144,6 @@ def _tell(report: int, word: int) -> None:
         os.write(report, REPORT.pack(word))
 
 
-def write_program(path: Sequence[str], control_fd: int, lifeline: int) -> str:
-    """Write what the fork server's interpreter runs; modules are looked for as in this process."""
-    return (
-        f"import sys; sys.path[:] = {list(path)!r}; "
-        f"from {__name__} import serve; serve({control_fd}, {lifeline})"
-    )
+def write_program(control_fd: int, lifeline: int) -> str:
+    """Write what the fork server's interpreter runs."""
+    return f"from {__name__} import serve; serve({control_fd}, {lifeline})"

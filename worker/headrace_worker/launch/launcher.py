@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
 
@@ -20,18 +21,18 @@ import psutil
 
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UsageError
+from headrace_wire.landlock import close_folders
 from headrace_wire.log_writer import LogThread
 from headrace_worker.launch.exit_watch import Child, JoinWatch
-from headrace_worker.launch.fork_server import Order, serve, write_program
+from headrace_worker.launch.fork_server import serve, write_program
 from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
+from headrace_worker.launch.interpreter import start_interpreter
+from headrace_worker.launch.order import Order, Target
 from headrace_worker.launch.orphans import adopt_orphans
+from headrace_worker.launch.spawned_slot import SpawnedSlot
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.loader import DEFAULT_LOADER, import_beforehand
-from headrace_worker.link.program import SAFE_PATH_MARK, list_safe_flags
 from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
-
-#: The main function of a slot.
-Target = Callable[[socket.socket, Cell, SlotSettings], object]
 
 #: What may be asked for; the first is the default.
 START_METHODS = ("forkserver", "spawn", "fork")
@@ -46,17 +47,18 @@ def make_launcher(start_method: str, preload: Iterable[str] = ()) -> Launcher:
         raise UsageError(
             f"the start method is {start_method!r}: choose one of {', '.join(START_METHODS)}"
         )
-    if start_method != "forkserver":
+    if start_method == "fork":
         return Launcher(start_method)
+    if start_method == "spawn":
+        return Spawner(start_method)
     loader = DEFAULT_LOADER.partition(":")[0]
     return ForkServer(("headrace_worker.slot.slot", "multiprocessing.util", loader, *preload))
 
 
 class Launcher:
-    """Starts child processes by one start method. Not thread safe.
+    """Starts slots by one start method, as forks of this process. Not thread safe.
 
-    Children do not import the caller's ``__main__``: a slot needs nothing of it, and a script
-    without the usual guard would start a pool of its own in each.
+    They know nothing of the caller's ``__main__``.
     """
 
     def __init__(self, start_method: str, preload: Sequence[str] = ()) -> None:
@@ -70,18 +72,30 @@ class Launcher:
         self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
     ) -> Child:
         """Start a process; raises OSError where the system refuses one more."""
-        if self.start_method == "fork":
-            _refuse_threads()
+        _refuse_threads()
         # Typed as the union of all platforms' contexts, of which some have no processes.
-        context: Any = multiprocessing.get_context(self.start_method)
-        args = (link, cell, settings)
-        process: BaseProcess = context.Process(target=target, args=args, name=name, daemon=True)
+        context: Any = multiprocessing.get_context("fork")
+        args = (target, link, cell, settings)
+        process: BaseProcess = context.Process(
+            target=_begin_slot, args=args, name=name, daemon=True
+        )
         with _hide_from_child(), _hold_interrupts():
             process.start()
         return process
 
     def close(self) -> None:
         """End what helped to start processes. Slots that run go on until their end."""
+
+
+class Spawner(Launcher):
+    """Starts each slot as an interpreter of its own."""
+
+    def start(
+        self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
+    ) -> SpawnedSlot:
+        """Start an interpreter; raises OSError where the system refuses one more."""
+        with _hold_interrupts():
+            return SpawnedSlot(Order.make(target, settings, name), link.fileno(), cell.fd)
 
 
 class ForkServer(Launcher):
@@ -122,15 +136,12 @@ class ForkServer(Launcher):
             raise
         self._control = control
 
-    def _spawn(self, control: socket.socket, theirs: socket.socket) -> Server:
+    def _spawn(
+        self, closed_folders: Collection[str], control: socket.socket, theirs: socket.socket
+    ) -> Server:
         del control  # it is not inherited
         fds = (theirs.fileno(), self._lifeline)
-        return subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, *list_safe_flags(), "-c", write_program(sys.path, *fds)],
-            stdin=subprocess.DEVNULL,
-            env=ONE_THREAD_EACH | os.environ,
-            pass_fds=fds,
-        )
+        return start_interpreter(write_program(*fds), fds, closed_folders)
 
     def _fork(self, control: socket.socket, theirs: socket.socket) -> Server:
         number = os.fork()
@@ -148,13 +159,14 @@ class ForkServer(Launcher):
     ) -> ForkedSlot:
         """Fork a slot. Raises OSError where that is refused, or the server has died."""
         if not (self._control and self._process) or _has_ended(self._process):
-            self._begin(self._spawn)  # its imports go on after the return
+            # Its imports go on after the return.
+            self._begin(partial(self._spawn, settings.closed_folders))
         assert self._control, "it has just been started"
         assert self._process, "it has just been started"
         report, theirs = os.pipe()
         try:
             try:
-                message = Order(target, settings, name).encode()
+                message = Order.make(target, settings, name).encode()
                 socket.send_fds(self._control, [message], [link.fileno(), cell.fd, theirs])
             finally:
                 os.close(theirs)
@@ -175,6 +187,12 @@ class ForkServer(Launcher):
             os.close(self._lifeline)
             os.close(self._life)
             self._life = -1
+
+
+def _begin_slot(target: Target, link: socket.socket, cell: Cell, settings: SlotSettings) -> None:
+    if settings.closed_folders:
+        close_folders(settings.closed_folders)
+    target(link, cell, settings)
 
 
 def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
@@ -210,18 +228,13 @@ def _refuse_threads() -> None:
 
 @contextmanager
 def _hide_from_child() -> Generator[None]:
-    """Keep the program, and the folder in which it was started, out of a child's way."""
+    """Keep the program out of a child's way."""
     main = sys.modules["__main__"]
-    safe_path = os.environ.get("PYTHONSAFEPATH")
     sys.modules["__main__"] = types.ModuleType("__main__")
-    # An interpreter that is started with -c looks for modules in the present folder first.
-    os.environ["PYTHONSAFEPATH"] = safe_path or SAFE_PATH_MARK
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        if not safe_path:
-            del os.environ["PYTHONSAFEPATH"]
 
 
 @contextmanager

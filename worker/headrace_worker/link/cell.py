@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any
 
 from msgspec import Struct
 
@@ -62,11 +61,6 @@ class Cell:
         self.times = whole[:WORDS_BYTES].cast("d")
         self.last_words = LastWords(whole[WORDS_BYTES:])
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        from multiprocessing import reduction  # noqa: PLC0415 - only where slots are spawned
-
-        return _attach, (reduction.DupFd(self.fd),)
-
     @property
     def started(self) -> int:
         return self.words[STARTED]
@@ -105,7 +99,3 @@ class Cell:
         self.last_words.release()
         self._memory.close()
         os.close(self.fd)
-
-
-def _attach(descriptor: Any) -> Cell:
-    return Cell(descriptor.detach())

@@ -20,9 +20,6 @@ from msgspec import Struct
 from headrace_services.permits import Permits
 from headrace_worker.link.loader import import_beforehand, list_light_modules
 
-#: What PYTHONSAFEPATH is set to for a slot alone, which takes it away again.
-SAFE_PATH_MARK = "headrace-slot"
-
 
 class Program(Struct, frozen=True):
     """Where a program looks for modules, and its own ``PYTHONPATH``; None where it has none."""

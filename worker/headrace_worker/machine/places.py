@@ -1,4 +1,6 @@
-"""Where a file of this machine lies: through which links its path leads, and where else it is."""
+"""Where a file of this machine lies: through which links its path leads, where else it is, and who
+may change it.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,17 @@ def follow(path: str) -> tuple[str, list[str]]:
             place = "/"
         steps[:0] = _split(goal)
     return place, links
+
+
+def may_change(path: str) -> bool:
+    """Whether this user may change a file or what is in a folder, or may allow itself to."""
+    if os.access(path, os.W_OK, effective_ids=True):
+        return True
+    try:
+        is_own = os.stat(path).st_uid == os.geteuid()  # noqa: PTH116 - text
+        return is_own and not os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError:
+        return False
 
 
 def find_aliases(path: str, mounts: str | None = None) -> set[str]:

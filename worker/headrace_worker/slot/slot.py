@@ -30,7 +30,6 @@ from headrace_services.permits import Permits
 from headrace_services.service import Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
-from headrace_wire.landlock import close_folders
 from headrace_wire.log_format import LogFormat
 from headrace_wire.tracing import flush_spans
 from headrace_worker.link.cell import (
@@ -46,7 +45,7 @@ from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import Failure
 from headrace_worker.link.loader import DEFAULT_LOADER, resolve_loader
 from headrace_worker.link.messages import Loaded, Ready, Retire, Retired, RunPiece
-from headrace_worker.link.program import SAFE_PATH_MARK, Program, apply_import_path
+from headrace_worker.link.program import Program, apply_import_path
 from headrace_worker.link.runners import JobRunner, KeptJobs
 from headrace_worker.machine.memory import limit_memory
 from headrace_worker.machine.processes import read_rss_bytes
@@ -76,7 +75,7 @@ MEMORY_SECONDS = 0.005
 
 class SlotSettings(Struct, frozen=True):
     """What a slot is told at its start: loader, what to find preloaded, limits, permits, home,
-    and which folders neither it nor its tasks may read.
+    and which folders whoever starts it closes to it and its tasks: see ``Order.carry_out``.
 
     What tasks print is caught, and written to the worker's log, which has this format; with
     ``task_stdout`` it stays theirs, and goes where the worker's standard output goes.
@@ -308,13 +307,9 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
-    if settings.closed_folders:
-        close_folders(settings.closed_folders)  # before it imports anything of a user's
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
     THIS_SLOT.home = settings.home
-    if os.environ.get("PYTHONSAFEPATH") == SAFE_PATH_MARK:
-        del os.environ["PYTHONSAFEPATH"]
     apply_import_path(settings.program, settings.permits)
     if settings.forked:
         signal.set_wakeup_fd(-1)  # the agent's event loop has one

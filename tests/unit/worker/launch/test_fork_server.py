@@ -1,4 +1,4 @@
-"""What is sent to the fork server."""
+"""What is sent to the fork server, and what it says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_worker.launch import forked_slot
-from headrace_worker.launch.fork_server import REPORT, Order
+from headrace_worker.launch.fork_server import REPORT
 from headrace_worker.launch.forked_slot import ForkedSlot
+from headrace_worker.launch.order import Order
 from headrace_worker.launch.orphans import wait_for_orphan
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
@@ -35,7 +36,8 @@ from headrace_worker.slot.slot import SlotSettings, run_slot
     ],
 )
 def test_an_order_arrives_as_it_was_given(settings: SlotSettings) -> None:
-    order = Order(run_slot, settings, "headrace-slot-1")
+    order = Order.make(run_slot, settings, "headrace-slot-1")
+    assert order.target == ("headrace_worker.slot.slot", "run_slot")
     assert Order.decode(order.encode()) == order
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from headrace_worker.machine.places import find_aliases, follow
+from headrace_worker.machine.places import find_aliases, follow, may_change
+from support.privileges import obey_modes
 
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -58,3 +60,17 @@ def test_mounts_give_a_file_other_paths() -> None:
 
 def test_the_mounts_of_this_machine_can_be_read() -> None:
     assert "/" not in find_aliases("/proc")
+
+
+def test_who_owns_a_folder_may_change_what_is_in_it_whatever_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir(mode=0o555)
+    with obey_modes():
+        assert may_change(str(folder))
+    assert not may_change(str(tmp_path / "missing"))
+    read_only = os.statvfs_result([*os.statvfs(folder)[:8], os.ST_RDONLY, 255])
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    with obey_modes():
+        assert not may_change(str(folder))

@@ -1,0 +1,83 @@
+"""A slot that is an interpreter of its own, in the words of multiprocessing.
+
+    SpawnedSlot ── arguments of the command line and process number, then the order ──► begin
+
+multiprocessing's own way to spawn would start the interpreter, and a resource tracker which is
+one more, with all folders open.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+from msgspec.structs import replace
+
+from headrace_wire.encoding import pack, unpack
+from headrace_worker.launch.interpreter import start_interpreter
+from headrace_worker.launch.order import MESSAGE_BYTES, Order
+
+
+class SpawnedSlot:
+    """A slot, started by the constructor. Raises OSError where the system refuses that.
+
+    It ends when this process does.
+    """
+
+    def __init__(self, order: Order, link: int, cell: int) -> None:
+        settings = order.settings
+        message = replace(order, settings=replace(settings, closed_folders=())).encode()
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        lifeline, self._life = os.pipe()
+        try:
+            with control, theirs:
+                fds = (theirs.fileno(), lifeline, link, cell)
+                program = f"from {__name__} import begin; begin{fds}"
+                self._process = start_interpreter(program, fds, settings.closed_folders)
+                # Both have room in the socket, whenever it comes to read them.
+                control.send(pack([sys.argv, os.getpid()]))
+                control.send(message)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(lifeline)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def join(self, timeout: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
+
+
+def begin(control_fd: int, lifeline: int, link: int, cell: int) -> NoReturn:
+    """Become the slot that is asked for; the interpreter's main function."""
+    status = 1
+    try:
+        for fd in (lifeline, link, cell):
+            os.set_inheritable(fd, False)  # not for what tasks start
+        with socket.socket(fileno=control_fd) as control:
+            sys.argv[:], launcher = unpack(control.recv(MESSAGE_BYTES))
+            order = Order.decode(control.recv(MESSAGE_BYTES))
+        status = order.carry_out(link, cell, "spawn", launcher, lifeline)
+    finally:
+        os._exit(status)
