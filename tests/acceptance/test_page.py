@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from headrace_coordinator.web.rows import job_fields, worker_fields
@@ -343,11 +344,12 @@ def test_the_browser_writes_what_the_coordinator_writes(
         log_in(site, page, path="/events")
         said = import_module(page, "format.js", CASES, "([name, given]) => module[name](...given)")
         assert said == [text for _, _, text in CASES]
-        status = cluster.job(failed_job).status
-        now = status.submitted_at + 100
-        given = [[json.loads(msgspec.json.encode(to_twin(status))), now]]
-        [fields] = import_module(page, "rows.js", given, "(given) => module.jobFields(...given)")
-        assert fields == json.loads(json.dumps(job_fields(status, now)))
+        ended = cluster.job(failed_job).status
+        running = replace(ended, state="running", tasks=2 * ended.tasks, done_per_second=0.3)
+        statuses = (ended, running, replace(running, done_per_second=None))
+        given = [json.loads(msgspec.json.encode(to_twin(status))) for status in statuses]
+        fields = import_module(page, "rows.js", given, "module.jobFields")
+        assert fields == [json.loads(json.dumps(job_fields(status))) for status in statuses]
         [worker] = [one for one in cluster.workers() if one.name == "steady"]
         given = [json.loads(msgspec.json.encode(to_twin(worker)))]
         [fields] = import_module(page, "rows.js", given, "(given) => module.workerFields(given)")

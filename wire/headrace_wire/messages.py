@@ -144,6 +144,9 @@ class JobStatus(Message):
 
     ``waiting_for`` says in words why nothing runs, ``ended_because`` what cut the job short; else
     they are "". ``counters`` are those of its tasks' own, as far as their outcomes were accepted.
+    ``started_at`` is when its first task was leased for the first time. ``wall_seconds`` are those
+    since it was submitted, to its end, without those between an end and its being run again.
+    ``done_per_second`` is how quickly its tasks were done as of late, None where it does not run.
     ``number`` grows from each job to the next. ``submitted_by`` names the key of whoever submitted
     it, where that is known. In lists of jobs ``parameters`` are left out. Of a job that has
     ``expired`` nothing but this is left, as it was at its end, without the parameters, and what its
@@ -184,10 +187,27 @@ class JobStatus(Message):
     function: Name = ""
     submitted_by: OptionalLabel = ""
     expired: bool = False
+    done_per_second: Amount | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """Tasks that are done in a second: as of late while it runs, and else on the whole.
+
+        None where that is not known.
+        """
+        if self.state in FINAL_STATES:
+            return self.done / self.wall_seconds if self.wall_seconds else None
+        return self.done_per_second
+
+    @property
+    def left_seconds(self) -> float | None:
+        """Seconds until it ends, if it goes on like this; None where that is not known."""
+        if not self.done_per_second or not self.sealed or self.state in FINAL_STATES:
+            return None
+        return (self.tasks - self.done - self.failed) / self.done_per_second
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it."""
-        ended = self.done + self.failed + self.cancelled
         counts = (
             (self.done, "done"),
             (self.failed, "failed"),
@@ -209,7 +229,7 @@ class JobStatus(Message):
             ("took", "" if seconds is None else f"{seconds:.2f} s"),
             ("in slots", f"{self.cpu_seconds:.2f} s CPU"),
         )
-        return draw_card(f"job {self.id}", rows, draw_bar(ended, self.tasks))
+        return draw_card(f"job {self.id}", rows, draw_bar(self.done, self.tasks))
 
 
 class JobFilter(Message):

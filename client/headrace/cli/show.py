@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.printing import say_json, say_text, tell
 from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
 from headrace_wire.printing import clean_line
@@ -44,6 +45,7 @@ def show_status(status: JobStatus) -> dict[str, Any]:
         "started_at": format_time(status.started_at),
         "finished_at": format_time(status.finished_at),
         "wall_seconds": status.wall_seconds,
+        "done_per_second": status.done_per_second,
         "cpu_seconds": status.cpu_seconds,
         "bytes_in": status.bytes_in,
         "bytes_out": status.bytes_out,
@@ -73,13 +75,24 @@ def describe_status(status: JobStatus) -> list[tuple[str, str]]:
         ("tasks", f"{status.tasks:,}: " + ", ".join(f"{n:,} {word}" for n, word in counts if n)),
         ("submitted", format_time(status.submitted_at) or ""),
         ("by", status.submitted_by),
+        ("started", format_time(status.started_at) or ""),
         ("finished", format_time(status.finished_at) or ""),
+        ("speed", _describe_speed(status)),
         ("wall", f"{status.wall_seconds:.2f} s" if status.wall_seconds is not None else ""),
         ("cpu", f"{status.cpu_seconds:.2f} s in slots"),
         ("carried", f"{format_bytes(status.bytes_in)} in, {format_bytes(status.bytes_out)} out"),
         ("results", _describe_results(status)),
     ]
     return [(word, value) for word, value in lines if value]
+
+
+def _describe_speed(status: JobStatus) -> str:
+    """How quickly it goes, and how long the rest takes; "" where that is not known."""
+    if status.done_per_second is None:
+        return ""
+    speed = f"{format_speed(status.done_per_second)} of late"
+    left = status.left_seconds
+    return speed if left is None else f"{speed}, {format_duration(left)} left"
 
 
 def show_change(status: JobStatus, *, as_json: bool) -> None:

@@ -145,7 +145,7 @@ class Intake:
     def status(self, job_id: str, now: Now, *, with_parameters: bool = True) -> JobStatus:
         job = self._state.find(job_id)
         parameters = None if with_parameters else b""
-        return job.status(now.at, self._explain_waiting(job), parameters=parameters)
+        return job.status(now, self._explain_waiting(job), parameters=parameters)
 
     def list_jobs(
         self,
@@ -165,7 +165,7 @@ class Intake:
         most = min(most, chosen.limit or most)
         listed = choose_jobs(reversed(self._state.jobs.values()), chosen, before, by, data=data)
         return tuple(
-            job.status(now.at, self._explain_waiting(job), parameters=b"")
+            job.status(now, self._explain_waiting(job), parameters=b"")
             for job in islice(listed, most)
         )
 
@@ -338,7 +338,7 @@ def _tell_expiry(job: Job, now: Now) -> events.JobExpired:
     """Say that a job has expired, with all that is kept of it, if it is one that people know."""
     summary = None
     if not job.keeps_data:
-        status = replace(job.status(now.at, "", parameters=b""), results_kept=False, expired=True)
+        status = replace(job.status(now, "", parameters=b""), results_kept=False, expired=True)
         runs = sum_up_runs(job, RUNS_KEPT)
         summary = PastJob(status=status, times=job.times.show(), runs=runs)
     ended = now.monotonic if job.ended is None else job.ended

@@ -21,11 +21,13 @@ from operator import itemgetter
 
 from msgspec import Struct, field
 
+from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.attempted_spans import AttemptedSpan, AttemptedSpans
 from headrace_coordinator.queue.chunks import Chunks
 from headrace_coordinator.queue.delayed import Delayed
 from headrace_coordinator.queue.job_log import JobLog
 from headrace_coordinator.queue.ranges import RangeSet
+from headrace_coordinator.queue.recent_speed import RecentSpeed
 from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_wire.api import TIMES_KEPT
@@ -117,6 +119,10 @@ class Job(Struct):
     bytes_out: int = 0
     started_at: float | None = None
     finished_at: float | None = None
+    #: How long it had ended before it was run again.
+    paused_seconds: float = 0.0
+    #: How quickly its tasks were done as of late.
+    recent: RecentSpeed = field(default_factory=RecentSpeed)
     results_kept: bool = True
     ended_because: str = ""
     #: Why it cannot be run again; "" if it can.
@@ -295,8 +301,6 @@ class Job(Struct):
             return
         if self.sealed and finished == self.tasks and not self.reviving:
             self.end(FAILED if self.dead else SUCCEEDED, now, now_at)
-        elif self.started_at is not None:
-            self.state = RUNNING
 
     def end(self, state: State, now: float, now_at: float, because: str = "") -> None:
         """Make the job final. Tasks that are neither done nor dead are dropped."""
@@ -311,10 +315,30 @@ class Job(Struct):
         self.ended = now
         self.finished_at = now_at
 
-    def status(self, now_at: float, waiting_for: str, parameters: bytes | None = None) -> JobStatus:
+    def begin(self, now: float, now_at: float) -> None:
+        """Note that the first of its tasks is leased, or the first since it was run again."""
+        self.state = RUNNING
+        if self.started_at is None:
+            self.started_at = now_at
+        self.recent.note(now, self.done.count)
+
+    def reopen(self, now_at: float) -> None:
+        """Let a final job run again; the time since it ended is not of its own."""
+        if self.finished_at is not None:
+            self.paused_seconds += max(0.0, now_at - self.finished_at)
+        self.state = QUEUED
+        self.finished_at = self.ended = None
+        self.ended_because = ""
+        self.results_kept = True
+        self.recent.clear()
+
+    def status(self, now: Now, waiting_for: str, parameters: bytes | None = None) -> JobStatus:
         """Return the status, with the job's own parameters or with these."""
         unfinished = self.tasks - self.done.count - self.dead.count
-        until = self.finished_at if self.is_final else now_at
+        until = now.at if self.finished_at is None else self.finished_at
+        seconds = max(0.0, until - self.submitted_at - self.paused_seconds)
+        done = self.done.count
+        speed = self.recent.find(now.monotonic, done) if self.state == RUNNING else None
         return JobStatus(
             id=self.spec.id,
             state=self.state,
@@ -328,7 +352,7 @@ class Job(Struct):
             waiting=self.waiting,
             leased=self.leased,
             retrying=len(self.delayed),
-            done=self.done.count,
+            done=done,
             failed=self.dead.count,
             cancelled=unfinished if self.is_final else 0,
             retries=self.spec.retries,
@@ -341,7 +365,7 @@ class Job(Struct):
             submitted_at=self.submitted_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
-            wall_seconds=None if until is None else max(0.0, until - self.submitted_at),
+            wall_seconds=seconds,
             results_kept=self.results_kept,
             waiting_for=waiting_for,
             ended_because=self.ended_because,
@@ -349,6 +373,7 @@ class Job(Struct):
             number=self.number,
             function=self.spec.function,
             submitted_by=self.submitted_by,
+            done_per_second=speed,
         )
 
 

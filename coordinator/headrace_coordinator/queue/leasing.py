@@ -27,6 +27,7 @@ from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.errors import UnknownWorkerError, UsageError
 from headrace_wire.messages import (
     LOST,
+    QUEUED,
     Heartbeat,
     HeldSpan,
     LeaseRequest,
@@ -287,8 +288,8 @@ class Leasing:
         job.leased += lease.held.count
         self._state.count_expected(job)
         member.leases[lease.id] = lease
-        if job.started_at is None:
-            job.started_at = now.at
+        if job.state == QUEUED:
+            job.begin(now.monotonic, now.at)
             self._state.emit(events.JobStarted(job.spec.id, member.info.name, job.submitted_by))
             self._state.change(job, now)
 

@@ -242,6 +242,7 @@ class Outcomes:
         if tasks:
             job.learn_seconds(run, worker, lease.attempt if lease and lease.job == run.job else 0)
             job.times.add_span(run, tasks)
+            job.recent.note(now.monotonic, job.done.count)
             job.cpu_seconds += run.cpu_seconds
             job.busy_seconds += run.busy_seconds
             self._state.change(job, now)

@@ -15,7 +15,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import CANCELLED, QUEUED
+from headrace_wire.messages import CANCELLED
 
 #: Tasks of one transition of many: about ten milliseconds, with their part of the commit.
 REVIVED_AT_ONCE = 500
@@ -109,10 +109,7 @@ class Revival:
         job.reviving += 1
         if not job.is_final:
             return
-        job.state = QUEUED
-        job.started_at = job.finished_at = job.ended = None
-        job.ended_because = ""
-        job.results_kept = True
+        job.reopen(now.at)
         job.waiting_since = job.heard = now.monotonic
         job.virtual_seconds = self._state.virtual_seconds
         self._state.set_deadline(job, now)

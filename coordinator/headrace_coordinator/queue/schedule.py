@@ -22,6 +22,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 
 from headrace_coordinator.queue.job import Job
+from headrace_wire.messages import QUEUED
 
 #: Seconds of work that one lease holds for each free slot, as far as is known.
 LEASE_SECONDS_PER_SLOT = 0.5
@@ -82,7 +83,7 @@ class Turns:
             return
         self._fair.place(job, job.virtual_seconds)
         whole = job.busy_seconds + estimate_seconds(job, job.waiting)
-        if job.started_at is None or whole <= SHORT_JOB_SECONDS:
+        if job.state == QUEUED or whole <= SHORT_JOB_SECONDS:
             self._favoured.place(job, min(whole, SHORT_JOB_SECONDS))
         else:
             self._favoured.drop(job.spec.id)

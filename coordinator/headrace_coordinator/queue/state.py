@@ -334,7 +334,7 @@ class QueueState(Struct):
         self.count_expected(job)
         self.emit(events.JobChanged(job.spec.id))
         if ended:
-            self.emit(events.JobEnded(job.status(now.at, "", b"")))
+            self.emit(events.JobEnded(job.status(now, "", b"")))
 
     def set_deadline(self, job: Job, now: Now) -> None:
         """If a job has a deadline, let its time begin now."""

@@ -3,8 +3,8 @@
 Version 5 kept CRC-32s of large contents only, and none of the newest ones. Since version 6 every
 row of inputs and results, and what was asked for with each job, has the checksum of ``checksums``.
 Since version 7 each job has the name of the key with which it was submitted, and each shared object
-that of the key with which it was opened. Since version 8 each job has the times of its tasks, and
-there is a history.
+that of the key with which it was opened. Since version 8 each job has the times of its tasks and
+how long it had ended before it was run again, and there is a history.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int)
             connection.execute("ALTER TABLE jobs ADD COLUMN submitted_by TEXT NOT NULL DEFAULT ''")
             connection.execute("ALTER TABLE shared ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
         connection.execute("ALTER TABLE jobs ADD COLUMN times BLOB")
+        paused = "paused_seconds REAL NOT NULL DEFAULT 0"
+        connection.execute(f"ALTER TABLE jobs ADD COLUMN {paused}")
         for statement in HISTORY_SCHEMA:
             connection.execute(statement)
         note_maker(connection)

@@ -35,7 +35,8 @@ CREATE TABLE jobs (
     lines_dropped INTEGER NOT NULL,
     checksum INTEGER,
     submitted_by TEXT NOT NULL,
-    times BLOB
+    times BLOB,
+    paused_seconds REAL NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE inputs (
     job TEXT NOT NULL,
@@ -102,6 +103,7 @@ JOB_COLUMNS = (
     "bytes_out",
     "started_at",
     "finished_at",
+    "paused_seconds",
     "results_kept",
     "ended_because",
     "deadline",

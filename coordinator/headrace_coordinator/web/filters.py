@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +46,7 @@ class _Blank(dict[str, Any]):
 
 
 def _job_fields(job: JobStatus | None) -> dict[str, Any]:
-    return job_fields(job, time.time()) if job else _Blank()
+    return job_fields(job) if job else _Blank()
 
 
 def _worker_fields(worker: WorkerStatus | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from starlette.requests import Request
@@ -42,7 +41,7 @@ async def show_job(request: Request) -> Response:
     if status.failed:
         found = await call("failure_groups", status.id)
         failures = await call("failures", status.id, 0, FAILURES_SHOWN)
-    fields = job_fields(status, time.time())
+    fields = job_fields(status)
     log: LogPage = await call("logs", LogRequest(job=status.id, cursor=0, wait_seconds=0.0))
     return render(
         request,

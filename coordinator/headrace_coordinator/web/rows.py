@@ -28,15 +28,9 @@ def describe_standing(job: JobStatus) -> str:
     return "; ".join(filter(None, (job.ended_because, gone)))
 
 
-def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
-    """What the row of a job says, with its speed on the whole."""
-    over = job.done + job.failed + job.cancelled
-    final = job.state in FINAL_STATES
-    wall = job.wall_seconds
-    if wall is None:
-        wall = max(0.0, now - job.started_at) if job.started_at else 0.0
-    speed = (job.done + job.failed) / wall if wall > 0 else 0.0
-    left = (job.tasks - over) / speed if job.sealed and speed > 0 and not final else None
+def job_fields(job: JobStatus) -> dict[str, Any]:
+    """What the row of a job says."""
+    wall, left = job.wall_seconds, job.left_seconds
     name = job_name(job)
     kind = job.function or f"{job.service} {job.operation}"
     about = [word for word in dict.fromkeys((kind, job.id[:12])) if word != name]
@@ -51,7 +45,7 @@ def job_fields(job: JobStatus, now: float) -> dict[str, Any]:
         "counted": f"{count(job.done)} of {count(job.tasks)}{'' if job.sealed else ' so far'}",
         "percent": percent(job.done, job.tasks) if job.sealed else "",
         "failed": f"{count(job.failed)} failed" if job.failed else "",
-        "rate": rate(speed) if job.tasks > 1 else "",
+        "rate": rate(job.speed or 0.0) if job.tasks > 1 else "",
         "time": time,
         "submitted": job.submitted_at,
         "by": job.submitted_by,

@@ -30,6 +30,7 @@ SMALL, LARGE = b"small", b"large" * LARGE_BYTES
 
 def take_back_version_8(old: sqlite3.Connection) -> None:
     old.execute("ALTER TABLE jobs DROP COLUMN times")
+    old.execute("ALTER TABLE jobs DROP COLUMN paused_seconds")
     old.execute("DROP TABLE history")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.top import failure_rows, job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import draw_bar, draw_curve, format_duration, format_part, format_speed
+from headrace.cli.top.words import draw_bar, draw_curve, format_part
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     CANCELLED,
@@ -162,7 +163,7 @@ def test_a_job_is_found_by_all_that_names_it() -> None:
 def test_a_row_says_what_a_job_waits_for() -> None:
     rig = Rig()
     rig.submit("job", 10, name="nightly")
-    row = job_rows.make_row(rig.queue.intake.status("job", rig.now), Speeds())
+    row = job_rows.make_row(rig.queue.intake.status("job", rig.now))
     assert row["WORK"].startswith("primes count (nightly): ")
     assert row["SPEED"] == row["LEFT"] == "", "nothing runs"
 
@@ -187,6 +188,6 @@ def test_what_failed_or_was_cancelled_is_not_said_to_be_done(
     status = replace(
         rig.status(), state=state, tasks=tasks, done=done, failed=failed, cancelled=cancelled
     )
-    row = job_rows.make_row(status, Speeds())
+    row = job_rows.make_row(status)
     assert row["DONE"] == part
     assert row["PROGRESS"].count("#") == filled

@@ -55,6 +55,11 @@ def test_a_job_is_shown_with_hostile_names_as_text() -> None:
     assert check(status._repr_html_()).text.count("<script>alert(1)</script>") >= 4
 
 
+def test_what_failed_or_was_cancelled_does_not_fill_a_jobs_bar() -> None:
+    status = make_message(JobStatus, state="failed", tasks=10, done=2, failed=5, cancelled=3)
+    assert "20 %" in check(status._repr_html_()).text
+
+
 def test_a_worker_is_shown_with_hostile_names_as_text() -> None:
     status = make_message(
         WorkerStatus, name=HOSTILE, host=HOSTILE, slots_limit=HOSTILE, engines={HOSTILE: HOSTILE}

@@ -20,8 +20,8 @@ In a job
 
 Each action asks once, and y does it.
 
-SPEED counts the tasks that were done in the last 15 seconds, and LEFT is the
-time that the rest takes at that speed. DONE counts tasks that have an outcome,
-also those that failed. What a job waits for, or why it was cut short, is
-behind its work.
+SPEED counts the tasks that were done of late: in the last 15 seconds, or the
+last 15 tasks where each takes longer. LEFT is the time that the rest takes at
+that speed. DONE counts tasks that are done, and not those that failed. What a
+job waits for, or why it was cut short, is behind its work.
 """

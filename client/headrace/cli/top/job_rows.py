@@ -5,17 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.show import describe_work, format_age
 from headrace.cli.top.columns import Column
-from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import (
-    draw_bar,
-    estimate_left,
-    find_part_done,
-    format_duration,
-    format_part,
-    format_speed,
-)
+from headrace.cli.top.words import draw_bar, find_part_done, format_part
 from headrace_wire.messages import RUNNING, JobStatus
 
 BAR_WIDTH = 12
@@ -35,9 +28,8 @@ COLUMNS = (
 )
 
 
-def make_row(status: JobStatus, speeds: Speeds) -> Mapping[str, str]:
+def make_row(status: JobStatus) -> Mapping[str, str]:
     """The cells of one job by their headings."""
-    speed = speeds.find(status.id)
     done, of = find_part_done(status)
     is_running = status.state == RUNNING
     return {
@@ -46,8 +38,8 @@ def make_row(status: JobStatus, speeds: Speeds) -> Mapping[str, str]:
         "DONE": format_part(done, of),
         "PROGRESS": draw_bar(done, of, BAR_WIDTH),
         "TASKS": f"{status.tasks:,}",
-        "SPEED": format_speed(speed) if is_running else "",
-        "LEFT": format_duration(estimate_left(status, speed)) if is_running else "",
+        "SPEED": format_speed(status.speed) if is_running else "",
+        "LEFT": format_duration(status.left_seconds) if is_running else "",
         "FAILED": f"{status.failed:,}",
         "AGE": format_age(status.submitted_at, time.time()),
         "BY": status.submitted_by,

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
+from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.log_lines import explain_missed, format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
@@ -22,14 +23,7 @@ from headrace.cli.top.listing import Listing
 from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
-from headrace.cli.top.words import (
-    draw_bar,
-    estimate_left,
-    find_part_done,
-    format_duration,
-    format_part,
-    format_speed,
-)
+from headrace.cli.top.words import draw_bar, find_part_done, format_part
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import JobStatus
@@ -152,8 +146,8 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
     done, of = find_part_done(status)
     part = f"{draw_bar(done, of, BAR_WIDTH)} {format_part(done, of)}"
     if status.finished_at is None:
-        left = format_duration(estimate_left(status, sight.speed))
-        part += f"  {format_speed(sight.speed)}, {left} left"
+        left = format_duration(status.left_seconds)
+        part += f"  {format_speed(status.speed)}, {left} left"
     else:
         part += f"  took {format_duration(status.wall_seconds)}"
     yield part

@@ -113,7 +113,7 @@ class MainScreen(JobActions):
         if what == JOBS:
             for job in sight.jobs:
                 if job_rows.is_meant(job, self._wanted):
-                    yield job.id, job_rows.make_row(job, sight.speeds)
+                    yield job.id, job_rows.make_row(job)
         elif what == WORKERS:
             for worker in sight.workers:
                 if worker_rows.is_meant(worker, self._wanted):

@@ -16,7 +16,7 @@ def draw_plain(sight: Sight, where: str) -> str:
     """The summary, the jobs and the workers."""
     lines = [*describe_cluster(sight, where), describe_trouble(sight)]
     parts = ["\n".join(clean_line(line) for line in lines if line)]
-    jobs = [job_rows.make_row(job, sight.speeds) for job in sight.jobs]
+    jobs = [job_rows.make_row(job) for job in sight.jobs]
     workers = [worker_rows.make_row(worker, sight.speeds) for worker in sight.workers]
     parts += _draw(job_rows.COLUMNS, jobs)
     parts += _draw(worker_rows.COLUMNS, workers)

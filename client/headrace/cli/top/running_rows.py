@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from headrace.cli.figures import format_duration
 from headrace.cli.logs import format_progress
-from headrace.cli.top.words import format_duration
 from headrace_wire.messages import RunningTask, TaskProgress
 from headrace_wire.words import format_bytes
 

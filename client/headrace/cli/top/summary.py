@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.top.view import Sight
-from headrace.cli.top.words import draw_bar, format_duration, format_speed
+from headrace.cli.top.words import draw_bar
 from headrace_wire.words import count
 
 BAR_WIDTH = 22

@@ -55,7 +55,7 @@ _ORDER: Final[dict[State, int]] = {RUNNING: 0, QUEUED: 1}
 class Sight(Struct, frozen=True):
     """What is listed; ``events`` are the newest first.
 
-    ``speeds`` has the tasks a second of jobs and workers, by their ids.
+    ``speeds`` has the tasks a second of workers, by their ids.
     """
 
     overview: Overview
@@ -78,7 +78,6 @@ class JobSight(Struct, frozen=True):
     failures: tuple[FailureGroup, ...] | None
     lines: tuple[LogLine, ...]
     lines_missed: int
-    speed: float | None
 
 
 class View:
@@ -110,11 +109,9 @@ class View:
             found.values(), key=lambda job: (_ORDER.get(job.state, len(_ORDER)), -job.number)
         )
         now = time.monotonic()
-        for job in jobs:
-            self._speeds.note(job.id, now, job.done)
         for worker in workers:
             self._speeds.note(worker.id, now, worker.done)
-        self._speeds.keep([*found, *(worker.id for worker in workers)])
+        self._speeds.keep([worker.id for worker in workers])
         ordered = sorted(workers, key=lambda worker: (worker.name, worker.id))
         await self._read_events()
         return Sight(overview, tuple(jobs), tuple(ordered), tuple(self._events), self._speeds)
@@ -122,7 +119,6 @@ class View:
     async def look_at(self, job: str, seen: SeenOfJob) -> JobSight:
         """See one job, and what is new since it was ``seen`` before. Raises UnknownJobError."""
         status = await self.jobs.call(JobQueueApi.status, job)
-        self._speeds.note(job, time.monotonic(), status.done)
         failures: tuple[FailureGroup, ...] | None = None
         counted = (status.failed, status.done, status.finished_at)
         if counted != seen.counted:
@@ -138,7 +134,6 @@ class View:
             failures,
             page.lines,
             seen.gaps.find_missed(page),
-            self._speeds.find(job),
         )
 
     async def _read_events(self) -> None:

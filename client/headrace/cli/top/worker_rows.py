@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from headrace.cli.figures import format_speed
 from headrace.cli.show import format_time
 from headrace.cli.top.columns import Column
 from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import draw_bar, format_speed
+from headrace.cli.top.words import draw_bar
 from headrace_wire.messages import WorkerStatus
 from headrace_wire.words import format_bytes
 

@@ -8,28 +8,6 @@ export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 /** Seconds without a word after which a worker is called silent. */
 export const SILENT_SECONDS = 15;
 
-const PACE_SECONDS = 20;
-const PACE_LEAST_SECONDS = 3;
-
-/** The speed of jobs as of late, from what was seen of them. */
-export class Paces {
-  #seen = new Map();
-
-  /** Tasks a second over the last moments; null where too little was seen. */
-  note(job, now) {
-    const over = job.done + job.failed;
-    let seen = this.#seen.get(job.id);
-    if (!seen || over < seen.at(-1).over || FINAL.has(job.state)) {
-      seen = [];
-      this.#seen.set(job.id, seen);
-    }
-    seen.push({ now, over });
-    while (seen.length > 2 && now - seen[1].now >= PACE_SECONDS) seen.shift();
-    const seconds = now - seen[0].now;
-    return seconds >= PACE_LEAST_SECONDS ? (over - seen[0].over) / seconds : null;
-  }
-}
-
 /** What a job is called: its name, or the function that it calls, or its operation. */
 export function jobName(job) {
   return job.name || job.function || `${job.service} ${job.operation}`;
@@ -41,13 +19,12 @@ function describeStanding(job) {
   return [job.ended_because, job.expired ? "expired: its results are gone" : ""].filter(Boolean).join("; ");
 }
 
-/** The fields of a job. `pace` is its speed as of late, null for its speed on the whole. */
-export function jobFields(job, now, pace = null) {
-  const over = job.done + job.failed + job.cancelled;
+/** The fields of a job. Its speed is that of late while it runs, and else that on the whole. */
+export function jobFields(job) {
   const final = FINAL.has(job.state);
-  const wall = job.wall_seconds ?? (job.started_at ? Math.max(0, now - job.started_at) : 0);
-  const speed = pace !== null && !final ? pace : wall > 0 ? (job.done + job.failed) / wall : 0;
-  const left = job.sealed && speed > 0 && !final ? (job.tasks - over) / speed : null;
+  const wall = job.wall_seconds ?? 0;
+  const speed = final ? (wall > 0 ? job.done / wall : 0) : (job.done_per_second ?? 0);
+  const left = job.sealed && speed > 0 && !final ? (job.tasks - job.done - job.failed) / speed : null;
   const kind = `${job.service} ${job.operation}`;
   const name = jobName(job);
   const about = [...new Set([job.function || kind, job.id.slice(0, 12)])].filter((word) => word !== name);

@@ -42,7 +42,7 @@ RULES = Rules(lease_seconds=15.0, result_ttl_seconds=400.0, spool_limit_bytes=12
 def describe_lasting(job: Job) -> tuple[object, ...]:
     """What of a job a restart must not change."""
     told = (job.counters, job.log.lines, job.log.size_bytes, job.log.dropped)
-    ends = (job.ended, job.deadline, job.ended_because)
+    ends = (job.started_at, job.ended, job.paused_seconds, job.deadline, job.ended_because)
     return (job.state, job.done, job.dead, job.tasks, job.sealed, *ends, *told)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import MomentSet
 from headrace_coordinator.queue.retries import compute_pause_seconds
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import CRASH, ERROR, FAILED, OOM, RUNNING, SUCCEEDED
+from headrace_wire.messages import CRASH, ERROR, FAILED, OOM, QUEUED, RUNNING, SUCCEEDED
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
 
@@ -47,6 +48,59 @@ def test_all_dead_tasks_run_again_when_none_is_named(rig: Rig) -> None:
         assert lease.attempt == 1
         rig.finish(lease)
     assert rig.status().state == SUCCEEDED
+
+
+class Watch(Rig):
+    """Times for people go on with the others, as they do as long as nobody sets the clock."""
+
+    @property
+    def now(self) -> Now:
+        return Now(self.seconds, 1e6 + self.seconds)
+
+
+@pytest.mark.parametrize("how", ["replay", "retry"])
+def test_the_time_between_an_end_and_another_run_is_not_counted(how: str) -> None:
+    rig = Watch()
+    rig.join(slots=10)
+    rig.seconds = 10.0
+    rig.submit(tasks=10, retries=0)
+    rig.seconds = 12.0
+    for lease in rig.lease(slots=10):
+        started_at = rig.now.at
+        rig.seconds = 15.0
+        rig.finish(lease, 0, 9)
+        rig.fail(lease, 9)
+    ended = rig.status()
+    assert (ended.started_at, ended.finished_at, ended.wall_seconds) == (
+        started_at, rig.now.at, 5.0
+    )  # fmt: skip
+    assert (ended.done_per_second, ended.speed) == (None, 9 / 5)
+    rig.seconds = 1000.0
+    again = rig.replay() if how == "replay" else rig.retry()
+    assert (again.state, again.started_at, again.finished_at) == (QUEUED, started_at, None)
+    assert again.wall_seconds == 5.0
+    rig.seconds = 1003.0
+    (lease,) = rig.lease()
+    assert (rig.status().state, rig.status().started_at) == (RUNNING, started_at)
+    assert rig.status().done_per_second is None, "what was done before its end is not of late"
+    rig.seconds = 1004.0
+    rig.finish(lease)
+    ended = rig.status()
+    assert (ended.state, ended.started_at, ended.wall_seconds) == (SUCCEEDED, started_at, 9.0)
+
+
+def test_the_speed_and_the_time_left_are_those_of_late(rig: Rig) -> None:
+    rig.submit(tasks=100, retries=0)
+    (lease,) = rig.lease(slots=10)
+    before = rig.status()
+    assert (before.state, before.done_per_second, before.left_seconds) == (RUNNING, None, None)
+    for index in range(lease.start, lease.start + 4):
+        rig.seconds += 2.0
+        rig.finish(lease, index, index + 1)
+    rig.fail(lease, lease.start + 4)
+    status = rig.status()
+    assert status.speed == status.done_per_second == 0.5, "those that failed do not count"
+    assert status.left_seconds == (100 - 4 - 1) / 0.5
 
 
 def test_a_running_job_can_be_replayed(rig: Rig) -> None:

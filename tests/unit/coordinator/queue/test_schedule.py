@@ -9,7 +9,7 @@ from headrace_coordinator.queue.schedule import (
     Turns,
     size_lease,
 )
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages import RUNNING, SUCCEEDED
 from support.queue_builders import Rig, make_spec
 
 
@@ -75,7 +75,7 @@ def test_turns_go_by_priority_then_by_who_is_behind_then_by_who_came_first() -> 
     ]
     for number, seconds in enumerate((9.0, 1.0, 50.0, 2.0, 2.0)):
         job = jobs[number]
-        job.number, job.virtual_seconds, job.started_at = number, seconds, 0.0
+        job.number, job.virtual_seconds, job.state = number, seconds, RUNNING
         turns.place(job)
     order: list[str] = []
     while picked := turns.pick(lambda _: True):
@@ -89,7 +89,7 @@ def test_a_job_whose_virtual_time_went_on_is_placed_behind() -> None:
     turns = Turns()
     one, other = make_job("one"), make_job("other")
     other.number = 1
-    one.started_at = other.started_at = 0.0
+    one.state = other.state = RUNNING
     turns.place(one)
     turns.place(other)
     one.virtual_seconds = 1.0

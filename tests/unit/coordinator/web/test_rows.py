@@ -17,8 +17,8 @@ JOB = JobStatus(
     priority=0, parameters=b"", tasks=100, sealed=True, waiting=60, leased=10, retrying=0, done=20,
     failed=10, cancelled=0, retries=None, timeout_seconds=None, deadline_seconds=None,
     cpu_seconds=0.0, busy_seconds=0.0, bytes_in=0, bytes_out=0, submitted_at=1000.0,
-    started_at=1000.0, finished_at=None, wall_seconds=None, results_kept=True, waiting_for="",
-    ended_because="",
+    started_at=1000.0, finished_at=None, wall_seconds=10.0, results_kept=True, waiting_for="",
+    ended_because="", done_per_second=2.0,
 )  # fmt: skip
 
 WORKER = WorkerStatus(
@@ -30,8 +30,8 @@ WORKER = WorkerStatus(
 
 
 def test_a_job_tells_its_speed_and_the_time_that_is_left() -> None:
-    fields = job_fields(JOB, 1010.0)
-    assert (fields["rate"], fields["time"], fields["percent"]) == ("3/s", "23 s left", "20 %")
+    fields = job_fields(JOB)
+    assert (fields["rate"], fields["time"], fields["percent"]) == ("2/s", "35 s left", "20 %")
     assert fields["bar"] == [
         ("done", 0.2), ("dead", 0.1), ("retrying", 0.0), ("leased", 0.1), ("cancelled", 0.0)
     ]  # fmt: skip
@@ -45,13 +45,17 @@ def test_a_job_tells_its_speed_and_the_time_that_is_left() -> None:
         ({"sealed": False}, "percent", ""),
         ({"waiting_for": "no worker"}, "note", "no worker"),
         ({"state": "failed", "wall_seconds": 75.0}, "time", "1 min 15 s"),
+        ({"state": "failed", "wall_seconds": 4.0}, "rate", "5/s"),
+        ({"done_per_second": None}, "rate", ""),
+        ({"done_per_second": None}, "time", "10 s"),
+        ({"done_per_second": 0.0}, "time", "10 s"),
         ({"state": "failed", "expired": True}, "note", "expired: its results are gone"),
         ({"id": "a/b?", "name": "x"}, "href", "/jobs/a%2Fb%3F"),
         ({"tasks": 0, "waiting": 0}, "percent", "0 %"),
     ],
 )
 def test_a_job_tells_what_is_special_about_it(change: Any, key: str, text: str) -> None:
-    assert job_fields(replace(JOB, **change), 1010.0)[key] == text
+    assert job_fields(replace(JOB, **change))[key] == text
 
 
 @pytest.mark.parametrize(

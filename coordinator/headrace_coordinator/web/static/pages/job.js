@@ -10,7 +10,7 @@ import { Histogram, within } from "../histogram.js";
 import { atMost, follow } from "../live.js";
 import { Log } from "../log.js";
 import { Results } from "../results.js";
-import { FINAL, Paces, jobFields } from "../rows.js";
+import { FINAL, jobFields } from "../rows.js";
 import { TaskMap } from "../taskmap.js";
 
 const RUNS = 20000;
@@ -26,7 +26,6 @@ export function start() {
   const id = root.dataset.job;
   const path = `jobs/${encodeURIComponent(id)}`;
   const mayAct = document.getElementById("actions") !== null;
-  const paces = new Paces();
   const log = new Log(Number(root.dataset.logCursor));
   const results = new Results(path, document.documentElement.dataset.role !== "observer");
   let job = null;
@@ -62,8 +61,7 @@ export function start() {
   const stream = follow(() => ({ topic: ["job", "logs"], job: id, cursor: log.cursor }), {
     job({ status, progress, running }) {
       job = status;
-      const now = Date.now() / 1000;
-      const fields = jobFields(job, now, paces.note(job, now));
+      const fields = jobFields(job);
       fill(root, fields);
       showProgress(job, fields);
       showFacts(job);

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { fill, setText, showNone, sync } from "../dom.js";
 import { count } from "../format.js";
 import { atMost, follow } from "../live.js";
-import { Paces, jobFields } from "../rows.js";
+import { jobFields } from "../rows.js";
 
 const FOCUSED = "headrace-focused";
 
@@ -13,7 +13,6 @@ export function start() {
   const asked = Object.fromEntries(new URLSearchParams(document.getElementById("asked").dataset.asked));
   const states = new URLSearchParams(document.getElementById("asked").dataset.asked).getAll("states");
   const parameters = { ...asked, states };
-  const paces = new Paces();
   const counted = document.getElementById("counted");
   const first = Number(counted.dataset.first);
   let total = Number(counted.dataset.total);
@@ -32,9 +31,8 @@ export function start() {
   });
   follow(() => ({ topic: "jobs", ...parameters }), {
     jobs(jobs) {
-      const now = Date.now() / 1000;
       const rows = document.getElementById("jobs");
-      sync(rows, jobs, document.getElementById("job-row"), (job) => job.id, (row, job) => fill(row, jobFields(job, now, paces.note(job, now))));
+      sync(rows, jobs, document.getElementById("job-row"), (job) => job.id, (row, job) => fill(row, jobFields(job)));
       showNone("jobs-none", jobs);
       shown = jobs.length;
       recount();

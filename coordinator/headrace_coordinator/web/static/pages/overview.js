@@ -7,7 +7,7 @@ import { condense, eventFields, join, past } from "../events.js";
 import { figure, overviewFigures } from "../figures.js";
 import { count, rate, short } from "../format.js";
 import { atMost, follow } from "../live.js";
-import { Paces, jobFields, workerFields, workerState } from "../rows.js";
+import { jobFields, workerFields, workerState } from "../rows.js";
 
 const ACTIVE = 20;
 const ENDED = 10;
@@ -47,13 +47,11 @@ export function start() {
       ],
     }),
   ];
-  const paces = new Paces();
   let events = [];
   let ended = "";
   const template = byId("job-row");
   const showJobs = (id, jobs) => {
-    const now = Date.now() / 1000;
-    sync(byId(id), jobs, template, (job) => job.id, (row, job) => fill(row, jobFields(job, now, paces.note(job, now))));
+    sync(byId(id), jobs, template, (job) => job.id, (row, job) => fill(row, jobFields(job)));
     showNone(`${id}-none`, jobs);
   };
   const loadEnded = atMost(2000, async () => {

@@ -1,0 +1,33 @@
+"""Speeds and times in few characters, the same in every command."""
+
+from __future__ import annotations
+
+#: Said where a figure is not known.
+UNKNOWN = "-"
+
+
+def format_speed(per_second: float | None) -> str:
+    """Such as ``1,234/s``, ``2.5/s`` or ``12/min``."""
+    if per_second is None:
+        return UNKNOWN
+    if per_second >= 9.95 or per_second <= 0:
+        return f"{per_second:,.0f}/s"
+    if per_second >= 1:
+        return f"{per_second:.1f}/s"
+    if per_second * 60 >= 1:
+        return f"{per_second * 60:.0f}/min"
+    return f"{per_second * 3600:.0f}/h"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Such as ``7 s``, ``3:05`` (minutes and seconds), ``2:03:04`` or ``3 d 4 h``."""
+    if seconds is None:
+        return UNKNOWN
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
