@@ -71,14 +71,29 @@ def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
         ways["worker's variables"] = lambda: _read(str(process / "environ"))
         ways["worker's maps"] = lambda: _read(str(process / "maps"))
     ways["rename"] = lambda: _read(str(Path(key_file).rename(present / "moved")))
-    found: list[str] = []
-    for way, go in ways.items():
-        try:
-            go()
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        found.append(way)
-    return found
+    return [way for way, go in ways.items() if _succeeds(go)]
+
+
+def find_harm(key_file: str, scratch: str) -> list[str]:
+    """List the ways on which this process changes or removes a key file, or its folder."""
+    key = Path(key_file)
+    folder = key.parent
+    ways: dict[str, Callable[[], object]] = {
+        "write": lambda: os.close(os.open(key, os.O_WRONLY)),
+        "shorten": lambda: os.truncate(key, 1),
+        "shorten as it is opened": lambda: os.close(os.open(key, os.O_RDONLY | os.O_TRUNC)),
+        "another name": lambda: os.link(key, folder / "key-2"),
+        "move": lambda: key.rename(folder / "key-3"),
+        "a file beside it": lambda: os.mknod(folder / "new"),
+        "another file over it": lambda: _make(scratch).rename(key),
+        "a link beside it": lambda: (folder / "link").symlink_to("new"),
+        "a folder beside it": (folder / "inner").mkdir,
+        "a pipe beside it": lambda: os.mkfifo(folder / "pipe"),
+        "remove": key.unlink,
+        "move its folder": lambda: folder.rename(f"{folder}-2"),
+        "remove its folder": folder.rmdir,
+    }
+    return [way for way, go in ways.items() if _succeeds(go)]
 
 
 def leave_code(places: list[str], key_file: str, agent: int, note: str) -> None:
@@ -163,6 +178,19 @@ def use_machine(*folders: str) -> list[str]:
     memory.close()
     memory.unlink()
     return done
+
+
+def _succeeds(go: Callable[[], object]) -> bool:
+    try:
+        go()
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _make(folder: str) -> Path:
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        return Path(file.name)
 
 
 def _read(path: str) -> bytes:

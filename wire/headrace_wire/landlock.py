@@ -6,14 +6,16 @@ rule for each entry of each folder on the way to them, but none for the way itse
 
     /  ├─ bin, home, usr, …   a rule for each
        └─ etc ├─ hosts, ssl, …   a rule for each
-              └─ headrace   none: what lies in it, now or later, cannot be read
+              └─ headrace   none: what lies in it, now or later, can be neither read nor changed
 
-What is made later in a folder on the way is not covered by any rule either.
+What is made later in a folder on the way is not covered by any rule either, and nothing can be made
+there.
 
-Only reading is given up, since what is not named in a ruleset stays as it is; files can be moved
-and linked between what is allowed. A process in such a domain can neither trace one outside of it
-nor read its memory, environment or open files in /proc; and it can mount nothing. See the kernel's
-"Landlock: unprivileged access control" (userspace-api/landlock).
+What is given up is reading and writing, making, removing and moving. To list a folder, to run a
+program and to change a file's mode, owner and times are not: there is no right for the latter.
+Files can be moved and linked between what is allowed. A process in such a domain can neither trace
+one outside of it nor read its memory, environment or open files in /proc; and it can mount nothing.
+See the kernel's "Landlock: unprivileged access control" (userspace-api/landlock).
 """
 
 from __future__ import annotations
@@ -36,12 +38,19 @@ _CREATE_RULESET_VERSION = 1
 #: Of ``landlock_add_rule``: what may be done beneath a folder, or with a file.
 _RULE_PATH_BENEATH = 1
 
-#: Rights: to open a file for reading, and to move or link one between folders. The latter is the
-#: one right that is given up even where it is not named.
-_READ_FILE, _REFER = 1 << 2, 1 << 13
+#: What may be done with a file: to open it for writing, and for reading.
+_WRITE_FILE, _READ_FILE = 1 << 1, 1 << 2
 
-#: The first version in which files can be moved between folders.
-_VERSION_WITH_REFER = 2
+#: What may be done in a folder: to remove folders (bit 4) and files (5), to make devices (6, 11),
+#: folders (7), files (8), sockets (9), pipes (10) and links (12).
+_CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
+
+#: To move a file into another folder, or to link it there, and the first version that has it.
+#: Whoever is in a domain cannot do it where that is not named.
+_REFER, _VERSION_WITH_REFER = 1 << 13, 2
+
+#: To shorten a file, and the first version that has it. Before, ``truncate`` is not kept back.
+_TRUNCATE, VERSION_WITH_TRUNCATE = 1 << 14, 3
 
 #: Of prctl: set-user-ID programs give no more rights (linux/prctl.h).
 _PR_SET_NO_NEW_PRIVS = 38
@@ -59,7 +68,7 @@ def explain_missing() -> str:
     if sys.platform != "linux":  # other systems mean something else by these numbers
         return "this system has no Landlock"
     try:
-        version = _call(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
+        version = find_version()
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:
             return "Landlock is switched off in this kernel (lsm= on its command line)"
@@ -70,7 +79,8 @@ def explain_missing() -> str:
 
 
 def close_folders(folders: Collection[str]) -> None:
-    """Close these folders to this thread, and to all that it starts.
+    """Close these folders to this thread, and to all that it starts: what lies in them can be
+    neither read nor changed.
 
     They are absolute paths without links; that of a file closes it alone. Raises OSError where
     that cannot be had.
@@ -86,10 +96,14 @@ def make_domain(folders: Collection[str]) -> int:
     """Make ready to close folders: returns a descriptor for ``enter_domain``. Raises OSError."""
     if missing := explain_missing():
         raise OSError(errno.ENOSYS, missing)
-    ruleset = _call(_CREATE_RULESET, _RULESET.pack(_READ_FILE | _REFER), _RULESET.size, 0)
+    of_file = _READ_FILE | _WRITE_FILE
+    if find_version() >= VERSION_WITH_TRUNCATE:
+        of_file |= _TRUNCATE
+    of_folder = of_file | _CHANGE_FOLDER | _REFER
+    ruleset = _call(_CREATE_RULESET, _RULESET.pack(of_folder), _RULESET.size, 0)
     try:
         for entry in _list_open("/", set(folders)):
-            _allow(ruleset, entry)
+            _allow(ruleset, entry, of_file, of_folder)
     except BaseException:
         os.close(ruleset)
         raise
@@ -130,7 +144,12 @@ def _list_open(folder: str, closed: Collection[str]) -> Iterator[str]:
             yield path
 
 
-def _allow(ruleset: int, path: str) -> None:
+def find_version() -> int:
+    """Ask which version of Landlock there is; raises OSError where there is none."""
+    return _call(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
+
+
+def _allow(ruleset: int, path: str, of_file: int, of_folder: int) -> None:
     try:
         entry = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -139,7 +158,7 @@ def _allow(ruleset: int, path: str) -> None:
         mode = os.fstat(entry).st_mode
         if stat.S_ISLNK(mode):
             return  # what it points to counts
-        rights = _READ_FILE | _REFER if stat.S_ISDIR(mode) else _READ_FILE
+        rights = of_folder if stat.S_ISDIR(mode) else of_file
         _call(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, _RULE.pack(rights, entry), 0)
     finally:
         os.close(entry)

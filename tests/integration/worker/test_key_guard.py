@@ -12,7 +12,7 @@ import pytest
 from headrace_services.calls import open_result, plan_starmap
 from headrace_services.permits import Permits
 from headrace_wire.encoding import pack
-from headrace_wire.landlock import explain_missing
+from headrace_wire.landlock import VERSION_WITH_TRUNCATE, explain_missing, find_version
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.pool.batch import Batch
 from support import thieves
@@ -72,6 +72,20 @@ def test_the_same_ways_are_open_without_it(make_pool: MakePool, key_file: Path) 
     pool = open_pool(make_pool, key_file, closed=False)
     ways = call(pool, thieves.find_ways, str(key_file), os.getpid(), scratch(key_file))
     assert {"path", "own root", "hard link", "rename", "another process"} <= {*ways}
+
+
+def test_what_lies_in_a_closed_folder_cannot_be_changed(
+    make_pool: MakePool, key_file: Path
+) -> None:
+    pool = open_pool(make_pool, key_file)
+    old = ["shorten"] if find_version() < VERSION_WITH_TRUNCATE else []
+    assert call(pool, thieves.find_harm, str(key_file), scratch(key_file)) == old
+    assert [*key_file.parent.iterdir()] == [key_file]
+    assert key_file.read_text() == ("s" if old else "secret")
+    other = Path(scratch(key_file), "inner", "key")
+    other.parent.mkdir()
+    other.touch()
+    assert len(call(pool, thieves.find_harm, str(other), scratch(key_file))) > 9
 
 
 def test_a_task_uses_the_rest_of_the_machine_as_before(make_pool: MakePool, key_file: Path) -> None:
