@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test swarm-test image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,14 @@ compose-test: $(READY) ## the compose tests alone
 
 swarm-test: $(READY) ## deploy/swarm.yaml in a swarm of this machine alone, in minutes; only where it is in no swarm
 	SWARM_TEST=1 $(BIN)/pytest -ra -p no:randomly -p no:xdist tests/swarm
+
+engines: $(VENV)/engines/.ready ## tasks on real clusters of other engines, in minutes, in an environment that has them
+	$(VENV)/engines/bin/pytest -ra -p no:randomly -p no:xdist tests/engines
+
+$(VENV)/engines/.ready: pyproject.toml $(LOCKED)/development.txt $(LOCKED)/install.sh | $(READY)
+	sh $(LOCKED)/install.sh $(BIN)/python $(VENV)/engines
+	$(VENV)/engines/bin/pip install --quiet --editable '.[dask]'
+	@touch $@
 
 # It says which commit it is, and whence that was cloned, without the password in that address.
 image: ## build the image headrace:VERSION

@@ -28,6 +28,8 @@ class ThisSlot:
 
     def __init__(self) -> None:
         self.home: Home | None = None
+        #: Why it has none although it runs tasks; "" where it runs none.
+        self.no_home = ""
         #: What is shown to the coordinator in place of a key: it is of the job whose task runs, and
         #: ends with that. Those who use it are told when there is another one.
         self.token = ""

@@ -17,6 +17,8 @@ class ThreadGrid:
     ``trouble`` is what becomes of the next spans in place of their outcome, one after the other.
     """
 
+    title = "a stand-in"
+
     def __init__(self, slots: int, trouble: Sequence[Exception] = ()) -> None:
         self.slots = slots
         self.calls: list[bytes] = []

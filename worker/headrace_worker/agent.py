@@ -36,6 +36,7 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
 from headrace_wire.encryption import is_loopback
+from headrace_wire.engines import POOL
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
@@ -47,10 +48,13 @@ from headrace_wire.version import VERSION
 from headrace_wire.words import count
 from headrace_worker import unreported
 from headrace_worker.data import DataStore
+from headrace_worker.engines.engine import Engine
+from headrace_worker.engines.grid import Grid
+from headrace_worker.engines.opening import introduce_grid, make_remote_engine
 from headrace_worker.feeder import Feeder
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS, Heartbeats
 from headrace_worker.holdings import Holdings
-from headrace_worker.key_guard import guard_key
+from headrace_worker.key_guard import Guard, guard_key
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.leaser import LEASE_WAIT_SECONDS, Leaser
@@ -85,12 +89,12 @@ REPORT_ANSWER_SECONDS = 15.0
 class Agent:
     """One worker. ``run`` returns when it was told to go and has gone in good order.
 
-    ``launcher`` starts its slots by the start method of the settings.
+    ``launcher`` starts its slots by the start method of the settings, if it has any.
     Raises UsageError for settings that make no sense, KeyRefusedError, and UnreachableError when
     the coordinator stayed away for ``give_up_seconds``.
     """
 
-    def __init__(self, settings: WorkerSettings, launcher: Launcher) -> None:
+    def __init__(self, settings: WorkerSettings, launcher: Launcher | None) -> None:
         self._settings = settings
         self._launcher = launcher
         cores = count_usable_cores()
@@ -111,10 +115,10 @@ class Agent:
             cores=cores.cpus,
             memory_limit_bytes=find_memory_limit(),
             python=platform.python_version(),
-            engine="pool",
+            engine=settings.engine,
         )
         key = load_key(settings.key_file)  # what is wrong with it is all that is said then
-        self._guard = guard_key(settings)
+        self._guard = guard_key(settings) if settings.engine == POOL else Guard()
         if self._guard.closed:
             hide_memory()
         self._manager = QueueManager(
@@ -134,7 +138,11 @@ class Agent:
         self._round_trip = RoundTrip()
         self._lost_logged = self._refusal_logged = False
         self._lost_at = 0.0  # monotonic
-        self._registering: asyncio.Task[Registration] | None = None
+        self._introducing: asyncio.Task[Registration] | None = None
+        #: The cluster that runs the tasks in place of a pool.
+        self._grid: Grid | None = None
+        #: Set when that may have another number of slots.
+        self._slots_news = asyncio.Event()
 
     def run(self) -> None:
         """Work until told to go."""
@@ -151,18 +159,26 @@ class Agent:
         finally:
             for caller in (self._jobs, self._beats, self._results, self._fetches):
                 caller.close()
+            if self._grid:
+                await self._grid.close()
 
     async def _introduce(self) -> Registration | None:
         """Register for the first time; None when the worker was told to go before that."""
-        self._registering = asyncio.create_task(self._register(self._jobs))
+        self._introducing = asyncio.create_task(self._open())
         try:
-            return await self._registering
+            return await self._introducing
         except asyncio.CancelledError:
             if not self._stop.requests:
                 raise
             return None
         finally:
-            self._registering = None
+            self._introducing = None
+
+    async def _open(self) -> Registration:
+        """Open the cluster that runs the tasks, if one does, and register."""
+        if self._settings.engine != POOL:
+            self._grid, self._info = await introduce_grid(self._settings, self._info)
+        return await self._register(self._jobs)
 
     async def _work(self, registration: Registration) -> None:
         info, settings = self._info, self._settings
@@ -187,7 +203,7 @@ class Agent:
         async with asyncio.TaskGroup() as group:
             with ExitStack() as stack:
                 data = stack.enter_context(closing(DataStore()))
-                pool = Pool(info.slots, self._launcher, self._make_slot_settings())
+                pool = self._make_engine()
                 stack.callback(pool.close, kill=True)
                 round_trip = self._round_trip
                 reporter = Reporter(
@@ -216,17 +232,35 @@ class Agent:
                 await self._report_unreported(group)
                 leases = self._begin(group, "leaser", leaser.run())
                 fetches = self._begin(group, "fetcher of data", intake.fetch())
+                slots = self._begin(group, "follower of slots", self._follow_slots(pool))
                 await feeder.feed()
                 leases.cancel()
                 in_time = await feeder.drain(settings.drain_seconds)
                 looks.cancel()
                 fetches.cancel()
+                slots.cancel()
                 if not in_time:
                     log.warning("tasks still run after %g s: they go back", settings.drain_seconds)
                     await asyncio.to_thread(partial(pool.close, call_off=True))
                 beats.cancel()
             await self._take_leave(reporter)
             reports.cancel()
+
+    def _make_engine(self) -> Engine:
+        if self._grid:
+            return make_remote_engine(self._grid, self._settings, self._slots_news.set)
+        assert self._launcher is not None, "a pool needs a launcher"
+        return Pool(self._info.slots, self._launcher, self._make_slot_settings())
+
+    async def _follow_slots(self, engine: Engine) -> None:
+        """Tell the coordinator when there are more slots, or fewer."""
+        while True:
+            await self._slots_news.wait()
+            self._slots_news.clear()
+            if engine.slots != self._info.slots:
+                log.info("worker %s: %s", self._info.name, count(engine.slots, "slot"))
+                self._info = replace(self._info, slots=engine.slots)
+                await self._register(self._fetches)
 
     def _make_slot_settings(self) -> SlotSettings:
         settings = self._settings
@@ -320,8 +354,8 @@ class Agent:
             log.warning("%s; trying for %g s", error, self._settings.give_up_seconds)
 
     def _heed_signal(self) -> None:
-        if self._registering:
-            self._registering.cancel()
+        if self._introducing:
+            self._introducing.cancel()
         self._news.set()
 
 

@@ -30,8 +30,8 @@ def prepare(start_method: str, permits: Permits) -> Launcher:
     return launcher
 
 
-def work(settings: WorkerSettings, launcher: Launcher, log_level: str) -> None:
-    """Work until SIGTERM or SIGINT.
+def work(settings: WorkerSettings, launcher: Launcher | None, log_level: str) -> None:
+    """Work until SIGTERM or SIGINT. The launcher is for a pool of slots; other engines need none.
 
     Raises UsageError for settings that make no sense here, and what keeps it from its coordinator.
     """

@@ -18,6 +18,7 @@ from headrace_wire.bounds import (
     check_fields,
 )
 from headrace_wire.encryption import AUTOMATIC, Encryption
+from headrace_wire.engines import POOL
 from headrace_wire.log_format import LogFormat
 from headrace_worker.link.program import Program
 
@@ -47,7 +48,8 @@ class WorkerSettings(Struct, frozen=True):
     folder for outcomes that cannot be reported before the worker goes, for the next one;
     ``program`` the one for which an embedded worker is there. ``awaits_key`` says that it is
     a coordinator of this machine that makes the key, and may only be starting. ``key_guard`` says
-    whether tasks are to be kept from reading the key.
+    whether tasks are to be kept from reading the key. ``engine`` runs the tasks: see
+    ``engines.registry``; it is the cluster at ``engine_address``, or one that is started here.
     """
 
     coordinator: Address
@@ -69,6 +71,8 @@ class WorkerSettings(Struct, frozen=True):
     permits: Permits = field(default_factory=Permits)
     unreported: Path | None = None
     program: Program | None = None
+    engine: str = POOL
+    engine_address: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)

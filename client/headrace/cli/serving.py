@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from headrace.cli.kinds import (
     AUTO,
@@ -46,8 +47,10 @@ from headrace_coordinator.queue.rules import (
 from headrace_services.permits import DEFAULT_MAX_PIXELS
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.encryption import TLS_MODES, TlsMode
+from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
+from headrace_worker.engines.registry import ENGINE_NAMES, require_library
 from headrace_worker.settings import (
     DEFAULT_DRAIN_SECONDS,
     DEFAULT_GIVE_UP_SECONDS,
@@ -247,8 +250,25 @@ def coordinator(
     serve(settings, show)
 
 
+#: Options of a worker that are about processes of its own, which other engines do without.
+SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_guard")
+
+
 @click.command()
 @connection_options
+@option(
+    "--engine",
+    type=WordKind(ENGINE_NAMES),
+    default=POOL,
+    show_default=True,
+    help="What runs the tasks: a pool of slots here, or another cluster.",
+)
+@option(
+    "--dask-scheduler",
+    default="",
+    metavar="HOST:PORT",
+    help="With --engine dask: its scheduler. [default: a cluster of this machine]",
+)
 @option(
     "--slots",
     default="auto",
@@ -347,6 +367,8 @@ def coordinator(
 @log_options
 def worker(
     connection: ConnectionOptions,
+    engine: str,
+    dask_scheduler: str,
     slots: str,
     start_method: str,
     name: str,
@@ -366,7 +388,7 @@ def worker(
     log_level: str,
     log_format: str,
 ) -> None:
-    """Work for a coordinator, with a pool of slots, until SIGTERM or Ctrl-C.
+    """Work for a coordinator, with a pool of slots or another cluster, until SIGTERM or Ctrl-C.
 
     The first signal lets running tasks finish, a second one stops at once.
     """
@@ -375,6 +397,7 @@ def worker(
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
+    _check_engine(engine, dask_scheduler)
     if max_pixels < 1:
         raise UsageError("--max-pixels lets no picture through: give a number above 0")
     permits = Permits(
@@ -407,10 +430,30 @@ def worker(
         permits=permits,
         unreported=unreported,
         log_format=choose_log_format(log_format),
+        engine=engine,
+        engine_address=dask_scheduler,
     )
     # What a task must not use: it has a token of its job.
     os.environ.pop("HEADRACE_KEY_FILE", None)
-    work(settings, prepare(settings.start_method, settings.permits), log_level)
+    launcher = prepare(settings.start_method, settings.permits) if engine == POOL else None
+    work(settings, launcher, log_level)
+
+
+def _check_engine(engine: str, dask_scheduler: str) -> None:
+    """Refuse what an engine cannot keep, and one whose library is not here."""
+    if dask_scheduler and engine != "dask":
+        raise UsageError("--dask-scheduler is for --engine dask")
+    if engine == POOL:
+        return
+    context = click.get_current_context()
+    for name in SLOT_OPTIONS:
+        if context.get_parameter_source(name) not in {None, ParameterSource.DEFAULT}:
+            word = name.replace("_", "-")
+            raise UsageError(
+                f"--{word} is for the slots of a worker's own pool: with --engine {engine}, tasks "
+                "run in processes that belong to another cluster"
+            )
+    require_library(engine)
 
 
 def _require_readable(permits: Permits) -> None:

@@ -50,7 +50,8 @@ def open_task_connection() -> TaskConnection:
     home = THIS_SLOT.home
     if home is None:
         raise UsageError(
-            "current_cluster() is for functions that run on a worker: elsewhere open a "
+            THIS_SLOT.no_home
+            or "current_cluster() is for functions that run on a worker: elsewhere open a "
             "headrace.Cluster, or use that of a pool: pool.cluster"
         )
     with _opening:

@@ -14,6 +14,7 @@ from headrace_coordinator.queue.choosing import EVERY_JOB, choose_jobs
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.queue.stranded import explain_unable
 from headrace_coordinator.queue.task_runs import sum_up_runs
 from headrace_coordinator.shares import share_of
 from headrace_wire.api import IDS_MATCHED
@@ -326,8 +327,8 @@ class Intake:
         members = self._state.members.values()
         if not members:
             return "no worker is connected"
-        if not any(job.spec.service in member.services for member in members):
-            return f"no connected worker offers {job.spec.service!r}"
+        if why := explain_unable(job.spec, members):
+            return why
         if self._spool.fit(job, 1) == 0:
             return self._spool.explain()
         busy = sum(len(member.leases) for member in members)

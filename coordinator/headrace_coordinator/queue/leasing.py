@@ -48,7 +48,8 @@ class Leasing:
         self._lease_seconds = lease_seconds
 
     def register(self, info: WorkerInfo, held: Iterable[HeldSpan], now: Now, key: str = "") -> None:
-        """Take in a worker, whose key has this name. One that registers again keeps what it holds.
+        """Take in a worker, whose key has this name. One that registers again keeps what it holds,
+        and may have another number of slots.
 
         What it ``held`` before this coordinator was started (shown by its proof), or before it was
         considered lost, is leased to it again as far as it still waits. Raises NotAllowedError.
@@ -73,6 +74,7 @@ class Leasing:
             self._state.add_member(member)
             self._state.emit(events.WorkerJoined(info.name, info.slots))
         member.heard = now.monotonic
+        self._state.resize(member, info.slots)
         held = tuple(held)
         self._state.recall(held, info.id, key)
         for run in held:
@@ -252,7 +254,7 @@ class Leasing:
     def _may_take(self, member: Member, job: Job) -> bool:
         """Return whether a worker offers what a job needs and there is room for its results."""
         return (
-            job.spec.service in member.services
+            member.may_run(job.spec)
             and not self._state.is_for_others(job, member)
             and not self._spool.holds(job)
         )

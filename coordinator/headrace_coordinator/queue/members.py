@@ -7,6 +7,7 @@ from msgspec.structs import asdict
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
+from headrace_wire.engines import keeps_limits
 from headrace_wire.messages import (
     JobSpec,
     Orders,
@@ -70,6 +71,12 @@ class Member(Struct):
     def is_able(self, spec: JobSpec) -> bool:
         """Whether it has what the values of a job have to be made with."""
         return not spec.needs or spec.needs in self.services
+
+    def may_run(self, spec: JobSpec) -> bool:
+        """Whether it offers what the tasks of a job need: the service, and a time limit kept."""
+        return spec.service in self.services and (
+            spec.timeout_seconds is None or keeps_limits(self.info.engine)
+        )
 
     def order(self, job: str, index: int | None = None) -> None:
         """Have a job stopped, or one task of it; see ``HAND_BACK`` and ``DRAIN``."""

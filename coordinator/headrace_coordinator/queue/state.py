@@ -149,6 +149,11 @@ class QueueState(Struct):
         self.members_by_key[member.key] += 1
         self.slots += member.info.slots
 
+    def resize(self, member: Member, slots: int) -> None:
+        """Note how many slots a worker has now, such as one whose engine has grown."""
+        self.slots += slots - member.info.slots
+        member.info = replace(member.info, slots=slots)
+
     def remove_member(self, member: Member) -> None:
         """Forget a worker that holds nothing."""
         del self.members[member.info.id]
@@ -234,7 +239,7 @@ class QueueState(Struct):
     def is_for_others(self, job: Job, member: Member) -> bool:
         """Return whether a worker refused a job that another one may still take."""
         return job.spec.id in member.refused and any(
-            job.spec.service in other.services and job.spec.id not in other.refused
+            other.may_run(job.spec) and job.spec.id not in other.refused
             for other in self.members.values()
         )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import JobStranded
+from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.state import QueueState
+from headrace_wire.engines import keeps_limits
+from headrace_wire.messages import JobSpec
 
 #: Seconds for which no worker offers a job's service before that is told: workers may be on their
 #: way, or just be started again.
@@ -16,15 +21,33 @@ def note_stranded(state: QueueState, now: Now) -> None:
 
     To be called now and then; it takes as long as there are jobs and workers.
     """
-    offered = frozenset[str]().union(*(member.services for member in state.members.values()))
+    members = state.members.values()
+    offered = frozenset[str]().union(*(member.services for member in members))
+    limited = frozenset[str]().union(
+        *(member.services for member in members if keeps_limits(member.info.engine))
+    )
     for job in state.jobs.values():
-        if job.is_final or job.spec.service in offered or not job.waiting or job.keeps_data:
+        able = offered if job.spec.timeout_seconds is None else limited
+        if job.is_final or job.spec.service in able or not job.waiting or job.keeps_data:
             job.stranded_since = None
             job.is_told_stranded = False
         elif job.stranded_since is None:
             job.stranded_since = now.monotonic
         elif not job.is_told_stranded and now.monotonic - job.stranded_since >= STRANDED_SECONDS:
             job.is_told_stranded = True
-            why = f"no connected worker offers {job.spec.service!r}"
+            why = explain_unable(job.spec, members)
             why = why if state.members else "no worker is connected"
             state.emit(JobStranded(job.spec.id, why, job.submitted_by))
+
+
+def explain_unable(spec: JobSpec, members: Collection[Member]) -> str:
+    """Say why none of these workers can do a job's tasks; "" where one can."""
+    if any(member.may_run(spec) for member in members):
+        return ""
+    engines = sorted({one.info.engine for one in members if spec.service in one.services})
+    if not engines:
+        return f"no connected worker offers {spec.service!r}"
+    return (
+        "its tasks have a time limit, which the connected workers cannot keep (their engine is "
+        f"{', '.join(engines)}): start a worker with a pool of its own, or submit it without one"
+    )

@@ -26,8 +26,19 @@ class SpanLostError(Exception):
         self.reason: Reason = reason
 
 
+class GridAwayError(Exception):
+    """The cluster cannot be reached, so that nobody knows what became of a span. It is no fault of
+    its tasks: they go elsewhere.
+    """
+
+
 class Grid(Protocol):
     """A cluster that runs ``run_span`` (see ``span``). All of it happens in one event loop."""
+
+    @property
+    def title(self) -> str:
+        """Names it for people, such as ``the Dask cluster at tcp://host:8786``."""
+        ...
 
     @property
     def slots(self) -> int:
@@ -50,7 +61,7 @@ class Grid(Protocol):
         """Run ``run_span(VERSION, call, *shared)`` there, once. Returns what it returns.
 
         When this is cancelled the span is ended there if that can be done, and else forgotten.
-        Raises SpanLostError, and whatever else keeps the cluster from running it.
+        Raises SpanLostError, GridAwayError, and whatever else keeps the cluster from running it.
         """
         ...
 

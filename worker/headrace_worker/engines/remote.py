@@ -28,7 +28,6 @@ from typing import Any
 import msgspec
 
 from headrace_services.permits import Permits
-from headrace_wire.engines import Abilities
 from headrace_wire.log_format import about
 from headrace_wire.messages import (
     ERROR,
@@ -39,7 +38,7 @@ from headrace_wire.messages import (
     RunningTask,
     TaskFailure,
 )
-from headrace_worker.engines.grid import Grid, SpanLostError
+from headrace_worker.engines.grid import Grid, GridAwayError, SpanLostError
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome
 from headrace_worker.foresight import Times, mix_times
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
@@ -93,24 +92,30 @@ class _Run:
 class RemoteEngine:
     """An ``Engine`` over a grid that is open, and is closed by whoever has opened it.
 
-    At most ``slots`` spans run at a time, or as many as the grid has room for. Modules are looked
-    for there in ``path``, too. Not thread safe, but for ``close``.
+    Unless it ``can_kill``, tasks with a time limit are refused. At most ``slots`` spans run at a
+    time, or as many as the grid has room for; ``on_slots`` is called when that may have changed.
+    Modules are looked for there in ``path``, too. ``show`` is given each line that a task has said.
+    Not thread safe, but for ``close``.
     """
 
     def __init__(
         self,
         grid: Grid,
-        abilities: Abilities,
         *,
+        can_kill: bool = True,
         slots: int | None = None,
         permits: Permits | None = None,
         path: tuple[str, ...] = (),
+        on_slots: Callable[[], object] = lambda: None,
+        show: Callable[[TaskLine], object] = lambda _: None,
     ) -> None:
         self._grid = grid
-        self._abilities = abilities
+        self._can_kill = can_kill
         self._most = slots
         self._permits = permits or Permits()
         self._path = path
+        self._on_slots = on_slots
+        self._show = show
         self._name = os.urandom(8).hex()
         self._backlog = Backlog()
         self._batches: dict[int, Batch] = {}
@@ -202,6 +207,8 @@ class RemoteEngine:
         self._check_open()
         if batch.key in self._batches:
             raise ValueError(f"batch {batch.key} is already held by the engine")
+        if batch.timeout_seconds is not None and not self._can_kill:
+            raise ValueError(f"{self._grid.title} cannot end a task at its time limit")
         self._batches[batch.key] = batch
         batch.remaining = batch.stop - batch.start
         self._backlog.append(Span(batch, batch.start, batch.stop))
@@ -298,6 +305,7 @@ class RemoteEngine:
 
     def _note_change(self) -> None:
         if not self._closed:
+            self._on_slots()
             self._feed()
             self._on_news()
 
@@ -343,14 +351,19 @@ class RemoteEngine:
         except asyncio.CancelledError:
             if self._leave(run):
                 self._events += self._return([run.span])
+        except GridAwayError as error:
+            if self._leave(run):
+                _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
+                             extra=about(batch.job))  # fmt: skip
+                self._backlog.put_back([run.span])
         except SpanLostError as error:
             if self._leave(run):
                 self._take_loss(run, error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome of these tasks
             if self._leave(run):
-                _log.warning("job %s: %s: %s", batch.job, self._abilities.title, error,
+                _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
                              extra=about(batch.job))  # fmt: skip
-                self._fail(run.span, ERROR, f"{self._abilities.title} could not run it: {error}",
+                self._fail(run.span, ERROR, f"{self._grid.title} could not run it: {error}",
                            error_type=type(error).__qualname__)  # fmt: skip
         else:
             if self._leave(run):
@@ -406,7 +419,7 @@ class RemoteEngine:
 
     def _take_outcome(self, run: _Run, outcome: SpanOutcome) -> None:
         batch = run.span.batch
-        self._lines += outcome.lines
+        self._take_lines(outcome.lines)
         for message in outcome.outcomes:
             tasks = len(message.indices)
             event = make_event(batch, message)
@@ -473,7 +486,7 @@ class RemoteEngine:
         run = self._runs.get(news.run)
         if news.worker != self._name:
             return
-        self._lines += news.lines
+        self._take_lines(news.lines)
         if run is not None and (news.index is None or run.span.start <= news.index < run.span.stop):
             run.index, run.heard = news.index, time.monotonic()
             run.since = run.heard - news.seconds
@@ -482,6 +495,11 @@ class RemoteEngine:
             elif run.progress and run.progress.index != news.index:
                 run.progress = None
         self._on_news()
+
+    def _take_lines(self, lines: list[TaskLine]) -> None:
+        self._lines += lines
+        for line in lines:
+            self._show(line)
 
     def _fail(
         self,

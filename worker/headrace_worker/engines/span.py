@@ -26,6 +26,12 @@ from headrace_worker.engines.span_run import IsCancelled, SpanRun, Tell
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.runners import JobRunner, KeptJobs
 
+#: What a task is told that asks for its cluster: there is no way from here that is sure to be open.
+NO_HOME = (
+    "current_cluster() has no shared state here: this task runs on another cluster, as its worker "
+    "was started with --engine; run it on a worker with a pool of slots"
+)
+
 
 def run_span(
     version: str,
@@ -70,7 +76,7 @@ class _Host:
         if self._cell is None:
             self._cell = Cell()
         sys.path[:0] = [place for place in call.path if place not in sys.path]
-        THIS_SLOT.take_token("")
+        THIS_SLOT.no_home = NO_HOME
         run = SpanRun(call, self._find_job(call, shared), self._cell, tell, is_cancelled)
         host_tasks(run.news)
         try:

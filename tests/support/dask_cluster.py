@@ -1,0 +1,122 @@
+"""A real Dask cluster of several processes, and a worker whose tasks run there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.commands import Process, Site, wait_until
+
+#: A user's module.
+MODULE = """
+import os
+import signal
+import time
+from pathlib import Path
+
+from headrace import current_cluster, current_task
+
+
+def square(number):
+    return number * number
+
+
+def speak(number):
+    print("number", number)
+    current_task().log.info("half way")
+    current_task().report_progress(1, 2)
+
+
+def where(_):
+    return os.getpid()
+
+
+def hold(folder):
+    "Say in which process it runs, and go on when told."
+    Path(folder, str(os.getpid())).touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.02)
+    return os.getpid()
+
+
+def die(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def share(_):
+    return str(current_cluster())
+"""
+
+#: Dask as it would be run by hand.
+DASK = str(Path(sys.executable).with_name("dask"))
+
+
+@dataclass
+class DaskCluster:
+    """A scheduler and worker processes, each with one thread."""
+
+    folder: Path
+    environment: dict[str, str]
+    port: int = 0
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        told = self.folder / "scheduler.json"
+        told.unlink(missing_ok=True)
+        words = ["--host", "127.0.0.1", "--port", str(self.port), "--scheduler-file", str(told)]
+        scheduler = self._start("scheduler", *words, "--no-dashboard", "--no-show")
+
+        def read() -> bool:
+            try:
+                found = json.loads(told.read_text())["address"]
+            except (OSError, ValueError):
+                return False
+            self.port = int(found.rpartition(":")[2])
+            return True
+
+        wait_until(read)
+        return scheduler
+
+    def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """A nanny and its one process, or so many as are asked for."""
+        words = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder)]
+        return self._start("worker", f"tcp://{self.address}", *words, *options)
+
+    def _start(self, role: str, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{role}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [DASK, role, *words], cwd=self.folder, env=self.environment, stdout=log, stderr=log
+            )
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def add_engine(site: Site, cluster: DaskCluster, *options: str) -> Process:
+    """A worker whose tasks run on the Dask cluster, once both of its processes are there."""
+    wait_until(lambda: count_processes(cluster) == 2)
+    words = ["--engine", "dask", "--dask-scheduler", cluster.address, "--name", "there"]
+    return site.add_worker(*words, "--path", "code", "--allow", "deeds_there", *options)
+
+
+def count_processes(cluster: DaskCluster) -> int:
+    """How many processes have registered with the scheduler, by its own log."""
+    return (cluster.folder / "scheduler.log").read_text().count("Register worker")

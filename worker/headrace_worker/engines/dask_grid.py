@@ -1,0 +1,304 @@
+"""A Dask cluster as a grid: each span is a task of Dask's.
+
+    RemoteEngine ─ DaskGrid.run ─► Client.submit ─► scheduler ─► a process of that cluster
+                                                                   └─ run_on_dask ─► run_span
+
+Dask restarts no process to end a task, so what runs cannot be ended from here. A process is used
+for one span at a time, whatever number of threads it has: services count on that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask
+from distributed import Client, Future, LocalCluster, get_worker
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from headrace_wire.errors import UnreachableError, UsageError
+from headrace_wire.version import VERSION
+from headrace_wire.words import count
+from headrace_worker.engines.grid import GridAwayError, OnNews, SpanLostError
+from headrace_worker.engines.registry import GridRequest
+from headrace_worker.engines.span import run_span
+from headrace_worker.machine.cores import count_usable_cores
+
+#: The port of a scheduler where an address has none.
+DEFAULT_PORT = 8786
+
+#: How often, in seconds, it is looked which processes there are, and for how long an answer to that
+#: is waited for.
+LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 10.0
+
+#: Seconds for the first answer of a scheduler, and between attempts.
+CONNECT_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
+    """Run a span in a process of a Dask cluster; see ``run_span``."""
+    worker: Any = get_worker()
+    key = worker.get_current_task()
+
+    def tell(news: bytes) -> None:
+        worker.log_event(topic, news)
+
+    def is_cancelled() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return run_span(version, call, *shared, tell=tell, is_cancelled=is_cancelled)
+
+
+def tell_version() -> str:
+    """The version of headrace in a process of a Dask cluster."""
+    return VERSION
+
+
+async def open_grid(request: GridRequest) -> DaskGrid:
+    """Connect with a scheduler, or start a cluster of this machine.
+
+    Raises UnreachableError where no scheduler answers, UsageError for an address that is none and
+    for a cluster without headrace.
+    """
+    # What is set by a user in Dask's own configuration, such as certificates, is heeded there.
+    local: Any = None
+    if request.address:
+        address = complete_address(request.address)
+    else:
+        # A span that was lost is told at once: how often its tasks are tried again is decided here.
+        dask.config.set({"distributed.scheduler.allowed-failures": 0})
+        local = await LocalCluster(
+            n_workers=request.slots or count_usable_cores().count,
+            threads_per_worker=1,
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=logging.ERROR,
+        )
+        address = local.scheduler_address
+    grid = DaskGrid(address, local)
+    try:
+        await grid.open(request.patience_seconds)
+    except BaseException:
+        await grid.close()
+        raise
+    return grid
+
+
+def complete_address(address: str) -> str:
+    """The address of a scheduler with its protocol and port. Raises UsageError."""
+    protocol, found, place = address.rpartition("://")
+    host, colon, port = place.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = place, str(DEFAULT_PORT)
+    if not host or not port.isdecimal():
+        raise UsageError(
+            f"{address!r} is no address of a Dask scheduler: write HOST:{DEFAULT_PORT}"
+        )
+    return f"{protocol if found else 'tcp'}://{host}:{port}"
+
+
+class DaskGrid:
+    """A ``Grid`` over the cluster of a scheduler; ``local`` is that cluster if it is our own."""
+
+    def __init__(self, address: str, local: Any = None) -> None:
+        self._address = address
+        self._local = local
+        self._topic = f"headrace-{os.urandom(8).hex()}"
+        self._client: Any = None
+        #: The processes with headrace, and those without.
+        self._able: frozenset[str] = frozenset()
+        self._unable: frozenset[str] = frozenset()
+        self._threads = 0
+        self._runs = 0
+        self._on_change: Callable[[], object] = lambda: None
+        self._on_news: OnNews = lambda _: None
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def title(self) -> str:
+        """Names it for people."""
+        return (
+            "a Dask cluster of its own" if self._local else f"the Dask cluster at {self._address}"
+        )
+
+    @property
+    def slots(self) -> int:
+        """How many processes there are: each runs one span at a time."""
+        return len(self._able)
+
+    async def open(self, patience_seconds: float) -> None:
+        """Connect, and look which processes there are. Raises UnreachableError and UsageError."""
+        end = time.monotonic() + patience_seconds
+        told = False
+        while True:
+            try:
+                await self._connect()
+                await self._look()
+                break
+            except OSError as error:
+                why = f"no Dask scheduler answers at {self._address}: {error}"
+                if time.monotonic() >= end:
+                    raise UnreachableError(why) from None
+                if not told:
+                    log.warning("%s; trying for %g s", why, patience_seconds)
+                    told = True
+                await asyncio.sleep(LOOK_SECONDS)
+        if self._unable and not self._able:
+            raise UsageError(
+                f"the workers of {self.title} have no headrace {VERSION}: install it there, the "
+                "same version as here"
+            )
+        self._looking = asyncio.create_task(self._keep_looking())
+
+    def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
+        """Have changes and news told from now on."""
+        self._on_change, self._on_news = on_change, on_news
+
+    async def share(self, content: bytes) -> Any:
+        """Bring something to the cluster, where it is kept as long as what is returned lives."""
+        return await self._find_client().scatter(content, hash=False)
+
+    async def run(self, call: bytes, shared: Sequence[Any]) -> bytes:
+        """Run a span. Raises SpanLostError, GridAwayError, and whatever the cluster says."""
+        self._runs += 1
+        where = list(self._able) if self._unable else None
+        future: Future[bytes] = self._find_client().submit(
+            run_on_dask,
+            VERSION,
+            self._topic,
+            call,
+            *shared,
+            key=f"{self._topic}-{self._runs}",
+            pure=False,
+            retries=0,
+            workers=where,
+        )
+        try:
+            found: Any = await future.result()
+            return bytes(found)
+        except KilledWorker as error:
+            raise SpanLostError("lost", explain_killed(error)) from None
+        except (FutureCancelledError, OSError) as error:
+            raise GridAwayError(f"lost what ran there: {error}") from None
+        finally:
+            # One that is not over is ended before it begins, or else forgotten.
+            future.release()
+
+    async def close(self) -> None:
+        """Leave the cluster, and end it if it is our own."""
+        if self._looking:
+            self._looking.cancel()
+        await self._disconnect()
+        if self._local:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._local.close()
+
+    def _find_client(self) -> Any:
+        if self._client is None:
+            raise GridAwayError("there is no connection")
+        return self._client
+
+    async def _connect(self) -> None:
+        await self._disconnect()
+        # Its heartbeats and its own view of the cluster are of no use here.
+        client: Any = Client(
+            self._address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False
+        )
+        try:
+            await client
+        except BaseException:
+            with contextlib.suppress(OSError, TimeoutError):
+                await client.close(timeout=0)
+            raise
+        self._client = client
+        client.subscribe_topic(self._topic, self._hear)
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(OSError, TimeoutError):
+                await client.close(timeout=1)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        _, news = event
+        if isinstance(news, bytes):
+            self._on_news(news)
+
+    async def _keep_looking(self) -> None:
+        """Follow the processes as they come and go, and a scheduler, too."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            before = self._able
+            try:
+                if self._client is None:
+                    await self._connect()
+                    log.info("%s answers again", self.title)
+                await self._look()
+            except OSError as error:
+                if self._client is not None:
+                    log.warning("%s does not answer: %s; trying on", self.title, error)
+                    await self._disconnect()
+                self._able = frozenset()
+            if self._able != before:
+                self._on_change()
+
+    async def _look(self) -> None:
+        """Find out which processes there are. Raises OSError."""
+        client = self._client
+        async with asyncio.timeout(ANSWER_SECONDS):
+            threads: dict[str, int] = await client.scheduler.ncores(workers=None)
+        known = self._able | self._unable
+        new = [address for address in threads if address not in known]
+        able, unable = self._able & threads.keys(), self._unable & threads.keys()
+        if new:
+            told = await self._ask_versions(client, new)
+            able |= {address for address, answer in told.items() if answer == VERSION}
+            unable |= told.keys() - able
+        self._able, self._unable = able, unable
+        unused = sum(threads.values()) - len(threads)
+        if unused > self._threads:
+            log.warning(
+                "%s has %s more than processes, which are not used: a process runs one task at a "
+                "time; start its workers with --nthreads 1",
+                self.title,
+                count(unused, "thread"),
+            )
+        self._threads = unused
+
+    async def _ask_versions(self, client: Any, addresses: list[str]) -> dict[str, object]:
+        """Ask processes for their version of headrace; those without an answer are left out."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            told = await client.run(tell_version, workers=addresses, on_error="return")
+        told = {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
+        for address, answer in told.items():
+            if answer != VERSION:
+                what = answer if isinstance(answer, Exception) else f"it has headrace {answer}"
+                log.warning(
+                    "the Dask worker at %s is not used: %s; install headrace %s there, the same "
+                    "version as here",
+                    address,
+                    what,
+                    VERSION,
+                )
+        return told
+
+
+def explain_killed(error: KilledWorker) -> str:
+    """Put in words what Dask says of a task with which its processes died."""
+    times = error.allowed_failures + 1
+    last: Any = error.last_worker
+    where = getattr(last, "address", last)
+    return (
+        f"{count(times, 'Dask worker')} died while running it, the last one at {where}: "
+        "its own log may say why"
+    )

@@ -1,0 +1,96 @@
+"""An engine as a worker's settings want it: the cluster is opened, and stands in for slots.
+
+WorkerSettings ─► introduce_grid ─► Grid, and what the worker says of itself
+make_remote_engine ─► RemoteEngine
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from headrace_services.task import Task
+from headrace_wire.engines import ENGINES
+from headrace_wire.errors import UsageError
+from headrace_wire.messages import WorkerInfo
+from headrace_worker.engines.grid import Grid
+from headrace_worker.engines.registry import GridRequest, open_grid
+from headrace_worker.engines.remote import RemoteEngine
+from headrace_worker.link.messages import TaskLine
+from headrace_worker.settings import WorkerSettings
+from headrace_worker.slot.output import PRINTED, format_json, format_text
+
+log = logging.getLogger(__name__)
+
+
+async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Grid, WorkerInfo]:
+    """Open the cluster that is to run the tasks of a worker; ``info`` is then about its slots.
+
+    Raises UsageError and UnreachableError.
+    """
+    most = read_most_slots(settings.slots)
+    request = GridRequest(settings.engine_address, most, settings.give_up_seconds)
+    grid = await open_grid(settings.engine, request)
+    # Nothing that a cluster's own users do not know, but whoever switches it on here should.
+    log.warning(
+        "tasks run on %s, whose processes send each other pickles: whoever can connect to them can "
+        "run anything there, and read what tasks are given",
+        grid.title,
+    )
+    slots = grid.slots if most is None else min(most, grid.slots)
+    told = replace(
+        info,
+        slots=slots,
+        slots_limit=grid.title if most is None else f"--slots {most}",
+        start_method="",
+        cores=float(slots),
+        memory_limit_bytes=0,
+    )
+    return grid, told
+
+
+def read_most_slots(slots: str) -> int | None:
+    """How many slots a worker is to have at most; None for as many as there are.
+
+    Raises UsageError for a multiple of this machine's cores.
+    """
+    if slots == "auto":
+        return None
+    if not slots.isdecimal() or int(slots) < 1:
+        raise UsageError(
+            f"--slots {slots}: with an engine it is a number, or auto for as many as that cluster "
+            "has processes"
+        )
+    return int(slots)
+
+
+def make_remote_engine(
+    grid: Grid, settings: WorkerSettings, on_slots: Callable[[], object]
+) -> RemoteEngine:
+    """The engine that runs a worker's tasks on a cluster that is open."""
+
+    def show(line: TaskLine) -> None:
+        # A worker whose standard output or error is gone goes on, and so do its tasks.
+        with contextlib.suppress(OSError, ValueError):
+            if settings.task_stdout:
+                stream = sys.stdout if line.level == PRINTED else sys.stderr
+                print(line.text, file=stream, flush=True)
+            else:
+                write = format_text if settings.log_format == "text" else format_json
+                task = Task(line.job, line.index, line.attempt, 0)
+                sys.stderr.write(f"{write(task, line.at, line.level, line.text, settings.name)}\n")
+
+    program = settings.program
+    return RemoteEngine(
+        grid,
+        can_kill=ENGINES[settings.engine].kills,
+        slots=read_most_slots(settings.slots),
+        permits=settings.permits,
+        path=(*settings.permits.paths, *(program.path if program else ())),
+        on_slots=on_slots,
+        show=show,
+    )

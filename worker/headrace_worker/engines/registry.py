@@ -1,0 +1,65 @@
+"""Which other clusters a worker can use, by name, and how each is opened.
+
+headrace worker --engine NAME ─► open_grid ─► the module of that cluster ─► Grid
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from headrace_wire.engines import POOL
+from headrace_wire.errors import UsageError
+from headrace_worker.engines.grid import Grid
+
+
+class GridRequest(Struct, frozen=True):
+    """Which cluster is wanted: the one at ``address``, "" for one of this machine alone, which is
+    started for this worker with so many ``slots``, None for one for each core. A cluster that does
+    not answer is tried again for ``patience_seconds``.
+    """
+
+    address: str = ""
+    slots: int | None = None
+    patience_seconds: float = 0.0
+
+
+#: Opens a cluster. Raises UsageError and UnreachableError.
+Open = Callable[[GridRequest], Awaitable[Grid]]
+
+#: The module of each cluster, which has a coroutine function ``open_grid``, and the library that it
+#: needs, which the extra of the cluster's name installs.
+_MODULES = {
+    "dask": ("headrace_worker.engines.dask_grid", "distributed"),
+}
+
+#: The names of all engines: what ``--engine`` takes.
+ENGINE_NAMES = (POOL, *_MODULES)
+
+
+def require_library(engine: str) -> None:
+    """Raise UsageError where the library is missing that an engine needs, or does not work."""
+    if engine == POOL:
+        return
+    _, library = _MODULES[engine]
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        raise UsageError(
+            f"the engine {engine!r} needs the library {library!r}, which cannot be imported here "
+            f"({error}): pip install 'headrace[{engine}]'"
+        ) from None
+
+
+async def open_grid(engine: str, request: GridRequest) -> Grid:
+    """Open the cluster that an engine uses.
+
+    Raises UsageError, where the library is missing too, and UnreachableError.
+    """
+    require_library(engine)
+    module: Any = importlib.import_module(_MODULES[engine][0])
+    opening: Open = module.open_grid
+    return await opening(request)
