@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers redis-server api format clean
+.PHONY: help setup lock demo test check quick compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +146,9 @@ bench: $(READY) ## measure headrace and the local pools, in minutes, to .bench/r
 bench-peers: $(READY) redis-server $(PEERS)/.ready ## measure all systems (half an hour), and show it in README and chart
 	$(BIN)/python -m benchmarks run --peers
 	$(BIN)/python -m benchmarks render
+
+scale: $(READY) ## measure what one coordinator carries, in minutes, and put it into docs/scale.md
+	$(BIN)/python -m benchmarks.scale --page
 
 redis-server:
 	@command -v $@ >/dev/null || { echo "redis-server is not here, and most peers need it:" \

@@ -16,6 +16,8 @@ import psutil
 
 import headrace
 from benchmarks.systems.processes import ROOT, Processes
+from benchmarks.systems.system import SLOTS
+from headrace_coordinator.monitoring.scrapes import FRESH_SECONDS
 
 #: Processes that a crowd is shared out to.
 CROWD_PROCESSES = 2
@@ -30,8 +32,8 @@ QUIET_SECONDS = 4.0
 class CrowdedCluster:
     """Entered it has all its workers; left it is gone, and so is all that it stored."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, slots: int = SLOTS) -> None:
+        self.workers, self.slots = workers, slots
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -50,14 +52,15 @@ class CrowdedCluster:
             )  # fmt: skip
             assert coordinator.stdout is not None
             announced = json.loads(coordinator.stdout.readline())
-            self._number = coordinator.pid
+            self.process = psutil.Process(coordinator.pid)
             self.address: str = announced["address"]
-            self._metrics = f"http://{announced['http']}/metrics"
+            self.metrics = f"http://{announced['http']}/metrics"
             for place in range(min(CROWD_PROCESSES, self.workers)):
                 part = len(range(place, self.workers, CROWD_PROCESSES))
                 processes.start_python(
-                    "-m", "benchmarks.crowd", self.address, str(self.key_file), str(part)
-                )
+                    "-m", "benchmarks.crowd",
+                    self.address, str(self.key_file), str(part), str(self.slots),
+                )  # fmt: skip
             self.cluster = stack.enter_context(
                 headrace.Cluster(self.address, key_file=self.key_file)
             )
@@ -71,23 +74,24 @@ class CrowdedCluster:
     def read_cpu_seconds(self) -> float:
         """CPU time that the coordinator has used, to the nanosecond."""
         # The clock of another process, as clock_getcpuclockid(3) numbers it.
-        return time.clock_gettime(~self._number << 3 | 2)
+        return time.clock_gettime(~self.process.pid << 3 | 2)
 
     def read_memory_bytes(self) -> int:
         """The coordinator's memory when it has been quiet, its part of shared pages included."""
         time.sleep(QUIET_SECONDS)
-        return int(psutil.Process(self._number).memory_full_info().pss)
+        return int(self.process.memory_full_info().pss)
 
     def count_leases(self) -> float:
         """How many leases the coordinator has granted so far."""
-        with urllib.request.urlopen(self._metrics, timeout=10) as answer:
+        time.sleep(FRESH_SECONDS)  # so that nobody is told what was so before
+        with urllib.request.urlopen(self.metrics, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         counted = [line for line in lines if line.startswith("headrace_queue_wait_seconds_count")]
         return sum(float(line.rpartition(" ")[2]) for line in counted)
 
     def _wait_for_crowd(self) -> None:
         deadline = time.monotonic() + ARRIVAL_SECONDS
-        while len(self.cluster.workers()) < self.workers:
+        while self.cluster.engine.jobs.info().workers < self.workers:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not all of {self.workers} workers came")
             time.sleep(0.02)

@@ -52,6 +52,7 @@ from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures
 from headrace_wire.stream import FrameStream, accept_stream, drop
 from headrace_wire.tls import ServerTls, bind_key, explain_failure
+from headrace_wire.turn_limit import TurnLimit
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Server:
         }
         self._on_bytes = on_bytes
         self._pace = Pace()
+        self._turn_limit = TurnLimit()
         #: The task of each connection, with its session once the handshake is done.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
         self._hosts: dict[asyncio.Task[None], str] = {}
@@ -228,6 +230,7 @@ class Server:
                 version=admitted.version,
                 order=admitted.order,
                 pace=self._pace,
+                turn_limit=self._turn_limit,
             )
             self._connections[_find_task()] = session
             await session.run()

@@ -31,6 +31,7 @@ from headrace_wire.parts import Parts
 from headrace_wire.roles import ADMIN, TASK, Holder, set_caller
 from headrace_wire.signature import Signature
 from headrace_wire.stream import FrameStream
+from headrace_wire.turn_limit import CROWDED, TurnLimit
 from headrace_wire.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Session(Struct, eq=False):
     version: str = VERSION
     order: int = 0
     pace: Pace = field(default_factory=Pace)
+    turn_limit: TurnLimit = field(default_factory=TurnLimit)
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
     is_ending: bool = False
@@ -123,6 +125,8 @@ class Session(Struct, eq=False):
         if not self.holder.may_call(signature.roles):
             return encode_error(self._refuse(call.method, signature))
         try:
+            if call.method in CROWDED and not self.turn_limit.enter():
+                await self._wait(self.turn_limit.wait())
             arguments = decode_arguments(signature, call, payloads, is_newer=self.order > 0)
             if signature.answers_at_length and self.stream.lacks_room:
                 await self._wait(self.stream.find_room())
