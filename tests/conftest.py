@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from headrace_wire import encryption
-from headrace_wire.event_loop import STOP_SIGNALS
+from headrace_wire.signals import STOP_SIGNALS
 
 # How fast examples are made and tried says something about the machine, not about what is tested.
 settings.register_profile("headrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])

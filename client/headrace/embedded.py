@@ -32,11 +32,16 @@ from headrace.child.place import choose_address, remove_folders
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
 from headrace.program import clean_pythonpath
+from headrace.stopped import is_stopped
 from headrace_services.permits import Permits
+from headrace_wire import portable
 from headrace_wire.address import parse_address
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
+from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
+from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program, list_safe_flags
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
 
@@ -65,7 +70,7 @@ class EmbeddedClusterError(HeadraceError):
 @contextlib.contextmanager
 def open_embedded_cluster(
     slots: str = "auto",
-    start_method: str = "forkserver",
+    start_method: str = DEFAULT_METHOD,
     permits: Permits | None = None,
     *,
     max_tasks: int | None = None,
@@ -147,7 +152,7 @@ def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[
         with contextlib.suppress(InvalidStateError):
             first.set_result((role, code))
         for other in children.values():
-            other.terminate()
+            _ask_to_end(other)
 
     for role, child in children.items():
         name = f"embedded {role} watch"
@@ -173,7 +178,7 @@ def _start(
     # What a user set for a cluster elsewhere is not meant for these two.
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")
-        or name == "HEADRACE_PRIMES_ENGINE"
+        or name in {"HEADRACE_PRIMES_ENGINE", portable.VARIABLE}
     }  # fmt: skip
     python_path = clean_pythonpath(environment.pop("PYTHONPATH", None))
     if python_path is not None:
@@ -192,7 +197,8 @@ def _start(
 
 def _tell(worker: subprocess.Popen[bytes], line: bytes) -> None:
     assert worker.stdin
-    with contextlib.suppress(BrokenPipeError):  # it has ended, which its watch says
+    # It has ended, or another has and it is being ended: their watches say so.
+    with contextlib.suppress(BrokenPipeError, ValueError):
         worker.stdin.write(line)
         worker.stdin.flush()
 
@@ -205,22 +211,29 @@ def _let_go_of_all() -> None:
     _CHILDREN.clear()
 
 
-os.register_at_fork(after_in_child=_let_go_of_all)
+call_after_fork(_let_go_of_all)
 
 
 def _kill_frozen(*children: subprocess.Popen[bytes]) -> None:
     """End those that somebody has stopped: they would not hear that they are to end."""
-    if not hasattr(os, "waitid"):
-        return  # on macOS before Python 3.13: they are killed when their time is over
     for child in children:
-        with contextlib.suppress(ChildProcessError):  # it has ended
-            if os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if is_stopped(child):
                 child.kill()
+
+
+def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
+    """Tell a child to end: by a signal, or on Windows by closing what it reads."""
+    if LOOPS_TAKE_SIGNALS:
+        child.terminate()
+    elif child.stdin:
+        with contextlib.suppress(OSError):  # it has ended, and did not read all
+            child.stdin.close()
 
 
 def _stop(child: subprocess.Popen[bytes], *needed: subprocess.Popen[bytes]) -> None:
     """End a child, which may need others to answer while it ends."""
-    child.terminate()
+    _ask_to_end(child)
     last = time.monotonic() + STOP_SECONDS
     try:
         while child.poll() is None:

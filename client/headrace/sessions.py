@@ -13,6 +13,7 @@ from typing import Protocol
 from headrace.cluster import Cluster
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_wire.encryption import Encryption
+from headrace_wire.forking import call_after_fork
 
 
 class Session(Protocol):
@@ -54,7 +55,7 @@ def _forget_all() -> None:
     _open.clear()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+call_after_fork(_forget_all)
 
 
 @contextlib.contextmanager

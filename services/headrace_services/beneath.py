@@ -19,26 +19,38 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
+from headrace_services.beneath_paths import BeneathPaths
+from headrace_wire.open_flags import CLOEXEC, DIRECTORY, NOCTTY, NOFOLLOW, NONBLOCK, PATH
+from headrace_wire.portable import PORTABLE
+
+#: Whether files can be opened by their names in an open folder; on Windows they cannot.
+HAS_OPEN_FOLDERS = os.open in os.supports_dir_fd and not PORTABLE
+
 #: As many links as Linux follows in one path.
 MOST_LINKS = 40
 
 #: How the folder itself is opened: where the system can, without a right to list what is in it,
 #: which nobody needs who knows the names.
-_ROOT = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_ROOT = (PATH or os.O_RDONLY) | DIRECTORY | CLOEXEC
 
 #: How a folder is opened that others may have put there.
-_FOLDER = _ROOT | os.O_NOFOLLOW
+_FOLDER = _ROOT | NOFOLLOW
 
 #: How a file is opened to be read: one that became a FIFO or a terminal just now does not block.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_READ = os.O_RDONLY | NOFOLLOW | NONBLOCK | NOCTTY | CLOEXEC
 
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC
 
 #: What opening a folder says where there is a link.
 _MAY_BE_LINK = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 #: What file systems say that know no second name for a file.
 _NO_SECOND_NAME = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def open_beneath(folder: str | os.PathLike[str], *, links: bool = False) -> Beneath | BeneathPaths:
+    """Open a folder by the best means that there are here. Raises OSError."""
+    return (Beneath if HAS_OPEN_FOLDERS else BeneathPaths)(folder, links=links)
 
 
 class Beneath:

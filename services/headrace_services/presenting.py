@@ -28,6 +28,7 @@ from headrace_services.presentation import (
 )
 from headrace_services.registry import load_service
 from headrace_services.service import Parameters, Service
+from headrace_wire import rlimits
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError
@@ -158,21 +159,13 @@ def read_values(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def limit() -> None:
     """Give up what this process has no need of, for good."""
-    with contextlib.suppress(ImportError):
-        import resource  # noqa: PLC0415 - Windows has none
-
-        for kind, most in (
-            (resource.RLIMIT_DATA, MEMORY_BYTES),
-            (resource.RLIMIT_CPU, CPU_SECONDS),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, 0),
-        ):
-            _, hard = resource.getrlimit(kind)
-            if hard != resource.RLIM_INFINITY:
-                most = min(most, hard)  # noqa: PLW2901 - what is allowed
-            resource.setrlimit(kind, (most, most))
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(NICENESS)
+    rlimits.lower("RLIMIT_DATA", MEMORY_BYTES)
+    rlimits.lower("RLIMIT_CPU", CPU_SECONDS)
+    rlimits.lower("RLIMIT_CORE", 0)
+    rlimits.lower("RLIMIT_FSIZE", 0)
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(NICENESS)
 
 
 class Output(io.RawIOBase):

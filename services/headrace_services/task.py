@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import MutableMapping
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from headrace_wire.bounds import MAX_MOMENT, Label, check_value, fit_name, quote
+from headrace_wire.forking import call_after_fork
 from headrace_wire.printing import clean_line, indent
 
 #: Bytes of a log line's text; what is longer is cut.
@@ -172,7 +172,7 @@ def host_tasks(host: TaskHost | None) -> None:
     global _host  # noqa: PLW0603 - a process has one host
     if host is not None:
         # A task's own children must not speak on its slot's socket.
-        os.register_at_fork(after_in_child=lambda: host_tasks(None))
+        call_after_fork(lambda: host_tasks(None))
     _host = host
 
 

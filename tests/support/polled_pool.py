@@ -9,7 +9,8 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from headrace_worker.launch.launcher import Launcher, make_launcher
+from headrace_worker.launch.choosing import make_launcher
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool import pool

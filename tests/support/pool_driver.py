@@ -14,7 +14,7 @@ import pytest
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.messages import DoneSpan, TaskFailure
-from headrace_worker.launch.launcher import START_METHODS
+from headrace_worker.launch.start_methods import START_METHODS
 from headrace_worker.pool.batch import Batch, Event
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple
 
 from headrace_wire.errors import UsageError
+from headrace_wire.unix_sockets import HAS_UNIX_SOCKETS
 
 #: Where a coordinator serves its queues when nothing else is said.
 DEFAULT_PORT = 7333
@@ -73,6 +74,8 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
 
 
 def _read_path(text: str) -> str:
+    if not HAS_UNIX_SOCKETS:
+        raise UsageError(f"{text!r}: this system has no Unix sockets; write HOST:PORT")
     path = text.removeprefix(UNIX)
     if not path or path.endswith("/") or "\0" in path:
         raise UsageError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from headrace_wire.portable import PORTABLE
+
 
 def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
     """Find the folders that limit this process: ``(cgroup version, folder)``, innermost first.
@@ -14,6 +16,8 @@ def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
     """
     mounts = root / "sys/fs/cgroup"
     found: list[tuple[int, Path]] = []
+    if PORTABLE:
+        return found
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Any
 
 from headrace_wire.admission import ServerLimits
-
-resource: Any
-try:
-    import resource
-except ImportError:  # not every system has it
-    resource = None
+from headrace_wire.rlimits import LIMITS
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +35,21 @@ LEAST_PENDING, LEAST_CONNECTIONS = 4, 8
 
 def raise_limit() -> None:
     """Let this process open as many files as it may."""
-    if resource is None:
+    if LIMITS is None:
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < most:
+    soft, hard = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == LIMITS.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != LIMITS.RLIM_INFINITY and soft < most:
         with contextlib.suppress(OSError, ValueError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            LIMITS.setrlimit(LIMITS.RLIMIT_NOFILE, (most, hard))
 
 
 def read_limit() -> int:
     """How many files this process may open."""
-    if resource is None:
+    if LIMITS is None:
         return USUAL_DESCRIPTORS
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    soft, _ = LIMITS.getrlimit(LIMITS.RLIMIT_NOFILE)
+    return MOST_DESCRIPTORS if soft == LIMITS.RLIM_INFINITY else soft
 
 
 def share_descriptors(descriptors: int, others: int = 0) -> ServerLimits:

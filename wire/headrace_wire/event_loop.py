@@ -7,24 +7,34 @@ Measured for one small frame there and back: 19 µs with uvloop, 36 µs without.
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from headrace_wire.portable import PORTABLE
+from headrace_wire.signals import STOP_SIGNALS, heeded
+
 Given = TypeVar("Given")
 
-#: Signals that end a coordinator or a worker in good order.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_make_selector: Any = getattr(selectors, "PollSelector", selectors.DefaultSelector)
 
 
 def make_event_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop, the fastest that is installed."""
+    if PORTABLE:  # without epoll, and without the limits of select
+        return asyncio.SelectorEventLoop(_make_selector())
     try:
         import uvloop  # noqa: PLC0415 - it need not be there
     except ImportError:
         return asyncio.SelectorEventLoop()  # on every system, for Windows has another one
     return uvloop.new_event_loop()
+
+
+def watches_sockets(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop tells when a socket is ready; that of programs on Windows does not."""
+    return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
 def run(main: Coroutine[Any, Any, Given]) -> Given:
@@ -41,13 +51,6 @@ def stop_signals_heeded(note: Callable[[signal.Signals], None]) -> Generator[Non
     ``nohup`` it with SIGHUP, and a shell with SIGINT in what it runs in the background.
     """
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    heeded = [number for number in STOP_SIGNALS if before[number] != signal.SIG_IGN]
-    for number in heeded:
-        loop.add_signal_handler(number, note, number)
-    try:
+    caught = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    with heeded(loop, caught, note):
         yield
-    finally:
-        for number in heeded:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before[number])

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sqlite3
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
+
+from headrace_wire.open_flags import BINARY
+from headrace_wire.portable import PORTABLE
 
 #: Seconds between attempts to lock, of who waits for it.
 RETRY_SECONDS = 0.001
+
+
+def _load_fcntl() -> Any:
+    if PORTABLE:
+        return None
+    try:
+        return importlib.import_module("fcntl")
+    except ImportError:  # Windows has none
+        return None
+
+
+#: The standard library's ``fcntl``, which can lock; None where the system has none.
+_FCNTL: Any = _load_fcntl()
+
+#: Whether a file that is open can be locked; elsewhere SQLite locks a file of its own.
+LOCKS_OPEN_FILES = _FCNTL is not None
 
 #: The name of the file beside the others of a folder, where a folder itself cannot be locked.
 _NAME_IN_FOLDER = ".lock"
@@ -18,10 +39,19 @@ _NAME_IN_FOLDER = ".lock"
 
 def open_lock(path: Path) -> FileLock:
     """Make a lock on a folder, or on a file, which is made if it is missing. Raises OSError."""
+    return _SqliteLock(path) if _FCNTL is None else FileLock(path)
+
+
+def try_lock(file: int) -> bool:
+    """Lock an open file for as long as it is open. Returns False when somebody else has it locked.
+
+    Only where ``LOCKS_OPEN_FILES``. Raises OSError.
+    """
     try:
-        return FileLock(path)
-    except ImportError:
-        return _SqliteLock(path)
+        _FCNTL.flock(file, _FCNTL.LOCK_EX | _FCNTL.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -37,9 +67,6 @@ class FileLock:
     """A lock that one process has alone, or that several share. Methods raise OSError."""
 
     def __init__(self, path: Path) -> None:
-        import fcntl  # noqa: PLC0415 - Windows has none
-
-        self._fcntl = fcntl
         self._file = _open(path)
 
     def close(self) -> None:
@@ -49,15 +76,15 @@ class FileLock:
 
     def acquire(self, *, shared: bool = False) -> bool:
         """Lock without waiting. Returns False when somebody else has the lock."""
-        kind = self._fcntl.LOCK_SH if shared else self._fcntl.LOCK_EX
+        kind = _FCNTL.LOCK_SH if shared else _FCNTL.LOCK_EX
         try:
-            self._fcntl.flock(self._file, kind | self._fcntl.LOCK_NB)
+            _FCNTL.flock(self._file, kind | _FCNTL.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
     def release(self) -> None:
-        self._fcntl.flock(self._file, self._fcntl.LOCK_UN)
+        _FCNTL.flock(self._file, _FCNTL.LOCK_UN)
 
     def is_held(self) -> bool:
         """Tell whether somebody else has the lock."""
@@ -101,4 +128,4 @@ def _open(path: Path) -> int:
     # Folders can be locked where they can be opened: not on Windows, which has no fcntl either.
     if path.is_dir():
         return os.open(path, os.O_RDONLY)
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)

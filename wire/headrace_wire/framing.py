@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 
 from headrace_wire.parts import LARGE_BYTES, measure
@@ -209,7 +210,10 @@ def write_frame(
 def _map(buffer: bytearray | mmap.mmap, size: int) -> mmap.mmap:
     """Return a longer copy, of which pages are taken as they are filled. Raises MemoryError."""
     try:
-        larger = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if sys.platform == "win32":
+            larger = mmap.mmap(-1, size)
+        else:
+            larger = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(error.strerror) from None
     larger[: len(buffer)] = bytes(buffer)

@@ -10,8 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import sys
+
+from headrace_wire.portable import PORTABLE
 
 log = logging.getLogger(__name__)
+
+#: Whether the C library may be glibc, which can be told how to keep memory.
+HAS_GLIBC = sys.platform == "linux" and not PORTABLE
 
 #: Parameters of mallopt(3), by the numbers that malloc.h has for them.
 PARAMETERS = {
@@ -27,6 +33,8 @@ def keep_large_blocks() -> None:
 
     Nothing happens where the C library is not glibc.
     """
+    if not HAS_GLIBC:
+        return
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
@@ -38,6 +46,8 @@ def keep_large_blocks() -> None:
 
 def give_blocks_back() -> None:
     """Return free memory to the system. It takes a moment, so this is for when little happens."""
+    if not HAS_GLIBC:
+        return
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError):

@@ -12,8 +12,10 @@ import stat
 from pathlib import Path
 
 from headrace_wire.errors import KeyRefusedError
+from headrace_wire.open_flags import BINARY, CLOEXEC, NONBLOCK
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.secret_files import make_secret_file
+from headrace_wire.users import HAS_OWNERS, find_user
 from headrace_wire.words import count
 
 #: Length of a new key in bytes, before it is written as hexadecimal text.
@@ -69,7 +71,7 @@ def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
     """Read so many bytes of a file, and one more where there are more."""
     try:
         # Without waiting: to open a pipe would, until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | NONBLOCK | CLOEXEC | BINARY)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if stat.S_ISFIFO(status.st_mode):
@@ -92,10 +94,11 @@ def _check_mode(path: Path, status: os.stat_result) -> None:
 
     As with ssh, who may read a file of another user's is that user's affair: so root hands keys to
     services, and Kubernetes its secrets. Docker's own are readable to all users of a container.
+    On Windows, whose files have lists of rights and no modes, nothing is checked.
     """
-    if not stat.S_ISREG(status.st_mode):
+    if not HAS_OWNERS or not stat.S_ISREG(status.st_mode):
         return
-    is_own = status.st_uid == os.geteuid() and SECRETS not in path.resolve().parents
+    is_own = status.st_uid == find_user() and SECRETS not in path.resolve().parents
     loose = status.st_mode & (0o077 if is_own else 0o022)
     if loose:
         raise KeyRefusedError(

@@ -29,6 +29,12 @@ import sys
 from collections.abc import Collection, Iterator
 from functools import cache
 
+from headrace_wire.open_flags import CLOEXEC, NOFOLLOW, PATH
+from headrace_wire.portable import PORTABLE
+
+#: Whether this may be a system with Landlock, which can hide a process's memory, too.
+IS_LINUX = sys.platform == "linux" and not PORTABLE
+
 #: System calls, with the same numbers on all machines that Python runs on but Alpha.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 
@@ -65,7 +71,7 @@ _RULE = struct.Struct("=Qi")
 
 def explain_missing() -> str:
     """Say why nothing can be closed here, or ""."""
-    if sys.platform != "linux":  # other systems mean something else by these numbers
+    if not IS_LINUX:  # other systems mean something else by these numbers
         return "this system has no Landlock"
     try:
         version = find_version()
@@ -128,7 +134,12 @@ def enter_domain(domain: int) -> None:
 
 
 def hide_memory() -> None:
-    """Let no other process of this user look into this one, and no core be dumped of it."""
+    """Let no other process of this user look into this one, and no core be dumped of it.
+
+    Nothing happens on systems that cannot.
+    """
+    if not IS_LINUX:
+        return
     _libc().prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -151,7 +162,7 @@ def find_version() -> int:
 
 def _allow(ruleset: int, path: str, of_file: int, of_folder: int) -> None:
     try:
-        entry = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        entry = os.open(path, (PATH or os.O_RDONLY) | NOFOLLOW | CLOEXEC)
     except OSError:
         return  # it is gone, or may not be used anyway
     try:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable
+
+from headrace_wire.forking import call_after_fork
+from headrace_wire.polling import WRITABLE, make_poll
 
 #: Lines that wait to be written.
 MOST_LINES = 10_000
@@ -50,8 +52,7 @@ class LogWriter(logging.Handler):
         self._dropped = 0
         self._changed = threading.Condition(threading.Lock())
         self._thread: LogThread | None = None
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget_thread)
+        call_after_fork(self._forget_thread)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, or have it written."""
@@ -119,8 +120,8 @@ class LogWriter(logging.Handler):
 
 
 def _has_room(descriptor: int) -> bool:
-    if not hasattr(select, "poll"):
+    if make_poll is None:
         return True
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
+    poll = make_poll()
+    poll.register(descriptor, WRITABLE)
     return bool(poll.poll(0))

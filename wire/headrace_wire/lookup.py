@@ -7,7 +7,6 @@ waits for the same one.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -17,6 +16,8 @@ from functools import partial
 from typing import Any
 
 from headrace_wire.address import is_path
+from headrace_wire.forking import call_after_fork
+from headrace_wire.unix_sockets import FAMILY
 
 #: Seconds that a lookup may take. The system asks a second name server after five.
 LOOKUP_SECONDS = 12.0
@@ -31,7 +32,7 @@ Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 _under_way: dict[tuple[str, int], Future[Sequence[Found]]] = {}
 
 # A forked child has none of its parent's threads.
-os.register_at_fork(after_in_child=_under_way.clear)
+call_after_fork(_under_way.clear)
 
 
 def look_up(host: str, port: int, until: float | None = None) -> Sequence[Found]:
@@ -70,7 +71,7 @@ def begin(host: str, port: int) -> Future[Sequence[Found]]:
     lookup: Future[Sequence[Found]] = Future()
     lookup.set_running_or_notify_cancel()
     if is_path(host):
-        lookup.set_result([(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", host)])
+        lookup.set_result([(FAMILY, socket.SOCK_STREAM, 0, "", host)])
         return lookup
     try:
         lookup.set_result(_ask(host, port, socket.AI_NUMERICHOST))

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from headrace_wire import cgroup
+from headrace_wire.portable import PORTABLE
+from headrace_wire.rlimits import LIMITS
 
 #: The part of all memory that messages of one direction may take, and the most and the least of it.
 #: With the least, one large message after the other still passes.
@@ -35,18 +37,20 @@ def find_memory_limit(root: Path = Path("/")) -> int:
 
 def count_own_memory(root: Path = Path("/")) -> int:
     """The bytes that this process may have by itself: less where ``ulimit`` says so."""
-    try:
-        import resource  # noqa: PLC0415 - not every system has it
-    except ImportError:
+    if LIMITS is None:
         return count_memory(root)
     # What ``ulimit -v`` and ``ulimit -d`` set.
-    limits = map(resource.getrlimit, (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    set_here = [soft for soft, _ in limits if soft != resource.RLIM_INFINITY]
+    limits = map(LIMITS.getrlimit, (LIMITS.RLIMIT_AS, LIMITS.RLIMIT_DATA))
+    set_here: list[int] = [soft for soft, _ in limits if soft != LIMITS.RLIM_INFINITY]
     return min([count_memory(root), *set_here])
 
 
 def _count_machine() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if hasattr(os, "sysconf") and not PORTABLE:
+        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    import psutil  # noqa: PLC0415 - it takes longer
+
+    return int(psutil.virtual_memory().total)
 
 
 def choose_flight_bytes(memory_bytes: int) -> int:

@@ -9,10 +9,13 @@ way of a task, that was a third of all copies of its input and its result.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
+
+from headrace_wire.portable import PORTABLE
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +29,9 @@ LARGE_BYTES = 1 << 16
 
 #: Parts that are sent in one call: the system takes 1024 (IOV_MAX).
 MOST_AT_ONCE = 512
+
+#: Whether sockets take several parts in one call: those of Windows do not.
+HAS_SENDMSG = sys.platform != "win32" and not PORTABLE
 
 #: How a byte string of up to 2^32 bytes begins (msgpack's specification: bin 32).
 _BIN32 = struct.Struct("!BI")
@@ -57,6 +63,8 @@ def measure(parts: Iterable[bytes | memoryview]) -> int:
 
 def send_some(sock: socket.socket, parts: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
     """Send what a socket takes at once. Returns what is left. Raises OSError."""
+    if sys.platform == "win32" or not HAS_SENDMSG:
+        return send_first(sock, parts)
     return drop_sent(parts, sock.sendmsg(parts[:MOST_AT_ONCE]))
 
 

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from headrace_wire.users import find_user, name_user
+
 #: What may be wanted of a file, for messages.
 READ, WRITE, ENTER = "read", "write", "enter"
 
@@ -40,12 +42,15 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
 
 
 def _may(place: Path, how: int) -> bool:
-    return os.access(place, how, effective_ids=True)
+    return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _describe(place: Path, use: str) -> str:
+    number = find_user()
+    if number is None:
+        return f"this user may not {use} {place}: change that in its properties"
     found = place.stat()
-    user, owner = _name_user(os.geteuid()), _name_user(found.st_uid)
+    user, owner = name_user(number), name_user(found.st_uid)
     mode = stat.S_IMODE(found.st_mode)
     return (
         f"user {user} may not {use} {place}, which belongs to {owner} "
@@ -53,12 +58,3 @@ def _describe(place: Path, use: str) -> str:
         # The users of our containers have no names there.
         + (" (HEADRACE_USER in compose.yaml)" if user.isdigit() else "")
     )
-
-
-def _name_user(number: int) -> str:
-    from pwd import getpwuid  # noqa: PLC0415 - for errors alone
-
-    try:
-        return getpwuid(number).pw_name
-    except KeyError:
-        return str(number)

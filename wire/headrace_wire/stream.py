@@ -13,12 +13,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
 from typing import Any, TypeVar, cast
 
 from headrace_wire.address import Address
 from headrace_wire.certificates import Certificate
 from headrace_wire.connection import INTERNET, measure_handshake, tune
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
+from headrace_wire.event_loop import watches_sockets
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -438,6 +440,8 @@ async def _hears(sock: socket.socket, seconds: float) -> bool:
     if seconds <= 0:
         return False
     loop = asyncio.get_running_loop()
+    if not watches_sockets(loop):
+        return bool(await asyncio.to_thread(wait, [sock], seconds))
     news = loop.create_future()
     loop.add_reader(sock.fileno(), _wake, news)
     try:
@@ -470,13 +474,18 @@ async def _connect(address: Address, until: float | None) -> socket.socket:
 
 
 async def _open(sock: socket.socket, place: Any) -> None:
+    loop = asyncio.get_running_loop()
+    if not watches_sockets(loop):
+        sock.settimeout(measure_handshake(None))
+        await asyncio.to_thread(sock.connect, place)
+        sock.setblocking(False)
+        return
     # The event loops' own way imports the tables of international names.
     try:
         sock.connect(place)
     except BlockingIOError:
         if sock.family not in INTERNET:
             raise  # too many wait at a Unix socket, which does not tell when there is room
-        loop = asyncio.get_running_loop()
         opened = loop.create_future()
         loop.add_writer(sock.fileno(), _wake, opened)
         try:

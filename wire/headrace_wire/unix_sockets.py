@@ -7,12 +7,18 @@ import errno
 import os
 import socket
 import stat
+from typing import Any
+
+from headrace_wire.portable import PORTABLE
 
 #: Bytes that a path may have on any system: macOS has the fewest, 104 with the zero behind it.
 MAX_PATH_BYTES = 103
 
-#: Whether the system has them at all.
-HAS_UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
+#: Whether the system has them at all: Python knows of none on Windows.
+HAS_UNIX_SOCKETS = hasattr(socket, "AF_UNIX") and not PORTABLE
+
+#: Their family; None where there are none.
+FAMILY: Any = getattr(socket, "AF_UNIX", None)
 
 
 def fits(path: str) -> bool:
@@ -27,7 +33,7 @@ class UnixListener(socket.socket):
     """
 
     def __init__(self, path: str, backlog: int) -> None:
-        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        super().__init__(FAMILY, socket.SOCK_STREAM)
         self._path = path
         self._file: tuple[int, int] | None = None
         try:
@@ -56,7 +62,7 @@ def _remove_abandoned(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise OSError(errno.EEXIST, "there is another file of that name")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        with socket.socket(FAMILY, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)
             try:
                 probe.connect(path)

@@ -23,6 +23,7 @@ import asyncio
 import logging
 import os
 import platform
+import socket
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, closing
@@ -105,7 +106,7 @@ class Agent:
         self._info = WorkerInfo(
             id=os.urandom(8).hex(),
             name=settings.name or make_name(),
-            host=fit_name(os.uname().nodename),
+            host=fit_name(socket.gethostname()),
             process=os.getpid(),
             slots=slots,
             slots_limit=cores.limit if settings.slots == "auto" else f"--slots {settings.slots}",
@@ -362,4 +363,4 @@ class Agent:
 def make_name() -> str:
     """The host's name and the process number, which is not cut."""
     process = f"-{os.getpid()}"
-    return fit_name(os.uname().nodename, MAX_IDENTIFIER_CHARACTERS - len(process)) + process
+    return fit_name(socket.gethostname(), MAX_IDENTIFIER_CHARACTERS - len(process)) + process

@@ -1,4 +1,5 @@
-"""Large data of jobs, as a worker keeps it: fetched once, in files in memory that slots read.
+"""Large data of jobs, as a worker keeps it: fetched once, in files that slots read: in
+memory where the system has such files, else in a folder that is removed afterwards.
 
 a lease whose job's parameters refer to data ─► JobQueue.read ─► DataStore ─► slots: Kept
 """
@@ -6,14 +7,19 @@ a lease whose job's parameters refer to data ─► JobQueue.read ─► DataSto
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, cast
 
 from msgspec import Meta, Struct, ValidationError, convert
 
 from headrace_wire.encoding import unpack
+from headrace_wire.memory_file import HAS_MEMORY_FILES, open_memory_file
 from headrace_wire.mismatch import explain_mismatch
 
 #: Seconds for which data is kept that no lease needs.
@@ -58,36 +64,44 @@ def read_needs(parameters: bytes) -> Needs:
 
 
 class _File(Struct):
-    number: int
+    path: str
     size: int
     used_seconds: float
+    #: Among open files, for one in memory; None for one on the disk.
+    number: int | None = None
 
 
 class DataStore:
-    """Files in memory by the job whose input they are. Not thread safe."""
+    """Files by the job whose input they are. Not thread safe."""
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
+        self._folder = ""
 
     def __contains__(self, source: str) -> bool:
         return source in self._files
 
     def put(self, source: str, content: bytes) -> None:
         """Keep data. Raises OSError where the system refuses."""
-        file = os.memfd_create("headrace-data", os.MFD_CLOEXEC)
+        number = path = None
+        if HAS_MEMORY_FILES:
+            number = open_memory_file("headrace-data")
+            path = f"/proc/{os.getpid()}/fd/{number}"
+        else:
+            path = self._make_place()
         try:
-            with open(file, "wb", closefd=False) as opened:
+            with open(path if number is None else number, "wb", closefd=number is None) as opened:
                 opened.write(content)
         except BaseException:
-            os.close(file)
+            _remove(path, number)
             raise
-        self._files[source] = _File(file, len(content), time.monotonic())
+        self._files[source] = _File(path, len(content), time.monotonic(), number)
 
     def locate(self, source: str) -> tuple[str, int]:
         """Where slots find it, and how many bytes it has."""
         file = self._files[source]
         file.used_seconds = time.monotonic()
-        return f"/proc/{os.getpid()}/fd/{file.number}", file.size
+        return file.path, file.size
 
     def expire(self, needed: Collection[str]) -> None:
         """Let go of what has not been needed for a while."""
@@ -95,10 +109,27 @@ class DataStore:
         for source, file in list(self._files.items()):
             if file.used_seconds < before and source not in needed:
                 del self._files[source]
-                os.close(file.number)
+                _remove(file.path, file.number)
 
     def close(self) -> None:
         """Let go of everything."""
         for file in self._files.values():
-            os.close(file.number)
+            _remove(file.path, file.number)
         self._files.clear()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
+
+    def _make_place(self) -> str:
+        """A path that no file has, in a folder of this user's own."""
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="headrace-data-")
+        return str(Path(self._folder, os.urandom(8).hex()))
+
+
+def _remove(path: str, number: int | None) -> None:
+    if number is not None:
+        os.close(number)
+        return
+    with suppress(OSError):  # on Windows while a slot reads it: it goes with its folder
+        Path(path).unlink()

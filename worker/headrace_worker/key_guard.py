@@ -26,6 +26,7 @@ from msgspec import Struct
 from headrace_wire.errors import UsageError
 from headrace_wire.key import SECRETS
 from headrace_wire.landlock import explain_missing
+from headrace_wire.users import describe_user, find_user
 from headrace_worker.machine.places import find_aliases, follow, may_change
 from headrace_worker.settings import WorkerSettings
 
@@ -107,7 +108,7 @@ def plan_guard(settings: WorkerSettings) -> Guard:
     closed |= find_aliases(folder)
     for one in sorted(closed):
         if why := _explain_open(one, needed):
-            advice = ADVICE if os.geteuid() else ADVICE_FOR_ROOT
+            advice = ADVICE if find_user() else ADVICE_FOR_ROOT
             return Guard(problem=f"{begin}since {why}: {advice}")
     # Where the path is a link: what it is to point to next may come into the link's own folder.
     closed |= {one for one in links if not _explain_open(one, needed)}
@@ -132,9 +133,9 @@ def _explain_way(path: str) -> str:
         return f"the path {path!a} is no text"
     for above in reversed(Path(path).parents):
         if os.access(above, os.W_OK, effective_ids=True):
-            return f"user {os.geteuid()} may write in {above}"
+            return f"{describe_user()} may write in {above}"
         if not os.access(above, os.R_OK | os.X_OK, effective_ids=True):
-            return f"user {os.geteuid()} may not see what is in {above}"
+            return f"{describe_user()} may not see what is in {above}"
     return ""
 
 
@@ -149,7 +150,7 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
             return f"{what} lies in {folder}, too" if path != folder else f"{folder} is {what}"
     # The folder of a coordinator of this user's is private; one that is not has other purposes.
     if os.access(folder, os.W_OK, effective_ids=True) and Path(folder).stat().st_mode & 0o077:
-        return f"user {os.geteuid()} may write in {folder}, and others may look into it"
+        return f"{describe_user()} may write in {folder}, and others may look into it"
     return ""
 
 
@@ -162,7 +163,7 @@ def _find_loophole(settings: WorkerSettings) -> str:
         real = os.path.realpath(path)
         if path and real not in own and may_change(real):
             return (
-                f"{begin}user {os.geteuid()} may write in {real}, from where the worker's Python "
+                f"{begin}{describe_user()} may write in {real}, from where the worker's Python "
                 "loads code; install headrace as another user, such as root"
             )
     if site.ENABLE_USER_SITE:
@@ -170,7 +171,7 @@ def _find_loophole(settings: WorkerSettings) -> str:
         above = next(path for path in (place, *place.parents) if path.exists())
         if may_change(str(above)):
             return (
-                f"{begin}user {os.geteuid()} may make {place}, where Python looks for code; "
+                f"{begin}{describe_user()} may make {place}, where Python looks for code; "
                 "set PYTHONNOUSERSITE=1"
             )
     return ""

@@ -11,7 +11,8 @@ from headrace_services.registry import list_services
 from headrace_wire.heap import keep_large_blocks
 from headrace_wire.log_format import start_logging
 from headrace_worker.key_wait import wait_for_key
-from headrace_worker.launch.launcher import Launcher, make_launcher
+from headrace_worker.launch.choosing import make_launcher
+from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.loader import list_light_modules
 from headrace_worker.settings import WorkerSettings
 

@@ -20,6 +20,7 @@ from headrace_wire.bounds import (
 from headrace_wire.encryption import AUTOMATIC, Encryption
 from headrace_wire.engines import POOL
 from headrace_wire.log_format import LogFormat
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program
 
 #: Whether tasks are kept from reading the key: where it can be had, or else not at all, or never.
@@ -58,7 +59,7 @@ class WorkerSettings(Struct, frozen=True):
     awaits_key: bool = False
     key_guard: GuardMode = "auto"
     slots: str = "auto"
-    start_method: str = "forkserver"
+    start_method: str = DEFAULT_METHOD
     name: OptionalLabel = ""
     drain_seconds: Seconds = DEFAULT_DRAIN_SECONDS
     farewell_seconds: Seconds = DEFAULT_FAREWELL_SECONDS

@@ -10,7 +10,6 @@ from here need not run again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from headrace_wire.file_lock import LOCKS_OPEN_FILES, try_lock
 from headrace_wire.messages import DoneSpan, HeldSpan
 from headrace_wire.permissions import explain_error
 from headrace_wire.version import PROTOCOL
@@ -104,13 +104,20 @@ def _list(folder: Path) -> list[Path]:
 def _take_file(path: Path) -> bytes | None:
     """Read a file and remove it; None if another worker does so."""
     try:
+        if not LOCKS_OPEN_FILES:
+            # Who is killed here takes it along, and the tasks run again.
+            taken = path.replace(path.with_suffix(".taken"))
+            content: bytes | None = taken.read_bytes()
+            taken.unlink()
+            return content
         with path.open("rb") as file:
             # Who is killed here leaves the file to the next one.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not try_lock(file.fileno()):
+                return None
             content = file.read() if os.fstat(file.fileno()).st_nlink else None
             path.unlink(missing_ok=True)
             return content
-    except (FileNotFoundError, BlockingIOError):
+    except FileNotFoundError:
         return None
 
 

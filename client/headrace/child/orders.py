@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from headrace_services.permits import Permits
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program
 
 
@@ -23,7 +24,7 @@ class Order(msgspec.Struct, frozen=True):
     #: Where the coordinator serves.
     address: str = "127.0.0.1:0"
     slots: str = "auto"
-    start_method: str = "forkserver"
+    start_method: str = DEFAULT_METHOD
     max_tasks: int | None = None
     permits: Permits = Permits()
     program: Program | None = None

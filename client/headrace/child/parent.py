@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 
+from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+
 
 def read_line() -> str:
     """Read what the parent writes first. Returns "" when it is gone."""
@@ -26,7 +28,10 @@ def end_with_parent() -> threading.Event:
         while os.read(0, 1024):
             pass
         gone.set()
-        os.kill(os.getpid(), signal.SIGTERM)
+        if LOOPS_TAKE_SIGNALS:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            signal.raise_signal(signal.SIGTERM)  # on Windows a kill would end it at once
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
     return gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,7 @@ def health(connection: ConnectionOptions, local_worker: bool, as_json: bool) -> 
     info = cluster.engine.jobs.info()
     problem = info.problem
     if local_worker and not problem:
-        host = os.uname().nodename
+        host = socket.gethostname()
         if not any(status.host == host for status in cluster.workers()):
             problem = f"no worker of this host ({host}) is connected"
     if as_json:

@@ -50,7 +50,10 @@ from headrace_wire.encryption import TLS_MODES, TlsMode
 from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
+from headrace_wire.users import describe_user
 from headrace_worker.engines.registry import ENGINE_NAMES, require_library
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
+from headrace_worker.machine.memory import LIMITS_MEMORY
 from headrace_worker.settings import (
     DEFAULT_DRAIN_SECONDS,
     DEFAULT_GIVE_UP_SECONDS,
@@ -279,7 +282,7 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
 @option(
     "--start-method",
     type=WordKind(["forkserver", "spawn"]),
-    default="forkserver",
+    default=DEFAULT_METHOD,
     show_default=True,
     help="How slots are started; plain fork is not safe in a process with threads.",
 )
@@ -408,6 +411,11 @@ def worker(
         roots=tuple(os.path.abspath(root) for root in shared_root),  # noqa: PTH100 - links stay
         max_pixels=max_pixels,
     )
+    if isinstance(memory_limit, int) and not LIMITS_MEMORY:
+        tell(
+            "headrace worker: --memory-limit has no effect: this system refuses no memory to a "
+            "process; --max-rss replaces slots that grow"
+        )
     if memory_limit == AUTO:
         memory_limit = count_memory()
     _require_readable(permits)
@@ -460,7 +468,7 @@ def _require_readable(permits: Permits) -> None:
     """Refuse folders of modules that cannot be read, where any module may be used at all."""
     for folder in permits.paths:
         if not os.access(folder, os.R_OK | os.X_OK):
-            trouble = f"user {os.geteuid()} may not read {folder}, where modules are looked for"
+            trouble = f"{describe_user()} may not read {folder}, where modules are looked for"
             if permits.allows_anything:
                 raise UsageError(
                     f"{trouble}: `chmod -R go+rX` that folder, or start the worker as its owner "

@@ -7,10 +7,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from headrace_wire import signals
 from headrace_wire.errors import EXIT_INTERRUPTED
 
-#: Signals that end a command. SIGHUP comes when its terminal is closed.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+#: Signals that end a command. SIGHUP comes when its terminal is closed, on Windows SIGBREAK.
+STOP_SIGNALS = tuple(number for number in signals.STOP_SIGNALS if number != signal.SIGINT)
 
 
 class StoppedError(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from pathlib import Path
 from headrace_wire.log_format import LineFormatter
 from headrace_wire.secret_files import give_away
 from headrace_wire.session import audit
+from headrace_wire.users import describe_user
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def note_offline(data: Path, what: str) -> None:
     path = data / AUDIT_NAME
     with open(path, "a", encoding="utf-8", opener=_open_for_owner) as file:
         give_away(file.fileno(), path if file.tell() else path.parent)
-        file.write(f"{moment} user {os.geteuid()} of this machine: {what}\n")
+        file.write(f"{moment} {describe_user()} of this machine: {what}\n")
 
 
 def _open_for_owner(path: str, flags: int) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
+
+from headrace_wire.portable import PORTABLE
 
 #: Windows would change line ends otherwise.
 BINARY: int = getattr(os, "O_BINARY", 0)
@@ -47,7 +50,7 @@ class DataFile:
     def read(self, place: int, size: int) -> bytes:
         """Return what lies there, and less where the file ends before."""
         if hasattr(os, "pread"):
-            return os.pread(self._file, size, place)
+            return bytes(os.pread(self._file, size, place))
         os.lseek(self._file, place, os.SEEK_SET)
         return os.read(self._file, size)
 
@@ -59,7 +62,7 @@ class DataFile:
 
     def _write_some(self, place: int, content: memoryview) -> int:
         if hasattr(os, "pwrite"):
-            return os.pwrite(self._file, content, place)
+            return int(os.pwrite(self._file, content, place))
         os.lseek(self._file, place, os.SEEK_SET)
         return os.write(self._file, content)
 
@@ -85,10 +88,10 @@ def clone(source: Path, target: Path) -> bool:
     """Make a file that shares its content with another until either is changed, which takes neither
     time nor room. Returns False, and makes none, where the file system cannot do that.
     """
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has none
-    except ImportError:
+    if sys.platform != "linux" or PORTABLE:  # other systems mean something else by FICLONE
         return False
+    import fcntl  # noqa: PLC0415 - not on every system
+
     with closing(DataFile(source)) as original, closing(DataFile(target)) as copy:
         try:
             fcntl.ioctl(copy.fileno(), FICLONE, original.fileno())

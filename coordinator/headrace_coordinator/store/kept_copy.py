@@ -69,11 +69,18 @@ def finish_copy(store: Path) -> None:
         kept = folder.with_name(folder.name.removesuffix(UNFINISHED) + moment)
         folder.rename(kept)
         sync(kept.parent)
-        size = sum(path.stat().st_blocks * 512 for path in kept.iterdir())
+        size = sum(_measure(path) for path in kept.iterdir())
         log.warning(
             "the store as it was before it was migrated is kept in %s (%s): delete that folder "
             "when you will not go back to the version before", kept, format_bytes(size)
         )  # fmt: skip
+
+
+def _measure(file: Path) -> int:
+    """The bytes that a file takes on the disk; all that it has where the system does not say."""
+    found = file.stat()
+    blocks: int | None = getattr(found, "st_blocks", None)
+    return found.st_size if blocks is None else blocks * 512
 
 
 def _check_room(store: Path, connection: sqlite3.Connection, payload_bytes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
@@ -24,6 +25,7 @@ from headrace_wire.errors import HeadraceError
 from headrace_wire.log_format import about
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
+from headrace_wire.portable import PORTABLE
 from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
@@ -105,8 +107,9 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
 
 def _read_boot() -> str:
     """Return what is different after each start of the machine."""
-    if BOOT_FILE.exists():
-        return BOOT_FILE.read_text().strip()
+    if not PORTABLE:
+        with contextlib.suppress(FileNotFoundError):
+            return BOOT_FILE.read_text().strip()
     import psutil  # noqa: PLC0415 - Linux does without
 
     return str(int(psutil.boot_time()))

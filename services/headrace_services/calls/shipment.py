@@ -2,17 +2,14 @@
 
     pack_folder (client) ─► a zip in the job's parameters ─► Shipments.open (slot) ─► import
 
-In a slot a shipment is a file in memory alone, which goes with the process. Its modules are seen by
-the tasks of its own jobs only: with each change of the job they are put aside or back.
+In a slot a shipment is a file, see ``shipped_file``. Its modules are seen by the tasks of its own
+jobs only: with each change of the job they are put aside or back.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import io
 import linecache
-import os
 import sys
 import weakref
 import zipfile
@@ -24,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
+from headrace_services.calls.shipped_file import FIRST_NUMBER, ShippedFile
 from headrace_wire.errors import UsageError
 
 #: Bytes that a packed folder may take: it is part of the job's parameters.
@@ -34,10 +32,6 @@ SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
 #: Shipments that a slot keeps at hand, beside those of the jobs that it keeps ready.
 SHIPMENTS_KEPT = 8
-
-#: The first number of a file in memory. They are used one after the other, up to the limit of open
-#: files, which is 1024 for most users, and then again.
-FIRST_NUMBER = 500
 
 
 def pack_folder(folder: Path) -> bytes:
@@ -78,16 +72,10 @@ class Shipment:
     def __init__(self, packed: bytes, number: int) -> None:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             self.modules = list_modules(archive)
-        made = os.memfd_create("headrace-shipment", os.MFD_CLOEXEC)
-        try:
-            self._file = _duplicate(made, number)
-        finally:
-            os.close(made)
-        with open(self._file, "wb", closefd=False) as file:
-            file.write(packed)
-        self.number = self._file
-        self._path = f"/proc/self/fd/{self._file}"
-        weakref.finalize(self, _free, self._file, self._path)
+        file = ShippedFile(packed, number)
+        self.number = file.number
+        self._path = file.path
+        weakref.finalize(self, _free, file)
         self._loaded: dict[str, ModuleType] = {}
 
     def enter(self) -> None:
@@ -147,28 +135,17 @@ class Shipments:
             shipment.enter()
 
 
-def _duplicate(file: int, number: int) -> int:
-    """The same file under this number or a higher one, or a low one when those are used up."""
-    for first in (number, FIRST_NUMBER):
-        try:
-            return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, first)
-        except OSError as error:
-            # The number is beyond the limit, or all of them up to the limit are taken.
-            if error.errno not in (errno.EINVAL, errno.EMFILE):
-                raise
-    return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 0)
-
-
-def _free(file: int, path: str) -> None:
+def _free(file: ShippedFile) -> None:
     """Close the file, and let nothing remember what lay under its path."""
-    os.ftruncate(file, 0)
+    file.empty()
+    path = file.path
     for name in [name for name in sys.path_importer_cache if _lies_in(name, path)]:
         importer = sys.path_importer_cache.pop(name)
         if isinstance(importer, zipimport.zipimporter):
             importer.invalidate_caches()  # finds no archive any more
     for name in [name for name in linecache.cache if _lies_in(name, path)]:
         del linecache.cache[name]
-    os.close(file)
+    file.close()
 
 
 def _lies_in(name: str, path: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from headrace_services.beneath import Beneath
+from headrace_services.beneath import open_beneath
 from headrace_services.images.formats import format_of_name
 from headrace_wire.printing import clean_line
 
@@ -31,7 +31,7 @@ class OutputFolder:
         """Raises OSError where the folder cannot be made or opened."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._beneath = Beneath(folder)
+        self._beneath = open_beneath(folder)
         self._made, self._overwrite = made, overwrite
 
     def __enter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import PurePosixPath
 
-from headrace_services.beneath import Beneath
+from headrace_services.beneath import open_beneath
 from headrace_services.permits import RefusedError
 
 #: Larger files are not read into memory, in bytes.
@@ -17,7 +17,7 @@ def read_shared(roots: tuple[str, ...], path: str) -> bytes:
     large.
     """
     root, name = _locate(roots, path, "has nothing to read")
-    with Beneath(root, links=True) as beneath:
+    with open_beneath(root, links=True) as beneath:
         return beneath.read(name, MAX_SHARED_BYTES)
 
 
@@ -26,7 +26,7 @@ def write_shared(roots: tuple[str, ...], folder: str, name: str, data: bytes) ->
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise ValueError("its name leads out of the output folder")
     root, place = _locate(roots, f"{folder}/{name}", "may write nothing")
-    with Beneath(root, links=True) as beneath:
+    with open_beneath(root, links=True) as beneath:
         beneath.write(place, data, _replace_files)
 
 

@@ -13,7 +13,6 @@ import pytest
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
-from headrace_wire.event_loop import STOP_SIGNALS
 from headrace_wire.messages import (
     Grant,
     Heartbeat,
@@ -24,9 +23,10 @@ from headrace_wire.messages import (
     Registration,
     Report,
 )
+from headrace_wire.signals import STOP_SIGNALS
 from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
-from headrace_worker.launch.launcher import make_launcher
+from headrace_worker.launch.choosing import make_launcher
 from headrace_worker.settings import WorkerSettings
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 

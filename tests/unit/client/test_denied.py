@@ -89,9 +89,9 @@ def test_a_user_without_a_name_is_perhaps_a_containers(
 ) -> None:
     hint = " (HEADRACE_USER in compose.yaml)"
     with obey_modes():
-        monkeypatch.setattr("headrace_wire.permissions._name_user", lambda _: "anna")
+        monkeypatch.setattr("headrace_wire.permissions.name_user", lambda _: "anna")
         assert explain_denied(place / "secret.csv").endswith(ADVICE)
-        monkeypatch.setattr("headrace_wire.permissions._name_user", str)
+        monkeypatch.setattr("headrace_wire.permissions.name_user", str)
         assert explain_denied(place / "secret.csv").endswith(f"{ADVICE}{hint}")
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from headrace_wire.event_loop import STOP_SIGNALS, make_event_loop, run, stop_signals_heeded
+from headrace_wire.event_loop import make_event_loop, run, stop_signals_heeded
+from headrace_wire.signals import STOP_SIGNALS
 
 
 async def name_loop() -> str:

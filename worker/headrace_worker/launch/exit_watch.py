@@ -1,7 +1,7 @@
 """A descriptor that becomes readable when a child process has ended.
 
-On Linux that is a pidfd. Systems without pidfds, and containers that forbid them, get a pipe whose
-other end a thread closes when it has joined the process.
+On Linux that is a pidfd. Systems without pidfds, and containers that forbid them, get a socket
+whose other end a thread closes when it has joined the process.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
+import sys
 import threading
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
+from headrace_wire.portable import PORTABLE
 from headrace_worker.launch.forked_slot import ForkedSlot
 from headrace_worker.launch.spawned_slot import SpawnedSlot
 
@@ -28,6 +31,8 @@ def watch_exit(process: Child) -> PidfdWatch | JoinWatch:
 
     Raises ProcessLookupError where somebody else has waited for its end already.
     """
+    if sys.platform != "linux" or PORTABLE:
+        return JoinWatch(process)
     try:
         return PidfdWatch(process)
     except (AttributeError, OSError) as error:
@@ -46,15 +51,16 @@ class PidfdWatch:
         assert process.pid is not None, "a started process has a number"
         self._process = process
         # Not the process's sentinel, which also fires when only the fork server has died.
-        self._pidfd = os.pidfd_open(process.pid)
+        self._pidfd = _open_pidfd(process.pid)
 
     def fileno(self) -> int:
         return self._pidfd
 
     def kill(self) -> None:
         # By descriptor: its number may already belong to another process.
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        if sys.platform == "linux":
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def join(self, seconds: float) -> None:
         self._process.join(seconds)
@@ -63,8 +69,14 @@ class PidfdWatch:
         os.close(self._pidfd)
 
 
+def _open_pidfd(pid: int) -> int:
+    if sys.platform == "linux":
+        return os.pidfd_open(pid)
+    raise AttributeError("other systems have none")
+
+
 class JoinWatch(threading.Thread):
-    """A pipe that a thread closes when it has joined the process.
+    """A socket whose peer a thread closes when it has joined the process.
 
     The thread holds no lock meanwhile: a fork beside it is harmless.
     """
@@ -72,25 +84,25 @@ class JoinWatch(threading.Thread):
     def __init__(self, process: Child) -> None:
         super().__init__(name="headrace-join", daemon=True)
         self._process = process
-        self._near, self._far = os.pipe()
+        self._near, self._far = socket.socketpair()  # Windows waits for sockets, and not for pipes
         try:
             self.start()
         except RuntimeError as error:
-            os.close(self._far)
-            os.close(self._near)
+            self._far.close()
+            self._near.close()
             raise OSError(errno.EAGAIN, str(error)) from None
 
     def run(self) -> None:
         try:
             self._process.join()
         finally:
-            os.close(self._far)
+            self._far.close()
 
     def fileno(self) -> int:
-        return self._near
+        return self._near.fileno()
 
     def kill(self) -> None:
         self._process.kill()
 
     def close(self) -> None:
-        os.close(self._near)
+        self._near.close()

@@ -19,7 +19,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import sys
 from types import FrameType
 from typing import NoReturn
@@ -27,10 +26,11 @@ from typing import NoReturn
 from headrace_wire.encoding import unpack
 from headrace_worker.launch.order import MESSAGE_BYTES, Order
 from headrace_worker.launch.orphans import adopt_orphans, read_end, reap_strays
+from headrace_worker.launch.report import REPORT
 from headrace_worker.link.loader import import_beforehand
 
-#: A word of a report: a process number, or the system's error with a minus; then the exit status.
-REPORT = struct.Struct("i")
+if sys.platform != "linux":
+    raise ImportError("no other system can have it: see start_methods.HAS_FORK_SERVER")
 
 #: What a fork server is called in lists of processes, where there is room for 15 characters.
 SERVER_NAME = "headrace-forks"

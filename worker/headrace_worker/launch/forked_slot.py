@@ -12,8 +12,11 @@ from multiprocessing.connection import wait
 
 import psutil
 
-from headrace_worker.launch.fork_server import REPORT
 from headrace_worker.launch.orphans import wait_for_orphan
+from headrace_worker.launch.report import REPORT
+
+#: What nothing survives. Windows has no such signal, and no forked slots.
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 #: How long, in seconds, a fork server may take to fork a slot, which it does at once when it has
 #: imported what slots are to share; one that takes longer is frozen.
@@ -75,7 +78,7 @@ class ForkedSlot:
         if (self._report >= 0 or self._orphaned) and self.exitcode is None:
             # Its number may be another user's by now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self._pid, KILL)
 
     def close(self) -> None:
         with self._lock:

@@ -13,9 +13,12 @@ import contextlib
 import ctypes
 import logging
 import os
+import sys
 from collections.abc import Container
 
 import psutil
+
+from headrace_wire.portable import PORTABLE
 
 #: Of Linux's prctl: orphans below this process become its children (linux/prctl.h).
 PR_SET_CHILD_SUBREAPER = 36
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 
 def adopt_orphans(*, on: bool = True) -> None:
     """Let orphans below this process become its children, or no longer. Not inherited by a fork."""
+    if sys.platform != "linux" or PORTABLE:
+        return  # there is no fork server whose slots could be adopted
     try:
         refused = ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
     except (AttributeError, OSError):
@@ -46,6 +51,8 @@ def wait_for_orphan(number: int, seconds: float | None) -> int | None:
 
 def read_end(number: int) -> int | None:
     """How a child ended, negative for a signal; it stays to be asked again. None while it runs."""
+    if sys.platform != "linux":
+        return None
     end = os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if end is None:
         return None
@@ -54,6 +61,8 @@ def read_end(number: int) -> int | None:
 
 def reap_strays(known: Container[int]) -> None:
     """Let go the children that have ended and that nobody here knows: adopted ones."""
+    if sys.platform != "linux":
+        return
     with contextlib.suppress(ChildProcessError):
         while end := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if end.si_pid in known:

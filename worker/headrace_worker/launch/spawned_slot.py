@@ -9,7 +9,6 @@ one more, with all folders open.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -18,8 +17,9 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from headrace_wire.encoding import pack, unpack
+from headrace_wire.memory_file import open_memory_file
 from headrace_worker.launch.interpreter import start_interpreter
-from headrace_worker.launch.order import MESSAGE_BYTES, Order
+from headrace_worker.launch.order import Order
 
 
 class SpawnedSlot:
@@ -31,16 +31,15 @@ class SpawnedSlot:
     def __init__(self, order: Order, link: int, cell: int) -> None:
         settings = order.settings
         message = replace(order, settings=replace(settings, closed_folders=())).encode()
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline, self._life = os.pipe()
         try:
-            with control, theirs:
-                fds = (theirs.fileno(), lifeline, link, cell)
+            # A file has room for all of it, whenever the slot comes to read it.
+            with open(open_memory_file("headrace-order"), "wb") as file:  # noqa: PTH123 - no path
+                file.write(pack([sys.argv, os.getpid(), message]))
+                file.seek(0)
+                fds = (file.fileno(), lifeline, link, cell)
                 program = f"from {__name__} import begin; begin{fds}"
                 self._process = start_interpreter(program, fds, settings.closed_folders)
-                # Both have room in the socket, whenever it comes to read them.
-                control.send(pack([sys.argv, os.getpid()]))
-                control.send(message)
         except BaseException:
             self.close()
             raise
@@ -69,15 +68,15 @@ class SpawnedSlot:
             self._life = -1
 
 
-def begin(control_fd: int, lifeline: int, link: int, cell: int) -> NoReturn:
+def begin(order_fd: int, lifeline: int, link: int, cell: int) -> NoReturn:
     """Become the slot that is asked for; the interpreter's main function."""
     status = 1
     try:
         for fd in (lifeline, link, cell):
             os.set_inheritable(fd, False)  # not for what tasks start
-        with socket.socket(fileno=control_fd) as control:
-            sys.argv[:], launcher = unpack(control.recv(MESSAGE_BYTES))
-            order = Order.decode(control.recv(MESSAGE_BYTES))
+        with open(order_fd, "rb") as file:
+            sys.argv[:], launcher, message = unpack(file.read())
+        order = Order.decode(message)
         status = order.carry_out(link, cell, "spawn", launcher, lifeline)
     finally:
         os._exit(status)

@@ -19,12 +19,19 @@ have said and it has not sent: see ``last_words``.
 
 from __future__ import annotations
 
-import mmap
-import os
+from typing import Any
 
 from msgspec import Struct
 
 from headrace_worker.link.last_words import LastWords
+from headrace_worker.link.shared_memory import (
+    Handle,
+    make_memory,
+    map_memory,
+    release,
+    send_along,
+    take,
+)
 
 #: Places of the words in a cell.
 STARTED, FINISHED, SINCE, PREPARING, GENERATION, ASKED, STOP, CUT_OFF = range(8)
@@ -47,19 +54,21 @@ class Running(Struct, frozen=True):
 
 
 class Cell:
-    """A shared memory of eight words, and of what tasks said last. It reaches the child as a file
-    descriptor, without a name.
+    """A shared memory of eight words, and of what tasks said last.
+
+    It reaches the child as a descriptor, without a name; on Windows by a name.
     """
 
-    def __init__(self, fd: int | None = None) -> None:
-        self.fd = os.memfd_create("headrace-cell") if fd is None else fd
-        if fd is None:
-            os.ftruncate(self.fd, CELL_BYTES)
-        self._memory = mmap.mmap(self.fd, CELL_BYTES)
+    def __init__(self, handle: Handle | None = None) -> None:
+        self.handle = make_memory(CELL_BYTES) if handle is None else handle
+        self._memory = map_memory(self.handle, CELL_BYTES)
         whole = memoryview(self._memory)
         self.words = whole[:WORDS_BYTES].cast("Q")
         self.times = whole[:WORDS_BYTES].cast("d")
         self.last_words = LastWords(whole[WORDS_BYTES:])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (send_along(self.handle),)
 
     @property
     def started(self) -> int:
@@ -98,4 +107,8 @@ class Cell:
         self.times.release()
         self.last_words.release()
         self._memory.close()
-        os.close(self.fd)
+        release(self.handle)
+
+
+def _attach(sent: Any) -> Cell:
+    return Cell(take(sent))

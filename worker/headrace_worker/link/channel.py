@@ -11,10 +11,7 @@ pool's process (see ``headrace_wire.landlock``).
 
 from __future__ import annotations
 
-import array
-import fcntl
 import os
-import select
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -24,18 +21,10 @@ from msgspec.msgpack import Decoder, Encoder
 from headrace_wire.framing import FrameReader, write_frame
 from headrace_wire.parts import LARGE_BYTES, Parts, drop_sent, pack_parts, send_some
 from headrace_worker.link.messages import PoolMessage, SlotMessage
+from headrace_worker.link.sockets import Listener, is_open, receive, send_files
 
 #: A message is smaller than so many bytes.
 MOST_BYTES = 1 << 29
-
-#: Open files that come with one message at most.
-MOST_FILES = 8
-
-#: The room that descriptors take which are received.
-_FILES_ROOM = socket.CMSG_SPACE(MOST_FILES * array.array("i").itemsize)
-
-#: What a task starts does not inherit them.
-_FLAGS: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 _encode_small = Encoder().encode
 _pool_messages: Decoder[PoolMessage] = Decoder(PoolMessage)
@@ -64,8 +53,7 @@ class SlotEnd:
         link.setblocking(True)
         # The socket itself may be closed by a task that closes all that it finds.
         self._number = link.fileno()
-        self._poll = select.poll()  # not select: a task may have opened a thousand files
-        self._poll.register(link, select.POLLIN)
+        self._listener = Listener(link)
         self._reader = FrameReader(MOST_BYTES)
         self._files: list[int] = []
 
@@ -81,29 +69,23 @@ class SlotEnd:
 
     @property
     def is_open(self) -> bool:
-        """Whether there still is a descriptor; a task may have closed it. Cheaper than a stat."""
-        try:
-            fcntl.fcntl(self._number, fcntl.F_GETFD)
-        except OSError:
-            return False
-        return True
+        """Whether there still is a descriptor; a task may have closed it."""
+        return is_open(self._link, self._number)
 
     def close(self) -> None:
         self._link.close()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the beginning of a message, or the end of the socket. False: it did not come."""
-        return self._reader.begun or bool(self._poll.poll(seconds * 1000))
+        return self._reader.begun or self._listener.wait(seconds)
 
     def receive(self) -> PoolMessage:
         """Wait for a message; raises EOFError when the pool closed its end."""
         while (body := self._reader.take()) is None:
-            buffers = [self._reader.get_buffer()]
-            count, extra, _, _ = self._link.recvmsg_into(buffers, _FILES_ROOM, _FLAGS)
+            count, files = receive(self._link, self._reader.get_buffer())
             if not count:
                 raise EOFError
-            if extra:
-                self._files += array.array("i", extra[0][2])
+            self._files += files
             self._reader.buffer_updated(count)
         return _pool_messages.decode(body)
 
@@ -171,8 +153,7 @@ class PoolEnd:
                 before = send_some(self._link, before)
         finally:
             self.outgoing[:0] = before
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))
-        self.outgoing = drop_sent(self.outgoing, self._link.sendmsg([marked], [rights]))
+        self.outgoing = drop_sent(self.outgoing, send_files(self._link, marked, files))
         del self._files[0]
         _close(files)
 

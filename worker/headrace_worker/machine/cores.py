@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from headrace_wire import cgroup
 from headrace_wire.bounds import MAX_SLOTS
+from headrace_wire.portable import PORTABLE
 
 
 class Cores(Struct, frozen=True):
@@ -32,7 +33,7 @@ class Cores(Struct, frozen=True):
 def count_usable_cores(root: Path = Path("/")) -> Cores:
     """Take the least of the host's cores, this process's affinity, and its cgroup's CPU quota."""
     host = os.cpu_count() or 1
-    affinity = len(os.sched_getaffinity(0))
+    affinity = _count_affinity(host)
     count: float = host
     limit = f"{host} core{'' if host == 1 else 's'}"
     if affinity < host:
@@ -44,6 +45,13 @@ def count_usable_cores(root: Path = Path("/")) -> Cores:
             unit = "CPU" if cpus == 1 else "CPUs"
             count, limit = cpus, f"cgroup v{version} quota {cpus:g} {unit}"
     return Cores(count, limit)
+
+
+def _count_affinity(host: int) -> int:
+    """The cores that this process may use; all of them where the system does not say."""
+    if hasattr(os, "sched_getaffinity") and not PORTABLE:
+        return len(os.sched_getaffinity(0))
+    return host
 
 
 def parse_slots(text: str, cores: Cores) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import resource
+import sys
+
+from headrace_wire import rlimits
+
+#: Whether the system refuses memory to a process. macOS takes a limit, and does not heed it.
+LIMITS_MEMORY = sys.platform == "linux" and rlimits.LIMITS is not None
 
 
 def limit_memory(limit_bytes: int) -> None:
@@ -10,8 +15,7 @@ def limit_memory(limit_bytes: int) -> None:
 
     What it asks for beyond that is refused, which is a MemoryError. It is not its address space
     that is limited: libraries and files that are mapped, and what is only reserved, are free.
+    Nothing happens where the system cannot do that.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        limit_bytes = min(limit_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    if LIMITS_MEMORY:
+        rlimits.lower("RLIMIT_DATA", limit_bytes)

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from headrace_wire.users import find_user
 
 #: More links than the system follows in one path.
 _MOST_LINKS = 40
@@ -42,11 +45,13 @@ def follow(path: str) -> tuple[str, list[str]]:
 
 def may_change(path: str) -> bool:
     """Whether this user may change a file or what is in a folder, or may allow itself to."""
-    if os.access(path, os.W_OK, effective_ids=True):
+    if os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         return True
     try:
-        is_own = os.stat(path).st_uid == os.geteuid()  # noqa: PTH116 - text
-        return is_own and not os.statvfs(path).f_flag & os.ST_RDONLY
+        is_own = os.stat(path).st_uid == find_user()  # noqa: PTH116 - text
+        if not is_own or sys.platform == "win32":
+            return is_own
+        return not os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError:
         return False
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from headrace_wire.open_flags import CLOEXEC
 from headrace_wire.parts import measure
 from headrace_worker.launch.exit_watch import JoinWatch, PidfdWatch, watch_exit
 from headrace_worker.launch.forked_slot import ANSWER_SECONDS, ForkedSlot
@@ -18,6 +19,7 @@ from headrace_worker.link.cell import Cell, Running
 from headrace_worker.link.channel import PoolEnd
 from headrace_worker.link.messages import JobDescription, Progress, Retire, RunPiece
 from headrace_worker.link.runners import KeptJobs
+from headrace_worker.link.sockets import CARRIES_FILES
 from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.backlog import Span
 from headrace_worker.pool.batch import Batch
@@ -319,13 +321,15 @@ class SlotProcess:
 def _open_files(batch: Batch) -> list[int]:
     """Open the files in which parameters are, for a slot; none where one cannot be opened.
 
-    The slot then fails to open it, too, and says so.
+    The slot then opens it by its path, or fails to, and says so.
     """
+    if not CARRIES_FILES:
+        return []
     with contextlib.ExitStack() as opened:
         files: list[int] = []
         with contextlib.suppress(OSError):
             for _, path, _ in batch.data:
-                files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                files.append(os.open(path, os.O_RDONLY | CLOEXEC))
                 opened.callback(os.close, files[-1])
             opened.pop_all()
             return files

@@ -8,6 +8,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
+from typing import Any
 
 from headrace_wire.errors import HeadraceError
 from headrace_worker.launch.launcher import Launcher
@@ -135,7 +136,8 @@ class Supervisor:
                 slot.kill()
         end = time.monotonic() + grace_seconds
         for slot in self.slots:
-            wait([slot.exit_fd], max(0.0, end - time.monotonic()))
+            watched: Any = slot.exit  # all that has a fileno() will do
+            wait([watched], max(0.0, end - time.monotonic()))
         for slot in self.slots:
             slot.kill()
             slot.reap()

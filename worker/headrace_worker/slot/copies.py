@@ -13,6 +13,7 @@ import os
 import sys
 from typing import NoReturn
 
+from headrace_wire.forking import call_after_fork
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.failure import explain
 
@@ -23,7 +24,7 @@ class Original:
     def __init__(self, end: SlotEnd) -> None:
         self._end = end
         self.is_copy = False
-        os.register_at_fork(after_in_child=self._become_copy)
+        call_after_fork(self._become_copy)
 
     def _become_copy(self) -> None:
         self.is_copy = True

@@ -8,13 +8,14 @@ what is overdue.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
-from resource import RUSAGE_CHILDREN, getrusage
 
 from headrace_wire.batch import pack_batch
+from headrace_wire.rlimits import LIMITS
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.channel import SlotEnd
@@ -168,5 +169,8 @@ class Outbox:
 
 
 def _read_cpu_seconds() -> float:
-    children = getrusage(RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
+    if LIMITS is None:  # times(2) counts by hundredths of a second
+        times = os.times()
+        return time.process_time() + times.children_user + times.children_system
+    children = LIMITS.getrusage(LIMITS.RUSAGE_CHILDREN)
+    return time.process_time() + float(children.ru_utime + children.ru_stime)

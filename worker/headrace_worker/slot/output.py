@@ -15,7 +15,6 @@ import contextlib
 import inspect
 import io
 import logging
-import os
 import sys
 import time
 import warnings
@@ -26,6 +25,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from headrace_services.task import MAX_LEVEL_CHARACTERS, MAX_TEXT_BYTES, Task, cut_text
 from headrace_wire.bounds import fit_name
+from headrace_wire.forking import call_after_fork
 from headrace_wire.log_format import LogFormat, write_local_time, write_moment, write_object
 from headrace_wire.printing import clean_line, indent
 from headrace_worker.slot.bytes_beneath import BytesBeneath
@@ -76,7 +76,7 @@ class TaskOutput:
         # A program's own settings of logging and warnings come before these, as they do elsewhere.
         logging.lastResort = _RecordHandler(self)
         warnings.showwarning = self._warn
-        os.register_at_fork(after_in_child=self._become_copy)
+        call_after_fork(self._become_copy)
 
     def end_task(self) -> None:
         """Pass on what a task has left of lines that it has not ended, and of bytes."""

@@ -31,6 +31,8 @@ from headrace_services.service import Service, TaskRunner
 from headrace_services.task import host_tasks
 from headrace_wire.heap import give_blocks_back, keep_large_blocks
 from headrace_wire.log_format import LogFormat
+from headrace_wire.open_flags import CLOEXEC
+from headrace_wire.signals import STOP_SIGNALS
 from headrace_wire.tracing import flush_spans
 from headrace_worker.link.cell import (
     FINISHED,
@@ -303,10 +305,10 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
         limit_memory(settings.memory_limit_bytes)
     # Ctrl-C, and the end of a terminal, go to the whole group, and only the agent decides what they
     # mean.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     for name, value in ONE_THREAD_EACH.items():
         os.environ.setdefault(name, value)
     THIS_SLOT.home = settings.home
@@ -334,8 +336,8 @@ def _settle(link: socket.socket, settings: SlotSettings) -> None:
 def _drop_inherited_files(keep: set[int]) -> None:
     # A forked child has the agent's ends of all sockets: none would ever see its peer go. Their
     # numbers are kept and point to nowhere, as objects of the agent still close them here.
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+    null = os.open(os.devnull, os.O_RDWR | CLOEXEC)
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
         fd = int(name)
         if fd > 2 and fd != null and fd not in keep:
             # The folder's own descriptor was listed too and is gone by now.

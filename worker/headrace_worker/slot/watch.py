@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import select
 import threading
-from typing import NoReturn
+from multiprocessing.connection import wait
+from typing import Any, NoReturn
 
+from headrace_wire.polling import CLOSED, READABLE, make_poll
 from headrace_worker.link.cell import CUT_OFF, Cell
 from headrace_worker.link.channel import SlotEnd
+from headrace_worker.slot.bell import Bell, make_bell
 from headrace_worker.slot.outbox import Outbox
 from headrace_worker.slot.task_news import NEWS_SECONDS
 
@@ -29,7 +31,7 @@ class Watch(threading.Thread):
         super().__init__(name="headrace-watch", daemon=True)
         self.outbox = Outbox(end, cell, self.nudge)
         self._cell = cell
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell = make_bell()
         self._asleep = False
         self._several = False
 
@@ -45,34 +47,61 @@ class Watch(threading.Thread):
             self._asleep = False
             # A task may have closed it, and then the slot ends where its outcome is told.
             with contextlib.suppress(OSError, ValueError):
-                os.eventfd_write(self._wake, 1)
+                self._bell.ring()
 
     def run(self) -> None:
         sentinel = find_agent_sentinel()
-        poll = select.poll()
-        poll.register(sentinel, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
+        watched = _Watched(sentinel, self._bell)
         while True:
             # Noted before looking: a piece that begins in between then wakes this thread.
             self._asleep = True
-            wait = None
+            seconds = None
             if self._several or self.outbox.news.has_news:
                 self._asleep = False
-                wait = WATCH_SECONDS if self._several else NEWS_SECONDS
-            ready = dict(poll.poll(None if wait is None else wait * 1000))
-            if any(event & select.POLLNVAL for event in ready.values()):
+                seconds = WATCH_SECONDS if self._several else NEWS_SECONDS
+            try:
+                is_gone, is_rung = watched.look(seconds)
+                if is_rung:
+                    self._bell.silence()
+            except (OSError, ValueError):
                 end_cut_off(self._cell)
-            if sentinel in ready:
+            if is_gone:
                 # If anybody is there to read this, another file has the number of the sentinel.
                 self._cell.words[CUT_OFF] = 1
                 os._exit(EXIT_ORPHANED)
-            if self._wake in ready:
-                os.eventfd_read(self._wake)
             try:
                 self.outbox.flush_overdue()
             except OSError:
                 # The pool has closed its end. The running task may finish; then its thread notices.
                 self._several = False
+
+
+class _Watched:
+    """What the watch waits for: a descriptor that tells of the agent's end, and a bell."""
+
+    def __init__(self, sentinel: int, bell: Bell) -> None:
+        self._sentinel, self._bell = sentinel, bell
+        self._poll: Any = None
+        if make_poll is not None:
+            self._poll = make_poll()
+            self._poll.register(sentinel, READABLE)
+            self._poll.register(bell, READABLE)
+
+    def look(self, seconds: float | None) -> tuple[bool, bool]:
+        """Wait until either is readable, so long at most; tell which of them are.
+
+        Raises OSError and ValueError where a task has closed one of them.
+        """
+        if self._poll is None:
+            if os.name == "posix":  # on Windows it is no descriptor, and tasks do not close it
+                os.fstat(self._sentinel)
+            watched: list[Any] = [self._sentinel, self._bell]  # all that has a fileno() will do
+            ready = wait(watched, seconds)
+            return watched[0] in ready, watched[1] in ready
+        events = dict(self._poll.poll(None if seconds is None else seconds * 1000))
+        if any(event & CLOSED for event in events.values()):
+            raise ValueError("a descriptor is closed")
+        return self._sentinel in events, self._bell.fileno() in events
 
 
 def end_cut_off(cell: Cell) -> NoReturn:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from headrace.cli.stopping import STOP_SIGNALS
 from headrace.cli.top.main_screen import MainScreen
 from headrace_wire.errors import EXIT_INTERRUPTED
+from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import View
@@ -59,7 +60,7 @@ class TopApp(App[int]):
         """Leave the terminal as it was found when a signal comes. For the running loop."""
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if LOOPS_TAKE_SIGNALS and signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self.exit, 128 + number)
 
     def action_interrupt(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from headrace_services.calls import CallOptions, plan_calls
 from headrace_services.calls.service import CallsService
-from headrace_services.calls.shipment import FIRST_NUMBER, SHIPMENTS_KEPT, Shipments, pack_folder
+from headrace_services.calls.shipment import SHIPMENTS_KEPT, Shipments, pack_folder
+from headrace_services.calls.shipped_file import FIRST_NUMBER
 from headrace_services.calls.transport import open_result, seal_call
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import TaskRunner

@@ -12,10 +12,10 @@ from headrace_services.home import Home
 from headrace_services.permits import Permits
 from headrace_wire.address import Address
 from headrace_worker.launch import forked_slot
-from headrace_worker.launch.fork_server import REPORT
 from headrace_worker.launch.forked_slot import ForkedSlot
 from headrace_worker.launch.order import Order
 from headrace_worker.launch.orphans import wait_for_orphan
+from headrace_worker.launch.report import REPORT
 from headrace_worker.slot.slot import SlotSettings, run_slot
 
 

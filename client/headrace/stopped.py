@@ -1,0 +1,25 @@
+"""Whether somebody has stopped a child process, as Ctrl-Z does, so that it hears nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from headrace_wire.portable import PORTABLE
+
+
+def is_stopped(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child stands still; False when it has ended."""
+    if sys.platform == "linux" and not PORTABLE:
+        try:
+            found = os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return found is not None
+    import psutil  # noqa: PLC0415 - it takes longer
+
+    try:
+        return bool(psutil.Process(child.pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False

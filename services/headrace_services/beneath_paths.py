@@ -1,0 +1,155 @@
+"""Files beneath a folder where the system opens them by their whole paths alone, as on Windows.
+
+A way that leads out of the folder is refused as in ``beneath``. But whoever changes the folder in
+the moment between the look and the opening is not: the system gives no means against that.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from headrace_wire.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
+
+#: Letters that are no part of a name on Windows, and lead elsewhere there.
+_WINDOWS_MARKS = frozenset("\\:")
+
+_READ = os.O_RDONLY | NOFOLLOW | NONBLOCK | NOCTTY | CLOEXEC | BINARY
+
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC | BINARY
+
+
+class BeneathPaths:
+    """A folder, by its path. With ``links``, those that lead to another place in it are followed.
+
+    Its methods are those of ``Beneath``.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, links: bool = False) -> None:
+        """The way to the folder itself may have links in it. Raises OSError."""
+        self._root = Path(folder).resolve(strict=True)
+        if not self._root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        self._links = links
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is open."""
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """A regular file's content. Raises OSError, and ValueError for a larger file."""
+        place = self._find(name)
+        if self._links:
+            place = place.resolve()
+            self._check(place)
+        if place.is_symlink():
+            raise _is_link()
+        _check_regular(place.lstat())
+        descriptor = os.open(place, _READ)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            _check_regular(found)
+            data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+        if max(found.st_size, len(data)) > max_bytes:
+            raise ValueError(f"the file is over {max_bytes >> 20} MiB")
+        return data
+
+    def write(
+        self, name: str, data: bytes, may_replace: Callable[[os.stat_result], bool]
+    ) -> os.stat_result:
+        """Write a file whole or not at all, and return how it is then; folders are made.
+
+        ``may_replace`` is asked about what is there already. What holds the same is left as it is.
+        Raises OSError, and leaves nothing behind, where it cannot be written.
+        """
+        place = self._find(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside = place.with_name(f".headrace-{secrets.token_hex(8)}.part")
+        descriptor = os.open(aside, _WRITE, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                written = os.fstat(descriptor)
+            found = _look(place)
+            if found is not None and not may_replace(found):
+                if not _holds(place, found, data):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                return found
+            aside.replace(place)
+        finally:
+            with suppress(FileNotFoundError):
+                aside.unlink()
+        return written
+
+    def _find(self, name: str) -> Path:
+        """The path of a name, none of whose folders leads out."""
+        if "\0" in name or name.startswith("/") or ".." in name.split("/"):
+            raise _leads_out()
+        if os.name == "nt" and not _WINDOWS_MARKS.isdisjoint(name):
+            raise _leads_out()
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if not parts:
+            raise _leads_out()
+        place = self._root
+        for part in parts[:-1]:
+            place /= part
+            if place.is_symlink():
+                if not self._links:
+                    raise _is_link()
+                place = place.resolve(strict=True)
+                self._check(place)
+        return place / parts[-1]
+
+    def _check(self, place: Path) -> None:
+        if not place.is_relative_to(self._root):
+            raise _leads_out()
+
+
+def _look(place: Path) -> os.stat_result | None:
+    try:
+        found = place.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return found
+
+
+def _holds(place: Path, found: os.stat_result, data: bytes) -> bool:
+    if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
+        return False
+    try:
+        with os.fdopen(os.open(place, _READ), "rb") as file:
+            return file.read(len(data) + 1) == data
+    except OSError:
+        return False  # it may not be read, which is no reason to replace it
+
+
+def _check_regular(found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _is_link() -> OSError:
+    return OSError(errno.ELOOP, "there is a link on the way")
+
+
+def _leads_out() -> OSError:
+    return OSError(errno.EPERM, "it leads out of the folder")

@@ -1,0 +1,38 @@
+"""Files without a name, which go with the processes that have them open.
+
+Linux has them in memory (memfd_create(2)); elsewhere it is a file on the disk whose name is removed
+at once, or by Windows when it is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+from headrace_wire.open_flags import BINARY
+from headrace_wire.portable import PORTABLE
+
+#: Whether the system has files in memory, and shows those of a process as /proc/PID/fd/NUMBER.
+HAS_MEMORY_FILES = hasattr(os, "memfd_create") and not PORTABLE
+
+_make_in_memory: Any = getattr(os, "memfd_create", None)
+_CLOSED_IN_PROGRAMS: int = getattr(os, "MFD_CLOEXEC", 0)
+
+#: Windows removes such a file itself when nobody has it open any more.
+_REMOVED_AT_CLOSE: int = getattr(os, "O_TEMPORARY", 0)
+
+
+def open_memory_file(name: str) -> int:
+    """Open a new file, which children do not inherit. Raises OSError.
+
+    ``name`` is for people who look at what the process has open.
+    """
+    if HAS_MEMORY_FILES:
+        return int(_make_in_memory(name, _CLOSED_IN_PROGRAMS))
+    number, path = tempfile.mkstemp(prefix=f"{name}-")
+    if not _REMOVED_AT_CLOSE:
+        os.unlink(path)  # noqa: PTH108 - text, as mkstemp returns it
+        return number
+    os.close(number)
+    return os.open(path, os.O_RDWR | BINARY | _REMOVED_AT_CLOSE)

@@ -1,0 +1,16 @@
+"""Waiting for one descriptor by poll(2), which any number of them may have. Windows has no poll."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+from headrace_wire.portable import PORTABLE
+
+#: Events of poll(2): something can be read or written, or the descriptor is not open.
+READABLE: int = getattr(select, "POLLIN", 1)
+WRITABLE: int = getattr(select, "POLLOUT", 4)
+CLOSED: int = getattr(select, "POLLNVAL", 32)
+
+#: What makes a poll object; None where there is none.
+make_poll: Any = None if PORTABLE else getattr(select, "poll", None)

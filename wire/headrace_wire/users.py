@@ -1,0 +1,33 @@
+"""Users as the system knows them: by number and name. Windows has neither, nor modes of files."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from headrace_wire.portable import PORTABLE
+
+#: Whether files have an owner and a mode that say who may use them.
+HAS_OWNERS = hasattr(os, "geteuid")
+
+
+def find_user() -> int | None:
+    """The number of the user for whom this process works; None where users have none."""
+    return os.geteuid() if hasattr(os, "geteuid") else None
+
+
+def describe_user() -> str:
+    """This user by number, for messages."""
+    number = find_user()
+    return "this user" if number is None else f"user {number}"
+
+
+def name_user(number: int) -> str:
+    """The name of a user, or the number as text where there is none."""
+    if PORTABLE:
+        return str(number)
+    try:
+        users = importlib.import_module("pwd")  # for errors alone
+        return str(users.getpwuid(number).pw_name)
+    except (ImportError, KeyError):
+        return str(number)

@@ -1,0 +1,138 @@
+"""The fork server as its launcher sees it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import NoReturn
+
+import psutil
+
+from headrace_wire.encoding import pack
+from headrace_worker.launch.fork_server import serve, write_program
+from headrace_worker.launch.forked_slot import ForkedSlot, Server, kill_server
+from headrace_worker.launch.interpreter import start_interpreter
+from headrace_worker.launch.launcher import Launcher, hold_interrupts
+from headrace_worker.launch.order import Order, Target
+from headrace_worker.launch.orphans import adopt_orphans
+from headrace_worker.link.cell import Cell
+from headrace_worker.link.loader import import_beforehand
+from headrace_worker.slot.slot import ONE_THREAD_EACH, SlotSettings
+
+if sys.platform != "linux":
+    raise ImportError("no other system can have it: see start_methods.HAS_FORK_SERVER")
+
+
+class ForkServer(Launcher):
+    """The fork server: started when first needed, and when it has died."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        super().__init__("forkserver", preload)
+        self._process: Server | None = None
+        self._control: socket.socket | None = None
+        # Slots live as long as the other end is open, which is never given to anybody; they may
+        # well live longer than the server that forked them.
+        self._lifeline, self._life = os.pipe()
+
+    def prepare(self) -> None:
+        """Start the server as a fork of this very process.
+
+        It then shares with this process what is imported now, and slots can be forked from it at
+        once. In a process that has threads nothing happens, and the server is another interpreter,
+        as it is when it has to be started again.
+        """
+        if threading.active_count() == 1:
+            import_beforehand(self.preload)
+            gc.freeze()
+            self._begin(self._fork)
+        adopt_orphans()  # slots become children of this process when their fork server dies
+
+    def _begin(self, start: Callable[[socket.socket, socket.socket], Server]) -> None:
+        if self._control:
+            self._control.close()
+            self._control = None
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs, hold_interrupts():
+                self._process = start(control, theirs)
+            control.send(pack([self.preload, sys.argv, os.getpid()]))
+        except BaseException:
+            control.close()
+            raise
+        self._control = control
+
+    def _spawn(
+        self, closed_folders: Collection[str], control: socket.socket, theirs: socket.socket
+    ) -> Server:
+        del control  # it is not inherited
+        fds = (theirs.fileno(), self._lifeline)
+        return start_interpreter(write_program(*fds), fds, closed_folders)
+
+    def _fork(self, control: socket.socket, theirs: socket.socket) -> Server:
+        number = os.fork()
+        if not number:
+            try:
+                control.close()
+                os.close(self._life)
+                _become_server(theirs, self._lifeline)
+            finally:
+                os._exit(1)
+        return psutil.Process(number)
+
+    def start(
+        self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
+    ) -> ForkedSlot:
+        """Fork a slot. Raises OSError where that is refused, or the server has died."""
+        if not (self._control and self._process) or _has_ended(self._process):
+            # Its imports go on after the return.
+            self._begin(partial(self._spawn, settings.closed_folders))
+        assert self._control, "it has just been started"
+        assert self._process, "it has just been started"
+        report, theirs = os.pipe()
+        try:
+            try:
+                message = Order.make(target, settings, name).encode()
+                socket.send_fds(self._control, [message], [link.fileno(), int(cell.handle), theirs])
+            finally:
+                os.close(theirs)
+            return ForkedSlot(report, self._process)
+        except BaseException:
+            os.close(report)
+            raise
+
+    def close(self) -> None:
+        """End the server at once, and with it all slots."""
+        if self._process:
+            kill_server(self._process)
+            self._process.wait()
+        if self._control:
+            self._control.close()
+            self._control = None
+        if self._life >= 0:
+            os.close(self._lifeline)
+            os.close(self._life)
+            self._life = -1
+
+
+def _become_server(control: socket.socket, lifeline: int) -> NoReturn:
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    os.environ.update(ONE_THREAD_EACH | os.environ)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    serve(control.detach(), lifeline)
+
+
+def _has_ended(server: Server) -> bool:
+    try:
+        server.wait(0)
+    except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+        return False
+    return True
