@@ -44,6 +44,7 @@ COMMANDS = {
     "shared": ("headrace.cli.shared:shared", "Look at shared state, and delete of it."),
     "workers": ("headrace.cli.machinery:workers", "List connected workers."),
     "drain": ("headrace.cli.machinery:drain", "Have workers finish what runs, and go."),
+    "autoscale": ("headrace.cli.autoscale:autoscale", "Start and stop workers as there is work."),
     "events": ("headrace.cli.events:events", "Show what happened to jobs and workers."),
     "health": ("headrace.cli.machinery:health", "Tell by exit code whether a coordinator is well."),
     "keys": ("headrace.cli.keys:keys", "Make keys for people and machines, and take them back."),

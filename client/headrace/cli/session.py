@@ -23,6 +23,7 @@ from headrace.cli.show import describe_work, show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
+from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.missing import Received, describe_missing
@@ -51,10 +52,16 @@ START_SECONDS = 5.0
 START_PAUSE_SECONDS = 0.1
 
 
-def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster:
+def connect(
+    connection: ConnectionOptions,
+    wait: float | None = None,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Cluster:
     """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
 
-    Raises UnreachableError, which says what to start, and KeyRefusedError.
+    Later, a coordinator that goes away is waited for, for ``patience_seconds``. Raises
+    UnreachableError, which says what to start, and KeyRefusedError.
     """
     #: Whether it is told that nobody answers, and that somebody else does.
     told: set[bool] = set()
@@ -71,7 +78,13 @@ def connect(connection: ConnectionOptions, wait: float | None = None) -> Cluster
             check_listening(connection.coordinator)
         key = load_key(connection.key_file)
         with Limit.after(wait).applied():
-            cluster = Cluster(connection.coordinator, key, tell_lost, tls=connection.encryption)
+            cluster = Cluster(
+                connection.coordinator,
+                key,
+                tell_lost,
+                patience_seconds,
+                tls=connection.encryption,
+            )
     except UnreachableError as error:
         raise UnreachableError(
             f"{error}: start one there with `headrace coordinator`, name another with "

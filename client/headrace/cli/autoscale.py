@@ -1,0 +1,154 @@
+"""The command that starts and stops workers as there is work."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.kinds import DURATION, TIME_LIMIT, CountKind
+from headrace.cli.options import ConnectionOptions, connection_options, log_options, option
+from headrace.cli.printing import say
+from headrace.cli.session import connect
+from headrace.cli.stopping import StoppedError, stop_by_signals
+from headrace_wire.bounds import MAX_WORKERS
+from headrace_wire.errors import UsageError
+from headrace_wire.log_format import choose_log_format, start_logging
+
+if TYPE_CHECKING:
+    from headrace.scaling.decision import Decision
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a call waits for a coordinator that is away before that is told.
+PATIENCE_SECONDS = 10.0
+
+
+@click.command()
+@option(
+    "--min",
+    "least",
+    type=CountKind(0, MAX_WORKERS),
+    default=1,
+    show_default=True,
+    help="Workers that there are in any case.",
+)
+@option(
+    "--max",
+    "most",
+    type=CountKind(1, MAX_WORKERS),
+    required=True,
+    help="Workers that there are at most.",
+)
+@option(
+    "--target",
+    type=TIME_LIMIT,
+    default="1m",
+    show_default=True,
+    help="Time in which the work should be done that waits or runs.",
+)
+@option(
+    "--interval",
+    type=TIME_LIMIT,
+    default="15s",
+    show_default=True,
+    help="Time from one look to the next.",
+)
+@option(
+    "--cooldown",
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="Take workers away when for so long fewer would have done.",
+)
+@option(
+    "--command",
+    metavar="TEXT",
+    help="Run this, through the shell, with {workers} in place of the number of workers, to have "
+    "so many. [default: docker compose up, here]",
+)
+@option(
+    "--command-timeout",
+    type=TIME_LIMIT,
+    default="10m",
+    show_default=True,
+    help="Kill a command that takes longer.",
+)
+@option(
+    "--service",
+    default="worker",
+    show_default=True,
+    metavar="NAME",
+    help="The service of Docker Compose whose containers are workers.",
+)
+@option(
+    "--only",
+    default="*",
+    show_default=True,
+    metavar="PATTERN",
+    help="Count and take away only workers whose name or host matches, such as 'cloud-*'.",
+)
+@option("--once", is_flag=True, help="Look once, do what is to be done, and end.")
+@option("--dry-run", is_flag=True, help="Print what would be done and why, and do nothing.")
+@connection_options
+@log_options
+def autoscale(
+    least: int,
+    most: int,
+    target: float,
+    interval: float,
+    cooldown: float,
+    command: str | None,
+    command_timeout: float,
+    service: str,
+    only: str,
+    once: bool,
+    dry_run: bool,
+    connection: ConnectionOptions,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Start more workers when there is much to do, and take some away when there is little.
+
+    The coordinator tells how much waits and how long tasks take. Workers are drained before they
+    are taken away: those that do the least first, and of these the newest. Without --command they
+    are the containers of this folder's compose.yaml. SIGTERM and Ctrl-C end this command, and leave
+    workers as they are.
+    """
+    # Click and what every command needs are all that is imported for the others.
+    from headrace.scaling.decision import Bounds  # noqa: PLC0415
+    from headrace.scaling.fleet import CommandFleet, ComposeFleet  # noqa: PLC0415
+    from headrace.scaling.scaler import DRAIN_LOOK_SECONDS, Scaler  # noqa: PLC0415
+
+    if least > most:
+        raise UsageError(f"--min {least} is more than --max {most}: name a range")
+    if command is not None and not command.strip():
+        raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
+    start_logging(log_level, choose_log_format(log_format))
+    fleet = (
+        ComposeFleet(service, command_timeout, only)
+        if command is None
+        else CommandFleet(command, command_timeout, only)
+    )
+    # Whoever looks once remembers nothing: how often it does is its cooldown.
+    bounds = Bounds(least, most, target, 0.0 if once else cooldown)
+    with stop_by_signals():
+        try:
+            cluster = connect(connection, patience_seconds=PATIENCE_SECONDS)
+            scaler = Scaler(cluster, fleet, bounds, is_rehearsal=dry_run)
+
+            def show(decision: Decision) -> None:
+                if dry_run:
+                    say(decision.describe())
+
+            if not once:
+                log.info("from %d to %d workers, with a look each %g s", least, most, interval)
+                scaler.run(interval, show)
+            show(scaler.step())
+            while scaler.is_draining:
+                time.sleep(DRAIN_LOOK_SECONDS)
+                scaler.remove_gone()
+        except (StoppedError, KeyboardInterrupt):
+            log.info("stopping; workers stay as they are")

@@ -1,0 +1,88 @@
+"""Commands of other programs: run to their end within a limit, and what went wrong in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from headrace_wire.errors import HeadraceError
+
+#: Seconds for which a command that is told to end may take its time.
+END_SECONDS = 5.0
+
+#: Characters of what a command said that are shown.
+SAID_CHARACTERS = 300
+
+
+class CommandFailedError(HeadraceError):
+    """A command of another program failed, or did not end in time."""
+
+
+def run_command(
+    command: str | Sequence[str], seconds: float, settings: Mapping[str, str] | None = None
+) -> str:
+    """Run a command, text through the shell, and return what it printed on standard output.
+
+    ``settings`` are added to its environment. Raises CommandFailedError for one that cannot be
+    started, that fails, or that has not ended within so many seconds: it is killed, with what it
+    has started.
+    """
+    shown = command if isinstance(command, str) else " ".join(command)
+    # Files, and no pipes: who inherits them from the command may live longer than it does.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - it is the user's own
+                command,
+                shell=isinstance(command, str),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                env={**os.environ, **(settings or {})},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandFailedError(
+                f"`{shown}` cannot be started: {error.strerror or error}"
+            ) from None
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise CommandFailedError(
+                f"`{shown}` did not end within {seconds:g} s, and was killed{_find_last(errors)}"
+            ) from None
+        except BaseException:
+            _end(process)
+            raise
+        if code:
+            how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+            raise CommandFailedError(f"`{shown}` failed ({how}){_find_last(errors)}")
+        out.seek(0)
+        return out.read().decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and what it has started: politely, and then at once."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, number)
+            else:
+                process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+            return
+
+
+def _find_last(errors: IO[bytes]) -> str:
+    """The last line that a command wrote, for the end of a message."""
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines()]
+    last = next((line for line in reversed(lines) if line), "")
+    shown = "".join(one if one.isprintable() else "?" for one in last[:SAID_CHARACTERS])
+    return f": {shown}" if shown else ""

@@ -1,0 +1,100 @@
+"""What starts workers and takes them away: Docker Compose, or a command of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from headrace.scaling.commands import run_command
+from headrace.scaling.decision import Candidate
+
+#: What stands for the number of workers in a command.
+PLACE = "{workers}"
+
+#: Characters of a container's id that are its host name.
+HOST_CHARACTERS = 12
+
+
+class Fleet(Protocol):
+    """Machines or containers with a worker on each. Methods raise CommandFailedError."""
+
+    def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
+        """The workers that may be counted and taken away."""
+        ...
+
+    def prepare(self, leaving: Sequence[Candidate]) -> None:
+        """See that these workers do not come again once they are drained."""
+        ...
+
+    def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
+        """Let there be so many workers, without these, which have been drained and are gone."""
+        ...
+
+
+class CommandFleet:
+    """Runs a command with the wanted number in it, and the names of drained workers beside it.
+
+    ``only`` is a pattern, as of file names, for the names or hosts of workers that are ours.
+    """
+
+    def __init__(self, command: str, seconds: float, only: str = "*") -> None:
+        self._command = command
+        self._seconds = seconds
+        self._only = only
+
+    def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
+        return choose_matching(workers, self._only)
+
+    def prepare(self, leaving: Sequence[Candidate]) -> None:
+        """Do nothing: whoever starts machines says what happens when a worker ends."""
+
+    def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
+        settings = {
+            "HEADRACE_WORKERS": str(workers),
+            "HEADRACE_DRAINED": " ".join(worker.name for worker in gone),
+            "HEADRACE_DRAINED_HOSTS": " ".join(worker.host for worker in gone),
+        }
+        run_command(self._command.replace(PLACE, str(workers)), self._seconds, settings)
+
+
+class ComposeFleet:
+    """The containers of a service of Docker Compose, in the present folder's project.
+
+    To make a service smaller Compose removes the containers with the highest numbers, whether they
+    are drained or not. So those that are drained are removed one by one, by the host names of their
+    workers, which are the ids of the containers.
+    """
+
+    def __init__(self, service: str, seconds: float, only: str = "*") -> None:
+        self._service = service
+        self._seconds = seconds
+        self._only = only
+
+    def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
+        listed = self._run("docker", "compose", "ps", "--quiet", self._service)
+        hosts = {line.strip()[:HOST_CHARACTERS] for line in listed.splitlines()}
+        return [one for one in choose_matching(workers, self._only) if one.host in hosts]
+
+    def prepare(self, leaving: Sequence[Candidate]) -> None:
+        hosts = [worker.host for worker in leaving]
+        self._run("docker", "update", "--restart", "no", *hosts)
+
+    def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
+        if gone:
+            self._run("docker", "rm", "--force", *[worker.host for worker in gone])
+            return
+        # One that was drained before this program was started anew would be started again.
+        self._run("docker", "compose", "rm", "--force", self._service)
+        self._run(
+            *("docker", "compose", "up", "--detach", "--no-deps", "--no-recreate", "--no-build"),
+            *("--scale", f"{self._service}={workers}", self._service),
+        )
+
+    def _run(self, *command: str) -> str:
+        return run_command(command, self._seconds)
+
+
+def choose_matching(workers: Sequence[Candidate], only: str) -> list[Candidate]:
+    """The workers whose name or host matches a pattern."""
+    return [one for one in workers if fnmatchcase(one.name, only) or fnmatchcase(one.host, only)]

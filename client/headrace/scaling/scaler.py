@@ -1,0 +1,181 @@
+"""Looks at a cluster again and again, and has workers started and taken away.
+
+look ─► decide ─┬─► more: the fleet is enlarged
+└─► fewer: drain ─► wait until they have gone ─► the fleet is made smaller
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from headrace.scaling.commands import CommandFailedError
+from headrace.scaling.decision import Bounds, Candidate, Decision, Past, Sight, decide
+from headrace.scaling.fleet import Fleet
+from headrace_wire.errors import UnknownWorkerError, UnreachableError
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.views import Overview
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at workers that drain.
+DRAIN_LOOK_SECONDS = 1.0
+
+
+class Cluster(Protocol):
+    """What is asked of a cluster."""
+
+    def overview(self) -> Overview:
+        """The whole cluster in a few numbers."""
+        ...
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Every connected worker."""
+        ...
+
+    def drain(self, worker: str) -> object:
+        """Have a worker go."""
+        ...
+
+
+class Scaler:
+    """Scales a fleet by what a cluster has to do.
+
+    With ``is_rehearsal`` it decides, and does nothing. ``read_clock`` returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        fleet: Fleet,
+        bounds: Bounds,
+        *,
+        is_rehearsal: bool = False,
+        read_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._fleet = fleet
+        self._bounds = bounds
+        self._is_rehearsal = is_rehearsal
+        self._read_clock = read_clock
+        self._past = Past()
+        #: Those that were told to go, and whose machine or container is still there, by their ids.
+        self._leaving: dict[str, Candidate] = {}
+        self._is_away = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether workers are on their way out."""
+        return bool(self._leaving)
+
+    def step(self) -> Decision:
+        """Look once, and do what is to be done. Raises CommandFailedError, and what calls raise:
+        it is done or tried again with the next step.
+        """
+        sight = self._look()
+        self._remove(sight)
+        decision = decide(sight, self._bounds, self._past)
+        try:
+            if decision.is_change and not self._is_rehearsal:
+                self._carry_out(decision)
+        except BaseException:
+            self._past = self._without_asking(decision.past)
+            raise
+        if self._is_rehearsal:  # nothing was asked for
+            decision = replace(decision, past=self._without_asking(decision.past))
+        self._past = decision.past
+        log.log(logging.INFO if decision.is_change else logging.DEBUG, "%s", decision.describe())
+        return decision
+
+    def _without_asking(self, past: Past) -> Past:
+        """What is remembered of a decision that was not carried out: the needs, and no more."""
+        return replace(past, asked=self._past.asked, asked_at=self._past.asked_at)
+
+    def run(
+        self,
+        interval_seconds: float,
+        on_decision: Callable[[Decision], object],
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Go on until something is raised that is not passing: a refused key, a signal.
+
+        ``on_decision`` is told of each look.
+        """
+        while True:
+            try:
+                on_decision(self.step())
+            except CommandFailedError as error:
+                log.error("%s", error)  # noqa: TRY400 - a line
+            except UnreachableError as error:
+                self._past = self._past.forget()
+                if not self._is_away:
+                    self._is_away = True
+                    log.warning("%s; workers stay as they are until it is back", error)
+            sleep(min(interval_seconds, DRAIN_LOOK_SECONDS) if self._leaving else interval_seconds)
+
+    def _look(self) -> Sight:
+        overview = self._cluster.overview()
+        if self._is_away:
+            self._is_away = False
+            log.info("the coordinator is back")
+        connected = [_describe(status) for status in self._cluster.workers()]
+        ours = self._fleet.choose_ours(connected)
+        open_slots = sum(worker.slots for worker in connected if not worker.is_draining)
+        open_ours = sum(worker.slots for worker in ours if not worker.is_draining)
+        return Sight(
+            at=self._read_clock(),
+            work_seconds=overview.backlog_seconds * max(1, open_slots),
+            tasks=overview.waiting + overview.leased + overview.retrying,
+            workers=tuple(ours),
+            other_slots=open_slots - open_ours,
+            held=overview.held or overview.problem,
+            is_working=overview.done_per_second + overview.failed_per_second > 0,
+        )
+
+    def remove_gone(self) -> None:
+        """Look whether workers that were told to go have gone, and no more. Raises as ``step``."""
+        self._remove(self._look())
+
+    def _remove(self, sight: Sight) -> None:
+        """Have the machines of those taken away that were drained and have gone."""
+        connected = {worker.id for worker in sight.workers}
+        gone = [worker for worker in self._leaving.values() if worker.id not in connected]
+        if gone:
+            asked = self._past.asked
+            stay = len(sight.open_workers) if asked is None else asked
+            self._fleet.resize(stay + len(self._leaving) - len(gone), gone)
+            for worker in gone:
+                del self._leaving[worker.id]
+            log.info("drained and taken away: %s", _name(gone))
+
+    def _carry_out(self, decision: Decision) -> None:
+        if not decision.leaving:
+            self._fleet.resize(decision.workers + len(self._leaving), ())
+            return
+        self._fleet.prepare(decision.leaving)
+        for worker in decision.leaving:
+            self._leaving[worker.id] = worker
+            try:
+                self._cluster.drain(worker.id)
+            except UnknownWorkerError:
+                log.debug("%s has gone by itself", worker.name)
+
+
+def _name(workers: Sequence[Candidate]) -> str:
+    return ", ".join(worker.name for worker in workers)
+
+
+def _describe(status: WorkerStatus) -> Candidate:
+    return Candidate(
+        id=status.id,
+        name=status.name,
+        host=status.host,
+        slots=status.slots,
+        busy=max(status.busy, min(status.leased, status.slots)),
+        is_draining=status.draining,
+        connected_at=status.connected_at,
+    )

@@ -1,0 +1,73 @@
+"""Workers that come as there is work, and go when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from support.commands import HEADRACE, Process, Site, open_site, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Starts workers until there are as many as are asked for, beside those that were drained, and
+#: notes in a file what it was asked.
+HIRE = """
+import os, pathlib, subprocess, sys
+wanted, headrace = int(sys.argv[1]), sys.argv[2]
+with open("asked", "a") as asked:
+    print(wanted, os.environ["HEADRACE_DRAINED"], file=asked)
+drained = pathlib.Path("asked").read_text().count("hired-")
+for number in range(len(list(pathlib.Path().glob("hired-*"))), wanted + drained):
+    name = f"hired-{number}"
+    words = [headrace, "worker", "--slots", "1", "--name", name]
+    worker = subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True)
+    pathlib.Path(name).write_text(str(worker.pid))
+"""
+
+
+@contextlib.contextmanager
+def open_office(folder: Path) -> Iterator[Site]:
+    """A site without workers, and a command that hires some, which end with it."""
+    (folder / "hire.py").write_text(HIRE)
+    with open_site(folder, workers=0) as site:
+        try:
+            yield site
+        finally:
+            for path in folder.glob("hired-*"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(path.read_text()), signal.SIGTERM)
+            wait_until(lambda: not site.open_cluster().workers())
+
+
+def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> None:
+    hire = f"{shlex.quote(sys.executable)} hire.py {{workers}} {shlex.quote(HEADRACE)}"
+    asked = tmp_path / "asked"
+    with open_office(tmp_path) as site:
+        options = ("--min", "0", "--max", "2", "--target", "1s", "--interval", "0.2s")
+        once = site.shell.run("autoscale", *options, "--once", "--dry-run", "--command", hire)
+        assert (once.code, once.out) == (0, "0 workers, no change: there is no work\n")
+        failed = site.shell.run("autoscale", "--max", "2", "--once", "--command", "exit 3")
+        assert (failed.code, failed.err.count("headrace: ")) == (1, 1)
+        assert "headrace: `exit 3` failed (exit code 3)" in failed.err
+        scaler = Process(
+            site.shell, "autoscale", *options, "--cooldown", "1s", "--command", hire,
+            "--log-format", "text",
+        )  # fmt: skip
+        scaler.wait_for("from 0 to 2 workers, with a look each 0.2 s")
+        job = site.shell.run("submit", "primes", "count", "0", "2e12", "--detach").out.strip()
+        scaler.wait_for("from 1 worker to 2: work for")
+        site.shell.run("cancel", job)
+        scaler.wait_for("to 0: there is no work; drained first: hired-")
+        wait_until(lambda: asked.read_text().count("hired-") == 2)
+        wait_until(lambda: json.loads(site.shell.run("workers", "--json").out) == [])
+        scaler.send(signal.SIGTERM)
+        assert scaler.wait_for("stopping; workers stay as they are")
+        assert scaler.wait() == 0
+    assert asked.read_text().splitlines()[:2] == ["1 ", "2 "], "each step is asked for once"
