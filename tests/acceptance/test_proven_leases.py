@@ -68,7 +68,7 @@ def test_another_worker_s_made_up_results_count_for_nothing(tmp_path: Path) -> N
             for number in (0, 1, runs[0].lease + 1):
                 guess = HeldSpan(number, job.id, 0, TASKS, 1)
                 assert evil.results().report(say_done("evil", guess, b"66")).accepted == 0
-            site.coordinator.wait_for("worker evil claims 1 lease from before")
+            site.coordinator.wait_for(" (key evil) claims 1 lease from before")
             assert cluster.job(job.id).status.done == 0
 
             accepted = 0

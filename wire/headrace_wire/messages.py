@@ -302,6 +302,7 @@ class Registration(Message):
 class WorkerStatus(WorkerInfo):
     """A worker as the coordinator sees it. ``heard_seconds`` is the time since its last word.
 
+    ``id`` follows from the one by which the worker speaks, which is for the coordinator alone.
     ``cpu_percent`` is that of all its processes together: 100 for each core that is busy.
     """
 

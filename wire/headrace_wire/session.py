@@ -139,6 +139,9 @@ class Session(Struct, eq=False):
             if signature.audited:
                 self._note(call.method, arguments)
             return encode_value(answer)
+        except NotAllowedError as error:  # its role may call it, but not about this worker or job
+            self._note_refusal(call.method)
+            return encode_error(error)
         except HeadraceError as error:
             return encode_error(error)
         except MemoryError:
@@ -170,12 +173,17 @@ class Session(Struct, eq=False):
             f"headrace {self.version} calls: upgrade {part}"
         )
 
-    def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
+    def _note_refusal(self, method: str) -> None:
+        """Keep in both logs what was refused."""
         holder, peer = self.holder, self.stream.peer
         if method not in self._refused:
             self._refused.add(method)
             for one in (log, audit):
                 one.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
+
+    def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
+        holder = self.holder
+        self._note_refusal(method)
         allowed = " or ".join(", ".join([ADMIN, *sorted(signature.roles - {TASK})]).rsplit(", ", 1))
         key = "a task" if holder.role == TASK else f"this key ({holder.name})"
         return NotAllowedError(

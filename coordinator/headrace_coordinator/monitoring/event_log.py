@@ -82,10 +82,12 @@ def log_events(happened: Sequence[Event]) -> None:
                 extra = about(worker=event.name)
                 log.info("worker %s is here with %s", event.name, slots, extra=extra)
             case events.LeasesUnproven():
+                key = f" (key {event.key})" if event.key else ""
                 log.warning(
-                    "worker %s claims %s from before this coordinator was started without a proof "
-                    "that holds here: their tasks are done again",
-                    event.worker, count(event.leases, "lease"), extra=about(worker=event.worker),
+                    "worker %s%s claims %s from before this coordinator was started without a "
+                    "proof that holds here: their tasks are done again",
+                    event.worker, key, count(event.leases, "lease"),
+                    extra=about(worker=event.worker),
                 )  # fmt: skip
             case events.WorkHeld() if event.why:
                 log.warning("work waits: %s", event.why)

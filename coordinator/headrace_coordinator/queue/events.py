@@ -235,9 +235,12 @@ class WorkerJoined(QueueEvent, frozen=True):
 
 
 class LeasesUnproven(QueueEvent, frozen=True):
-    """A worker claimed so many leases from before that nobody has granted it. For the log."""
+    """A worker, whose key has this name, claimed so many leases from before that nobody has granted
+    it. For the log.
+    """
 
     worker: str
+    key: str
     leases: int
 
 

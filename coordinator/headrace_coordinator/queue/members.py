@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
@@ -30,6 +32,15 @@ DRAIN = "\n"
 
 #: Grants that are remembered for each worker: one far away has several requests under way.
 KEPT_GRANTS = 16
+
+
+def show_id(worker: str) -> str:
+    """The id under which others know a worker.
+
+    By its own id a worker speaks for itself: whoever knew that and has the same key could report
+    for it, or have it leave.
+    """
+    return hashlib.blake2b(worker.encode(), digest_size=8).hexdigest()
 
 
 class Member(Struct):
@@ -67,6 +78,10 @@ class Member(Struct):
     done: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0
+    shown_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.shown_id = show_id(self.info.id)
 
     def is_able(self, spec: JobSpec) -> bool:
         """Whether it has what the values of a job have to be made with."""
@@ -118,7 +133,7 @@ class Member(Struct):
 
     def status(self, now: float) -> WorkerStatus:
         return WorkerStatus(
-            **asdict(self.info),
+            **{**asdict(self.info), "id": self.shown_id},
             busy=self.busy,
             leased=self.count_leased(),
             done=self.done,

@@ -289,6 +289,8 @@ class Outcomes:
         job = self._state.jobs[lease.job]
         if failure.detail and not self._state.members[lease.worker].is_able(job.spec):
             failure = replace(failure, detail=b"")  # its client would open it
+        if failure.reason == WITHDRAWN:  # that is for its client to say
+            failure = replace(failure, reason=ERROR)
         if failure.reason == REFUSED:
             if member and self._pass_to_others(job, lease, index, member, now):
                 return 1

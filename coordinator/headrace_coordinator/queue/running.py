@@ -17,18 +17,20 @@ from headrace_wire.messages import RunningTask
 
 
 def find_worker(state: QueueState, worker: str) -> Member:
-    """The worker with this id or this name. Raises UnknownWorkerError, and UsageError if several
-    have the name.
+    """The worker that is shown with this id, or that has this name. Raises UnknownWorkerError, and
+    UsageError if several have the name.
     """
-    if worker in state.members:
-        return state.members[worker]
-    named = [member for member in state.members.values() if member.info.name == worker]
+    members = state.members.values()
+    for member in members:
+        if member.shown_id == worker:
+            return member
+    named = [member for member in members if member.info.name == worker]
     if not named:
         raise UnknownWorkerError(
             f"there is no worker {quote(worker)}: `headrace workers` lists those there are"
         )
     if len(named) > 1:
-        ids = ", ".join(member.info.id for member in named)
+        ids = ", ".join(member.shown_id for member in named)
         raise UsageError(f"{len(named)} workers are called {quote(worker)}: say which by id: {ids}")
     return named[0]
 

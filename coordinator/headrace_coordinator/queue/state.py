@@ -13,7 +13,7 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.queue.job import HeldLease, Job
 from headrace_coordinator.queue.lease_proofs import LeaseProofs
-from headrace_coordinator.queue.members import Member
+from headrace_coordinator.queue.members import Member, show_id
 from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
 from headrace_wire.errors import NotAllowedError, UnknownJobError
@@ -205,7 +205,8 @@ class QueueState(Struct):
                 unproven += 1
         if unproven:
             member = self.members.get(worker)
-            self.emit(events.LeasesUnproven(member.info.name if member else worker, unproven))
+            name = member.info.name if member else show_id(worker)
+            self.emit(events.LeasesUnproven(name, key, unproven))
 
     def was_granted(self, worker: str, key: str, span: LeasedSpan) -> bool:
         """Whether a worker holds or held tasks under a lease, as far as this can be known.

@@ -193,6 +193,9 @@ class _Call(msgspec.Struct, frozen=True):
             if self.method in PACED:
                 return await pace.take(holder.name, self.method, self._call)
             answer = await self._call()
+        except NotAllowedError:  # its role may call it, but not about this worker or job
+            self._note_refusal(refused)
+            raise
         except HeadraceError:
             raise
         except MemoryError:
@@ -214,7 +217,8 @@ class _Call(msgspec.Struct, frozen=True):
         answer = getattr(self.target, self.method)(*self.arguments)
         return await answer if iscoroutine(answer) else answer
 
-    def _refuse(self, refused: set[tuple[str, str]]) -> NotAllowedError:
+    def _note_refusal(self, refused: set[tuple[str, str]]) -> None:
+        """Keep in both logs what was refused, once for each key and method."""
         holder, what = self.holder, (self.holder.mark, self.method)
         for one in (log, audit) if what not in refused else ():
             one.warning(
@@ -222,6 +226,10 @@ class _Call(msgspec.Struct, frozen=True):
                 holder.name, holder.role, self.peer, self.method,
             )  # fmt: skip
         refused.add(what)
+
+    def _refuse(self, refused: set[tuple[str, str]]) -> NotAllowedError:
+        holder = self.holder
+        self._note_refusal(refused)
         roles = [ADMIN, *sorted(self.signature.roles - SHUT_OUT)]
         return NotAllowedError(
             f"{self.method} is for role {' or '.join(', '.join(roles).rsplit(', ', 1))}: this key "

@@ -12,6 +12,7 @@ from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import EXIT_KEY_REFUSED, NotAllowedError
 from headrace_wire.keyring import derive_key
 from headrace_wire.manager import QueueManager
+from headrace_wire.messages import Report
 from headrace_wire.roles import DERIVED_ROLES, Holder, Role, caller
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_example, read_methods
@@ -64,6 +65,30 @@ def test_a_refusal_is_logged_once_for_each_method(
     assert line == kept  # in the log for people, and in the audit log
     assert line.startswith("observer (observer) at 127.0.0.1:")
     assert line.endswith("was refused: delete")
+
+
+def test_what_the_served_object_refuses_is_logged_as_well(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a report for a worker that was registered with another key."""
+
+    def refuse(*arguments: Any) -> Any:
+        del arguments
+        raise NotAllowedError("worker 'w' was registered with another key")
+
+    served.results.answers["report"] = refuse
+    results = manage(served, "worker").results()
+    try:
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                with pytest.raises(NotAllowedError, match="another key"):
+                    results.report(Report("w", 1, (), (), (), ()))
+    finally:
+        del served.results.answers["report"]
+    (line, kept) = [record.getMessage() for record in caplog.records]
+    assert line == kept
+    assert line.startswith("worker (worker) at 127.0.0.1:")
+    assert line.endswith("was refused: report")
 
 
 def test_arguments_of_a_refused_call_are_not_looked_at(served: Served) -> None:

@@ -257,6 +257,9 @@ def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
             assert alice.get("/jobs/theirs").status_code == 404
             assert alice.get("/events").json()["events"] == []
             assert alice.post("/jobs/theirs/cancel").status_code == 404
+            assert alice.post("/workers/any/drain").status_code == 403, "workers are everybody's"
+            kept = (own.folder / AUDIT_NAME).read_text().splitlines()
+            assert any(line.endswith("by HTTP, was refused: drain") for line in kept)
             with alice.stream("GET", "/stream?topic=jobs&topic=job&job=theirs") as hers:
                 lines = hers.iter_lines()
                 seen = [next(line for line in lines if line.startswith("data:")) for _ in "ab"]

@@ -8,7 +8,7 @@ import pytest
 
 from headrace_coordinator import budget
 from headrace_coordinator.monitoring.event_log import EventLog, log_events
-from headrace_coordinator.queue.events import JobDeleted, TaskDead
+from headrace_coordinator.queue.events import JobDeleted, LeasesUnproven, TaskDead
 from headrace_wire.alike import explain_failure
 from headrace_wire.messages import TaskFailure
 from support.queue_builders import Rig
@@ -93,6 +93,15 @@ def test_a_line_stays_a_line_whatever_a_task_says(log: pytest.LogCaptureFixture)
     assert line.isprintable()
     assert r"(SIGSEGV): a\nb\x1b[31mccc" in line
     assert len(line) < 500
+
+
+@pytest.mark.parametrize(("key", "who"), [("lab", "w (key lab)"), ("", "w")])
+def test_leases_that_are_not_proven_are_told_with_the_key(
+    log: pytest.LogCaptureFixture, key: str, who: str
+) -> None:
+    log_events([LeasesUnproven("w", key, 2)])
+    (line,) = log.messages
+    assert line.startswith(f"worker {who} claims 2 leases from before")
 
 
 def test_what_anybody_causes_as_often_as_they_like_fills_no_disk(

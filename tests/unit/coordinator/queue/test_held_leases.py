@@ -207,3 +207,10 @@ def test_log_lines_are_taken_of_workers_that_had_tasks_of_the_job(rig: Rig) -> N
         report = Report(worker, 1, (), (), (), (), (lines,))
         rig.queue.outcomes.report(report, rig.now, KEY)
         assert rig.queue.state.jobs["job"].log.lines == kept
+
+
+def test_a_worker_cannot_say_that_the_client_took_a_task_back(rig: Rig) -> None:
+    lease = take_lease(rig)
+    assert rig.fail(lease, lease.start, "withdrawn").accepted == 1
+    (death,) = [one for one in rig.queue.state.drain_events() if isinstance(one, TaskDead)]
+    assert death.failure.reason == "error"

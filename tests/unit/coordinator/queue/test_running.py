@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from headrace_coordinator.queue.members import show_id
 from headrace_coordinator.queue.running import find_worker, list_running, list_running_at
 from headrace_wire.errors import UnknownJobError, UnknownWorkerError, UsageError
 from headrace_wire.messages import RunningTask
@@ -67,14 +69,14 @@ def test_a_job_that_is_unknown_is_no_job(rig: Rig) -> None:
 
 
 def test_a_worker_is_found_by_id_or_by_a_name_that_it_has_alone(rig: Rig) -> None:
-    for worker, name in (("1", "a"), ("2", "b"), ("3", "b"), ("4", "1")):
+    for worker, name in (("1", "a"), ("2", "b"), ("3", "b"), ("4", show_id("1"))):
         info = make_worker(worker)
         info = type(info)(worker, name, *(getattr(info, f) for f in info.__struct_fields__[2:]))
         rig.queue.leasing.register(info, (), rig.now)
     state = rig.queue.state
     assert find_worker(state, "a").info.id == "1"
-    assert find_worker(state, "1").info.id == "1", "an id goes before a name"
-    with pytest.raises(UsageError, match="2 workers are called 'b'"):
+    assert find_worker(state, show_id("1")).info.id == "1", "an id goes before a name"
+    with pytest.raises(UsageError, match=f"2 workers are called 'b'.*{show_id('2')}"):
         find_worker(state, "b")
     with pytest.raises(UnknownWorkerError, match="there is no worker 'c'"):
         find_worker(state, "c")
@@ -86,3 +88,13 @@ def test_how_a_worker_does_is_in_its_status(rig: Rig) -> None:
     (status,) = rig.queue.leasing.statuses(rig.now)
     assert status.cpu_percent == 150.0
     assert (status.cores, status.memory_limit_bytes, status.engine) == (2.0, 0, "pool")
+
+
+def test_the_id_by_which_a_worker_speaks_is_shown_to_nobody(rig: Rig) -> None:
+    rig.queue.leasing.register(replace(make_worker("secret"), name="name"), (), rig.now)
+    (status,) = rig.queue.leasing.statuses(rig.now)
+    assert status.id == show_id("secret") != "secret"
+    assert find_worker(rig.queue.state, status.id).info.id == "secret"
+    with pytest.raises(UnknownWorkerError):
+        find_worker(rig.queue.state, "secret")
+    assert rig.queue.leasing.drain(status.id, rig.now).draining
