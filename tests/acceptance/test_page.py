@@ -52,8 +52,13 @@ def long(number):
     raise ValueError("x" * 5000)
 
 def fail(number):
-    raise KeyError(number)
+    said = f"{{number}} \\x1b[2J\\u202etxt.exe"
+    print(said)
+    raise LookupError(said)
 """
+
+#: What is shown of an error's text that would turn its line around.
+SHOWN = r"\x1b[2J\u202etxt.exe"
 
 #: A name that would be a script if it were not escaped.
 HOSTILE = "<img src=x onerror=alert(1)>'\"&"
@@ -112,7 +117,7 @@ def test_a_job_is_watched_from_its_submission_to_its_retry(browser: Browser, sit
     with open_page(browser) as page:
         log_in(site, page)
         expect(page.locator("#live")).to_have_text("live")
-        expect(page.locator("#events")).to_contain_text("worker joined")
+        expect(page.locator("#worker-rows")).to_contain_text("steady")
         submit_map(site, "step", "four steps")
         row = page.locator("#active tr", has_text="four steps")
         expect(row).to_contain_text("0 of 4")
@@ -152,12 +157,12 @@ def test_a_failed_task_is_read_and_run_again_by_itself(
         expect(page.locator("#map .where")).to_have_text("task 3: failed")
         page.locator("#map canvas").press("Enter")
         expect(page.locator("#task-title")).to_have_text("Task 3")
-        expect(page.locator("#task-trace")).to_contain_text("raise KeyError(number)")
+        expect(page.locator("#task-trace")).to_contain_text("raise LookupError(said)")
         page.keyboard.press("Escape")
         page.get_by_text("Each failed task").click()
         row = page.locator("#failed-rows tr").nth(2)
         row.get_by_role("button", name="Traceback").click()
-        expect(page.locator("#task-trace")).to_contain_text("raise KeyError(number)")
+        expect(page.locator("#task-trace")).to_contain_text("raise LookupError(said)")
         page.locator("#task-close").click()
         row.get_by_role("button", name="Replay").click()
         page.get_by_role("dialog").get_by_role("button", name="Replay").click()
@@ -255,7 +260,10 @@ def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:
 def test_an_observer_looks_and_cannot_act(browser: Browser, site: Site, failed_job: str) -> None:
     with open_page(browser) as page:
         log_in(site, page, "observer", f"/jobs/{failed_job}")
-        expect(page.locator("#groups")).to_contain_text("KeyError")
+        expect(page.locator("#groups")).to_contain_text("LookupError")
+        expect(page.locator("#groups")).to_contain_text(SHOWN)
+        expect(page.locator("#log")).to_contain_text(SHOWN)
+        assert not re.search("[\x1b\u202e]", page.inner_text("body"))
         expect(
             page.get_by_role("button", name=re.compile("Cancel|Retry|Delete|Replay"))
         ).to_have_count(0)
@@ -333,7 +341,9 @@ def test_without_javascript_all_can_be_read(browser: Browser, site: Site, failed
         expect(page.locator("#worker-rows")).to_contain_text("steady")
         page.goto(f"{find_url(site)}/jobs?text=onerror&states=failed")
         page.get_by_role("link", name=HOSTILE).click()
-        expect(page.locator("#groups")).to_contain_text("raise KeyError(number)")
+        expect(page.locator("#groups")).to_contain_text("raise LookupError(said)")
+        expect(page.locator("#log")).to_contain_text(SHOWN)
+        assert not re.search("[\x1b\u202e]", page.inner_text("body"))
         expect(page.get_by_role("button", name="Retry")).to_have_count(0)
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from headrace_wire.printing import clean_text
+
+#: Every character that a page may be sent, apart from most of those that need four bytes.
+CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000), *range(0xE0000, 0xE0100)]))
+
 CASES: list[tuple[str, list[Any], str]] = [
+    ("clean", ["a\x1b[2Jb\u202ec\r\nd\te\rf\U000e0001"], "a\\x1b[2Jb\\u202ec\nd\te\\rf\\U000e0001"),
+    ("clean", [CHARACTERS], clean_text(CHARACTERS)),
     ("count", [0], "0"),
     ("count", [1234567], "1,234,567"),
     ("amount", [0], "0"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+from headrace_wire.printing import clean_text
+
 #: From here on numbers are too long to be read digit by digit.
 _LARGE = 1e15
 
@@ -22,6 +24,13 @@ def amount(number: float) -> str:
 def count(number: float) -> str:
     """Such as ``1,234,567``."""
     return f"{_round(number):,}"
+
+
+def clean(text: str) -> str:
+    """A text that others made, fit to be shown: what turns a text around, or is no character, is
+    written as Python would, as on a terminal.
+    """
+    return clean_text(text)
 
 
 def things(number: float, one: str, several: str = "") -> str:

@@ -1,4 +1,6 @@
-"""Pages made from templates, which escape everything that they are not told is markup."""
+"""Pages made from templates, which escape everything that they are not told is markup, and what
+turns a text around or is no character.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from headrace_coordinator.web.display import clean
 from headrace_coordinator.web.filters import FILTERS
 from headrace_coordinator.web.static_files import find_url
 from headrace_coordinator.web.twins import to_twin
@@ -45,11 +48,18 @@ def make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_clean,
     )
     common: dict[str, Any] = environment.globals
     common.update(static=find_url, version=VERSION, json=write_json)
     environment.filters.update(FILTERS)
     return environment
+
+
+def _clean(value: object) -> object:
+    """What a template writes for a value: markup is its own."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return clean(value) if is_text else value
 
 
 def write_json(value: object) -> Markup:

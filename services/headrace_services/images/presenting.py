@@ -10,6 +10,7 @@ from headrace_services.images.gather import is_shared
 from headrace_services.images.output import check_foreign_name
 from headrace_services.images.payload import PictureValue, printable
 from headrace_services.presentation import MOST_PICTURES, ShownPicture, Summary
+from headrace_wire.printing import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def write_archive(values: Iterator[tuple[int, bytes]], stream: BinaryIO) -> None
             if value.data is None:
                 continue
             try:
-                name = printable(check_foreign_name(value.output))
+                name = clean_line(printable(check_foreign_name(value.output)))
             except ValueError:
                 name = f"picture-{index}"
             if name.casefold() in names:  # they may be told apart by letters alone that others fold

@@ -1,28 +1,33 @@
 // Elements, and tables whose rows stay where they are while what they say changes.
 
-import { age, clock, moment } from "./format.js";
+import { age, clean, clock, moment } from "./format.js";
 
-/** An element with attributes and children; what is text stays text. */
+/** An element with attributes and children; what is text stays text, and is fit to be shown. */
 export function make(name, attributes = {}, ...children) {
   const element = name.includes(":")
     ? document.createElementNS("http://www.w3.org/2000/svg", name.split(":")[1])
     : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value);
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(key, clean(String(value)));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  const shown = children.filter((child) => child !== null && child !== undefined);
+  element.append(...shown.map((child) => (typeof child === "string" ? clean(child) : child)));
   return element;
 }
 
 /** Set a text where it is another one: what does not change is not laid out again. */
 export function setText(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
+  const shown = clean(String(text));
+  if (element && element.textContent !== shown) element.textContent = shown;
 }
 
 /** Set an attribute where it is another one; null takes it away. */
 export function setAttribute(element, name, value) {
   if (value === null || value === undefined) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+  else {
+    const shown = clean(String(value));
+    if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);
+  }
 }
 
 const ATTRIBUTES = { href: "href", state: "data-state", title: "title", tone: "data-tone", name: "aria-label", at: "data-at" };

@@ -1,7 +1,24 @@
 // Numbers, times and sizes for people. headrace_coordinator.web.display writes the same in Python,
 // and a test compares the two.
 
+// Of the characters, those that headrace_wire.bounds calls unprintable, without line breaks and tabs.
+const UNPRINTABLE =
+  /(?![\n\t])[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\u{e0000}-\u{e007f}]/gu;
+
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
+
+/**
+ * A text that others made, fit to be shown: what turns a text around, or is no character, is written
+ * as Python would, "\x1b". As headrace_wire.printing.clean_text.
+ */
+export function clean(text) {
+  return text.replaceAll("\r\n", "\n").replace(UNPRINTABLE, (found) => {
+    const code = found.codePointAt(0);
+    if (found === "\r") return "\\r";
+    const [letter, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+    return `\\${letter}${code.toString(16).padStart(digits, "0")}`;
+  });
+}
 
 /** Such as 1,234,567. */
 export function count(number) {

@@ -5,7 +5,7 @@ import { get } from "../api.js";
 import { say } from "../ask.js";
 import { fill, reveal, setText, sync } from "../dom.js";
 import { Failures } from "../failures.js";
-import { amount, count, duration, moment, size, tasks } from "../format.js";
+import { amount, clean, count, duration, moment, size, tasks } from "../format.js";
 import { Histogram, within } from "../histogram.js";
 import { atMost, follow } from "../live.js";
 import { Log } from "../log.js";
@@ -76,7 +76,7 @@ export function start() {
       }
       last = counts;
       failed = job.failed;
-      document.title = `${FINAL.has(job.state) ? job.state : fields.percent || job.state} · ${fields.name} · headrace`;
+      document.title = clean(`${FINAL.has(job.state) ? job.state : fields.percent || job.state} · ${fields.name} · headrace`);
     },
     logs: (page) => log.take(page),
     problem({ topic, detail, status }) {
