@@ -54,7 +54,8 @@ class CrowdedCluster:
             announced = json.loads(coordinator.stdout.readline())
             self.process = psutil.Process(coordinator.pid)
             self.address: str = announced["address"]
-            self.metrics = f"http://{announced['http']}/metrics"
+            self.http: str = announced["http"]
+            self.metrics = f"http://{self.http}/metrics"
             for place in range(min(CROWD_PROCESSES, self.workers)):
                 part = len(range(place, self.workers, CROWD_PROCESSES))
                 processes.start_python(
@@ -73,8 +74,7 @@ class CrowdedCluster:
 
     def read_cpu_seconds(self) -> float:
         """CPU time that the coordinator has used, to the nanosecond."""
-        # The clock of another process, as clock_getcpuclockid(3) numbers it.
-        return time.clock_gettime(~self.process.pid << 3 | 2)
+        return read_cpu_seconds(self.process.pid)
 
     def read_memory_bytes(self) -> int:
         """The coordinator's memory when it has been quiet, its part of shared pages included."""
@@ -95,3 +95,9 @@ class CrowdedCluster:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not all of {self.workers} workers came")
             time.sleep(0.02)
+
+
+def read_cpu_seconds(process: int) -> float:
+    """CPU time that a process has used, to the nanosecond."""
+    # The clock of another process, as clock_getcpuclockid(3) numbers it.
+    return time.clock_gettime(~process << 3 | 2)

@@ -35,7 +35,7 @@ class HeadraceCluster:
         self._folder = tempfile.TemporaryDirectory(dir=base)
         self.folder = Path(self._folder.name)
         self._processes = Processes(self.folder)
-        self.address = ""
+        self.address = self.http = ""
         self._pool: headrace.Pool | None = None
 
     @property
@@ -53,7 +53,8 @@ class HeadraceCluster:
             stdout=subprocess.PIPE,
         )  # fmt: skip
         assert coordinator.stdout is not None
-        self.address = json.loads(coordinator.stdout.readline())["address"]
+        announced = json.loads(coordinator.stdout.readline())
+        self.address, self.http = announced["address"], announced["http"]
         self._processes.start_python(
             "-m", "headrace", "worker", "--coordinator", self.address,
             "--key-file", str(self.key_file), "--slots", str(SLOTS),
