@@ -180,7 +180,7 @@ def measure_crowd(rounds: int) -> None:
         browsers = Browsers(ground.http, ground.key_file)
         try:
             found = run_rounds(
-                rounds, browsers, job.id, lambda: (job.status.done, ground.read_cpu_seconds())
+                rounds, browsers, job.id, lambda: (job.refresh().done, ground.read_cpu_seconds())
             )
         finally:
             browsers.stop()
