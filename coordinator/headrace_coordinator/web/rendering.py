@@ -58,8 +58,9 @@ def make_environment() -> Environment:
 
 def _clean(value: object) -> object:
     """What a template writes for a value: markup is its own."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return clean(value) if is_text else value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return clean(value)
+    return value
 
 
 def write_json(value: object) -> Markup:
