@@ -31,7 +31,7 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.failures import describe_error
-from headrace_wire.job_views import FailureGroup, TaskRuns, TaskTimes
+from headrace_wire.job_views import FailureGroups, TaskRuns, TaskTimes
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
 from headrace_wire.timeouts import Limit
 from headrace_wire.tracing import open_span, write_trace
@@ -291,9 +291,12 @@ class AwaitedJob(JobBase):
                     raise self._time_out()
         return self.status
 
-    async def failure_groups(self) -> tuple[FailureGroup, ...]:
-        """Its failures by what they have in common, the most frequent first."""
-        return (await self._results.call(ResultQueueApi.failure_groups, self.id)).groups
+    async def failure_groups(self) -> FailureGroups:
+        """Its failures by what they have in common, the most frequent first: a sequence of groups.
+
+        Of very many failures the first ``looked_at`` alone were looked at.
+        """
+        return await self._results.call(ResultQueueApi.failure_groups, self.id)
 
     async def task_times(self) -> TaskTimes:
         """How long attempts at its tasks took, as a histogram."""

@@ -70,4 +70,5 @@ class Groups(Struct):
     def show(self, limit: int = MAX_FAILURE_GROUPS) -> FailureGroups:
         """The groups, those with the most failures first."""
         most = sorted(self.kinds.values(), key=lambda alike: (-alike.count, alike.example.index))
-        return FailureGroups(tuple(alike.show() for alike in most[:limit]), self.looked_at)
+        groups = tuple(alike.show() for alike in most[:limit])
+        return FailureGroups(groups, self.looked_at, len(self.kinds))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from headrace_wire.failures import describe_error
-from headrace_wire.job_views import FailureGroup
+from headrace_wire.job_views import FailureGroup, FailureGroups
 from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.words import count
 
 #: What may differ between failures of one kind: texts in quotes, and numbers.
 _DETAIL = re.compile(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|\d+(\.\d+)?", re.IGNORECASE)
@@ -31,6 +32,16 @@ def explain_failure(failure: TaskFailure) -> str:
         return message
     cause = f"{failure.reason} ({failure.signal})" if failure.signal else failure.reason
     return f"{cause}: {message}" if message else cause
+
+
+def explain_rest(found: FailureGroups, failed: int) -> str:
+    """Of which of a job's failures there are groups, "" where that is all of them."""
+    parts: list[str] = []
+    if found.looked_at < failed:
+        parts.append(f"among the first {found.looked_at:,} of {count(failed, 'failure')}")
+    if found.kinds_left_out:
+        parts.append(f"the {len(found):,} most frequent of {count(found.kinds, 'kind')}")
+    return ", ".join(parts)
 
 
 def tell_first(group: FailureGroup) -> TaskFailure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -86,10 +87,29 @@ class FailureGroup(Message):
 
 
 class FailureGroups(Message):
-    """The failures of a job that were looked at, by their kinds, the most frequent first."""
+    """The failures of a job by their kinds, the most frequent first; as a sequence, its ``groups``.
+
+    The first ``looked_at`` failures were looked at. ``kinds`` were found among them, of which
+    others than these are left out; 0 is not known.
+    """
 
     groups: Annotated[tuple[FailureGroup, ...], Meta(max_length=MAX_FAILURE_GROUPS)]
     looked_at: Count
+    kinds: Count = 0
+
+    def __iter__(self) -> Iterator[FailureGroup]:
+        return iter(self.groups)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def __getitem__(self, place: int) -> FailureGroup:
+        return self.groups[place]
+
+    @property
+    def kinds_left_out(self) -> int:
+        """How many kinds are not among the groups."""
+        return max(0, self.kinds - len(self.groups))
 
 
 class PastJob(Message):

@@ -43,6 +43,7 @@ from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
 from headrace_wire.job_views import FailureGroups, TaskTimes
 from headrace_wire.messages import JobStatus
+from headrace_wire.words import count
 
 #: Services of which it is known what they write.
 BUILT_IN = frozenset({"primes", "images", "calls"})
@@ -192,6 +193,7 @@ def _show_past(
                 "task_times": asdict(times),
                 "failure_groups": groups,
                 "failures_looked_at": failures.looked_at,
+                "failure_kinds": failures.kinds,
             }
         )
         return
@@ -201,6 +203,8 @@ def _show_past(
     first = failures.looked_at if failures.looked_at < status.failed else None
     for group in failures.groups:
         say(f"failure     {describe_group(group, first)}")
+    if more := failures.kinds_left_out:
+        say(f"failure     {count(more, 'more kind')} of failures, of which no more is kept")
 
 
 def _refuse_strange_place(found: Job) -> None:

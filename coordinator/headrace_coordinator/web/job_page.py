@@ -70,10 +70,12 @@ async def show_job(request: Request) -> Response:
 
 
 def _describe_failures(job: JobStatus, found: FailureGroups) -> str:
-    kinds = things(len(found.groups), "kind")
+    kinds = things(len(found) + found.kinds_left_out, "kind")
     about = f"{things(job.failed, 'task')} failed, {kinds} of failure"
     if found.looked_at < job.failed:
         about += f" among the first {count(found.looked_at)}"
+    if found.kinds_left_out:
+        about += f", of which the {count(len(found))} most frequent are here"
     return about
 
 

@@ -160,7 +160,7 @@ def test_failures_are_grouped_by_what_they_have_in_common(site: Site) -> None:
     site.fail(*(make_failure(index, f"no shop {index}", f"w{index % 3}") for index in (9, 4, 7)))
     site.fail(make_failure(8, "no money"))
     found = site.find_groups()
-    assert found.looked_at == 4
+    assert (found.looked_at, found.kinds) == (4, 2)
     assert [(one.count, one.first, one.last) for one in found.groups] == [(3, 4, 9), (1, 8, 8)]
     alike = found.groups[0]
     assert (alike.reason, alike.error_type, alike.message) == ("error", "ValueError", "no shop 4")

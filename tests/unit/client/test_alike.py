@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from headrace.cli import jobs_out
 from headrace.cli.alike import LINES_SHOWN, describe_failures, describe_group, group_failures
+from headrace_wire.alike import explain_rest
 from headrace_wire.job_views import NO_TIMES, FailureGroup, FailureGroups
 from headrace_wire.messages import CRASH, ERROR, TaskFailure
 from support.queue_builders import Rig
@@ -104,3 +105,16 @@ def test_an_expired_job_says_how_many_of_its_failures_were_looked_at(
         assert f"failure     {told}" in capsys.readouterr().out
         jobs_out._show_past(status, NO_TIMES, found, as_json=True)
         assert json.loads(capsys.readouterr().out)["failures_looked_at"] == 100
+        jobs_out._show_past(status, NO_TIMES, FailureGroups((group,), 100, 3), as_json=False)
+        assert "failure     2 more kinds of failures" in capsys.readouterr().out
+
+
+def test_of_which_failures_there_are_groups_is_said_where_that_is_not_all() -> None:
+    group = FailureGroup(ERROR, "ValueError", "odd", "", 62, 3, 99, ("w",))
+    assert not explain_rest(FailureGroups((group,), 62, 1), 62)
+    assert not explain_rest(FailureGroups((group,), 62), 62), "an older coordinator does not say"
+    many = explain_rest(FailureGroups((group,), 10_000, 1), 123_456)
+    assert many == "among the first 10,000 of 123,456 failures"
+    both = explain_rest(FailureGroups((group, group), 100, 12), 101)
+    assert both == "among the first 100 of 101 failures, the 2 most frequent of 12 kinds"
+    assert list(FailureGroups((group,), 1)) == [group]

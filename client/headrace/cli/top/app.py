@@ -22,7 +22,7 @@ STYLE = """
 * { background: ansi_default; color: ansi_default; }
 #head { height: auto; text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
 #trouble { height: auto; text-style: reverse; }
-#said, #count { height: auto; }
+#said, #count, #failed-about { height: auto; }
 #filter { height: 1; border: none; }
 Listing { height: 1fr; scrollbar-size: 1 1; overflow-x: hidden; }
 Listing > .datatable--header { background: ansi_default; color: ansi_default; text-style: bold; }

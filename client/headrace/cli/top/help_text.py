@@ -20,6 +20,7 @@ In a job
 
 Each action asks once, and y does it.
 
+"7 s of work" is how long all slots need for the tasks that wait or are leased.
 SPEED counts the tasks that were done of late: in the last 15 seconds, or the
 last 15 tasks where each takes longer. LEFT is the time that the rest takes at
 that speed. DONE counts tasks that are done, and not those that failed. What a

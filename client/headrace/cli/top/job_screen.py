@@ -24,8 +24,9 @@ from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
 from headrace.cli.top.words import draw_bar, find_part_done, format_part
+from headrace_wire.alike import explain_rest
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.job_views import FailureGroup
+from headrace_wire.job_views import FailureGroups
 from headrace_wire.messages import JobStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
@@ -55,7 +56,7 @@ class JobScreen(JobActions):
         self._job = job
         self._seen = SeenOfJob()
         self._sight: JobSight | None = None
-        self._failures: tuple[FailureGroup, ...] = ()
+        self._failures = FailureGroups((), 0)
 
     def compose(self) -> ComposeResult:
         yield PlainText(id="head")
@@ -64,6 +65,7 @@ class JobScreen(JobActions):
             with TabPane("Running", id="running"), VerticalScroll(id="running-scroll"):
                 yield PlainText(id="running-text")
             with TabPane("Failures", id="failures"):
+                yield PlainText(id="failed-about")
                 yield Listing(failure_rows.COLUMNS, id="failed")
             with TabPane("Log", id="log"):
                 yield Log(id="lines", max_lines=LINES_KEPT)
@@ -102,6 +104,10 @@ class JobScreen(JobActions):
         if sight.failures is not None:
             rows = [(str(group.first), failure_rows.make_row(group)) for group in self._failures]
             self.query_one("#failed", Listing).show_rows(rows)
+            rest = explain_rest(self._failures, sight.status.failed)
+            about_failed = self.query_one("#failed-about", PlainText)
+            about_failed.show_text(rest)
+            about_failed.display = bool(rest)
         failed = self.query_one(TabbedContent).get_tab("failures")
         label = f"Failures {sight.status.failed:,}"
         if failed.label_text != label:

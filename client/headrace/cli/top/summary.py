@@ -26,9 +26,11 @@ def describe_cluster(sight: Sight, where: str) -> Iterator[str]:
     jobs = [f"{number:,} {state}" for state, number in seen.jobs.items() if number]
     waiting = seen.waiting + seen.retrying
     yield f"jobs: {', '.join(jobs) or 'none'}"
-    backlog = f", {format_duration(seen.backlog_seconds)} of work" if waiting else ""
+    left = format_duration(seen.backlog_seconds)
+    work = f"{waiting:,} waiting, {seen.leased:,} leased"
+    work += f" ({left} of work)" if waiting or seen.leased else ""
     failed = f", {format_speed(seen.failed_per_second)} fail" if seen.failed_per_second else ""
-    yield f"tasks: {waiting:,} waiting{backlog}, {format_speed(seen.done_per_second)} done{failed}"
+    yield f"tasks: {work}, {format_speed(seen.done_per_second)} done{failed}"
 
 
 def describe_trouble(sight: Sight) -> str:

@@ -13,7 +13,7 @@ from headrace.job_log import Gaps
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, MAX_NAME_CHARACTERS
 from headrace_wire.errors import HeadraceError
-from headrace_wire.job_views import FailureGroup
+from headrace_wire.job_views import FailureGroups
 from headrace_wire.messages import (
     QUEUED,
     RUNNING,
@@ -75,7 +75,7 @@ class JobSight(Struct, frozen=True):
     running: tuple[RunningTask, ...]
     progress: tuple[TaskProgress, ...]
     slowest: tuple[TaskTime, ...]
-    failures: tuple[FailureGroup, ...] | None
+    failures: FailureGroups | None
     lines: tuple[LogLine, ...]
     lines_missed: int
 
@@ -119,10 +119,10 @@ class View:
     async def look_at(self, job: str, seen: SeenOfJob) -> JobSight:
         """See one job, and what is new since it was ``seen`` before. Raises UnknownJobError."""
         status = await self.jobs.call(JobQueueApi.status, job)
-        failures: tuple[FailureGroup, ...] | None = None
+        failures: FailureGroups | None = None
         counted = (status.failed, status.done, status.finished_at)
         if counted != seen.counted:
-            failures = (await self.results.call(ResultQueueApi.failure_groups, job)).groups
+            failures = await self.results.call(ResultQueueApi.failure_groups, job)
             seen.counted = counted
         page = await self.results.call(ResultQueueApi.logs, LogRequest(job, seen.cursor, 0.0))
         seen.cursor = page.cursor

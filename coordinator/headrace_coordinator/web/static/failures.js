@@ -66,8 +66,11 @@ export class Failures {
     const fresh = !groups.children.length;
     sync(groups, found.groups, document.getElementById("group"), groupKey, (element, group) => fill(element, groupFields(group)));
     if (fresh && groups.firstElementChild) groups.firstElementChild.open = true;
-    const about = `${things(job.failed, "task")} failed, ${things(found.groups.length, "kind")} of failure`;
-    setText(document.getElementById("failures-about"), found.looked_at < job.failed ? `${about} among the first ${count(found.looked_at)}` : about);
+    const here = found.groups.length;
+    let about = `${things(job.failed, "task")} failed, ${things(Math.max(found.kinds, here), "kind")} of failure`;
+    if (found.looked_at < job.failed) about += ` among the first ${count(found.looked_at)}`;
+    if (found.kinds > here) about += `, of which the ${count(here)} most frequent are here`;
+    setText(document.getElementById("failures-about"), about);
     if (document.getElementById("failed-tasks").open) await this.#load(true);
   }
 
