@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.printing import tell
@@ -46,10 +46,13 @@ def show_line(line: LogLine) -> dict[str, object]:
     }
 
 
-def format_line(line: LogLine) -> str:
-    """A log line for people, and beneath it what belongs to it, such as a traceback, indented."""
+def format_line(line: LogLine, write: Callable[[float], str] = write_moment) -> str:
+    """A log line for people, and beneath it what belongs to it, such as a traceback, indented.
+
+    ``write`` writes its time.
+    """
     head, _, rest = line.text.rstrip("\n").partition("\n")
     attempt = f" attempt {line.attempt}" if line.attempt > 1 else ""
-    about = f"{write_moment(line.at)} {line.level:<7} {line.worker} task {line.index}{attempt}"
+    about = f"{write(line.at)} {line.level:<7} {line.worker} task {line.index}{attempt}"
     first = clean_line(f"{about}: {head}")
     return f"{first}\n{indent(rest)}" if rest else first

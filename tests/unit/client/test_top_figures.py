@@ -11,7 +11,7 @@ from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import draw_bar, draw_curve, format_part
+from headrace.cli.top.words import draw_bar, draw_curve, fold, format_part
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     CANCELLED,
@@ -158,6 +158,15 @@ def test_a_job_is_found_by_all_that_names_it() -> None:
         assert is_meant(status, text), text
     for text in ("weekly", "nightly images"):
         assert not is_meant(status, text), text
+
+
+def test_a_line_that_is_too_long_is_folded() -> None:
+    assert fold("", 40) == [""]
+    assert fold("x" * 40, 40) == ["x" * 40]
+    assert fold("x" * 100, 40) == ["x" * 40, "    " + "x" * 36, "    " + "x" * 24]
+    assert fold("\u6c34" * 30, 40) == ["\u6c34" * 20, "    " + "\u6c34" * 10], (
+        "each has two columns"
+    )
 
 
 def test_a_row_says_what_a_job_waits_for() -> None:

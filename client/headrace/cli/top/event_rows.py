@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from headrace.cli.top.columns import Column
+from headrace.cli.top.words import write_clock
 from headrace_wire.views import ClusterEvent
 
 COLUMNS = (
@@ -20,7 +20,7 @@ COLUMNS = (
 def make_row(event: ClusterEvent) -> Mapping[str, str]:
     """The cells of one event by their headings."""
     return {
-        "TIME": dt.datetime.fromtimestamp(event.at).astimezone().strftime("%H:%M:%S"),
+        "TIME": write_clock(event.at),
         "EVENT": event.kind,
         "JOB": event.job,
         "WORKER": event.worker,

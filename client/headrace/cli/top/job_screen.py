@@ -19,11 +19,11 @@ from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Reading
 from headrace.cli.top.job_actions import JobActions
 from headrace.cli.top.job_rows import describe_job
-from headrace.cli.top.listing import Listing
+from headrace.cli.top.listing import SCROLLBAR, Listing
 from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
-from headrace.cli.top.words import draw_bar, find_part_done, format_part
+from headrace.cli.top.words import draw_bar, find_part_done, fold, format_part, write_clock
 from headrace_wire.alike import explain_rest
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.job_views import FailureGroups
@@ -104,20 +104,27 @@ class JobScreen(JobActions):
         if sight.failures is not None:
             rows = [(str(group.first), failure_rows.make_row(group)) for group in self._failures]
             self.query_one("#failed", Listing).show_rows(rows)
-            rest = explain_rest(self._failures, sight.status.failed)
+            failed = sight.status.failed
+            rest = explain_rest(self._failures, failed) if failed else "no task has failed for good"
             about_failed = self.query_one("#failed-about", PlainText)
             about_failed.show_text(rest)
             about_failed.display = bool(rest)
-        failed = self.query_one(TabbedContent).get_tab("failures")
+        tab = self.query_one(TabbedContent).get_tab("failures")
         label = f"Failures {sight.status.failed:,}"
-        if failed.label_text != label:
-            failed.label = label
-        lines = self.query_one("#lines", Log)
+        if tab.label_text != label:
+            tab.label = label
+        self._show_log(sight)
+
+    def _show_log(self, sight: JobSight) -> None:
+        # What is above is kept as it was written, also where the terminal has another width now.
+        width = self.size.width - SCROLLBAR
+        shown = [format_line(line, write_clock) for line in sight.lines]
         if sight.lines_missed:
-            lines.write_line(explain_missed(sight.lines_missed))
-        if sight.lines:
-            shown = map(format_line, sight.lines)
-            lines.write_lines([part for one in shown for part in one.split("\n")])
+            shown.insert(0, explain_missed(sight.lines_missed))
+        if shown:
+            lines = [line for one in shown for line in one.split("\n")]
+            folded = [part for line in lines for part in fold(line, width)]
+            self.query_one("#lines", Log).write_lines(folded)
 
     def _show_text(self, where: str, lines: Iterator[str] | list[str]) -> None:
         self.query_one(where, PlainText).show_text("\n".join(map(clean_line, lines)))
@@ -152,8 +159,9 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
     done, of = find_part_done(status)
     part = f"{draw_bar(done, of, BAR_WIDTH)} {format_part(done, of)}"
     if status.finished_at is None:
-        left = format_duration(status.left_seconds)
-        part += f"  {format_speed(status.speed)}, {left} left"
+        part += f"  {format_speed(status.speed)}" if status.speed is not None else ""
+        left = status.left_seconds
+        part += f", {format_duration(left)} left" if left is not None else ""
     else:
         part += f"  took {format_duration(status.wall_seconds)}"
     yield part
@@ -170,10 +178,13 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
 
 
 def _describe_running(sight: JobSight) -> Iterator[str]:
-    yield from describe_tasks(sight.running, sight.progress)
+    tasks = list(describe_tasks(sight.running, sight.progress))
+    yield from tasks
+    if not tasks:
+        leased = count(sight.status.leased, "task is", "tasks are")
+        told = f"{leased} leased; those that run for a while are listed here"
+        yield told if sight.status.leased else "nothing runs"
     for word, value in describe_running(sight.status.counters, ()):
         yield f"{word:<10}{value}"
     for time in sight.slowest:
         yield f"slow      {describe_time(time)}"
-    if not (sight.running or sight.progress or sight.slowest or sight.status.counters):
-        yield "nothing runs"

@@ -107,7 +107,7 @@ class MainScreen(JobActions):
         rows = dict(self._make_rows(sight, str(listing.id)))
         listing.show_rows(rows.items())
         said = self._describe_list(sight, str(listing.id), len(rows))
-        self.query_one("#count", PlainText).show_text(said)
+        self.query_one("#count", PlainText).show_text(said or self._describe_event())
 
     def _make_rows(self, sight: Sight, what: str) -> Iterable[tuple[str, Mapping[str, str]]]:
         if what == JOBS:
@@ -131,6 +131,18 @@ class MainScreen(JobActions):
         if not there:
             return f"there is no {word}"
         return f"{shown:,} of {count(there, word)}" if shown < there else ""
+
+    def _describe_event(self) -> str:
+        """The whole of the event under the cursor, of which a narrow list has a part."""
+        if self._sight is None or self._listing.id != EVENTS:
+            return ""
+        chosen, events = self._listing.chosen, self._sight.events
+        return next((clean_line(one.text) for one in events if str(one.number) == chosen), "")
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Tell the whole of the event that the cursor is on."""
+        if said := self._describe_event():
+            self.query_one("#count", PlainText).show_text(said)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Open what the cursor is on."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
+from textual.timer import Timer
 
 from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Question, Reading
@@ -21,6 +22,9 @@ from headrace_wire.timeouts import Limit
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import View
+
+#: Seconds for which it is said what came of an action.
+SAID_SECONDS = 10.0
 
 #: Seconds for one look; what takes longer is told, and tried again.
 LOOK_SECONDS = 10.0
@@ -41,6 +45,7 @@ class PollingScreen(Screen[str]):
         self.view = view
         self._interval = interval
         self._again = asyncio.Event()
+        self._forgetting: Timer | None = None
 
     async def look(self) -> None:
         """Ask the coordinator, and show what it says. Raises HeadraceError."""
@@ -64,8 +69,15 @@ class PollingScreen(Screen[str]):
         self._again.set()
 
     def say(self, line: str) -> None:
-        """Show what came of an action, until the next one."""
+        """Show what came of an action, for a while: how things stand changes meanwhile."""
+        if self._forgetting:
+            self._forgetting.stop()
+        self._forgetting = self.set_timer(SAID_SECONDS, self._forget_said) if line else None
         self._show_line("#said", line)
+
+    def _forget_said(self) -> None:
+        self._forgetting = None
+        self._show_line("#said", "")
 
     def tell_trouble(self, line: str) -> None:
         """Show what is wrong, as long as it is."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+
+from rich.cells import chop_cells
 
 from headrace.cli.figures import UNKNOWN
 from headrace_wire.messages import SUCCEEDED, JobStatus
@@ -12,8 +15,24 @@ from headrace_wire.messages import SUCCEEDED, JobStatus
 #: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
 FULL, EMPTY = "#", "."
 
+#: Before what did not fit into a line, and the narrowest terminal for which lines are folded.
+INDENT = "    "
+LEAST_WIDTH = 20
+
 #: Characters of a curve, from nothing to all.
 LEVELS = "_.:-=+*#"
+
+
+def write_clock(at: float) -> str:
+    """The time of the reader's own day, such as ``23:13:50``."""
+    return dt.datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+
+
+def fold(line: str, width: int) -> list[str]:
+    """A line in as many as a terminal of this width needs for it; the others are indented."""
+    first, *rest = chop_cells(line, max(width, LEAST_WIDTH)) or [""]
+    indented = chop_cells("".join(rest), max(width, LEAST_WIDTH) - len(INDENT))
+    return [first, *(f"{INDENT}{part}" for part in indented if part)]
 
 
 def format_part(done: float, of: float) -> str:

@@ -85,8 +85,8 @@ def _describe(seen: WorkerView) -> Iterator[str]:
         slots = max(1, seen.status.slots)
         busy = [point.busy / slots for point in seen.points]
         cpu = [point.cpu_percent / most for point in seen.points]
-        yield f"busy {draw_curve(busy, CURVE_WIDTH)} of {count(slots, 'slot')}"
-        yield f"cpu  {draw_curve(cpu, CURVE_WIDTH)} of {most:.0f} %"
+        yield f"busy {draw_curve(busy, CURVE_WIDTH)} up to {count(slots, 'slot')}"
+        yield f"cpu  {draw_curve(cpu, CURVE_WIDTH)} up to {most:.0f} %"
         yield ""
     for word, value in worker_rows.describe_worker(seen.status):
         yield f"{word:<11}{value}"
