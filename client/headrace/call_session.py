@@ -14,7 +14,7 @@ from headrace.carrier import Carrier
 from headrace.cluster import Cluster
 from headrace.ownership import Ownership
 from headrace.pace import Pace
-from headrace.sessions import open_session
+from headrace.sessions import choose_engine, open_session
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
 from headrace_services.calls import CallOptions
@@ -22,6 +22,7 @@ from headrace_services.calls.main_module import describe_main
 from headrace_services.calls.plan import Function, check_initializer
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption
+from headrace_wire.engines import POOL
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.timeouts import Limit
 from headrace_worker.machine.cores import count_usable_cores
@@ -36,8 +37,9 @@ class CallSession:
     """A cluster that is there, or an embedded one, and the streams of calls that go to it.
 
     ``place`` is the cluster's address, or how many processes to start here, None for one a core.
-    ``max_tasks`` is how many tasks each of those runs. Raises TypeError for an initializer that is
-    none, and what ``open_session`` does.
+    ``max_tasks`` is how many tasks each of those runs, and ``engine`` runs them if that is not to
+    be a pool: see ``parse_engine``. Raises UsageError for what an engine cannot do, TypeError for
+    an initializer that is none, and what ``open_session`` does.
     """
 
     def __init__(
@@ -51,15 +53,23 @@ class CallSession:
         initargs: Iterable[Any],
         max_tasks: int | None,
         submit_options: SubmitOptions,
+        engine: str | None = None,
     ) -> None:
         address = place if isinstance(place, str) else None
+        chosen = choose_engine(
+            engine,
+            address,
+            limit="task_timeout" if submit_options.timeout_seconds is not None else "",
+            recycling="a number of tasks for each process" if max_tasks is not None else "",
+        )
         check_initializer(initializer)
         self.options = CallOptions(
             serializer=serializer or ("msgpack" if address else "cloudpickle"),
             initializer=initializer,
             initargs=tuple(initargs),
             pool=secrets.token_hex(8),
-            main=None if address else describe_main(),
+            # On another machine there need not be the program's file.
+            main=None if address or chosen.address else describe_main(),
         )
         #: How many calls run at once; on a cluster, where nobody knows, as many as on this machine.
         self.processes = place if isinstance(place, int) else count_usable_cores().count
@@ -76,8 +86,12 @@ class CallSession:
                 tls=tls,
                 slots="auto" if place is None or address else str(place),
                 max_tasks=max_tasks,
+                engine=chosen,
             )
         )
+        self._is_pool = chosen.name == POOL
+        if not self._is_pool:
+            self.processes = max(1, self.count_slots())
 
         self._carrier = Carrier(self.cluster.engine)
 
@@ -108,7 +122,7 @@ class CallSession:
 
     def count_slots(self) -> int:
         """How many slots there are now."""
-        if self._address is not None:
+        if self._address is not None or not self._is_pool:
             return self.cluster.engine.jobs.info().slots
         return self.processes
 

@@ -37,10 +37,12 @@ from headrace_services.permits import Permits
 from headrace_wire import portable
 from headrace_wire.address import parse_address
 from headrace_wire.encryption import Encryption
+from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
 from headrace_wire.signals import LOOPS_TAKE_SIGNALS
+from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program, list_safe_flags
 from headrace_worker.machine.cores import count_usable_cores, parse_slots
@@ -51,11 +53,11 @@ STOP_SECONDS = 10.0
 #: Seconds for a child whose connections are lost to end in.
 END_SECONDS = 1.0
 
+#: How often, in seconds, it is looked whether an engine is there that takes a while to start.
+ENGINE_LOOK_SECONDS = 0.05
+
 #: How often, in seconds, it is looked whether one that is to end has been stopped.
 FROZEN_SECONDS = 0.5
-
-#: The file in the embedded folder that the children write their log to.
-LOG_NAME = "log"
 
 #: The children that run.
 _CHILDREN: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
@@ -76,15 +78,21 @@ def open_embedded_cluster(
     max_tasks: int | None = None,
     program: Program | None = None,
     show_output: bool = False,
+    engine: EngineChoice | None = None,
 ) -> Generator[Cluster]:
     """Start a coordinator and a worker, and stop them at the end.
 
     ``permits`` is what jobs may use in the worker: nothing when not given. Slots look for modules
-    where ``program`` does. ``show_output`` lets tasks print where this process does.
+    where ``program`` does. ``show_output`` lets tasks print where this process does. ``engine``
+    runs the tasks, if that is not to be a pool of slots; it is waited for until it is there.
 
-    Raises UsageError for ``slots`` that make no sense, and EmbeddedClusterError with the last line
-    of the children's log when one of them ends too soon.
+    Raises UsageError for ``slots`` that make no sense and for an engine that is not here, and
+    EmbeddedClusterError with the last line of the children's log when one of them ends too soon.
     """
+    engine = engine or EngineChoice()
+    if engine.name != POOL:
+        require_library(engine.name)
+        read_most_slots(slots)
     try:
         parse_slots(slots, count_usable_cores())
     except ValueError as error:
@@ -107,10 +115,12 @@ def open_embedded_cluster(
             permits=permits or Permits(),
             program=program,
             show_output=show_output,
+            engine=engine,
         )
         at_the_end(partial(remove_folders, order))
-        (folder / LOG_NAME).touch(0o600)
-        log = stack.enter_context((folder / LOG_NAME).open("w+b"))
+        order.log_file.touch(0o600)
+        # What each child writes goes to the end, whoever else has written meanwhile.
+        log = stack.enter_context(order.log_file.open("a+b"))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)
         at_the_end(partial(_stop, coordinator))
@@ -123,7 +133,7 @@ def open_embedded_cluster(
         )
         at_the_end(partial(_stop, worker, coordinator))
         first = _end_together({"worker": worker, "coordinator": coordinator})
-        explain_end = partial(_explain_end, first, log)
+        explain_end = partial(_explain_end, first, order.end_file, log)
         assert coordinator.stdout
         line = coordinator.stdout.readline()
         if not line:
@@ -136,9 +146,17 @@ def open_embedded_cluster(
             cluster.explain_end = explain_end
             # Before any goodbye: one that is frozen would let everybody wait.
             at_the_end(partial(_kill_frozen, coordinator, worker))
+            if engine.name != POOL:
+                _await_worker(cluster)
             yield cluster
         except UnreachableError:
             raise EmbeddedClusterError(explain_end()) from None
+
+
+def _await_worker(cluster: Cluster) -> None:
+    """Wait until the worker has its engine. Raises UnreachableError where it has ended instead."""
+    while not cluster.workers():
+        time.sleep(ENGINE_LOOK_SECONDS)
 
 
 def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[str, int]]:
@@ -257,7 +275,10 @@ def _close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 
 def _explain_end(
-    first: Future[tuple[str, int]], log: IO[bytes], what: str = "the embedded cluster ended"
+    first: Future[tuple[str, int]],
+    end_file: Path,
+    log: IO[bytes],
+    what: str = "the embedded cluster ended",
 ) -> str:
     # A connection is lost a moment before the child that it went to can be waited for.
     with contextlib.suppress(TimeoutError):
@@ -265,6 +286,8 @@ def _explain_end(
         if code < 0:
             name = signal.Signals(-code).name
             return f"the embedded {role} was killed ({name}): run it again"
+    with contextlib.suppress(OSError, ValueError):
+        return f"{what}: {end_file.read_text()}"
     return f"{what}: {_read_last(log)}"
 
 

@@ -48,6 +48,7 @@ class Executor(BaseExecutor):
         retries: int | None = None,
         priority: int = 0,
         name: str = "",
+        engine: str | None = None,
     ) -> None:
         del mp_context, thread_name_prefix  # how calls run is the worker's to decide
         check_count(max_workers, "max_workers must be greater than 0")
@@ -59,6 +60,7 @@ class Executor(BaseExecutor):
             initializer=initializer,
             initargs=initargs,
             max_tasks=read_max_tasks_per_child(max_tasks_per_child),
+            engine=engine,
             submit_options=make_submit_options(
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),

@@ -61,9 +61,12 @@ class Pool:
     what a cluster takes; ``"cloudpickle"``, anything at all, is the rule here, and on a cluster
     needs workers started with ``--allow-pickle``: what those return is unpickled here, so that they
     could run any code in this program. ``task_timeout`` is the time limit of each call in seconds;
-    ``retries`` how often one that failed is tried again.
+    ``retries`` how often one that failed is tried again. ``engine`` is what runs the calls of a
+    pool that is started here, in place of processes of its own: ``"dask"`` starts a Dask cluster of
+    this machine, ``"dask://host:8786"`` uses the one that is there, and of either the pool uses at
+    most as many processes as it is told.
 
-    Raises UnreachableError and KeyRefusedError.
+    Raises UsageError for what an engine cannot do, UnreachableError and KeyRefusedError.
     """
 
     #: Until there is something to end.
@@ -84,6 +87,7 @@ class Pool:
         retries: int | None = None,
         priority: int = 0,
         name: str = "",
+        engine: str | None = None,
     ) -> None:
         del context  # how processes start is the worker's to decide
         if not isinstance(processes, str):
@@ -96,6 +100,7 @@ class Pool:
             initializer=initializer,
             initargs=initargs,
             max_tasks=read_max_tasks(maxtasksperchild),
+            engine=engine,
             submit_options=make_submit_options(
                 name=name, priority=priority, timeout_seconds=task_timeout, retries=retries
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import weakref
 from collections.abc import Callable, Generator
@@ -13,7 +14,11 @@ from typing import Protocol
 from headrace.cluster import Cluster
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_wire.encryption import Encryption
+from headrace_wire.engines import EngineChoice, parse_engine
+from headrace_wire.errors import UsageError
 from headrace_wire.forking import call_after_fork
+
+log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
@@ -58,6 +63,33 @@ def _forget_all() -> None:
 call_after_fork(_forget_all)
 
 
+def choose_engine(
+    engine: str | None, address: object, *, limit: str = "", recycling: str = ""
+) -> EngineChoice:
+    """Read the name of an engine for an embedded cluster; None for a pool of slots.
+
+    Raises UsageError for one that is not known, for one beside the address of a cluster that is
+    there, and for a time limit or a recycling that it cannot keep, which are named.
+    """
+    if engine is None:
+        return EngineChoice()
+    chosen = parse_engine(engine)
+    if address is not None:
+        raise UsageError(
+            f"engine={engine!r} is for a cluster that is started here: what runs the tasks of the "
+            f"one at {address} its workers decide, with --engine"
+        )
+    chosen.require(limit=limit, recycling=recycling)
+    if chosen.address:
+        log.warning(
+            "headrace: tasks run on %s at %s, whose processes send each other pickles: whoever can "
+            "connect to them can run anything there, and read what tasks are given",
+            chosen.title,
+            chosen.address,
+        )
+    return chosen
+
+
 @contextlib.contextmanager
 def open_session(
     address: str | None,
@@ -66,11 +98,12 @@ def open_session(
     tls: str | Encryption | None = None,
     slots: str = "auto",
     max_tasks: int | None = None,
+    engine: EngineChoice | None = None,
 ) -> Generator[Cluster]:
     """The cluster at an address, or for None an embedded one that runs whatever it is given.
 
-    ``slots`` and ``max_tasks`` are the embedded worker's. Raises UsageError, UnreachableError and
-    KeyRefusedError.
+    ``slots``, ``max_tasks`` and ``engine`` are the embedded worker's. Raises UsageError,
+    UnreachableError and KeyRefusedError.
     """
     refuse_while_loading()
     if address is not None:
@@ -88,5 +121,6 @@ def open_session(
         max_tasks=max_tasks,
         program=describe_program(),
         show_output=True,
+        engine=engine,
     ) as cluster:
         yield cluster

@@ -61,7 +61,7 @@ def test_a_job_with_a_time_limit_waits_and_says_why(dask_site: There) -> None:
     done = site.shell.run(
         "submit", "primes", "count", "0", "1e6", "--timeout", "10s", "--detach", "--json"
     )
-    job = done.json()["job"]
+    job = done.json()["id"]
     shown = site.shell.run("job", job, "--json").json()
     assert shown["state"] == "queued"
     assert "cannot keep (their engine is dask)" in shown["waiting_for"]

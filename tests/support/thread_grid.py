@@ -18,6 +18,7 @@ class ThreadGrid:
     """
 
     title = "a stand-in"
+    is_own = True
 
     def __init__(self, slots: int, trouble: Sequence[Exception] = ()) -> None:
         self.slots = slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from headrace.child.orders import Order
@@ -21,6 +22,10 @@ def main(role: str, order: Order) -> int:
             work_for_program(order)
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error.message}\n")
+        if role == "worker":
+            # The coordinator has more to say before it ends, too.
+            with contextlib.suppress(OSError):
+                order.end_file.write_text(error.message)
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

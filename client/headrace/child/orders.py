@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from headrace_services.permits import Permits
+from headrace_wire.engines import EngineChoice
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.program import Program
 
@@ -30,6 +31,17 @@ class Order(msgspec.Struct, frozen=True):
     program: Program | None = None
     #: Tasks print where the program does, and so does the worker when something is wrong.
     show_output: bool = False
+    engine: EngineChoice = EngineChoice()
+
+    @property
+    def log_file(self) -> Path:
+        """What the children have to say, where nobody else hears it."""
+        return Path(self.folder, "log")
+
+    @property
+    def end_file(self) -> Path:
+        """Why the worker has ended, if it could not work."""
+        return Path(self.folder, "end")
 
     @property
     def key_file(self) -> Path:

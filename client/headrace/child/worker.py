@@ -9,13 +9,18 @@ from headrace.child.parent import end_with_parent, read_line
 from headrace.child.place import remove_folders
 from headrace_wire.address import parse_address
 from headrace_wire.encryption import Encryption
+from headrace_wire.engines import POOL
 from headrace_worker.process import prepare, work
-from headrace_worker.settings import WorkerSettings
+from headrace_worker.settings import DEFAULT_GIVE_UP_SECONDS, WorkerSettings
+
+#: Seconds in which another cluster has to answer: whoever has started the program waits for it.
+ENGINE_SECONDS = 10.0
 
 
 def work_for_program(order: Order) -> None:
     """Work until the program ends."""
-    launcher = prepare(order.start_method, order.permits)
+    is_pool = order.engine.name == POOL
+    launcher = prepare(order.start_method, order.permits) if is_pool else None
     address = read_line()
     if not address:
         return  # the program ended, or there is no coordinator
@@ -34,6 +39,9 @@ def work_for_program(order: Order) -> None:
         task_stdout=order.show_output,
         permits=order.permits,
         program=order.program,
+        engine=order.engine.name,
+        engine_address=order.engine.address,
+        give_up_seconds=DEFAULT_GIVE_UP_SECONDS if is_pool else ENGINE_SECONDS,
     )
     try:
         work(settings, launcher, "error" if order.show_output else "info")

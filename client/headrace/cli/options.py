@@ -26,6 +26,7 @@ from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback
+from headrace_wire.engines import POOL
 from headrace_wire.log_format import LOG_FORMATS
 
 if TYPE_CHECKING:
@@ -212,6 +213,13 @@ _run_options = [
         metavar="auto|N|Nx",
         help="Processes: one for each usable core, a number, or a multiple of the cores.",
     ),
+    option(
+        "--engine",
+        default=POOL,
+        show_default=True,
+        metavar="pool|dask|dask://HOST:PORT",
+        help="What runs the tasks: slots here, or another cluster.",
+    ),
 ]
 
 
@@ -235,6 +243,7 @@ class JobOptions(Struct, frozen=True):
     logs: bool = False
     wait: float | None = None
     slots: str = "auto"
+    engine: str = POOL
 
     @classmethod
     def take(cls, values: dict[str, Any]) -> Self:

@@ -31,6 +31,7 @@ from headrace_services.destination import open_destination
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Plan, Target
 from headrace_wire.connection import check_listening
+from headrace_wire.engines import POOL
 from headrace_wire.errors import (
     EXIT_OK,
     EXIT_TASKS_FAILED,
@@ -149,7 +150,7 @@ def carry_out(
     ):
         started = time.monotonic()
         if plan.cut is not None and options.connection is None:
-            plan = plan.cut(_count_embedded_slots(options))  # the worker is still on its way
+            plan = plan.cut(_count_embedded_slots(options, cluster))
         job = _submit(cluster, service, plan, options, progress)
         if plan.outputs is not None and options.connection is not None:
             _remember(job.id, plan.outputs, detach=options.detach)
@@ -249,6 +250,7 @@ def deliver(
 def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[Cluster]:
     if options.connection is None:
         from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
+        from headrace.sessions import choose_engine  # noqa: PLC0415 - only for run
         from headrace_services.permits import (  # noqa: PLC0415 - only for run
             EVERYTHING,
             EVERYWHERE,
@@ -257,13 +259,18 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
 
         # Whoever runs it here may run anything here.
         permits = Permits((EVERYTHING,), paths=tuple(import_path), roots=(EVERYWHERE,))
-        with open_embedded_cluster(options.slots, permits=permits) as cluster:
+        limit = "--timeout" if options.timeout is not None else ""
+        engine = choose_engine(options.engine, None, limit=limit)
+        with open_embedded_cluster(options.slots, permits=permits, engine=engine) as cluster:
             yield cluster
     else:
         yield _connect_soon(options.connection, options.wait)
 
 
-def _count_embedded_slots(options: JobOptions) -> int:
+def _count_embedded_slots(options: JobOptions, cluster: Cluster) -> int:
+    if options.engine != POOL:
+        return max(1, cluster.engine.jobs.info().slots)
+    # The worker is still on its way.
     from headrace_worker.machine.cores import count_usable_cores, parse_slots  # noqa: PLC0415 - for run
 
     return parse_slots(options.slots, count_usable_cores())

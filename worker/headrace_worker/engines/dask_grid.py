@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster, get_worker
+from distributed import Client, Future, LocalCluster, Security, get_worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
@@ -70,28 +70,44 @@ async def open_grid(request: GridRequest) -> DaskGrid:
     Raises UnreachableError where no scheduler answers, UsageError for an address that is none and
     for a cluster without headrace.
     """
+    # Each connection and each process would be told.
+    logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
     # What is set by a user in Dask's own configuration, such as certificates, is heeded there.
-    local: Any = None
     if request.address:
-        address = complete_address(request.address)
+        grid = DaskGrid(complete_address(request.address))
     else:
-        # A span that was lost is told at once: how often its tasks are tried again is decided here.
-        dask.config.set({"distributed.scheduler.allowed-failures": 0})
-        local = await LocalCluster(
-            n_workers=request.slots or count_usable_cores().count,
-            threads_per_worker=1,
-            dashboard_address=None,
-            asynchronous=True,
-            silence_logs=logging.ERROR,
-        )
-        address = local.scheduler_address
-    grid = DaskGrid(address, local)
+        grid = await _start_cluster(request.slots or count_usable_cores().count)
     try:
         await grid.open(request.patience_seconds)
     except BaseException:
         await grid.close()
         raise
     return grid
+
+
+async def _start_cluster(processes: int) -> DaskGrid:
+    """Start a cluster of this machine, which nobody else can use."""
+    dask.config.set(
+        {
+            # A span that was lost is told at once: how often its tasks run again is decided here.
+            "distributed.scheduler.allowed-failures": 0,
+            # No pages, which whoever is on this machine could look at.
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
+        }
+    )
+    # With a key that is made for it alone: other users of the machine could run anything here.
+    security: Any = Security.temporary()
+    cluster: Any = await LocalCluster(
+        n_workers=processes,
+        threads_per_worker=1,
+        security=security,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+        asynchronous=True,
+        silence_logs=logging.ERROR,
+    )
+    return DaskGrid(cluster.scheduler_address, cluster, security)
 
 
 def complete_address(address: str) -> str:
@@ -108,11 +124,14 @@ def complete_address(address: str) -> str:
 
 
 class DaskGrid:
-    """A ``Grid`` over the cluster of a scheduler; ``local`` is that cluster if it is our own."""
+    """A ``Grid`` over the cluster of a scheduler; ``local`` is that cluster if it is our own, and
+    ``security`` then the way to connect with it.
+    """
 
-    def __init__(self, address: str, local: Any = None) -> None:
+    def __init__(self, address: str, local: Any = None, security: Any = None) -> None:
         self._address = address
         self._local = local
+        self._security = security
         self._topic = f"headrace-{os.urandom(8).hex()}"
         self._client: Any = None
         #: The processes with headrace, and those without.
@@ -130,6 +149,11 @@ class DaskGrid:
         return (
             "a Dask cluster of its own" if self._local else f"the Dask cluster at {self._address}"
         )
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was started for this worker alone."""
+        return self._local is not None
 
     @property
     def slots(self) -> int:
@@ -212,7 +236,11 @@ class DaskGrid:
         await self._disconnect()
         # Its heartbeats and its own view of the cluster are of no use here.
         client: Any = Client(
-            self._address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False
+            self._address,
+            asynchronous=True,
+            timeout=CONNECT_SECONDS,
+            set_as_default=False,
+            security=self._security,
         )
         try:
             await client

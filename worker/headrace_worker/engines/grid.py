@@ -41,6 +41,11 @@ class Grid(Protocol):
         ...
 
     @property
+    def is_own(self) -> bool:
+        """Whether it was started for this worker alone, so that nobody else can connect."""
+        ...
+
+    @property
     def slots(self) -> int:
         """How many spans can run there at a time just now; 0 while it cannot be reached."""
         ...

@@ -15,10 +15,9 @@ from msgspec.structs import replace
 
 from headrace_services.task import Task
 from headrace_wire.engines import ENGINES
-from headrace_wire.errors import UsageError
 from headrace_wire.messages import WorkerInfo
 from headrace_worker.engines.grid import Grid
-from headrace_worker.engines.registry import GridRequest, open_grid
+from headrace_worker.engines.registry import GridRequest, open_grid, read_most_slots
 from headrace_worker.engines.remote import RemoteEngine
 from headrace_worker.link.messages import TaskLine
 from headrace_worker.settings import WorkerSettings
@@ -35,12 +34,13 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
     most = read_most_slots(settings.slots)
     request = GridRequest(settings.engine_address, most, settings.give_up_seconds)
     grid = await open_grid(settings.engine, request)
-    # Nothing that a cluster's own users do not know, but whoever switches it on here should.
-    log.warning(
-        "tasks run on %s, whose processes send each other pickles: whoever can connect to them can "
-        "run anything there, and read what tasks are given",
-        grid.title,
-    )
+    if not grid.is_own:
+        # Users of that cluster know; whoever switches it on here should.
+        log.warning(
+            "tasks run on %s, whose processes send each other pickles: whoever can connect to them "
+            "can run anything there, and read what tasks are given",
+            grid.title,
+        )
     slots = grid.slots if most is None else min(most, grid.slots)
     told = replace(
         info,
@@ -51,21 +51,6 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
         memory_limit_bytes=0,
     )
     return grid, told
-
-
-def read_most_slots(slots: str) -> int | None:
-    """How many slots a worker is to have at most; None for as many as there are.
-
-    Raises UsageError for a multiple of this machine's cores.
-    """
-    if slots == "auto":
-        return None
-    if not slots.isdecimal() or int(slots) < 1:
-        raise UsageError(
-            f"--slots {slots}: with an engine it is a number, or auto for as many as that cluster "
-            "has processes"
-        )
-    return int(slots)
 
 
 def make_remote_engine(

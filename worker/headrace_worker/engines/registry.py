@@ -41,9 +41,11 @@ ENGINE_NAMES = (POOL, *_MODULES)
 
 
 def require_library(engine: str) -> None:
-    """Raise UsageError where the library is missing that an engine needs, or does not work."""
+    """Raise UsageError for an engine that there is not, and for one whose library is missing."""
     if engine == POOL:
         return
+    if engine not in _MODULES:
+        raise UsageError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINE_NAMES)}")
     _, library = _MODULES[engine]
     try:
         importlib.import_module(library)
@@ -63,3 +65,18 @@ async def open_grid(engine: str, request: GridRequest) -> Grid:
     module: Any = importlib.import_module(_MODULES[engine][0])
     opening: Open = module.open_grid
     return await opening(request)
+
+
+def read_most_slots(slots: str) -> int | None:
+    """How many slots a worker is to have at most; None for as many as there are.
+
+    Raises UsageError for a multiple of this machine's cores.
+    """
+    if slots == "auto":
+        return None
+    if not slots.isdecimal() or int(slots) < 1:
+        raise UsageError(
+            f"--slots {slots}: with an engine it is a number, or auto for as many as that cluster "
+            "has processes"
+        )
+    return int(slots)

@@ -8,8 +8,7 @@ import pytest
 
 from headrace_wire.engines import ENGINES, keeps_limits
 from headrace_wire.errors import UsageError
-from headrace_worker.engines.opening import read_most_slots
-from headrace_worker.engines.registry import ENGINE_NAMES, require_library
+from headrace_worker.engines.registry import ENGINE_NAMES, read_most_slots, require_library
 
 
 def test_all_that_can_be_chosen_are_known_to_clients_and_coordinator() -> None:

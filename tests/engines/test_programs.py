@@ -1,0 +1,98 @@
+"""Programs and commands that start a cluster for themselves, whose tasks another one runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.commands import Shell, Site
+from support.dask_cluster import DaskCluster
+
+PROGRAM = """
+import os
+import sys
+
+from headrace import Executor, Pool
+
+state = "unset"
+
+
+def initialize(value):
+    global state
+    state = value
+
+
+def square(number):
+    return number * number, state
+
+
+def speak(number):
+    print("number", number)
+    return os.getpid()
+
+
+if __name__ == "__main__":
+    engine = sys.argv[1]
+    with Pool(2, initialize, ("set",), engine=engine) as pool:
+        assert pool.map(square, range(5)) == [(n * n, "set") for n in range(5)]
+        assert sum(n for n, _ in pool.imap_unordered(square, range(10_000))) == 333283335000
+        assert os.getpid() not in pool.map(speak, range(3))
+        (worker,) = pool.cluster.workers()
+        assert (worker.engine, worker.slots) == ("dask", 2), worker
+    with Executor(engine=engine) as executor:
+        assert executor.submit(pow, 2, 5).result() == 32
+        future = executor.submit(lambda: 1 / 0)
+        assert isinstance(future.exception(), ZeroDivisionError)
+    print("all is well")
+"""
+
+
+def run_program(folder: Path, engine: str, shell: Shell) -> subprocess.CompletedProcess[str]:
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    return subprocess.run(
+        [sys.executable, program, engine],
+        check=False, capture_output=True, text=True, cwd=folder, env=shell.environment, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_pool_and_an_executor_start_a_cluster_of_this_machine(tmp_path: Path) -> None:
+    done = run_program(tmp_path, "dask", Shell(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")) == sorted(
+        ["number 0", "number 1", "number 2", "all is well", ""]
+    )
+    assert done.stderr == ""
+
+
+def test_a_pool_and_an_executor_use_a_cluster_that_is_there(
+    dask_site: tuple[Site, DaskCluster], tmp_path: Path
+) -> None:
+    site, cluster = dask_site
+    done = run_program(tmp_path, f"dask://{cluster.address}", site.shell)
+    assert done.returncode == 0, done.stderr
+    assert "all is well" in done.stdout
+    assert "send each other pickles" in done.stderr
+
+
+def test_run_uses_an_engine(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    done = shell.run("run", "--engine", "dask", "primes", "count", "0", "1e7")
+    assert (done.code, done.out.strip()) == (0, "664579"), done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["--engine", "dask", "--timeout", "5s"], 2, "--timeout cannot be kept: a Dask cluster"),
+        (["--engine", "abacus"], 2, "'abacus' is no engine"),
+        (["--engine", "dask://127.0.0.1:1"], 1, "no Dask scheduler answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int, why: str) -> None:
+    done = Shell(tmp_path).run("run", "primes", "count", "0", "100", *words)
+    assert done.code == code
+    assert why in done.err
