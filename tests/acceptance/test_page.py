@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -238,7 +239,9 @@ def test_jobs_are_searched_and_filtered(browser: Browser, site: Site, failed_job
         expect(page.get_by_label("Search")).to_have_value("onerror")
 
 
-def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:
+def test_a_worker_that_was_cut_off_is_back_and_one_that_is_killed_vanishes(
+    browser: Browser, site: Site
+) -> None:
     doomed = site.add_worker("--slots", "1", "--name", "doomed")
     with open_page(browser) as page:
         log_in(site, page, path="/workers")
@@ -246,6 +249,11 @@ def test_a_worker_that_is_killed_vanishes(browser: Browser, site: Site) -> None:
         page.goto(
             f"{find_url(site)}{page.get_by_role('link', name='doomed').get_attribute('href')}"
         )
+        expect(page.locator(".badge.strong")).to_have_text("idle")
+        doomed.send(signal.SIGSTOP)  # it is cut off for longer than its leases last
+        expect(page.locator("#gone")).to_be_visible()
+        doomed.send(signal.SIGCONT)
+        expect(page.locator("#gone")).to_be_hidden()
         expect(page.locator(".badge.strong")).to_have_text("idle")
         doomed.kill()
         expect(page.locator("#gone")).to_be_visible()

@@ -16,7 +16,21 @@ from headrace_coordinator.web.problems import (
     describe_status,
 )
 from headrace_coordinator.web.rendering import render
+from headrace_wire.bounds import quote
 from headrace_wire.errors import HeadraceError
+
+#: What people are told of what is not there, in place of the terminal's command: by the code of the
+#: error what it is, and what may have become of it.
+_LOST: dict[str, tuple[str, str]] = {
+    "unknown_job": (
+        "job",
+        "It may have been deleted, or have expired too long ago, or its id is another one.",
+    ),
+    "unknown_worker": (
+        "worker",
+        "It may have gone, or be cut off for a while. One that was started again has another id.",
+    ),
+}
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +54,19 @@ def answer_error(request: Request, error: Exception) -> Response:
 def _answer(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
         return answer_problem(problem, headers)
+    detail, lost = problem.detail, ""
+    if problem.code in _LOST:
+        what, lost = _LOST[problem.code]
+        name = request.path_params.get(what, "")
+        detail = f"there is no {what} {quote(name)}"
     response = render(
         request,
         "error.html",
         status_code=problem.status,
         status=problem.status,
         title=problem.title,
-        detail=problem.detail,
+        detail=detail,
+        lost=lost,
     )
     response.headers.update(headers)
     return response

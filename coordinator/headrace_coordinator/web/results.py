@@ -79,8 +79,8 @@ def list_routes(presenter: Presenter) -> list[Route]:
         return Download(status.id, file)
 
     return [
-        Route(PREFIX + "/jobs/{job}/summary", show_summary, methods=["GET"]),
-        Route(PREFIX + "/jobs/{job}/results", send_file, methods=["GET"]),
+        Route(PREFIX + "/jobs/{job:named}/summary", show_summary, methods=["GET"]),
+        Route(PREFIX + "/jobs/{job:named}/results", send_file, methods=["GET"]),
     ]
 
 

@@ -1,9 +1,15 @@
 // The JSON API of the coordinator that served this page.
 
+/** What is said of these codes here: the coordinator's own words name a command of the terminal. */
+const WORDS = {
+  unknown_job: "There is no such job any more.",
+  unknown_worker: "There is no such worker any more.",
+};
+
 /** What the coordinator says is wrong: `detail` is a sentence for people, `code` one for programs. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body?.detail || body?.title || `The coordinator answered with status ${status}.`);
+    super(WORDS[body?.code] || body?.detail || body?.title || `The coordinator answered with status ${status}.`);
     this.status = status;
     this.code = body?.code ?? "";
   }

@@ -65,6 +65,7 @@ export function follow(parameters, handlers) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && !over && open());
   look();
+  /** No more is asked for. */
   const end = () => {
     over = true;
     close();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from pathlib import Path
@@ -281,3 +282,14 @@ def test_strangers_wait_for_their_turn_and_others_do_not(
         for _ in range(8):
             assert program.get("/info").status_code == 200
         assert time.monotonic() - begun < 7 / 20
+
+
+@pytest.mark.parametrize("what", ["job", "worker"])
+def test_what_is_not_there_is_told_to_people_without_a_command(site: WebSite, what: str) -> None:
+    with site.visit("observer") as browser:
+        answer = browser.get(f"/{what}s/a%2Fb", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    text = html.unescape(answer.text)
+    assert f"There is no {what} 'a/b'." in text
+    assert "It may have" in text
+    assert "`headrace" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,16 @@ def settled(site: WebSite) -> Iterator[WebSite]:
     yield site
     for job in ("0", "00"):
         site.jobs.delete(job)
+
+
+def test_the_documentation_has_every_status_that_the_description_has() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "web.md").read_text()
+    rows = re.findall(r"^\| ([45]\d\d(?:, [45]\d\d)*) \|", text, re.MULTILINE)
+    told = {status for row in rows for status in row.split(", ")}
+    operations = [one for path in DESCRIPTION["paths"].values() for one in path.values()]
+    described = {status for one in operations for status in one["responses"]}
+    assert told >= {status for status in described if "400" <= status <= "599"}
+    assert told >= {"405", "414"}
 
 
 @pytest.mark.any_python

@@ -127,6 +127,12 @@ def test_primes_have_a_count_a_first_and_last_one_and_a_largest_gap(site: WebSit
     assert (len(primes), primes[:3], primes[-1]) == (168, [2, 3, 5], 997)
 
 
+def test_a_job_may_have_a_slash_in_its_name(site: WebSite) -> None:
+    finish_primes(site, "team/count", "count")
+    assert look(site, "team%2Fcount", "summary").json()["facts"][0] == ["Primes", "168"]
+    assert look(site, "team%2Fcount", "results").text == "168\n"
+
+
 def test_counts_are_added_up(site: WebSite) -> None:
     finish_primes(site, "counted", "count")
     facts = look(site, "counted", "summary").json()["facts"]

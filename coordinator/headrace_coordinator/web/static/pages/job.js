@@ -39,7 +39,10 @@ export function start() {
   document.getElementById("map").addEventListener("drawn", () => {
     setText(document.getElementById("map-about"), map.about);
     // Of a job that has expired not all is known any more.
-    document.getElementById("map-panel").hidden = Boolean(job?.expired) && !map.runs;
+    const kept = !job?.expired || map.runs > 0;
+    document.getElementById("map").hidden = !kept;
+    document.getElementById("map-about").hidden = !kept;
+    document.getElementById("map-none").hidden = kept;
   });
   const times = new Histogram(document.getElementById("times"));
 

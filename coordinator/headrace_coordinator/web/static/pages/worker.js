@@ -1,6 +1,6 @@
 // One worker: what its slots run, and its last hour.
 
-import { send } from "../api.js";
+import { get, send } from "../api.js";
 import { actOn, say } from "../ask.js";
 import { TimeChart } from "../chart.js";
 import { fill, reveal, setText, setTime, sync } from "../dom.js";
@@ -8,6 +8,8 @@ import { figure } from "../figures.js";
 import { count, duration, moment, short, size } from "../format.js";
 import { follow } from "../live.js";
 import { workerFields } from "../rows.js";
+
+const AGAIN_MS = 5000;
 
 export function start() {
   reveal();
@@ -90,8 +92,18 @@ export function start() {
         time.dataset.style = "moment";
         setTime(time, Number(time.dataset.at));
       }
+      waitFor(worker);
     },
   });
+}
+
+/** Load the page anew as soon as a worker that has gone is there again: it may have been cut off. */
+function waitFor(worker) {
+  setTimeout(async () => {
+    const found = document.hidden ? null : await get(`workers/${encodeURIComponent(worker)}`).catch(() => null);
+    if (found) location.reload();
+    else waitFor(worker);
+  }, AGAIN_MS);
 }
 
 const MOST_SLOTS = 256;
