@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
@@ -14,6 +16,10 @@ LOSSES_IN_COMPANY = 9
 
 def check_invariants(state: QueueState) -> None:
     """Raise AssertionError with the number of the invariant that is broken."""
+    told: Counter[str] = Counter()
+    for member in state.members.values():
+        told[member.key] += member.count_told()
+    assert state.told_by_key == told
     for job in state.jobs.values():
         _check_partition(job)
         succeeded = job.sealed and job.done.count == job.tasks

@@ -14,7 +14,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Given = TypeVar("Given")
 
@@ -33,28 +33,53 @@ PAUSES_PER_CALL = 3.0
 SHORT_SECONDS = 0.002
 
 
+class _Turn(Struct, eq=False):
+    """The calls of one method by one key: how many there are, and when the next may begin."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    calls: int = 0
+    free_at: float = 0.0
+
+
 class Pace:
     """When a key may make its next call of a method."""
 
     def __init__(self) -> None:
-        self._turns: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._free_at: dict[tuple[str, str], float] = {}
+        #: Those with calls under way, or a pause after one: jobs' tokens are keys without end.
+        self._turns: defaultdict[tuple[str, str], _Turn] = defaultdict(_Turn)
+
+    def __len__(self) -> int:
+        return len(self._turns)
 
     async def take(
         self, key: str, method: str, call: Callable[[], Coroutine[Any, Any, Given]]
     ) -> Given:
         """Make a call when it is this key's turn. Raises what the call does."""
         who = key, method
-        async with self._turns[who]:
-            pause = self._free_at.get(who, 0.0) - time.monotonic()
-            if pause > 0:
-                await asyncio.sleep(pause)
-            spent = Spent()
-            try:
-                return await measure(call(), spent)
-            finally:
-                if spent.seconds > SHORT_SECONDS:
-                    self._free_at[who] = time.monotonic() + PAUSES_PER_CALL * spent.seconds
+        turn = self._turns[who]
+        turn.calls += 1
+        try:
+            async with turn.lock:
+                pause = turn.free_at - time.monotonic()
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                spent = Spent()
+                try:
+                    return await measure(call(), spent)
+                finally:
+                    if spent.seconds > SHORT_SECONDS:
+                        turn.free_at = time.monotonic() + PAUSES_PER_CALL * spent.seconds
+        finally:
+            turn.calls -= 1
+            if not turn.calls:
+                pause = max(0.0, turn.free_at - time.monotonic())
+                asyncio.get_running_loop().call_later(pause, self._forget, who, turn.free_at)
+
+    def _forget(self, who: tuple[str, str], free_at: float) -> None:
+        """Forget a turn whose pause is over, unless there have been calls since."""
+        turn = self._turns.get(who)
+        if turn and not turn.calls and turn.free_at == free_at:
+            del self._turns[who]
 
 
 class Spent(Struct):

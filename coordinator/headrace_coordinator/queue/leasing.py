@@ -156,8 +156,8 @@ class Leasing:
             self._state.emit(events.WorkerDraining(member.info.name))
         member.draining = beat.draining or member.is_dismissed
         member.forget_orders(beat.orders)
-        member.progress = beat.progress
-        member.running, member.told = beat.running, now.monotonic
+        self._state.keep_told(member, beat)
+        member.told = now.monotonic
         member.cpu_percent = beat.cpu_percent
         held = set(beat.leases)
         for lease in list(member.leases.values()):

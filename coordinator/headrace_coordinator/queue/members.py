@@ -128,6 +128,10 @@ class Member(Struct):
         if len(self.grants) > KEPT_GRANTS:
             del self.grants[next(iter(self.grants))]
 
+    def count_told(self) -> int:
+        """Of how many tasks it tells, and how much."""
+        return len(self.progress) + len(self.running)
+
     def count_leased(self) -> int:
         return sum(lease.held.count for lease in self.leases.values())
 

@@ -259,7 +259,7 @@ class Outcomes:
 
     def _keep_lines(self, job: Job, logged: JobLines, part: LogPart) -> None:
         """Keep what tasks logged; a report that comes again changes nothing."""
-        if part in job.log:
+        if part in job.log or not logged.lines:
             return
         lines = choose_newest(logged.lines)
         dropped = len(logged.lines) - len(lines)

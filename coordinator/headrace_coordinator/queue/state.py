@@ -16,11 +16,15 @@ from headrace_coordinator.queue.lease_proofs import LeaseProofs
 from headrace_coordinator.queue.members import Member, show_id
 from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
+from headrace_coordinator.shares import share_of
 from headrace_wire.errors import NotAllowedError, UnknownJobError
-from headrace_wire.messages import HeldSpan, LeasedSpan, Reason, State, TaskFailure
+from headrace_wire.messages import Heartbeat, HeldSpan, LeasedSpan, Reason, State, TaskFailure
 
 #: Bytes of what the failures of one job tell; those that come later are kept without traceback.
 MAX_FAILURE_BYTES = 64 << 20
+
+#: Tasks that all workers together tell of: how far they are, and that slots run them.
+MAX_TOLD = 1 << 17
 
 #: Characters of the message of such a failure.
 SHORT_MESSAGE_CHARACTERS = 200
@@ -87,6 +91,8 @@ class QueueState(Struct):
     jobs_by_key: Counter[str] = field(default_factory=Counter[str])
     parameter_bytes_by_key: Counter[str] = field(default_factory=Counter[str])
     members_by_key: Counter[str] = field(default_factory=Counter[str])
+    #: Of how many tasks the workers of each key tell.
+    told_by_key: Counter[str] = field(default_factory=Counter[str])
     #: The worker that gets nothing more until it holds nothing, so that suspects can run there.
     clearing: str = ""
     _last_number: int = 0
@@ -156,11 +162,26 @@ class QueueState(Struct):
 
     def remove_member(self, member: Member) -> None:
         """Forget a worker that holds nothing."""
+        self._count_told(member, -member.count_told())
         del self.members[member.info.id]
         _take_one(self.members_by_key, member.key)
         self.slots -= member.info.slots
         if self.clearing == member.info.id:
             self.clearing = ""
+
+    def keep_told(self, member: Member, beat: Heartbeat) -> None:
+        """Keep what a worker tells of its tasks, as far as there is room for that of its key."""
+        self._count_told(member, -member.count_told())
+        told, key = self.told_by_key, member.key
+        room = max(0, min(MAX_TOLD - told.total(), share_of(MAX_TOLD, key) - told[key]))
+        member.running = beat.running[:room]
+        member.progress = beat.progress[: room - len(member.running)]
+        self._count_told(member, member.count_told())
+
+    def _count_told(self, member: Member, growth: int) -> None:
+        self.told_by_key[member.key] += growth
+        if not self.told_by_key[member.key]:
+            del self.told_by_key[member.key]
 
     @property
     def may_have_work(self) -> bool:

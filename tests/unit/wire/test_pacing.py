@@ -99,3 +99,18 @@ async def test_a_call_that_waits_can_be_cancelled() -> None:
         await waiting
     assert ended == ["it knows"]
     assert await pace.take("k", "jobs", partial(answer, 4)) == 4
+
+
+@in_event_loop
+async def test_turns_are_forgotten_when_their_pause_is_over() -> None:
+    """Every job's token is a key of its own."""
+    pace = Pace()
+    for number in range(20):
+        await pace.take(f"job{number}", "names", partial(answer, number))
+    begun = await asyncio.gather(*(pace.take("greedy", "jobs", be_busy) for _ in range(2)))
+    assert begun[1] - begun[0] >= (1 + PAUSES_PER_CALL) * LONG - 0.002
+    assert len(pace) == 1, "its last call is followed by a pause"
+    await pace.take("greedy", "jobs", partial(answer, 0))  # as soon as that is over
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(pace) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
 from headrace_coordinator.monitoring.series import MAX_SERIES
-from headrace_coordinator.queue import job_log
+from headrace_coordinator.queue import job_log, state
 from headrace_coordinator.queue.events import Counted, CountersRefused, LinesLogged
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.job_log import LogPart
@@ -25,9 +25,10 @@ from headrace_wire.messages import (
     LogLine,
     Receipt,
     Report,
+    RunningTask,
     TaskProgress,
 )
-from support.queue_builders import Rig
+from support.queue_builders import Rig, make_worker
 from support.queue_invariants import check_invariants
 
 
@@ -167,6 +168,43 @@ def test_progress_is_that_of_tasks_which_are_held_by_who_says_so(rig: Rig) -> No
     assert rig.queue.leasing.progress("job") == []
     with pytest.raises(UnknownJobError):
         rig.queue.leasing.progress("other")
+
+
+def tell(rig: Rig, worker: str, progress: int, running: int) -> tuple[int, int]:
+    """Have a worker tell of so many tasks. Returns of how many it is kept."""
+    told = tuple(TaskProgress("job", index, worker, 1.0, None) for index in range(progress))
+    runs = tuple(RunningTask("job", index, 1, "", 1, 1.0, 1) for index in range(running))
+    beat = Heartbeat(worker, 0, (), 0, 0, False, 0.0, progress=told, running=runs)
+    key = rig.queue.state.members[worker].key
+    rig.queue.leasing.heartbeat(beat, rig.now, key)
+    member = rig.queue.state.members[worker]
+    return len(member.progress), len(member.running)
+
+
+def test_of_what_workers_tell_of_their_tasks_there_is_room_for_each_key(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MAX_TOLD", 100)
+    for worker, key in (("a", "lab"), ("b", "lab"), ("c", "other"), ("d", "")):
+        rig.queue.leasing.register(make_worker(worker), (), rig.now, key)
+    assert tell(rig, "a", 30, 20) == (30, 20)
+    assert tell(rig, "b", 30, 20) == (5, 20), "three quarters are for one key"
+    assert tell(rig, "c", 10, 10) == (10, 10), "so that there is room for another"
+    assert tell(rig, "d", 10, 10) == (0, 5), "of what is left"
+    assert tell(rig, "a", 0, 1) == (0, 1)
+    assert tell(rig, "b", 30, 20) == (30, 20)
+    rig.queue.leasing.leave("b", rig.now, "lab")
+    assert rig.queue.state.told_by_key == {"lab": 1, "other": 20, "": 5}
+    assert tell(rig, "d", 50, 20) == (50, 20)
+
+
+def test_reports_without_lines_are_not_remembered(rig: Rig) -> None:
+    lease_all(rig)
+    rig.queue.state.drain_events()
+    for _ in range(3):
+        rig.report("w", logs=(JobLines("job", ()),))
+    assert rig.queue.state.drain_events() == []
+    assert not rig.queue.state.jobs["job"].log._parts
 
 
 def test_lines_that_were_stored_before_attempts_were_told_are_still_read() -> None:
