@@ -163,6 +163,9 @@ $(PEERS)/.ready: benchmarks/peers.txt | $(READY) redis-server
 api: $(READY) ## write docs/api.md from the docstrings
 	PYTHONPATH=tests $(BIN)/python -m support.api_page
 
+wire-shape: $(READY) ## note what crosses the wire, when a version is released
+	PYTHONPATH=tests $(BIN)/python -m support.wire_shape
+
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .

@@ -136,7 +136,7 @@ def autoscale(
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)
     with stop_by_signals():
         try:
-            cluster = connect(connection, patience_seconds=PATIENCE_SECONDS)
+            cluster = connect(connection, patience_seconds=PATIENCE_SECONDS, is_quiet=True)
             scaler = Scaler(cluster, fleet, bounds, is_rehearsal=dry_run)
 
             def show(decision: Decision) -> None:

@@ -58,14 +58,15 @@ def connect(
     wait: float | None = None,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    is_quiet: bool = False,
 ) -> Cluster:
     """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
 
-    Later, a coordinator that goes away is waited for, for ``patience_seconds``. Raises
-    UnreachableError, which says what to start, and KeyRefusedError.
+    Later, a coordinator that goes away is waited for, for ``patience_seconds``, which is told once
+    unless it ``is_quiet``. Raises UnreachableError, which says what to start, and KeyRefusedError.
     """
     #: Whether it is told that nobody answers, and that somebody else does.
-    told: set[bool] = set()
+    told: set[bool] = {True, False} if is_quiet else set()
 
     def tell_lost(error: UnreachableError) -> None:
         is_refused = error.refusal is not None
