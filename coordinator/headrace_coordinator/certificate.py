@@ -65,7 +65,7 @@ def choose_http_tls(settings: CoordinatorSettings) -> ssl.SSLContext | None:
         cert, key = settings.tls_cert, settings.tls_key
     path = cert or ensure_certificate(settings.key_file.parent)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # what scrapers and old browsers speak
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
     load_pair(context, path, key or path)
     return context
 

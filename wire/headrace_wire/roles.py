@@ -34,13 +34,17 @@ DERIVED_ROLES: tuple[Role, ...] = (WORKER, CLIENT, OBSERVER)
 class Holder(Struct, frozen=True):
     """Whoever holds a key: the name of the key, its role, and what tells it from others of its
     name, such as one from before a rotation. ``key_mark`` tells the worker's key from others that
-    a task depends on, and the key that came with a certificate.
+    a task depends on, and the key that came with a certificate. ``key_role`` is the role of the
+    key itself, where less than that may be done with it; whoever ``glances`` at results has not
+    fetched them.
     """
 
     name: str
     role: Role
     mark: str = ""
     key_mark: str = ""
+    key_role: Role | Literal[""] = ""
+    glances: bool = False
 
     def may_call(self, roles: frozenset[Role]) -> bool:
         """Whether a method that names these roles is for this one."""
@@ -49,6 +53,9 @@ class Holder(Struct, frozen=True):
 
 #: Who holds the coordinator's own key, or calls its objects without a connection.
 ADMINISTRATOR: Final = Holder(ADMIN, ADMIN)
+
+#: The coordinator itself, where it looks at results for somebody who may see what they come to.
+ONLOOKER: Final = Holder(ADMIN, ADMIN, glances=True)
 
 _CALLER: ContextVar[Holder] = ContextVar("caller", default=ADMINISTRATOR)
 

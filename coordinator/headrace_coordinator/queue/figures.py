@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct, field
 
 from headrace_coordinator.queue.job import Job
@@ -32,13 +34,23 @@ class Figures(Struct):
     backlog_seconds: float = 0.0
 
 
-def measure(state: QueueState) -> Figures:
-    """Count what there is now. It takes as long as there are jobs and workers."""
+def measure(state: QueueState, by: str | None = None) -> Figures:
+    """Count what there is now; of jobs those alone that the key ``by`` has submitted, if it is one.
+
+    It takes as long as there are jobs and workers.
+    """
+    jobs = state.jobs.values()
+    found = count_jobs(jobs if by is None else [job for job in jobs if job.submitted_by == by])
+    found.backlog_seconds /= max(1, _count_workers(state, found))
+    return found
+
+
+def count_jobs(jobs: Iterable[Job]) -> Figures:
+    """Count jobs and their tasks alone. The backlog is that of a single slot."""
     found = Figures()
-    open_slots = _count_workers(state, found)
     expected_seconds, unknown_tasks = 0.0, 0
     busy_seconds, ended_tasks = 0.0, 0
-    for job in state.jobs.values():
+    for job in jobs:
         if job.keeps_data:
             continue  # it is part of another one
         found.jobs[job.state] += 1
@@ -57,8 +69,7 @@ def measure(state: QueueState) -> Figures:
         else:
             expected_seconds += mean_seconds * tasks
     mean_of_all = busy_seconds / ended_tasks if busy_seconds else UNKNOWN_TASK_SECONDS
-    expected_seconds += unknown_tasks * mean_of_all
-    found.backlog_seconds = expected_seconds / max(1, open_slots)
+    found.backlog_seconds = expected_seconds + unknown_tasks * mean_of_all
     return found
 
 

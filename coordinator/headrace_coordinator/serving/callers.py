@@ -21,7 +21,8 @@ name_worker_key = name_key
 class JobAccess:
     """Whose jobs a client may know of: everybody's, or where they are ``private`` its own.
 
-    Admins and observers know of all of them, and workers of those that they work for.
+    Admins and observers know of all of them, and workers of those that they work for. Whoever looks
+    with a client's key (``headrace web --observer``) is a client in this.
     """
 
     def __init__(self, ledger: Ledger, *, private: bool = False) -> None:
@@ -31,7 +32,8 @@ class JobAccess:
     def find_limit(self) -> str | None:
         """The name of the key whose jobs alone the caller may know of; None for all."""
         holder = caller()
-        return holder.name if self._private and holder.role == CLIENT else None
+        is_client = CLIENT in {holder.role, holder.key_role}
+        return holder.name if self._private and is_client else None
 
     def require_shared_workers(self) -> None:
         """Raise NotAllowedError for a caller whose jobs are private: workers are everybody's."""

@@ -102,7 +102,7 @@ class JobQueue:
         self._views = JobViews(ledger)
         self._past = PastJobs(ledger, self._access)
         #: Told after each tick.
-        self.sampler = Sampler(ledger)
+        self.sampler = Sampler(ledger, private=private_jobs)
         ledger.listen(self.sampler.note)
         self._started = time.monotonic()
 
@@ -247,6 +247,8 @@ class JobQueue:
         return tuple(self._ledger.observe(lambda queue, now: queue.leasing.statuses(now)))
 
     def info(self) -> CoordinatorInfo:
+        by = self._access.find_limit()
+
         def look(queue: Queue, _: Now) -> CoordinatorInfo:
             return CoordinatorInfo(
                 version=VERSION,
@@ -254,7 +256,7 @@ class JobQueue:
                 uptime_seconds=time.monotonic() - self._started,
                 workers=len(queue.state.members),
                 slots=queue.state.slots,
-                jobs=len(queue.state.jobs) - queue.state.data_jobs,
+                jobs=_count_jobs(queue, by),
                 store_ok=not self._ledger.problem,
                 problem=self._ledger.problem,
                 held=queue.spool.held_because,
@@ -283,10 +285,10 @@ class JobQueue:
         return tuple(found[:limit])
 
     def overview(self) -> Overview:
-        return self.sampler.overview()
+        return self.sampler.overview(self._access.find_limit())
 
     def timeline(self, since: float) -> Timeline:
-        return self.sampler.timeline(since)
+        return self.sampler.timeline(since, self._access.find_limit())
 
     async def events(self, request: EventRequest) -> EventPage:
         return await self._journal.read(request, self._access.find_limit())
@@ -398,3 +400,11 @@ class JobQueue:
             lambda queue, now: queue.outcomes.lose_inputs(lease.id, lost, now), RELIEF
         )
         return None
+
+
+def _count_jobs(queue: Queue, by: str | None) -> int:
+    """Count the jobs, or those alone that one key has submitted."""
+    if by is None:
+        return len(queue.state.jobs) - queue.state.data_jobs
+    jobs = queue.state.jobs.values()
+    return sum(job.submitted_by == by and not job.keeps_data for job in jobs)

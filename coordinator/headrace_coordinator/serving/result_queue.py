@@ -39,6 +39,7 @@ from headrace_wire.messages import (
     Sample,
     TaskFailure,
 )
+from headrace_wire.roles import caller
 
 log = logging.getLogger(__name__)
 
@@ -229,9 +230,13 @@ class ResultQueue:
 
 
 def _find_results(queue: Queue, job_id: str, now: Now) -> Job:
-    """Return a job, whose client is there. Raises JobStateError if results are no longer kept."""
+    """Return a job, and note that its client is there.
+
+    Raises JobStateError if results are no longer kept.
+    """
     job = queue.state.find(job_id)
-    job.heard = now.monotonic
+    if not caller().glances:
+        job.heard = now.monotonic
     if not job.results_kept:
         raise JobStateError(
             f"the results of job {job_id} were delivered and dropped: submit it again"

@@ -12,10 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import Event, SpanDone, TaskDead
-from headrace_coordinator.queue.figures import Figures, measure
+from headrace_coordinator.queue.figures import Figures, count_jobs, measure
+from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.stranded import note_stranded
 from headrace_coordinator.serving.worker_pasts import WorkerPasts
@@ -28,42 +31,109 @@ from headrace_wire.views import STEP_SECONDS, STEPS_KEPT, Overview, Timeline, Ti
 RATE_SECONDS = 10
 LOOK_SECONDS = 1.0
 
+#: What a point says of the jobs of a key that had none then.
+_NONE = {
+    "waiting": 0, "leased": 0, "retrying": 0, "running_jobs": 0, "done": 0, "failed": 0
+}  # fmt: skip
+
+
+class Counts:
+    """How many tasks were done and failed: in all, lately, and at each point of the last hour."""
+
+    def __init__(self, now: float) -> None:
+        #: Tasks that are done and dead since this coordinator was started.
+        self.done = self.failed = 0
+        #: When that was looked at, and what it was.
+        self._looks = deque([(now, 0, 0)], maxlen=RATE_SECONDS + 1)
+        self._counted = 0, 0
+        self.points: deque[TimePoint] = deque(maxlen=STEPS_KEPT)
+
+    def add(self, done: int, failed: int) -> None:
+        self.done += done
+        self.failed += failed
+
+    def look(self, now: float) -> None:
+        """Note how many there are, if it is time for that."""
+        if now - self._looks[-1][0] >= LOOK_SECONDS:
+            self._looks.append((now, self.done, self.failed))
+
+    def rate(self, now: float) -> tuple[float, float]:
+        """Tasks that were done and that failed in a second, of late."""
+        at, done, failed = next(
+            (look for look in self._looks if now - look[0] <= RATE_SECONDS + LOOK_SECONDS),
+            self._looks[-1],
+        )
+        seconds = max(now - at, LOOK_SECONDS)
+        return (self.done - done) / seconds, (self.failed - failed) / seconds
+
+    def add_point(self, workers: Figures, jobs: Figures, at: float) -> None:
+        """Remember how things stand."""
+        done, failed = self._counted
+        self._counted = self.done, self.failed
+        point = TimePoint(
+            at=at,
+            workers=workers.workers,
+            slots=workers.slots,
+            busy=workers.busy,
+            waiting=jobs.waiting,
+            leased=jobs.leased,
+            retrying=jobs.retrying,
+            running_jobs=jobs.jobs[RUNNING],
+            done=self.done - done,
+            failed=self.failed - failed,
+        )
+        self.points.append(point)
+
 
 class Sampler:
-    """Counts what is done, and remembers points. All methods are for the event loop's thread."""
+    """Counts what is done, and remembers points. All methods are for the event loop's thread.
+
+    Where jobs are ``private``, it does so for the jobs of each key, too: ``by`` names the key whose
+    jobs alone are to be counted, and is None for all. Workers and slots are everybody's.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        *,
+        private: bool = False,
     ) -> None:
         self._ledger = ledger
         self._clock, self._wall = clock, wall
+        self._private = private
         self._started_at = wall()
-        #: Tasks that are done and dead since this coordinator was started.
-        self._done = self._failed = 0
-        #: When that was looked at, and what it was.
-        self._looks = deque([(clock(), 0, 0)], maxlen=RATE_SECONDS + 1)
+        self._all = Counts(clock())
+        self._of_key: dict[str, Counts] = {}
+        #: Tasks that were done and that failed, by job, which are not counted for their keys yet.
+        self._of_job: dict[str, tuple[int, int]] = {}
         #: How each worker did.
         self.pasts = WorkerPasts()
-        self._points: deque[TimePoint] = deque(maxlen=STEPS_KEPT)
         self._next_point = clock()
-        self._counted = 0, 0
 
     def note(self, happened: Sequence[Event]) -> None:
         """Count tasks that are done or dead."""
         for event in happened:
             if isinstance(event, SpanDone):
-                self._done += event.stop - event.start
+                self._add(event.job, event.stop - event.start, 0)
             elif isinstance(event, TaskDead) and event.failure.reason != WITHDRAWN:
-                self._failed += 1
+                self._add(event.failure.job, 0, 1)
+
+    def _add(self, job: str, done: int, failed: int) -> None:
+        self._all.add(done, failed)
+        if self._private:
+            before_done, before_failed = self._of_job.get(job, (0, 0))
+            self._of_job[job] = before_done + done, before_failed + failed
 
     def sample(self) -> None:
         """Remember how things stand, if it is time for that."""
         now = self._clock()
-        if now - self._looks[-1][0] >= LOOK_SECONDS:
-            self._looks.append((now, self._done, self._failed))
+        if self._of_job:
+            with contextlib.suppress(StoreError):  # as below
+                self._ledger.observe(self._share)
+        for counts in (self._all, *self._of_key.values()):
+            counts.look(now)
         if now < self._next_point:
             return
         late = now - self._next_point >= STEP_SECONDS
@@ -71,17 +141,14 @@ class Sampler:
         with contextlib.suppress(StoreError):  # no queue to look at; the ledger has said why
             self._ledger.observe(self._take_point)
 
-    def overview(self) -> Overview:
+    def overview(self, by: str | None = None) -> Overview:
         """The state of the whole cluster in a few numbers."""
         now = self._clock()
-        at, done, failed = next(
-            (look for look in self._looks if now - look[0] <= RATE_SECONDS + LOOK_SECONDS),
-            self._looks[-1],
-        )
-        seconds = max(now - at, LOOK_SECONDS)
+        counts = self._all if by is None else self._of_key.get(by)
+        done, failed = counts.rate(now) if counts else (0.0, 0.0)
 
         def look(queue: Queue, _: Now) -> Overview:
-            found = measure(queue.state)
+            found = measure(queue.state, by)
             return Overview(
                 version=VERSION,
                 started_at=self._started_at,
@@ -93,8 +160,8 @@ class Sampler:
                 leased=found.leased,
                 retrying=found.retrying,
                 jobs=found.jobs,
-                done_per_second=(self._done - done) / seconds,
-                failed_per_second=(self._failed - failed) / seconds,
+                done_per_second=done,
+                failed_per_second=failed,
                 backlog_seconds=found.backlog_seconds,
                 held=queue.spool.held_because,
                 problem=self._ledger.problem,
@@ -102,27 +169,36 @@ class Sampler:
 
         return self._ledger.observe(look)
 
-    def timeline(self, since: float) -> Timeline:
+    def timeline(self, since: float, by: str | None = None) -> Timeline:
         """The points after a moment, the oldest first."""
-        return Timeline(STEP_SECONDS, tuple(point for point in self._points if point.at > since))
+        points = [point for point in self._all.points if point.at > since]
+        if by is not None:
+            counts = self._of_key.get(by)
+            own = {point.at: point for point in counts.points} if counts else {}
+            points = [own.get(point.at) or replace(point, **_NONE) for point in points]
+        return Timeline(STEP_SECONDS, tuple(points))
+
+    def _share(self, queue: Queue, _: Now) -> None:
+        """Count what was done for the keys whose jobs it was. What is said of it names no keys."""
+        for job_id, (done, failed) in self._of_job.items():
+            if job := queue.state.jobs.get(job_id):  # it may be gone by now
+                self._count_for(job.submitted_by).add(done, failed)
+        self._of_job.clear()
+
+    def _count_for(self, key: str) -> Counts:
+        if key not in self._of_key:
+            self._of_key[key] = Counts(self._clock())
+        return self._of_key[key]
 
     def _take_point(self, queue: Queue, now: Now) -> None:
         note_stranded(queue.state, now)
         found: Figures = measure(queue.state)
-        done, failed = self._counted
-        self._counted = self._done, self._failed
         at = self._wall()
         self.pasts.take(queue.state.members, at)
-        point = TimePoint(
-            at=at,
-            workers=found.workers,
-            slots=found.slots,
-            busy=found.busy,
-            waiting=found.waiting,
-            leased=found.leased,
-            retrying=found.retrying,
-            running_jobs=found.jobs[RUNNING],
-            done=self._done - done,
-            failed=self._failed - failed,
-        )
-        self._points.append(point)
+        self._all.add_point(found, found, at)
+        if self._private:
+            jobs: dict[str, list[Job]] = {key: [] for key in self._of_key}
+            for job in queue.state.jobs.values():
+                jobs.setdefault(job.submitted_by, []).append(job)
+            for key, own in jobs.items():
+                self._count_for(key).add_point(found, count_jobs(own), at)

@@ -91,7 +91,8 @@ class Gate:
 
     def find_view(self, holder: Holder) -> str:
         """What is the same for all holders of keys to whom the API says the same."""
-        return holder.name if self._private_jobs and holder.role == CLIENT else ""
+        is_client = CLIENT in {holder.role, holder.key_role}
+        return holder.name if self._private_jobs and is_client else ""
 
     async def list_marks(self) -> frozenset[str]:
         """What tells the keys from others that are taken just now."""
@@ -108,7 +109,7 @@ class Gate:
             for key, holder in (await self._list_keys()).items()
             if hmac.compare_digest(key, given) or (holder.mark == mark and opens_with(token, key))
         ]
-        return self._restrict(found[0], read_link_role(token)) if found else None
+        return _restrict(found[0], read_link_role(token)) if found else None
 
     async def find_by_key(self, text: str) -> Holder | None:
         """Whoever holds the key of which this is the text. Tokens of links open pages alone."""
@@ -121,7 +122,7 @@ class Gate:
         """Whoever holds the key with this mark, in a role that may be less than that of the key."""
         keys = await self._list_keys()
         found = next((holder for holder in keys.values() if holder.mark == mark), None)
-        return found and self._restrict(found, role)
+        return found and _restrict(found, role)
 
     async def _list_keys(self) -> Keys:
         """The keys that are taken, as they were a moment ago: whatever strangers send, the queue is
@@ -135,16 +136,6 @@ class Gate:
 
     async def _copy_keys(self) -> Keys:
         return {key: one for key, one in self._find_keys().items() if one.role not in SHUT_OUT}
-
-    def _restrict(self, holder: Holder, role: str | None) -> Holder | None:
-        """The same holder, who may only look if that is the role. An observer knows of all jobs:
-        where clients know of their own alone, none becomes one.
-        """
-        if role != OBSERVER or holder.role == OBSERVER:
-            return holder
-        if self._private_jobs and holder.role == CLIENT:
-            return None
-        return Holder(holder.name, OBSERVER, holder.mark)
 
     async def call(
         self,
@@ -269,6 +260,13 @@ class Visitor(msgspec.Struct, frozen=True):
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the API: see ``Gate.call``."""
         return await self.gate.call(self.holder, self.peer, method, arguments, named)
+
+
+def _restrict(holder: Holder, role: str | None) -> Holder:
+    """The same holder, who may only look if that is the role."""
+    if role != OBSERVER or holder.role == OBSERVER:
+        return holder
+    return Holder(holder.name, OBSERVER, holder.mark, key_role=holder.role)
 
 
 def refuse_token() -> KeyRefusedError:

@@ -38,6 +38,8 @@ REQUEST_SECONDS = 10.0
 #: Seconds that a connection stays open when there is nothing to do.
 IDLE_SECONDS = 30
 
+_TWO_LENGTHS = "a request has either Content-Length or Transfer-Encoding"
+
 
 class Site:
     """An application, and what its connections have in common."""
@@ -84,6 +86,12 @@ class Site:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         keep_slashes(scope)
         request = WebRequest(scope)
+        if "Content-Length" in request.headers and "Transfer-Encoding" in request.headers:
+            # Whoever is in between may see another end of it (RFC 9112, 6.3).
+            refusal = answer_problem(describe_status(HTTPStatus.BAD_REQUEST, _TWO_LENGTHS))
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+            return
         answer = await self._answer_plainly(
             request.url.path,
             request.headers.get("Authorization", ""),

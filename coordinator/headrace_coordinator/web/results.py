@@ -1,6 +1,7 @@
 """Results of jobs: a summary for the page, and a file to download.
 
-Observers may see the summary; the results themselves are for the clients whose job it is.
+Observers may see in the summary what the results come to, but none of their pictures; the results
+themselves are for the clients whose job it is. A summary is no fetch: it keeps no results longer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -21,7 +23,7 @@ from headrace_coordinator.web.presenter import OpenFile, Presenter, Summary
 from headrace_wire.errors import HeadraceError, JobStateError
 from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
 from headrace_wire.presenting import Order
-from headrace_wire.roles import ADMINISTRATOR
+from headrace_wire.roles import ONLOOKER
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def list_routes(presenter: Presenter) -> list[Route]:
         visitor: Visitor = request.state.visitor
         # Whoever may see the job may see what it came to: that says less than the results.
         status: JobStatus = await visitor.call("status", request.path_params["job"])
-        spans = _fetch(Visitor(visitor.gate, ADMINISTRATOR, visitor.peer), status)
+        spans = _fetch(Visitor(visitor.gate, ONLOOKER, visitor.peer), status)
         if request.method == "HEAD":
             return Response(media_type=JSON)
         if status.expired:  # nothing is known any more that could be shown
@@ -61,6 +63,8 @@ def list_routes(presenter: Presenter) -> list[Route]:
             return Response(msgspec.json.encode(gone), media_type=JSON)
         order = _make_order(presenter, status, summary=True)
         summary = await presenter.summarize(visitor.name, order, spans)
+        if not visitor.has("results.fetch"):
+            summary = replace(summary, pictures=())
         return Response(msgspec.json.encode(summary), media_type=JSON)
 
     async def send_file(request: Request) -> Response:

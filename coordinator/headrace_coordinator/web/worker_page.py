@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,12 +32,12 @@ async def show_worker(request: Request) -> Response:
         can_drain=visitor.has("drain"),
         cores=f"of {status.cores:g} {'core' if status.cores == 1 else 'cores'}",
         memory_note=f"of {size(limit)}" if limit else "no limit",
-        slots=_list_slots(view),
+        slots=list_slots(view),
         facts=_list_facts(status),
     )
 
 
-def _list_slots(view: WorkerView) -> list[dict[str, str]]:
+def list_slots(view: WorkerView) -> list[dict[str, str]]:
     """The slots that run something, and as many more as there are."""
     listed = [
         {
@@ -44,7 +45,7 @@ def _list_slots(view: WorkerView) -> list[dict[str, str]]:
             "name": f"Slot {task.slot}",
             "state": "busy",
             "task": f"task {count(task.index)}",
-            "href": f"/jobs/{task.job}",
+            "href": f"/jobs/{quote(task.job, safe='')}",
             "about": f"job {task.job[:12]} · for {duration(task.seconds)}",
             "more": size(task.rss_bytes) if task.rss_bytes else "",
         }

@@ -23,11 +23,13 @@ from support.queue_builders import make_spec, make_worker
 class Watched:
     """A ledger that is looked at by a clock that stands until it is moved."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, private: bool = False) -> None:
         self.seconds = 1000.0
         self.store = Store(path)
         self.ledger = Ledger(self.store, Rules())
-        self.sampler = Sampler(self.ledger, lambda: self.seconds, lambda: self.seconds)
+        self.sampler = Sampler(
+            self.ledger, lambda: self.seconds, lambda: self.seconds, private=private
+        )
         self.ledger.listen(self.sampler.note)
         self._requests = 0
 
@@ -37,9 +39,9 @@ class Watched:
             self.seconds += seconds / ticks
             self.sampler.sample()
 
-    def submit(self, job: str = "job", **fields: Any) -> None:
+    def submit(self, job: str = "job", by: str = "", **fields: Any) -> None:
         spec = make_spec(job, **fields)
-        self.ledger.commit_now(lambda queue, now: queue.intake.submit(spec, now))
+        self.ledger.commit_now(lambda queue, now: queue.intake.submit(spec, now, by))
 
     def work(self, done: int, failed: int = 0) -> None:
         """Lease tasks, and report them: so many are done, and so many fail."""
@@ -68,9 +70,10 @@ class Watched:
         self.ledger.commit_now(lambda queue, now: queue.outcomes.report(report, now))
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Watched]:
-    watched = Watched(tmp_path / "store")
+@pytest.fixture(params=[False])
+def watched(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """One that is ``private`` where the test has that as its parameter."""
+    watched = Watched(tmp_path / "store", private=request.param)
     info = make_worker(slots=4)
     watched.ledger.observe(lambda queue, now: queue.leasing.register(info, (), now))
     yield watched
@@ -141,3 +144,23 @@ def test_tasks_that_their_client_took_back_have_not_failed(watched: Watched) -> 
 def test_what_each_worker_did_is_remembered_too(watched: Watched) -> None:
     watched.go(2 * STEP_SECONDS, ticks=4)
     assert len(watched.sampler.pasts.list_points("w")) == 3
+
+
+@pytest.mark.parametrize("watched", [True], indirect=True)
+def test_the_jobs_of_each_key_are_counted_for_it_alone(watched: Watched) -> None:
+    watched.submit("job", by="alice", tasks=100)
+    watched.sampler.sample()
+    watched.work(done=7, failed=2)
+    watched.submit("other", by="bob", tasks=5)
+    watched.go(STEP_SECONDS, ticks=10)
+    for by, waiting, done, failed in (("alice", 91, 7, 2), ("bob", 5, 0, 0), ("carol", 0, 0, 0)):
+        seen = watched.sampler.overview(by)
+        assert (seen.slots, seen.waiting, sum(seen.jobs.values())) == (4, waiting, waiting > 0)
+        assert seen.done_per_second == pytest.approx(done / 10)
+        assert seen.failed_per_second == pytest.approx(failed / 10)
+        assert (seen.backlog_seconds > 0) == (waiting > 0)
+        (before, point) = watched.sampler.timeline(0.0, by).points
+        assert (point.slots, point.waiting, point.done, point.failed) == (4, waiting, done, failed)
+        assert (before.slots, before.done) == (4, 0)
+    assert watched.sampler.overview().waiting == 96
+    assert watched.sampler.timeline(0.0).points[-1].waiting == 96

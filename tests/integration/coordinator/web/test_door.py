@@ -189,13 +189,20 @@ def test_what_people_named_is_escaped(site: WebSite) -> None:
 
 def test_a_link_for_looking_is_no_way_around_private_jobs(tmp_path: Path) -> None:
     with open_site(tmp_path, private_jobs=True) as private:
-        key = private.read_key("client").encode()
-        for token, status in (
-            (make_link_token(key, 60.0), 303),
-            (make_link_token(key, 60.0, looks_only=True), 401),
-            (make_link_token(private.read_key("admin").encode(), 60.0, looks_only=True), 303),
-        ):
-            assert httpx.get(f"{private.url}/jobs?token={token}").status_code == status
+        private.submit("theirs")
+        key = make_named_key(tmp_path / "key", "alice", "client").key
+        headers = {"Authorization": f"Bearer {key}"}
+        wait_until(lambda: httpx.get(f"{private.url}/api/v1/info", headers=headers).is_success)
+        for owner, known in ((key, []), (private.read_key("admin"), ["theirs"])):
+            token = make_link_token(owner.encode(), 60.0, looks_only=True)
+            with httpx.Client(base_url=private.url) as browser:
+                assert browser.get(f"/jobs?token={token}").status_code == 303
+                assert [job["id"] for job in browser.get("/api/v1/jobs").json()] == known
+                assert browser.get("/api/v1/info").json()["jobs"] == len(known)
+                assert browser.get("/api/v1/jobs/theirs").status_code == (200 if known else 404)
+                assert ">theirs<" in browser.get("/").text or not known
+                refused = browser.post("/api/v1/jobs/theirs/cancel")
+                assert refused.status_code == 403
             # It opens a page, and is no bearer's token.
             headers = {"Authorization": f"Bearer {token}"}
             answer = httpx.get(f"{private.url}/api/v1/info", headers=headers)
@@ -255,6 +262,9 @@ def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
             assert any("theirs" in line for line in told.iter_lines())
             wait_until(lambda: alice.get("/jobs").status_code == 200)
             assert alice.get("/jobs").json() == []
+            over = alice.get("/overview").json()
+            assert (over["waiting"], sum(over["jobs"].values())) == (0, 0)
+            assert others.get("/overview").json()["waiting"] == 3
             assert alice.get("/jobs/theirs").status_code == 404
             assert alice.get("/events").json()["events"] == []
             assert alice.post("/jobs/theirs/cancel").status_code == 404

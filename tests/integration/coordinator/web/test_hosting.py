@@ -110,6 +110,20 @@ def test_what_is_no_request_gets_an_answer_and_goes(site: WebSite, said: bytes) 
     assert b"HTTP/1.1 400 " in answer
 
 
+@pytest.mark.parametrize("earlier", [b"", ask("/login")])
+def test_a_request_with_two_lengths_is_refused_and_ends_its_connection(
+    site: WebSite, earlier: bytes
+) -> None:
+    """One in between may see another end of it, and take what follows for a request of its own."""
+    lengths = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    with dial(site) as link:
+        link.sendall(earlier + b"POST /login HTTP/1.1\r\nHost: a\r\n" + lengths + ask("/healthz"))
+        answer = read_to_end(link)
+    assert answer.count(b"HTTP/1.1 ") == 1 + bool(earlier)
+    assert b"HTTP/1.1 400 " in answer
+    assert b"either Content-Length or Transfer-Encoding" in answer
+
+
 def test_strangers_do_not_put_off_those_who_have_shown_a_token(narrow: WebSite) -> None:
     narrow.submit("watched")
     with contextlib.ExitStack() as stack:
@@ -156,6 +170,9 @@ def test_all_of_it_is_encrypted_where_that_is_wanted(
             assert b"200" in link.recv(1 << 16)
             with contextlib.suppress(ssl.SSLError):  # more of the answer may be on its way
                 link.unwrap()  # says that it says no more
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with dial(site) as old, pytest.raises(ssl.SSLError):
+            context.wrap_socket(old)
         with dial(site) as link:
             link.sendall(ask("/healthz"))
             assert b"200" not in read_to_end(link)

@@ -30,6 +30,7 @@ from headrace_wire.key_book import make_named_key
 from headrace_wire.landlock import explain_missing
 from headrace_wire.manager import QueueManager
 from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
+from support.commands import wait_until
 from support.pictures import encode, make_picture
 from support.web_site import PATIENCE_SECONDS, WebSite, open_site
 
@@ -133,6 +134,18 @@ def test_a_job_may_have_a_slash_in_its_name(site: WebSite) -> None:
     assert look(site, "team%2Fcount", "results").text == "168\n"
 
 
+def test_a_summary_is_no_fetch_that_keeps_results_longer(site: WebSite) -> None:
+    finish_primes(site, "old")
+    ledger = site.coordinator._ledger
+    job = ledger.observe(lambda queue, _: queue.state.find("old"))
+    heard = job.heard
+    for role in ("client", "observer", "admin"):
+        assert look(site, "old", "summary", role).json()["ready"]
+    assert job.heard == heard
+    assert look(site, "old", "results").is_success
+    assert job.heard > heard
+
+
 def test_counts_are_added_up(site: WebSite) -> None:
     finish_primes(site, "counted", "count")
     facts = look(site, "counted", "summary").json()["facts"]
@@ -178,6 +191,7 @@ def test_of_private_jobs_nobody_else_has_results(tmp_path: Path) -> None:
         other = make_named_key(tmp_path / "key", "other", "client").key
         headers = {"Authorization": f"Bearer {other}"}
         with httpx.Client(base_url=f"{site.url}/api/v1", headers=headers) as program:
+            wait_until(lambda: program.get("/info").is_success)  # the key is taken a moment later
             for what in ("summary", "results"):
                 assert program.get(f"/jobs/mine/{what}").status_code == 404
         assert look(site, "mine", "results").text == "168\n"
@@ -216,6 +230,8 @@ def test_pictures_are_seen_before_and_after(site: WebSite) -> None:
     assert summary["facts"] == [["Pictures", "26"]]
     assert summary["download"] == "pictures.zip"
     assert len(summary["pictures"]) == 24
+    seen = look(site, "pictures", "summary", "observer").json()
+    assert seen == {**summary, "pictures": []}
     first = summary["pictures"][0]
     assert (first["name"], first["size_before"], first["size_after"]) == (
         "0.png", [400, 300], [64, 48],

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from headrace_coordinator.web.overview_page import EVENTS_SHOWN, condense
 from headrace_coordinator.web.rows import job_fields, worker_fields
-from headrace_wire.messages import JobStatus, WorkerStatus
-from headrace_wire.views import ClusterEvent
+from headrace_coordinator.web.worker_page import list_slots
+from headrace_wire.messages import JobStatus, RunningTask, WorkerStatus
+from headrace_wire.views import ClusterEvent, WorkerView
 
 JOB = JobStatus(
     id="0123456789abcdef", state="running", service="primes", operation="count", name="",
@@ -77,3 +78,9 @@ def test_of_a_flood_of_failed_tasks_the_newest_is_told() -> None:
     joined = ClusterEvent(0, 0.0, "worker-joined", "", "w", "")
     assert condense([*flood, joined]) == [flood[0], joined]
     assert len(condense(joined for _ in range(100))) == EVENTS_SHOWN
+
+
+def test_a_slot_leads_to_the_job_that_it_runs_whatever_that_is_called() -> None:
+    task = RunningTask("a/b?#", 3, 1, "", 1, 2.0, 0)
+    slots = list_slots(WorkerView(WORKER, (task,), ()))
+    assert [slot["href"] for slot in slots] == ["/jobs/a%2Fb%3F%23", "", "", ""]
