@@ -27,6 +27,9 @@ ANSWER_SECONDS = 5.0
 
 MIB = 1 << 20
 
+#: How a worker's machine is told at the end of its introduction.
+MACHINE = [1.0, 0, "3.11", "pool"]
+
 #: Small jobs that are there at a time.
 SMALL_JOBS = 200
 
@@ -201,13 +204,18 @@ def forge(place: Place, counts: Counter[str]) -> None:
             for worker in [me, *(one.id for one in clients["jobs"].call("workers", []))]:
                 for lease in range(1, 40):
                     run = [lease, status.id, lease, lease + 1, wrong, 0.0, 0.0, {}]
+                    proof = f"{os.urandom(16).hex()}:1:worker"
+                    claim = [lease, status.id, lease, lease + 1, 1, 1, proof]
                     with noting(counts, "taken in"):
-                        report = [worker, 10**9 + number, [run], [], [], [], []]
+                        report = [worker, 10**9 + number, [run], [], [], [], [], [claim]]
                         proxies["results"].call("report", [report])
                 if place.stop.is_set():
                     break
-            info = [me, me, "host", 1, 1, "", "spawn", "0", {"nobody": "x"}]
-            held = [[lease, status.id, lease, lease + 5, 1, 1] for lease in range(1, 200)]
+            info = [me, me, "host", 1, 1, "", "spawn", "0", {"nobody": "x"}, *MACHINE]
+            held = [
+                [lease, status.id, lease, lease + 5, 1, 1, "0" * 32 + ":1:worker"]
+                for lease in range(1, 200)
+            ]
             with noting(counts, "registered"):
                 proxies["jobs"].call("register", [info, held])
     with contextlib.suppress(HeadraceError):
@@ -223,7 +231,8 @@ def register_often(place: Place, counts: Counter[str]) -> None:
     while not place.stop.is_set():
         number += 1
         name = f"w{os.getpid()}-{number}"
-        info = [name, (name + "x" * 60)[:60], "h", 1, 1, "", "spawn", "0", {f"svc{number}": "x"}]
+        long, services = (name + "x" * 60)[:60], {f"svc{number}": "x"}
+        info = [name, long, "h", 1, 1, "", "spawn", "0", services, *MACHINE]
         with noting(counts, "registered"):
             proxies["jobs"].call("register", [info, []])
     close(proxies)
