@@ -25,6 +25,7 @@ from headrace_wire.encryption import Encryption
 from headrace_wire.errors import (
     BusyError,
     ClosedError,
+    HeadraceError,
     KeyRefusedError,
     ProtocolError,
     UnreachableError,
@@ -194,7 +195,7 @@ class AsyncCaller(Generic[Api]):
 
     async def _knock(self, until: float | None) -> FrameStream:
         try:
-            stream = await self._prove(until)
+            stream = await self._prove(until, self._encryption)
         except (KeyRefusedError, ProtocolError) as error:
             raise explain_stranger(self._address, self._key, error) from None
         note_taken(self._address, self._key)
@@ -210,21 +211,40 @@ class AsyncCaller(Generic[Api]):
         stream.trust()
         return stream
 
-    async def _prove(self, until: float | None) -> FrameStream:
+    async def _prove(self, until: float | None, encryption: Encryption) -> FrameStream:
         """Open a connection of which both sides know that they hold the key."""
-        stream = await open_stream(self._address, until, self._encryption)
+        stream = await open_stream(self._address, until, encryption)
         self._busy.add(stream)
         try:
             async with asyncio.timeout(measure_handshake(until)):
-                key = self._encryption.bind(self._key, stream.certificate)
+                key = encryption.bind(self._key, stream.certificate)
                 await stream.follow(prove_both(key, find_hint(self._key)))
         except BaseException as error:
             self._drop(stream)
             if isinstance(error, AuthenticationError | EOFError | OSError):
-                raise self._encryption.explain(self._address, error) from None
+                found = encryption.explain(self._address, error)
+                raise await self._look_again(until, encryption, found) from None
             raise
-        self._encryption.note(self._address, is_encrypted=stream.certificate is not None)
+        encryption.note(self._address, is_encrypted=stream.certificate is not None)
         return stream
+
+    async def _look_again(
+        self, until: float | None, encryption: Encryption, found: HeadraceError
+    ) -> HeadraceError:
+        """See whether it is for this side's certificate that a coordinator closed a connection."""
+        if isinstance(found, BusyError) and encryption.certificate is not None:
+            try:
+                stream = await self._prove(until, encryption.hide_certificate())
+                try:
+                    async with asyncio.timeout(measure_handshake(until)):
+                        await stream.follow(greet(self._name))
+                except (EOFError, OSError):
+                    pass  # nothing is learnt from that
+                finally:
+                    self._drop(stream)
+            except HeadraceError as hidden:
+                return encryption.explain_hidden(found, hidden)
+        return found
 
     def _leave(self, stream: FrameStream) -> None:
         if stream.closed or stream.unread or len(self._idle) >= IDLE_CONNECTIONS:

@@ -7,6 +7,7 @@ never lets anybody do more than the key does, nor the other way round.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,15 @@ SCHEME = "headrace:"
 #: Tells holders of certificates from those of keys of the same name.
 MARK = "certificate"
 
+#: What is said of a certificate of another authority, before the reason and what to do.
+NOT_ACCEPTED = "the coordinator does not accept the certificate that was shown"
+
+_ADVICE = "name one that its authority has signed with --tls-cert and --tls-key"
+
+#: Seconds for which it is remembered whose certificate was not accepted, and of how many hosts.
+_REMEMBERED_SECONDS = 10.0
+_MOST_REMEMBERED = 64
+
 #: A certificate, as ``ssl.SSLSocket.getpeercert`` returns it.
 Certificate = Mapping[str, Any]
 
@@ -27,8 +37,7 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
     """Who shows this certificate, if any, and this holder's key. Raises KeyRefusedError."""
     if not certificate:
         raise KeyRefusedError(
-            "the coordinator wants a certificate beside the key, and none was shown: name one that "
-            "its authority has signed with --tls-cert and --tls-key"
+            f"the coordinator wants a certificate beside the key, and none was shown: {_ADVICE}"
         )
     role = _find_role(certificate)
     name = next(_list_fields(certificate, "commonName"), holder.name)
@@ -42,6 +51,31 @@ def identify(holder: Holder, certificate: Certificate) -> Holder:
             f"of role {holder.role}: use a key of role {role}"
         )
     return Holder(name, role, MARK, holder.mark)
+
+
+class NotAccepted:
+    """Hosts whose certificates were not accepted of late.
+
+    In TLS 1.3 a connection ends with that, before the other side could be told. It comes again,
+    without a certificate, and is told then what was wrong with the one that it had shown.
+    """
+
+    def __init__(self) -> None:
+        #: When, on the monotonic clock, and why, by host. The oldest comes first.
+        self._found: dict[str, tuple[float, str]] = {}
+
+    def note(self, host: str, why: str) -> None:
+        """Note that a host's certificate was not accepted."""
+        self._found.pop(host, None)
+        if len(self._found) == _MOST_REMEMBERED:
+            del self._found[next(iter(self._found))]
+        self._found[host] = time.monotonic(), why
+
+    def check(self, host: str) -> None:
+        """Raise KeyRefusedError for a host of which that is known. It is said once."""
+        at, why = self._found.pop(host, (0.0, ""))
+        if why and time.monotonic() - at < _REMEMBERED_SECONDS:
+            raise KeyRefusedError(f"{NOT_ACCEPTED} ({why}): {_ADVICE}")
 
 
 def _find_role(certificate: Certificate) -> Role:

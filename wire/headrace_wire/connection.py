@@ -16,7 +16,13 @@ from typing import Any, TypeVar, cast
 
 from headrace_wire.acquaintances import explain_stranger, note_taken
 from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
-from headrace_wire.errors import KeyRefusedError, ProtocolError, UsageError
+from headrace_wire.errors import (
+    BusyError,
+    HeadraceError,
+    KeyRefusedError,
+    ProtocolError,
+    UsageError,
+)
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -24,7 +30,7 @@ from headrace_wire.framing import (
     FrameReader,
     write_frame,
 )
-from headrace_wire.greeting import explain_silence
+from headrace_wire.greeting import explain_silence, greet
 from headrace_wire.handshake import Handshake, prove_both
 from headrace_wire.job_tokens import find_hint
 from headrace_wire.lookup import Found, look_up
@@ -273,11 +279,30 @@ def _prove(
     except BaseException as error:
         link.close()
         if isinstance(error, AuthenticationError | EOFError | OSError):
-            raise encryption.explain(address, error) from None
+            found = encryption.explain(address, error)
+            raise _look_again(address, key, until, encryption, found) from None
         raise
     encryption.note(address, is_encrypted=link.certificate is not None)
     link.trust()
     return link
+
+
+def _look_again(
+    address: tuple[str, int],
+    key: bytes,
+    until: float | None,
+    encryption: Encryption,
+    found: HeadraceError,
+) -> HeadraceError:
+    """See whether it is for this side's certificate that a coordinator closed the connection."""
+    if isinstance(found, BusyError) and encryption.certificate is not None:
+        try:
+            link = _prove(address, key, until, encryption.hide_certificate())
+            with contextlib.closing(link), contextlib.suppress(EOFError, OSError):
+                link.follow(greet("jobs"))
+        except HeadraceError as hidden:
+            return encryption.explain_hidden(found, hidden)
+    return found
 
 
 def _open(

@@ -14,8 +14,10 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headrace_wire.address import Address, is_path
+from headrace_wire.certificates import NOT_ACCEPTED
 from headrace_wire.errors import (
     BusyError,
     HeadraceError,
@@ -120,6 +122,20 @@ class Encryption(Struct, frozen=True):
             )
             return BusyError(f"{found.message}; or {why}")
         return found
+
+    def hide_certificate(self) -> Encryption:
+        """The same way to connect, on which this side shows no certificate.
+
+        A coordinator that does not accept a certificate cannot say so: the connection ends. To
+        whoever comes without one it can: see ``explain_hidden``.
+        """
+        return replace(self, certificate=None, private_key=None)
+
+    def explain_hidden(self, shown: HeadraceError, hidden: HeadraceError) -> HeadraceError:
+        """What happened, after an error with the certificate shown, and another without it."""
+        if isinstance(hidden, KeyRefusedError) and hidden.message.startswith(NOT_ACCEPTED):
+            return KeyRefusedError(hidden.message.replace("that was shown", str(self.certificate)))
+        return shown
 
     def note(self, address: tuple[str, int], *, is_encrypted: bool) -> None:
         """Remember what a coordinator speaks that has shown that it holds the key."""

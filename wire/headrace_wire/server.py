@@ -28,7 +28,7 @@ from headrace_wire.acceptor import Acceptor, explain_shortage, listen, read_boun
 from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits, find_block
 from headrace_wire.api import APIS
-from headrace_wire.certificates import identify
+from headrace_wire.certificates import NotAccepted, identify
 from headrace_wire.errors import BusyError, KeyRefusedError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError, TlsGreetingError
 from headrace_wire.greeting import Admitted, admit
@@ -105,6 +105,7 @@ class Server:
         self._encrypting: dict[str, Any] = {}
         self._certificate: bytes | None = None
         self._wants_certificates = False
+        self._not_accepted = NotAccepted()
         self._streams: weakref.WeakSet[FrameStream] = weakref.WeakSet()
 
     def count_connections(self) -> dict[str, int]:
@@ -258,6 +259,8 @@ class Server:
             raise
         except SSLError as error:
             self._refuse(None, HANDSHAKE, explain_failure(error))
+            if reason := getattr(error, "verify_message", None):
+                self._not_accepted.note(self._hosts[_find_task()], reason)
             raise
         self._streams.add(stream)
         return stream
@@ -301,7 +304,11 @@ class Server:
 
     def _identify(self, stream: FrameStream, holder: Holder) -> Holder:
         """Whoever shows the key of this holder, and maybe a certificate. Raises KeyRefusedError."""
-        return identify(holder, stream.subject) if self._wants_certificates else holder
+        if not self._wants_certificates:
+            return holder
+        if not stream.subject:
+            self._not_accepted.check(stream.host)
+        return identify(holder, stream.subject)
 
     def _find_bound_keys(self, hint: bytes) -> Keys:
         """The keys of handshakes, for a client that says this of its key."""

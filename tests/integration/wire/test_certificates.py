@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from headrace_wire.api import JobQueueApi
+from headrace_wire.busy import Tries
 from headrace_wire.encryption import Encryption, choose_encryption
 from headrace_wire.errors import (
     BusyError,
-    HeadraceError,
     KeyRefusedError,
     NotAllowedError,
     UsageError,
@@ -48,20 +49,26 @@ def served(place: Place) -> Iterator[Served]:
 
 def call(served: Served, encryption: Encryption) -> None:
     address = served.address._replace(host="localhost")
-    manager = QueueManager(address, KEY, encryption=encryption)
+    for ask in (ask_in_a_thread, ask_in_a_loop):
+        ask(QueueManager(address, KEY, encryption=encryption))
+
+
+def ask_in_a_thread(manager: QueueManager) -> None:
     try:
         manager.jobs().info()
     finally:
         manager.close()
 
-    async def wait() -> None:
-        caller = QueueManager(address, KEY, encryption=encryption).async_jobs()
+
+def ask_in_a_loop(manager: QueueManager) -> None:
+    async def ask() -> None:
+        caller = manager.async_jobs()
         try:
             await caller.call(JobQueueApi.info)
         finally:
             caller.close()
 
-    asyncio.run(wait())
+    asyncio.run(ask())
 
 
 def lease(served: Served, encryption: Encryption) -> None:
@@ -107,13 +114,21 @@ def test_a_key_that_is_revoked_is_that_of_the_connection_whatever_the_certificat
         manager.close()
 
 
-def test_who_shows_none_or_another_authoritys_is_refused(place: Place, served: Served) -> None:
+def test_who_shows_none_or_another_authoritys_is_refused_at_once(
+    place: Place, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Tries, "find_pause")  # nobody tries again
     stranger = place.other.sign("stranger", "client")
     with pytest.raises(KeyRefusedError, match=r"wants a certificate .*--tls-cert"):
         call(served, Encryption("on"))
-    with pytest.raises(HeadraceError) as caught:
-        call(served, choose_encryption("on", stranger))
-    assert "\n" not in caught.value.message
+    shown = choose_encryption("on", stranger, authority=place.authority.path)
+    address = served.address._replace(host="localhost")
+    why = f"does not accept the certificate {stranger} (unable to get local issuer certificate): "
+    for ask in (ask_in_a_thread, ask_in_a_loop):
+        with pytest.raises(KeyRefusedError, match=re.escape(why)):
+            ask(QueueManager(address, KEY, encryption=shown))
+        with pytest.raises(KeyRefusedError, match=r"and none was shown"):  # it is said once
+            ask(QueueManager(address, KEY, encryption=Encryption("on")))
 
 
 def test_who_is_not_heard_out_is_told_of_the_certificate_that_was_shown() -> None:
