@@ -150,7 +150,7 @@ def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
     """How many workers would do the work in time, within the bounds."""
     busy = sum(worker.busy for worker in sight.open_workers)
     if not sight.tasks:
-        return min(max(bounds.least, sight.is_working), bounds.most)
+        return max(bounds.least, sight.is_working and not sight.other_slots)
     in_time = sight.work_seconds / bounds.target_seconds - sight.other_slots
     slots = min(max(in_time, busy), sight.tasks)
     if not past.slots_each:  # the first one will tell how many slots it has
@@ -179,8 +179,9 @@ def _grow(sight: Sight, bounds: Bounds, past: Past, need: int, told: str) -> Dec
     if sight.held and current >= bounds.least:
         return Decision(current, f"{told}; more would not help: {sight.held}", past)
     is_recent = sight.at < past.asked_at + max(bounds.cooldown_seconds, START_SECONDS)
-    base = max(current, past.asked or 0) if is_recent else current
-    wanted = min(max(need, bounds.least), max(2 * base, LEAST_STEP, bounds.least), bounds.most)
+    wanted = min(need, max(2 * max(current, past.asked or 0), LEAST_STEP, bounds.least))
+    if past.since == sight.at:  # a program before this one may have asked for more, which will come
+        wanted = need
     if is_recent and past.asked is not None and wanted <= past.asked:
         coming = count(past.asked - current, "worker")
         return Decision(current, f"{told}; {coming} more were asked for before", past)

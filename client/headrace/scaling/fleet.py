@@ -72,8 +72,7 @@ class ComposeFleet:
         self._only = only
 
     def choose_ours(self, workers: Sequence[Candidate]) -> list[Candidate]:
-        listed = self._run("docker", "compose", "ps", "--quiet", self._service)
-        hosts = {line.strip()[:HOST_CHARACTERS] for line in listed.splitlines()}
+        hosts = self._list_hosts()
         return [one for one in choose_matching(workers, self._only) if one.host in hosts]
 
     def prepare(self, leaving: Sequence[Candidate]) -> None:
@@ -86,10 +85,17 @@ class ComposeFleet:
             return
         # One that was drained before this program was started anew would be started again.
         self._run("docker", "compose", "rm", "--force", self._service)
+        # Those whose workers have not connected yet are there as well, and not to be removed.
+        workers = max(workers, len(self._list_hosts()))
         self._run(
             *("docker", "compose", "up", "--detach", "--no-deps", "--no-recreate", "--no-build"),
             *("--scale", f"{self._service}={workers}", self._service),
         )
+
+    def _list_hosts(self) -> set[str]:
+        """The host names of the containers that run."""
+        listed = self._run("docker", "compose", "ps", "--quiet", self._service)
+        return {line.strip()[:HOST_CHARACTERS] for line in listed.split()}
 
     def _run(self, *command: str) -> str:
         return run_command(command, self._seconds)

@@ -184,10 +184,11 @@ def test_a_rehearsal_decides_and_does_nothing() -> None:
     stage = Stage(is_rehearsal=True)
     stage.cluster.come("a")
     stage.cluster.tasks, stage.cluster.backlog_seconds = 1000, 200.0
-    for _ in range(2):
-        decision = stage.scaler.step()
-        assert decision.describe() == (
-            "from 1 worker to 2: work for 3 min on 4 slots (1,000 tasks), to be done in 60 s"
+    for wanted in (4, 2, 2):
+        stage.seconds += 15
+        assert stage.scaler.step().describe() == (
+            f"from 1 worker to {wanted}: work for 3 min on 4 slots (1,000 tasks), to be done in "
+            "60 s"
         )
     assert stage.cluster.log == []
 

@@ -97,6 +97,12 @@ def test_without_work_none_are_needed_where_none_is_allowed() -> None:
     assert decide(see(0.5, 1, ()), bounds, SETTLED).workers == 1
 
 
+def test_at_the_first_look_as_many_are_asked_for_as_are_needed() -> None:
+    sight = see(1900, 1000, make_workers(1))
+    assert decide(sight, BOUNDS, Past()).workers == 8
+    assert decide(sight, BOUNDS, SETTLED).workers == 2
+
+
 def test_those_that_do_the_least_go_first_and_of_these_the_newest() -> None:
     workers = [make_worker(1, busy=2), make_worker(2), make_worker(3, busy=1), make_worker(4)]
     chosen = [worker.name for worker in choose_leaving(workers, 3)]
