@@ -18,7 +18,7 @@ import sys
 from functools import cache, partial
 from numbers import Real
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeGuard, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
@@ -227,6 +227,11 @@ def split_hint(hint: Any) -> tuple[Any, Meta | None, bool]:
         (hint,) = [one for one in get_args(hint) if one is not NoneType]
     kind, meta = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
     return kind, meta, is_optional
+
+
+def is_record(kind: Any) -> TypeGuard[type[Struct]]:
+    """Whether a type is a record with fields, as messages and their parts are."""
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def is_within(meta: Meta, value: Any) -> bool:

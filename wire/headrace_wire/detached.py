@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, Meta, Struct, defstruct, field
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as list_fields
 
-from headrace_wire.bounds import describe, read_hints, split_hint
+from headrace_wire.bounds import describe, is_record, read_hints, split_hint
 
 
 @cache
@@ -28,7 +28,7 @@ def list_carriers(kind: type[Struct]) -> tuple[str, ...]:
 @cache
 def may_carry(hint: Any) -> bool:
     """Whether there may be payloads in a value of a type."""
-    if isinstance(hint, type) and issubclass(hint, Struct):
+    if is_record(hint):
         return bool(list_carriers(hint))
     return hint is bytes or any(map(may_carry, get_args(hint)))
 

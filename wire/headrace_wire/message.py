@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast, dataclass_transform
 from msgspec import DecodeError, Struct, ValidationError, convert, field, to_builtins
 from msgspec.msgpack import decode as decode_msgpack
 
-from headrace_wire.bounds import read_hints, split_hint
+from headrace_wire.bounds import is_record, read_hints, split_hint
 from headrace_wire.detached import attach, detach
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import ProtocolError
@@ -97,11 +97,11 @@ def _build(hint: Any, value: Any) -> Any:
         return {_build(arguments[0], key): _build(arguments[1], found[key]) for key in found}
     if origin is tuple:
         return tuple([_build(arguments[0], one) for one in convert(value, list[Any])])
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if is_record(kind):
         values = convert(value, list[Any])
         hints = read_hints(kind)
         required = len(hints) - len(kind.__struct_defaults__)
         if len(values) < required or (len(values) > len(hints) and not is_loose(kind)):
             raise ValidationError("another number of fields")
-        return cast("Any", kind)(*map(_build, hints.values(), values))  # no more than are known
+        return kind(*map(_build, hints.values(), values))  # no more than are known
     return convert(value, cast("Any", kind), builtin_types=(bytes,))

@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
-from msgspec import Struct
-
-from headrace_wire.bounds import KIND_WORDS, describe, quote, read_hints, split_hint
+from headrace_wire.bounds import KIND_WORDS, describe, is_record, quote, read_hints, split_hint
 
 #: What a message says, and where: "… - at `$.jobs[...].name`".
 _WHOLE = re.compile(r"(?P<said>.*?)(?: - at `(?:key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -55,12 +53,11 @@ def _follow(path: str, hint: Any, name: str) -> tuple[str, Any]:
     """What a place is called, and its type, None where that is not known."""
     is_item = False
     for part in _PART.finditer(path):
-        kind = split_hint(hint)[0] if hint is not None else None
+        kind: Any = split_hint(hint)[0] if hint is not None else None
         is_item = part["name"] is None
         if part["name"]:
             name = part["name"]
-            is_record = isinstance(kind, type) and issubclass(kind, Struct)
-            hint = read_hints(kind).get(name) if is_record else None
+            hint = read_hints(kind).get(name) if is_record(kind) else None
         else:
             arguments = get_args(kind)
             hint = arguments[0] if get_origin(kind) in (tuple, list) else None
@@ -75,7 +72,7 @@ def _explain_missing(name: str, hint: Any, field: str) -> str:
 def _explain_unknown(name: str, hint: Any, field: str) -> str:
     del name
     kind = split_hint(hint)[0] if hint is not None else None
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if is_record(kind):
         known = ", ".join(read_hints(kind)) or "none"
         return f"there is no field {quote(field)}: there are {known}"
     return f"there is no field {quote(field)}"

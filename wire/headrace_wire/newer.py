@@ -15,7 +15,7 @@ from msgspec import NODEFAULT, Meta, Struct, defstruct, field
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as list_fields
 
-from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, read_hints, split_hint
+from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, is_record, read_hints, split_hint
 
 #: What stands for a word that is not known here, where there is such a thing, by the words that
 #: are.
@@ -33,7 +33,7 @@ def loosen(hint: Any) -> Any:
         loose = GenericAlias(tuple, (loosen(arguments[0]), ...))
     elif origin is dict:
         loose = GenericAlias(dict, (arguments[0], loosen(arguments[1])))
-    elif isinstance(kind, type) and issubclass(kind, Struct):
+    elif is_record(kind):
         hints = read_hints(kind)
         fields = [
             (one.name, loosen(hints[one.name]), _find_default(one)) for one in list_fields(kind)
@@ -49,7 +49,7 @@ def loosen(hint: Any) -> Any:
 
 def tighten(hint: Any, value: Any) -> Any:
     """A value of a type, from one of its loosened type."""
-    if value is None or loosen(hint) is hint:
+    if value is None or loosen(hint) == hint:  # it may be one of several that are equal
         return value
     kind, _, _ = split_hint(hint)
     arguments = get_args(kind)
@@ -59,7 +59,8 @@ def tighten(hint: Any, value: Any) -> Any:
         hints = read_hints(kind).items()
         return kind(*[tighten(one, getattr(value, name)) for name, one in hints])
     if isinstance(value, dict):
-        return {key: tighten(arguments[1], one) for key, one in value.items()}
+        entries: dict[Any, Any] = value
+        return {key: tighten(arguments[1], one) for key, one in entries.items()}
     return tuple([tighten(arguments[0], one) for one in value])
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import typing
 from typing import Any, Literal
 
-from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
+from msgspec import DecodeError, Meta, Raw, ValidationError
 from msgspec.msgpack import decode
 
 from headrace_wire.bounds import (
     MAX_NAMED_TASKS,
     check_value,
     describe,
+    is_record,
     quote,
     read_hints,
     split_hint,
@@ -50,7 +51,7 @@ def _check(hint: Any, packed: memoryview, name: str) -> None:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if is_optional and bytes(packed[:1]) == _NIL:
         return
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if is_record(kind):
         _check_message(kind, packed)
     elif origin is tuple:
         _check_count(tuple, meta, count_entries(packed), name)

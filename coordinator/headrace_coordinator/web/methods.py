@@ -14,7 +14,7 @@ from msgspec.structs import fields as list_fields
 
 from headrace_coordinator.web.twins import make_twin, translate
 from headrace_wire.api import APIS
-from headrace_wire.bounds import MAX_TASKS, read_hints, split_hint
+from headrace_wire.bounds import MAX_TASKS, is_record, read_hints, split_hint
 from headrace_wire.signature import Signature, read_signatures
 
 #: GET looks, the others change something.
@@ -107,7 +107,7 @@ def _make(verb: Verb, path: str, name: str, signature: Signature, text: str) -> 
     for one in list_fields(signature.arguments):
         hint = hints[one.name]
         kind, _, _ = split_hint(hint)
-        if isinstance(kind, type) and issubclass(kind, Struct):
+        if is_record(kind):
             message = one.name, kind
             twin = make_twin(kind)
             for inner in list_fields(twin):

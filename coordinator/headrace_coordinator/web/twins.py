@@ -14,7 +14,7 @@ from msgspec import NODEFAULT, Struct, defstruct, field
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as list_fields
 
-from headrace_wire.bounds import read_hints, split_hint
+from headrace_wire.bounds import is_record, read_hints, split_hint
 
 
 @cache
@@ -39,7 +39,7 @@ def make_twin(kind: type[Struct]) -> type[Struct]:
 def translate(hint: Any) -> Any:
     """A type with twins in place of messages."""
     kind, meta, is_optional = split_hint(hint)
-    if isinstance(kind, type) and issubclass(kind, Struct):
+    if is_record(kind):
         kind = make_twin(kind)
     elif get_origin(kind) is tuple:
         kind = GenericAlias(tuple, (translate(get_args(kind)[0]), ...))

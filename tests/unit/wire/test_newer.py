@@ -21,6 +21,7 @@ from headrace_wire.messages import (
     Report,
     TaskFailure,
 )
+from headrace_wire.newer import loosen, tighten
 from headrace_wire.payloads import encode, split
 from headrace_wire.signature import read_signatures
 from support.next_version import grow
@@ -61,6 +62,14 @@ def test_what_a_newer_version_adds_is_ignored(kind: type[Message], read: Any) ->
 def test_an_older_message_of_a_newer_version_is_as_good(kind: type[Message]) -> None:
     message = make_example(kind)
     assert decode(kind, *send(message), is_newer=True) == message
+
+
+def test_types_that_are_equal_are_one() -> None:
+    first, second = (float | None for _ in range(2))
+    assert first is not second
+    for value, hint in ((1.0, first), (2.0, second)):
+        assert loosen(hint) == hint
+        assert tighten(hint, value) == value
 
 
 def test_large_payloads_come_as_they_were_sent() -> None:
