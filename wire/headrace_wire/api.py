@@ -274,7 +274,7 @@ class ResultQueueApi(Protocol):
     def logs(self, request: LogRequest) -> LogPage:
         """Return what a job's tasks logged, waiting up to ``wait_seconds`` for more."""
 
-    @allow(CLIENT)
+    @allow(CLIENT, audited=True)
     def acknowledge(self, job: JobId) -> None:
         """Say that the results of a final job are safe elsewhere: they are dropped."""
 

@@ -94,6 +94,9 @@ Entries = Meta(max_length=MAX_ENTRIES)
 MAX_TASK_TIMES = 16
 NamedTasks = Meta(max_length=MAX_NAMED_TASKS)
 
+#: Leases that one report can be of: to look at the proof of each takes a moment.
+ReportedLeases = Meta(max_length=10_000)
+
 JobIds = Annotated[tuple[JobId, ...], Entries]
 JobSeconds = Annotated[dict[JobId, Seconds], Meta(max_length=MAX_TASK_TIMES)]
 Payloads = Annotated[tuple[Payload, ...], NamedTasks]
@@ -554,7 +557,7 @@ class Report(Message):
     returned: Annotated[tuple[ReturnedSpan, ...], NamedTasks]
     samples: Annotated[tuple[Sample, ...], Entries]
     logs: Annotated[tuple[JobLines, ...], Entries] = ()
-    held: Annotated[tuple[HeldSpan, ...], NamedTasks] = ()
+    held: Annotated[tuple[HeldSpan, ...], ReportedLeases] = ()
 
 
 class Receipt(Message):

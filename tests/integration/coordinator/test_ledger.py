@@ -25,8 +25,8 @@ from headrace_coordinator.store.need import LARGE_BYTES, RELIEF
 from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
-from headrace_wire.messages import LeaseRequest, Report, TaskFailure
-from support.queue_builders import make_spec, make_worker
+from headrace_wire.messages import SUCCEEDED, DoneSpan, LeaseRequest, Report, TaskFailure
+from support.queue_builders import claim, make_spec, make_worker
 from support.queue_invariants import check_invariants
 
 
@@ -273,6 +273,27 @@ def take_lease(rig: Rig, worker: str) -> HeldLease:
 
     lease: HeldLease = rig.ledger.observe(take)
     return lease
+
+
+def test_when_a_commit_has_failed_workers_still_have_their_leases(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is made anew from the store, and has forgotten them."""
+    rig.submit("a", 1)
+    lease = take_lease(rig, "w")
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise KeyError("a fault of our own")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "write", fail)
+        with pytest.raises(HeadraceError, match="its log says why"):
+            rig.submit("b")
+    run = DoneSpan(lease.id, "a", 0, 1, pack_batch([b"value"]), 0.1, 0.1)
+    rig.take_report(Report("w", 1, (run,), (), (), ()))
+    assert not rig.ledger.observe(lambda queue, _: queue.state.find("a").done)
+    rig.take_report(Report("w", 2, (run,), (), (), (), held=(claim(lease),)))
+    assert rig.ledger.observe(lambda queue, _: queue.state.find("a").state) == SUCCEEDED
 
 
 def test_attempts_are_counted_across_restarts(rig: Rig) -> None:
