@@ -196,6 +196,18 @@ def test_what_a_task_prints_is_in_its_log_and_in_that_of_the_worker(site: Site) 
     assert site.shell.run("logs", job, "--task", "1", "--task", "2").out == ""
 
 
+def test_who_follows_a_log_is_told_that_its_job_is_gone(site: Site, tmp_path: Path) -> None:
+    with site.open_cluster() as cluster:
+        job = cluster.submit("calls", plan_map("searching:follow", [str(tmp_path)])).id
+        follower = site.shell.start("logs", job, "-f")
+        assert follower.stdout
+        assert "step 1" in follower.stdout.readline()
+        cluster.job(job).delete()
+    said = follower.communicate(timeout=30)[1]
+    assert follower.returncode == 0
+    assert said == f"headrace: job {job} is there no more: it was deleted, or has expired\n"
+
+
 def test_who_submits_sees_what_tasks_print_apart_from_their_results(site: Site) -> None:
     (site.shell.home / "numbers.jsonl").write_text("1\n")
     words = ("submit", "map", "searching:speak", "numbers.jsonl", "--logs")

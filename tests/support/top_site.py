@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -142,7 +143,7 @@ class Screen:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (text in (shown := self.read())) != is_wanted:
             assert time.monotonic() < deadline, f"{text!r}, is_wanted={is_wanted}:\n{shown}"
-            await self._pilot.pause(0.01)
+            await asyncio.sleep(0.02)
         return shown
 
 

@@ -10,7 +10,7 @@ from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
 from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
-from headrace.cli.printing import say_json, say_text
+from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.session import connect
 from headrace.job_log import Gaps
 from headrace_wire.messages import TaskProgress
@@ -40,7 +40,7 @@ def logs(
     as_json: bool,
 ) -> None:
     """Show what a job's tasks have printed and logged, each line with its task and worker."""
-    gaps = Gaps()
+    gaps, is_whole = Gaps(), True
     cluster = connect(connection)
     found = find_job(cluster, job_id)
     for page in read_log(cluster.engine, found.id, follow=follow):
@@ -49,6 +49,9 @@ def logs(
             if tasks and line.index not in tasks:
                 continue
             say_json(show_line(line)) if as_json else say_text(f"{format_line(line)}\n")
+        is_whole = page.complete
+    if follow and not is_whole:
+        tell(f"headrace: job {found.id} is there no more: it was deleted, or has expired")
 
 
 def show_progress(progress: TaskProgress) -> dict[str, object]:

@@ -7,6 +7,7 @@ cluster (embedded or at an address) ─► submit ─► values ─► the servi
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,9 @@ from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 
+#: Seconds without a failed attempt after which a coordinator that goes away is told of once more.
+FORGET_SECONDS = 60.0
+
 #: Seconds for which a job waits for a coordinator of this machine to start, and between two looks.
 START_SECONDS = 5.0
 START_PAUSE_SECONDS = 0.1
@@ -62,15 +66,21 @@ def connect(
 ) -> Cluster:
     """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
 
-    Later, a coordinator that goes away is waited for, for ``patience_seconds``, which is told once
-    unless it ``is_quiet``. Raises UnreachableError, which says what to start, and KeyRefusedError.
+    Later, a coordinator that goes away is waited for, for ``patience_seconds``, which is told each
+    time unless it ``is_quiet``. Raises UnreachableError, which says what to start, and
+    KeyRefusedError.
     """
     #: Whether it is told that nobody answers, and that somebody else does.
-    told: set[bool] = {True, False} if is_quiet else set()
+    told: set[bool] = set()
+    lost_at = -math.inf
 
     def tell_lost(error: UnreachableError) -> None:
+        nonlocal lost_at
+        before, lost_at = lost_at, time.monotonic()
+        if lost_at - before > FORGET_SECONDS:  # it was there in between, and has gone once more
+            told.clear()
         is_refused = error.refusal is not None
-        if is_refused not in told:
+        if is_refused not in told and not is_quiet:
             told.add(is_refused)
             tell(f"headrace: {error}; waiting for it to come back")
 
