@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,30 +10,37 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.commands import Site, open_site
+from support.commands import Site, open_site, wait_until
 from support.terminal import END, Terminal, open_terminal
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("top")
 
 FUNCTIONS = """
-import pathlib
+import pathlib, time
 
 def halve(number):
-    if not pathlib.Path(__file__).with_name("mended").exists():
+    time.sleep(0.05)
+    if number < 2 and not pathlib.Path(__file__).with_name("mended").exists():
         number / 0
     return number / 2
 """
+
+#: Tasks of the job, of which two fail at first.
+TASKS = 60
+
+
+#: How workers are started.
+WORDS = ("--slots", "1", "--allow", "shop")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("top")
     (folder / "shop.py").write_text(FUNCTIONS)
-    (folder / "numbers.jsonl").write_text("1\n2\n")
-    with open_site(folder, workers=0) as opened:
-        words = ("--slots", "1", "--name", "mill", "--allow", "shop", "--path", str(folder))
-        opened.add_worker(*words)
+    (folder / "numbers.jsonl").write_text("".join(f"{number}\n" for number in range(TASKS)))
+    with open_site(folder, "--lease", "2s", workers=0) as opened:
+        opened.add_worker(*WORDS, "--name", "mill", "--path", str(folder))
         yield opened
 
 
@@ -43,13 +51,28 @@ def find_command(terminal: Terminal) -> psutil.Process:
     return command
 
 
+def watch_progress(terminal: Terminal) -> None:
+    """See the part of a job that is done grow while it runs."""
+    seen: set[str] = set()
+
+    def look() -> bool:
+        running = [line for line in terminal.read() if " running " in line]
+        seen.update(re.findall(r"\d+ %", " ".join(running)))
+        return len(seen) > 1
+
+    wait_until(look)
+
+
 def test_a_failure_is_found_read_and_mended(site: Site, tmp_path: Path) -> None:
     home = site.shell.home
-    done = site.shell.run("submit", "map", "shop:halve", "numbers.jsonl", "-o", "out")
-    assert done.code == 1
     with open_terminal(tmp_path, "top", settings=site.shell.settings, width=80) as terminal:
         terminal.tmux("resize-window", "-x", "80", "-y", "24")
+        terminal.wait_for("there is no job")
+        submit = site.shell.start("submit", "map", "shop:halve", "numbers.jsonl", "-o", "out")
+        watch_progress(terminal)
         screen = terminal.wait_for("failed")
+        submit.communicate(timeout=30)
+        assert submit.returncode == 1
         assert screen[0].startswith(f"headrace {site.open_cluster().engine.jobs.info().version}")
         assert all(len(line) <= 80 for line in screen)
         terminal.press("Enter")
@@ -69,6 +92,11 @@ def test_a_failure_is_found_read_and_mended(site: Site, tmp_path: Path) -> None:
         terminal.wait_for("q Quit")
         terminal.press("w")
         terminal.wait_for("mill")
+        brook = site.add_worker(*WORDS, "--name", "brook", "--path", str(home))
+        terminal.wait_for("brook")
+        brook.kill()
+        wait_until(lambda: not any("brook" in line for line in terminal.read()))
+        assert any("mill" in line for line in terminal.read())
         terminal.press("q")
         assert terminal.finish()[0] == f"{END} 0", "the screen is as it was before"
 
