@@ -60,7 +60,7 @@ def run_command(
             _end(process)
             raise
         if code:
-            how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+            how = f"exit code {code}" if code > 0 else f"signal {-code}"
             raise CommandFailedError(f"`{shown}` failed ({how}){_find_last(errors)}")
         out.seek(0)
         return out.read().decode(errors="replace")

@@ -179,9 +179,11 @@ def _grow(sight: Sight, bounds: Bounds, past: Past, need: int, told: str) -> Dec
     if sight.held and current >= bounds.least:
         return Decision(current, f"{told}; more would not help: {sight.held}", past)
     is_recent = sight.at < past.asked_at + max(bounds.cooldown_seconds, START_SECONDS)
-    wanted = min(need, max(2 * max(current, past.asked or 0), LEAST_STEP, bounds.least))
+    asked = min(past.asked or 0, bounds.most)
+    wanted = min(need, max(2 * max(current, asked), LEAST_STEP, bounds.least))
     if past.since == sight.at:  # a program before this one may have asked for more, which will come
         wanted = need
+    wanted = max(wanted, asked)  # to ask for less would take away some that nobody has drained
     if is_recent and past.asked is not None and wanted <= past.asked:
         coming = count(past.asked - current, "worker")
         return Decision(current, f"{told}; {coming} more were asked for before", past)

@@ -52,8 +52,8 @@ class CommandFleet:
     def resize(self, workers: int, gone: Sequence[Candidate]) -> None:
         settings = {
             "HEADRACE_WORKERS": str(workers),
-            "HEADRACE_DRAINED": " ".join(worker.name for worker in gone),
-            "HEADRACE_DRAINED_HOSTS": " ".join(worker.host for worker in gone),
+            "HEADRACE_DRAINED": "\n".join(worker.name for worker in gone),
+            "HEADRACE_DRAINED_HOSTS": "\n".join(worker.host for worker in gone),
         }
         run_command(self._command.replace(PLACE, str(workers)), self._seconds, settings)
 

@@ -1,7 +1,9 @@
 """Looks at a cluster again and again, and has workers started and taken away.
 
-look ─► decide ─┬─► more: the fleet is enlarged
-└─► fewer: drain ─► wait until they have gone ─► the fleet is made smaller
+    look ─► decide ─┬─► more: the fleet is enlarged
+                    └─► fewer: drain ─► wait until they have gone ─► the fleet is made smaller
+
+After a start of the coordinator nothing is done for a while, as workers have to come back first.
 """
 
 from __future__ import annotations
@@ -13,14 +15,21 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from headrace.scaling.commands import CommandFailedError
 from headrace.scaling.decision import Bounds, Candidate, Decision, Past, Sight, decide
 from headrace.scaling.fleet import Fleet
-from headrace_wire.errors import UnknownWorkerError, UnreachableError
+from headrace_wire.errors import (
+    HeadraceError,
+    UnknownWorkerError,
+    UnreachableError,
+    is_final,
+)
 from headrace_wire.messages import WorkerStatus
 from headrace_wire.views import Overview
 
 log = logging.getLogger(__name__)
+
+#: Seconds after a start of the coordinator in which its workers come back.
+RETURN_SECONDS = 60.0
 
 #: Seconds between two looks at workers that drain.
 DRAIN_LOOK_SECONDS = 1.0
@@ -66,6 +75,9 @@ class Scaler:
         #: Those that were told to go, and whose machine or container is still there, by their ids.
         self._leaving: dict[str, Candidate] = {}
         self._is_away = False
+        #: When the coordinator was started, as it says, and when its workers are back.
+        self._started_at: float | None = None
+        self._complete_at = read_clock()
 
     @property
     def is_draining(self) -> bool:
@@ -77,6 +89,11 @@ class Scaler:
         it is done or tried again with the next step.
         """
         sight = self._look()
+        if sight.at < self._complete_at:
+            current = len(sight.open_workers)
+            return Decision(
+                current, "workers come back to the coordinator", self._past, now=current
+            )
         self._remove(sight)
         decision = decide(sight, self._bounds, self._past)
         try:
@@ -108,21 +125,20 @@ class Scaler:
         while True:
             try:
                 on_decision(self.step())
-            except CommandFailedError as error:
-                log.error("%s", error)  # noqa: TRY400 - a line
             except UnreachableError as error:
-                self._past = self._past.forget()
                 if not self._is_away:
                     self._is_away = True
                     log.warning("%s; workers stay as they are until it is back", error)
+            except HeadraceError as error:
+                if is_final(error):
+                    raise
+                log.error("%s", error)  # noqa: TRY400 - a line
             sleep(min(interval_seconds, DRAIN_LOOK_SECONDS) if self._leaving else interval_seconds)
 
     def _look(self) -> Sight:
         overview = self._cluster.overview()
-        if self._is_away:
-            self._is_away = False
-            log.info("the coordinator is back")
-        connected = [_describe(status) for status in self._cluster.workers()]
+        self._note_start(overview)
+        connected = [self._describe(status) for status in self._cluster.workers()]
         ours = self._fleet.choose_ours(connected)
         open_slots = sum(worker.slots for worker in connected if not worker.is_draining)
         open_ours = sum(worker.slots for worker in ours if not worker.is_draining)
@@ -136,9 +152,34 @@ class Scaler:
             is_working=overview.done_per_second + overview.failed_per_second > 0,
         )
 
+    def _note_start(self, overview: Overview) -> None:
+        """See whether the coordinator is another one than at the last look, or was away."""
+        if self._is_away:
+            log.info("the coordinator is back")
+        is_new = self._started_at is not None and overview.started_at != self._started_at
+        if self._is_away or is_new:
+            self._past = self._past.forget()
+            self._complete_at = self._read_clock() + RETURN_SECONDS
+        self._is_away = False
+        self._started_at = overview.started_at
+
+    def _describe(self, status: WorkerStatus) -> Candidate:
+        return Candidate(
+            id=status.id,
+            name=status.name,
+            host=status.host,
+            slots=status.slots,
+            busy=max(status.busy, min(status.leased, status.slots)),
+            # The worker says so itself, with its next heartbeat.
+            is_draining=status.draining or status.id in self._leaving,
+            connected_at=status.connected_at,
+        )
+
     def remove_gone(self) -> None:
         """Look whether workers that were told to go have gone, and no more. Raises as ``step``."""
-        self._remove(self._look())
+        sight = self._look()
+        if sight.at >= self._complete_at:
+            self._remove(sight)
 
     def _remove(self, sight: Sight) -> None:
         """Have the machines of those taken away that were drained and have gone."""
@@ -158,24 +199,12 @@ class Scaler:
             return
         self._fleet.prepare(decision.leaving)
         for worker in decision.leaving:
-            self._leaving[worker.id] = worker
             try:
                 self._cluster.drain(worker.id)
             except UnknownWorkerError:
                 log.debug("%s has gone by itself", worker.name)
+            self._leaving[worker.id] = worker
 
 
 def _name(workers: Sequence[Candidate]) -> str:
     return ", ".join(worker.name for worker in workers)
-
-
-def _describe(status: WorkerStatus) -> Candidate:
-    return Candidate(
-        id=status.id,
-        name=status.name,
-        host=status.host,
-        slots=status.slots,
-        busy=max(status.busy, min(status.leased, status.slots)),
-        is_draining=status.draining,
-        connected_at=status.connected_at,
-    )

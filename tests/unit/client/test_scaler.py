@@ -25,6 +25,7 @@ class StageCluster:
     def __init__(self) -> None:
         self.connected: list[WorkerStatus] = []
         self.tasks, self.backlog_seconds = 0, 0.0
+        self.started_at = 1.0
         self.log: list[object] = []
         self.problem: Exception | None = None
 
@@ -46,7 +47,8 @@ class StageCluster:
             raise self.problem
         return make_message(
             Overview, waiting=self.tasks, leased=0, retrying=0, held="", problem="",
-            backlog_seconds=self.backlog_seconds, done_per_second=0.0, failed_per_second=0.0,
+            backlog_seconds=self.backlog_seconds, started_at=self.started_at,
+            done_per_second=0.0, failed_per_second=0.0,
         )  # fmt: skip
 
     def workers(self) -> tuple[WorkerStatus, ...]:
@@ -180,6 +182,50 @@ def test_those_that_are_not_ours_do_work_and_stay() -> None:
     assert stage.step(1000) == []
 
 
+def test_after_a_start_of_the_coordinator_its_workers_may_come_back_first() -> None:
+    stage = Stage()
+    stage.cluster.come("a", "b", "c")
+    stage.step()
+    assert len(stage.step(150)) == 3  # two of them go
+    stage.cluster.started_at += 1.0
+    connected, stage.cluster.connected = stage.cluster.connected, []
+    stage.cluster.tasks, stage.cluster.backlog_seconds = 1000, 10_000.0
+    assert stage.step(1) == []
+    assert stage.step(58) == []
+    stage.cluster.connected = connected
+    stage.cluster.go("c")
+    stage.cluster.tasks = 0
+    assert stage.step(2) == [("resize", 2, "c")]
+
+
+def test_fewer_than_before_are_not_asked_for_while_some_are_missing() -> None:
+    stage = Stage()
+    stage.cluster.come("a")
+    stage.cluster.tasks, stage.cluster.backlog_seconds = 1000, 480.0
+    assert stage.step() == [("resize", 8)]
+    stage.cluster.backlog_seconds = 120.0
+    assert stage.step(60) == []
+    assert stage.step(100) == [("resize", 8)]
+
+
+def test_one_whose_drain_could_not_be_asked_for_stays() -> None:
+    stage = Stage()
+    stage.cluster.come("a", "b")
+    stage.step()
+    problem = UnreachableError("the coordinator went away")
+
+    def fail(worker: str) -> None:
+        del worker
+        raise problem
+
+    drain, stage.cluster.drain = stage.cluster.drain, fail  # type: ignore[method-assign]
+    with pytest.raises(UnreachableError):
+        stage.step(150)
+    stage.cluster.drain = drain  # type: ignore[method-assign]
+    assert not stage.scaler.is_draining
+    assert ("drain", "id-b") in stage.step(1)
+
+
 def test_a_rehearsal_decides_and_does_nothing() -> None:
     stage = Stage(is_rehearsal=True)
     stage.cluster.come("a")
@@ -209,7 +255,7 @@ def test_a_coordinator_that_is_away_is_told_once_and_waited_for(
                 stage.cluster.problem = UnreachableError("the coordinator went away")
             case 3:
                 stage.cluster.problem = None
-            case 5:
+            case 6:
                 stage.cluster.problem = KeyRefusedError("revoked")
             case _:
                 pass
@@ -221,4 +267,4 @@ def test_a_coordinator_that_is_away_is_told_once_and_waited_for(
         "the coordinator went away; workers stay as they are until it is back",
         "the coordinator is back",
     ]
-    assert slept == [15, 15, 15, 15, 1.0], "those that drain are looked at more often"
+    assert slept == [15, 15, 15, 15, 15, 1.0], "those that drain are looked at more often"

@@ -33,7 +33,7 @@ def test_what_a_command_prints_is_returned() -> None:
         ("echo 1; echo no quota left >&2; exit 3",
          "`echo 1; echo no quota left >&2; exit 3` failed (exit code 3): no quota left"),
         ("exit 1", "`exit 1` failed (exit code 1)"),
-        ("kill -9 $$", "`kill -9 $$` failed (SIGKILL)"),
+        ("kill -9 $$", "`kill -9 $$` failed (signal 9)"),
         ("printf 'a\\033[31m' >&2; false",
          "`printf 'a\\033[31m' >&2; false` failed (exit code 1): a?[31m"),
         (["/no/such/program", "x"],
@@ -76,7 +76,7 @@ def test_an_own_command_has_the_number_and_the_names_of_the_drained(tmp_path: Pa
     names = "$HEADRACE_WORKERS/$HEADRACE_DRAINED/$HEADRACE_DRAINED_HOSTS/{other}"
     own = CommandFleet(f'echo {{workers}} "{names}" >{shlex.quote(str(seen))}', 30)
     own.resize(3, [make_worker("one"), make_worker("two")])
-    assert seen.read_text() == "3 3/one two/host-one host-two/{other}\n"
+    assert seen.read_text() == "3 3/one\ntwo/host-one\nhost-two/{other}\n"
     own.prepare([make_worker("one")])
     own.resize(5, [])
     assert seen.read_text() == "5 5///{other}\n"
