@@ -57,6 +57,7 @@ from headrace_wire.roles import OBSERVER
 if TYPE_CHECKING:
     from headrace_coordinator.monitoring.http import HttpServer, PageSite, Plain
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
+    from headrace_coordinator.monitoring.page_metrics import PageMetrics
 
 #: The file in the data folder from which the tokens of tasks and the proofs of leases follow.
 TOKEN_SECRET_NAME = "token.secret"  # noqa: S105 - a file's name
@@ -148,12 +149,13 @@ class Coordinator:
             )
             self._http: HttpServer | None = None
             if metrics and settings.http:
+                private_folders = settings.data, settings.key_file.parent
                 self._http = metrics.serve(
                     settings.http,
                     lambda: self._ledger.problem,
                     lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
                     None if settings.http_open else partial(self._server.list_keys, OBSERVER),
-                    partial(_open_site, self._gate, (settings.data, settings.key_file.parent)),
+                    partial(_open_site, self._gate, metrics.page, private_folders),
                     http_descriptors - OWN_HTTP_DESCRIPTORS,
                     http_tls,
                 )
@@ -230,12 +232,14 @@ def _load_metrics() -> CoordinatorMetrics:
     return CoordinatorMetrics()
 
 
-def _open_site(gate: Gate, private: tuple[Path, ...], answer_plainly: Plain) -> PageSite:
+def _open_site(
+    gate: Gate, metrics: PageMetrics, private: tuple[Path, ...], answer_plainly: Plain
+) -> PageSite:
     # Starlette, uvicorn and Jinja2 take some 20 MiB: until somebody looks, they are not needed.
     from headrace_coordinator.web.app import make_app  # noqa: PLC0415
     from headrace_coordinator.web.hosting import Site  # noqa: PLC0415
 
-    return Site(make_app(gate, private), answer_plainly)
+    return Site(make_app(gate, metrics, private), answer_plainly)
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:

@@ -58,6 +58,9 @@ FAILING = "HeadraceTasksFailing"
 #: Seconds within which an alert fires that has had its reason: a minute, and a look at the rules.
 ALERT_SECONDS = 120.0
 
+#: Seconds for Alertmanager to reach whom it tells: meanwhile it may have tried in vain.
+DELIVERY_SECONDS = 90.0
+
 #: Metrics that are there only after something went wrong or was counted since the coordinator was
 #: started, or with a certificate of one's own.
 SOMETIMES = (
@@ -380,7 +383,7 @@ def test_prometheus_evaluates_the_alert_rules_and_none_fires_for_nothing(
     assert firing <= {FAILING}, "tasks of earlier tests fail on purpose"
 
 
-def test_an_alert_that_fires_is_known_to_prometheus_and_to_alertmanager(
+def test_an_alert_that_fires_is_known_to_prometheus_and_to_alertmanager_which_tells_of_it(
     project: ComposeProject,
 ) -> None:
     (project.files / "numbers.jsonl").write_text("4\n9\n")
@@ -388,9 +391,15 @@ def test_an_alert_that_fires_is_known_to_prometheus_and_to_alertmanager(
     if not project.query(f'ALERTS{{alertname="{FAILING}"}}'):
         project.headrace("submit", "map", "math:exp", "numbers.jsonl", expected=1)
     firing = f'ALERTS{{alertname="{FAILING}", alertstate="firing"}}'
-    [alert] = poll(lambda: project.query(firing), bool, ALERT_SECONDS)
-    assert alert["metric"]["service"] == "calls"
-    poll(project.list_alerts, lambda names: FAILING in names)
+    with project.receive_alerts() as list_messages:
+        [alert] = poll(lambda: project.query(firing), bool, ALERT_SECONDS)
+        assert alert["metric"]["service"] == "calls"
+        poll(project.list_alerts, lambda names: FAILING in names)
+        messages = poll(list_messages, bool, DELIVERY_SECONDS)
+    told = [one for message in messages for one in message["alerts"]]
+    [one] = [one for one in told if one["labels"]["alertname"] == FAILING]
+    assert (one["status"], one["labels"]["service"]) == ("firing", "calls")
+    assert one["annotations"]["runbook_url"].endswith("#headracetasksfailing")
 
 
 def test_stopped_workers_hand_back_what_they_hold(project: ComposeProject) -> None:

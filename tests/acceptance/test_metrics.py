@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,8 +133,12 @@ def test_every_query_of_the_dashboards_shows_something(site: Site, tmp_path: Pat
             pytest.fail("nothing comes of\n" + "\n".join(empty))
 
 
-def test_more_jobs_make_no_more_series(site: Site, scrape: str) -> None:
+def test_more_jobs_and_looks_at_the_page_make_no_more_series(site: Site, scrape: str) -> None:
     run_jobs(site)
+    url = site.coordinator.wait_for("metrics at").split("metrics at ")[1].removesuffix("/metrics")
+    for path in ("/login", "/jobs/x", "/api/v1/jobs/x/results", "/api/v1/stream", "/static/x/y"):
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(url + path, timeout=60).close()
     assert name_series(read_metrics(site)) == name_series(scrape)
 
 

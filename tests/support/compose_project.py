@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -12,7 +14,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +28,18 @@ LOOK_SECONDS = 0.25
 
 #: Silence after which this project's coordinator gives a worker's tasks to others.
 LEASE = "4s"
+
+#: What alerts are sent to: it prints each message in a line.
+RECEIVER = """
+import http.server, json
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        print(json.dumps(message, separators=(",", ":")), flush=True)
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("", 8080), Receiver).serve_forever()
+"""
 
 #: The user of the image, when these tests run as root, whom no container should be.
 IMAGE_USER = (1000, 1000)
@@ -58,10 +72,11 @@ class ComposeProject:
             for name, value in os.environ.items()
             if not name.startswith(("HEADRACE_", "COMPOSE_"))
         }
+        files = [REPOSITORY / "compose.yaml", _change_alertmanager(folder)]
         self._compose_environment = {
             **inherited,
             "COMPOSE_ANSI": "never",
-            "COMPOSE_FILE": f"{REPOSITORY / 'compose.yaml'}{os.pathsep}{_add_templates(folder)}",
+            "COMPOSE_FILE": os.pathsep.join(map(str, files)),
             "COMPOSE_PROGRESS": "plain",
             "COMPOSE_PROJECT_NAME": self.name,
             "HEADRACE_IMAGE": self.name,
@@ -151,6 +166,18 @@ class ComposeProject:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return {alert["labels"]["alertname"] for alert in json.load(answer)}
 
+    @contextlib.contextmanager
+    def receive_alerts(self) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+        """A program that Alertmanager tells of alerts; gives what returns what it was told."""
+        name = f"{self.name}-receiver"
+        place = ["--network", f"{self.name}_default", "--network-alias", "receiver"]
+        command = ["--entrypoint", "python", self.name, "-c", RECEIVER]
+        docker("run", "--detach", "--rm", "--name", name, *place, *command)
+        try:
+            yield lambda: [json.loads(line) for line in docker("logs", name).splitlines()]
+        finally:
+            docker("rm", "--force", name)
+
     def list_leftovers(self) -> list[str]:
         """Ids of this project's containers, volumes and networks that are still there."""
         label = f"label=com.docker.compose.project={self.name}"
@@ -205,21 +232,40 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], expected
     return done.stdout
 
 
-def _add_templates(folder: Path) -> Path:
-    """Add to compose.yaml what an Alertmanager of Debian's needs, whose templates are files.
+def _change_alertmanager(folder: Path) -> Path:
+    """Add to compose.yaml that alerts are told at once, to a program, as the comment has it.
 
-    Where an image is made of its package alone, it does not start without them.
+    And what an Alertmanager of Debian's needs, whose templates are files: where an image is made of
+    its package alone, it does not start without them.
     """
-    templates = folder / "templates"
-    templates.mkdir()
+    templates, settings = folder / "templates", folder / "alertmanager"
+    for made in (templates, settings):
+        made.mkdir()
     for name in ("default.tmpl", "email.tmpl"):
         (templates / name).touch()
-    volume = f"{templates}:/usr/share/prometheus/alertmanager:ro"
-    file = folder / "templates.yaml"
-    file.write_text(json.dumps({"services": {"alertmanager": {"volumes": [volume]}}}))
-    for path in (folder, templates):
+    text = (REPOSITORY / "monitoring" / "alertmanager" / "alertmanager.yml").read_text()
+    (settings / "alertmanager.yml").write_text(name_receiver(text, "http://receiver:8080/alert"))
+    volumes = [
+        f"{templates}:/usr/share/prometheus/alertmanager:ro",
+        f"{settings}:/etc/alertmanager:ro",
+    ]
+    file = folder / "alertmanager.yaml"
+    file.write_text(json.dumps({"services": {"alertmanager": {"volumes": volumes}}}))
+    for path in (folder, templates, settings):
         path.chmod(0o755)
     return file
+
+
+def name_receiver(settings: str, url: str) -> str:
+    """Alertmanager's settings with the receiver `program` of their comment, told at once."""
+    block = re.search(r"  # - name: program\n(?:  #   .*\n)+", settings)
+    assert block
+    text = settings.replace(block[0], block[0].replace("  # ", "  "))
+    text, urls = re.subn(r"url: http://192\S+", f"url: {url}", text)
+    text, routes = re.subn(r"(?m)^  receiver: nobody$", "  receiver: program", text)
+    text, waits = re.subn(r"group_wait: \w+", "group_wait: 1s", text)
+    assert (urls, routes, waits) == (1, 1, 1)
+    return text
 
 
 def find_port() -> int:

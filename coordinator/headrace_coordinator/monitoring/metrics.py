@@ -26,6 +26,7 @@ from prometheus_client import (
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.monitoring.http import HttpServer, OpenSite
 from headrace_coordinator.monitoring.key_metrics import KeyCollector
+from headrace_coordinator.monitoring.page_metrics import PageMetrics
 from headrace_coordinator.monitoring.queue_metrics import QueueCollector
 from headrace_coordinator.monitoring.series import MAX_SERIES, Series
 from headrace_coordinator.monitoring.worker_samples import SampleBook
@@ -149,6 +150,8 @@ class CoordinatorMetrics:
         )
         for reason in REASONS:
             self._refused.labels(reason)  # so that the first one is a growth
+        #: What the page and the JSON API count.
+        self.page = PageMetrics(self.registry)
 
     def watch(self, ledger: Ledger, shared: SharedObjects) -> None:
         ledger.listen(self.note_events)

@@ -19,11 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from headrace_coordinator.monitoring.page_metrics import PageMetrics
 from headrace_coordinator.web import json_api, openapi, results, stream
 from headrace_coordinator.web.door import Door, is_link
 from headrace_coordinator.web.errors import answer_error
 from headrace_coordinator.web.gate import Gate
 from headrace_coordinator.web.login import log_in, log_in_by_link, log_out, show_login
+from headrace_coordinator.web.measured import Measured
 from headrace_coordinator.web.pages import PAGES
 from headrace_coordinator.web.presenter import Presenter, choose_closed
 from headrace_coordinator.web.sessions import Sessions
@@ -31,8 +33,8 @@ from headrace_coordinator.web.static_files import serve_file
 from headrace_wire.errors import HeadraceError
 
 
-def make_app(gate: Gate, private: Iterable[Path] = ()) -> Starlette:
-    """The application for whoever comes through a gate.
+def make_app(gate: Gate, metrics: PageMetrics, private: Iterable[Path] = ()) -> Starlette:
+    """The application for whoever comes through a gate, counted by ``metrics``.
 
     In the folders ``private`` lies what has nothing to do with results.
     """
@@ -50,6 +52,7 @@ def make_app(gate: Gate, private: Iterable[Path] = ()) -> Starlette:
             *PAGES,
         ],
         middleware=[
+            Middleware(Measured, metrics=metrics),
             Middleware(Door, gate=gate, sessions=Sessions(gate.secret)),
             Middleware(Links),
         ],

@@ -89,7 +89,7 @@ class Door:
             refusal, renewed = await self._admit(request)
             await (refusal or self._app)(scope, receive, send_with_headers)
         except ClientDisconnect:  # nobody reads it, but an answer there must be
-            await Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
+            await Response(status_code=HTTPStatus.REQUEST_TIMEOUT)(scope, receive, send)
         except Exception as error:
             if has_begun:
                 raise
