@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.cluster import Cluster
 from headrace_coordinator.store import kept_copy
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
+from headrace_wire.address import Address
 from headrace_wire.errors import StoreError
+from headrace_wire.key import load_key
 from headrace_wire.version import VERSION
 from support.commands import Process, Shell, start_coordinator
 from support.places import REPOSITORY
@@ -62,18 +65,19 @@ def test_everything_is_there_after_the_upgrade_and_what_ran_is_finished(
     try:
         (copy,) = find_copies(data)
         assert coordinator.wait_for(f"is kept in {copy} (")
-        jobs = {job["name"]: job for job in json.loads(shell.run("jobs", "--json").out)}
-        assert sorted(jobs) == ["counted", "divided", "measured", "repeated"]
+        with Cluster(Address("127.0.0.1", int(port)), load_key(data / "key")) as cluster:
+            jobs = {job.name: job for job in cluster.jobs()}
+            assert sorted(jobs) == ["counted", "divided", "measured", "repeated"]
+            (dead,) = cluster.job(jobs["divided"].id).failures()
+            assert (dead.index, dead.error_type) == (1, "ZeroDivisionError")
 
         def fetch(name: str) -> tuple[int, list[object]]:
-            done = shell.run("results", jobs[name]["id"])
+            done = shell.run("results", jobs[name].id)
             return done.code, [json.loads(line)["value"] for line in done.out.splitlines()]
 
         assert fetch("measured") == (0, [5, 20000, 7, 30000])
         assert fetch("repeated") == (0, ["xxx", "x" * 40000])
         assert fetch("divided") == (1, [3.0, 4.0])
-        (dead,) = json.loads(shell.run("dead", "list", jobs["divided"]["id"], "--json").out)
-        assert (dead["index"], dead["error_type"]) == (1, "ZeroDivisionError")
     finally:
         worker.stop()
         coordinator.stop()
@@ -130,13 +134,11 @@ store.Store(Path(path))
     "place",
     [
         "kept_copy._copy_payloads",
-        "kept_copy.sync",
         "store.migrate",
         "migrations.compute_checksum",
         "migrations.note_maker",
         "store.finish_copy",
         "kept_copy.format_bytes",
-        "store.EventWriter",
     ],
 )
 def test_whatever_a_crash_leaves_is_whole(data: Path, place: str) -> None:
