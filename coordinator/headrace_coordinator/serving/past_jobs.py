@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from math import inf
 from typing import Any, TypeVar
 
 from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.serving.callers import JobAccess
 from headrace_wire.api import IDS_MATCHED, JOBS_PER_PAGE
-from headrace_wire.errors import UnknownJobError
+from headrace_wire.errors import HeadraceError, UnknownJobError
 from headrace_wire.job_views import PastJob
 from headrace_wire.messages import JobFilter, JobStatus
 
@@ -67,8 +68,16 @@ class PastJobs:
     async def list_jobs(self, before: int, chosen: JobFilter) -> tuple[JobStatus, ...]:
         """A page of them, the newest first."""
         read, by = self._ledger.store.history.list_jobs, self._access.find_limit()
-        return await asyncio.to_thread(read, chosen, before or inf, JOBS_PER_PAGE, by)
+        return await _read_elsewhere(partial(read, chosen, before or inf, JOBS_PER_PAGE, by))
 
     async def count_jobs(self, chosen: JobFilter) -> int:
         read = self._ledger.store.history.count_jobs
-        return await asyncio.to_thread(read, chosen, self._access.find_limit())
+        return await _read_elsewhere(partial(read, chosen, self._access.find_limit()))
+
+
+async def _read_elsewhere(read: Callable[[], Answer]) -> Answer:
+    """Read in a thread, as it may take a while. Raises HeadraceError where there is none."""
+    try:
+        return await asyncio.to_thread(read)
+    except RuntimeError as error:
+        raise HeadraceError(f"past jobs cannot be read just now ({error}): try again") from None

@@ -44,6 +44,9 @@ ANSWER_SECONDS = 60.0
 #: Seconds for a process that has said all to end in.
 END_SECONDS = 5.0
 
+#: How often, in seconds, it is looked whether it has ended.
+LOOK_SECONDS = 0.02
+
 #: Bytes of a file that are passed on at a time; of a summary, and of the line before a file.
 PIECE_BYTES = 1 << 16
 MAX_SUMMARY_BYTES = 16 << 20
@@ -160,7 +163,12 @@ class Presenter:
     async def _run(
         self, order: Order, spans: AsyncIterator[ResultSpan]
     ) -> AsyncGenerator[_Process]:
-        process = _Process()
+        try:
+            process = _Process()
+        except OSError as error:
+            raise BusyError(
+                f"the coordinator cannot open results just now ({error.strerror}): try again later"
+            ) from None
         try:
             await process.begin(order, spans)
             yield process
@@ -267,9 +275,12 @@ class _Process:
     async def find_status(self) -> int:
         """How it ended, which it is about to do."""
         try:
-            return await asyncio.to_thread(self._popen.wait, END_SECONDS)
-        except subprocess.TimeoutExpired:
+            async with asyncio.timeout(END_SECONDS):
+                while (status := self._popen.poll()) is None:  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
             return 1
+        return status
 
     def end(self) -> None:
         """Kill it, and let nothing be left of it."""
@@ -281,8 +292,12 @@ class _Process:
             transport.abort()
         for end in (self._input, self._said):  # no transport may have taken them over
             drop(end)
-        # It is dead, and is waited for a moment at most.
-        asyncio.get_running_loop().run_in_executor(None, self._popen.wait)
+        self._bury()
+
+    def _bury(self) -> None:
+        """Wait for its end, which is near: no thread does, as there may be no room for one."""
+        if self._popen.poll() is None:
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._bury)
 
     async def _feed(
         self, writer: asyncio.StreamWriter, order: Order, spans: AsyncIterator[ResultSpan]

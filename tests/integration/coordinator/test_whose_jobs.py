@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import pack_batch
-from headrace_wire.errors import NotAllowedError, UnknownJobError
+from headrace_wire.errors import HeadraceError, NotAllowedError, UnknownJobError
 from headrace_wire.messages import CollectRequest, FetchRequest, JobFilter, JobSpec, LogRequest
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
 from headrace_wire.views import EventRequest
@@ -211,3 +213,20 @@ def test_the_same_job_again_is_the_same_job(asked: Asked, private: bool) -> None
             asked.ask(BOB, asked.jobs.submit, spec)
     else:
         assert asked.ask(BOB, asked.jobs.submit, spec).submitted_by == "alice"
+
+
+def test_the_past_is_read_again_when_there_is_room_for_a_thread(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked.expire()
+    past = JobFilter(past=True)
+
+    async def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(asyncio, "to_thread", refuse)
+        for ask in (partial(asked.jobs.jobs, 0, False, past), partial(asked.jobs.count_jobs, past)):
+            with pytest.raises(HeadraceError, match=r"\(can't start new thread\): try again"):
+                asked.ask(ADMINISTRATOR, ask)
+    assert asked.ask(ADMINISTRATOR, asked.jobs.count_jobs, past) == 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import itertools
 import json
 import os
 import signal
 import subprocess
+import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from headrace_coordinator.web.presenter import MOST_AT_ONCE
 from headrace_services.calls.values import pack_value
 from headrace_services.images.payload import PictureInput, PictureValue
 from headrace_services.images.preview import Preview, make_preview
@@ -359,3 +362,37 @@ def test_names_in_an_answer_are_fit_for_its_header(site: WebSite) -> None:
     finish(site, 'a"é b', "primes", "count", RANGE.to_parameters(), [b"1"] * RANGE.tasks)
     answer = look(site, "a%22%C3%A9%20b", "results")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="a___b-count.txt"'
+
+
+@pytest.mark.parametrize("what", ["summary", "results"])
+def test_results_are_opened_again_when_the_system_has_room_for_a_process_again(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    finish_primes(site, f"short-of-{what}", "count")
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as short:
+        short.setattr(subprocess, "Popen", refuse)
+        short.setattr(threading.Thread, "start", refuse)
+        for _ in range(2 * MOST_AT_ONCE):  # none keeps its place
+            answer = look(site, f"short-of-{what}", what)
+            assert answer.status_code == 503
+            assert "cannot open results just now (Resource temporarily" in answer.json()["detail"]
+    assert "168" in look(site, f"short-of-{what}", what).text
+
+
+def test_results_are_opened_where_there_is_room_for_no_thread(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch, opened: list[subprocess.Popen[bytes]]
+) -> None:
+    finish_primes(site, "threadless", "count")
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        assert look(site, "threadless", "summary").json()["ready"]
+        assert look(site, "threadless", "results").text == "168\n"
+        wait_until(lambda: [process.returncode is not None for process in opened] == [True, True])
