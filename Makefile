@@ -10,6 +10,10 @@ PHOTOGRAPHS := .demo/photographs
 PEERS := .bench/peers
 TASKS ?= 100000
 MINUTES ?= 5
+ROOMS := client coordinator worker services wire
+# Those of `make portable` that `make test` runs as well.
+PORTABLE_TESTS := tests/unit/worker/launch tests/unit/worker/link tests/unit/wire/test_event_loop.py \
+	tests/unit/wire/test_log_writer.py tests/integration/worker/test_exit_watch.py tests/integration/client/test_embedded.py
 FUZZ_SECONDS ?= 60
 HOSTILE_SECONDS ?= 120
 # Tests wait more than they compute: more processes than a machine of two cores has.
@@ -21,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale redis-server api format clean
+.PHONY: help setup lock demo test check quick portable compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale redis-server api format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,12 +65,19 @@ check: $(READY) ## ruff, mypy, pyright, import layers
 quick: $(READY) ## unit tests and guards of cost alone but for the slow ones, in seconds
 	$(BIN)/pytest -q $(PARALLEL) -n auto -m "not slow" tests/guard tests/unit
 
+portable: $(READY) ## unit and integration tests without what only some systems have, and mypy for macOS and Windows: docs/platforms.md
+	@for system in darwin win32; do \
+		$(BIN)/mypy --no-error-summary --platform $$system --cache-dir $(VENV)/mypy-$$system $(ROOMS) || exit 1; \
+	done
+	HEADRACE_PORTABLE=1 $(BIN)/pytest -ra $(PARALLEL) tests/unit tests/integration
+
 test: $(READY) ## all that CI runs: checks, every test, the compose tests where an engine is
 	@sh tests/support/system_packages.sh
 	@# At the same time: tests wait more than they compute, and each checker takes one core.
 	@sh tests/support/pythons.sh newest >$(VENV)/newest.log 2>&1 & newest=$$!; \
 	$(MAKE) --no-print-directory check; status=$$?; \
 	$(BIN)/pytest -ra $(PARALLEL) tests/guard tests/unit tests/integration tests/acceptance || status=1; \
+	HEADRACE_PORTABLE=1 $(BIN)/pytest -q $(PARALLEL) $(PORTABLE_TESTS) || status=1; \
 	wait $$newest || { cat $(VENV)/newest.log; status=1; }; exit $$status
 
 newest: $(READY) ## the same tests with today's newest versions instead of those that are locked

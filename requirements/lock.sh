@@ -5,7 +5,7 @@
 #   build.txt         what builds the package
 #   image.txt         what the image of the Dockerfile runs with
 #   development.txt   both of them, and what develops and tests with
-#   wheels.txt        the files for Linux that there are of those: which Pythons and processors have wheels
+#   wheels.txt        the files that there are of those: which Pythons, systems and processors have wheels
 #   fuzz.txt          what `make fuzz` has beside it
 #   audit.txt         what `make audit` and `make sbom` run
 #   oldest.txt        the oldest versions that the package promises to run with, and what tests it

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from headrace_wire import encryption
 from headrace_wire.signals import STOP_SIGNALS
+from support.not_portable import skip_not_portable
 
 # How fast examples are made and tried says something about the machine, not about what is tested.
 settings.register_profile("headrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     exception: they share one engine and one project, so one process runs them, as they are written.
     """
     items.sort(key=_find_turn)
+    skip_not_portable(items)
 
 
 def _find_turn(item: pytest.Item) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.cluster import Cluster
+from headrace_wire import portable
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
 from support.places import REPOSITORY
@@ -61,8 +62,9 @@ class Shell:
     @property
     def environment(self) -> dict[str, str]:
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith("HEADRACE")
-        }
+            name: value for name, value in os.environ.items()
+            if not name.startswith("HEADRACE") or name == portable.VARIABLE
+        }  # fmt: skip
         kept.pop("XDG_STATE_HOME", None)
         own = {"HOME": str(self.home), "NO_COLOR": "1", "HEADRACE_LOG_FORMAT": "text"}
         return {**kept, **own, **self.settings}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from headrace_worker.launch.choosing import make_launcher
 from headrace_worker.launch.launcher import Launcher
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.machine.processes import read_rss_bytes
 from headrace_worker.pool import pool
@@ -42,7 +43,7 @@ class Pool(pool.Pool):
     def __init__(
         self,
         slots: int,
-        start: str | Launcher = "forkserver",
+        start: str | Launcher = DEFAULT_METHOD,
         *,
         loader: str = DEFAULT_LOADER,
         preload: Sequence[str] = (),

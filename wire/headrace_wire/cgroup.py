@@ -16,7 +16,7 @@ def find_folders(controller: str, root: Path) -> list[tuple[int, Path]]:
     """
     mounts = root / "sys/fs/cgroup"
     found: list[tuple[int, Path]] = []
-    if PORTABLE:
+    if PORTABLE and root == Path("/"):
         return found
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()

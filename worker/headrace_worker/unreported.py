@@ -10,6 +10,7 @@ from here need not run again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -106,6 +107,8 @@ def _take_file(path: Path) -> bytes | None:
     try:
         if not LOCKS_OPEN_FILES:
             # Who is killed here takes it along, and the tasks run again.
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             taken = path.replace(path.with_suffix(".taken"))
             content: bytes | None = taken.read_bytes()
             taken.unlink()

@@ -7,13 +7,20 @@ and how their end is learnt depends on the method: see ``every_start_method``.
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from headrace_worker.launch.choosing import make_launcher
+from headrace_worker.launch.exit_watch import Child
 from headrace_worker.launch.launcher import Launcher
-from headrace_worker.link.loader import CALL_MODULES, DEFAULT_LOADER
+from headrace_worker.launch.order import Target
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
+from headrace_worker.link.cell import Cell
+from headrace_worker.link.loader import CALL_MODULES
+from headrace_worker.slot.slot import SlotSettings
 from support.polled_pool import Pool
 from support.pool_probe_service import LOADER
 
@@ -21,30 +28,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class ForkServerOfAll(Launcher):
-    """A launcher that pools do not close."""
+class LauncherOfAll(Launcher):
+    """A launcher that pools do not close: the system's usual one."""
 
-    def close(self) -> None:
-        pass
+    def __init__(self, preload: tuple[str, ...]) -> None:
+        self._launcher = make_launcher(DEFAULT_METHOD, preload)
+        super().__init__(self._launcher.start_method, self._launcher.preload)
+
+    def start(
+        self, target: Target, link: socket.socket, cell: Cell, settings: SlotSettings, name: str
+    ) -> Child:
+        return self._launcher.start(target, link, cell, settings, name)
+
+    def end(self) -> None:
+        self._launcher.close()
 
 
 @pytest.fixture(scope="session")
-def fork_server() -> Iterator[Launcher]:
-    loaders = (DEFAULT_LOADER.partition(":")[0], LOADER.partition(":")[0])
-    modules = ("headrace_worker.slot.slot", "multiprocessing.util", *loaders, *CALL_MODULES)
-    launcher = ForkServerOfAll("forkserver", modules)
+def launcher_of_all() -> Iterator[Launcher]:
+    launcher = LauncherOfAll((LOADER.partition(":")[0], *CALL_MODULES))
     yield launcher
-    Launcher.close(launcher)
+    launcher.end()
 
 
 @pytest.fixture
 def start_method(request: pytest.FixtureRequest) -> str:
-    """The method that the test is marked with; nothing where the fork server of all will do."""
+    """The method that the test is marked with; nothing where the launcher of all will do."""
     return str(getattr(request, "param", ""))
 
 
 @pytest.fixture
-def make_pool(start_method: str, fork_server: Launcher) -> Iterator[Callable[..., Pool]]:
+def make_pool(start_method: str, launcher_of_all: Launcher) -> Iterator[Callable[..., Pool]]:
     if start_method == "fork":  # refused beside threads, which another test may have left to end
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.name.startswith("Dummy-"):
@@ -52,7 +66,7 @@ def make_pool(start_method: str, fork_server: Launcher) -> Iterator[Callable[...
     pools: list[Pool] = []
 
     def make(slots: int = 2, **options: Any) -> Pool:
-        pools.append(Pool(slots, start_method or fork_server, **{"loader": LOADER, **options}))
+        pools.append(Pool(slots, start_method or launcher_of_all, **{"loader": LOADER, **options}))
         return pools[-1]
 
     yield make

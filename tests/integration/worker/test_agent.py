@@ -27,6 +27,7 @@ from headrace_wire.signals import STOP_SIGNALS
 from headrace_worker import leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.choosing import make_launcher
+from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.settings import WorkerSettings
 from support.wire_server import KEY, PATIENCE_SECONDS, Served, serve
 
@@ -127,7 +128,7 @@ def work(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         settings = WorkerSettings(
             served.address, key_file, slots="1", drain_seconds=5.0, give_up_seconds=PATIENCE_SECONDS
         )
-        Agent(settings, make_launcher("forkserver")).run()
+        Agent(settings, make_launcher(DEFAULT_METHOD)).run()
 
     return run
 

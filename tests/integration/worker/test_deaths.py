@@ -33,7 +33,7 @@ def watching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def pool(watching: str) -> Iterator[Pool]:
     adopt_orphans()
     try:
-        with Pool(1, "forkserver", loader=LOADER) as pool:
+        with Pool(1, loader=LOADER) as pool:
             yield pool
     finally:
         adopt_orphans(on=False)

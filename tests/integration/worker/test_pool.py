@@ -681,7 +681,7 @@ def test_slots_that_are_dead_and_buried_before_they_are_watched_are_said_so(
     pidfd_open = os.pidfd_open
     monkeypatch.setattr(supervisor, "START_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(slot_process, "run_slot", die_at_once)
-    with Pool(1, "forkserver", loader=LOADER) as pool:
+    with Pool(1, loader=LOADER) as pool:
         pool.submit(make_batch("noop", 1))
         replace_pidfds(monkeypatch, open_late)
         with pytest.raises(supervisor.SlotStartError, match="exit status 9"):

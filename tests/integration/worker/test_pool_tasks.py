@@ -48,10 +48,10 @@ def make_pool(make_pool: MakePool) -> MakePool:
 
 
 @pytest.fixture
-def raw_pool(fork_server: Launcher) -> Iterator[Pool]:
+def raw_pool(launcher_of_all: Launcher) -> Iterator[Pool]:
     """A pool whose tasks print where this process does."""
     with closing(
-        Pool(1, fork_server, loader=DEFAULT_LOADER, permits=PERMITS, task_stdout=True)
+        Pool(1, launcher_of_all, loader=DEFAULT_LOADER, permits=PERMITS, task_stdout=True)
     ) as pool:
         yield pool
 

@@ -1,0 +1,94 @@
+"""Tests that cannot hold where HEADRACE_PORTABLE=1 leaves unused what they are about.
+
+Each is named as in its file, without its parameters; with them where others of it hold.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace_wire.portable import PORTABLE
+from headrace_worker.launch.start_methods import KNOWN_METHODS, START_METHODS
+from support.places import REPOSITORY
+
+#: Why each of them is skipped.
+NOT_PORTABLE: dict[str, tuple[str, ...]] = {
+    "there are no Unix sockets": (
+        "unit/wire/test_address.py::test_a_path_that_no_unix_socket_can_have_is_refused",
+        "unit/wire/test_address.py::test_a_relative_path_is_that_of_the_present_folder",
+        "unit/wire/test_address.py::test_an_address_is_read_as_people_write_it[unix:",
+        "unit/client/test_child_place.py::test_it_is_a_short_folder_where_the_path_is_too_long_and_that_goes_too",
+        "unit/client/test_child_place.py::test_it_is_the_clusters_own_folder",
+    ),
+    "uvloop and epoll are not used": (
+        "unit/wire/test_event_loop.py::test_uvloop_is_used_where_it_is_installed",
+    ),
+    "sockets take one part at a time": (
+        "unit/wire/test_connection.py::test_header_and_body_go_in_one_write",
+    ),
+    "files and folders are locked by a file beside them": (
+        "unit/wire/test_key_book.py::test_a_client_s_own_key_is_no_coordinator_s",
+        "unit/worker/test_unreported.py::test_of_two_workers_one_reports_a_file",
+    ),
+    "psutil is used, which needs a module that the test takes away": (
+        "unit/wire/test_memory.py::test_coordinator_and_commands_do_without_what_only_unix_has",
+    ),
+    "there are no limits of a process": (
+        "unit/wire/test_memory.py::test_ulimit_may_leave_a_process_less",
+    ),
+    "nobody can tell whether there is room in a pipe": (
+        "unit/wire/test_log_writer.py::test_while_there_is_room_no_thread_is_made",
+    ),
+    "shipments are files on the disk": (
+        "unit/services/calls/test_shipment.py::test_only_so_many_are_kept",
+    ),
+    "open files do not travel through sockets": (
+        "unit/worker/link/test_channel.py::test_open_files_come_with_their_own_message",
+    ),
+    "there is no fork server": (
+        "integration/worker/test_deaths.py::test_a_slot_that_died_just_before_its_fork_server_says_why",
+        "integration/worker/test_deaths.py::test_a_slot_that_outlived_its_fork_server_says_why_it_died",
+        "integration/worker/test_deaths.py::test_a_slot_whose_fork_server_is_frozen_says_why_it_died",
+        "integration/worker/test_deaths.py::test_an_orphan_that_is_killed_says_by_what",
+        "integration/worker/test_deaths.py::test_what_a_task_leaves_behind_does_not_stay_as_a_zombie",
+        "integration/worker/test_pool.py::test_an_unknown_start_method_is_refused",
+        "integration/worker/test_pool.py::test_fork_is_refused_in_a_process_that_has_threads",
+        "integration/worker/test_pool.py::test_what_the_fork_server_could_not_preload_is_logged",
+    ),
+    "no memory is refused to a slot": (
+        "integration/worker/test_pool.py::test_a_slot_gets_no_more_memory_than_its_limit",
+    ),
+    "there are no pidfds": (
+        "integration/worker/test_exit_watch.py::test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same",
+    ),
+    "there is no affinity": (
+        "unit/worker/machine/test_cores.py::test_a_malformed_quota_is_no_quota",
+        "unit/worker/machine/test_cores.py::test_a_v1_quota_decides_if_it_is_less",
+        "unit/worker/machine/test_cores.py::test_a_v2_quota_decides_if_it_is_less",
+        "unit/worker/machine/test_cores.py::test_without_cgroups_affinity_decides",
+    ),
+}
+
+
+def find_method(item: pytest.Item) -> str | None:
+    """The start method that a test is about, if it is about one."""
+    callspec = getattr(item, "callspec", None)
+    given = callspec.params.values() if callspec else ()
+    return next((one for one in given if isinstance(one, str) and one in KNOWN_METHODS), None)
+
+
+def skip_not_portable(items: list[pytest.Item]) -> None:
+    """Skip them, with the reason."""
+    if not PORTABLE:
+        return
+    reasons = {name: why for why, names in NOT_PORTABLE.items() for name in names}
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        name = f"{place}::{item.name}"
+        if (method := find_method(item)) not in (None, *START_METHODS):
+            item.add_marker(pytest.mark.skip(reason=f"HEADRACE_PORTABLE=1: there is no {method}"))
+        why = reasons.get(name.partition("[")[0]) or next(
+            (why for one, why in reasons.items() if "[" in one and name.startswith(one)), None
+        )
+        if why is not None:
+            item.add_marker(pytest.mark.skip(reason=f"HEADRACE_PORTABLE=1: {why}"))
