@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from headrace.submission import SubmitOptions
 from headrace_services.calls import open_result, plan_map
 from headrace_services.primes import plan_count
 from support.commands import Site, wait_until
@@ -73,13 +72,12 @@ def test_a_task_with_which_its_process_dies_is_lost_and_does_no_harm(dask_site: 
     site, cluster = dask_site
     add_engine(site, cluster)
     with site.open_cluster() as opened:
-        options = SubmitOptions(retries=1)
-        bad = opened.submit("calls", plan_map("deeds_there:die", [1]), options)
+        bad = opened.submit("calls", plan_map("deeds_there:die", [1]))
         good = opened.submit("calls", plan_map("deeds_there:square", range(200)))
         assert len(list(good.values(ordered=False))) == 200
         bad.wait()
         (failure,) = bad.failures()
-    assert (failure.reason, failure.attempt) == ("lost", 2)
+    assert (failure.reason, failure.attempt) == ("lost", 3)
     assert "Dask worker died while running it" in failure.message
 
 

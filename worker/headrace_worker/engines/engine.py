@@ -37,7 +37,11 @@ class Engine(Protocol):
     def busy_slots(self) -> int: ...
 
     @property
-    def idle_slots(self) -> int: ...
+    def idle_slots(self) -> int:
+        """How many more tasks are taken that do not wait behind others for longer than it takes to
+        bring them where they run.
+        """
+        ...
 
     @property
     def outstanding(self) -> frozenset[int]:

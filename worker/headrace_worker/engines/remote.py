@@ -58,8 +58,10 @@ SPAN_TASKS = 1000
 #: Bytes of inputs of a span, unless one task alone has more.
 SPAN_BYTES = 4 << 20
 
-#: Spans of short tasks that wait at the other side for each slot, beside those that run.
+#: Spans that wait at the other side for each slot, beside those that run, so that no process waits
+#: for the way there and back; tasks that take longer than so many seconds do without.
 AHEAD = 1
+AHEAD_SECONDS = 1.0
 
 #: Parameters of a job with more bytes than this are brought to the other side once.
 SHARED_BYTES = 64 << 10
@@ -142,7 +144,7 @@ class RemoteEngine:
 
     @property
     def idle_slots(self) -> int:
-        return self.slots - self.busy_slots
+        return max(0, self._count_room(self.mean_seconds) - len(self._runs))
 
     @property
     def outstanding(self) -> frozenset[int]:
@@ -155,7 +157,7 @@ class RemoteEngine:
     @property
     def queued_tasks(self) -> int:
         inside = sum(len(run.span) for run in self._runs.values())
-        return self._backlog.tasks + max(0, inside - self.slots)
+        return self._backlog.tasks + max(0, inside - self._count_room(self.mean_seconds))
 
     @property
     def mean_seconds(self) -> float | None:
@@ -167,7 +169,8 @@ class RemoteEngine:
         means = {job: self._paces.mean_of(job) for job in jobs}
         if None in means.values():
             return None
-        waiting = [*self._backlog, *(run.span for run in self._runs.values())]
+        ahead = list(self._runs.values())[self.slots :]
+        waiting = [*self._backlog, *(run.span for run in ahead)]
         return sum(len(span) * (means.get(span.batch.job) or 0.0) for span in waiting)
 
     def find_times(self) -> Times | None:
@@ -312,19 +315,22 @@ class RemoteEngine:
     def _feed(self) -> None:
         while self._loop and (head := self._backlog.head) is not None:
             mean = self._paces.mean_of(head.batch.job)
-            is_short = mean is not None and mean <= SPAN_SECONDS
-            # Where there is a limit nothing waits at the other side: its time begins here.
-            ahead = AHEAD if is_short and head.batch.timeout_seconds is None else 0
-            if len(self._runs) >= self.slots * (1 + ahead):
+            if len(self._runs) >= self._count_room(mean):
                 return
-            tasks = self._choose_tasks(head, mean if is_short else None)
+            tasks = self._choose_tasks(head, mean)
             self._begin(self._loop, self._backlog.take(tasks, head))
 
+    def _count_room(self, mean_seconds: float | None) -> int:
+        """How many spans there may be at the other side, of tasks that take so long."""
+        ahead = AHEAD if mean_seconds is not None and mean_seconds <= AHEAD_SECONDS else 0
+        return self.slots * (1 + ahead)
+
     def _choose_tasks(self, span: Span, mean_seconds: float | None) -> int:
-        """How many of the tasks that wait are sent together; ``mean_seconds`` of short ones."""
-        if mean_seconds is None:
+        """How many of the tasks that wait are sent together."""
+        if mean_seconds is None or mean_seconds > SPAN_SECONDS:
             return 1
-        fair = math.ceil(self._backlog.tasks / (2 * max(1, self.slots)))
+        # None idles while others have more than one; with none that idles, there is no hurry.
+        fair = math.ceil(self._backlog.tasks / max(1, self.slots - len(self._runs)))
         tasks = min(SPAN_TASKS, fair, len(span), int(SPAN_SECONDS / max(mean_seconds, 1e-6)))
         tasks = max(1, tasks)
         if span.batch.inputs is not None:

@@ -109,7 +109,7 @@ def test_each_task_has_its_value() -> None:
         assert engine.outstanding == {1}
         assert open_values(await take_all(engine)) == {n: n * n for n in range(500)}
         assert not engine.outstanding
-        assert (engine.busy_slots, engine.idle_slots) == (0, 2)
+        assert (engine.busy_slots, engine.idle_slots) == (0, 4), "one ahead for each slot"
 
     run_engine(grid, check)
     assert len(grid.calls) < 100  # short tasks travel together
@@ -279,6 +279,22 @@ def test_large_parameters_are_brought_once(monkeypatch: pytest.MonkeyPatch, tmp_
         assert len(grid.calls) > 1
         assert len(grid.brought) == 1
         assert large in grid.brought[0]
+
+    run_engine(grid, check)
+
+
+def test_parameters_in_files_are_brought_too(tmp_path: Path) -> None:
+    function = plan_map(abs, [], CallOptions("cloudpickle")).parameters["function"]
+    assert isinstance(function, bytes)
+    kept = tmp_path / "function"
+    kept.write_bytes(function)
+    grid = ThreadGrid(1)
+
+    async def check(engine: RemoteEngine) -> None:
+        data = (("function", str(kept), len(function)),)
+        engine.submit(make_batch(abs, range(3), data=data, parameters={"function": None}))
+        assert open_values(await take_all(engine)) == {0: 0, 1: 1, 2: 2}
+        assert grid.brought == [function]
 
     run_engine(grid, check)
 
