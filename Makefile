@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick portable compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale redis-server api format clean
+.PHONY: help setup lock demo test check quick portable compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale redis-server api wire-shape format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -143,32 +143,35 @@ def check_call(data: bytes) -> None:
         signature = read_signatures(api).get(call.method)
         if signature is None:
             continue
-        try:
-            arguments = decode_arguments(signature, call, payloads)
-        except (ProtocolError, BoundsError) as error:
-            check_refusal(error)
-        else:
-            dump(arguments)
+        for is_newer in (False, True):
+            try:
+                arguments = decode_arguments(signature, call, payloads, is_newer=is_newer)
+            except (ProtocolError, BoundsError) as error:
+                check_refusal(error)
+            else:
+                dump(arguments)
 
 
 def check_answer(data: bytes) -> None:
     """An answer to any method: what it returns, what it raised, or no answer."""
     name, method = METHODS[data[0] % len(METHODS)] if data else METHODS[0]
-    with suppress(HeadraceError):
-        decode_answer(read_signatures(APIS[name])[method], data[1:])
+    for is_newer in (False, True):
+        with suppress(HeadraceError):
+            decode_answer(read_signatures(APIS[name])[method], data[1:], is_newer=is_newer)
 
 
 def check_message(data: bytes) -> None:
     """A message of any kind, from somebody who is trusted and from somebody who is not."""
     kind = MESSAGES[data[0] % len(MESSAGES)] if data else MESSAGES[0]
-    try:
-        dump(decode(kind, data[1:]))
-    except (ProtocolError, BoundsError) as error:
-        check_refusal(error)
-    try:
-        dump(decode_trusted(kind, data[1:]))
-    except ProtocolError as error:
-        check_refusal(error)
+    for is_newer in (False, True):
+        try:
+            dump(decode(kind, data[1:], is_newer=is_newer))
+        except (ProtocolError, BoundsError) as error:
+            check_refusal(error)
+        try:
+            dump(decode_trusted(kind, data[1:], is_newer=is_newer))
+        except ProtocolError as error:
+            check_refusal(error)
 
 
 def check_batches(data: bytes) -> None:
@@ -225,6 +228,7 @@ _FRAMES = [
 _SPOKEN = [[True] * 5, [True] * 8, [True, b"#WELCOME#"], [True, True, b"#FAILURE#"],
            [True, True, True, [None, "hello", [6, "1.0"], {}]],
            [b"#CHALLENGE#{sha256}" + bytes(40), True], [b"#CHALLENGE#{md5}" + bytes(20)],
+           [b"#CHALLENGE#" + bytes(20)], [True, bytes(16), b"#CHALLENGE#" + bytes(20)],
            [True] * 4 + [["#ERROR", 1]], [True] * 3 + [["#RETURN", [6, "1"]]]]  # fmt: skip
 _BATCHES = [pack_batch([b"a", b"", b"c" * 600]), pack_batch([]), b"\xdc\x00\x02\xc4\x00\xc4\x01x"]
 
