@@ -21,6 +21,7 @@ from headrace.place import find_coordinator, find_encryption
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
+from headrace_wire.bounds import check_fields
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.html import draw_card
@@ -122,6 +123,7 @@ class Cluster(ClusterBase[Job], SharedFactory):
         job of this id. With ``follow`` it goes on with what comes, for ever.
         """
         request = EventRequest(job=job, last=last)
+        check_fields(request)
         for page in finish_each(read_pages(self._find_jobs(), request, follow=follow)):
             yield from page.events
 

@@ -24,6 +24,7 @@ from headrace.submission import (
 from headrace_services.service import Plan
 from headrace_wire.api import JOBS_PER_PAGE, JobQueueApi
 from headrace_wire.batch import pack_batch
+from headrace_wire.bounds import check_fields
 from headrace_wire.errors import (
     HeadraceError,
     NotAllowedError,
@@ -209,12 +210,15 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         name, function, service or operation, in large letters or small ones; ``submitted_by`` names
         the key with which they were submitted. With ``data`` also those that keep large functions
         and ``initargs`` for others, which nobody runs. With ``past`` those alone that
-        have expired.
+        have expired. Raises TypeError and BoundsError.
         """
-        if states is not None and not (states := tuple(states)):
-            return ()  # nothing has one of them
-        wanted = tuple(states or ())
-        chosen = JobFilter(wanted, service, since, limit or 0, text, submitted_by, past)
+        if isinstance(states, str):
+            raise TypeError(f"states is a list of states, not the str {states!r}")
+        wanted = None if states is None else tuple(states)
+        chosen = JobFilter(wanted or (), service, since, limit or 0, text, submitted_by, past)
+        check_fields(chosen)
+        if wanted == () or limit == 0:
+            return ()  # nothing is asked for
         found: list[JobStatus] = []
         while page := await self._find_jobs().call(
             JobQueueApi.jobs, found[-1].number if found else 0, data, chosen

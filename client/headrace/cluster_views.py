@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi
+from headrace_wire.bounds import Label, check_fields, check_value
 from headrace_wire.messages import WorkerStatus
 from headrace_wire.views import (
     EVENTS_PER_PAGE,
@@ -41,14 +42,16 @@ class AwaitedViews(ABC):
 
         Raises UnknownWorkerError, and UsageError for a name that several workers have.
         """
-        return await self._find_jobs().call(JobQueueApi.worker, worker)
+        named: str = check_value(Label, worker, "worker")
+        return await self._find_jobs().call(JobQueueApi.worker, named)
 
     async def drain(self, worker: str) -> WorkerStatus:
         """Have a worker go, by its name or id: it takes nothing new, and finishes what runs.
 
         Raises UnknownWorkerError, and UsageError for a name that several workers have.
         """
-        return await self._find_jobs().call(JobQueueApi.drain, worker)
+        named: str = check_value(Label, worker, "worker")
+        return await self._find_jobs().call(JobQueueApi.drain, named)
 
     async def overview(self) -> Overview:
         """The whole cluster in a few numbers."""
@@ -67,6 +70,7 @@ class AwaitedViews(ABC):
         job of this id. With ``follow`` it goes on with what comes, for ever.
         """
         request = EventRequest(job=job, last=last)
+        check_fields(request)
         async for page in read_pages(self._find_jobs(), request, follow=follow):
             for event in page.events:
                 yield event

@@ -11,7 +11,7 @@ from headrace.cli.kinds import ValueKind
 from headrace.cli.show import describe_work
 from headrace.place import find_key_file
 from headrace_wire.address import DEFAULT_PORT, Address
-from headrace_wire.bounds import quote
+from headrace_wire.bounds import JobId, describe, is_within, quote, split_hint
 from headrace_wire.encryption import choose_encryption
 from headrace_wire.errors import HeadraceError, UnknownJobError, UsageError
 from headrace_wire.words import count
@@ -38,8 +38,10 @@ class JobKind(ValueKind):
     name = "JOB"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not value:
-            self.fail("'' is no job's id", param, ctx)
+        kind, meta, _ = split_hint(JobId)
+        if meta and not is_within(meta, str(value)):
+            may_be = describe(meta, kind)
+            self.fail(f"{quote(str(value))} is no job's id, which is {may_be}", param, ctx)
         return str(value)
 
     def shell_complete(

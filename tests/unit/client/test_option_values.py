@@ -262,6 +262,16 @@ def test_no_job_has_an_empty_id(command: str, capsys: pytest.CaptureFixture[str]
     assert "'' is no job's id" in said.err
 
 
+@pytest.mark.parametrize("command", ["job", "logs", "dead replay"])
+def test_what_can_be_no_jobs_id_is_told_without_a_coordinator(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text, shown in (("x" * 300, "300 characters is"), ("a\x1b[31m", r"'a\x1b[31m' is")):
+        said = say(capsys, *command.split(), text)
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert f"{shown} no job's id, which is 1 to 64 printable characters" in said.err
+
+
 @pytest.mark.parametrize("file", ["mine.py", "./code/mine.py"])
 def test_who_names_the_file_of_a_module_is_told_what_to_write(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
