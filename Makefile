@@ -111,7 +111,7 @@ engines: $(VENV)/engines/.ready ## tasks on real clusters of other engines, in m
 
 $(VENV)/engines/.ready: pyproject.toml $(LOCKED)/development.txt $(LOCKED)/install.sh | $(READY)
 	sh $(LOCKED)/install.sh $(BIN)/python $(VENV)/engines
-	$(VENV)/engines/bin/pip install --quiet --editable '.[dask]'
+	$(VENV)/engines/bin/pip install --quiet --editable '.[dask,ray]'
 	@touch $@
 
 # It says which commit it is, and whence that was cloned, without the password in that address.

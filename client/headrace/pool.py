@@ -62,9 +62,9 @@ class Pool:
     needs workers started with ``--allow-pickle``: what those return is unpickled here, so that they
     could run any code in this program. ``task_timeout`` is the time limit of each call in seconds;
     ``retries`` how often one that failed is tried again. ``engine`` is what runs the calls of a
-    pool that is started here, in place of processes of its own: ``"dask"`` starts a Dask cluster of
-    this machine, ``"dask://host:8786"`` uses the one that is there, and of either the pool uses at
-    most as many processes as it is told.
+    pool that is started here, in place of processes of its own: ``"dask"`` or ``"ray"`` starts a
+    Dask or Ray cluster of this machine, ``"dask://host:8786"`` and ``"ray://host:6379"`` use the
+    one that is there, and of either the pool uses at most as many processes as it is told.
 
     Raises UsageError for what an engine cannot do, UnreachableError and KeyRefusedError.
     """

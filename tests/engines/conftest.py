@@ -1,21 +1,21 @@
-"""Dask clusters for the tests of engines."""
+"""Dask and Ray clusters for the tests of engines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from support.commands import Site, open_site
-from support.dask_cluster import MODULE, DaskCluster
+from support.dask_cluster import MODULE, DaskCluster, require_library
+from support.ray_cluster import SETTINGS, RayCluster
 
 
 @pytest.fixture(autouse=True)
-def _library() -> None:
-    if find_spec("distributed") is None:
-        pytest.skip("Dask is not installed here: `make engines` has an environment for it")
+def _library(request: pytest.FixtureRequest) -> None:
+    """Skip the tests of a module where the library is missing that it is about."""
+    require_library("ray" if request.module.__name__.endswith("ray") else "dask")
 
 
 @pytest.fixture
@@ -35,3 +35,24 @@ def dask_site(tmp_path: Path) -> Iterator[tuple[Site, DaskCluster]]:
             for worker in site.workers:
                 worker.stop()
             cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[RayCluster]:
+    """A Ray cluster of two machines with a processor each, for the tests of one module."""
+    require_library("ray")
+    cluster = RayCluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def ray_site(tmp_path: Path, ray_cluster: RayCluster) -> Iterator[tuple[Site, RayCluster]]:
+    """A coordinator, and a Ray cluster that a worker may use."""
+    with open_site(tmp_path, "--lease", "3s", workers=0, settings=SETTINGS) as site:
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "deeds_there.py").write_text(MODULE)
+        yield site, ray_cluster

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import Shell, Site
-from support.dask_cluster import DaskCluster
+from support.dask_cluster import DaskCluster, require_library
 
 PROGRAM = """
 import os
@@ -41,7 +41,7 @@ if __name__ == "__main__":
         assert sum(n for n, _ in pool.imap_unordered(square, range(10_000))) == 333283335000
         assert os.getpid() not in pool.map(speak, range(3))
         (worker,) = pool.cluster.workers()
-        assert (worker.engine, worker.slots) == ("dask", 2), worker
+        assert (worker.engine, worker.slots) == (engine.partition(":")[0], 2), worker
     with Executor(engine=engine) as executor:
         assert executor.submit(pow, 2, 5).result() == 32
         future = executor.submit(lambda: 1 / 0)
@@ -59,8 +59,12 @@ def run_program(folder: Path, engine: str, shell: Shell) -> subprocess.Completed
     )  # fmt: skip
 
 
-def test_a_pool_and_an_executor_start_a_cluster_of_this_machine(tmp_path: Path) -> None:
-    done = run_program(tmp_path, "dask", Shell(tmp_path))
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_a_pool_and_an_executor_start_a_cluster_of_this_machine(
+    tmp_path: Path, engine: str
+) -> None:
+    require_library(engine)
+    done = run_program(tmp_path, engine, Shell(tmp_path))
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split("\n")) == sorted(
         ["number 0", "number 1", "number 2", "all is well", ""]
@@ -78,9 +82,11 @@ def test_a_pool_and_an_executor_use_a_cluster_that_is_there(
     assert "send each other pickles" in done.stderr
 
 
-def test_run_uses_an_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_run_uses_an_engine(tmp_path: Path, engine: str) -> None:
+    require_library(engine)
     shell = Shell(tmp_path)
-    done = shell.run("run", "--engine", "dask", "primes", "count", "0", "1e7")
+    done = shell.run("run", "primes", "count", "0", "1e7", "--engine", engine)
     assert (done.code, done.out.strip()) == (0, "664579"), done.err
 
 

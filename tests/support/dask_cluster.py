@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from support.commands import Process, Site, wait_until
 
@@ -53,6 +56,13 @@ def share(_):
 
 #: Dask as it would be run by hand.
 DASK = str(Path(sys.executable).with_name("dask"))
+
+
+def require_library(engine: str) -> None:
+    """Skip a test where the library of an engine is missing."""
+    library = {"dask": "distributed"}.get(engine, engine)
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed here: `make engines` has an environment for it")
 
 
 @dataclass

@@ -217,7 +217,7 @@ _run_options = [
         "--engine",
         default=POOL,
         show_default=True,
-        metavar="pool|dask|dask://HOST:PORT",
+        metavar="pool|dask|ray|dask://HOST:PORT|ray://HOST:PORT",
         help="What runs the tasks: slots here, or another cluster.",
     ),
 ]

@@ -273,6 +273,13 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
     help="With --engine dask: its scheduler. [default: a cluster of this machine]",
 )
 @option(
+    "--ray-address",
+    default="",
+    metavar="HOST:PORT",
+    help="With --engine ray: its cluster, of which this machine is one. [default: RAY_ADDRESS, or "
+    "a cluster of this machine]",
+)
+@option(
     "--slots",
     default="auto",
     show_default=True,
@@ -372,6 +379,7 @@ def worker(
     connection: ConnectionOptions,
     engine: str,
     dask_scheduler: str,
+    ray_address: str,
     slots: str,
     start_method: str,
     name: str,
@@ -400,7 +408,7 @@ def worker(
     from headrace_worker.process import prepare, work  # noqa: PLC0415 - quick start
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
-    _check_engine(engine, dask_scheduler)
+    _check_engine(engine, dask_scheduler, ray_address)
     if max_pixels < 1:
         raise UsageError("--max-pixels lets no picture through: give a number above 0")
     permits = Permits(
@@ -439,7 +447,7 @@ def worker(
         unreported=unreported,
         log_format=choose_log_format(log_format),
         engine=engine,
-        engine_address=dask_scheduler,
+        engine_address=dask_scheduler or ray_address,
     )
     # What a task must not use: it has a token of its job.
     os.environ.pop("HEADRACE_KEY_FILE", None)
@@ -447,10 +455,12 @@ def worker(
     work(settings, launcher, log_level)
 
 
-def _check_engine(engine: str, dask_scheduler: str) -> None:
+def _check_engine(engine: str, dask_scheduler: str, ray_address: str) -> None:
     """Refuse what an engine cannot keep, and one whose library is not here."""
     if dask_scheduler and engine != "dask":
         raise UsageError("--dask-scheduler is for --engine dask")
+    if ray_address and engine != "ray":
+        raise UsageError("--ray-address is for --engine ray")
     if engine == POOL:
         return
     context = click.get_current_context()

@@ -34,6 +34,7 @@ Open = Callable[[GridRequest], Awaitable[Grid]]
 #: needs, which the extra of the cluster's name installs.
 _MODULES = {
     "dask": ("headrace_worker.engines.dask_grid", "distributed"),
+    "ray": ("headrace_worker.engines.ray_grid", "ray"),
 }
 
 #: The names of all engines: what ``--engine`` takes.

@@ -23,12 +23,13 @@ def test_only_engines_that_kill_keep_time_limits() -> None:
     assert not keeps_limits("unheard of")
 
 
+@pytest.mark.parametrize(("engine", "library"), [("dask", "distributed"), ("ray", "ray")])
 def test_a_missing_library_is_one_line_with_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, engine: str, library: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UsageError, match=r"pip install 'headrace\[dask\]'") as caught:
-        require_library("dask")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError, match=rf"pip install 'headrace\[{engine}\]'") as caught:
+        require_library(engine)
     assert "\n" not in str(caught.value)
     require_library("pool")
 

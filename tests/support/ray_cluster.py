@@ -1,0 +1,84 @@
+"""A real Ray cluster of two machines, as far as Ray is concerned, with one processor each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.commands import Process, Site, wait_until
+
+#: Ray as it would be run by hand.
+RAY = str(Path(sys.executable).with_name("ray"))
+
+#: What every machine of a test has: little memory, and ports that no other one has on this host.
+OPTIONS = (
+    "--block", "--num-cpus", "1", "--object-store-memory", str(100 << 20),
+    "--min-worker-port", "0", "--max-worker-port", "0", "--disable-usage-stats",
+)  # fmt: skip
+
+#: Ray would write a token into the home folder.
+SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": ""}
+
+
+@dataclass
+class RayCluster:
+    """Its processes are ended with those that started them here."""
+
+    #: Sockets lie in it, whose names have to be short.
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="ray-")))
+    address: str = ""
+    machines: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """The machine that the others look for, and another one."""
+        words = ["--port", "0", "--include-dashboard", "false", "--temp-dir", str(self.folder)]
+        self._start("--head", *words)
+
+        def read() -> bool:
+            found = (self.folder / "log").read_text()
+            _, mark, rest = found.partition("--address='")
+            self.address = rest.partition("'")[0]
+            return bool(mark)
+
+        wait_until(read, 120.0)
+        self.add_machine()
+
+    def add_machine(self) -> subprocess.Popen[bytes]:
+        return self._start("--address", self.address)
+
+    def remove_machine(self, machine: subprocess.Popen[bytes]) -> None:
+        machine.send_signal(signal.SIGTERM)
+        machine.wait(30)
+
+    def stop(self) -> None:
+        for machine in reversed(self.machines):
+            if machine.poll() is None:
+                self.remove_machine(machine)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            machine = subprocess.Popen(
+                [RAY, "start", *OPTIONS, *words],
+                env=os.environ | SETTINGS,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.machines.append(machine)
+        return machine
+
+
+def add_ray_engine(site: Site, cluster: RayCluster, *options: str) -> Process:
+    """A worker whose tasks run on the Ray cluster, once both of its machines are there."""
+    words = ["--engine", "ray", "--ray-address", cluster.address, "--name", "there"]
+    worker = site.add_worker(*words, "--path", "code", "--allow", "deeds_there", *options)
+    with site.open_cluster() as opened:
+        wait_until(lambda: [one.slots for one in opened.workers()] == [2], 60.0)
+    return worker
