@@ -43,7 +43,10 @@ def set_bar(bar: Bar | None) -> None:
 
 def is_plain_terminal() -> bool:
     """Tell whether a terminal here would show escape sequences instead of obeying them."""
-    return os.environ.get("TERM", "") in PLAIN_TERMINALS
+    terminal = os.environ.get("TERM")
+    if terminal is None and sys.platform == "win32":
+        return False  # its consoles say nothing, and obey since Windows 10
+    return (terminal or "") in PLAIN_TERMINALS
 
 
 def say(line: str) -> None:

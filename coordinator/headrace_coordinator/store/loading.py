@@ -31,7 +31,7 @@ from headrace_wire.words import count
 log = logging.getLogger(__name__)
 
 #: Where Linux has an id of its present start.
-BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
+BOOT_FILE: Path | None = None if PORTABLE else Path("/proc/sys/kernel/random/boot_id")
 
 #: Why a job fails of which a power cut took something.
 INPUTS_LOST = "a power cut took some of its inputs: submit it again"
@@ -107,8 +107,8 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
 
 def _read_boot() -> str:
     """Return what is different after each start of the machine."""
-    if not PORTABLE:
-        with contextlib.suppress(FileNotFoundError):
+    if BOOT_FILE is not None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return BOOT_FILE.read_text().strip()
     import psutil  # noqa: PLC0415 - Linux does without
 

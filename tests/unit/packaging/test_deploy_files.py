@@ -42,6 +42,11 @@ def render(*command: str, **settings: str) -> str:
     return done.stdout if done.returncode == 0 else done.stderr
 
 
+@pytest.mark.parametrize("path", [REPOSITORY / "Dockerfile", COMPOSE, WORKER, SWARM])
+def test_nothing_names_a_processor(path: Path) -> None:
+    assert not re.search(r"(?i)amd64|x86|arm64|aarch64|manylinux", path.read_text())
+
+
 def render_worker(folder: Path, **settings: str) -> Any:
     """The service of compose.worker.yaml, with nothing but these settings; or what is wrong."""
     shutil.copy(WORKER, folder)
