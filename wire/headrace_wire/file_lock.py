@@ -39,7 +39,7 @@ _NAME_IN_FOLDER = ".lock"
 
 def open_lock(path: Path) -> FileLock:
     """Make a lock on a folder, or on a file, which is made if it is missing. Raises OSError."""
-    return _SqliteLock(path) if _FCNTL is None else FileLock(path)
+    return FileLock(path) if LOCKS_OPEN_FILES else _SqliteLock(path)
 
 
 def try_lock(file: int) -> bool:

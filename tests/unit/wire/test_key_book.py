@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire import key_book
+from headrace_wire import file_lock, key_book
 from headrace_wire.errors import KeyRefusedError, UsageError
 from headrace_wire.key import ensure_key, load_key
 from headrace_wire.key_book import (
@@ -65,7 +64,7 @@ def test_no_key_is_called_what_headrace_calls_one(path: Path, name: str) -> None
 def test_keys_are_changed_where_there_is_no_fcntl(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(file_lock, "LOCKS_OPEN_FILES", False)
     make_named_key(path, "alice", "client")
     rotate_key(path)
     revoke_key(path, "previous")

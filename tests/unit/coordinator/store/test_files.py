@@ -18,6 +18,7 @@ from headrace_coordinator.store import loading as store_loading
 from headrace_coordinator.store.files import DataFile, sync
 from headrace_coordinator.store.locks import hold_payloads, lock_data
 from headrace_coordinator.store.need import LARGE_BYTES
+from headrace_wire import file_lock
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UsageError
 from headrace_wire.file_lock import open_lock
@@ -33,7 +34,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param != "all of it":
         for name in MISSING:
             monkeypatch.delattr(os, name)
-        monkeypatch.setitem(sys.modules, "fcntl", None)
+        monkeypatch.setattr(file_lock, "LOCKS_OPEN_FILES", False)
         monkeypatch.setattr(files, "SYNCS_FOLDERS", False)
     return str(request.param)
 
