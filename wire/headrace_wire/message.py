@@ -104,4 +104,4 @@ def _build(hint: Any, value: Any) -> Any:
         if len(values) < required or (len(values) > len(hints) and not is_loose(kind)):
             raise ValidationError("another number of fields")
         return kind(*map(_build, hints.values(), values))  # no more than are known
-    return convert(value, cast("Any", kind), builtin_types=(bytes,))
+    return convert(value, kind, builtin_types=(bytes,))

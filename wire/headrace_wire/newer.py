@@ -58,9 +58,8 @@ def tighten(hint: Any, value: Any) -> Any:
     if isinstance(value, Struct):
         hints = read_hints(kind).items()
         return kind(*[tighten(one, getattr(value, name)) for name, one in hints])
-    if isinstance(value, dict):
-        entries: dict[Any, Any] = value
-        return {key: tighten(arguments[1], one) for key, one in entries.items()}
+    if get_origin(kind) is dict:
+        return {key: tighten(arguments[1], one) for key, one in value.items()}
     return tuple([tighten(arguments[0], one) for one in value])
 
 

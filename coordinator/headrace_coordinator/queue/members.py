@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from msgspec import Struct, field
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
@@ -137,7 +137,7 @@ class Member(Struct):
 
     def status(self, now: float) -> WorkerStatus:
         return WorkerStatus(
-            **{**asdict(self.info), "id": self.shown_id},
+            **asdict(replace(self.info, id=self.shown_id)),
             busy=self.busy,
             leased=self.count_leased(),
             done=self.done,

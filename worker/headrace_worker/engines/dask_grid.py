@@ -7,6 +7,9 @@ Dask restarts no process to end a task, so what runs cannot be ended from here. 
 for one span at a time, whatever number of threads it has: services count on that.
 """
 
+# Dask is an extra, and has no types.
+# pyright: basic, reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio
