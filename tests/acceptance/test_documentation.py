@@ -102,6 +102,7 @@ def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     }
     allowed |= {"how", "key", "certificate"}  # how a worker goes; which key or certificate
     allowed |= {"host", "python", "engine"}  # of a worker
+    allowed |= {"purpose", "status"}  # of requests of the page and the JSON API: a few of each
     allowed.add("name")  # of a counter of tasks' own: 1,000 of them
     assert labels <= allowed
     done = next(
