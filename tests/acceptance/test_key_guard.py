@@ -56,6 +56,7 @@ def test_tasks_reach_their_worker_s_key_on_no_way_and_all_that_they_need(site: S
             assert pool.apply(thieves.tell_worker) == worker.pid
             scratch = str(home / "scratch")
             assert pool.apply(thieves.find_ways, (KEY_FILE, worker.pid, scratch)) == []
+            assert pool.apply(thieves.gives_up_privileges)
             assert pool.apply(thieves.list_own, (None,)) == [f"HEADRACE_KEY_FILE={KEY_FILE}"]
             places = (str(home), scratch, "/dev/shm")
             done = pool.apply(thieves.use_machine, places)

@@ -66,12 +66,26 @@ def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
         "another process": lambda: _run("cat", key_file),
         "another Python": lambda: _run(sys.executable, "-c", _READER, key_file),
         "another thread": lambda: _read_in_thread(key_file),
+        "a mount of its own": lambda: _run(
+            *("unshare", "--user", "--map-root-user", "--mount"),
+            *("mount", "--bind", folder, str(present)),
+        ),
     }
     if os.geteuid():  # root may measure any process
         ways["worker's variables"] = lambda: _read(str(process / "environ"))
         ways["worker's maps"] = lambda: _read(str(process / "maps"))
     ways["rename"] = lambda: _read(str(Path(key_file).rename(present / "moved")))
     return [way for way, go in ways.items() if _succeeds(go)]
+
+
+def can_read(path: str) -> bool:
+    """Whether this process can read a file."""
+    return _succeeds(lambda: _read(path))
+
+
+def gives_up_privileges() -> bool:
+    """Whether programs with set-user-ID give this process no more rights (proc(5))."""
+    return "NoNewPrivs:\t1\n" in Path("/proc/self/status").read_text()
 
 
 def find_harm(key_file: str, scratch: str) -> list[str]:

@@ -88,6 +88,17 @@ def test_what_lies_in_a_closed_folder_cannot_be_changed(
     assert len(call(pool, thieves.find_harm, str(other), scratch(key_file))) > 9
 
 
+def test_what_others_make_on_the_way_is_read_by_slots_that_start_afterwards(
+    make_pool: MakePool, key_file: Path
+) -> None:
+    pool = open_pool(make_pool, key_file)
+    assert call(pool, thieves.can_read, "/etc/passwd")
+    later = key_file.parents[1] / "later"
+    later.touch()
+    assert not call(pool, thieves.can_read, str(later))
+    assert call(open_pool(make_pool, key_file), thieves.can_read, str(later))
+
+
 def test_a_task_uses_the_rest_of_the_machine_as_before(make_pool: MakePool, key_file: Path) -> None:
     pool = open_pool(make_pool, key_file)
     done = call(pool, thieves.use_machine, scratch(key_file))
