@@ -31,7 +31,11 @@ if sys.platform != "linux":
 
 
 class ForkServer(Launcher):
-    """The fork server: started when first needed, and when it has died."""
+    """The fork server: started when first needed, and when it has died.
+
+    One that is another interpreter is closed to the same folders as its slots, which all have the
+    same ones.
+    """
 
     def __init__(self, preload: Sequence[str]) -> None:
         super().__init__("forkserver", preload)
