@@ -29,6 +29,7 @@ from headrace_wire.address import Address
 from headrace_wire.admission import Admission, ServerLimits, find_block
 from headrace_wire.api import APIS
 from headrace_wire.certificates import NotAccepted, identify
+from headrace_wire.denials import Denials
 from headrace_wire.errors import BusyError, KeyRefusedError, ProtocolError
 from headrace_wire.framing import FrameTooLargeError, TlsGreetingError
 from headrace_wire.greeting import Admitted, admit
@@ -93,6 +94,7 @@ class Server:
         }
         self._on_bytes = on_bytes
         self._pace = Pace()
+        self._denials = Denials()
         self._turn_limit = TurnLimit()
         #: The task of each connection, with its session once the handshake is done.
         self._connections: dict[asyncio.Task[None], Session | None] = {}
@@ -231,6 +233,7 @@ class Server:
                 version=admitted.version,
                 order=admitted.order,
                 pace=self._pace,
+                denials=self._denials,
                 turn_limit=self._turn_limit,
             )
             self._connections[_find_task()] = session

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
+from headrace_wire.denials import Denials
 from headrace_wire.errors import (
     BusyError,
     HeadraceError,
@@ -60,6 +61,7 @@ class Session(Struct, eq=False):
     version: str = VERSION
     order: int = 0
     pace: Pace = field(default_factory=Pace)
+    denials: Denials = field(default_factory=Denials)
     turn_limit: TurnLimit = field(default_factory=TurnLimit)
     #: Whether no call is under way, and whether none is taken after it.
     is_idle: bool = True
@@ -119,8 +121,8 @@ class Session(Struct, eq=False):
         if signature is None and self.order:
             return encode_error(self._explain_unknown(call.method))
         if signature is None:
-            peer = self.stream.peer
-            log.warning("dropped %s: it called %.80r, which is not served", peer, call.method)
+            line = f"dropped {self.stream.peer}: it called {call.method!r:.80}, which is not served"
+            self.denials.note(self.holder, line, (log,))
             return None
         if not self.holder.may_call(signature.roles):
             return encode_error(self._refuse(call.method, signature))
@@ -178,8 +180,8 @@ class Session(Struct, eq=False):
         holder, peer = self.holder, self.stream.peer
         if method not in self._refused:
             self._refused.add(method)
-            for one in (log, audit):
-                one.warning("%s (%s) at %s was refused: %s", holder.name, holder.role, peer, method)
+            line = f"{holder.name} ({holder.role}) at {peer} was refused: {method}"
+            self.denials.note(holder, line, (log, audit))
 
     def _refuse(self, method: str, signature: Signature) -> NotAllowedError:
         holder = self.holder

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from headrace_wire import denials
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import EXIT_KEY_REFUSED, NotAllowedError
 from headrace_wire.keyring import derive_key
@@ -65,6 +66,20 @@ def test_a_refusal_is_logged_once_for_each_method(
     assert line == kept  # in the log for people, and in the audit log
     assert line.startswith("observer (observer) at 127.0.0.1:")
     assert line.endswith("was refused: delete")
+
+
+def test_whoever_comes_again_and_again_fills_no_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(denials, "LINES_AT_ONCE", 3)
+    with serve() as served, caplog.at_level(logging.WARNING):
+        for _ in range(6):
+            with pytest.raises(NotAllowedError):
+                manage(served, "observer").jobs().delete("a")
+        with pytest.raises(NotAllowedError):
+            manage(served, "worker").jobs().delete("a")
+    told = [one.getMessage().split()[0] for one in caplog.records if "refused" in one.getMessage()]
+    assert told == ["observer"] * 6 + ["worker"] * 2, "a line in each of both logs"
 
 
 def test_what_the_served_object_refuses_is_logged_as_well(

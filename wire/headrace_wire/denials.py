@@ -1,0 +1,43 @@
+"""What both logs say of calls that are refused: so many lines for each key, and then a few.
+
+Whoever holds a key could fill the log otherwise, and push out of the audit log what others did.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from headrace_wire.allowance import Allowance
+from headrace_wire.roles import TASK, Holder
+from headrace_wire.words import count
+
+#: Lines about one key that are written however fast they come, and how many more in a second.
+LINES_AT_ONCE = 200
+LINES_PER_SECOND = 0.2
+
+
+class Denials:
+    """Writes the lines. One for all connections of a server, in its event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: By the names of keys. All tasks have one together, as their jobs are without end.
+        self._allowances: dict[str, Allowance] = {}
+
+    def note(self, holder: Holder, line: str, logs: Sequence[logging.Logger]) -> None:
+        """Write a line about a key to these logs, if it is not one of too many."""
+        now, name = self._clock(), TASK if holder.role == TASK else holder.name
+        allowance = self._allowances.get(name)
+        if allowance is None:
+            allowance = Allowance(LINES_AT_ONCE, LINES_PER_SECOND, now)
+            self._allowances[name] = allowance
+        if not allowance.take(now):
+            return
+        if allowance.left_out:
+            lines = count(allowance.left_out, "line was", "lines were")
+            line = f"{line} ({lines} left out about this key before)"
+            allowance.left_out = 0
+        for log in logs:
+            log.warning("%s", line)
