@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from support.commands import HEADRACE, Process, Site, open_site, wait_until
+from support.commands import HEADRACE, Process, Shell, Site, open_site, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,16 @@ def open_office(folder: Path) -> Iterator[Site]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(path.read_text()), signal.SIGTERM)
             wait_until(lambda: not site.open_cluster().workers())
+
+
+def test_without_docker_a_command_has_to_be_named(shell: Shell) -> None:
+    shell.settings["PATH"] = str(shell.home)
+    refused = shell.run("autoscale", "--max", "2")
+    assert refused.code == 2
+    assert refused.err == (
+        "headrace: there is no docker here, with which workers are started unless --command says "
+        "otherwise\n"
+    )
 
 
 def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,11 @@ def autoscale(
         raise UsageError(f"--min {least} is more than --max {most}: name a range")
     if command is not None and not command.strip():
         raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
+    if command is None and shutil.which("docker") is None:
+        raise UsageError(
+            "there is no docker here, with which workers are started unless --command says "
+            "otherwise"
+        )
     start_logging(log_level, choose_log_format(log_format))
     fleet = (
         ComposeFleet(service, command_timeout, only)
@@ -151,4 +157,6 @@ def autoscale(
                 time.sleep(DRAIN_LOOK_SECONDS)
                 scaler.remove_gone()
         except (StoppedError, KeyboardInterrupt):
+            if once:
+                raise
             log.info("stopping; workers stay as they are")
