@@ -69,6 +69,10 @@ MAX_WORKERS = 4096
 MAX_OBJECTS = 100_000
 MAX_ALL_PARAMETER_BYTES = 1 << 30
 
+#: The newest lines of a job's log that are kept at least, or as many as have so many bytes.
+LOG_LINES_KEPT = 10_000
+LOG_BYTES_KEPT = 4 << 20
+
 #: Services of one worker.
 MAX_SERVICES = 32
 

@@ -8,6 +8,7 @@ from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.printing import tell
 from headrace.engine import Engine
 from headrace.job_log import read_pages
+from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
 from headrace_wire.log_format import write_moment
 from headrace_wire.messages import LogLine, LogPage
 from headrace_wire.printing import clean_line, indent
@@ -17,7 +18,8 @@ from headrace_wire.words import count
 def explain_missed(missed: int) -> str:
     """Say that so many lines are missing, which were there before those that follow."""
     older = count(missed, "older line is", "older lines are")
-    return f"{older} not kept: of a job's log that is so of the newest alone"
+    kept = f"{LOG_LINES_KEPT:,}, or {LOG_BYTES_KEPT >> 20} MiB of them"
+    return f"{older} not kept: of a job's lines it is the newest {kept}"
 
 
 def tell_missed(missed: int) -> None:

@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
 from headrace_wire.messages import LogLine
 
 #: The newest lines of a job that are kept, or as many as have so many bytes. Older ones are
 #: dropped, by report, as soon as they are not needed for that: up to twice as many may be there.
-KEPT_LINES = 10_000
-KEPT_BYTES = 4 << 20
+KEPT_LINES = LOG_LINES_KEPT
+KEPT_BYTES = LOG_BYTES_KEPT
 
 #: Bytes that a line takes beside its text.
 LINE_BYTES = 64

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headrace.cli.log_lines import explain_missed
 from headrace.cli.log_tail import show_log
 from headrace_wire.errors import ClosedError, UnreachableError
 from headrace_wire.messages import LogLine, LogPage, LogRequest
@@ -49,11 +50,16 @@ def test_it_is_shown_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     assert not printed.out
     assert printed.err.splitlines() == [
-        "headrace: 3 older lines are not kept: of a job's log that is so of the newest alone",
+        f"headrace: {explain_missed(3)}",
         "1970-01-01T00:00:01.000Z print   w task 0: a",
         "1970-01-01T00:00:01.000Z print   w task 0: b",
         "1970-01-01T00:00:02.000Z print   w task 1 attempt 2: last",
     ]
+
+
+def test_what_is_missing_is_said_with_the_limit() -> None:
+    told = "1 older line is not kept: of a job's lines it is the newest 10,000, or 4 MiB of them"
+    assert explain_missed(1) == told
 
 
 def test_what_was_shown_before_it_was_dropped_is_not_missed(

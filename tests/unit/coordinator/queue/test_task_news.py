@@ -129,6 +129,7 @@ def test_a_report_that_comes_again_logs_nothing_twice(rig: Rig) -> None:
     log(rig, "a", "b", number=1)
     log(rig, "a", "b", number=1)
     log(rig, "of no job", job="gone", number=2)
+    log(rig, number=3)
     logged = [one for one in rig.queue.state.drain_events() if isinstance(one, LinesLogged)]
     assert [(one.job, one.part, len(one.lines)) for one in logged] == [("job", LogPart("w", 1), 2)]
 
