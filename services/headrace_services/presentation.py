@@ -77,6 +77,16 @@ class PresentedService(Protocol):
         ...
 
 
+@runtime_checkable
+class DiscreetService(Protocol):
+    """A service some of whose parameters say nothing to people."""
+
+    @property
+    def inner_parameters(self) -> frozenset[str]:
+        """Their names: the page shows the others."""
+        ...
+
+
 def name_download(service: Service, about: Presented) -> str:
     """What the file with a job's results is called, "" where there can be none."""
     if isinstance(service, PresentedService):

@@ -15,11 +15,12 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from headrace_services.presentation import (
+    DiscreetService,
     Presented,
     Summary,
     name_download,
@@ -100,7 +101,8 @@ def present(order: Order, values: Iterator[tuple[int, bytes]], output: Output) -
         order.operation, cast("Any", parameters), order.tasks, order.done, order.ended
     )
     if order.summary:
-        output.write(_encode(*_summarize(order, about, values), list_parameters(about.parameters)))
+        shown = list_parameters(about.parameters, _find_inner(order.service))
+        output.write(_encode(*_summarize(order, about, values), shown))
     else:
         service: Service = load_service(order.service)
         output.name = name_download(service, about)
@@ -128,12 +130,23 @@ def _summarize(
         return Summary(message=f"The results cannot be read ({type(error).__name__})."), ""
 
 
-def list_parameters(parameters: Parameters) -> list[tuple[str, str]]:
-    """The parameters of a job as texts for people."""
+def list_parameters(parameters: Parameters, inner: Collection[str] = ()) -> list[tuple[str, str]]:
+    """The parameters of a job as texts for people, without those that are ``inner``."""
+    chosen = (
+        (name, value) for name, value in parameters.items() if name not in inner and value != ""
+    )
     return [
         (str(name)[:_NAME_CHARACTERS], _show(value))
-        for name, value in islice(parameters.items(), _MOST_PARAMETERS)
+        for name, value in islice(chosen, _MOST_PARAMETERS)
     ]
+
+
+def _find_inner(name: str) -> Collection[str]:
+    """Parameters that a service has for itself."""
+    with contextlib.suppress(HeadraceError):  # it may not be installed here
+        service = load_service(name)
+        return service.inner_parameters if isinstance(service, DiscreetService) else ()
+    return ()
 
 
 def _show(value: object) -> str:

@@ -110,7 +110,7 @@ def _list_facts(job: JobStatus) -> list[tuple[str, Any, str]]:
         retries = str(job.retries)
     return [
         ("Service", f"{job.service} {job.operation}", ""),
-        ("Function", job.function, ""),
+        *([("Function", job.function, "")] if job.function else []),
         ("Submitted by", job.submitted_by, ""),
         ("Submitted", job.submitted_at, "submitted"),
         ("Started", job.started_at, "started"),

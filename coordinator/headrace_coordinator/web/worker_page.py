@@ -48,12 +48,20 @@ def list_slots(view: WorkerView) -> list[dict[str, str]]:
             "href": f"/jobs/{quote(task.job, safe='')}",
             "about": f"job {task.job[:12]} · for {duration(task.seconds)}",
             "more": size(task.rss_bytes) if task.rss_bytes else "",
+            "idle": "",
         }
         for task in sorted(view.running, key=attrgetter("slot"))[:SLOTS_SHOWN]
     ]
-    idle = {"name": "Slot", "state": "idle", "task": "", "href": "", "about": "", "more": ""}
     places = range(len(listed), min(view.status.slots, SLOTS_SHOWN))
-    return listed + [{"key": str(place), **idle} for place in places]
+    # What is over by the next heartbeat is not told one by one.
+    return listed + [_describe_rest(place, is_busy=place < view.status.busy) for place in places]
+
+
+def _describe_rest(place: int, *, is_busy: bool) -> dict[str, str]:
+    """A slot of which no task is known."""
+    state, words = ("busy", "busy with short tasks") if is_busy else ("idle", "idle")
+    shown = {"key": str(place), "name": "Slot", "state": state, "idle": words}
+    return {**shown, "task": "", "href": "", "about": "", "more": ""}
 
 
 def _list_facts(worker: WorkerStatus) -> list[tuple[str, str]]:

@@ -43,6 +43,13 @@ class CallsService:
         """
         return ("apply", "map", "starmap", "call")
 
+    @property
+    def inner_parameters(self) -> frozenset[str]:
+        """What a page does not show: the job's function is told apart from its parameters."""
+        return frozenset(
+            {"pool", "command", "label", "tenant", "function", "main", "chunk", "initargs"}
+        )
+
     def permit(self, permits: Permits) -> None:
         """Note what is allowed here; before this is called, nothing is."""
         self._permits = permits

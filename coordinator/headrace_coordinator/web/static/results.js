@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { make } from "./dom.js";
-import { clean, count, size } from "./format.js";
+import { count, size } from "./format.js";
 import { FINAL } from "./rows.js";
 
 const PREVIEW = "data:image/";
@@ -84,13 +84,11 @@ function showPreview(source, name) {
   return make("img", { src: source, alt: name, title: name, loading: "lazy" });
 }
 
-/** What the job was given, among the facts about it, as far as those do not tell it. */
+/** What the job was given, among the facts about it. */
 function showParameters(parameters) {
   const list = document.getElementById("facts");
   list.querySelectorAll("[data-parameter]").forEach((element) => element.remove());
-  const told = new Map([...list.querySelectorAll("dt")].map((name) => [name.textContent.toLowerCase(), name.nextElementSibling.textContent]));
   for (const [name, text] of parameters) {
-    if (told.get(name.toLowerCase()) === clean(text)) continue;
     list.append(make("dt", { "data-parameter": "" }, name), make("dd", { "data-parameter": "" }, text));
   }
 }

@@ -204,7 +204,9 @@ def test_calls_are_lines_of_json(site: WebSite) -> None:
     values = [pack_value({"a": 1}), pack_value("é")]
     parameters = {"serializer": "msgpack", "function": "m:f"}
     finish(site, "mapped", "calls", "map", parameters, values)
-    assert look(site, "mapped", "summary").json()["facts"] == [["Values", "2"]]
+    summary = look(site, "mapped", "summary").json()
+    assert summary["facts"] == [["Values", "2"]]
+    assert summary["parameters"] == [["serializer", "msgpack"]]
     lines = look(site, "mapped", "results").text.splitlines()
     assert [json.loads(line)["value"] for line in lines] == [{"a": 1}, "é"]
 

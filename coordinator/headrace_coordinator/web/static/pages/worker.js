@@ -125,15 +125,19 @@ export function listSlots(known, slots, running) {
 
 function showSlots(known, status, running) {
   const listed = listSlots(known, status.slots, running);
+  // What is over by the next heartbeat is not told one by one.
+  let short = Math.max(0, status.busy - running.length);
   sync(document.getElementById("running"), listed, document.getElementById("slot"), (slot) => slot.place ?? slot.name, (element, { name, task }) => {
-    element.dataset.state = task ? "busy" : "idle";
+    const isShort = !task && short > 0;
+    if (isShort) short -= 1;
+    element.dataset.state = task || isShort ? "busy" : "idle";
     const about = task ? [`job ${task.job.slice(0, 12)}`, `for ${duration(task.seconds)}`] : [];
     const more = task ? [task.rss_bytes ? size(task.rss_bytes) : "", task.attempt > 1 ? `attempt ${task.attempt}` : ""].filter(Boolean) : [];
     fill(element, {
       name,
       task: task ? `task ${count(task.index)}` : "",
       href: task ? `/jobs/${encodeURIComponent(task.job)}` : null,
-      idle: task ? "" : "idle",
+      idle: task ? "" : isShort ? "busy with short tasks" : "idle",
       about: about.join(" · "),
       more: more.join(" · "),
     });
