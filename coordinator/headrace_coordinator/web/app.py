@@ -59,6 +59,7 @@ def make_app(gate: Gate, metrics: PageMetrics, private: Iterable[Path] = ()) -> 
         exception_handlers={HTTPException: _answer, HeadraceError: _answer},
     )
     app.state.hub = stream.Hub(gate)
+    app.state.presenter = presenter
     return app
 
 

@@ -82,6 +82,7 @@ class Site:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._app.state.presenter.stop()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         keep_slashes(scope)

@@ -123,6 +123,12 @@ class Presenter:
         self.closed = closed
         # A file may take as long as its reader does: no summary waits for one.
         self._summaries, self._files = Turns(), Turns()
+        self._burials: set[asyncio.Task[None]] = set()
+
+    async def stop(self) -> None:
+        """Wait for processes that were killed, when no more are begun."""
+        if self._burials:
+            await asyncio.wait(self._burials, timeout=END_SECONDS)
 
     async def summarize(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
         """Sum up the results of a job, for the holder of a key. Raises HeadraceError, which says
@@ -174,6 +180,9 @@ class Presenter:
             yield process
         finally:
             process.end()
+            burial = asyncio.get_running_loop().create_task(process.bury())
+            self._burials.add(burial)
+            burial.add_done_callback(self._burials.discard)
 
 
 class Turns:
@@ -292,12 +301,11 @@ class _Process:
             transport.abort()
         for end in (self._input, self._said):  # no transport may have taken them over
             drop(end)
-        self._bury()
 
-    def _bury(self) -> None:
+    async def bury(self) -> None:
         """Wait for its end, which is near: no thread does, as there may be no room for one."""
-        if self._popen.poll() is None:
-            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._bury)
+        while self._popen.poll() is None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _feed(
         self, writer: asyncio.StreamWriter, order: Order, spans: AsyncIterator[ResultSpan]
