@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,8 +63,14 @@ def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
     return run_span(version, call, *shared, tell=tell, is_cancelled=is_cancelled)
 
 
-def tell_version() -> str:
-    """The version of headrace in a process of a Dask cluster."""
+def tell_version(*, is_own: bool) -> str:
+    """The version of headrace in a process of a Dask cluster; one of a worker's own cluster is told
+    by this to leave Ctrl-C, and the end of a terminal, to the worker.
+    """
+    if is_own:
+        for name in ("SIGINT", "SIGHUP"):
+            if number := getattr(signal, name, None):
+                signal.signal(number, signal.SIG_IGN)
     return VERSION
 
 
@@ -73,9 +80,8 @@ async def open_grid(request: GridRequest) -> DaskGrid:
     Raises UnreachableError where no scheduler answers, UsageError for an address that is none and
     for a cluster without headrace.
     """
-    # Each connection and each process would be told.
-    logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
     # What is set by a user in Dask's own configuration, such as certificates, is heeded there.
+    _limit_log()
     if request.address:
         grid = DaskGrid(complete_address(request.address))
     else:
@@ -108,9 +114,17 @@ async def _start_cluster(processes: int) -> DaskGrid:
         dashboard_address="127.0.0.1:0",
         scheduler_kwargs={"dashboard": False},
         asynchronous=True,
-        silence_logs=logging.ERROR,
+        # Of its processes: what becomes of them is told here, and at the end, when the scheduler
+        # closes before they do, they have tracebacks to show.
+        silence_logs=logging.CRITICAL,
     )
+    _limit_log()
     return DaskGrid(cluster.scheduler_address, cluster, security)
+
+
+def _limit_log() -> None:
+    """Log what Dask warns of in this process, and not each connection and each process."""
+    logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def complete_address(address: str) -> str:
@@ -309,7 +323,9 @@ class DaskGrid:
     async def _ask_versions(self, client: Any, addresses: list[str]) -> dict[str, object]:
         """Ask processes for their version of headrace; those without an answer are left out."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            told = await client.run(tell_version, workers=addresses, on_error="return")
+            told = await client.run(
+                tell_version, is_own=self.is_own, workers=addresses, on_error="return"
+            )
         told = {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
         for address, answer in told.items():
             if answer != VERSION:

@@ -22,7 +22,8 @@ class SpanCall(Struct, frozen=True, array_like=True):
     (``worker``). ``inputs`` is None where the index is enough. Of ``parameters`` and those that are
     too large to travel with them (``data``, by their names) the content comes as what is shared, in
     this order; ``parameters`` is None then. ``tenant`` is whose tasks alone may run in a process
-    together with these. Modules are also looked for in ``path``.
+    together with these. Modules are also looked for in ``path``, after all others, and in the
+    permits' own folders before all others.
     """
 
     worker: str

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from headrace_services.task import Task
+from headrace_wire.bounds import MAX_SLOTS
 from headrace_wire.engines import ENGINES
 from headrace_wire.messages import WorkerInfo
 from headrace_worker.engines.grid import Grid
@@ -41,7 +42,7 @@ async def introduce_grid(settings: WorkerSettings, info: WorkerInfo) -> tuple[Gr
             "can run anything there, and read what tasks are given",
             grid.title,
         )
-    slots = grid.slots if most is None else min(most, grid.slots)
+    slots = min(most or MAX_SLOTS, grid.slots)
     told = replace(
         info,
         slots=slots,
@@ -73,9 +74,9 @@ def make_remote_engine(
     return RemoteEngine(
         grid,
         can_kill=ENGINES[settings.engine].kills,
-        slots=read_most_slots(settings.slots),
+        slots=read_most_slots(settings.slots) or MAX_SLOTS,
         permits=settings.permits,
-        path=(*settings.permits.paths, *(program.path if program else ())),
+        path=program.path if program else (),
         on_slots=on_slots,
         show=show,
     )

@@ -6,11 +6,13 @@ headrace worker --engine NAME ─► open_grid ─► the module of that cluster
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct
 
+from headrace_wire.bounds import MAX_SLOTS
 from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
 from headrace_worker.engines.grid import Grid
@@ -71,13 +73,13 @@ async def open_grid(engine: str, request: GridRequest) -> Grid:
 def read_most_slots(slots: str) -> int | None:
     """How many slots a worker is to have at most; None for as many as there are.
 
-    Raises UsageError for a multiple of this machine's cores.
+    Raises UsageError for a multiple of this machine's cores, for none and for too many.
     """
     if slots == "auto":
         return None
-    if not slots.isdecimal() or int(slots) < 1:
+    if not re.fullmatch("[0-9]{1,9}", slots) or not 1 <= int(slots) <= MAX_SLOTS:
         raise UsageError(
-            f"--slots {slots}: with an engine it is a number, or auto for as many as that cluster "
-            "has processes"
+            f"--slots {slots}: with an engine it is a number from 1 to {MAX_SLOTS}, or auto for as "
+            "many as that cluster has processes"
         )
     return int(slots)

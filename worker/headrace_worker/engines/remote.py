@@ -17,6 +17,7 @@ import asyncio
 import logging
 import math
 import os
+import threading
 import time
 from asyncio import AbstractEventLoop
 from collections import Counter
@@ -96,8 +97,8 @@ class RemoteEngine:
 
     Unless it ``can_kill``, tasks with a time limit are refused. At most ``slots`` spans run at a
     time, or as many as the grid has room for; ``on_slots`` is called when that may have changed.
-    Modules are looked for there in ``path``, too. ``show`` is given each line that a task has said.
-    Not thread safe, but for ``close``.
+    Modules are looked for there in ``path``, too, after all others. ``show`` is given each line
+    that a task has said. Not thread safe, but for ``close``.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class RemoteEngine:
         self.tally = Tally()
         self.due_seconds = inf
         self._loop: AbstractEventLoop | None = None
+        self._thread = 0
         self._on_news: Callable[[], object] = lambda: None
         self._closed = False
 
@@ -221,6 +223,7 @@ class RemoteEngine:
     def attach(self, loop: AbstractEventLoop, on_news: Callable[[], object]) -> None:
         self._check_open()
         self._loop, self._on_news = loop, on_news
+        self._thread = threading.get_ident()
         self._grid.watch(self._note_change, self._hear)
         self._feed()
 
@@ -292,15 +295,22 @@ class RemoteEngine:
         return self._return(self._backlog.take_all())
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
+        loop = self._loop
+        if loop and loop.is_running() and threading.get_ident() != self._thread:
+            # What runs there goes on meanwhile, in the event loop.
+            return asyncio.run_coroutine_threadsafe(self._close_here(), loop).result()
         del kill, call_off  # what runs elsewhere is ended as far as that can be done
         self._closed = True
         unfinished = self._backlog.take_all() + [run.span for run in self._runs.values()]
         tasks = [run.task for run in self._runs.values() if run.task]
         self._runs.clear()
-        if self._loop and not self._loop.is_closed():
+        if loop and not loop.is_closed():
             for task in tasks:
-                self._loop.call_soon_threadsafe(task.cancel)
+                task.cancel()
         return self._return(unfinished)
+
+    async def _close_here(self) -> list[ReturnedSpan]:
+        return self.close()
 
     def _check_open(self) -> None:
         if self._closed:

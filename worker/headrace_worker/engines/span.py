@@ -11,6 +11,7 @@ is what the tasks themselves leave behind.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ class _Host:
     ) -> SpanOutcome:
         if self._cell is None:
             self._cell = Cell()
-        sys.path[:0] = [place for place in call.path if place not in sys.path]
+        _find_modules_in(call.permits.paths, call.path)
         THIS_SLOT.no_home = NO_HOME
         run = SpanRun(call, self._find_job(call, shared), self._cell, tell, is_cancelled)
         host_tasks(run.news)
@@ -99,6 +100,15 @@ class _Host:
             job.hold(dict(zip(call.data, given, strict=True)))
             self._jobs.keep(name, job)
         return job
+
+
+def _find_modules_in(first: Sequence[str], last: Sequence[str]) -> None:
+    """Have modules found in these folders, before all others and after them."""
+    before = len(sys.path)
+    sys.path[:0] = [place for place in first if place not in sys.path]
+    sys.path += [place for place in last if place not in sys.path]
+    if len(sys.path) != before:
+        importlib.invalidate_caches()
 
 
 #: This process's own.
