@@ -13,7 +13,8 @@ checkpointer, store.
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -41,6 +42,7 @@ from headrace_coordinator.store.store import Store
 from headrace_coordinator.web.gate import Gate
 from headrace_wire.address import Address
 from headrace_wire.descriptors import read_limit, share_descriptors
+from headrace_wire.errors import HeadraceError
 from headrace_wire.key import ensure_key
 from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
@@ -198,13 +200,15 @@ class Coordinator:
 
     async def __aenter__(self) -> Self:
         self._ledger.mend()  # a disk that is full is told now
-        self._checkpointer.start()
+        with _explain_threads():
+            self._checkpointer.start()
         self._server.start()
         self._ticker.start()
         self._key_watch.start()
         if self._http:
             self._gate.open(asyncio.get_running_loop())
-            self._http.start()
+            with _explain_threads():
+                self._http.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -216,6 +220,18 @@ class Coordinator:
             await self._http.stop()
         self._checkpointer.stop()
         self._stack.close()
+
+
+@contextmanager
+def _explain_threads() -> Generator[None]:
+    """Raise HeadraceError where a thread cannot be started in here."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise HeadraceError(
+            f"the coordinator cannot start its threads ({error}): raise `ulimit -u`, or its "
+            "container's limit of processes"
+        ) from None
 
 
 def _share_for_http(descriptors: int) -> int:

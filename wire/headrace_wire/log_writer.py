@@ -63,21 +63,33 @@ class LogWriter(logging.Handler):
             return
         data = f"{line}\n".encode(errors="backslashreplace")
         with self._changed:
-            if self._thread is None:
-                data = self._write_what_fits(data)
-                if data:
-                    self._lines.append(data)
-                    self._thread = LogThread(self._write_all)
-                    self._thread.start()
-            elif len(self._lines) < MOST_LINES:
+            if len(self._lines) < MOST_LINES:
                 self._lines.append(data)
             else:
                 self._dropped += 1
+            if self._thread is None and not self._write_lines():
+                self._begin_thread()
 
     def flush(self) -> None:
         """Wait until what was logged is written, but not for long."""
         with self._changed:
             self._changed.wait_for(lambda: self._thread is None, FLUSH_SECONDS)
+
+    def _write_lines(self) -> bool:
+        """Write as many lines as can be written now, and tell whether these were all."""
+        while self._lines:
+            self._lines[0] = self._write_what_fits(self._lines[0])
+            if self._lines[0]:
+                return False
+            self._lines.popleft()
+        return True
+
+    def _begin_thread(self) -> None:
+        self._thread = LogThread(self._write_all)
+        try:
+            self._thread.start()
+        except RuntimeError:  # there are too many threads: the next line tries again
+            self._thread = None
 
     def _write_what_fits(self, data: bytes) -> bytes:
         """Write as much as can be written now, and return the rest."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import subprocess
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -75,3 +77,31 @@ def test_out_of_threads_it_serves_all_who_come(
         assert jobs.put(spec.id, 0, pack_batch([bytes(MEBIBYTE)])) == 1
         with urllib.request.urlopen(f"http://{running.http_bound}/metrics") as page:
             assert b"headrace_jobs" in page.read()
+
+
+#: A coordinator in a process that has room for no thread of this name.
+_THREADLESS = """
+import sys, threading
+from headrace.cli import main
+start, name = threading.Thread.start, sys.argv.pop(1)
+def refuse(thread):
+    if thread.name == name:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = refuse
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["checkpointer", "headrace-http"])
+def test_out_of_threads_it_does_not_start_and_says_so_in_one_line(
+    tmp_path: Path, name: str
+) -> None:
+    options = ["--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", str(tmp_path / "data")]
+    done = subprocess.run(
+        [sys.executable, "-c", _THREADLESS, name, "coordinator", *options],
+        capture_output=True, text=True, check=False, env=Shell(tmp_path).environment,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot start its threads (can't start new thread): raise `ulimit -u`" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -136,3 +136,26 @@ def test_a_forked_child_writes_its_own_lines_alone(pipe: tuple[int, int]) -> Non
     text = b"\n".join(lines)
     assert text.count(b"the child's") == text.count(b"the parent's") == 1
     assert text.count(b"x") == len(LONG)
+
+
+def test_a_log_without_room_for_a_thread_goes_on_when_it_is_read(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, writer = make_log(pipe[1])
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        for number in range(MOST_LINES + 1000):
+            log.info("line %d %s", number, LONG[:100])
+        assert len(writer._lines) == MOST_LINES
+        writer.flush()  # keeps nobody waiting
+        os.read(pipe[0], 1 << 20)
+        log.info("later")
+        assert len(writer._lines) < MOST_LINES
+    log.info("last")
+    lines = read_until(pipe[0], b"lines of this log were dropped", b"last\n")
+    numbers = [int(line.split()[1]) for line in lines if line.startswith(b"line ")]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
