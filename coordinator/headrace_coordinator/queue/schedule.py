@@ -10,9 +10,9 @@ task. So every other lease goes to a job that has had nothing yet, or is short a
 shortest first. The leases between keep the others going, however many short jobs come.
 
 The size of a lease follows guided self-scheduling (Polychronopoulos and Kuck, 1987): a share of
-what is left for each slot, capped at half a second of work, and no less than all slots do while the
-coordinator hands out one. Smaller leases would leave slots idle for want of a coordinator. Where
-many jobs wait leases are smaller, so that each has its turn soon.
+what is left for each slot, capped at half a second of work or a task for each free slot, and no
+less than all slots do while the coordinator hands out one. Smaller leases would leave slots idle
+for want of a coordinator. Where many jobs wait leases are smaller, so that each has its turn soon.
 """
 
 from __future__ import annotations
@@ -184,7 +184,10 @@ def size_lease(
     by_time = LEASE_SECONDS_PER_SLOT * free_slots / mean_seconds
     by_turn = max(ROUND_SECONDS / max(1, waiting_jobs), SMALL_LEASE_SECONDS_PER_SLOT)
     by_time = min(by_time, max(by_turn * free_slots / mean_seconds, by_cost))
-    return max(1, min(math.ceil(min(by_time, max(by_share, by_cost))), MAX_LEASE_TASKS))
+    # Slots that are free begin at once, whatever their tasks last: jobs that wait share those.
+    at_once = math.floor(min(free_slots / max(1, waiting_jobs), by_share))
+    tasks = max(at_once, math.ceil(min(by_time, max(by_share, by_cost))))
+    return max(1, min(tasks, MAX_LEASE_TASKS))
 
 
 def estimate_seconds(job: Job, tasks: int) -> float:

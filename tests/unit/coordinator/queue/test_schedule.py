@@ -35,6 +35,16 @@ def test_a_lease_of_long_tasks_is_small_toward_the_end() -> None:
     assert [size_lease(job, 2, all_slots) for all_slots in (2, 8, 128)] == [10, 10, 2]
 
 
+def test_of_long_tasks_one_lease_has_one_for_each_free_slot() -> None:
+    job = make_job()
+    job.mean_seconds = 10.0
+    assert [size_lease(job, free_slots, 10_000) for free_slots in (1, 3, 10)] == [1, 3, 10]
+    assert size_lease(job, 10, 10_000, waiting_jobs=3) == 3, "jobs that wait share the slots"
+    few = make_job(tasks=40)
+    few.mean_seconds = 10.0
+    assert size_lease(few, 10, 40) == 5, "the other slots have their share of what is left"
+
+
 def test_few_slots_get_small_leases_of_short_tasks_toward_the_end() -> None:
     job = make_job(tasks=12)
     job.mean_seconds = 0.003
