@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import Shell, Site, open_site
+from headrace_wire import portable
+from headrace_wire.key import ensure_key
+from support.commands import Process, Shell, Site, open_site
 from support.places import REPOSITORY
 
 SUPPORT = REPOSITORY / "tests" / "support"
@@ -19,6 +21,9 @@ PROGRAM_SECONDS = 90
 
 # One process has the coordinator.
 pytestmark = pytest.mark.xdist_group("other systems")
+
+#: A system that has nothing but what all have.
+PORTABLE = "linux"
 
 every_system = pytest.mark.parametrize("system", ["darwin", "win32"])
 
@@ -44,6 +49,8 @@ def run(shell: Shell, program: Path) -> list[str]:
 def live_on(system: str, shell: Shell) -> Shell:
     """The same shell on another system."""
     settings = {"OTHER_SYSTEM": system, "PYTHONPATH": str(SUPPORT / "other_system")}
+    if system == PORTABLE:
+        settings = {portable.VARIABLE: "1"}
     return Shell(shell.home, {**shell.settings, **settings})
 
 
@@ -53,7 +60,7 @@ def test_all_is_loaded_and_explained_and_calls_are_prepared(system: str, tmp_pat
     assert line.startswith(f"{system} ")
 
 
-@every_system
+@pytest.mark.parametrize("system", ["darwin", "win32", PORTABLE])
 def test_a_pool_has_its_own_cluster(
     system: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +68,7 @@ def test_a_pool_has_its_own_cluster(
     assert run(live_on(system, Shell(tmp_path)), SUPPORT / "programs" / "on_any_system.py") == [
         f"{system} [3, 2, 1, 0, 1, 2] [3145728, 3145728]",
         "[0, 1, 4, 9] True",
+        "[1048576, 1048577, 1048578]",
         "it vanished",
     ]
 
@@ -76,3 +84,37 @@ def test_a_client_uses_a_cluster_elsewhere(system: str, site: Site) -> None:
     assert (done.code, done.out) == (0, "168\n"), done.err
     assert shell.run("jobs").code == 0
     assert shell.run("top", "--once").code == 0
+
+
+@pytest.mark.parametrize("system", ["darwin", PORTABLE])
+def test_a_worker_works_drains_and_leaves(system: str, tmp_path: Path) -> None:
+    with open_site(tmp_path, workers=0) as site:
+        options = ("--slots", "2", "--coordinator", f"127.0.0.1:{site.port}")
+        worker = Process(live_on(system, site.shell), "worker", *options, "--memory-limit", "1GiB")
+        site.workers.append(worker)
+        done = site.shell.run("submit", "primes", "count", "0", "1000000", "--span", "250000")
+        assert (done.code, done.out) == (0, "78498\n"), done.err
+        assert '"spawn"' in site.shell.run("workers", "--json").out
+        assert worker.stop() == 0, worker.lines
+    assert any("--memory-limit has no effect" in line for line in worker.lines)
+    assert any("finishing what runs" in line for line in worker.lines)
+    assert any("as this system has no Landlock" in line for line in worker.lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("worker", "--start-method", "forkserver"), "which this system lacks"),
+        (("worker", "--key-guard", "required"), "this system has no Landlock"),
+        (("jobs", "--coordinator", "unix:/tmp/socket"), "this system has no Unix sockets"),
+    ],
+)
+def test_what_a_system_lacks_is_refused_in_one_line(
+    words: tuple[str, ...], why: str, tmp_path: Path
+) -> None:
+    key = ("--key-file", str(tmp_path / "key"))
+    ensure_key(tmp_path / "key")
+    done = live_on(PORTABLE, Shell(tmp_path)).run(*words, *key)
+    assert done.code == 2
+    assert why in done.err
+    assert len(done.err.splitlines()) == 1

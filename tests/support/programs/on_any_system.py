@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 
 from headrace import AsyncCluster, Pool, TaskFailedError
 
 
 def square(number: int) -> int:
     return number * number
+
+
+def measure(large: bytes, number: int) -> int:
+    return len(large) + number
 
 
 def vanish(_: int) -> None:
@@ -28,6 +33,7 @@ def main(address: str | None) -> None:
         print(sys.platform, pool.map(abs, range(-3, 3)), pool.map(len, [bytes(3 << 20)] * 2))
         if not address:
             print(pool.map(square, range(4)), pool.apply(os.getpid) != os.getpid())
+            print(pool.map(partial(measure, bytes(1 << 20)), range(3)))
             try:
                 pool.apply(vanish, (1,))
             except TaskFailedError:
