@@ -126,6 +126,11 @@ class ComposeProject:
         command = [sys.executable, "-m", "headrace", *arguments]
         return _run(command, self.files, self._host_environment, expected)
 
+    def autoscale(self, *arguments: str) -> str:
+        """Run ``headrace autoscale`` on this machine beside compose.yaml, as its page says."""
+        command = [sys.executable, "-m", "headrace", "autoscale", *arguments]
+        return _run(command, REPOSITORY, {**self._compose_environment, **self._host_environment}, 0)
+
     def cli(self, *arguments: str) -> str:
         """Run the command line in a container of its own."""
         return self.compose("run", "--rm", "-T", "cli", *arguments)
