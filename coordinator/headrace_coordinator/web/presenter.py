@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Hashable, Iterable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
@@ -116,6 +116,13 @@ def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
     )
 
 
+class _Wanted(Struct):
+    """A summary that is being made, and how many wait for it."""
+
+    making: asyncio.Task[Summary]
+    waiting: int = 0
+
+
 class Presenter:
     """Runs those processes. ``closed`` are folders in which they have nothing to look for."""
 
@@ -123,6 +130,7 @@ class Presenter:
         self.closed = closed
         # A file may take as long as its reader does: no summary waits for one.
         self._summaries, self._files = Turns(), Turns()
+        self._wanted: dict[tuple[str, Hashable], _Wanted] = {}
         self._burials: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
@@ -130,10 +138,30 @@ class Presenter:
         if self._burials:
             await asyncio.wait(self._burials, timeout=END_SECONDS)
 
-    async def summarize(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
+    async def summarize(
+        self, key: str, stage: Hashable, order: Order, spans: AsyncIterator[ResultSpan]
+    ) -> Summary:
         """Sum up the results of a job, for the holder of a key. Raises HeadraceError, which says
         why that cannot be.
+
+        Pages of one key that want it at the same time, at the same ``stage`` of the job, share one
+        process, which is killed when none of them waits any more.
         """
+        wanted = self._wanted.get((key, stage))
+        if wanted is None:
+            making = asyncio.get_running_loop().create_task(self.sum_up(key, order, spans))
+            wanted = self._wanted[key, stage] = _Wanted(making)
+        wanted.waiting += 1
+        try:
+            return await asyncio.shield(wanted.making)
+        finally:
+            wanted.waiting -= 1
+            if not wanted.waiting:  # whoever wants it from now on has another one made
+                del self._wanted[key, stage]
+                wanted.making.cancel()
+
+    async def sum_up(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
+        """Sum up the results of a job by a process of their own. Raises HeadraceError."""
         async with self._summaries.take(key), self._run(order, spans) as process:
             text = await process.answer(process.output.read(MAX_SUMMARY_BYTES))
             while not process.output.at_eof() and len(text) < MAX_SUMMARY_BYTES:

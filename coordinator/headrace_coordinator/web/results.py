@@ -62,7 +62,8 @@ def list_routes(presenter: Presenter) -> list[Route]:
             gone = Summary(message="The results have expired.", ready=False)
             return Response(msgspec.json.encode(gone), media_type=JSON)
         order = _make_order(presenter, status, summary=True)
-        summary = await presenter.summarize(visitor.name, order, spans)
+        stage = status.id, status.submitted_at, status.done, order.ended, order.kept
+        summary = await presenter.summarize(visitor.name, stage, order, spans)
         if not visitor.has("results.fetch"):
             summary = replace(summary, pictures=())
         return Response(msgspec.json.encode(summary), media_type=JSON)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headrace_coordinator.web import presenter
-from headrace_coordinator.web.presenter import MOST_AT_ONCE, MOST_OF_KEY, Turns, choose_closed
+from headrace_coordinator.web.presenter import (
+    MOST_AT_ONCE,
+    MOST_OF_KEY,
+    Presenter,
+    Summary,
+    Turns,
+    choose_closed,
+)
 from headrace_wire.errors import BusyError
+from headrace_wire.messages import ResultSpan
+from headrace_wire.presenting import Order
 
 
 def test_no_key_has_all_turns_and_whoever_waits_gets_the_next_one(
@@ -34,6 +45,49 @@ def test_no_key_has_all_turns_and_whoever_waits_gets_the_next_one(
             monkeypatch.setattr(presenter, "TURN_SECONDS", 0.01)
             with pytest.raises(BusyError, match="try again later"):
                 await others.enter_async_context(turns.take("own"))
+
+    asyncio.run(check())
+
+
+class Slow(Presenter):
+    """Sums up when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+
+    async def sum_up(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
+        self.begun.append(key)
+        try:
+            await self.go.wait()
+        finally:
+            self.ended.append(key)
+        return Summary(message=key)
+
+
+def test_pages_that_want_one_summary_share_it_and_it_ends_with_the_last_of_them() -> None:
+    async def check() -> None:
+        presenter = Slow()
+        order = Order("calls", "map", b"", 1, 1, ended=True, summary=True)
+
+        def want(key: str, stage: int) -> asyncio.Task[Summary]:
+            spans: Any = None
+            return asyncio.create_task(presenter.summarize(key, stage, order, spans))
+
+        first, second, other, later = want("a", 1), want("a", 1), want("b", 1), want("a", 2)
+        await asyncio.sleep(0.01)
+        assert presenter.begun == ["a", "b", "a"]
+        for gone in (first, later):
+            gone.cancel()
+        await asyncio.wait([first, later])
+        await asyncio.sleep(0.01)
+        assert presenter.ended == ["a"]  # the later stage has nobody any more
+        presenter.go.set()
+        assert [(await one).message for one in (second, other)] == ["a", "b"]
+        assert (await want("a", 1)).message == "a"
+        assert presenter.begun == ["a", "b", "a", "a"]
 
     asyncio.run(check())
 
