@@ -121,6 +121,8 @@ def open_embedded_cluster(
         order.log_file.touch(0o600)
         # What each child writes goes to the end, whoever else has written meanwhile.
         log = stack.enter_context(order.log_file.open("a+b"))
+        # Open, as the coordinator removes the folder before it ends.
+        end = stack.enter_context(order.end_file.open("a+b"))
         key = ensure_key(order.key_file)
         coordinator = _start("coordinator", order, log, subprocess.PIPE)
         at_the_end(partial(_stop, coordinator))
@@ -133,7 +135,7 @@ def open_embedded_cluster(
         )
         at_the_end(partial(_stop, worker, coordinator))
         first = _end_together({"worker": worker, "coordinator": coordinator})
-        explain_end = partial(_explain_end, first, order.end_file, log)
+        explain_end = partial(_explain_end, first, end, log)
         assert coordinator.stdout
         line = coordinator.stdout.readline()
         if not line:
@@ -276,7 +278,7 @@ def _close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 def _explain_end(
     first: Future[tuple[str, int]],
-    end_file: Path,
+    end: IO[bytes],
     log: IO[bytes],
     what: str = "the embedded cluster ended",
 ) -> str:
@@ -286,9 +288,9 @@ def _explain_end(
         if code < 0:
             name = signal.Signals(-code).name
             return f"the embedded {role} was killed ({name}): run it again"
-    with contextlib.suppress(OSError, ValueError):
-        return f"{what}: {end_file.read_text()}"
-    return f"{what}: {_read_last(log)}"
+    end.seek(0)
+    why = end.read().decode(errors="replace").strip()
+    return f"{what}: {why or _read_last(log)}"
 
 
 def _read_last(log: IO[bytes]) -> str:

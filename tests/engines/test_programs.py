@@ -22,11 +22,16 @@ state = "unset"
 
 def initialize(value):
     global state
-    state = value
+    state = os.environ["STATE_OF_A_TEST"] = value
 
 
 def square(number):
-    return number * number, state
+    # Where the program's file need not be, a function that travels has globals of its own.
+    return number * number, state if engine_is_here() else os.environ["STATE_OF_A_TEST"]
+
+
+def engine_is_here():
+    return __name__ == "__mp_main__"
 
 
 def speak(number):
