@@ -6,6 +6,7 @@ import contextlib
 import logging
 
 from headrace_wire.admission import ServerLimits
+from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.rlimits import LIMITS
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,9 @@ MOST_DESCRIPTORS = 1 << 16
 #: Where nobody knows how many a process may have.
 USUAL_DESCRIPTORS = 8192
 
-#: Connections that are enough for thousands of workers.
-MOST_CONNECTIONS = 8192
+#: Connections that are enough for as many workers as there may be: a busy one has three, and the
+#: others are for clients.
+MOST_CONNECTIONS = 4 * MAX_WORKERS
 MOST_PENDING = 1024
 
 #: The part of the descriptors that is for connections in their handshake, and the part of the
