@@ -19,7 +19,7 @@ import headrace_wire
 from headrace import HeadraceError
 
 #: An exception that no program meets: it becomes a cancelled future.
-INTERNAL = {"CallWithdrawnError"}
+INTERNAL = {"CallWithdrawnError", "CommandFailedError"}
 
 CLASSES = [
     headrace.AsyncCluster,
