@@ -99,7 +99,7 @@ def test_code_that_a_task_leaves_in_its_worker_s_python_reads_no_key(
     assert worker.stderr
     try:
         log = [worker.stderr.readline() for _ in range(2)]  # the second when it is registered
-        assert f"tasks cannot read what lies in {KEY_FOLDER}; but they can leave code" in log[0]
+        assert f"tasks cannot read what lies in {KEY_FOLDER}; but tasks can leave code" in log[0]
         with Pool(site.address, key_file=key) as pool:
             places = [str(modules), str(user_modules)]
             agent = pool.apply(thieves.tell_worker)

@@ -27,7 +27,7 @@ from headrace_wire.errors import UsageError
 from headrace_wire.key import SECRETS
 from headrace_wire.landlock import explain_missing
 from headrace_wire.users import describe_user, find_user
-from headrace_worker.machine.places import find_aliases, follow, may_change
+from headrace_worker.machine.places import find_aliases, find_changeable, follow
 from headrace_worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -156,22 +156,23 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
 
 def _find_loophole(settings: WorkerSettings) -> str:
     """Say where a task could leave code for the worker when it is started again, or ""."""
-    begin = "they can leave code for the next worker, which can read it: "
+    begin = "tasks can leave code for the next worker, which can read it: "
     own = {os.path.realpath(path) for path in settings.permits.paths}
     kinds = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
     for path in (sys.prefix, *map(sysconfig.get_path, kinds), *sys.path):
         real = os.path.realpath(path)
-        if path and real not in own and may_change(real):
+        if path and real not in own and (place := find_changeable(real)):
+            where = real if place == real else f"{place}, above {real}"
             return (
-                f"{begin}{describe_user()} may write in {real}, from where the worker's Python "
+                f"{begin}{describe_user()} may write in {where}, from where the worker's Python "
                 "loads code; install headrace as another user, such as root"
             )
     if site.ENABLE_USER_SITE:
-        place = Path(site.getusersitepackages())
-        above = next(path for path in (place, *place.parents) if path.exists())
-        if may_change(str(above)):
+        user_site = Path(site.getusersitepackages())
+        above = next(path for path in (user_site, *user_site.parents) if path.exists())
+        if find_changeable(str(above)):
             return (
-                f"{begin}{describe_user()} may make {place}, where Python looks for code; "
+                f"{begin}{describe_user()} may make {user_site}, where Python looks for code; "
                 "set PYTHONNOUSERSITE=1"
             )
     return ""

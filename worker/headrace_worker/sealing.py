@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from headrace_worker.machine.places import may_change
+from headrace_worker.machine.places import find_changeable
 
 #: What a worker may need later, such as for a coordinator that has moved.
 _NEEDED = (
@@ -46,8 +46,8 @@ class _Seal(MetaPathFinder):
             places = [*(spec.submodule_search_locations or ())]
             if spec.origin:
                 places += [os.path.dirname(spec.origin), spec.origin]  # noqa: PTH120 - text
-            for place in places:
-                if may_change(place):
+            for place in map(find_changeable, places):
+                if place:
                     raise ImportError(
                         f"tasks may have changed module {name}, in {place}", name=name
                     )

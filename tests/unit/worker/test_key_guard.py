@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import site
+import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UsageError
 from headrace_worker import key_guard
 from headrace_worker.key_guard import Guard, guard_key, plan_guard
+from headrace_worker.machine import places
 from headrace_worker.settings import WorkerSettings
 
 
@@ -30,7 +32,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return not mode & os.W_OK or Path(path) in writable
 
         monkeypatch.setattr("headrace_worker.key_guard.os.access", may)
-        monkeypatch.setattr(key_guard, "may_change", lambda path: Path(path) in writable)
+        monkeypatch.setattr(places, "may_change", lambda path: Path(path) in writable)
 
     monkeypatch.setattr(key_guard, "explain_missing", lambda: "")
     monkeypatch.setattr(key_guard, "find_aliases", lambda _: set[str]())
@@ -166,8 +168,12 @@ def test_a_python_in_which_tasks_could_leave_code_is_told_of(
     assert guard.closed == (closed,)
     assert f"may write in {modules}, from where the worker's Python loads code" in guard.loophole
     assert caplog.records[-1].message.startswith(f"tasks cannot read what lies in {closed}; but ")
-    with pytest.raises(UsageError, match="--key-guard required: they can leave code for the next"):
+    with pytest.raises(UsageError, match="--key-guard required: tasks can leave code for the next"):
         guard_key(replace(settings, key_guard="required"))
+
+    python = Path(sys.prefix).resolve()
+    forbid(python.parent)
+    assert f"may write in {python.parent}, above {python}, from" in plan_guard(settings).loophole
 
     home = settings.key_file.parents[1]
     monkeypatch.setattr(site, "ENABLE_USER_SITE", True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,24 @@ def may_change(path: str) -> bool:
         return not os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError:
         return False
+
+
+def find_changeable(path: str) -> str:
+    """Find what this user may change: a file or folder itself, or a folder above, in which another
+    one could take its place. "" if there is none.
+    """
+    if may_change(path):
+        return path
+    for above in Path(path).parents:
+        if may_change(str(above)) and not _keeps_others(above):
+            return str(above)
+    return ""
+
+
+def _keeps_others(folder: Path) -> bool:
+    """Whether in a folder, such as /tmp, nobody takes the place of what is another user's."""
+    status = folder.stat()
+    return bool(status.st_mode & stat.S_ISVTX) and status.st_uid != os.geteuid()
 
 
 def find_aliases(path: str, mounts: str | None = None) -> set[str]:

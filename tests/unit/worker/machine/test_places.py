@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace_worker.machine.places import find_aliases, follow, may_change
+from headrace_worker.machine import places
+from headrace_worker.machine.places import find_aliases, find_changeable, follow, may_change
 from support.privileges import obey_modes
 
 MOUNTS = r"""
@@ -70,6 +71,16 @@ def test_who_owns_a_folder_may_change_what_is_in_it_whatever_its_mode(
     with obey_modes():
         assert may_change(str(folder))
     assert not may_change(str(tmp_path / "missing"))
+    inner = folder / "inner"
+    folder.chmod(0o755)
+    inner.touch()
+    monkeypatch.setattr(places, "may_change", {str(folder)}.__contains__)
+    assert find_changeable(str(inner)) == find_changeable(str(folder)) == str(folder)
+    folder.chmod(0o1755)
+    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    assert not find_changeable(str(inner))  # as in /tmp, where it is another user's
+    monkeypatch.undo()
+    folder.chmod(0o555)
     read_only = os.statvfs_result([*os.statvfs(folder)[:8], os.ST_RDONLY, 255])
     monkeypatch.setattr(os, "statvfs", lambda _: read_only)
     with obey_modes():
