@@ -105,8 +105,7 @@ class SentMessages:
     """A slot's end of its socket, of which only is known how often it was written to."""
 
     is_open = SlotEnd.is_open
-    _link = None  # what is open is asked by its number
-    _number = 1
+    _look = int
 
     def __init__(self) -> None:
         self.count = 0

@@ -21,7 +21,7 @@ from msgspec.msgpack import Decoder, Encoder
 from headrace_wire.framing import FrameReader, write_frame
 from headrace_wire.parts import LARGE_BYTES, Parts, drop_sent, pack_parts, send_some
 from headrace_worker.link.messages import PoolMessage, SlotMessage
-from headrace_worker.link.sockets import Listener, is_open, receive, send_files
+from headrace_worker.link.sockets import Listener, make_look, receive, send_files
 
 #: A message is smaller than so many bytes.
 MOST_BYTES = 1 << 29
@@ -52,7 +52,7 @@ class SlotEnd:
         self._link = link
         link.setblocking(True)
         # The socket itself may be closed by a task that closes all that it finds.
-        self._number = link.fileno()
+        self._look = make_look(link)
         self._listener = Listener(link)
         self._reader = FrameReader(MOST_BYTES)
         self._files: list[int] = []
@@ -70,7 +70,11 @@ class SlotEnd:
     @property
     def is_open(self) -> bool:
         """Whether there still is a descriptor; a task may have closed it."""
-        return is_open(self._link, self._number)
+        try:
+            self._look()
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         self._link.close()

@@ -13,7 +13,8 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from headrace_wire.polling import READABLE, make_poll
@@ -67,15 +68,11 @@ class Listener:
 _FCNTL: Any = None if sys.platform == "win32" or PORTABLE else importlib.import_module("fcntl")
 
 
-def is_open(link: socket.socket, number: int) -> bool:
-    """Whether a socket's descriptor of this number is open; a task may have closed it."""
-    try:
-        if _FCNTL is not None:
-            _FCNTL.fcntl(number, _FCNTL.F_GETFD)  # cheaper than a stat
-        elif sys.platform != "win32":
-            os.fstat(number)
-        else:
-            link.getsockname()
-    except OSError:
-        return False
-    return True
+def make_look(link: socket.socket) -> Callable[[], object]:
+    """Make what raises OSError once the socket's descriptor is not open: a task may close it.
+
+    It is called after each task, and so is nothing of Python's own.
+    """
+    if _FCNTL is not None:
+        return partial(_FCNTL.fcntl, link.fileno(), _FCNTL.F_GETFD)  # cheaper than a stat
+    return link.getsockname if sys.platform == "win32" else partial(os.fstat, link.fileno())
