@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from headrace_wire.printing import clean_text
+from headrace_wire.views import ClusterEvent
 
 #: Every character that a page may be sent, apart from most of those that need four bytes.
 CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000), *range(0xE0000, 0xE0100)]))
+
+#: Events, the newest first: few workers come, a job, and many workers.
+CROWD = [
+    *(ClusterEvent(n, 0.0, "worker-joined", "", f"w{n}", "2 slots") for n in (203, 202, 201)),
+    ClusterEvent(200, 0.0, "job-submitted", "job", "", "submitted"),
+    *(ClusterEvent(n, 0.0, "worker-joined", "", f"w{n}", "2 slots") for n in range(199, -1, -1)),
+]
 
 CASES: list[tuple[str, list[Any], str]] = [
     ("clean", ["a\x1b[2Jb\u202ec\r\nd\te\rf\U000e0001"], "a\\x1b[2Jb\\u202ec\nd\te\\rf\\U000e0001"),

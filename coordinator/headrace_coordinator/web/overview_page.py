@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +21,9 @@ ACTIVE_SHOWN = 20
 ENDED_SHOWN = 10
 WORKERS_SHOWN = 12
 EVENTS_SHOWN = 20
+
+#: So many workers in a row that come or go are shown each.
+WORKERS_IN_ROW = 3
 
 #: Of so many events the ones to show are chosen.
 EVENTS_READ = 200
@@ -66,14 +72,24 @@ def describe_overview(over: Overview) -> dict[str, str]:
 
 
 def condense(events: Iterable[ClusterEvent]) -> list[ClusterEvent]:
-    """The events to show, the newest first: of the failed tasks of a job the newest alone."""
+    """The events to show, the newest first: of the failed tasks of a job the newest alone, and of
+    many workers in a row that come or go, too.
+    """
     seen: set[str] = set()
     found: list[ClusterEvent] = []
-    for event in events:
-        if event.kind != "task-failed" or event.job not in seen:
-            found.append(event)
-        if event.kind == "task-failed":
-            seen.add(event.job)
+    for kind, group in groupby(events, attrgetter("kind")):
+        several = list(group)
+        if kind == "task-failed":
+            for event in several:
+                if event.job not in seen:
+                    found.append(event)
+                seen.add(event.job)
+        elif kind.startswith("worker-") and len(several) > WORKERS_IN_ROW:
+            newest = several[0]
+            more = f"{newest.text}, and {count(len(several) - 1)} more workers"
+            found.append(replace(newest, text=more))
+        else:
+            found += several
     return found[:EVENTS_SHOWN]
 
 

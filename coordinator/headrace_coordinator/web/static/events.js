@@ -1,5 +1,10 @@
 // Events as the fields of their lines, as headrace_coordinator.web.filters writes them.
 
+import { count } from "./format.js";
+
+/** So many workers in a row that come or go are shown each. */
+const WORKERS_IN_ROW = 3;
+
 const STATES = {
   "job-submitted": "queued",
   "job-started": "running",
@@ -29,19 +34,29 @@ export function eventFields(event) {
   };
 }
 
-/** Events of which one does for several: of the failed tasks of a job the newest alone. */
+/**
+ * Events of which one does for several: of the failed tasks of a job the newest alone, and of many
+ * workers in a row that come or go, too.
+ */
 export function condense(events, most) {
   const seen = new Set();
   const found = [];
-  for (const event of events) {
-    if (event.kind === "task-failed") {
-      if (seen.has(event.job)) continue;
-      seen.add(event.job);
+  for (let place = 0; place < events.length && found.length < most; ) {
+    const event = events[place];
+    let end = place + 1;
+    if (event.kind.startsWith("worker-")) {
+      while (end < events.length && events[end].kind === event.kind) end += 1;
     }
-    found.push(event);
-    if (found.length === most) break;
+    const many = end - place;
+    if (many > WORKERS_IN_ROW) {
+      found.push({ ...event, text: `${event.text}, and ${count(many - 1)} more workers` });
+    } else if (event.kind !== "task-failed" || !seen.has(event.job)) {
+      found.push(...events.slice(place, end));
+    }
+    if (event.kind === "task-failed") seen.add(event.job);
+    place = end;
   }
-  return found;
+  return found.slice(0, most);
 }
 
 /** What to ask a stream for: events past those that are known, or so many of the newest. */

@@ -12,6 +12,7 @@ from headrace_coordinator.web.rows import job_fields, worker_fields
 from headrace_coordinator.web.worker_page import list_slots
 from headrace_wire.messages import JobStatus, RunningTask, WorkerStatus
 from headrace_wire.views import ClusterEvent, WorkerView
+from support.page_figures import CROWD
 
 JOB = JobStatus(
     id="0123456789abcdef", state="running", service="primes", operation="count", name="",
@@ -75,9 +76,16 @@ def test_a_worker_tells_what_it_does(change: Any, state: str) -> None:
 
 def test_of_a_flood_of_failed_tasks_the_newest_is_told() -> None:
     flood = [ClusterEvent(n, 0.0, "task-failed", "job", "", f"task {n}") for n in range(90, 0, -1)]
-    joined = ClusterEvent(0, 0.0, "worker-joined", "", "w", "")
+    joined = ClusterEvent(0, 0.0, "worker-joined", "", "w", "2 slots")
     assert condense([*flood, joined]) == [flood[0], joined]
-    assert len(condense(joined for _ in range(100))) == EVENTS_SHOWN
+    many = [ClusterEvent(n, 0.0, "job-submitted", str(n), "", "") for n in range(90, 0, -1)]
+    assert len(condense(many)) == EVENTS_SHOWN
+
+
+def test_many_workers_that_come_at_a_time_are_told_by_one() -> None:
+    assert [event.text for event in condense(CROWD)] == [
+        "2 slots", "2 slots", "2 slots", "submitted", "2 slots, and 199 more workers",
+    ]  # fmt: skip
 
 
 def test_a_slot_leads_to_the_job_that_it_runs_whatever_that_is_called() -> None:
