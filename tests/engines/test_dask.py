@@ -171,6 +171,19 @@ def test_options_about_slots_are_refused(dask_site: There, options: list[str]) -
     assert f"{options[0]} is for the slots of a worker's own pool" in refused.err
 
 
+def test_workers_without_headrace_are_told_and_not_used(dask_site: There) -> None:
+    site, cluster = dask_site
+    cluster.add_worker("--name", "bare", bare=True)
+    wait_until(lambda: count_processes(cluster) == 3)
+    words = ["--engine", "dask", "--dask-scheduler", cluster.address]
+    worker = site.add_worker(*words, "--name", "there")
+    assert "No module named 'headrace_worker" in worker.wait_for("is not used")
+    counted = site.shell.run("submit", "primes", "count", "0", "1e7")
+    assert (counted.code, counted.out.strip()) == (0, "664579")
+    (shown,) = site.shell.run("workers", "--json").json()
+    assert shown["slots"] == 2
+
+
 def test_no_scheduler_is_one_line(dask_site: There) -> None:
     site, _ = dask_site
     words = ["worker", "--engine", "dask", "--dask-scheduler", "127.0.0.1:1", "--give-up", "0s"]

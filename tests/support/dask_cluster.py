@@ -54,6 +54,14 @@ def share(_):
     return str(current_cluster())
 """
 
+#: Has a process find no headrace.
+BARE = """
+import sys
+
+for name in ("headrace", "headrace_services", "headrace_wire", "headrace_worker"):
+    sys.modules[name] = None
+"""
+
 #: Dask as it would be run by hand.
 DASK = str(Path(sys.executable).with_name("dask"))
 
@@ -79,10 +87,11 @@ class DaskCluster:
         return f"127.0.0.1:{self.port}"
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
+        """Start it without headrace, which it need not have."""
         told = self.folder / "scheduler.json"
         told.unlink(missing_ok=True)
         words = ["--host", "127.0.0.1", "--port", str(self.port), "--scheduler-file", str(told)]
-        scheduler = self._start("scheduler", *words, "--no-dashboard", "--no-show")
+        scheduler = self._start("scheduler", *words, "--no-dashboard", "--no-show", bare=True)
 
         def read() -> bool:
             try:
@@ -95,15 +104,20 @@ class DaskCluster:
         wait_until(read)
         return scheduler
 
-    def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """A nanny and its one process, or so many as are asked for."""
+    def add_worker(self, *options: str, bare: bool = False) -> subprocess.Popen[bytes]:
+        """A nanny and its one process, or so many as are asked for; ``bare`` without headrace."""
         words = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder)]
-        return self._start("worker", f"tcp://{self.address}", *words, *options)
+        return self._start("worker", f"tcp://{self.address}", *words, *options, bare=bare)
 
-    def _start(self, role: str, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, role: str, *words: str, bare: bool) -> subprocess.Popen[bytes]:
+        environment = self.environment
+        if bare:
+            (self.folder / "bare").mkdir(exist_ok=True)
+            (self.folder / "bare" / "sitecustomize.py").write_text(BARE)
+            environment = {**environment, "PYTHONPATH": str(self.folder / "bare")}
         with (self.folder / f"{role}.log").open("ab") as log:
             process = subprocess.Popen(
-                [DASK, role, *words], cwd=self.folder, env=self.environment, stdout=log, stderr=log
+                [DASK, role, *words], cwd=self.folder, env=environment, stdout=log, stderr=log
             )
         self.processes.append(process)
         return process

@@ -18,6 +18,7 @@ import logging
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ import dask
 from distributed import Client, Future, LocalCluster, Security, get_worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
+from distributed.versions import VersionMismatchWarning
 
 from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.version import VERSION
@@ -63,6 +65,27 @@ def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
     return run_span(version, call, *shared, tell=tell, is_cancelled=is_cancelled)
 
 
+def _import_there() -> tuple[Callable[..., bytes], Callable[..., str]]:
+    """What Dask is given to run: functions that travel by value, and import those of this module
+    only where they run. The scheduler opens what it is given, and need not have headrace.
+    """
+
+    def headrace_span(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
+        from headrace_worker.engines.dask_grid import run_on_dask  # noqa: PLC0415 - see above
+
+        return run_on_dask(version, topic, call, *shared)
+
+    def headrace_version(*, is_own: bool) -> str:
+        from headrace_worker.engines.dask_grid import tell_version  # noqa: PLC0415 - see above
+
+        return tell_version(is_own=is_own)
+
+    return headrace_span, headrace_version
+
+
+_run_there, _tell_version_there = _import_there()
+
+
 def tell_version(*, is_own: bool) -> str:
     """The version of headrace in a process of a Dask cluster; one of a worker's own cluster is told
     by this to leave Ctrl-C, and the end of a terminal, to the worker.
@@ -82,6 +105,8 @@ async def open_grid(request: GridRequest) -> DaskGrid:
     """
     # What is set by a user in Dask's own configuration, such as certificates, is heeded there.
     _limit_log()
+    # Of libraries that have no part in this; that headrace is the same is looked at.
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     if request.address:
         grid = DaskGrid(complete_address(request.address))
     else:
@@ -214,7 +239,7 @@ class DaskGrid:
         self._runs += 1
         where = list(self._able) if self._unable else None
         future: Future[bytes] = self._find_client().submit(
-            run_on_dask,
+            _run_there,
             VERSION,
             self._topic,
             call,
@@ -324,7 +349,7 @@ class DaskGrid:
         """Ask processes for their version of headrace; those without an answer are left out."""
         async with asyncio.timeout(ANSWER_SECONDS):
             told = await client.run(
-                tell_version, is_own=self.is_own, workers=addresses, on_error="return"
+                _tell_version_there, is_own=self.is_own, workers=addresses, on_error="return"
             )
         told = {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
         for address, answer in told.items():
