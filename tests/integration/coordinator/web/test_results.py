@@ -313,6 +313,7 @@ class Spy:
     def gather(self, operation, parameters, values, target):
         tried = {
             "key": lambda: open(parameters["key"]).read(),
+            "folder beside the key": lambda: os.mkdir(parameters["key"] + "-folder"),
             "file": lambda: pathlib.Path(parameters["file"]).write_text("x"),
             "coordinator": lambda: open("/proc/%d/environ" % os.getppid()).read(),
             "variables": lambda: [name for name in os.environ if "HEADRACE" in name][0],
