@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ from headrace_services.calls import open_result, plan_starmap
 from headrace_services.permits import Permits
 from headrace_wire.encoding import pack
 from headrace_wire.landlock import VERSION_WITH_TRUNCATE, explain_missing, find_version
-from headrace_worker.launch.choosing import make_launcher
-from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.pool.batch import Batch
 from support import thieves
@@ -31,11 +29,9 @@ MakePool = Callable[..., Pool]
 
 
 @pytest.fixture
-def fork_server() -> Iterator[Launcher]:
-    """One for each test: other tests' slots have other folders closed, or none."""
-    launcher = make_launcher("forkserver")
-    yield launcher
-    launcher.close()
+def start_method(request: pytest.FixtureRequest) -> str:
+    """Each pool has a launcher of its own: slots of others have other folders closed, or none."""
+    return str(getattr(request, "param", "forkserver"))
 
 
 @pytest.fixture
