@@ -18,7 +18,7 @@ import headrace_services
 import headrace_wire
 from headrace import HeadraceError
 
-#: An exception that no program meets: it becomes a cancelled future.
+#: Exceptions that no program meets: one becomes a cancelled future, one is the command line's own.
 INTERNAL = {"CallWithdrawnError", "CommandFailedError"}
 
 CLASSES = [
