@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -167,9 +168,14 @@ def test_without_an_address_a_cluster_of_this_machine_is_started_and_ended(
     (seen,) = site.shell.run("workers", "--json").json()
     assert (seen["engine"], seen["slots"]) == ("ray", 1)
     own = psutil.Process(worker.pid).children(recursive=True)
-    assert own, "the processes of the cluster are the worker's"
+    found = re.search(r"/tmp/headrace-ray-\w+", str([process.cmdline() for process in own]))
+    assert found, (
+        "the processes of the cluster are the worker's, and write into a folder of its own"
+    )
+    assert Path(found[0]).is_dir()
     assert worker.stop() == 0
     wait_until(lambda: not any(process.is_running() for process in own))
+    assert not Path(found[0]).exists()
 
 
 def test_in_a_job_of_ray_s_the_cluster_is_found(ray_site: There) -> None:

@@ -16,10 +16,13 @@ import logging
 import os
 import queue
 import secrets
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 # Ray asks about statistics of usage on the terminal, and sends them. Read when it is imported.
@@ -122,6 +125,8 @@ class RayGrid:
         self._address = address
         self._own_slots = None if address else slots or count_usable_cores().count
         self._is_open = False
+        #: What a cluster of its own has written, until it is closed.
+        self._folder = ""
         #: The machines with headrace and their processors, and the machines without.
         self._able: dict[str, int] = {}
         self._unable: frozenset[str] = frozenset()
@@ -218,6 +223,8 @@ class RayGrid:
         if self._is_open:
             self._is_open = False
             await asyncio.to_thread(ray.shutdown)
+        if self._folder:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _reach(self) -> None:
         """Raise OSError where nobody listens: Ray itself tries on for minutes."""
@@ -243,6 +250,12 @@ class RayGrid:
             # On this machine alone, and with a token that other users of it do not know.
             os.environ[TOKEN_VARIABLE] = secrets.token_hex(32)
             quiet["_node_ip_address"] = "127.0.0.1"
+            # Sockets and logs lie in it; the names of sockets have to be short.
+            short = Path("/tmp")  # noqa: S108 - a folder of its own is made in it
+            self._folder = tempfile.mkdtemp(
+                prefix="headrace-ray-", dir=short if short.is_dir() else None
+            )
+            quiet["_temp_dir"] = self._folder
         # Ray looks for a cluster by this variable, too.
         with _without_variable(ADDRESS_VARIABLE), _hushed():
             try:
