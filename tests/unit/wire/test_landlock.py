@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from headrace_wire.landlock import IS_LINUX
+
 #: Hides its memory, and asks whether it can be dumped (PR_GET_DUMPABLE): then it can be read, too.
 _PROGRAM = """
 import ctypes
@@ -18,7 +20,7 @@ print(prctl(3, 0, 0, 0, 0))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no prctl")
+@pytest.mark.skipif(not IS_LINUX, reason="other systems have no prctl")
 def test_a_process_that_hides_its_memory_is_not_dumped() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True

@@ -72,7 +72,7 @@ def find_changeable(path: str) -> str:
 def _keeps_others(folder: Path) -> bool:
     """Whether in a folder, such as /tmp, nobody takes the place of what is another user's."""
     status = folder.stat()
-    return bool(status.st_mode & stat.S_ISVTX) and status.st_uid != os.geteuid()
+    return bool(status.st_mode & stat.S_ISVTX) and status.st_uid != find_user()
 
 
 def find_aliases(path: str, mounts: str | None = None) -> set[str]:

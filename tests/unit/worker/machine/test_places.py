@@ -77,7 +77,7 @@ def test_who_owns_a_folder_may_change_what_is_in_it_whatever_its_mode(
     monkeypatch.setattr(places, "may_change", {str(folder)}.__contains__)
     assert find_changeable(str(inner)) == find_changeable(str(folder)) == str(folder)
     folder.chmod(0o1755)
-    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    monkeypatch.setattr(places, "find_user", lambda: -1)
     assert not find_changeable(str(inner))  # as in /tmp, where it is another user's
     monkeypatch.undo()
     folder.chmod(0o555)
