@@ -14,7 +14,7 @@ from headrace_coordinator.shared.values import ValueObject
 
 
 def list_items(one: SharedObject) -> list[Item]:
-    """All items of an object, those that wait in their order."""
+    """All items of an object; of a queue first those that are held, all in their order."""
     match one:
         case ValueObject():
             return [one._item]
@@ -23,7 +23,7 @@ def list_items(one: SharedObject) -> list[Item]:
         case DictObject():
             return list(one._items.values())
         case QueueObject():
-            return [*one._held.values(), *one._waiting]
+            return [*sorted(one._held.values(), key=lambda item: item.number), *one._waiting]
         case _:
             return []
 

@@ -211,10 +211,12 @@ class SharedMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.taken)
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
-        """A heartbeat says that an item has been worked on."""
+        """A heartbeat says that an item has been worked on: so its answer has arrived."""
         session = data.draw(st.sampled_from(sorted(self.taken)))
         content, number = self.taken.pop(session)
         self.put_in.remove(content)
+        if self.rig.last[session].operation == "get":
+            self.answers.pop(session, None)
         self.rig.beat(session, confirmed=(SharedReceipt("q", number),))
 
     @precondition(lambda self: self.answers)
