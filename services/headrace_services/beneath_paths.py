@@ -77,7 +77,10 @@ class BeneathPaths:
         Raises OSError, and leaves nothing behind, where it cannot be written.
         """
         place = self._find(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         aside = place.with_name(f".headrace-{secrets.token_hex(8)}.part")
         descriptor = os.open(aside, _WRITE, 0o666)
         try:
@@ -90,7 +93,8 @@ class BeneathPaths:
                 if not _holds(place, found, data):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
                 return found
-            aside.replace(place)
+            if found is not None or not _name_new(aside, place):
+                aside.replace(place)
         finally:
             with suppress(FileNotFoundError):
                 aside.unlink()
@@ -128,6 +132,17 @@ def _look(place: Path) -> os.stat_result | None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return found
+
+
+def _name_new(aside: Path, place: Path) -> bool:
+    """Give a file its name unless that is taken by now; False where the system cannot."""
+    try:
+        os.link(aside, place)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def _holds(place: Path, found: os.stat_result, data: bytes) -> bool:
