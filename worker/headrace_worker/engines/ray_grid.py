@@ -8,6 +8,9 @@ cancelled is ended with its process, which Ray replaces. The outcome is the last
 a span returns, and what its tasks say meanwhile comes before it in the same stream.
 """
 
+# Ray is an extra, and not all of it has types.
+# pyright: basic, reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio
@@ -21,7 +24,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +69,7 @@ OUTCOME, NEWS = b"o", b"n"
 log = logging.getLogger(__name__)
 
 
-def run_on_ray(version: str, call: bytes, *shared: bytes) -> Iterator[bytes]:
+def run_on_ray(version: str, call: bytes, *shared: bytes) -> Generator[bytes]:
     """Run a span in a process of a Ray cluster; see ``run_span``. Yields news, then the outcome."""
     said: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
@@ -365,7 +368,7 @@ def _take_signal_back() -> None:
 
 
 @contextlib.contextmanager
-def _without_variable(name: str) -> Iterator[None]:
+def _without_variable(name: str) -> Generator[None]:
     value = os.environ.pop(name, None)
     try:
         yield
@@ -375,7 +378,7 @@ def _without_variable(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
+def _hushed() -> Generator[None]:
     """Keep what Ray says of a cluster that it starts from standard error; errors it does say."""
     logger = logging.getLogger("ray")
     level = logger.level
