@@ -217,6 +217,7 @@ def test_functions_of_ones_own_run_in_the_workers(project: ComposeProject) -> No
 
 
 def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject) -> None:
+    project.start(4)
     names = {worker["name"] for worker in project.list_workers()}
 
     def read_names() -> set[str]:
@@ -224,8 +225,11 @@ def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject
         return {one["metric"]["worker"] for one in series if float(one["value"][1]) > 10e6}
 
     assert poll(read_names, lambda seen: seen == names)
-    [workers] = poll(lambda: project.query("headrace_workers"), bool)
-    assert workers["value"][1] == "4"
+    assert len(names) == 4
+    poll(
+        lambda: project.query("headrace_workers"),
+        lambda seen: [one["value"][1] for one in seen] == ["4"],
+    )
     [target] = project.ask_prometheus("targets?state=active")["activeTargets"]
     assert target["health"] == "up"
 
@@ -298,6 +302,7 @@ def test_a_worker_elsewhere_joins_with_a_key_and_an_image(
     project: ComposeProject, tmp_path: Path
 ) -> None:
     """compose.worker.yaml as a project of its own, in the coordinator's network alone."""
+    project.start(4)
     key = tmp_path / "worker.key"
     key.touch(mode=0o600)
     new = ("headrace", "keys", "new", "elsewhere", "--role", "worker")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import sqlite3
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -101,6 +100,8 @@ class _SqliteLock(FileLock):
         if path.is_dir():
             path /= _NAME_IN_FOLDER
         os.close(_open(path))
+        import sqlite3  # noqa: PLC0415 - only where it is needed
+
         self._connection = sqlite3.connect(
             path, timeout=0, isolation_level=None, check_same_thread=False
         )
@@ -109,6 +110,8 @@ class _SqliteLock(FileLock):
         self._connection.close()
 
     def acquire(self, *, shared: bool = False) -> bool:
+        import sqlite3  # noqa: PLC0415 - only where it is needed
+
         try:
             self._connection.execute("BEGIN" if shared else "BEGIN EXCLUSIVE")
             if shared:  # a transaction locks nothing before it has read something

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Generator, Iterable, Mapping
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from headrace_wire.portable import PORTABLE
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 #: Signals that end a coordinator or a worker. Windows has no SIGHUP: there SIGBREAK comes when a
 #: console is closed.

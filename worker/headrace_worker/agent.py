@@ -51,7 +51,6 @@ from headrace_worker import unreported
 from headrace_worker.data import DataStore
 from headrace_worker.engines.engine import Engine
 from headrace_worker.engines.grid import Grid
-from headrace_worker.engines.opening import introduce_grid, make_remote_engine
 from headrace_worker.feeder import Feeder
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS, Heartbeats
 from headrace_worker.holdings import Holdings
@@ -178,6 +177,8 @@ class Agent:
     async def _open(self) -> Registration:
         """Open the cluster that runs the tasks, if one does, and register."""
         if self._settings.engine != POOL:
+            from headrace_worker.engines.opening import introduce_grid  # noqa: PLC0415 - few workers
+
             self._grid, self._info = await introduce_grid(self._settings, self._info)
         return await self._register(self._jobs)
 
@@ -249,6 +250,8 @@ class Agent:
 
     def _make_engine(self) -> Engine:
         if self._grid:
+            from headrace_worker.engines.opening import make_remote_engine  # noqa: PLC0415 - few workers
+
             return make_remote_engine(self._grid, self._settings, self._slots_news.set)
         assert self._launcher is not None, "a pool needs a launcher"
         return Pool(self._info.slots, self._launcher, self._make_slot_settings())
