@@ -7,10 +7,7 @@ from pathlib import Path
 
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
 from headrace_wire.encryption import Encryption, choose_encryption
-from headrace_wire.key import load_key
-
-#: The key's name in the data folder.
-KEY_NAME = "key"
+from headrace_wire.key import KEY_NAME, load_key
 
 
 def find_data_folder() -> Path:

@@ -43,7 +43,8 @@ from headrace_coordinator.web.gate import Gate
 from headrace_wire.address import Address
 from headrace_wire.descriptors import read_limit, share_descriptors
 from headrace_wire.errors import HeadraceError
-from headrace_wire.key import ensure_key
+from headrace_wire.key import KEY_NAME, ensure_key
+from headrace_wire.key_book import refuse_given_key
 from headrace_wire.keyring import derive_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
@@ -85,6 +86,7 @@ class Coordinator:
         self._stack = ExitStack()
         try:
             self._stack.enter_context(lock_data(settings.data))
+            refuse_given_key(settings.key_file, settings.data / KEY_NAME)
             key = ensure_key(settings.key_file)
             self._stack.enter_context(own_role_folders(settings.role_keys))
             keys = LiveKeys(settings.key_file, settings.role_keys, partial(_publish, settings))

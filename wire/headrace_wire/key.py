@@ -18,6 +18,9 @@ from headrace_wire.secret_files import make_secret_file
 from headrace_wire.users import HAS_OWNERS, find_user
 from headrace_wire.words import count
 
+#: The name of the coordinator's own key in its data folder.
+KEY_NAME = "key"
+
 #: Length of a new key in bytes, before it is written as hexadecimal text.
 KEY_BYTES = 32
 

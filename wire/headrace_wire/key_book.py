@@ -28,8 +28,8 @@ from headrace_wire.keyring import (
     mark_key,
     name_role_file,
 )
-from headrace_wire.role_files import write_role_files
-from headrace_wire.roles import ROLES, TASK, WORKER, Holder, Role
+from headrace_wire.role_files import find_source, write_role_files
+from headrace_wire.roles import DERIVED_ROLES, ROLES, TASK, WORKER, Holder, Role
 from headrace_wire.secret_files import replace_secret_file
 
 #: What the key before the last rotation is called.
@@ -98,6 +98,29 @@ def read_book(path: Path) -> KeyBook:
         raise KeyRefusedError(
             f"{file} is damaged ({error}): restore it, or remove it and make its keys anew"
         ) from None
+
+
+def refuse_given_key(path: Path, usual: Path) -> None:
+    """Refuse a key as a coordinator's own that was given away, to a role or to somebody.
+
+    Whoever holds it would be the administrator. ``path`` names the key, and ``usual`` the one in the
+    data folder; neither need be there. Raises UsageError, and KeyRefusedError.
+    """
+    advice = "name the coordinator's own with --key-file or HEADRACE_KEY_FILE"
+    if path in [name_role_file(path, role) for role in DERIVED_ROLES]:
+        raise UsageError(
+            f"{path} is named like the key of a role, which is no coordinator's: {advice}"
+        )
+    if not path.exists():
+        return
+    key = load_key(path)
+    for role in DERIVED_ROLES:
+        if own := find_source(path, role, key) or find_source(usual, role, key):
+            raise UsageError(f"{path} is the key of role {role} that follows from {own}: {advice}")
+    for place in {path, path.with_name(usual.name), usual}:
+        for one in read_book(place).keys:
+            if one.key.encode() == key:
+                raise UsageError(f"{path} is {one.name!r} of {find_book(place)}: {advice}")
 
 
 def list_keys(key: bytes, book: KeyBook) -> Keys:

@@ -121,6 +121,14 @@ def _find_other(path: Path, own: Collection[bytes]) -> Path | None:
     return None
 
 
+def find_source(path: Path, role: Role, key: bytes) -> Path | None:
+    """The file beside ``path`` from which a role's key follows; None where there is none."""
+    for file, other in _list_neighbours(path):
+        if derive_key(other, role) == key:
+            return file
+    return None
+
+
 def _list_neighbours(path: Path) -> Iterator[tuple[Path, bytes]]:
     """The small files beside ``path``, which may be keys, with what they hold."""
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:

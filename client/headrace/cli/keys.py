@@ -55,9 +55,11 @@ def init(data: Path, key_file: Path | None) -> None:
     That is for machines that are prepared first: `headrace keys new` then makes further keys.
     """
     from headrace_wire.key import ensure_key  # noqa: PLC0415 - quick start
+    from headrace_wire.key_book import refuse_given_key  # noqa: PLC0415 - quick start
     from headrace_wire.role_files import write_role_files  # noqa: PLC0415 - quick start
 
     path = key_file or find_key_file(data)
+    refuse_given_key(path, find_key_file(data))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -72,10 +74,11 @@ def init(data: Path, key_file: Path | None) -> None:
 def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
     """List keys: name, role, and when they were made. What they are is not shown."""
     from headrace_wire.key import load_key  # noqa: PLC0415 - quick start
-    from headrace_wire.key_book import read_book  # noqa: PLC0415 - quick start
+    from headrace_wire.key_book import read_book, refuse_given_key  # noqa: PLC0415 - quick start
 
     path = key_file or find_key_file(data)
     load_key(path)
+    refuse_given_key(path, find_key_file(data))
     rows = _list_rows(path, read_book(path))
     if as_json:
         names = ("name", "role", "made_at", "file")

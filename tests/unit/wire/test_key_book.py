@@ -19,17 +19,21 @@ from headrace_wire.key_book import (
     list_keys,
     make_named_key,
     read_book,
+    refuse_given_key,
     revoke_key,
     rotate_key,
 )
-from headrace_wire.keyring import derive_key, derive_keys
+from headrace_wire.keyring import derive_key, derive_keys, name_role_file
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import DERIVED_ROLES
+from headrace_wire.secret_files import make_secret_file
 from headrace_wire.session import audit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from headrace_wire.roles import Role
 
 
 @pytest.fixture
@@ -248,3 +252,38 @@ def test_keys_of_roles_are_written_where_they_are_mounted(path: Path, tmp_path: 
     rotate_key(path)
     live.find()
     assert load_key(mounted) == derive_key(load_key(path), "worker")
+
+
+@pytest.mark.parametrize("role", DERIVED_ROLES)
+def test_the_key_of_a_role_is_no_coordinator_s(path: Path, tmp_path: Path, role: Role) -> None:
+    write_role_files(path, load_key(path))
+    given = name_role_file(path, role)
+    elsewhere = tmp_path / "elsewhere" / "key"
+    elsewhere.parent.mkdir()
+    renamed = path.with_name("mine")
+    for copy in (elsewhere, renamed):
+        make_secret_file(copy, given.read_text())
+    refusals = {
+        given: "is named like the key of a role",
+        renamed: f"is the key of role {role}",
+        elsewhere: f"is the key of role {role} that follows from {path}",
+    }
+    for one, why in refusals.items():
+        with pytest.raises(UsageError, match=why):
+            refuse_given_key(one, path)
+
+
+def test_a_key_that_was_made_for_somebody_is_no_coordinator_s(path: Path) -> None:
+    alice = path.with_name("alice")
+    make_secret_file(alice, make_named_key(path, "alice", "client").key)
+    with pytest.raises(UsageError, match=f"is 'alice' of {path}s.json"):
+        refuse_given_key(alice, path)
+
+
+def test_a_coordinator_s_own_key_is(path: Path, tmp_path: Path) -> None:
+    write_role_files(path, load_key(path))
+    refuse_given_key(path, path)
+    copy = tmp_path / "copy"
+    make_secret_file(copy, path.read_text())
+    refuse_given_key(copy, path)
+    refuse_given_key(tmp_path / "not yet there", path)
