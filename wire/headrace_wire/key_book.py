@@ -103,8 +103,8 @@ def read_book(path: Path) -> KeyBook:
 def refuse_given_key(path: Path, usual: Path) -> None:
     """Refuse a key as a coordinator's own that was given away, to a role or to somebody.
 
-    Whoever holds it would be the administrator. ``path`` names the key, and ``usual`` the one in the
-    data folder; neither need be there. Raises UsageError, and KeyRefusedError.
+    Whoever holds it would be the administrator. ``path`` names the key, and ``usual`` the one in
+    the data folder; neither need be there. Raises UsageError, and KeyRefusedError.
     """
     advice = "name the coordinator's own with --key-file or HEADRACE_KEY_FILE"
     if path in [name_role_file(path, role) for role in DERIVED_ROLES]:
