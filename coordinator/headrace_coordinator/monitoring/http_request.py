@@ -58,12 +58,19 @@ def is_whole(head: bytes | bytearray) -> bool:
     return _END.search(head) is not None or len(head) > MAX_HEAD_BYTES
 
 
+def is_bounded(head: bytes) -> bool:
+    """Whether the head that this begins with is whole within its bytes: what comes after it in the
+    same piece does not count.
+    """
+    return _END.search(head, 0, MAX_HEAD_BYTES) is not None
+
+
 def read_request(head: bytes) -> Request | Answer:
     """The request in what has been read, or the answer to what is none."""
     line, _, rest = head.partition(b"\n")
     if len(line) > MAX_LINE_BYTES:
         return refuse(HTTPStatus.REQUEST_URI_TOO_LONG, line)
-    if not _END.search(head):
+    if not is_bounded(head):
         return refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, line)
     words = line.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):

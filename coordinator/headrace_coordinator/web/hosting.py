@@ -24,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from headrace_coordinator.monitoring.http import Plain, Seat
-from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES
+from headrace_coordinator.monitoring.http_request import MAX_HEAD_BYTES, is_bounded
 from headrace_coordinator.web.names import SLASH
 from headrace_coordinator.web.problems import answer_problem, describe_status
 
@@ -142,6 +142,16 @@ class WebProtocol(H11Protocol):
         super().data_received(data)
         self._watch_request()
 
+    def handle_events(self) -> None:
+        """Go on with what has come, unless a head is too long: h11 bounds only partial ones."""
+        if self.conn.their_state is h11.IDLE:
+            came, _ = self.conn.trailing_data
+            if len(came) > MAX_HEAD_BYTES and not is_bounded(came):
+                status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                self._refuse(status, status.phrase)
+                return
+        super().handle_events()
+
     def on_response_complete(self) -> None:
         """Go on with the next request."""
         self._idle_since = self.loop.time()
@@ -177,10 +187,13 @@ class WebProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            answer = answer_problem(describe_status(HTTPStatus.BAD_REQUEST, msg))
+            answer = answer_problem(describe_status(status, detail))
             headers = [*answer.raw_headers, (b"connection", b"close")]
-            reason = HTTPStatus.BAD_REQUEST.phrase.encode()
+            reason = status.phrase.encode()
             for event in (
                 h11.Response(status_code=answer.status_code, headers=headers, reason=reason),
                 h11.Data(data=bytes(answer.body)),

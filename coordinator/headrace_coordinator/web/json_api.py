@@ -77,7 +77,9 @@ async def read_object(request: Request, kind: type[Struct]) -> Any:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"a body is {JSON} here")
     try:
         return msgspec.convert(_make_whole(msgspec.json.decode(body)), kind)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except RecursionError:
+        raise BoundsError("the body is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise BoundsError(_explain(error, kind)) from None
 
 

@@ -59,7 +59,7 @@ def test_a_duration_takes_few_characters(seconds: float | None, text: str) -> No
 def test_all_is_said_to_be_done_only_when_it_is() -> None:
     assert [format_part(done, 1000) for done in (0, 429, 999, 1000)] == [
         "0 %",
-        "43 %",
+        "42 %",
         "99 %",
         "100 %",
     ]
@@ -183,7 +183,7 @@ def test_a_row_says_what_a_job_waits_for() -> None:
         (RUNNING, 10, 5, 2, 0, "50 %", 5),
         (CANCELLED, 1, 0, 0, 1, "0 %", 0),
         (FAILED, 10, 0, 10, 0, "0 %", 0),
-        (FAILED, 301, 138, 163, 0, "46 %", 4),
+        (FAILED, 301, 138, 163, 0, "45 %", 4),
         (SUCCEEDED, 10, 10, 0, 0, "100 %", 10),
         (SUCCEEDED, 0, 0, 0, 0, "100 %", 10),
         (CANCELLED, 0, 0, 0, 0, "-", 0),
@@ -200,3 +200,10 @@ def test_what_failed_or_was_cancelled_is_not_said_to_be_done(
     row = job_rows.make_row(status)
     assert row["DONE"] == part
     assert row["PROGRESS"].count("#") == filled
+
+
+@pytest.mark.parametrize(
+    ("done", "of", "told"), [(8, 12, "66 %"), (2, 3, "66 %"), (999, 1000, "99 %"), (3, 3, "100 %")]
+)
+def test_a_part_is_rounded_down_as_on_the_page(done: int, of: int, told: str) -> None:
+    assert format_part(done, of) == told

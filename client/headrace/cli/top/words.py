@@ -36,10 +36,10 @@ def fold(line: str, width: int) -> list[str]:
 
 
 def format_part(done: float, of: float) -> str:
-    """Such as ``43 %``; 100 only where all of it is done."""
+    """Such as ``43 %``, rounded down as on the page; 100 only where all of it is done."""
     if not of:
         return UNKNOWN
-    return f"{min(100 * done / of, 99 if done < of else 100):.0f} %"
+    return f"{math.floor(min(100 * done / of, 100))} %"
 
 
 def draw_bar(done: float, of: float, width: int) -> str:

@@ -108,6 +108,24 @@ def test_bodies_that_make_no_sense_are_refused(site: WebSite, body: bytes, statu
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+def test_a_body_that_is_nested_too_deeply_is_told_so(site: WebSite) -> None:
+    with site.call() as program:
+        answer = program.post("/jobs/fields/replay", content=b"[" * 100_000)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "the body is nested too deeply")
+
+
+def test_headers_that_are_too_long_are_refused_in_every_request_of_a_connection(
+    site: WebSite,
+) -> None:
+    for is_first in (True, False):
+        with site.call() as program:
+            if not is_first:
+                assert program.get("/info").status_code == 200
+            answer = program.get("/info", headers={"X-Long": "x" * 17_000})
+        assert answer.status_code == 431
+        assert answer.json()["status"] == 431
+
+
 def test_a_body_is_json(site: WebSite) -> None:
     with site.call() as program:
         assert program.post("/jobs/fields/replay", data={"indices": "0"}).status_code == 415
