@@ -10,7 +10,13 @@ import pytest
 from headrace.cluster import Cluster
 from headrace.executor import Executor
 from headrace_wire.address import Address
-from headrace_wire.errors import EXIT_KEY_REFUSED, EXIT_OK, KeyRefusedError, NotAllowedError
+from headrace_wire.errors import (
+    EXIT_KEY_REFUSED,
+    EXIT_OK,
+    EXIT_USAGE,
+    KeyRefusedError,
+    NotAllowedError,
+)
 from headrace_wire.key import load_key
 from support.commands import Shell, Site, open_site
 
@@ -34,6 +40,15 @@ def test_a_key_for_a_worker_is_made_before_the_coordinators_first_start(tmp_path
         site.add_worker("--key-file", str(key))
         refused = site.shell.run("jobs", "--key-file", key)
         assert refused.code == EXIT_KEY_REFUSED
+
+
+def test_a_key_is_not_written_through_a_link(tmp_path: Path) -> None:
+    shell, link = Shell(tmp_path), tmp_path / "link.key"
+    assert shell.run("keys", "init", "--data", tmp_path / "data").code == EXIT_OK
+    link.symlink_to(tmp_path / "nowhere" / "key")
+    refused = shell.run("keys", "new", "alice", "-o", link, "--data", tmp_path / "data")
+    assert "is a link, which is not followed" in refused.err
+    assert (refused.code, refused.err.count("\n")) == (EXIT_USAGE, 1)
 
 
 def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:

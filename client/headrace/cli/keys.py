@@ -13,7 +13,7 @@ from headrace.cli.options import combine, json_option, option
 from headrace.cli.printing import say, say_json, tell
 from headrace.cli.show import format_time, say_table
 from headrace.place import find_data_folder, find_key_file
-from headrace_wire.errors import OutputError
+from headrace_wire.errors import OutputError, UsageError
 from headrace_wire.roles import ADMIN, CLIENT, DERIVED_ROLES, ROLES, Role
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def list_keys(data: Path, key_file: Path | None, as_json: bool) -> None:
 @option(
     "-o",
     "--output",
-    type=PathKind(path_type=Path, dir_okay=False),
+    type=PathKind(readable=False, path_type=Path, dir_okay=False),
     help="Write it to this new file, which you alone may read. [default: standard output]",
 )
 @option(
@@ -121,8 +121,10 @@ def new(
     from headrace_wire.secret_files import replace_secret_file  # noqa: PLC0415 - quick start
 
     path = key_file or find_key_file(data)
+    if output and output.is_symlink() and not output.exists():
+        raise UsageError(f"{output} is a link, which is not followed: name another file with -o")
     if output and output.exists():
-        raise OutputError(f"{output} is there already: name another file with -o")
+        raise UsageError(f"{output} is there already: name another file with -o")
     made = make_named_key(path, name, role, take_over=take_over)
     if output is None:
         say(made.key)

@@ -111,6 +111,8 @@ def log_events(happened: Sequence[Event]) -> None:
                 if deaths[event.failure.job].add(event.failure):
                     _log_death(event.failure)
             case events.JobEnded():
+                if dead := deaths.pop(event.status.id, None):  # what failed is told before
+                    _log_deaths(event.status.id, dead)
                 _log_end(event.status)
             case events.CountersRefused():
                 log.warning(
@@ -127,9 +129,13 @@ def log_events(happened: Sequence[Event]) -> None:
             case _:
                 pass  # for store, metrics and waiting calls
     for job, dead in deaths.items():
-        if more := dead.sum_up():
-            line = clean_line(more[:MOST_MESSAGE_CHARACTERS])
-            log.warning("job %s: %s", job, line[:MOST_MESSAGE_CHARACTERS], extra=about(job))
+        _log_deaths(job, dead)
+
+
+def _log_deaths(job: str, dead: Deaths) -> None:
+    if more := dead.sum_up():
+        line = clean_line(more[:MOST_MESSAGE_CHARACTERS])
+        log.warning("job %s: %s", job, line[:MOST_MESSAGE_CHARACTERS], extra=about(job))
 
 
 def _log_death(failure: TaskFailure) -> None:

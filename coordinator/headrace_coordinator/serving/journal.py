@@ -99,13 +99,19 @@ class Journal:
                 expired.add(event.job)
             elif isinstance(event, events.JobDeleted) and event.job in expired:
                 continue
+            elif isinstance(event, events.JobEnded):  # what failed is told before
+                for whose in [one for one in deaths if one[0] == event.status.id]:
+                    self._sum_up(*whose, deaths.pop(whose))
             if told := describe(event):
                 self._keep(told)
-        for (job, owner), dead in deaths.items():
-            if more := dead.sum_up():
-                self._keep(Told("task-failed", job, "", more, owner))
+        for whose, dead in deaths.items():
+            self._sum_up(*whose, dead)
         if self._last != before:
             self._waiters.notify(EVENTS)
+
+    def _sum_up(self, job: str, owner: str, dead: Deaths) -> None:
+        if more := dead.sum_up():
+            self._keep(Told("task-failed", job, "", more, owner))
 
     async def read(self, request: EventRequest, by: str | None = None) -> EventPage:
         """Events past a cursor, waited for if there are none.

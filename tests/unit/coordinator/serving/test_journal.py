@@ -136,6 +136,20 @@ def test_of_many_deaths_at_once_a_few_are_told_and_the_others_counted(kept: Jour
     assert texts[-1].endswith(explain_failure(make_death(5).failure))
 
 
+def test_the_deaths_of_a_job_are_counted_before_it_is_said_to_have_ended(kept: Journal) -> None:
+    rig = Rig()
+    rig.join(slots=20)
+    rig.submit(tasks=20, retries=0)
+    while leases := rig.lease(slots=20):
+        for lease in leases:
+            for index in range(lease.start, lease.stop):
+                rig.fail(lease, index)
+    kept.note(rig.queue.state.drain_events())
+    kinds = list_kinds(read(kept))
+    assert kinds[-2:] == ["task-failed", "job-failed"]
+    assert kinds.count("task-failed") == MOST_DEATHS_AT_ONCE + 1
+
+
 def test_a_reader_goes_on_where_it_was(kept: Journal) -> None:
     kept.note(make_joined(range(5)))
     first = read(kept, limit=2)

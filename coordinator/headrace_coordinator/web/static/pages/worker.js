@@ -5,7 +5,7 @@ import { actOn, say } from "../ask.js";
 import { TimeChart } from "../chart.js";
 import { fill, reveal, setText, setTime, sync } from "../dom.js";
 import { figure } from "../figures.js";
-import { count, duration, moment, short, size } from "../format.js";
+import { count, duration, moment, short, size, things } from "../format.js";
 import { follow } from "../live.js";
 import { workerFields } from "../rows.js";
 
@@ -71,7 +71,7 @@ export function start() {
       },
       async () => {
         const status = await send("POST", `workers/${encodeURIComponent(worker)}/drain`);
-        return `Worker ${name} drains: it finishes ${count(status.busy)} running tasks and exits.`;
+        return `Worker ${name} drains: it finishes ${things(status.busy, "running task")} and exits.`;
       },
     ),
   );
