@@ -86,8 +86,9 @@ def open_embedded_cluster(
     where ``program`` does. ``show_output`` lets tasks print where this process does. ``engine``
     runs the tasks, if that is not to be a pool of slots; it is waited for until it is there.
 
-    Raises UsageError for ``slots`` that make no sense and for an engine that is not here, and
-    EmbeddedClusterError with the last line of the children's log when one of them ends too soon.
+    Raises UsageError for ``slots`` that make no sense and for an engine that is not here or cannot
+    be used, UnreachableError for one that does not answer, and EmbeddedClusterError with the last
+    line of the children's log when one of them ends too soon.
     """
     engine = engine or EngineChoice()
     if engine.name != POOL:
@@ -142,23 +143,36 @@ def open_embedded_cluster(
             raise EmbeddedClusterError(explain_end("no embedded coordinator"))
         _tell(worker, line)
         address = parse_address(json.loads(line))
+        is_open = engine.name == POOL
         try:
             plain = Encryption("off")
             cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls=plain))
             cluster.explain_end = explain_end
             # Before any goodbye: one that is frozen would let everybody wait.
             at_the_end(partial(_kill_frozen, coordinator, worker))
-            if engine.name != POOL:
+            if not is_open:
                 _await_worker(cluster)
+                is_open = True
             yield cluster
         except UnreachableError:
-            raise EmbeddedClusterError(explain_end()) from None
+            kind = EmbeddedClusterError if is_open else _find_kind(first)
+            raise kind(explain_end()) from None
 
 
 def _await_worker(cluster: Cluster) -> None:
     """Wait until the worker has its engine. Raises UnreachableError where it has ended instead."""
     while not cluster.workers():
         time.sleep(ENGINE_LOOK_SECONDS)
+
+
+def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:
+    """What to raise where no engine could be opened: the worker's exit code tells what it had."""
+    with contextlib.suppress(TimeoutError):
+        role, code = first.result(END_SECONDS)
+        for kind in (UsageError, UnreachableError):
+            if role == "worker" and code == kind.exit_code:
+                return kind
+    return EmbeddedClusterError
 
 
 def _end_together(children: dict[str, subprocess.Popen[bytes]]) -> Future[tuple[str, int]]:

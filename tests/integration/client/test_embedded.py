@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from headrace import embedded
 from headrace.child.orders import Order
 from headrace.cluster import Cluster
 from headrace.embedded import STOP_SECONDS, EmbeddedClusterError, open_embedded_cluster
+from headrace_wire.engines import EngineChoice
+from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.messages import WorkerStatus
 from support.commands import wait_until
 
@@ -76,6 +79,36 @@ def test_a_coordinator_that_cannot_start_is_said_so_and_leaves_no_worker(
     ):
         raise AssertionError("it opened")
     assert all(child.poll() is not None for child in embedded._CHILDREN)
+
+
+def test_an_engine_that_cannot_be_used_is_an_error_of_usage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The worker refuses it: the address is none, and the library may be missing, too.
+    monkeypatch.setattr(embedded, "require_library", lambda _: None)
+    with (
+        pytest.raises(UsageError, match="the embedded cluster ended: "),
+        open_embedded_cluster("1", engine=EngineChoice("dask", "host:none")),
+    ):
+        raise AssertionError("it opened")
+
+
+@pytest.mark.parametrize(
+    ("role", "code", "kind"),
+    [
+        ("worker", 2, UsageError),
+        ("worker", 69, UnreachableError),
+        ("worker", 1, EmbeddedClusterError),
+        ("worker", -9, EmbeddedClusterError),
+        ("coordinator", 69, EmbeddedClusterError),
+    ],
+)
+def test_a_worker_s_exit_code_tells_why_its_engine_is_not_there(
+    role: str, code: int, kind: type[Exception]
+) -> None:
+    first: Future[tuple[str, int]] = Future()
+    first.set_result((role, code))
+    assert embedded._find_kind(first) is kind
 
 
 def test_it_works_where_temporary_folders_have_long_and_odd_names(
