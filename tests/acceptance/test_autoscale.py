@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from headrace_wire.secret_files import make_secret_file
 from support.commands import HEADRACE, Process, Shell, Site, open_site, wait_until
 
 if TYPE_CHECKING:
@@ -81,3 +82,14 @@ def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> 
         assert scaler.wait_for("stopping; workers stay as they are")
         assert scaler.wait() == 0
     assert asked.read_text().splitlines()[:2] == ["1 ", "2 "], "each step is asked for once"
+
+
+def test_a_coordinator_that_is_not_there_yet_is_waited_for(shell: Shell, tmp_path: Path) -> None:
+    make_secret_file(tmp_path / "key", os.urandom(32).hex())
+    nobody = f"unix:{tmp_path / 'nobody'}"
+    options = ("--max", "2", "--command", "true", "--interval", "0.1s")
+    where = ("--coordinator", nobody, "--key-file", tmp_path / "key")
+    scaler = Process(shell, "autoscale", *options, *where)
+    assert scaler.wait_for("it is asked again and again")
+    assert scaler.stop() == 0
+    assert shell.run("autoscale", *options, *where, "--once").code == 69

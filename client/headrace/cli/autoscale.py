@@ -15,10 +15,11 @@ from headrace.cli.printing import say
 from headrace.cli.session import connect
 from headrace.cli.stopping import StoppedError, stop_by_signals
 from headrace_wire.bounds import MAX_WORKERS
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
 
 if TYPE_CHECKING:
+    from headrace.cluster import Cluster
     from headrace.scaling.decision import Decision
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,8 @@ def autoscale(
         raise UsageError(f"--min {least} is more than --max {most}: name a range")
     if command is not None and not command.strip():
         raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
+    if not only:
+        raise UsageError("--only is empty: say which workers count, or leave it out for all")
     if command is None and shutil.which("docker") is None:
         raise UsageError(
             "there is no docker here, with which workers are started unless --command says "
@@ -142,7 +145,7 @@ def autoscale(
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)
     with stop_by_signals():
         try:
-            cluster = connect(connection, patience_seconds=PATIENCE_SECONDS, is_quiet=True)
+            cluster = _connect(connection, once=once, interval_seconds=interval)
             scaler = Scaler(cluster, fleet, bounds, is_rehearsal=dry_run)
 
             def show(decision: Decision) -> None:
@@ -160,3 +163,18 @@ def autoscale(
             if once:
                 raise
             log.info("stopping; workers stay as they are")
+
+
+def _connect(connection: ConnectionOptions, *, once: bool, interval_seconds: float) -> Cluster:
+    """Connect with the coordinator; who goes on looking waits until it is there."""
+    is_told = False
+    while True:
+        try:
+            return connect(connection, patience_seconds=PATIENCE_SECONDS, is_quiet=True)
+        except UnreachableError as error:
+            if once:
+                raise
+            if not is_told:
+                log.warning("%s; it is asked again and again", error)
+                is_told = True
+        time.sleep(interval_seconds)

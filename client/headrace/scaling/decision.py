@@ -126,6 +126,8 @@ def _decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
     needs = _remember(past.needs, sight.at, need, bounds.cooldown_seconds)
     past = replace(past, needs=needs, since=since)
     told = _describe(sight, bounds)
+    if current < bounds.least and need == bounds.least:
+        told = f"{count(bounds.least, 'worker')} at least; {told}"
     if need > current or current < bounds.least:
         return _grow(sight, bounds, past, max(need, bounds.least), told)
     if current > bounds.most:
@@ -150,11 +152,11 @@ def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
     """How many workers would do the work in time, within the bounds."""
     busy = sum(worker.busy for worker in sight.open_workers)
     if not sight.tasks:
-        return max(bounds.least, sight.is_working and not sight.other_slots)
+        return max(bounds.least, int(sight.is_working and not sight.other_slots))
     in_time = sight.work_seconds / bounds.target_seconds - sight.other_slots
     slots = min(max(in_time, busy), sight.tasks)
     if not past.slots_each:  # the first one will tell how many slots it has
-        return min(max(bounds.least, slots > 0), bounds.most)
+        return min(max(bounds.least, int(slots > 0)), bounds.most)
     current = len(sight.open_workers)
     if abs(slots - current * past.slots_each) <= TOLERANCE * current * past.slots_each:
         need = current

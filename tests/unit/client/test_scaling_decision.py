@@ -44,6 +44,18 @@ def see(work_seconds: float, tasks: int, workers: tuple[Candidate, ...], **more:
 
 
 @pytest.mark.parametrize(
+    ("sight", "said"),
+    [
+        (see(2400, 40, ()), "from 0 workers to 1: work and no slot"),
+        (see(0, 0, (), is_working=True), "from 0 workers to 1: all work is done"),
+    ],
+)
+def test_how_many_workers_are_wanted_is_told_as_a_number(sight: Sight, said: str) -> None:
+    bounds = Bounds(0, 16, target_seconds=60, cooldown_seconds=300)
+    assert decide(sight, bounds, Past()).describe().startswith(said)
+
+
+@pytest.mark.parametrize(
     ("sight", "past", "wanted", "why"),
     [
         pytest.param(see(0, 0, make_workers(1, 0)), SETTLED, 1, "no work", id="idle"),
@@ -55,7 +67,8 @@ def see(work_seconds: float, tasks: int, workers: tuple[Candidate, ...], **more:
         pytest.param(see(9600, 1000, make_workers(12)), SETTLED, 16, "", id="no more than most"),
         pytest.param(see(9600, 6, make_workers(1)), SETTLED, 2, "6 tasks", id="one slot a task"),
         pytest.param(see(9600, 1, make_workers(1, 1)), SETTLED, 1, "1 task", id="one long task"),
-        pytest.param(see(0, 0, ()), SETTLED, 1, "no work", id="below the least"),
+        pytest.param(see(0, 0, ()), SETTLED, 1, "1 worker at least; there is no work",
+                     id="below the least"),
         pytest.param(see(9600, 50, ()), Past(), 1, "no slot", id="the first tells its slots"),
         pytest.param(see(9600, 50, make_workers(4)), SETTLED, 8, "", id="doubles 4"),
         pytest.param(see(9600, 500, make_workers(1), other_slots=200), SETTLED, 1, "",
