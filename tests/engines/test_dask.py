@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headrace_services.calls import open_result, plan_map
 from headrace_services.primes import plan_count
+from headrace_wire.errors import UnreachableError
+from headrace_worker.engines.registry import GridRequest
 from support.commands import Site, wait_until
 from support.dask_cluster import DaskCluster, add_engine, count_processes
 from support.pictures import encode, make_picture
@@ -190,3 +195,24 @@ def test_no_scheduler_is_one_line(dask_site: There) -> None:
     refused = site.shell.run(*words)
     assert refused.code == 69
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in refused.err
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.0 400 Bad Request\r\n\r\n", b"\xff" * 2000])
+def test_something_that_is_no_scheduler_is_one_line(said: bytes) -> None:
+    writers: list[asyncio.StreamWriter] = []
+    dask_grid: Any = importlib.import_module("headrace_worker.engines.dask_grid")
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writers.append(writer)
+
+    async def connect() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(UnreachableError, match="no Dask scheduler answers") as caught:
+                await dask_grid.open_grid(GridRequest(f"127.0.0.1:{port}"))
+            assert "is not understood" in caught.value.message
+            for writer in writers:
+                writer.close()
+
+    asyncio.run(connect())

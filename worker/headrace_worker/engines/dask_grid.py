@@ -211,8 +211,8 @@ class DaskGrid:
                 await self._connect()
                 await self._look()
                 break
-            except OSError as error:
-                why = f"no Dask scheduler answers at {self._address}: {error}"
+            except Exception as error:  # noqa: BLE001 - see explain_silence
+                why = f"no Dask scheduler answers at {self._address}: {explain_silence(error)}"
                 if time.monotonic() >= end:
                     raise UnreachableError(why) from None
                 if not told:
@@ -314,9 +314,10 @@ class DaskGrid:
                     await self._connect()
                     log.info("%s answers again", self.title)
                 await self._look()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - see explain_silence
                 if self._client is not None:
-                    log.warning("%s does not answer: %s; trying on", self.title, error)
+                    why = explain_silence(error)
+                    log.warning("%s does not answer: %s; trying on", self.title, why)
                     await self._disconnect()
                 self._able = frozenset()
             if self._able != before:
@@ -363,6 +364,17 @@ class DaskGrid:
                     VERSION,
                 )
         return told
+
+
+def explain_silence(error: Exception) -> str:
+    """Put in words why a scheduler does not answer.
+
+    From something else that listens there, such as a web server, Dask reads lengths that are none,
+    and raises whatever comes of that: MemoryError, ValueError, struct.error.
+    """
+    if isinstance(error, OSError):
+        return str(error)
+    return f"what came from there is not understood ({type(error).__name__}: {error})"
 
 
 def explain_killed(error: KilledWorker) -> str:
