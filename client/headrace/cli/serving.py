@@ -51,6 +51,7 @@ from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
 from headrace_wire.users import describe_user
+from headrace_worker.engines.dask_address import complete_address
 from headrace_worker.engines.registry import ENGINE_NAMES, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
 from headrace_worker.machine.memory import LIMITS_MEMORY
@@ -461,9 +462,18 @@ def _check_engine(engine: str, dask_scheduler: str, ray_address: str) -> None:
         raise UsageError("--dask-scheduler is for --engine dask")
     if ray_address and engine != "ray":
         raise UsageError("--ray-address is for --engine ray")
+    context = click.get_current_context()
+    for name, address in (("dask_scheduler", dask_scheduler), ("ray_address", ray_address)):
+        is_given = context.get_parameter_source(name) not in {None, ParameterSource.DEFAULT}
+        if is_given and not address.strip():  # such as a variable of the shell that is not set
+            word = name.replace("_", "-")
+            raise UsageError(
+                f"--{word} is empty: give HOST:PORT, or leave it out for a cluster of this machine"
+            )
+    if dask_scheduler:
+        complete_address(dask_scheduler)
     if engine == POOL:
         return
-    context = click.get_current_context()
     for name in SLOT_OPTIONS:
         if context.get_parameter_source(name) not in {None, ParameterSource.DEFAULT}:
             word = name.replace("_", "-")

@@ -93,6 +93,23 @@ def test_numbers_are_taken_as_people_write_them(
         assert given in (number, (number,))
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--engine", "dask", "--dask-scheduler", ""], "--dask-scheduler is empty"),
+        (["--engine", "dask", "--dask-scheduler", " "], "--dask-scheduler is empty"),
+        (["--engine", "ray", "--ray-address", ""], "--ray-address is empty"),
+        (["--engine", "dask", "--dask-scheduler", "127.0.0.1:99999"], "from 1 to 65535"),
+    ],
+)
+def test_an_address_of_another_cluster_that_is_none_is_refused_at_once(
+    words: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = say(capsys, "worker", *words)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert why in said.err
+
+
 @pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])
 @pytest.mark.parametrize("kind", [NAME, LABEL])
 def test_a_name_of_what_terminals_obey_is_refused(kind: BoundedKind, value: str) -> None:

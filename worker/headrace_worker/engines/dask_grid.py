@@ -31,13 +31,11 @@ from distributed.versions import VersionMismatchWarning
 from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
+from headrace_worker.engines.dask_address import complete_address
 from headrace_worker.engines.grid import GridAwayError, OnNews, SpanLostError
 from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
 from headrace_worker.machine.cores import count_usable_cores
-
-#: The port of a scheduler where an address has none.
-DEFAULT_PORT = 8786
 
 #: How often, in seconds, it is looked which processes there are, and for how long an answer to that
 #: is waited for.
@@ -150,19 +148,6 @@ async def _start_cluster(processes: int) -> DaskGrid:
 def _limit_log() -> None:
     """Log what Dask warns of in this process, and not each connection and each process."""
     logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
-
-
-def complete_address(address: str) -> str:
-    """The address of a scheduler with its protocol and port. Raises UsageError."""
-    protocol, found, place = address.rpartition("://")
-    host, colon, port = place.rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = place, str(DEFAULT_PORT)
-    if not host or not port.isdecimal():
-        raise UsageError(
-            f"{address!r} is no address of a Dask scheduler: write HOST:{DEFAULT_PORT}"
-        )
-    return f"{protocol if found else 'tcp'}://{host}:{port}"
 
 
 class DaskGrid:
