@@ -331,6 +331,9 @@ class Intake:
             return why
         if self._spool.fit(job, 1) == 0:
             return self._spool.explain()
+        # Those of another cluster have none while it has no processes, or is away.
+        if not any(member.info.slots for member in members if member.may_run(job.spec)):
+            return "the connected workers that can do it have no slots at present"
         busy = sum(len(member.leases) for member in members)
         return "every slot is busy with other jobs" if busy >= self._state.slots else ""
 

@@ -55,6 +55,16 @@ def test_a_job_whose_limit_nobody_can_keep_is_told_in_the_log() -> None:
     assert told.why == rig.status().waiting_for
 
 
+def test_a_job_whose_workers_have_no_slots_waits_for_those() -> None:
+    rig = Rig()
+    join(rig, "dask", slots=0)
+    rig.submit()
+    why = "the connected workers that can do it have no slots at present"
+    assert rig.status().waiting_for == why
+    join(rig, "dask", slots=4)
+    assert rig.status().waiting_for == ""
+
+
 def test_a_worker_that_registers_again_may_have_other_slots() -> None:
     rig = Rig()
     join(rig, "dask", slots=4)
