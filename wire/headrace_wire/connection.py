@@ -310,8 +310,13 @@ def _open(
 ) -> MsgpackConnection:
     """Connect, and encrypt where the other side does. ``again``: it is known that it does not."""
     sock = _connect(address, until)
-    seconds = None if again else encryption.measure_listening(address, is_near=is_near(sock))
-    link = MsgpackConnection(sock)
+    try:
+        at_hand = is_near(sock)
+        link = MsgpackConnection(sock)
+    except OSError as error:  # the other side has gone by now
+        sock.close()
+        raise encryption.explain(address, error) from None
+    seconds = None if again else encryption.measure_listening(address, is_near=at_hand)
     link.set_deadline(measure_handshake(until))
     try:
         if seconds is not None and not link.hears(seconds):

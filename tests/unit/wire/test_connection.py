@@ -15,7 +15,7 @@ import pytest
 from headrace_wire import connection as wire
 from headrace_wire.connection import MsgpackConnection, OwnedSocket, check_frame
 from headrace_wire.encoding import pack
-from headrace_wire.errors import UsageError
+from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.framing import EAGER_BYTES, MAX_FRAME_BYTES, FrameTooLargeError
 from headrace_wire.greeting import unpack_frame
 from support.wire_server import make_tcp_pair
@@ -248,3 +248,13 @@ def test_a_closed_connection_has_closed_its_socket(ends: Ends) -> None:
     link.close()
     assert link._socket.fileno() == -1
     link.interrupt()
+
+
+def test_a_coordinator_that_goes_at_once_is_unreachable_and_nothing_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = socket.socket()  # as one that was reset: it has no other side any more
+    monkeypatch.setattr(wire, "_connect", lambda *_: gone)
+    with pytest.raises(UnreachableError):
+        wire.dial(("127.0.0.1", 7333), b"k" * 64)
+    assert gone.fileno() == -1
