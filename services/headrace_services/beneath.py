@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
-from headrace_services.beneath_paths import BeneathPaths
+from headrace_services.beneath_paths import BeneathPaths, check_regular, leads_out
 from headrace_wire.open_flags import CLOEXEC, DIRECTORY, NOCTTY, NOFOLLOW, NONBLOCK, PATH
 from headrace_wire.portable import PORTABLE
 
@@ -106,7 +106,7 @@ class _Way(ExitStack):
         super().__init__()
         parts = name.split("/")
         if "\0" in name or name.startswith("/") or ".." in parts:
-            raise _leads_out()
+            raise leads_out()
         self._folders = [root]
         self._parts = deque(parts)
         self._prefixes, self._make, self._followed = prefixes, make, 0
@@ -129,10 +129,10 @@ class _Way(ExitStack):
                 self._follow(self.last)
                 self._walk()
                 continue
-            _check_regular(found)
+            check_regular(found)
             descriptor = os.open(self.last, _READ, dir_fd=self.folder)
             try:
-                _check_regular(os.fstat(descriptor))
+                check_regular(os.fstat(descriptor))
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -151,11 +151,11 @@ class _Way(ExitStack):
                 return
             else:
                 self._enter(part)
-        raise _leads_out()  # to a folder, which is no file
+        raise leads_out()  # to a folder, which is no file
 
     def _go_back(self) -> None:
         if len(self._folders) == 1:
-            raise _leads_out()
+            raise leads_out()
         self._folders.pop()  # and closed with the others
 
     def _enter(self, part: str) -> None:
@@ -202,7 +202,7 @@ def _cut_prefix(path: str, prefixes: tuple[str, ...]) -> str:
     for prefix in prefixes:
         if path.startswith(prefix):
             return path[len(prefix) :]
-    raise _leads_out()
+    raise leads_out()
 
 
 def _write(
@@ -267,14 +267,3 @@ def _look(folder: int, name: str) -> os.stat_result | None:
 def _is_link(part: str, folder: int) -> bool:
     found = os.stat(part, dir_fd=folder, follow_symlinks=False)
     return stat.S_ISLNK(found.st_mode)
-
-
-def _check_regular(found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
-
-
-def _leads_out() -> OSError:
-    return OSError(errno.EPERM, "it leads out of the folder")

@@ -58,11 +58,11 @@ class BeneathPaths:
             self._check(place)
         if place.is_symlink():
             raise _is_link()
-        _check_regular(place.lstat())
+        check_regular(place.lstat())
         descriptor = os.open(place, _READ)
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
-            _check_regular(found)
+            check_regular(found)
             data = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
         if max(found.st_size, len(data)) > max_bytes:
             raise ValueError(f"the file is over {max_bytes >> 20} MiB")
@@ -103,12 +103,12 @@ class BeneathPaths:
     def _find(self, name: str) -> Path:
         """The path of a name, none of whose folders leads out."""
         if "\0" in name or name.startswith("/") or ".." in name.split("/"):
-            raise _leads_out()
+            raise leads_out()
         if os.name == "nt" and not _WINDOWS_MARKS.isdisjoint(name):
-            raise _leads_out()
+            raise leads_out()
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if not parts:
-            raise _leads_out()
+            raise leads_out()
         place = self._root
         for part in parts[:-1]:
             place /= part
@@ -121,7 +121,7 @@ class BeneathPaths:
 
     def _check(self, place: Path) -> None:
         if not place.is_relative_to(self._root):
-            raise _leads_out()
+            raise leads_out()
 
 
 def _look(place: Path) -> os.stat_result | None:
@@ -155,7 +155,8 @@ def _holds(place: Path, found: os.stat_result, data: bytes) -> bool:
         return False  # it may not be read, which is no reason to replace it
 
 
-def _check_regular(found: os.stat_result) -> None:
+def check_regular(found: os.stat_result) -> None:
+    """Raise OSError for what is no regular file."""
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
@@ -166,5 +167,6 @@ def _is_link() -> OSError:
     return OSError(errno.ELOOP, "there is a link on the way")
 
 
-def _leads_out() -> OSError:
+def leads_out() -> OSError:
+    """The error for a name that leads out of the folder."""
     return OSError(errno.EPERM, "it leads out of the folder")

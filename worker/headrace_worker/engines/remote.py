@@ -21,7 +21,7 @@ import threading
 import time
 from asyncio import AbstractEventLoop
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS,
 from headrace_worker.link.messages import Progress, TaskLine, TasksDone
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import Usage
-from headrace_worker.pool.backlog import Backlog, Span, join_spans
+from headrace_worker.pool.backlog import Backlog, Span, return_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.dispatch import Paces
 from headrace_worker.pool.limits import PREPARE_SECONDS
@@ -287,12 +287,12 @@ class RemoteEngine:
         for task in waiting:
             spans = self._backlog.take_all()
             self._backlog.put_back(rest for span in spans for rest in span.without(task))
-        self._events += self._return(waiting)
+        self._events += return_spans(waiting, self._count_off)
         self._feed()
 
     def hand_back(self) -> list[ReturnedSpan]:
         self._check_open()
-        return self._return(self._backlog.take_all())
+        return return_spans(self._backlog.take_all(), self._count_off)
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
         loop = self._loop
@@ -307,7 +307,7 @@ class RemoteEngine:
         if loop and not loop.is_closed():
             for task in tasks:
                 task.cancel()
-        return self._return(unfinished)
+        return return_spans(unfinished, self._count_off)
 
     async def _close_here(self) -> list[ReturnedSpan]:
         return self.close()
@@ -366,7 +366,7 @@ class RemoteEngine:
             outcome = msgspec.msgpack.decode(packed, type=SpanOutcome)
         except asyncio.CancelledError:
             if self._leave(run):
-                self._events += self._return([run.span])
+                self._events += return_spans([run.span], self._count_off)
         except GridAwayError as error:
             if self._leave(run):
                 _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
@@ -547,15 +547,6 @@ class RemoteEngine:
             self._paces.observe(event.job, tasks, event.busy_seconds)
         self._events.append(event)
         self._count_off(batch, tasks)
-
-    def _return(self, spans: Iterable[Span]) -> list[ReturnedSpan]:
-        returned: list[ReturnedSpan] = []
-        for span in join_spans(spans):
-            if not span.batch.cancelled:
-                batch = span.batch
-                self._count_off(batch, len(span))
-                returned.append(ReturnedSpan(batch.key, batch.job, span.start, span.stop))
-        return returned
 
     def _count_off(self, batch: Batch, tasks: int) -> None:
         batch.remaining -= tasks

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
+from headrace_wire.messages import ReturnedSpan
 from headrace_worker.pool.batch import Batch
 
 
@@ -38,6 +39,22 @@ def join_spans(spans: Iterable[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
+
+
+def return_spans(
+    spans: Iterable[Span], count_off: Callable[[Batch, int], object]
+) -> list[ReturnedSpan]:
+    """What is handed back of these spans: nothing of cancelled batches.
+
+    ``count_off(batch, tasks)`` is told how many tasks of a batch are no longer here.
+    """
+    returned: list[ReturnedSpan] = []
+    for span in join_spans(spans):
+        batch = span.batch
+        if not batch.cancelled:
+            count_off(batch, len(span))
+            returned.append(ReturnedSpan(batch.key, batch.job, span.start, span.stop))
+    return returned
 
 
 class Backlog:

@@ -19,7 +19,7 @@ import logging
 import time
 from asyncio import AbstractEventLoop
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 from msgspec.structs import replace
@@ -41,7 +41,7 @@ from headrace_worker.link.messages import (
 )
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.machine.processes import Usage, read_cpu_seconds, read_usage
-from headrace_worker.pool.backlog import Backlog, Span, join_spans
+from headrace_worker.pool.backlog import Backlog, Span, return_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
@@ -289,14 +289,14 @@ class Pool:
         for task in waiting:
             spans = self._backlog.take_all()
             self._backlog.put_back(rest for span in spans for rest in span.without(task))
-        self._events += self._return(waiting)
+        self._events += return_spans(waiting, self._count_off)
         self._feed()
 
     def hand_back(self) -> list[ReturnedSpan]:
         """Give back every task that has not started; what has started goes on."""
         self._check_open()
         self._recall(self._supervisor.slots)
-        return self._return(self._backlog.take_all())
+        return return_spans(self._backlog.take_all(), self._count_off)
 
     def close(
         self,
@@ -315,7 +315,7 @@ class Pool:
         slots = self._supervisor.close(kill=kill, grace_seconds=grace_seconds, call_off=call_off)
         for slot in slots:
             unfinished += slot.take_all()
-        return self._return(unfinished)
+        return return_spans(unfinished, self._count_off)
 
     def _hear_slot(self, slot: SlotProcess) -> None:
         self._read(slot)
@@ -470,15 +470,6 @@ class Pool:
         ]
         self._recall(slots)
         return slots
-
-    def _return(self, spans: Iterable[Span]) -> list[ReturnedSpan]:
-        returned: list[ReturnedSpan] = []
-        for span in join_spans(spans):
-            if not span.batch.cancelled:
-                batch = span.batch
-                self._count_off(batch, len(span))
-                returned.append(ReturnedSpan(batch.key, batch.job, span.start, span.stop))
-        return returned
 
     def _count_off(self, batch: Batch, tasks: int) -> None:
         batch.remaining -= tasks
