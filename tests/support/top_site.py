@@ -22,6 +22,7 @@ from headrace_wire.messages import (
     DoneSpan,
     Heartbeat,
     JobLines,
+    Lease,
     LeaseRequest,
     LogLine,
     Orders,
@@ -76,12 +77,23 @@ class TopSite:
         """What the worker is told to do."""
         return self.jobs.heartbeat(Heartbeat("alpha", self._requests, (), 0, 0, False, 0.0))
 
-    def fail_first(self, error: str, log: str = "") -> None:
-        """Have the worker lease tasks, fail the first of them, and do the others."""
+    def do_all(self) -> None:
+        """Have the worker lease tasks, and do them."""
+        lease = self._lease()
+        values = pack_batch([b"1"] * (lease.stop - lease.start))
+        done = DoneSpan(lease.id, lease.job, lease.start, lease.stop, values, 0.1, 0.1)
+        self._reports += 1
+        self.manager.results().report(Report("alpha", self._reports, (done,), (), (), ()))
+
+    def _lease(self) -> Lease:
         self.jobs.register(make_worker("alpha", slots=2), ())
         self._requests += 1
         grant = self.jobs.lease(LeaseRequest("alpha", self._requests, 2, 1.0, ()))
-        lease = grant.leases[0]
+        return grant.leases[0]
+
+    def fail_first(self, error: str, log: str = "") -> None:
+        """Have the worker lease tasks, fail the first of them, and do the others."""
+        lease = self._lease()
         failure = TaskFailure(
             lease.id, lease.job, lease.start, lease.attempt, "error", "", "ValueError", error,
             f"Traceback (most recent call last):\n  ...\nValueError: {error}", "the first", "alpha",

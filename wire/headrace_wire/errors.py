@@ -19,6 +19,9 @@ EXIT_KEY_REFUSED = 77
 EXIT_TIMED_OUT = 124
 EXIT_INTERRUPTED = 130
 
+#: How an error ends for which another key would help: in words that fit programs and commands.
+OTHER_KEY = "name another key file"
+
 
 class HeadraceError(Exception):
     """Something went wrong in headrace."""

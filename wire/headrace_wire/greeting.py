@@ -23,6 +23,7 @@ from headrace_wire.compatibility import (
 )
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import (
+    OTHER_KEY,
     BusyError,
     HeadraceError,
     KeyRefusedError,
@@ -185,8 +186,7 @@ def explain_refusal(address: tuple[str, int], error: Exception) -> HeadraceError
     if isinstance(error, AuthenticationError):
         return KeyRefusedError(
             f"the coordinator at {Address(*address)} holds another key, or this one was revoked: "
-            "copy its key file to this side and name it with key_file= (--key-file on the command "
-            "line)"
+            f"copy its key file to this side, or {OTHER_KEY}"
         )
     if isinstance(error, FirstVersionError):
         return ProtocolError(explain_first_handshake(Address(*address)))

@@ -11,7 +11,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from headrace_wire.errors import KeyRefusedError
+from headrace_wire.errors import OTHER_KEY, KeyRefusedError
 from headrace_wire.open_flags import BINARY, CLOEXEC, NONBLOCK
 from headrace_wire.permissions import WRITE, explain_error
 from headrace_wire.secret_files import make_secret_file
@@ -83,8 +83,7 @@ def _read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
             return file.read(most + 1), status
     except FileNotFoundError:
         raise KeyRefusedError(
-            f"no key at {path}: copy the coordinator's key file there, or name it with "
-            "key_file= (--key-file on the command line)"
+            f"no key at {path}: copy the coordinator's key file there, or {OTHER_KEY}"
         ) from None
     except OSError as error:
         raise KeyRefusedError(
@@ -137,7 +136,6 @@ def ensure_key(path: Path) -> bytes:
             make_secret_file(path, os.urandom(KEY_BYTES).hex() + "\n")
     except OSError as error:
         raise KeyRefusedError(
-            f"key file {path} cannot be made: {explain_error(error, path, WRITE)}; or name another "
-            "with --key-file"
+            f"key file {path} cannot be made: {explain_error(error, path, WRITE)}; or {OTHER_KEY}"
         ) from None
     return load_key(path)

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from headrace_wire.calling import decode_arguments, decode_call, encode_error, encode_value
 from headrace_wire.denials import Denials
 from headrace_wire.errors import (
+    OTHER_KEY,
     BusyError,
     HeadraceError,
     KeyRefusedError,
@@ -103,8 +104,8 @@ class Session(Struct, eq=False):
         self.stream.send_last(
             encode_error(
                 KeyRefusedError(
-                    f"the coordinator takes the key of this side no more: {name} was revoked; name "
-                    "another one with key_file= (--key-file on the command line)"
+                    f"the coordinator takes the key of this side no more: {name} was revoked; "
+                    f"{OTHER_KEY}"
                 )
             )
         )
@@ -190,7 +191,7 @@ class Session(Struct, eq=False):
         key = "a task" if holder.role == TASK else f"this key ({holder.name})"
         return NotAllowedError(
             f"the coordinator refused {method!r}, which is for role {allowed}: {key} has role "
-            f"{holder.role}; name another key with key_file= (--key-file on the command line)"
+            f"{holder.role}; {OTHER_KEY}"
         )
 
     async def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from headrace.cli.groups import LazyGroup
 from headrace.cli.jobs_in import SERVICES
 from headrace.cli.plugins import list_plugins
-from headrace.cli.printing import explain_unwritten, say, tell
+from headrace.cli.printing import explain, explain_unwritten, say, tell
 from headrace.cli.standard import drop_unwritten, fill_standard_streams
 from headrace.cli.stopping import find_exit_code
 from headrace_wire.errors import EXIT_TASKS_FAILED, EXIT_USAGE, HeadraceError
@@ -136,7 +136,7 @@ def _run(arguments: list[str] | None) -> int:
         _complain(f"{path}: {_explain(error)}{hint}")
         return error.exit_code
     except HeadraceError as error:
-        _complain(f"headrace: {error.message}")
+        _complain(f"headrace: {explain(error)}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
         _complain("headrace: interrupted")

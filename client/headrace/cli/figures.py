@@ -5,6 +5,9 @@ from __future__ import annotations
 #: Said where a figure is not known.
 UNKNOWN = "-"
 
+#: Seconds from which on a fraction of one says nothing.
+LONG_SECONDS = 10.0
+
 
 def format_speed(per_second: float | None) -> str:
     """Such as ``1,234/s``, ``2.5/s`` or ``12/min``."""
@@ -31,3 +34,10 @@ def format_duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{rest:02}"
     return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+def format_taken(seconds: float | None) -> str:
+    """The same for what is over, which may have been short: such as ``0.03 s`` or ``3.2 s``."""
+    if seconds is None or seconds >= LONG_SECONDS:
+        return format_duration(seconds)
+    return f"{max(seconds, 0.001):.2g} s"

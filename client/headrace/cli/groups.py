@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,19 @@ class Group(click.Group):
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True, color=ctx.color)
             ctx.exit(EXIT_USAGE)
-        return super().parse_args(ctx, args)
+        words = list(args)  # the parser takes them away one by one
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = _find_option(self, ctx, error.option_name, words)
+            if names is None:
+                raise
+            path = " ".join([ctx.command_path, *names, error.option_name])
+            raise click.UsageError(
+                f"No such option {quote(error.option_name)} here: options of a command go behind "
+                f"it, as in {path!r}",
+                ctx,
+            ) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -38,6 +50,20 @@ class Group(click.Group):
         """Ask whether a similar name was meant; "" where no known name is similar."""
         near = [repr(one) for one in get_close_matches(name.lower(), list(known))]
         return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _find_option(
+    command: click.Command, context: click.Context, option: str, words: Collection[str]
+) -> list[str] | None:
+    """The names that lead to a command that has an option, of those among the words if one has."""
+    if not isinstance(command, click.Group):
+        return [] if any(option in parameter.opts for parameter in command.params) else None
+    for name in sorted(command.list_commands(context), key=lambda name: name not in words):
+        below = command.get_command(context, name)
+        names = None if below is None else _find_option(below, context, option, words)
+        if names is not None:
+            return [name, *names]
+    return None
 
 
 class LazyGroup(Group):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import click
 
-from headrace_wire.errors import OutputError, UsageError
+from headrace_wire.errors import OTHER_KEY, HeadraceError, OutputError, UsageError
 from headrace_wire.printing import clean_line, write_json
 
 #: What TERM says of a terminal that shows escape sequences instead of obeying them.
@@ -69,6 +69,13 @@ def say_text(text: str) -> None:
         raise  # a reader that went away
     except OSError as error:
         raise explain_unwritten(error) from error
+
+
+def explain(error: HeadraceError) -> str:
+    """What went wrong, with the option where another key would help."""
+    return (
+        f"{error.message} with --key-file" if error.message.endswith(OTHER_KEY) else error.message
+    )
 
 
 def explain_unwritten(error: OSError) -> OutputError:

@@ -105,11 +105,38 @@ def test_what_cannot_be_done_is_told(site: TopSite) -> None:
     async def look() -> None:
         async with open_top(site) as screen:
             await screen.wait_for("long")
-            await screen.answer("r")
-            await screen.wait_for("retry: ")
+            await screen.press("r")
+            shown = await screen.wait_for("only a job that has ended can be retried")
+            assert "y: yes" not in shown
+            await screen.press("c")
+            await screen.wait_for("y: yes")
+            site.jobs.delete("long")
+            await screen.press("y")
+            await screen.wait_for("cancel: there is no job 'long'")
 
     run(look())
-    assert site.jobs.status("long").state == QUEUED
+
+
+def test_nothing_is_asked_where_there_is_nothing_to_do(site: TopSite) -> None:
+    site.submit("whole", 1)
+    site.do_all()
+    site.submit("ended")
+    site.jobs.cancel("ended")
+
+    async def look() -> None:
+        async with open_top(site) as screen:
+            await screen.wait_for("succeeded")
+            await screen.press("c")
+            shown = await screen.wait_for("job ended has ended: it is cancelled, and there is")
+            assert "y: yes" not in shown
+            await screen.press("down", "r")
+            await screen.wait_for("all of job whole is done: there is nothing to retry")
+            await screen.press("enter")
+            await screen.wait_for("job whole  succeeded")
+            await screen.press("p")
+            await screen.wait_for("no task of job whole has failed: nothing to replay")
+
+    run(look())
 
 
 def test_an_observer_sees_all_and_changes_nothing(site: TopSite) -> None:
@@ -119,7 +146,8 @@ def test_an_observer_sees_all_and_changes_nothing(site: TopSite) -> None:
         async with open_top(site, key="observer.key") as screen:
             await screen.wait_for("watched")
             await screen.answer("c")
-            await screen.wait_for("cancel: ")
+            shown = await screen.wait_for("cancel: ")
+            assert "name another key file with --key-file" in " ".join(shown.split())
             await screen.press("enter")
             await screen.wait_for("job watched  queued")
 

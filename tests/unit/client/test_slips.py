@@ -44,6 +44,29 @@ def test_a_slip_is_told(capsys: pytest.CaptureFixture[str], words: str, told: st
     assert told in line
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("submit --logs map shop:double -", "as in 'headrace submit map --logs' (see headrace s"),
+        ("run --slots=2 primes find 0 10", "as in 'headrace run primes find --slots'"),
+        ("submit primes --json count 0 10", "as in 'headrace submit primes count --json'"),
+        ("--json workers", "as in 'headrace workers --json'"),
+        (
+            "keys --role worker new alice",
+            "here: options of a command go behind it, as in 'headrace keys new --role'",
+        ),
+        ("--nonesuch workers", "headrace: No such option '--nonesuch'. (see headrace --help)"),
+    ],
+)
+def test_an_option_before_its_command_is_told_where_it_belongs(
+    capsys: pytest.CaptureFixture[str], words: str, told: str
+) -> None:
+    said = say(capsys, *words.split())
+    (line,) = said.err.splitlines()
+    assert said.code == 2
+    assert told in line
+
+
 def test_a_negative_value_of_an_option_is_no_number_of_the_range(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from headrace.cli.figures import format_duration, format_speed
+from headrace.cli.figures import format_duration, format_speed, format_taken
 from headrace.cli.top import failure_rows, job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
@@ -54,6 +54,14 @@ def test_a_speed_takes_few_characters(per_second: float | None, text: str) -> No
 )
 def test_a_duration_takes_few_characters(seconds: float | None, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.0, "0.001 s"), (0.0317, "0.032 s"), (3.21, "3.2 s"), (59.6, "1:00")],
+)
+def test_what_took_less_than_a_second_did_not_take_none(seconds: float | None, text: str) -> None:
+    assert format_taken(seconds) == text
 
 
 def test_all_is_said_to_be_done_only_when_it_is() -> None:

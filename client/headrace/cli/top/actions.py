@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from headrace.cli.printing import explain
 from headrace.cli.show import describe_work
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import CANCELLED, JobStatus
+from headrace_wire.messages import CANCELLED, FINAL_STATES, SUCCEEDED, JobStatus
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 
@@ -27,6 +28,8 @@ class Action(Struct, frozen=True):
     word: str
     meaning: str
     carry_out: Callable[[JobsCaller, str], Awaitable[JobStatus | None]]
+    find_needless: Callable[[JobStatus], str] = lambda _: ""
+    """Say why there is nothing to ask about; "" where there is something."""
 
     def ask(self, status: JobStatus) -> str:
         """The question to the user."""
@@ -40,7 +43,7 @@ async def carry_out(action: Action, jobs: JobsCaller, job: str) -> tuple[str, bo
         with Limit.after(ACTION_SECONDS).applied():
             status = await action.carry_out(jobs, job)
     except HeadraceError as error:
-        return f"{action.word.lower()}: {error.message}", False
+        return f"{action.word.lower()}: {explain(error)}", False
     if status is None:
         return f"job {job} is deleted", True
     if action is CANCEL and status.state != CANCELLED:
@@ -57,7 +60,7 @@ async def drain(jobs: JobsCaller, worker: str) -> str:
         with Limit.after(ACTION_SECONDS).applied():
             status = await jobs.call(JobQueueApi.drain, worker)
     except HeadraceError as error:
-        return f"drain: {error.message}"
+        return f"drain: {explain(error)}"
     return f"worker {status.name} takes nothing new, and goes when it has finished"
 
 
@@ -73,11 +76,35 @@ async def _replay(jobs: JobsCaller, job: str) -> JobStatus:
     return await jobs.call(JobQueueApi.replay, job)
 
 
+def _needs_no_cancel(status: JobStatus) -> str:
+    if status.state in FINAL_STATES:
+        return f"job {status.id} has ended: it is {status.state}, and there is nothing to cancel"
+    return ""
+
+
+def _needs_no_retry(status: JobStatus) -> str:
+    if status.state not in FINAL_STATES:
+        return f"job {status.id} is {status.state}: only a job that has ended can be retried"
+    if status.state == SUCCEEDED:
+        return f"all of job {status.id} is done: there is nothing to retry"
+    return ""
+
+
+def _needs_no_replay(status: JobStatus) -> str:
+    return "" if status.failed else f"no task of job {status.id} has failed: nothing to replay"
+
+
 async def _delete(jobs: JobsCaller, job: str) -> None:
     await jobs.call(JobQueueApi.delete, job)
 
 
-CANCEL = Action("Cancel", "Running tasks are stopped; what is done stays done.", _cancel)
-RETRY = Action("Retry", "Its failed and cancelled tasks run again, once it has ended.", _retry)
-REPLAY = Action("Replay", "Its failed tasks run again, with fresh attempts.", _replay)
+CANCEL = Action(
+    "Cancel", "Running tasks are stopped; what is done stays done.", _cancel, _needs_no_cancel
+)
+RETRY = Action(
+    "Retry", "Its failed and cancelled tasks run again, once it has ended.", _retry, _needs_no_retry
+)
+REPLAY = Action(
+    "Replay", "Its failed tasks run again, with fresh attempts.", _replay, _needs_no_replay
+)
 DELETE = Action("Delete", "It is stopped, and its results are gone.", _delete)

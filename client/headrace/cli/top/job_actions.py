@@ -35,6 +35,9 @@ class JobActions(PollingScreen):
         if status is None:
             self.say("there is no job to do that with")
             return
+        if needless := action.find_needless(status):
+            self.say(needless)
+            return
         self.ask(action.ask(status), self._carry_out(action, status.id))
 
     async def _carry_out(self, action: Action, job: str) -> str:

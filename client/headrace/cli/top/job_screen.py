@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
-from headrace.cli.figures import format_duration, format_speed
+from headrace.cli.figures import format_duration, format_speed, format_taken
 from headrace.cli.log_lines import explain_missed, format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
@@ -163,7 +163,7 @@ def _describe_head(sight: JobSight) -> Iterator[str]:
         left = status.left_seconds
         part += f", {format_duration(left)} left" if left is not None else ""
     else:
-        part += f"  took {format_duration(status.wall_seconds)}"
+        part += f"  took {format_taken(status.wall_seconds)}"
     yield part
     counts = (
         (status.done, "done"),

@@ -12,6 +12,7 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.timer import Timer
 
+from headrace.cli.printing import explain
 from headrace.cli.top.application import find_app
 from headrace.cli.top.dialogs import Question, Reading
 from headrace.cli.top.help_text import HELP
@@ -106,7 +107,7 @@ class PollingScreen(Screen[str]):
                 self.view.refusal = error
                 find_app(self).exit(error.exit_code)
                 return
-            self.tell_trouble(f"{error.message}; trying again")
+            self.tell_trouble(f"{explain(error)}; trying again")
         else:
             self.tell_trouble(self.describe_trouble())
 
