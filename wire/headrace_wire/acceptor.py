@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import socket
+import time
 from collections.abc import Callable
 
 from headrace_wire.address import Address
@@ -18,13 +20,19 @@ EXHAUSTED_SECONDS = 0.1
 #: The same when connections are being closed to make room.
 SHED_SECONDS = 0.01
 
+#: The same when more came than may: those who wait are then accepted together.
+REST_SECONDS = 0.02
+
+#: Seconds: as many as come in these by the pace are accepted at once after a pause.
+BURST_SECONDS = 0.1
+
 #: accept() fails with these when the process or machine is short of something.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Acceptor:
-    """Accepts at most ``most`` connections in one turn of the event loop, so that those who are
-    there are served meanwhile.
+    """Accepts at most ``most`` connections in one turn of the event loop, and ``per_second`` over
+    time, so that those who are there are served meanwhile. The others wait in the system's queue.
 
     ``take(socket, host)`` is called with each. ``shed(error)`` is called when the system gives no
     more, and returns whether something is being closed.
@@ -36,8 +44,11 @@ class Acceptor:
         most: int,
         take: Callable[[socket.socket, str], object],
         shed: Callable[[OSError], bool],
+        per_second: float = math.inf,
     ) -> None:
         self._listener = listener
+        self._per_second = per_second
+        self._free_at = 0.0
         self._most = most
         self._take = take
         self._shed = shed
@@ -60,21 +71,30 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(self._most):
+            if self._is_over():
+                self._rest(REST_SECONDS)
+                return
             try:
                 sock, place = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in EXHAUSTION:
-                    self._rest(error)
+                    self._rest(SHED_SECONDS if self._shed(error) else EXHAUSTED_SECONDS)
                 return
+            self._free_at += 1 / self._per_second
             sock.setblocking(False)
             self._take(sock, str(place[0]) if place else "")
 
-    def _rest(self, error: OSError) -> None:
-        """Accept nothing for a moment, as the process or the machine is short of something."""
+    def _is_over(self) -> bool:
+        """Whether more have come than may, in the time up to now."""
+        now = time.monotonic()
+        self._free_at = max(self._free_at, now - BURST_SECONDS)
+        return self._free_at > now
+
+    def _rest(self, seconds: float) -> None:
+        """Accept nothing for a moment."""
         assert self._loop, "only who was started accepts"
-        seconds = SHED_SECONDS if self._shed(error) else EXHAUSTED_SECONDS
         self._loop.remove_reader(self._listener)
         self._pause = self._loop.call_later(seconds, self.start)
 

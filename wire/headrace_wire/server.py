@@ -60,6 +60,10 @@ log = logging.getLogger(__name__)
 #: Connections that the system holds ready until the server accepts them.
 BACKLOG = 1024
 
+#: Connections that are accepted in a second, at most. A handshake takes up to a millisecond, and
+#: those who are in are served between.
+ACCEPTED_PER_SECOND = 800
+
 #: Seconds for calls under way to be answered, all together, when the server stops.
 STOP_SECONDS = 3.0
 
@@ -102,7 +106,9 @@ class Server:
         self._admission = Admission(self.limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
         self._guard = Guard()
-        self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
+        self._acceptor = Acceptor(
+            listener, self._admission.accepts, self._take, self._shed, ACCEPTED_PER_SECOND
+        )
         #: Options of the loop's, and the streams of connections that have not ended.
         self._encrypting: dict[str, Any] = {}
         self._certificate: bytes | None = None

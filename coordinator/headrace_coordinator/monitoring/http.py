@@ -56,8 +56,12 @@ STRANGERS_PART = 1 / 3
 #: Connections that are handed on in a second, at most: to serve one takes longer than to open it.
 NEW_GUESTS_PER_SECOND = 100
 
-#: Connections that the system holds ready.
-BACKLOG = 64
+#: Connections that are accepted in a second, at most. More would take the processor from the
+#: queue, and each would soon be closed for the next.
+ACCEPTED_PER_SECOND = 300
+
+#: Connections that wait for that in the system.
+BACKLOG = 1024
 
 #: Paths that are answered here.
 PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
@@ -163,7 +167,9 @@ class HttpServer:
         self._guests: dict[asyncio.Task[None], Guest] = {}
         self._admission = Admission[asyncio.Task[None]](limits, self._measure_idle)
         self._refusals = Refusals(on_refused)
-        self._acceptor = Acceptor(listener, self._admission.accepts, self._take, self._shed)
+        self._acceptor = Acceptor(
+            listener, self._admission.accepts, self._take, self._shed, ACCEPTED_PER_SECOND
+        )
         self._queue_loop: asyncio.AbstractEventLoop | None = None
         self._loop = make_event_loop()
         self._thread = threading.Thread(target=self._run, name="headrace-http", daemon=True)

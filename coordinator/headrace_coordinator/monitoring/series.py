@@ -9,7 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 #: Series of one metric. Services and operations are few, but anybody may give them names.
-MAX_SERIES = 1000
+MAX_SERIES = 200
 
 #: The value of each label in the series that counts all that are too many.
 OTHER = "other"

@@ -1,6 +1,6 @@
 """Metrics of the workers that are connected, read at each scrape.
 
-Workers choose their names: those beyond MAX_SERIES are added up in one series, OTHER.
+Workers choose their names: those beyond MAX_WORKERS are added up in one series, OTHER.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from headrace_coordinator.moment import Now
 from headrace_coordinator.monitoring.families import make_gauge, make_gauges
-from headrace_coordinator.monitoring.series import MAX_SERIES, OTHER
+from headrace_coordinator.monitoring.series import OTHER
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.messages import WorkerStatus
+
+#: Workers that have series of their own.
+MAX_WORKERS = 1000
 
 
 def show_workers(queue: Queue, now: Now) -> Iterator[Metric]:
@@ -21,7 +24,7 @@ def show_workers(queue: Queue, now: Now) -> Iterator[Metric]:
     statuses = queue.leasing.statuses(now)
     by_name: dict[str, list[WorkerStatus]] = {}
     for status in statuses:  # two workers may have been given one name
-        name = status.name if status.name in by_name or len(by_name) < MAX_SERIES else OTHER
+        name = status.name if status.name in by_name or len(by_name) < MAX_WORKERS else OTHER
         by_name.setdefault(name, []).append(status)
     yield make_gauge("headrace_workers", "Connected workers.", len(statuses))
     draining = sum(status.draining for status in statuses)

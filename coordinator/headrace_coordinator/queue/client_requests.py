@@ -14,8 +14,8 @@ from headrace_coordinator.queue.choosing import EVERY_JOB, choose_jobs
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
-from headrace_coordinator.queue.stranded import explain_unable
 from headrace_coordinator.queue.task_runs import sum_up_runs
+from headrace_coordinator.queue.waiting import Waiting
 from headrace_coordinator.shares import share_of
 from headrace_wire.api import IDS_MATCHED
 from headrace_wire.batch import check_batch
@@ -146,7 +146,8 @@ class Intake:
     def status(self, job_id: str, now: Now, *, with_parameters: bool = True) -> JobStatus:
         job = self._state.find(job_id)
         parameters = None if with_parameters else b""
-        return job.status(now, self._explain_waiting(job), parameters=parameters)
+        waiting = Waiting(self._state, self._spool)
+        return job.status(now, waiting.explain(job), parameters=parameters)
 
     def list_jobs(
         self,
@@ -165,9 +166,9 @@ class Intake:
         """
         most = min(most, chosen.limit or most)
         listed = choose_jobs(reversed(self._state.jobs.values()), chosen, before, by, data=data)
+        waiting = Waiting(self._state, self._spool)
         return tuple(
-            job.status(now, self._explain_waiting(job), parameters=b"")
-            for job in islice(listed, most)
+            job.status(now, waiting.explain(job), parameters=b"") for job in islice(listed, most)
         )
 
     def count_jobs(self, chosen: JobFilter, by: str | None = None) -> int:
@@ -316,26 +317,6 @@ class Intake:
                 f"no connected worker offers the service {service!r} (they offer "
                 f"{', '.join(offered)}): start a worker that has it"
             )
-
-    def _explain_waiting(self, job: Job) -> str:
-        if self._spool.disk_problem and not job.is_final:
-            return self._spool.disk_problem
-        if job.is_final or job.leases or not job.waiting:
-            return ""
-        if job.keeps_data:
-            return "it keeps data for other jobs"
-        members = self._state.members.values()
-        if not members:
-            return "no worker is connected"
-        if why := explain_unable(job.spec, members):
-            return why
-        if self._spool.fit(job, 1) == 0:
-            return self._spool.explain()
-        # Those of another cluster have none while it has no processes, or is away.
-        if not any(member.info.slots for member in members if member.may_run(job.spec)):
-            return "the connected workers that can do it have no slots at present"
-        busy = sum(len(member.leases) for member in members)
-        return "every slot is busy with other jobs" if busy >= self._state.slots else ""
 
 
 def _tell_expiry(job: Job, now: Now) -> events.JobExpired:

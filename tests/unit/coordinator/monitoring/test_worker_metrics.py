@@ -60,7 +60,7 @@ def test_workers_of_one_name_are_added_up() -> None:
 
 
 def test_so_many_workers_have_series_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_metrics, "MAX_SERIES", 3)
+    monkeypatch.setattr(worker_metrics, "MAX_WORKERS", 3)
     rig = Rig()
     for number in range(5):
         rig.join(f"w{number}")

@@ -1,0 +1,66 @@
+"""Why tasks of jobs wait, in words for people."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from headrace_coordinator.queue.job import Job
+from headrace_coordinator.queue.spool import Spool
+from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.queue.stranded import explain_unable
+from headrace_wire.messages import JobSpec
+
+#: What the tasks of a job need of a worker: the service, and whether they have a time limit.
+Need = tuple[str, bool]
+
+
+class Waiting:
+    """Explains the jobs of one moment: what the workers can do is found once for all of them."""
+
+    def __init__(self, state: QueueState, spool: Spool) -> None:
+        self._state = state
+        self._spool = spool
+        self._members = state.members.values()
+        self._unable: dict[Need, str] = {}
+        self._slotless: dict[Need, bool] = {}
+
+    def explain(self, job: Job) -> str:
+        """What a job waits for, "" for nothing but time."""
+        if self._spool.disk_problem and not job.is_final:
+            return self._spool.disk_problem
+        if job.is_final or job.leases or not job.waiting:
+            return ""
+        if job.keeps_data:
+            return "it keeps data for other jobs"
+        if not self._members:
+            return "no worker is connected"
+        if why := self._explain_unable(job.spec):
+            return why
+        if self._spool.fit(job, 1) == 0:
+            return self._spool.explain()
+        # Those of another cluster have none while it has no processes, or is away.
+        if self._is_slotless(job.spec):
+            return "the connected workers that can do it have no slots at present"
+        return "every slot is busy with other jobs" if self._is_busy else ""
+
+    def _explain_unable(self, spec: JobSpec) -> str:
+        need = _find_need(spec)
+        if need not in self._unable:
+            self._unable[need] = explain_unable(spec, self._members)
+        return self._unable[need]
+
+    def _is_slotless(self, spec: JobSpec) -> bool:
+        need = _find_need(spec)
+        if need not in self._slotless:
+            self._slotless[need] = not any(
+                member.info.slots for member in self._members if member.may_run(spec)
+            )
+        return self._slotless[need]
+
+    @cached_property
+    def _is_busy(self) -> bool:
+        return sum(len(member.leases) for member in self._members) >= self._state.slots
+
+
+def _find_need(spec: JobSpec) -> Need:
+    return spec.service, spec.timeout_seconds is not None
