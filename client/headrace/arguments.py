@@ -12,14 +12,21 @@ from headrace.submission import SubmitOptions
 from headrace_wire.bounds import MAX_INTEGER, TimeLimit, check_value
 
 
-def check_count(count: object, too_small: str) -> int | None:
-    """Read a whole number from 1 on. Raises TypeError, and ValueError with ``too_small``.
+def read_place(place: object, name: str, too_small: str) -> int | str | None:
+    """Read how many processes there are to be here, or the address of a cluster; None for neither.
 
-    Returns None for None and for a text, which others check.
+    Raises TypeError, and ValueError with ``too_small``. The address is for others to check.
     """
-    if count is None or isinstance(count, str):
-        return None
-    number = _read_whole(count, too_small)
+    if place is None or isinstance(place, str):
+        return place
+    return read_count(place, name, too_small)
+
+
+def read_count(count: object, name: str, too_small: str) -> int:
+    """Read a whole number from 1 on. Raises TypeError, and ValueError with ``too_small``."""
+    if not isinstance(count, SupportsIndex):
+        raise TypeError(f"{name} must be an integer, not {type(count).__name__}")
+    number = operator.index(count)
     if number < 1:
         raise ValueError(too_small)
     return number
@@ -29,9 +36,7 @@ def read_chunksize(chunksize: object) -> int | None:
     """Read ``chunksize``. Raises TypeError and ValueError."""
     if chunksize is None:
         return None
-    number = _read_whole(chunksize, "chunksize")
-    if number < 1:
-        raise ValueError(f"Chunksize must be 1+, not {number}")
+    number = read_count(chunksize, "chunksize", f"Chunksize must be 1+, not {chunksize!r:.40}")
     return min(number, MAX_INTEGER)
 
 
@@ -64,10 +69,3 @@ def make_submit_options(
     return SubmitOptions(
         name=name, priority=priority, timeout_seconds=timeout_seconds, retries=retries
     )
-
-
-def _read_whole(value: object, what: str) -> int:
-    if not isinstance(value, SupportsIndex):
-        words = what if " " in what else f"{what} must be an integer"
-        raise TypeError(f"{words}: not {type(value).__name__}")
-    return operator.index(value)

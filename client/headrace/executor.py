@@ -9,7 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
-from headrace.arguments import check_count, make_submit_options, read_max_tasks_per_child
+from headrace.arguments import (
+    make_submit_options,
+    read_count,
+    read_max_tasks_per_child,
+    read_place,
+)
 from headrace.backlog import Backlog, CallFuture
 from headrace.call_session import CallSession
 from headrace.outcomes import read_timeout
@@ -51,9 +56,8 @@ class Executor(BaseExecutor):
         engine: str | None = None,
     ) -> None:
         del mp_context, thread_name_prefix  # how calls run is the worker's to decide
-        check_count(max_workers, "max_workers must be greater than 0")
         self._session = CallSession(
-            max_workers,
+            read_place(max_workers, "max_workers", "max_workers must be greater than 0"),
             key_file,
             tls=tls,
             serializer=serializer,
@@ -115,7 +119,7 @@ class Executor(BaseExecutor):
         chunksize: int = 1,
     ) -> Iterator[T]:
         """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here."""
-        check_count(chunksize, "chunksize must be >= 1.")
+        read_count(chunksize, "chunksize", "chunksize must be >= 1.")
         return super().map(fn, *iterables, timeout=read_timeout(timeout))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from headrace.arguments import (
-    check_count,
     make_submit_options,
     read_chunksize,
     read_max_tasks,
+    read_place,
 )
 from headrace.call_session import CallSession
 from headrace.calls import Calls, open_failure, open_outcomes
@@ -90,10 +90,8 @@ class Pool:
         engine: str | None = None,
     ) -> None:
         del context  # how processes start is the worker's to decide
-        if not isinstance(processes, str):
-            processes = check_count(processes, "Number of processes must be at least 1")
         self._session = CallSession(
-            processes,
+            read_place(processes, "processes", "Number of processes must be at least 1"),
             key_file,
             tls=tls,
             serializer=serializer,

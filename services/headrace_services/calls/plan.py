@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from headrace_services.calls.functions import check_name, name_called
 from headrace_services.calls.transport import (
@@ -79,13 +79,24 @@ class CallOptions:
             return pack_value(function, "the function")
         return name_called(function)
 
-    def seal_call(self, args: tuple[Any, ...], kwds: dict[str, Any]) -> bytes:
+    def seal_call(self, args: tuple[Any, ...], kwds: Mapping[str, Any]) -> bytes:
         """Encode a call's arguments. Raises TypeError and ValueError."""
+        if type(kwds) is not dict:
+            kwds = _read_keywords(kwds)
         return seal_call(self.serializer, args, kwds, by_reference=self._by_reference)
 
     def seal_value(self, value: object, label: str) -> bytes:
         """Encode one argument. Raises TypeError and ValueError, which call it ``label``."""
         return seal_value(self.serializer, value, label, by_reference=self._by_reference)
+
+
+def _read_keywords(kwds: object) -> dict[str, Any]:
+    """Read named arguments that are no plain dict; as ``**`` does, it takes any mapping."""
+    if not isinstance(kwds, Mapping):
+        raise TypeError(
+            f"the named arguments of a call are a mapping, not a {type(kwds).__qualname__}"
+        )
+    return dict(cast("Mapping[str, Any]", kwds))
 
 
 def plan_apply(

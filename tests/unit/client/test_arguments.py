@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headrace import Executor, Pool
-from headrace.arguments import read_chunksize
+from headrace.arguments import read_chunksize, read_place
 
 NAN = float("nan")
 
@@ -43,10 +44,17 @@ def test_there_is_at_least_one_process(bad: int) -> None:
 
 def test_the_number_of_processes_is_whole() -> None:
     kinds: Any = 1.5
-    with pytest.raises(TypeError, match="float"):
+    with pytest.raises(TypeError, match="processes must be an integer, not float"):
         Pool(kinds)
-    with pytest.raises(TypeError, match="float"):
+    with pytest.raises(TypeError, match="max_workers must be an integer, not float"):
         Executor(kinds)
+
+
+@pytest.mark.parametrize("whole", [2, True, np.int64(3)])
+def test_whatever_is_a_whole_number_says_how_many_processes_there_are(whole: Any) -> None:
+    place = read_place(whole, "processes", "")
+    assert type(place) is int
+    assert place == whole
 
 
 @pytest.mark.parametrize("kind", [Pool, Executor])
@@ -83,5 +91,6 @@ def test_a_chunksize_is_a_whole_number_from_one_on() -> None:
     assert read_chunksize(1 << 80) == (1 << 63) - 1
     with pytest.raises(ValueError, match=r"Chunksize must be 1\+, not 0"):
         read_chunksize(0)
-    with pytest.raises(TypeError, match="chunksize"):
-        read_chunksize(1.5)
+    for bad in (1.5, "3"):
+        with pytest.raises(TypeError, match="chunksize must be an integer, not"):
+            read_chunksize(bad)

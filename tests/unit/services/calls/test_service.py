@@ -4,12 +4,13 @@ import io
 import json
 import subprocess
 import sys
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -173,8 +174,16 @@ def test_the_initializer_runs_once_for_the_same_parameters(calls: CallsService) 
 def test_an_initializer_that_fails_runs_again_and_fails_the_tasks(calls: CallsService) -> None:
     options = CallOptions(initializer="support.calls_shop:divide", initargs=(0,))
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(ZeroDivisionError) as caught:
             run(calls, plan_map(echo, [1], options))
+        assert caught.value.__notes__ == ["raised by the initializer, so that no call was made"]
+
+
+def test_named_arguments_may_be_any_mapping(calls: CallsService) -> None:
+    assert run(calls, plan_apply(add, (1,), cast("Any", UserDict(right=2)))) == [3]
+    for none in ([("a", 1)], "a", 3):
+        with pytest.raises(TypeError, match="the named arguments of a call are a mapping, not a"):
+            plan_apply(add, (), cast("Any", none))
 
 
 @pytest.mark.parametrize(
