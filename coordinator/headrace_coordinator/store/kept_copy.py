@@ -17,7 +17,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from headrace_coordinator.store.disk import LEAST_FLOOR_BYTES
+from headrace_coordinator.store.disk import LEAST_FLOOR_BYTES, is_want_of_room
 from headrace_coordinator.store.files import DataFile, clone, sync
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
 from headrace_coordinator.store.reader import connect
@@ -34,15 +34,15 @@ PIECE_BYTES = 1 << 20
 
 
 def keep_copy(store: Path, connection: sqlite3.Connection, version: int) -> None:
-    """Copy a store of that version. Raises StoreError where there is no room for it, and
-    sqlite3.Error and OSError; then nothing is left of the copy.
+    """Copy a store of that version. Raises StoreError where that cannot be done, and sqlite3.Error
+    and OSError where there is no room; then nothing is left of the copy.
     """
     folder = store.with_name(f"{store.name}-schema-{version}-{UNFINISHED}")
-    _remove(folder)
     source = store.with_name(store.name + PAYLOAD_SUFFIX)
     target = folder / source.name
     log.info("a copy of the store is made, as it is to be migrated")
     try:
+        _remove(folder)
         folder.mkdir(mode=0o700)
         is_cloned = clone(source, target)
         _check_room(store, connection, 0 if is_cloned else _measure_payloads(connection))
@@ -54,8 +54,15 @@ def keep_copy(store: Path, connection: sqlite3.Connection, version: int) -> None
             _copy_payloads(connection, source, target)
         for path in (folder / store.name, target, folder, folder.parent):
             sync(path)
-    except BaseException:
-        _remove(folder)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            _remove(folder)
+        if isinstance(error, sqlite3.Error | OSError) and not is_want_of_room(error):
+            raise StoreError(
+                f"the store {store} cannot be migrated, as no copy of it can be made beside it "
+                f"({error}): see that this user may read the store and write in {store.parent}, "
+                "and start again. The store is as it was"
+            ) from None
         raise
 
 
@@ -66,7 +73,12 @@ def finish_copy(store: Path) -> None:
     """
     for folder in store.parent.glob(f"{store.name}-schema-*-{UNFINISHED}"):
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        kept = folder.with_name(folder.name.removesuffix(UNFINISHED) + moment)
+        name = folder.name.removesuffix(UNFINISHED) + moment
+        kept = folder.with_name(name)
+        number = 2
+        while kept.exists():  # the copy was put back, and migrated again within a second
+            kept = folder.with_name(f"{name}-{number}")
+            number += 1
         folder.rename(kept)
         sync(kept.parent)
         size = sum(_measure(path) for path in kept.iterdir())

@@ -18,6 +18,7 @@ from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.queue.queue import Attempted
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.time_counts import TimeCounts
+from headrace_coordinator.store.losses import Losses
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import JOB_COLUMNS, Row
 from headrace_wire.encoding import unpack
@@ -26,19 +27,27 @@ from headrace_wire.log_format import about
 from headrace_wire.message import decode_trusted
 from headrace_wire.messages import CANCELLED, FAILED, JobSpec
 from headrace_wire.portable import PORTABLE
-from headrace_wire.words import count
 
 log = logging.getLogger(__name__)
 
 #: Where Linux has an id of its present start.
 BOOT_FILE: Path | None = None if PORTABLE else Path("/proc/sys/kernel/random/boot_id")
 
-#: Why a job fails of which a power cut took something.
-INPUTS_LOST = "a power cut took some of its inputs: submit it again"
-RESULTS_LOST = "a power cut took some of its results: retry it, or submit it again"
+#: Why a job fails of which a power cut, or the loss of the payload file, took something.
+INPUTS_LOST = "some of its inputs are no longer in the coordinator's store: submit it again"
+RESULTS_LOST = (
+    "some of its results are no longer in the coordinator's store: retry it, or submit it again"
+)
 
 #: Why a job fails whose parameters do not match their checksum.
 PARAMETERS_DAMAGED = "its parameters are damaged in the coordinator's store: submit it again"
+
+#: What it means that payloads are lost: where the rows that name them are deleted, and where not.
+RUN_AGAIN = "tasks without a result run again, and jobs fail that have ended or lack inputs"
+FAIL_LATER = (
+    "tasks fail that need one of them, and so does whoever asks for such a result. If you have the "
+    "file elsewhere, stop this coordinator and put it back; else submit these jobs again"
+)
 
 #: What takes the place of damaged parameters: no parameters, as clients encode them.
 NO_PARAMETERS = b"\x80"
@@ -70,14 +79,18 @@ def was_started_again(connection: sqlite3.Connection) -> bool:
 
 
 def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list[Payload]:
-    """Return every payload that a row names.
+    """Return every payload that a row names, and tell which of them the file does not have.
 
     After each start of the machine their contents are checked once, and rows whose payload does not
-    match its checksum are deleted. Raises sqlite3.Error and OSError.
+    match its checksum are deleted. Otherwise those that are missing stay named: whoever has the
+    file elsewhere may put it back. Those without a checksum were told when the store was migrated.
+    Raises sqlite3.Error and OSError.
     """
     found: dict[Row, Payload] = {}
     damaged: list[Row] = []
+    missing, unlike = Losses(), Losses()
     check = was_started_again(connection)
+    end = payloads.measure_bytes()
     for table in ("inputs", "results"):
         query = f"""
             SELECT job, start, stop, place, size_bytes, checksum FROM {table}
@@ -85,10 +98,14 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
         """  # noqa: S608 - our own names
         for job, start, stop, place, size, checksum in connection.execute(query):
             found[table, job, start] = payload = Payload(place, size)
+            if place + size > end and (check or checksum is not None):
+                missing.add(job, size)
             if check:
                 content = payloads.read(payload)
                 if checksum != compute_checksum(table, job, start, stop, content):
                     damaged.append((table, job, start))
+                    if place + size <= end:
+                        unlike.add(job, size)
     if check:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -97,11 +114,8 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
                 table, *about = row
                 connection.execute(f"DELETE FROM {table} WHERE job = ? AND start = ?", about)  # noqa: S608
             connection.execute("UPDATE clock SET boot = ?", (_read_boot(),))
-        if damaged:
-            log.warning(
-                "%s of inputs or results did not survive a power cut: tasks without a result run "
-                "again", count(len(damaged), "batch", "batches")
-            )  # fmt: skip
+    missing.tell(payloads.path, payloads.describe_end(), RUN_AGAIN if check else FAIL_LATER)
+    unlike.tell(payloads.path, "did not survive a power cut whole", RUN_AGAIN)
     return list(found.values())
 
 

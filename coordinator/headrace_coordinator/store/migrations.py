@@ -16,6 +16,7 @@ import zlib
 from headrace_coordinator.checksums import compute_checksum, compute_spec_checksum
 from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.loading import was_started_again
+from headrace_coordinator.store.losses import Losses
 from headrace_coordinator.store.payload_file import Payload, PayloadFile
 from headrace_coordinator.store.schema import MADE_BY_SCHEMA, SCHEMA_VERSION
 from headrace_wire.version import VERSION
@@ -24,6 +25,13 @@ log = logging.getLogger(__name__)
 
 #: Versions of the schema that can be migrated.
 MIGRATED_VERSIONS = (5, 6, 7)
+
+#: What it means that payloads are lost before they have a checksum of this version.
+FAIL_MIGRATED = (
+    "tasks fail that need one of them, and so does whoever asks for such a result. If you have the "
+    "file elsewhere, stop this coordinator, and put it back together with the database of the copy "
+    "that is kept; else submit these jobs again"
+)
 
 
 def migrate(connection: sqlite3.Connection, payloads: PayloadFile, version: int) -> None:
@@ -69,11 +77,17 @@ def _check_everything(connection: sqlite3.Connection, payloads: PayloadFile) -> 
     for job, spec in connection.execute("SELECT id, spec FROM jobs").fetchall():
         checksum = compute_spec_checksum(job, spec)
         connection.execute("UPDATE jobs SET checksum = ? WHERE id = ?", (checksum, job))
+    damaged = Losses()
     for table in ("inputs", "results"):
-        _add_checksums(connection, payloads, table)
+        _add_checksums(connection, payloads, table, damaged)
+    is_empty = not payloads.measure_bytes()
+    how = payloads.describe_end() if is_empty else "is damaged or was cut"
+    damaged.tell(payloads.path, how, FAIL_MIGRATED)
 
 
-def _add_checksums(connection: sqlite3.Connection, payloads: PayloadFile, table: str) -> None:
+def _add_checksums(
+    connection: sqlite3.Connection, payloads: PayloadFile, table: str, damaged: Losses
+) -> None:
     numbers = connection.execute(f"SELECT rowid FROM {table}").fetchall()  # noqa: S608 - our own names
     cut = was_started_again(connection)
     query = (
@@ -86,6 +100,8 @@ def _add_checksums(connection: sqlite3.Connection, payloads: PayloadFile, table:
         is_known = known == zlib.crc32(content) if known is not None else place is None or not cut
         if is_known and len(content) == size:
             checksum = compute_checksum(table, job, start, stop, content)
+        elif not cut and place is not None:  # otherwise it is told when the store is loaded
+            damaged.add(job, size)
         connection.execute(
             f"UPDATE {table} SET checksum = ? WHERE rowid = ?",  # noqa: S608
             (checksum, *number),
@@ -95,6 +111,5 @@ def _add_checksums(connection: sqlite3.Connection, payloads: PayloadFile, table:
 def _read(payloads: PayloadFile, payload: Payload) -> bytes:
     try:
         return payloads.read(payload)
-    except OSError as error:
-        log.warning("a payload cannot be read: %s", error)
+    except OSError:  # it counts as damaged
         return b""

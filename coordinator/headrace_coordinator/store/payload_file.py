@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.files import DataFile
+from headrace_wire.words import format_bytes
 
 #: What is added to the database's name for the payload file's.
 PAYLOAD_SUFFIX = "-payloads"
@@ -54,7 +55,10 @@ class PayloadFile:
     """
 
     def __init__(self, path: Path, is_held: Callable[[], bool] = bool) -> None:
+        self.path = path
         self._is_held = is_held
+        #: Whether there was no such file.
+        self.is_new = not path.exists()
         self._file = DataFile(path)
         self._used = RangeSet()
         #: Units that take no room on the disk.
@@ -105,6 +109,12 @@ class PayloadFile:
 
     def measure_bytes(self) -> int:
         return self._size
+
+    def describe_end(self) -> str:
+        """Say in which way the file is too short, where it is."""
+        if self.is_new:
+            return "is missing"
+        return f"ends after {format_bytes(self._size)}" if self._size else "is empty"
 
     def trim(self, spare_bytes: int = SPARE_BYTES) -> None:
         """Give the disk back what is free, except for some that is kept for later."""

@@ -233,7 +233,9 @@ class StoreReader:
         except OSError as error:
             reason = f"cannot be read ({error.strerror or type(error).__name__})"
         else:
-            if len(found) != size_bytes:
+            if not found and size_bytes:
+                reason = "is missing from its payload file"
+            elif len(found) != size_bytes:
                 reason = f"ends after {len(found)} of {size_bytes} bytes"
             elif checksum != compute_checksum(table, job, start, stop, found):
                 reason = "is damaged: its checksum does not match"

@@ -50,6 +50,13 @@ from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate, re
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, PayloadFile
 from headrace_coordinator.store.reader import StoreReader, connect
+from headrace_coordinator.store.refusals import (
+    explain_damage,
+    explain_opening,
+    explain_version,
+    refuse_emptied,
+    refuse_foreign,
+)
 from headrace_coordinator.store.removals import Removals
 from headrace_coordinator.store.schema import (
     INSERT_FAILURE,
@@ -112,12 +119,7 @@ class Store:
                 stack.callback(self._backups.close)
                 stack.enter_context(self._with_reserve(self._open))
             except (sqlite3.Error, OSError) as error:
-                if is_want_of_room(error):
-                    raise StoreError(
-                        f"the store {path} cannot be opened, as its disk is full: make room on the "
-                        f"disk of {path.parent}, and start again"
-                    ) from None
-                raise StoreError(f"the store {path} cannot be opened: {error}") from None
+                raise StoreError(explain_opening(path, error)) from None
             self._opened = stack.pop_all()
         self._inode = path.stat().st_ino
 
@@ -347,7 +349,7 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError, LookupError, HeadraceError) as error:
-            raise StoreError(f"the store {self._path} is damaged: {error}") from None
+            raise StoreError(explain_damage(self._path, error)) from None
 
     def has_due_removals(self, now_seconds: float) -> bool:
         """Tell whether there is something that a commit should remove by now."""
@@ -359,13 +361,17 @@ class Store:
     def _open(self) -> contextlib.ExitStack:
         """Open the files. Returns what closes them."""
         with contextlib.ExitStack() as stack:
-            if not self._path.exists():  # SQLite would let others read it, and its log
+            is_new = not self._path.exists()
+            refuse_emptied(self._path)
+            if is_new:  # SQLite would let others read it, and its log
                 self._path.touch(mode=0o600)
             self._writer = connect(self._path)
             stack.callback(self._writer.close)
             self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self._durability]}")
             self._writer.execute("PRAGMA temp_store = MEMORY")  # for VACUUM
             version = self._read_version()
+            if version == 0:
+                refuse_foreign(self._path, self._writer, is_new=is_new)
             self._payloads = PayloadFile(self._beside(PAYLOAD_SUFFIX), self._backups.is_held)
             stack.callback(self._payloads.close)
             self._prepare(version)
@@ -383,23 +389,8 @@ class Store:
     def _read_version(self) -> int:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version not in (0, *MIGRATED_VERSIONS, SCHEMA_VERSION):
-            raise StoreError(self._explain_version(version))
+            raise StoreError(explain_version(self._path, version, read_maker(self._writer)))
         return int(version)
-
-    def _explain_version(self, version: int) -> str:
-        """What to say of a store with a schema that is not known here."""
-        if version < SCHEMA_VERSION:
-            return (
-                f"the store {self._path} was written by a headrace before 0.1 (schema {version}): "
-                "name another --data folder"
-            )
-        maker = read_maker(self._writer)
-        needed = f"headrace {maker} or later" if maker else "a later headrace"
-        return (
-            f"the store {self._path} needs {needed}: it has schema {version}, and this headrace "
-            f"({VERSION}) knows {SCHEMA_VERSION}; install that version, or name another --data "
-            "folder. The store is as it was"
-        )
 
     def _prepare(self, version: int) -> None:
         if version == 0:
@@ -410,7 +401,7 @@ class Store:
             )
         (finding,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
-            raise StoreError(f"the store {self._path} is damaged: {finding}")
+            raise StoreError(explain_damage(self._path, finding))
         if version in MIGRATED_VERSIONS:
             keep_copy(self._path, self._writer, version)
             migrate(self._writer, self._payloads, version)

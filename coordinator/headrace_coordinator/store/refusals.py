@@ -1,0 +1,98 @@
+"""Which files are not opened as a store, and what is said of them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from headrace_coordinator.store.disk import is_want_of_room
+from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX
+from headrace_coordinator.store.reader import DAMAGE
+from headrace_coordinator.store.schema import SCHEMA_VERSION
+from headrace_wire.errors import StoreError
+from headrace_wire.version import VERSION
+from headrace_wire.words import format_bytes
+
+log = logging.getLogger(__name__)
+
+#: What to do about a store that is not whole.
+ADVICE = "put a backup of the data folder in its place, or name another --data folder"
+
+
+def refuse_emptied(store: Path) -> None:
+    """Raise StoreError for an empty file beside which there is what a store had.
+
+    SQLite would take it for a new database, and remove the log beside it. Raises OSError.
+    """
+    if store.exists() and not store.stat().st_size:
+        _refuse_companions(store, ("-wal", PAYLOAD_SUFFIX))
+
+
+def refuse_foreign(store: Path, connection: sqlite3.Connection, *, is_new: bool) -> None:
+    """Raise StoreError for a database without a version that is not a new one.
+
+    Raises sqlite3.Error and OSError.
+    """
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables:
+        raise StoreError(f"{store} is a database of another program: name another --data folder")
+    if not is_new:
+        _refuse_companions(store, (PAYLOAD_SUFFIX,))
+    elif size := _measure(store, PAYLOAD_SUFFIX):
+        log.warning(
+            "there was no store %s, and a new one is begun; what the file %s%s held (%s) belongs "
+            "to one that is gone", store, store.name, PAYLOAD_SUFFIX, format_bytes(size)
+        )  # fmt: skip
+
+
+def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
+    """What to say of a store that cannot be opened."""
+    if is_want_of_room(error):
+        return (
+            f"the store {store} cannot be opened, as its disk is full: make room on the disk of "
+            f"{store.parent}, and start again"
+        )
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+        return explain_damage(store, error)
+    return f"the store {store} cannot be opened: {error}"
+
+
+def explain_damage(store: Path, finding: object) -> str:
+    """What to say of a store in which something is not as it was written."""
+    return f"the store {store} is damaged: {finding}; {ADVICE}"
+
+
+def explain_version(store: Path, version: int, maker: str) -> str:
+    """What to say of a store with a schema that is not known here, and of the headrace that made
+    it, as far as that is known.
+    """
+    if version < SCHEMA_VERSION:
+        return (
+            f"the store {store} was written by a headrace before 0.1 (schema {version}): name "
+            "another --data folder"
+        )
+    needed = f"headrace {maker} or later" if maker else "a later headrace"
+    return (
+        f"the store {store} needs {needed}: it has schema {version}, and this headrace ({VERSION}) "
+        f"knows {SCHEMA_VERSION}; install that version, or name another --data folder. The store "
+        "is as it was"
+    )
+
+
+def _refuse_companions(store: Path, suffixes: tuple[str, ...]) -> None:
+    for suffix in suffixes:
+        if size := _measure(store, suffix):
+            raise StoreError(
+                f"the store {store} is empty, but {store.name}{suffix} beside it has "
+                f"{format_bytes(size)}: it is not the one that was here. {ADVICE.capitalize()}; to "
+                "begin anew, remove both"
+            )
+
+
+def _measure(store: Path, suffix: str) -> int:
+    """The bytes of a file beside the store."""
+    try:
+        return store.with_name(store.name + suffix).stat().st_size
+    except FileNotFoundError:
+        return 0
