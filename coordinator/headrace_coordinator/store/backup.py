@@ -54,8 +54,30 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
     source = data / STORE_NAME
     if not source.is_file():
         raise UsageError(f"{data} is no data folder of a coordinator: there is no {STORE_NAME}")
+    existed = os.path.exists(folder)  # noqa: PTH110 - where that is not to be known, mkdir tells
+    is_ours = not existed
     try:
-        existed = folder.exists()
+        _make_empty(folder)
+        is_ours = True
+        return _fill(source, folder, on_progress)
+    except UsageError:
+        raise
+    except BaseException as error:
+        if is_ours:
+            _clear(folder, keep_folder=existed)
+        if isinstance(error, OSError):
+            where = error.filename or folder
+            raise OutputError(f"the backup cannot be written: {where}: {error.strerror}") from None
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"the store {source} cannot be copied to {folder}: {error}") from None
+        raise
+
+
+def _make_empty(folder: Path) -> None:
+    """Make a folder that is to hold a backup. Raises UsageError for one that has something in it,
+    and for one that cannot be made.
+    """
+    try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
     except OSError as error:
@@ -66,16 +88,6 @@ def back_up(data: Path, folder: Path, on_progress: Callable[[int, int], None]) -
         raise UsageError(f"{folder} holds a backup that was not finished: remove it first")
     if found:
         raise UsageError(f"{folder} is not empty: name a folder that is, or that is not there yet")
-    try:
-        return _fill(source, folder, on_progress)
-    except BaseException as error:
-        _clear(folder, keep_folder=existed)
-        if isinstance(error, OSError):
-            where = error.filename or folder
-            raise OutputError(f"the backup cannot be written: {where}: {error.strerror}") from None
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(f"the store {source} cannot be copied to {folder}: {error}") from None
-        raise
 
 
 def _fill(source: Path, folder: Path, on_progress: Callable[[int, int], None]) -> Backup:
