@@ -56,5 +56,5 @@ def _describe(place: Path, use: str) -> str:
         f"user {user} may not {use} {place}, which belongs to {owner} "
         f"(mode {mode:04o}): change that with chmod or chown, or do this as another user"
         # The users of our containers have no names there.
-        + (" (HEADRACE_USER in compose.yaml)" if user.isdigit() else "")
+        + (" (HEADRACE_USER in compose.yaml, before its first start)" if user.isdigit() else "")
     )

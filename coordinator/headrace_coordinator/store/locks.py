@@ -40,9 +40,10 @@ def lock_data(data: Path) -> Generator[None]:
             lock = stack.enter_context(contextlib.closing(open_lock(data / LOCK_NAME)))
             is_ours = lock.acquire()
         except OSError as error:
+            # The folder may be everybody's and what is in it somebody else's.
+            reason = explain_error(error, error.filename or data, WRITE)
             raise UsageError(
-                f"cannot use data folder {data}: {explain_error(error, data, WRITE)}; or name "
-                "another with --data"
+                f"cannot use data folder {data}: {reason}; or name another with --data"
             ) from None
         if not is_ours:
             raise UsageError(

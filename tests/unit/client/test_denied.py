@@ -24,10 +24,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(picture)
         (tmp_path / folder / "key").write_text("0" * 64)
-    for name in ("secret.jsonl", "secret.csv", "open/secret.py"):
+    (tmp_path / "store").mkdir()
+    for name in ("secret.jsonl", "secret.csv", "open/secret.py", "store/lock"):
         (tmp_path / name).write_text("1\n")
     (tmp_path / "one.jsonl").write_text("1\n")
-    for name in ("secret.jsonl", "secret.csv", "open/secret.py", "open/key", "closed"):
+    for name in (
+        "secret.jsonl", "secret.csv", "open/secret.py", "open/key", "store/lock", "closed",
+    ):  # fmt: skip
         (tmp_path / name).chmod(0)
     (tmp_path / "listed").chmod(0o600)
     (tmp_path / "kept").chmod(0o500)
@@ -56,6 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("worker --unreported kept --key-file kept/key", 2, "write {}/kept"),
         ("coordinator --data closed", 2, "read {}/closed"),
         ("coordinator --data kept --no-http --bind 127.0.0.1:0", 2, "write {}/kept"),
+        ("coordinator --data store --no-http --bind 127.0.0.1:0", 2, "write {}/store/lock"),
         ("coordinator --data new --key-file kept/k --no-http --bind :0", 77, "write {}/kept"),
         ("backup copy --data closed", 2, "read {}/closed"),
     ],
@@ -87,7 +91,7 @@ def test_a_link_is_judged_by_what_it_leads_to(place: Path) -> None:
 def test_a_user_without_a_name_is_perhaps_a_containers(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hint = " (HEADRACE_USER in compose.yaml)"
+    hint = " (HEADRACE_USER in compose.yaml, before its first start)"
     with obey_modes():
         monkeypatch.setattr("headrace_wire.permissions.name_user", lambda _: "anna")
         assert explain_denied(place / "secret.csv").endswith(ADVICE)

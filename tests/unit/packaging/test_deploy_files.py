@@ -109,6 +109,21 @@ def test_a_worker_elsewhere_wants_three_settings(tmp_path: Path) -> None:
         assert f"{missing} is missing a value: say " in said
 
 
+@pytest.mark.parametrize(("settings", "workers"), [({}, 1), ({"HEADRACE_WORKERS": "4"}, 4)])
+def test_the_number_of_workers_is_a_setting_that_each_up_has(
+    settings: dict[str, str], workers: int
+) -> None:
+    text = render("compose", "--file", str(COMPOSE), "config", "--format", "json", **settings)
+    assert json.loads(text)["services"]["worker"]["scale"] == workers
+
+
+def test_what_is_started_on_top_leaves_the_number_of_workers_alone() -> None:
+    """`--profile … up` would be an `up` of all services, and end those that `--scale` added."""
+    pages = [*TAGGED, REPOSITORY / "README.md", *(REPOSITORY / "monitoring").rglob("*.yml")]
+    for path in pages:
+        assert not re.search(r"--profile [a-z]", path.read_text()), path
+
+
 def test_docker_takes_the_stack() -> None:
     text = render("stack", "config", "--compose-file", str(SWARM), HEADRACE_IMAGE="headrace:1")
     assert text.startswith("version:"), text
