@@ -40,7 +40,8 @@ def wake_waiters(waiters: Waiters, happened: Sequence[Event]) -> None:
                 topics[name_topic("orders", event.worker)] = None
             case events.JobChanged():
                 topics[name_topic("job", event.job)] = None
-                topics[name_topic("log", event.job)] = None  # it may have ended
+            case events.JobEnded():
+                topics[name_topic("log", event.status.id)] = None
             case events.SpanDone() | events.WorkHeld():
                 topics[name_topic("job", event.job)] = None
             case events.LinesLogged():

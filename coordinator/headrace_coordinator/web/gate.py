@@ -3,6 +3,7 @@
     thread of HTTP                      event loop of the queue
     token ─► Gate.find_by_token ──────► keys that are taken just now ─► Holder
     call  ─► Gate.call ───────────────► the same roles, ownership, bounds and audit ─► method
+    turn  ─► Gate.look ───────────────► all calls of open pages, one after another
 
 Nothing of the queue's is touched outside of its event loop.
 """
@@ -11,31 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from inspect import iscoroutine
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
 
+from headrace_coordinator.web.calls import SHUT_OUT, Answers, Call, Look
 from headrace_wire.api import APIS
-from headrace_wire.errors import HeadraceError, KeyRefusedError, NotAllowedError
+from headrace_wire.errors import HeadraceError, KeyRefusedError
 from headrace_wire.keyring import Keys
 from headrace_wire.message import decode
-from headrace_wire.pacing import PACED, Pace
+from headrace_wire.pacing import Pace
 from headrace_wire.page_links import opens_with, read_link_role
-from headrace_wire.roles import ADMIN, CLIENT, OBSERVER, TASK, WORKER, Holder, Role, set_caller
-from headrace_wire.session import audit
+from headrace_wire.roles import CLIENT, OBSERVER, Holder, Role
 from headrace_wire.signature import Signature, read_signatures
 
-log = logging.getLogger(__name__)
-
 Given = TypeVar("Given")
-
-#: Roles whose keys have nothing to look for here.
-SHUT_OUT: frozenset[Role] = frozenset({WORKER, TASK})
 
 #: Of which served objects methods are called, by the first that has one of a name.
 SERVED = ("jobs", "results", "shared")
@@ -43,6 +37,9 @@ SERVED = ("jobs", "results", "shared")
 
 #: Seconds for which keys are taken that were taken at the last look.
 KEY_SECONDS = 0.5
+
+#: Seconds of looks after which others come first.
+TURN_SECONDS = 0.002
 
 
 class Gate:
@@ -94,9 +91,10 @@ class Gate:
         is_client = CLIENT in {holder.role, holder.key_role}
         return holder.name if self._private_jobs and is_client else ""
 
-    async def list_marks(self) -> frozenset[str]:
-        """What tells the keys from others that are taken just now."""
-        return frozenset(holder.mark for holder in (await self._list_keys()).values())
+    @property
+    def marks(self) -> frozenset[str]:
+        """What tells the keys from others that were taken at the last look."""
+        return frozenset(holder.mark for holder in self._keys.values())
 
     async def find_by_token(self, token: str) -> Holder | None:
         """Whoever holds the key of which this is the text, or made this token of a link.
@@ -150,12 +148,50 @@ class Gate:
         Raises what it raises, NotAllowedError where the role is not one of its, and BoundsError and
         ProtocolError for arguments that the wire would not take either.
         """
+        call = self.prepare(holder, peer, method, arguments, named)
+        return await self._run(call.make(self._refused, self._pace))
+
+    def prepare(
+        self,
+        holder: Holder,
+        peer: str,
+        method: str,
+        arguments: Iterable[Any] = (),
+        named: Mapping[str, Any] | None = None,
+    ) -> Call:
+        """A call of a method of the API, to be made once or often: its arguments are checked here.
+
+        Raises BoundsError and ProtocolError.
+        """
         target, signature = self._methods[method]
         values = signature.arguments(*arguments, **(named or {}))
         # As they would come over the wire: types and bounds are checked in one place.
         checked = decode(signature.arguments, msgspec.msgpack.encode(values))
-        call = _Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
-        return await self._run(call.make(self._pace, self._refused))
+        return Call(holder, peer, method.rpartition(".")[2], target, signature, astuple(checked))
+
+    async def look(self, looks: Iterable[Look]) -> list[Answers | HeadraceError | None]:
+        """Make calls that were prepared, and see which keys are taken: one way to the queue's event
+        loop and back for all of it. Of each look there are the answers, None where they are those
+        that it has ``seen``, or what it raised.
+
+        No call waits for its pace here: whoever looks has one of his own for all of them.
+        """
+        keys, found = await self._run(self._look(list(looks)))
+        self._keys, self._looked_at = keys, time.monotonic()
+        return found
+
+    async def _look(self, looks: list[Look]) -> tuple[Keys, list[Answers | HeadraceError | None]]:
+        found: list[Answers | HeadraceError | None] = []
+        begun = time.monotonic()
+        for look in looks:
+            try:
+                found.append(await look.make(self._refused))
+            except HeadraceError as error:
+                found.append(error)
+            if time.monotonic() - begun > TURN_SECONDS:
+                await asyncio.sleep(0)  # the queue has others to serve
+                begun = time.monotonic()
+        return await self._copy_keys(), found
 
     async def _run(self, call: Coroutine[Any, Any, Given]) -> Given:
         """Run a coroutine in the queue's event loop. It is cancelled with whoever waits for it."""
@@ -163,69 +199,6 @@ class Gate:
             call.close()
             raise HeadraceError("the coordinator is not serving")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
-
-
-class _Call(msgspec.Struct, frozen=True):
-    """One call of a method, as ``Session`` makes them for clients of the wire."""
-
-    holder: Holder
-    peer: str
-    method: str
-    target: object
-    signature: Signature
-    arguments: tuple[Any, ...]
-
-    async def make(self, pace: Pace, refused: set[tuple[str, str]]) -> Any:
-        holder, signature = self.holder, self.signature
-        if not holder.may_call(signature.roles):
-            raise self._refuse(refused)
-        set_caller(holder)
-        try:
-            if self.method in PACED:
-                return await pace.take(holder.name, self.method, self._call)
-            answer = await self._call()
-        except NotAllowedError:  # its role may call it, but not about this worker or job
-            self._note_refusal(refused)
-            raise
-        except HeadraceError:
-            raise
-        except MemoryError:
-            log.error("%s failed: there is no memory for it", self.method)  # noqa: TRY400 - a line
-            raise HeadraceError("the coordinator has no memory for this call just now") from None
-        except Exception:
-            log.exception("%s failed", self.method)
-            line = f"the coordinator failed at {self.method}; its log says why"
-            raise HeadraceError(line) from None
-        if signature.audited:
-            about = self.arguments[0]
-            audit.info(
-                "%s (%s) at %s, by HTTP: %s %s",
-                holder.name, holder.role, self.peer, self.method, getattr(about, "id", about),
-            )  # fmt: skip
-        return answer
-
-    async def _call(self) -> Any:
-        answer = getattr(self.target, self.method)(*self.arguments)
-        return await answer if iscoroutine(answer) else answer
-
-    def _note_refusal(self, refused: set[tuple[str, str]]) -> None:
-        """Keep in both logs what was refused, once for each key and method."""
-        holder, what = self.holder, (self.holder.mark, self.method)
-        for one in (log, audit) if what not in refused else ():
-            one.warning(
-                "%s (%s) at %s, by HTTP, was refused: %s",
-                holder.name, holder.role, self.peer, self.method,
-            )  # fmt: skip
-        refused.add(what)
-
-    def _refuse(self, refused: set[tuple[str, str]]) -> NotAllowedError:
-        holder = self.holder
-        self._note_refusal(refused)
-        roles = [ADMIN, *sorted(self.signature.roles - SHUT_OUT)]
-        return NotAllowedError(
-            f"{self.method} is for role {' or '.join(', '.join(roles).rsplit(', ', 1))}: this key "
-            f"({holder.name}) has role {holder.role}"
-        )
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -260,6 +233,10 @@ class Visitor(msgspec.Struct, frozen=True):
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the API: see ``Gate.call``."""
         return await self.gate.call(self.holder, self.peer, method, arguments, named)
+
+    def prepare(self, method: str, *arguments: Any, **named: Any) -> Call:
+        """A call that is made later: see ``Gate.prepare``."""
+        return self.gate.prepare(self.holder, self.peer, method, arguments, named)
 
 
 def _restrict(holder: Holder, role: str | None) -> Holder:

@@ -23,7 +23,7 @@ from headrace_coordinator.web.methods import Method, list_methods, takes_list
 from headrace_coordinator.web.presenter import Summary
 from headrace_coordinator.web.problems import MEDIA_TYPE, Problem
 from headrace_coordinator.web.results import KINDS, OTHER_KIND
-from headrace_coordinator.web.stream import StreamQuery
+from headrace_coordinator.web.topics import StreamQuery
 from headrace_wire.bounds import JobId, read_hints
 from headrace_wire.version import VERSION
 

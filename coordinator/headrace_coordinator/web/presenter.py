@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from headrace_coordinator.web.shared_work import SharedWork
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
 from headrace_wire.messages import ResultSpan
 from headrace_wire.presenting import END, MODULE, Order, write_head
@@ -116,13 +117,6 @@ def choose_closed(folders: Iterable[Path]) -> tuple[str, ...]:
     )
 
 
-class _Wanted(Struct):
-    """A summary that is being made, and how many wait for it."""
-
-    making: asyncio.Task[Summary]
-    waiting: int = 0
-
-
 class Presenter:
     """Runs those processes. ``closed`` are folders in which they have nothing to look for."""
 
@@ -130,7 +124,7 @@ class Presenter:
         self.closed = closed
         # A file may take as long as its reader does: no summary waits for one.
         self._summaries, self._files = Turns(), Turns()
-        self._wanted: dict[tuple[str, Hashable], _Wanted] = {}
+        self._wanted = SharedWork[Summary]()
         self._burials: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
@@ -147,18 +141,7 @@ class Presenter:
         Pages of one key that want it at the same time, at the same ``stage`` of the job, share one
         process, which is killed when none of them waits any more.
         """
-        wanted = self._wanted.get((key, stage))
-        if wanted is None:
-            making = asyncio.get_running_loop().create_task(self.sum_up(key, order, spans))
-            wanted = self._wanted[key, stage] = _Wanted(making)
-        wanted.waiting += 1
-        try:
-            return await asyncio.shield(wanted.making)
-        finally:
-            wanted.waiting -= 1
-            if not wanted.waiting:  # whoever wants it from now on has another one made
-                del self._wanted[key, stage]
-                wanted.making.cancel()
+        return await self._wanted.take((key, stage), lambda: self.sum_up(key, order, spans))
 
     async def sum_up(self, key: str, order: Order, spans: AsyncIterator[ResultSpan]) -> Summary:
         """Sum up the results of a job by a process of their own. Raises HeadraceError."""

@@ -1,44 +1,41 @@
 """What pages are told while they are open: server-sent events, at most one of a topic a second.
 
-    browsers ─► Stream ─► Feed of a topic ─► one call of the API a second for all who see the same
+    browsers ─► Stream ─► Feed of a topic ─► calls of the API, once for all who see the same
+                  Hub: all feeds have their turn at the same time, and then there is a rest
 
-Where there is something to read from a place on, events and log lines, each stream has calls of its
-own that wait for more. Every stream ends with the session that began it.
+Where there is something to read from a place on, events and log lines, calls wait for more, one for
+all who are at the same place. Every stream ends with the session that began it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, Literal, cast
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import Any
 
-import msgspec
-from msgspec import Meta, Struct, defstruct
-from msgspec.structs import fields as list_fields
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from headrace_coordinator.web.feeds import Feed, Stream, write_event, write_problem
 from headrace_coordinator.web.gate import Gate, Visitor
 from headrace_coordinator.web.json_api import PREFIX, read_query
-from headrace_coordinator.web.methods import Method, list_methods
-from headrace_coordinator.web.problems import describe_error, find_status
-from headrace_coordinator.web.twins import to_twin
-from headrace_wire.bounds import Count, OptionalLabel, read_hints
+from headrace_coordinator.web.problems import find_status
+from headrace_coordinator.web.shared_work import SharedWork
+from headrace_coordinator.web.topics import WANTED, StreamQuery, choose_feed
 from headrace_wire.errors import BoundsError, BusyError, HeadraceError
 from headrace_wire.messages import LogRequest
 from headrace_wire.views import EventRequest
 
-#: Seconds between two events of a topic.
+#: Seconds from one turn to the next: at least, and at most.
 TURN_SECONDS = 1.0
+LONGEST_SECONDS = 4.0
 
-#: Seconds between looks at whose session has ended.
-WATCH_SECONDS = 1.0
-
-#: Seconds after which a stream without news says that it is there.
-SILENT_SECONDS = 15.0
+#: The rest after a turn, in times of what it took.
+RESTS_PER_TURN = 40.0
 
 #: Seconds that a call may wait for events or log lines.
 WAIT_SECONDS = 20.0
@@ -47,125 +44,24 @@ WAIT_SECONDS = 20.0
 MAX_STREAMS = 100
 MAX_STREAMS_OF_KEY = 60
 
-#: Running tasks that a page is told of.
-MAX_TASKS_SHOWN = 100
-
-#: Milliseconds after which a browser connects again.
-RETRY = b"retry: 2000\n\n"
-
-Topic = Literal["overview", "timeline", "jobs", "job", "workers", "worker", "events", "logs"]
-
-#: Without what parameter a topic makes no sense.
-WANTED: dict[str, str] = {"job": "job", "logs": "job", "worker": "worker"}
-
-#: The method whose parameters choose jobs.
-_JOBS: Method = next(one for one in list_methods() if one.name == "jobs.jobs")
-
-
-def _make_query() -> type[Struct]:
-    hints = read_hints(_JOBS.given)
-    return defstruct(
-        "stream",
-        [
-            ("topic", Annotated[tuple[Topic, ...], Meta(min_length=1, max_length=8)]),
-            ("job", OptionalLabel, ""),
-            ("worker", OptionalLabel, ""),
-            ("cursor", Count, 0),
-            ("last", Count, 0),
-            *[(one.name, hints[one.name], one.default) for one in list_fields(_JOBS.given)],
-        ],
-        kw_only=True,
-        forbid_unknown_fields=True,
-        frozen=True,
-    )
-
-
-#: What a stream is asked for.
-StreamQuery = _make_query()
-
-
-class Stream:
-    """One open connection: what it is to be told, of each topic the latest."""
-
-    def __init__(self, visitor: Visitor, is_live: Callable[[], bool]) -> None:
-        self.visitor = visitor
-        self.is_live = is_live
-        self._messages: dict[str, bytes] = {}
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-        self.is_over = False
-
-    def put(self, topic: str, message: bytes) -> None:
-        """Tell something, in place of what it has not been told yet of this topic."""
-        self._messages[topic] = message
-        self._news.set()
-
-    async def put_all(self, topic: str, message: bytes) -> None:
-        """Tell something when all before it has been told."""
-        while topic in self._messages:
-            self._room.clear()
-            await self._room.wait()
-        self.put(topic, message)
-
-    def end(self, reason: str) -> None:
-        """Say that there is no more, and why."""
-        self.is_over = True
-        self.put("bye", write_event("bye", {"reason": reason}))
-
-    async def listen(self) -> AsyncIterator[bytes]:
-        """What is told, as it comes."""
-        yield RETRY
-        while True:
-            try:
-                async with asyncio.timeout(SILENT_SECONDS):
-                    await self._news.wait()
-            except TimeoutError:
-                yield b": here\n\n"
-                continue
-            self._news.clear()
-            messages, self._messages = self._messages, {}
-            self._room.set()
-            yield b"".join(messages.values())
-            if self.is_over:
-                return
-
-
-class Feed:
-    """One topic as some see it: asked for once a second, while anybody listens."""
-
-    def __init__(self, topic: str, look: Callable[[], Awaitable[Any]]) -> None:
-        self.streams: set[Stream] = set()
-        self.message = b""
-        self._topic = topic
-        self._look = look
-        self.task = asyncio.get_running_loop().create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            begun = time.monotonic()
-            is_over = False
-            try:
-                message = write_event(self._topic, await self._look())
-            except HeadraceError as error:
-                message = write_problem(error, self._topic)
-                is_over = find_status(error) < 500
-            if message != self.message:
-                self.message = message
-                for stream in self.streams:
-                    stream.put(self._topic, message)
-            if is_over:
-                return
-            await asyncio.sleep(max(TURN_SECONDS / 10, begun + TURN_SECONDS - time.monotonic()))
-
 
 class Hub:
-    """All streams and feeds of an application, in the event loop of HTTP."""
+    """All streams and feeds of an application, in the event loop of HTTP.
+
+    All feeds have their turn at the same time, and what is found for a page is sent in one piece:
+    each step to the queue's event loop and back, and each time that this thread wakes, costs the
+    queue something. After a turn there is a rest that grows with the time that it took: the busier
+    the coordinator is, the less it is asked for.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._streams: set[Stream] = set()
         self._feeds: dict[tuple[Any, ...], Feed] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._pages = SharedWork[tuple[Any, bytes]]()
+        self._turns: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._turned = asyncio.Event()
 
     def open(self, request: Request) -> Stream:
         """A new stream for whoever made a request. Raises BusyError."""
@@ -178,8 +74,8 @@ class Hub:
         session, sessions = request.state.session, request.state.sessions
         stream = Stream(visitor, lambda: not session or sessions.find(session.text) is not None)
         self._streams.add(stream)
-        if self._watch is None:
-            self._watch = asyncio.get_running_loop().create_task(self._watch_sessions())
+        if self._turns is None or self._turns.done():
+            self._turns = asyncio.get_running_loop().create_task(self._take_turns())
         return stream
 
     def close(self, stream: Stream) -> None:
@@ -188,41 +84,85 @@ class Hub:
         for key, feed in list(self._feeds.items()):
             feed.streams.discard(stream)
             if not feed.streams:
-                feed.task.cancel()
                 del self._feeds[key]
+        self._wanted.set()
 
     def follow(
-        self, stream: Stream, topic: str, about: Any, look: Callable[[], Awaitable[Any]]
+        self, stream: Stream, topic: str, about: Hashable, make: Callable[[Visitor], Feed]
     ) -> None:
         """Have a stream told of a topic, of what ``about`` says, with others who see the same."""
-        key = (topic, about, self._gate.find_view(stream.visitor.holder))
+        key = (about, self._gate.find_view(stream.visitor.holder))
         feed = self._feeds.get(key)
-        if feed is None or feed.task.done():
-            feed = self._feeds[key] = Feed(topic, look)
+        if feed is None or feed.is_over:
+            try:
+                feed = self._feeds[key] = make(stream.visitor)
+            except HeadraceError as error:
+                stream.put(topic, write_problem(error, topic))
+                return
+            self._wanted.set()
         feed.streams.add(stream)
         if feed.message:
             stream.put(topic, feed.message)
 
+    async def read(self, visitor: Visitor, topic: str, request: Hashable) -> tuple[Any, bytes]:
+        """A page of events or log lines, and how it is told: read once for all who wait for the
+        same. Raises HeadraceError.
+        """
+
+        async def read() -> tuple[Any, bytes]:
+            page = await visitor.call(topic, request)
+            return page, write_event(topic, page)
+
+        return await self._pages.take((topic, request, self._gate.find_view(visitor.holder)), read)
+
+    async def wait_for_turn(self) -> None:
+        """Wait until all have their turn."""
+        await self._turned.wait()
+
     async def stop(self) -> None:
         """End everything."""
-        tasks = [feed.task for feed in self._feeds.values()]
-        if self._watch:
-            tasks.append(self._watch)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._turns:
+            self._turns.cancel()
+            await asyncio.wait([self._turns])
 
-    async def _watch_sessions(self) -> None:
+    async def _take_turns(self) -> None:
+        """Tell all streams what is new, for as long as there are any."""
+        turn_at = 0.0
+        while self._streams:
+            self._wanted.clear()
+            begun = time.monotonic()
+            is_turn = begun >= turn_at
+            feeds = [
+                feed
+                for feed in self._feeds.values()
+                if not feed.is_over and (feed.due <= begun if is_turn else not feed.message)
+            ]
+            if feeds or is_turn:
+                await self._ask(feeds, begun)
+            if is_turn:
+                took = time.monotonic() - begun
+                turn_at = begun + min(max(TURN_SECONDS, RESTS_PER_TURN * took), LONGEST_SECONDS)
+                self._end_sessions()
+                self._turned.set()
+                self._turned = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(turn_at - time.monotonic()):
+                    await self._wanted.wait()
+
+    async def _ask(self, feeds: list[Feed], now: float) -> None:
+        try:
+            found = await self._gate.look([feed.look for feed in feeds])
+        except HeadraceError as error:
+            found = [error] * len(feeds)
+        for feed, one in zip(feeds, found, strict=True):
+            feed.take(one, now)
+
+    def _end_sessions(self) -> None:
         """End the streams of those who have logged out, or whose keys are taken no more."""
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            if not self._streams:
-                continue
-            marks = await self._gate.list_marks()
-            for stream in self._streams:
-                if stream.visitor.holder.mark not in marks or not stream.is_live():
-                    stream.end("logged_out")
+        marks = self._gate.marks
+        for stream in self._streams:
+            if stream.visitor.holder.mark not in marks or not stream.is_live():
+                stream.end("logged_out")
 
 
 async def serve_stream(request: Request) -> Response:
@@ -257,37 +197,15 @@ class _StreamAnswer(StreamingResponse):
 
 
 async def _listen(hub: Hub, stream: Stream, query: Any) -> AsyncIterator[bytes]:
-    visitor = stream.visitor
     tasks: list[asyncio.Task[None]] = []
     try:
         for topic in dict.fromkeys(query.topic):
-            match topic:
-                case "events" | "logs":
-                    loop = asyncio.get_running_loop()
-                    tasks.append(loop.create_task(_read_on(stream, topic, query)))
-                case "jobs":
-                    given = {one: getattr(query, one) for one in _JOBS.given.__struct_fields__}
-                    chosen = _JOBS.given(**given)
-                    arguments = _JOBS.build({}, chosen)
-
-                    async def look(arguments: dict[str, Any] = arguments) -> Any:
-                        return await visitor.call("jobs.jobs", **arguments)
-
-                    hub.follow(stream, topic, chosen, look)
-                case "job":
-                    hub.follow(stream, topic, query.job, lambda: _look_at_job(visitor, query.job))
-                case "worker":
-                    hub.follow(
-                        stream, topic, query.worker, lambda: visitor.call("worker", query.worker)
-                    )
-                case "timeline":
-                    hub.follow(stream, topic, None, lambda: visitor.call("timeline", 0.0))
-                case _:
-
-                    async def look_at_all(topic: str = topic) -> Any:
-                        return await visitor.call(topic)
-
-                    hub.follow(stream, topic, None, look_at_all)
+            if topic in {"events", "logs"}:
+                loop = asyncio.get_running_loop()
+                tasks.append(loop.create_task(_read_on(hub, stream, topic, query)))
+            else:
+                about, make = choose_feed(topic, query)
+                hub.follow(stream, topic, about, make)
         async for piece in stream.listen():
             yield piece
     finally:
@@ -295,14 +213,7 @@ async def _listen(hub: Hub, stream: Stream, query: Any) -> AsyncIterator[bytes]:
             task.cancel()
 
 
-async def _look_at_job(visitor: Visitor, job: str) -> dict[str, Any]:
-    status = await visitor.call("status", job)
-    progress = await visitor.call("progress", job, MAX_TASKS_SHOWN)
-    running = await visitor.call("running", job, MAX_TASKS_SHOWN)
-    return {"status": status, "progress": progress, "running": running}
-
-
-async def _read_on(stream: Stream, topic: str, query: Any) -> None:
+async def _read_on(hub: Hub, stream: Stream, topic: str, query: Any) -> None:
     """Tell what comes after a cursor, for as long as there may be more."""
     cursor, last = query.cursor, query.last
     while True:
@@ -312,7 +223,7 @@ async def _read_on(stream: Stream, topic: str, query: Any) -> None:
         else:
             request = LogRequest(query.job, cursor, WAIT_SECONDS)
         try:
-            page = await stream.visitor.call(topic, request)
+            page, message = await hub.read(stream.visitor, topic, request)
         except HeadraceError as error:
             await stream.put_all(topic, write_problem(error, topic))
             if find_status(error) < 500:
@@ -321,22 +232,10 @@ async def _read_on(stream: Stream, topic: str, query: Any) -> None:
             is_complete = getattr(page, "complete", False)
             if page.cursor != cursor or is_complete:
                 cursor, last = page.cursor, 0
-                await stream.put_all(topic, write_event(topic, page))
+                await stream.put_all(topic, message)
             if is_complete:
                 return
-        await asyncio.sleep(TURN_SECONDS)
-
-
-def write_event(topic: str, value: Any) -> bytes:
-    """An event with a value as JSON, which has no line breaks."""
-    parts = cast("dict[str, Any]", value) if isinstance(value, dict) else None
-    shown = to_twin(value) if parts is None else {key: to_twin(parts[key]) for key in parts}
-    return b"event: %s\ndata: %s\n\n" % (topic.encode(), msgspec.json.encode(shown))
-
-
-def write_problem(error: HeadraceError, topic: str) -> bytes:
-    """An event that says why there is nothing of a topic."""
-    return b"event: problem\ndata: %s\n\n" % msgspec.json.encode(describe_error(error, topic))
+        await hub.wait_for_turn()
 
 
 ROUTES = [Route(f"{PREFIX}/stream", serve_stream)]

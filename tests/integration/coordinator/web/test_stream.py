@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, cast
 
 import httpx
 import pytest
 
-from headrace_coordinator.web import hosting, stream
+from headrace_coordinator.web import calls, feeds, gate, hosting, stream
 from support.commands import wait_until
 from support.web_site import WebSite
 
@@ -19,7 +22,7 @@ from support.web_site import WebSite
 @pytest.fixture(autouse=True)
 def turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "TURN_SECONDS", 0.02)
-    monkeypatch.setattr(stream, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(stream, "RESTS_PER_TURN", 0.0)
 
 
 class Told:
@@ -98,24 +101,109 @@ def test_a_job_that_goes_is_a_problem_of_its_topic(site: WebSite) -> None:
         assert (problem["topic"], problem["status"], problem["code"]) == ("job", 404, "unknown_job")
 
 
-def test_what_many_see_is_asked_for_once(site: WebSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
-    look = stream._look_at_job
+def test_what_many_see_is_asked_for_and_written_once(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    written: list[str] = []
+    make, write = calls.Call.make, feeds.write_event
 
-    async def count(visitor: Any, job: str) -> dict[str, Any]:
-        nonlocal calls
-        calls += 1
-        return await look(visitor, job)
+    async def count(call: calls.Call, *arguments: Any) -> Any:
+        asked.append(call.method)
+        return await make(call, *arguments)
 
-    monkeypatch.setattr(stream, "_look_at_job", count)
+    def note(topic: str, value: Any) -> bytes:
+        written.append(topic)
+        return write(topic, value)
+
+    monkeypatch.setattr(calls.Call, "make", count)
+    monkeypatch.setattr(feeds, "write_event", note)
     monkeypatch.setattr(stream, "TURN_SECONDS", 1000.0)
+    monkeypatch.setattr(stream, "LONGEST_SECONDS", 1000.0)
     site.submit("shared")
     with contextlib.ExitStack() as stack:
         for _ in range(8):
             browser = stack.enter_context(site.visit("observer"))
-            told = stack.enter_context(listen(browser, "topic=job&job=shared"))
-            assert told.next("job")["status"]["id"] == "shared"
-    assert calls == 1
+            asked.clear()
+            told = stack.enter_context(listen(browser, "topic=job&topic=tasks&job=shared"))
+            found = {name: told.next(name) for name in ("job", "tasks")}
+            assert found["job"]["status"]["id"] == "shared"
+            assert [run["state"] for run in found["tasks"]["runs"]] == ["waiting"]
+    assert asked == [], "those who came later were told what the first one was"
+    assert sorted(written) == ["job", "tasks"]
+
+
+def test_the_map_of_the_tasks_comes_with_the_figures(site: WebSite) -> None:
+    site.submit("mapped", tasks=5)
+    query = "topic=job&topic=tasks&topic=times&job=mapped"
+    with site.visit("observer") as browser, listen(browser, query) as told:
+        found = {"job": told.next("job"), "tasks": told.next("tasks"), "times": told.next("times")}
+        answer = browser.get("/api/v1/jobs/mapped/task_runs").json()
+        assert found["tasks"] == answer
+        assert found["times"]["times"] == browser.get("/api/v1/jobs/mapped/task_times").json()
+        site.jobs.cancel("mapped")
+        while told.next("job")["status"]["state"] != "cancelled":
+            pass
+        (run,) = told.next("tasks")["runs"]
+        assert (run["state"], run["stop"]) == ("cancelled", 5)
+
+
+def test_jobs_that_ended_are_a_topic_of_their_own(site: WebSite) -> None:
+    site.submit("goes on")
+    site.submit("ended")
+    site.jobs.cancel("ended")
+    with site.visit("observer") as browser, listen(browser, "topic=ended&topic=jobs") as told:
+        assert told.next("ended")[0]["id"] == "ended", "the newest comes first"
+        assert [job["id"] for job in told.next("jobs")][:2] == ["ended", "goes on"]
+
+
+def test_a_busy_coordinator_is_asked_less_often(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[float] = []
+    look = gate.Gate.look
+
+    async def look_long(self: gate.Gate, looks: Any) -> Any:
+        turns.append(time.monotonic())
+        found = await look(self, looks)
+        await asyncio.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(gate.Gate, "look", look_long)
+    monkeypatch.setattr(stream, "RESTS_PER_TURN", 10.0)
+    with site.visit("observer") as browser, listen(browser, "topic=overview") as told:
+        told.next("overview")
+        wait_until(lambda: len(turns) >= 4)
+    later = [end - begin for begin, end in pairwise(turns[1:])]
+    assert min(later) > 0.25, "a turn that took 50 ms is followed by a rest"
+
+
+def test_readers_at_one_place_of_the_events_wait_together(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.submit("awaited")
+    waiting = 0
+    make = calls.Call.make
+
+    async def count(call: calls.Call, *arguments: Any) -> Any:
+        nonlocal waiting
+        waiting += call.method == "events"
+        try:
+            return await make(call, *arguments)
+        finally:
+            waiting -= call.method == "events"
+
+    monkeypatch.setattr(calls.Call, "make", count)
+    with contextlib.ExitStack() as stack:
+        told: list[Told] = []
+        for _ in range(4):
+            browser = stack.enter_context(site.visit("observer"))
+            told.append(stack.enter_context(listen(browser, "topic=events&job=awaited")))
+            told[-1].next("events")
+            wait_until(lambda: waiting == 1)
+        site.jobs.cancel("awaited")
+        for one in told:
+            assert [event["kind"] for event in one.next("events")["events"]] == ["job-cancelled"]
 
 
 def test_a_stream_ends_with_its_session(site: WebSite) -> None:
