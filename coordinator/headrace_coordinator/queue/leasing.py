@@ -307,7 +307,8 @@ class Leasing:
         state = self._state
         told = request.task_seconds.get(job.spec.id)
         ahead = AHEAD_ROUND_TRIPS * request.round_trip
-        size = size_lease(job, slots, state.slots, len(state.turns), told, ahead)
+        own = state.members[request.worker].info.slots
+        size = size_lease(job, slots, state.slots, len(state.turns), told, ahead, own)
         most = self._spool.fit(job, size)
         return job.take(most, max_bytes, alone=alone)
 

@@ -12,7 +12,9 @@ shortest first. The leases between keep the others going, however many short job
 The size of a lease follows guided self-scheduling (Polychronopoulos and Kuck, 1987): a share of
 what is left for each slot, capped at half a second of work or a task for each free slot, and no
 less than all slots do while the coordinator hands out one. Smaller leases would leave slots idle
-for want of a coordinator. Where many jobs wait leases are smaller, so that each has its turn soon.
+for want of a coordinator. A worker far away gets no less than its slots do while requests are under
+way, as far as that is its part of what is left. Where many jobs wait leases are smaller, so that
+each has its turn soon.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ SHORT_JOB_SECONDS = 10.0
 #: Seconds that a task of a job is taken to last before the first report.
 UNKNOWN_TASK_SECONDS = 0.05
 
-#: For how many round trips, and seconds, a worker far away gets tasks of a job of which nothing is
-#: known.
+#: For how many round trips, and seconds at most, a worker far away gets tasks of a job of which
+#: nothing is known, or that is about to end.
 AHEAD_ROUND_TRIPS = 2.0
 LONGEST_AHEAD_SECONDS = 1.0
 
@@ -165,28 +167,33 @@ def size_lease(
     waiting_jobs: int = 1,
     told_seconds: float | None = None,
     ahead_seconds: float = 0.0,
+    own_slots: int = 1,
 ) -> int:
-    """Return how many tasks to lease to a worker with this many free slots.
+    """Return how many tasks to lease to a worker with this many free slots, of ``own_slots``.
 
     ``told_seconds`` is how long a task takes there, if the worker has said so. Of a job of which
     nothing is known a worker far away gets what may take its slots ``ahead_seconds``, within its
-    share; what it cannot begin soon it returns.
+    share; what it cannot begin soon it returns. Toward the end of a job it gets as much at a time,
+    as the next request would be answered when its slots have long been idle.
     """
     by_share = TAIL_SHARE * job.waiting * free_slots / max(1, all_slots, free_slots)
+    ahead_seconds = min(ahead_seconds, LONGEST_AHEAD_SECONDS)
     known_seconds = told_seconds if job.mean_seconds is None else job.mean_seconds
     if known_seconds is None:
         if waiting_jobs > all_slots:
             return 1
-        ahead_tasks = min(ahead_seconds, LONGEST_AHEAD_SECONDS) / UNKNOWN_TASK_SECONDS
+        ahead_tasks = ahead_seconds / UNKNOWN_TASK_SECONDS
         return max(1, free_slots, int(min(free_slots * (1 + ahead_tasks), by_share)))
     mean_seconds = max(known_seconds, 1e-9)
     by_cost = LEASE_COST_SECONDS * all_slots / mean_seconds
     by_time = LEASE_SECONDS_PER_SLOT * free_slots / mean_seconds
     by_turn = max(ROUND_SECONDS / max(1, waiting_jobs), SMALL_LEASE_SECONDS_PER_SLOT)
     by_time = min(by_time, max(by_turn * free_slots / mean_seconds, by_cost))
+    part = job.waiting * min(1.0, max(own_slots, free_slots) / max(1, all_slots))
+    by_distance = min(ahead_seconds * free_slots / mean_seconds, part)
     # Slots that are free begin at once, whatever their tasks last: jobs that wait share those.
     at_once = math.floor(min(free_slots / max(1, waiting_jobs), by_share))
-    tasks = max(at_once, math.ceil(min(by_time, max(by_share, by_cost))))
+    tasks = max(at_once, math.ceil(min(by_time, max(by_share, by_cost, by_distance))))
     return max(1, min(tasks, MAX_LEASE_TASKS))
 
 

@@ -51,6 +51,14 @@ def test_few_slots_get_small_leases_of_short_tasks_toward_the_end() -> None:
     assert size_lease(job, 2, 4) == 3
 
 
+def test_toward_the_end_a_worker_far_away_gets_its_part_of_what_is_left_at_once() -> None:
+    job = make_job(tasks=80)
+    job.mean_seconds = 0.005
+    assert size_lease(job, 1, 2, ahead_seconds=0.4, own_slots=2) == 80, "there are no others"
+    assert size_lease(job, 1, 8, ahead_seconds=0.4, own_slots=2) == 20, "others have theirs"
+    assert size_lease(job, 1, 8, ahead_seconds=0.05, own_slots=2) == 10, "no more than it needs"
+
+
 def test_of_an_unknown_job_a_worker_far_away_gets_more_within_its_share() -> None:
     job = make_job(tasks=1000)
     assert size_lease(job, 2, 8) == 2
