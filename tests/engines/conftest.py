@@ -8,24 +8,18 @@ from pathlib import Path
 import pytest
 
 from support.commands import Site, open_site
-from support.dask_cluster import MODULE, DaskCluster, require_library
+from support.dask_cluster import DaskCluster
+from support.engine_code import MODULE, require_library
 from support.ray_cluster import SETTINGS, RayCluster
-
-
-@pytest.fixture(autouse=True)
-def _library(request: pytest.FixtureRequest) -> None:
-    """Skip the tests of a module where the library is missing that it is about."""
-    require_library("ray" if request.module.__name__.endswith("ray") else "dask")
 
 
 @pytest.fixture
 def dask_site(tmp_path: Path) -> Iterator[tuple[Site, DaskCluster]]:
-    """A coordinator, and a worker whose tasks run on a Dask cluster of two processes."""
-    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
-    with open_site(tmp_path, "--lease", "3s", workers=0, settings=settings) as site:
+    """A coordinator, and a Dask cluster of two processes that a worker may use."""
+    require_library("dask")
+    with open_site(tmp_path, "--lease", "3s", workers=0) as site:
         (tmp_path / "dask").mkdir()
-        (tmp_path / "code").mkdir()
-        (tmp_path / "code" / "deeds_there.py").write_text(MODULE)
+        write_code(tmp_path)
         cluster = DaskCluster(tmp_path / "dask", site.shell.environment)
         try:
             cluster.start_scheduler()
@@ -37,9 +31,9 @@ def dask_site(tmp_path: Path) -> Iterator[tuple[Site, DaskCluster]]:
             cluster.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[RayCluster]:
-    """A Ray cluster of two machines with a processor each, for the tests of one module."""
+    """A Ray cluster of two machines with a processor each, for all tests."""
     require_library("ray")
     cluster = RayCluster()
     try:
@@ -53,6 +47,18 @@ def ray_cluster() -> Iterator[RayCluster]:
 def ray_site(tmp_path: Path, ray_cluster: RayCluster) -> Iterator[tuple[Site, RayCluster]]:
     """A coordinator, and a Ray cluster that a worker may use."""
     with open_site(tmp_path, "--lease", "3s", workers=0, settings=SETTINGS) as site:
-        (tmp_path / "code").mkdir()
-        (tmp_path / "code" / "deeds_there.py").write_text(MODULE)
+        write_code(tmp_path)
         yield site, ray_cluster
+
+
+@pytest.fixture(params=["dask", "ray"])
+def site_there(request: pytest.FixtureRequest) -> tuple[Site, DaskCluster | RayCluster]:
+    """A coordinator, and each kind of cluster in turn."""
+    found: tuple[Site, DaskCluster | RayCluster] = request.getfixturevalue(f"{request.param}_site")
+    return found
+
+
+def write_code(folder: Path) -> None:
+    """Write what tasks call."""
+    (folder / "code").mkdir()
+    (folder / "code" / "deeds_there.py").write_text(MODULE)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.commands import Shell, Site
-from support.dask_cluster import DaskCluster, require_library
+from support.dask_cluster import DaskCluster
+from support.engine_code import require_library
 
 PROGRAM = """
 import os
@@ -87,6 +88,14 @@ def test_a_pool_and_an_executor_use_a_cluster_that_is_there(
     assert "send each other pickles" in done.stderr
 
 
+@pytest.mark.parametrize("options", [["--max-rss", "1GiB"], ["--key-guard", "required"]])
+@pytest.mark.parametrize("engine", ["dask", "ray"])
+def test_options_about_slots_are_refused(tmp_path: Path, engine: str, options: list[str]) -> None:
+    refused = Shell(tmp_path).run("worker", "--engine", engine, *options)
+    assert refused.code == 2
+    assert f"{options[0]} is for the slots of a worker's own pool" in refused.err
+
+
 @pytest.mark.parametrize("engine", ["dask", "ray"])
 def test_run_uses_an_engine(tmp_path: Path, engine: str) -> None:
     require_library(engine)
@@ -100,7 +109,7 @@ def test_run_uses_an_engine(tmp_path: Path, engine: str) -> None:
     [
         (["--engine", "dask", "--timeout", "5s"], 2, "--timeout cannot be kept: a Dask cluster"),
         (["--engine", "abacus"], 2, "'abacus' is no engine"),
-        (["--engine", "dask://127.0.0.1:1"], 1, "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        (["--engine", "dask://127.0.0.1:1"], 69, "no Dask scheduler answers at tcp://127.0.0.1:1"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, words: list[str], code: int, why: str) -> None:

@@ -7,52 +7,10 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 from support.commands import Process, Site, wait_until
-
-#: A user's module.
-MODULE = """
-import os
-import signal
-import time
-from pathlib import Path
-
-from headrace import current_cluster, current_task
-
-
-def square(number):
-    return number * number
-
-
-def speak(number):
-    print("number", number)
-    current_task().log.info("half way")
-    current_task().report_progress(1, 2)
-
-
-def where(_):
-    return os.getpid()
-
-
-def hold(folder):
-    "Say in which process it runs, and go on when told."
-    Path(folder, str(os.getpid())).touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.02)
-    return os.getpid()
-
-
-def die(_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def share(_):
-    return str(current_cluster())
-"""
+from support.engine_code import ENGINE_OPTIONS
 
 #: Has a process find no headrace.
 BARE = """
@@ -64,13 +22,6 @@ for name in ("headrace", "headrace_services", "headrace_wire", "headrace_worker"
 
 #: Dask as it would be run by hand.
 DASK = str(Path(sys.executable).with_name("dask"))
-
-
-def require_library(engine: str) -> None:
-    """Skip a test where the library of an engine is missing."""
-    library = {"dask": "distributed"}.get(engine, engine)
-    if find_spec(library) is None:
-        pytest.skip(f"{library} is not installed here: `make engines` has an environment for it")
 
 
 @dataclass
@@ -133,14 +84,20 @@ class DaskCluster:
                 process.kill()
                 process.wait()
 
+    def count_processes(self) -> int:
+        """How many processes have registered with the scheduler, by its own log."""
+        return (self.folder / "scheduler.log").read_text().count("Register worker")
 
-def add_engine(site: Site, cluster: DaskCluster, *options: str) -> Process:
-    """A worker whose tasks run on the Dask cluster, once both of its processes are there."""
-    wait_until(lambda: count_processes(cluster) == 2)
-    words = ["--engine", "dask", "--dask-scheduler", cluster.address, "--name", "there"]
-    return site.add_worker(*words, "--path", "code", "--allow", "deeds_there", *options)
+    @property
+    def words(self) -> list[str]:
+        """Has a command use this cluster."""
+        return ["--engine", "dask", "--dask-scheduler", self.address]
 
+    @property
+    def title(self) -> str:
+        return f"the Dask cluster at tcp://{self.address}"
 
-def count_processes(cluster: DaskCluster) -> int:
-    """How many processes have registered with the scheduler, by its own log."""
-    return (cluster.folder / "scheduler.log").read_text().count("Register worker")
+    def add_engine(self, site: Site) -> Process:
+        """A worker whose tasks run on the cluster, once both of its processes are there."""
+        wait_until(lambda: self.count_processes() == 2)
+        return site.add_worker(*self.words, *ENGINE_OPTIONS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.commands import Process, Site, wait_until
+from support.engine_code import ENGINE_OPTIONS
 
 #: Ray as it would be run by hand.
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -74,11 +75,18 @@ class RayCluster:
         self.machines.append(machine)
         return machine
 
+    @property
+    def words(self) -> list[str]:
+        """Has a command use this cluster."""
+        return ["--engine", "ray", "--ray-address", self.address]
 
-def add_ray_engine(site: Site, cluster: RayCluster, *options: str) -> Process:
-    """A worker whose tasks run on the Ray cluster, once both of its machines are there."""
-    words = ["--engine", "ray", "--ray-address", cluster.address, "--name", "there"]
-    worker = site.add_worker(*words, "--path", "code", "--allow", "deeds_there", *options)
-    with site.open_cluster() as opened:
-        wait_until(lambda: [one.slots for one in opened.workers()] == [2], 60.0)
-    return worker
+    @property
+    def title(self) -> str:
+        return f"the Ray cluster at {self.address}"
+
+    def add_engine(self, site: Site) -> Process:
+        """A worker whose tasks run on the cluster, once both of its machines are there."""
+        worker = site.add_worker(*self.words, *ENGINE_OPTIONS)
+        with site.open_cluster() as opened:
+            wait_until(lambda: [one.slots for one in opened.workers()] == [2], 60.0)
+        return worker

@@ -32,6 +32,7 @@ from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
 from headrace_worker.engines.dask_address import complete_address
+from headrace_worker.engines.dask_deaths import count_deaths
 from headrace_worker.engines.grid import GridAwayError, OnNews, SpanLostError
 from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
@@ -121,8 +122,6 @@ async def _start_cluster(processes: int) -> DaskGrid:
     """Start a cluster of this machine, which nobody else can use."""
     dask.config.set(
         {
-            # A span that was lost is told at once: how often its tasks run again is decided here.
-            "distributed.scheduler.allowed-failures": 0,
             # No pages, which whoever is on this machine could look at.
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
@@ -277,6 +276,8 @@ class DaskGrid:
             raise
         self._client = client
         client.subscribe_topic(self._topic, self._hear)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await count_deaths(client, self._topic)
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
@@ -363,11 +364,7 @@ def explain_silence(error: Exception) -> str:
 
 
 def explain_killed(error: KilledWorker) -> str:
-    """Put in words what Dask says of a task with which its processes died."""
-    times = error.allowed_failures + 1
+    """Put in words what Dask says of a task with which its process died."""
     last: Any = error.last_worker
     where = getattr(last, "address", last)
-    return (
-        f"{count(times, 'Dask worker')} died while running it, the last one at {where}: "
-        "its own log may say why"
-    )
+    return f"the Dask worker at {where} died while running it: its own log may say why"

@@ -8,7 +8,8 @@
 
 A span holds about so much work that what it costs to send it does not matter, and no more: it is
 what runs again if the process dies. Which task of a span a process died with is not known, so its
-tasks then run again one by one, and one with which a process dies alone is charged.
+tasks then run again one by one, and one with which a process dies alone is charged. Tasks that are
+retried in a job with which processes have died go one by one from the start.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ AHEAD_SECONDS = 1.0
 #: Parameters of a job with more bytes than this are brought to the other side once.
 SHARED_BYTES = 64 << 10
 
-#: Jobs of which it is remembered what was brought there.
+#: Jobs of which it is remembered what was brought there, and that processes died with them.
 KEPT_SHARED = 8
+KEPT_DEADLY = 100
 
 #: Seconds by which the news that a span is at its next task may be late.
 SLACK_SECONDS = 1.0
@@ -127,6 +129,7 @@ class RemoteEngine:
         self._ended = 0.0
         self._paces = Paces()
         self._shared: KeptJobs[asyncio.Future[list[Any]]] = KeptJobs(KEPT_SHARED)
+        self._deadly: KeptJobs[bool] = KeptJobs(KEPT_DEADLY)
         self._events: list[Event] = []
         self._lines: list[TaskLine] = []
         self.tally = Tally()
@@ -339,6 +342,8 @@ class RemoteEngine:
         """How many of the tasks that wait are sent together."""
         if mean_seconds is None or mean_seconds > SPAN_SECONDS:
             return 1
+        if span.batch.attempt > 1 and self._deadly.touch(span.batch.job):
+            return 1
         # None idles while others have more than one; with none that idles, there is no hurry.
         fair = math.ceil(self._backlog.tasks / max(1, self.slots - len(self._runs)))
         tasks = min(SPAN_TASKS, fair, len(span), int(SPAN_SECONDS / max(mean_seconds, 1e-6)))
@@ -449,6 +454,7 @@ class RemoteEngine:
         """Charge the task that was alone in its span; others run again, one by one."""
         self.tally.restarts[reason] += 1
         span = run.span
+        self._deadly.keep(span.batch.job, True)
         if len(span) == 1:
             self._fail(span, reason, message, seconds=time.monotonic() - run.since)
         else:

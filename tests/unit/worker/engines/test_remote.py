@@ -205,6 +205,23 @@ def test_of_tasks_that_were_lost_together_each_runs_again_alone() -> None:
     run_engine(grid, check)
 
 
+def test_where_a_process_has_died_tasks_are_retried_one_by_one() -> None:
+    grid = ThreadGrid(1)
+
+    async def check(engine: RemoteEngine) -> None:
+        engine.submit(make_batch(abs, range(20), job="job"))
+        await take_all(engine)  # now it is known how short they are
+        grid.trouble.append(SpanLostError("crash", "it died"))
+        engine.submit(make_batch(abs, [1], key=2, job="job"))
+        await take_all(engine)
+        grid.calls.clear()
+        engine.submit(make_batch(abs, [1, 2, 3], key=3, job="job", attempt=2))
+        assert open_values(await take_all(engine)) == {0: 1, 1: 2, 2: 3}
+        assert len(grid.calls) == 3
+
+    run_engine(grid, check)
+
+
 def test_a_cluster_that_cannot_run_tasks_says_so_in_their_outcome() -> None:
     grid = ThreadGrid(1, [ModuleNotFoundError("No module named 'headrace_worker'")])
 
