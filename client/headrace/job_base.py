@@ -22,8 +22,10 @@ from headrace_wire.batch import count_batch
 from headrace_wire.bounds import MAX_NAMED_TASKS, MAX_TASK_RUNS, MAX_TASKS, Index, check_value
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import (
+    OTHER_KEY,
     HeadraceError,
     JobIncompleteError,
+    NotAllowedError,
     OutputError,
     TaskFailedError,
     UnreachableError,
@@ -95,8 +97,12 @@ class JobBase:
     def parameters(self) -> Parameters:
         """What the job is about, as its service planned it.
 
-        Raises OutputError for what no service has planned.
+        Raises OutputError for what no service has planned, and NotAllowedError for an observer.
         """
+        if not self.status.parameters and not self.status.expired:
+            raise NotAllowedError(
+                f"the parameters of job {self.id} are for clients and administrators; {OTHER_KEY}"
+            )
         try:
             parameters: object = unpack(self.status.parameters)
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,10 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.cli.entry import headrace
+from headrace.cli.entry import EXIT_BROKEN_PIPE, headrace
+from headrace.cli.stopping import STOP_SIGNALS
+from headrace_wire import errors
+from headrace_wire.errors import HeadraceError
 from support.commands import Finished, Process, Shell, open_site
 from support.photographs import fetch
 from support.places import REPOSITORY
@@ -74,6 +78,15 @@ def test_no_documented_option_or_variable_is_gone() -> None:
     }
     documented = set(re.findall(r"`(--[a-z-]+|HEADRACE_[A-Z_]+)[` ]", COMMANDS))
     assert documented <= options
+
+
+def test_every_exit_code_is_documented_and_no_other() -> None:
+    of_signals = {128 + number for number in (*STOP_SIGNALS, signal.SIGPIPE)}
+    of_errors = {kind.exit_code for kind in HeadraceError.by_code.values()}
+    named = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    section = COMMANDS.partition("\n## Exit codes\n")[2].partition("\n## ")[0]
+    documented = [int(code) for code in re.findall(r"^\| ([0-9]+) \|", section, re.MULTILINE)]
+    assert documented == sorted(named | of_errors | of_signals | {EXIT_BROKEN_PIPE})
 
 
 def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.errors import NotAllowedError, UnknownJobError
-from headrace_wire.roles import ADMIN, CLIENT, caller
+from headrace_wire.roles import ADMIN, CLIENT, OBSERVER, caller
 
 
 def name_key() -> str:
@@ -16,6 +16,14 @@ def name_key() -> str:
 
 #: The key for whose workers alone the caller may speak; "" for all of them.
 name_worker_key = name_key
+
+
+def may_see_values() -> bool:
+    """Whether the caller may have what a job brings along, and exceptions as its tasks raised them.
+
+    Observers may not: a pool's function and the arguments of its initializer are as good as inputs.
+    """
+    return caller().role != OBSERVER
 
 
 class JobAccess:
@@ -49,9 +57,14 @@ class JobAccess:
         if by is not None and not self._ledger.observe(
             lambda queue, _: may_know(queue, job_id, by)
         ):
-            raise UnknownJobError(
-                f"there is no job {job_id!r} of yours: `headrace jobs` lists those there are"
-            )
+            raise refuse_job(job_id)
+
+
+def refuse_job(job_id: str) -> UnknownJobError:
+    """What a caller is told of a job that is somebody else's."""
+    return UnknownJobError(
+        f"there is no job {job_id!r} of yours: `headrace jobs` lists those there are"
+    )
 
 
 def may_know(queue: Queue, job_id: str, by: str) -> bool:

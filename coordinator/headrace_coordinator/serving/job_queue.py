@@ -21,7 +21,7 @@ from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.running import list_running
 from headrace_coordinator.queue.task_runs import cut_runs
-from headrace_coordinator.serving.callers import JobAccess, name_worker_key
+from headrace_coordinator.serving.callers import JobAccess, may_see_values, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.past_jobs import PastJobs
@@ -108,6 +108,7 @@ class JobQueue:
 
     async def submit(self, spec: JobSpec) -> JobStatus:
         self._access.require(spec.id)
+        self._past.require_free(spec.id)
         if spec.service == DATA_SERVICE and spec.operation.startswith(KEEP_FOR):
             self._access.require(spec.operation.removeprefix(KEEP_FOR))
         need, by = measure_intake(len(spec.parameters)), caller().name
@@ -149,8 +150,11 @@ class JobQueue:
 
     def status(self, job: str) -> JobStatus:
         self._access.require(job)
+        entrusted = may_see_values()
         return self._past.answer(
-            job, lambda queue, now: queue.intake.status(job, now), lambda past: past.status
+            job,
+            lambda queue, now: queue.intake.status(job, now, with_parameters=entrusted),
+            lambda past: past.status,
         )
 
     async def jobs(

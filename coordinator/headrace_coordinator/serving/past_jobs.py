@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from headrace_coordinator.ledger.ledger import Ledger, Transition
-from headrace_coordinator.serving.callers import JobAccess
+from headrace_coordinator.serving.callers import JobAccess, refuse_job
 from headrace_wire.api import IDS_MATCHED, JOBS_PER_PAGE
 from headrace_wire.errors import HeadraceError, UnknownJobError
 from headrace_wire.job_views import PastJob
@@ -60,6 +60,17 @@ class PastJobs:
         past = self._ledger.store.history.find(job_id)
         by = self._access.find_limit()
         return past if past and by in (None, past.status.submitted_by) else None
+
+    def require_free(self, job_id: str) -> None:
+        """Raise UnknownJobError for the id of a past job of which the caller may not know.
+
+        Else a new job could take the place of its summary.
+        """
+        by = self._access.find_limit()
+        if by is not None:
+            past = self._ledger.store.history.find(job_id)
+            if past and past.status.submitted_by != by:
+                raise refuse_job(job_id)
 
     def match(self, start: str) -> list[str]:
         """The ids of the newest that begin so."""

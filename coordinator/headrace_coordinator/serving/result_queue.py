@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.serving.callers import JobAccess, name_worker_key
+from headrace_coordinator.serving.callers import JobAccess, may_see_values, name_worker_key
 from headrace_coordinator.serving.failure_groups import FailureBook
 from headrace_coordinator.serving.past_jobs import PastJobs
 from headrace_coordinator.serving.topics import name_topic
@@ -127,7 +129,8 @@ class ResultQueue:
         self._access.require(job)
         if not self._past.answer(job, lambda queue, _: queue.state.find(job), lambda _: None):
             return ()
-        return self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
+        found = self._ledger.store.reader.read_failures(job, start, min(limit, MAX_FAILURES))
+        return found if may_see_values() else tuple(replace(one, detail=b"") for one in found)
 
     async def failure_groups(self, job: str) -> FailureGroups:
         self._access.require(job)

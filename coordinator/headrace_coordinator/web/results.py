@@ -53,9 +53,12 @@ def list_routes(presenter: Presenter) -> list[Route]:
     async def show_summary(request: Request) -> Response:
         read_query(request, Nothing)
         visitor: Visitor = request.state.visitor
-        # Whoever may see the job may see what it came to: that says less than the results.
-        status: JobStatus = await visitor.call("status", request.path_params["job"])
-        spans = _fetch(Visitor(visitor.gate, ONLOOKER, visitor.peer), status)
+        # Whoever may see the job may see what it came to, and which parameters are for people: that
+        # says less than the results, and than all that the job brings along.
+        await visitor.call("status", request.path_params["job"])
+        onlooker = Visitor(visitor.gate, ONLOOKER, visitor.peer)
+        status: JobStatus = await onlooker.call("status", request.path_params["job"])
+        spans = _fetch(onlooker, status)
         if request.method == "HEAD":
             return Response(media_type=JSON)
         if status.expired:  # nothing is known any more that could be shown

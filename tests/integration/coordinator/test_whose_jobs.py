@@ -21,7 +21,16 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnknownJobError
-from headrace_wire.messages import CollectRequest, FetchRequest, JobFilter, JobSpec, LogRequest
+from headrace_wire.messages import (
+    CollectRequest,
+    FetchRequest,
+    JobFilter,
+    JobSpec,
+    LeaseRequest,
+    LogRequest,
+    Report,
+    TaskFailure,
+)
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
 from headrace_wire.views import EventRequest
 from support.loop_thread import LoopThread
@@ -190,6 +199,38 @@ def test_a_private_job_is_unknown_to_others_after_it_has_expired(
         asked.ask(BOB, asked.jobs.delete, "of-alice")
         assert asked.ask(BOB, asked.jobs.match, "of-a") == ()
     assert asked.ask(ALICE, asked.jobs.status, "of-alice").expired, "it is nobody else's to delete"
+
+
+def test_the_id_of_another_s_expired_job_is_taken(asked: Asked, private: bool) -> None:
+    asked.expire()
+    if private:
+        with pytest.raises(UnknownJobError, match="there is no job 'of-alice' of yours"):
+            asked.submit(BOB, "of-alice")
+    else:
+        assert asked.submit(BOB, "of-alice").submitted_by == "bob"
+    assert not asked.submit(ADMINISTRATOR, "of-bob").expired
+    asked.submit(BOB, "never-seen")
+
+
+def test_an_id_may_be_used_again_by_whose_job_has_expired(asked: Asked) -> None:
+    asked.expire()
+    assert asked.submit(ALICE, "of-alice").submitted_by == "alice"
+
+
+def test_observers_see_how_a_task_failed_and_not_what_it_was_given(asked: Asked) -> None:
+    asked.ask(ADMINISTRATOR, asked.jobs.register, make_worker("w", slots=9), ())
+    grant = asked.ask(ADMINISTRATOR, asked.jobs.lease, LeaseRequest("w", 1, 9, 1.0, ()))
+    lease = next(lease for lease in grant.leases if lease.job == "of-alice")
+    failure = TaskFailure(
+        lease.id, "of-alice", lease.start, 1, "error", message="no", detail=b"the exception"
+    )
+    asked.ask(ADMINISTRATOR, asked.results.report, Report("w", 1, (), (failure,), (), ()))
+    asked.ask(ALICE, asked.jobs.cancel, "of-alice")
+    for holder, detail in ((ALICE, b"the exception"), (OBSERVER, b"")):
+        (told,) = asked.ask(holder, asked.results.failures, "of-alice", 0, 10)
+        assert (told.message, told.detail) == ("no", detail)
+        status = asked.ask(holder, asked.jobs.status, "of-alice")
+        assert bool(status.parameters) == bool(detail)
 
 
 def _list_arguments(method: str) -> tuple[str, ...]:
