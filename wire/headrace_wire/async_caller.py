@@ -21,6 +21,7 @@ from headrace_wire.api import APIS
 from headrace_wire.busy import Tries
 from headrace_wire.calling import decode_answer, encode_call, explain_loss
 from headrace_wire.connection import IDLE_CONNECTIONS, measure_handshake
+from headrace_wire.dialing import open_stream
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import (
     BusyError,
@@ -36,7 +37,7 @@ from headrace_wire.handshake import prove_both
 from headrace_wire.job_tokens import find_hint
 from headrace_wire.parts import Parts
 from headrace_wire.signature import Signature, read_signatures
-from headrace_wire.stream import FrameStream, open_stream
+from headrace_wire.stream import FrameStream
 from headrace_wire.timeouts import Attempts
 
 Api = TypeVar("Api")

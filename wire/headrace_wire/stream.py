@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from headrace_wire.address import Address
 from headrace_wire.certificates import Certificate
-from headrace_wire.connection import INTERNET, measure_handshake, tune
-from headrace_wire.encryption import AUTOMATIC, Encryption, is_near
-from headrace_wire.event_loop import watches_sockets
+from headrace_wire.connection import tune
 from headrace_wire.framing import (
     MAX_FRAME_BYTES,
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -30,12 +25,10 @@ from headrace_wire.framing import (
     FrameTooLargeError,
     write_frame,
 )
-from headrace_wire.greeting import explain_silence, says_revoked
+from headrace_wire.greeting import says_revoked
 from headrace_wire.guard import Guard, Guarded
 from headrace_wire.handshake import Handshake
-from headrace_wire.lookup import TAKES_TOO_LONG, Found, begin, measure_lookup
 from headrace_wire.parts import Parts, measure
-from headrace_wire.tls import speaks_plainly
 
 Given = TypeVar("Given")
 
@@ -275,7 +268,7 @@ class FrameStream(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._is_full = False
         self._moved = self._loop.time()
-        _wake(self._sending)
+        wake(self._sending)
 
     def _take(self) -> None:
         guarded = self._guarded
@@ -294,7 +287,7 @@ class FrameStream(asyncio.BufferedProtocol):
         if self._frame is not None:
             if guarded:
                 guarded.finish_frame()
-            _wake(self._receiving)
+            wake(self._receiving)
 
     def _count_sent(self) -> int:
         return self.bytes_out - (self._transport.get_write_buffer_size() if self._transport else 0)
@@ -335,8 +328,8 @@ class FrameStream(asyncio.BufferedProtocol):
             self._watch.cancel()
         if self._guarded:
             self._guarded.close()
-        _wake(self._receiving)
-        _wake(self._sending)
+        wake(self._receiving)
+        wake(self._sending)
         if self.on_lost:
             self.on_lost()
 
@@ -370,41 +363,6 @@ class FrameStream(asyncio.BufferedProtocol):
             self._lose(TimeoutError("timed out"))
 
 
-async def open_stream(
-    address: Address,
-    until: float | None = None,
-    encryption: Encryption = AUTOMATIC,
-    *,
-    again: bool = False,
-) -> FrameStream:
-    """Connect to a server, no later than the monotonic moment ``until``, if there is one, and
-    encrypt where the other side does. ``again``: it is known that it does not.
-
-    Raises UnreachableError and ProtocolError.
-    """
-    try:
-        sock = await _connect(address, until)
-    except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        raise explain_silence(address, error) from None
-    try:
-        async with asyncio.timeout(measure_handshake(until)):
-            seconds = None
-            if not again:
-                seconds = encryption.measure_listening(address, is_near=is_near(sock))
-            if seconds is None or await _hears(sock, seconds):
-                return await _take_over(sock, {})
-            context, host = encryption.make_context(), encryption.name_host(address)
-            return await _take_over(sock, {"ssl": context, "server_hostname": host})
-    except BaseException as error:
-        drop(sock)
-        if not isinstance(error, OSError):
-            raise
-        if not speaks_plainly(error):
-            raise encryption.explain(address, error) from None
-    encryption.require_plain(address)
-    return await open_stream(address, until, encryption, again=True)
-
-
 async def accept_stream(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
     """Take over what a server has accepted; ``encrypting`` are options of the event loop's.
 
@@ -426,88 +384,7 @@ def drop(sock: socket.socket) -> None:
         sock.close()
 
 
-async def _take_over(sock: socket.socket, encrypting: dict[str, Any]) -> FrameStream:
-    stream = FrameStream()
-    loop = asyncio.get_running_loop()
-    is_unix = sock.family not in INTERNET
-    connect = loop.create_unix_connection if is_unix else loop.create_connection
-    await connect(lambda: stream, sock=sock, **encrypting)
-    return stream
-
-
-async def _hears(sock: socket.socket, seconds: float) -> bool:
-    """Whether the other side says something, or goes, within so many seconds."""
-    if seconds <= 0:
-        return False
-    loop = asyncio.get_running_loop()
-    if not watches_sockets(loop):
-        return bool(await asyncio.to_thread(wait, [sock], seconds))
-    news = loop.create_future()
-    loop.add_reader(sock.fileno(), _wake, news)
-    try:
-        async with asyncio.timeout(seconds):
-            await news
-        return True
-    except TimeoutError:
-        return False
-    finally:
-        loop.remove_reader(sock.fileno())
-
-
-async def _connect(address: Address, until: float | None) -> socket.socket:
-    """Connect to the first of a host's addresses that answers. Raises OSError and UnicodeError."""
-    failure: OSError | None = None
-    for family, kind, protocol, _, place in await _look_up(address, until):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.setblocking(False)
-            async with asyncio.timeout(measure_handshake(until)):
-                await _open(sock, place)
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
-                raise
-            failure = failure or error  # of the address that the system prefers
-        else:
-            return sock
-    raise failure or OSError("the name has no address")
-
-
-async def _open(sock: socket.socket, place: Any) -> None:
-    loop = asyncio.get_running_loop()
-    if not watches_sockets(loop):
-        sock.settimeout(measure_handshake(None))
-        await asyncio.to_thread(sock.connect, place)
-        sock.setblocking(False)
-        return
-    # The event loops' own way imports the tables of international names.
-    try:
-        sock.connect(place)
-    except BlockingIOError:
-        if sock.family not in INTERNET:
-            raise  # too many wait at a Unix socket, which does not tell when there is room
-        opened = loop.create_future()
-        loop.add_writer(sock.fileno(), _wake, opened)
-        try:
-            await opened
-        finally:
-            loop.remove_writer(sock.fileno())
-        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(code, os.strerror(code)) from None
-
-
-async def _look_up(address: Address, until: float | None) -> Sequence[Found]:
-    """A host's addresses. Raises OSError and UnicodeError."""
-    lookup = begin(*address)
-    if lookup.done():
-        return lookup.result()
-    try:
-        async with asyncio.timeout(measure_lookup(until)):
-            return await asyncio.wrap_future(lookup)
-    except TimeoutError:
-        raise TimeoutError(TAKES_TOO_LONG) from None
-
-
-def _wake(news: asyncio.Future[None] | None) -> None:
+def wake(news: asyncio.Future[None] | None) -> None:
+    """Wake whoever waits for news, if somebody does."""
     if news and not news.done():
         news.set_result(None)

@@ -358,7 +358,7 @@ async def test_calls_of_a_caller_that_is_closed_for_good_say_so(served: Served) 
 async def test_a_key_that_is_refused_is_final_at_once(served: Served) -> None:
     with (
         open_caller(served.address, key=b"another key" * 3, patience_seconds=3600) as caller,
-        pytest.raises(KeyRefusedError, match="--key-file"),
+        pytest.raises(KeyRefusedError, match="name another key file"),
     ):
         await ask(caller, "one")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from headrace_wire import stream as streams
 from headrace_wire.address import Address
+from headrace_wire.dialing import open_stream
 from headrace_wire.encryption import Encryption
 from headrace_wire.framing import (
     MAX_HANDSHAKE_FRAME_BYTES,
@@ -20,7 +20,7 @@ from headrace_wire.framing import (
     write_header,
 )
 from headrace_wire.parts import LARGE_BYTES
-from headrace_wire.stream import FrameStream, open_stream
+from headrace_wire.stream import FrameStream
 from support.event_loops import cancel, in_event_loop, until
 
 if TYPE_CHECKING:
@@ -270,18 +270,3 @@ async def test_waits_that_follow_each_other_have_their_own_time() -> None:
         near.stall_seconds = SHORT_SECONDS / 2
         with pytest.raises(TimeoutError):
             await near.receive()
-
-
-@in_event_loop
-async def test_a_cancelled_connecting_ends_though_the_event_loop_has_closed_its_socket(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def take(sock: socket.socket, encrypting: object) -> FrameStream:
-        os.close(sock.fileno())
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr(streams, "_take_over", take)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = Address(*listener.getsockname())
-        with pytest.raises(asyncio.CancelledError):
-            await open_stream(address, encryption=Encryption("off"))
