@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from headrace.stream import Stream
 from headrace_services.calls import CallOptions
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnreachableError
+from headrace_wire.interrupts import HEED_SECONDS, divide
 from headrace_wire.locks import make_lock
 
 T = TypeVar("T")
@@ -74,14 +75,23 @@ class CallFuture(Future[T]):
         seconds = read_timeout(timeout)
         if not self.done():
             self._backlog.prepare_to_wait(self.done)
-        return super().result(seconds)
+        return super().result(self._wait(seconds))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See ``concurrent.futures.Future.exception``."""
         seconds = read_timeout(timeout)
         if not self.done():
             self._backlog.prepare_to_wait(self.done)
-        return super().exception(seconds)
+        return super().exception(self._wait(seconds))
+
+    def _wait(self, seconds: float | None) -> float | None:
+        """Wait where a signal would not end the library's own wait. Returns what that is given."""
+        if HEED_SECONDS is None:
+            return seconds
+        for part in divide(seconds):
+            if wait([self], part).done:
+                break
+        return 0.0
 
     def note_withdrawn(self) -> None:
         """Be cancelled: the call was taken back."""

@@ -15,6 +15,7 @@ from headrace_services.calls.transport import Serializer
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.failures import describe_error
+from headrace_wire.interrupts import take
 from headrace_wire.locks import make_lock
 from headrace_wire.messages import WITHDRAWN, TaskFailure
 from headrace_wire.tracing import find_tracer, open_span, write_trace
@@ -160,7 +161,7 @@ class Calls:
         self.stream.push()
         self.stream.attend(call)
         while not call.over:
-            call.bell.get()
+            take(call.bell)
         if call.error is not None:
             raise call.error
         assert call.value is not None

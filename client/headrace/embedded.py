@@ -41,6 +41,7 @@ from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
 from headrace_wire.forking import call_after_fork
 from headrace_wire.key import ensure_key
+from headrace_wire.own_group import OWN_GROUP
 from headrace_wire.signals import LOOPS_TAKE_SIGNALS
 from headrace_worker.engines.registry import read_most_slots, require_library
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
@@ -223,7 +224,7 @@ def _start(
         stdout=stdout,
         stderr=log,
         env=environment,
-        start_new_session=True,
+        **OWN_GROUP,
     )
     _CHILDREN.add(child)
     return child

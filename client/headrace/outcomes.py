@@ -17,6 +17,7 @@ from multiprocessing import TimeoutError as WaitTimeoutError
 from operator import itemgetter
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from headrace_wire.interrupts import acquire
 from headrace_wire.locks import make_lock
 from headrace_wire.timeouts import check_timeout
 
@@ -81,7 +82,7 @@ class AsyncResult(Generic[T]):
             return
         # Over is over: then it does no harm to open the gate once more, whoever holds it.
         try:
-            self._gate.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+            acquire(self._gate, None if timeout is None else max(timeout, 0))
         finally:
             if self._over:
                 try:  # noqa: SIM105 - the other way has calls in which it may be interrupted
@@ -242,10 +243,10 @@ class UnorderedIterator(Iterator[T]):
         if self._home is not None:
             self._home.prepare_to_wait(lambda: not news.locked())
         if deadline is None:
-            news.acquire()
+            acquire(news)
             return
         left = deadline - time.monotonic()
-        if not (news.acquire(timeout=left) if left > 0 else news.acquire(blocking=False)):
+        if not acquire(news, max(left, 0)):
             with self._lock:
                 if news.locked() and news in self._waiting:
                     self._waiting.remove(news)

@@ -47,6 +47,7 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.framing import MAX_FRAME_BYTES
+from headrace_wire.interrupts import HEED_SECONDS, acquire, take
 from headrace_wire.locks import make_lock
 from headrace_wire.messages import (
     INITIALIZER_TIMEOUT,
@@ -187,7 +188,7 @@ class Stream:
             if self.is_told_here:  # a callback makes a call of its own, and waits for it
                 self._receive_next(MAX_WAIT_SECONDS)
             elif not self._attend_once(attendee):
-                attendee.bell.get()
+                take(attendee.bell)
         self._attendees.pop(attendee, None)
 
     def receive_here(self, is_over: Callable[[], bool]) -> None:
@@ -236,7 +237,8 @@ class Stream:
         with self._changed:
             self._watchers += 1
             try:
-                self._changed.wait_for(lambda: last < self._outbox.sent or self._ended)
+                while not (last < self._outbox.sent or self._ended):
+                    self._changed.wait(HEED_SECONDS)
             finally:
                 self._watchers -= 1
         if self._ended or not known:
@@ -258,7 +260,7 @@ class Stream:
             if self.is_told_here:
                 raise RuntimeError("cannot wait for all calls in the callback of one")
             try:
-                self._running.acquire()
+                acquire(self._running)
             finally:
                 if self._ended:  # then it does no harm to open it once more, whoever holds it
                     try:  # noqa: SIM105 - the other way has calls in which it may be interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from headrace_wire import portable
 from headrace_wire.key import ensure_key
-from support.commands import Process, Shell, Site, open_site
+from support.commands import Process, Shell, Site, open_site, wait_until
 from support.places import REPOSITORY
 
 SUPPORT = REPOSITORY / "tests" / "support"
@@ -32,17 +33,19 @@ every_system = pytest.mark.parametrize("system", ["darwin", "win32"])
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A coordinator and a worker on Linux."""
     with open_site(tmp_path_factory.mktemp("site"), workers=0) as opened:
-        opened.add_worker("--slots", "1", "--allow", "builtins:abs", "--allow", "builtins:len")
+        allowed = ("builtins:abs", "builtins:len", "time:sleep")
+        opened.add_worker("--slots", "1", *(word for one in allowed for word in ("--allow", one)))
         yield opened
 
 
-def run(shell: Shell, program: Path) -> list[str]:
-    """Run a program to its end. Returns the lines that it prints."""
+def run(shell: Shell, program: Path, *, quiet: bool = True) -> list[str]:
+    """Run a program to its end. Returns the lines that it prints. ``quiet``: it says no more."""
     done = subprocess.run(
         [sys.executable, program], cwd=shell.home, env=shell.environment,
         check=False, capture_output=True, text=True, timeout=PROGRAM_SECONDS,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert not (quiet and done.stderr)
     return done.stdout.splitlines()
 
 
@@ -84,6 +87,21 @@ def test_a_client_uses_a_cluster_elsewhere(system: str, site: Site) -> None:
     assert (done.code, done.out) == (0, "168\n"), done.err
     assert shell.run("jobs").code == 0
     assert shell.run("top", "--once").code == 0
+
+
+@pytest.mark.parametrize("system", ["win32", PORTABLE])
+def test_ctrl_c_ends_each_wait(system: str, site: Site) -> None:
+    """On Windows it wakes nobody who waits: each wait has to look up now and then."""
+    shell = live_on(system, site.shell)
+    ways = ("apply", "map", "imap", "get", "result", "exception", "queue", "values", "join")
+    lines = run(shell, SUPPORT / "programs" / "interrupted.py", quiet=False)
+    assert lines == [f"{way} interrupted" for way in ways]
+    with shell.start("submit", "primes", "count", "0", "1e14") as command:
+        wait_until(lambda: "primes" in site.shell.run("jobs").out)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=PROGRAM_SECONDS)
+    assert command.returncode == 130, said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("system", ["darwin", PORTABLE])

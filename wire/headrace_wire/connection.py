@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import AuthenticationError
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,7 @@ from headrace_wire.framing import (
 )
 from headrace_wire.greeting import explain_silence, greet
 from headrace_wire.handshake import Handshake, prove_both
+from headrace_wire.interrupts import SHORTEST_SECONDS, divide
 from headrace_wire.job_tokens import find_hint
 from headrace_wire.lookup import Found, look_up
 from headrace_wire.parts import Parts, measure, send_first, send_some
@@ -40,9 +41,6 @@ Given = TypeVar("Given")
 
 #: Seconds for connecting and for the whole handshake, on either side.
 HANDSHAKE_SECONDS = 5.0
-
-#: Seconds that are left at least when a socket is told how long it may take: 0 would not block.
-SHORTEST_SECONDS = 0.001
 
 #: A host that vanished is noticed after about two minutes, not the system's two hours: by probes
 #: after this many idle seconds, this many seconds apart, so many of them. Data that is not
@@ -181,7 +179,7 @@ class MsgpackConnection:
         # It takes a while to import, and most connections on one machine do without.
         from headrace_wire.tls import begin_tls  # noqa: PLC0415
 
-        self._arm()
+        self._socket.settimeout(self._measure_left())
         encrypted = begin_tls(self._socket, encryption.make_context(), host)
         self._socket, self._send_some = encrypted, send_first
         self.certificate = encrypted.getpeercert(binary_form=True)
@@ -189,9 +187,8 @@ class MsgpackConnection:
     def receive(self) -> Body:
         """Receive the body of one frame."""
         while (frame := self._frames.take()) is None:
-            self._arm()
             with self._frames.get_buffer() as view:
-                count = self._socket.recv_into(view)
+                count = self._do(self._socket.recv_into, view)
             if not count:
                 raise EOFError
             self._frames.buffer_updated(count)
@@ -201,18 +198,31 @@ class MsgpackConnection:
         """Send a frame, whose body comes in parts."""
         rest = [*write_frame(body)]
         while rest:
-            self._arm()
-            rest = self._send_some(self._socket, rest)
+            rest = self._do(self._send_some, self._socket, rest)
 
-    def _arm(self) -> None:
-        """Set how long the next read or write may take."""
+    def _do(self, step: Callable[..., Given], *arguments: Any) -> Given:
+        """Read or write once. Raises TimeoutError where that takes longer than it may."""
+        late: TimeoutError | None = None
+        for seconds in divide(self._measure_left()):
+            self._socket.settimeout(seconds)
+            try:
+                return step(*arguments)
+            except TimeoutError as error:
+                if error.errno is not None:  # the system's: the other side has vanished
+                    raise
+                late = error
+        assert late
+        raise late
+
+    def _measure_left(self) -> float | None:
+        """Seconds that the next read or write may take; None: as long as it takes."""
         limit = self._stall_seconds
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError("the other side took too long")
             limit = left if limit is None else min(left, limit)
-        self._socket.settimeout(limit)
+        return limit
 
 
 def check_listening(address: tuple[str, int]) -> None:

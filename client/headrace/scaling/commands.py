@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 from headrace_wire.errors import HeadraceError
+from headrace_wire.own_group import OWN_GROUP
 
 #: Seconds for which a command that is told to end may take its time.
 END_SECONDS = 5.0
@@ -43,7 +44,7 @@ def run_command(
                 stdout=out,
                 stderr=errors,
                 env={**os.environ, **(settings or {})},
-                start_new_session=True,
+                **OWN_GROUP,
             )
         except OSError as error:
             raise CommandFailedError(

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from headrace_coordinator.web.shared_work import SharedWork
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
 from headrace_wire.messages import ResultSpan
+from headrace_wire.own_group import OWN_GROUP
 from headrace_wire.presenting import END, MODULE, Order, write_head
 from headrace_wire.stream import drop
 
@@ -260,7 +261,7 @@ class _Process:
                 stderr=subprocess.DEVNULL,
                 cwd=os.path.abspath(os.sep),  # noqa: PTH100 - text
                 env=environment,
-                start_new_session=True,
+                **OWN_GROUP,
             )
             ours.pop_all()
         self.output = asyncio.StreamReader(limit=MAX_LINE_BYTES)

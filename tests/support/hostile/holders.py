@@ -45,7 +45,7 @@ def open_link(place: Place, key: bytes, name: str = "jobs") -> MsgpackConnection
 
 def send_raw(link: MsgpackConnection, data: bytes) -> None:
     """Send bytes that are no frame."""
-    link._arm()
+    link._socket.settimeout(link._measure_left())
     link._socket.sendall(data)
 
 

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import FrameType, ModuleType, SimpleNamespace
@@ -130,6 +131,7 @@ def become(system: str) -> None:
     """Take this system for that one, in this process."""
     sysconfig.get_config_vars()
     pair = partial(socket.socketpair, socket.AF_UNIX)
+    hold = partial(_hold_interrupts, signal.pthread_sigmask, signal.SIG_BLOCK, signal.SIG_UNBLOCK)
     for name in STARTING:
         module: Any = importlib.import_module(f"multiprocessing.{name}")
         module.os = SimpleNamespace(**vars(os))
@@ -150,6 +152,7 @@ def become(system: str) -> None:
         changeable.mmap = NamedMemory
         os.supports_dir_fd.clear()
         os.supports_effective_ids.clear()
+        hold()
         changeable = asyncio
         changeable.SelectorEventLoop.add_signal_handler = _refuse
         changeable.new_event_loop = changeable.events.new_event_loop = UsualLoop
@@ -172,6 +175,20 @@ def _load(original: Callable[..., Any], name: str, *rest: Any, **named: Any) -> 
         return original(name, *rest, **named)
     finally:
         sys.platform = system
+
+
+def _hold_interrupts(mask: Callable[..., object], block: int, unblock: int) -> None:
+    """Have Ctrl-C wake nothing that the main thread waits in: another thread gets the signal."""
+    taking = threading.Event()
+
+    def take() -> None:
+        mask(unblock, {signal.SIGINT})
+        taking.set()
+        threading.Event().wait()
+
+    threading.Thread(target=take, name="signals", daemon=True).start()
+    taking.wait()
+    mask(block, {signal.SIGINT})
 
 
 def _refuse(*_: object) -> None:

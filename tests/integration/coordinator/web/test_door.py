@@ -281,17 +281,17 @@ def test_private_jobs_are_private_here_too(tmp_path: Path) -> None:
 def test_strangers_wait_for_their_turn_and_others_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 20)
+    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 4)
     monkeypatch.setattr(turns, "BURST_SECONDS", 0.0)
     with open_site(tmp_path) as own, own.visit() as stranger, own.call() as program:
         begun = time.monotonic()
-        for _ in range(8):
+        for _ in range(3):
             stranger.get("/login")
-        assert time.monotonic() - begun > 7 / 20
+        assert time.monotonic() - begun > 2 / 4
         begun = time.monotonic()
         for _ in range(8):
             assert program.get("/info").status_code == 200
-        assert time.monotonic() - begun < 7 / 20
+        assert time.monotonic() - begun < 7 / 4
 
 
 @pytest.mark.parametrize("what", ["job", "worker"])
