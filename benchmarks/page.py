@@ -1,7 +1,7 @@
 """What open pages cost: ``python -m benchmarks.page [ROUNDS]``.
 
     here     calls without end ─► coordinator ◄─► worker with two slots, or a crowd (see ``crowd``)
-    browsers 20 pages: streams, maps of tasks ─► coordinator           a process of its own
+    browsers 20 pages: a stream each ─────────► coordinator           a process of its own
 
 A cluster works all the time, and what it does is counted in windows of some seconds: without pages,
 with 20 of them, without, and with 20 that are never read, round after round. Prints medians, the

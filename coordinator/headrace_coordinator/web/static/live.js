@@ -74,14 +74,13 @@ export function follow(parameters, handlers) {
   return { again: open, end };
 }
 
-/** Call something at most once in so many milliseconds (or as a function says), the last time for certain. */
+/** Call something at most once in so many milliseconds, the last time for certain. */
 export function atMost(milliseconds, act) {
   let last = -Infinity;
   let timer = 0;
   return () => {
     clearTimeout(timer);
-    const pause = typeof milliseconds === "function" ? milliseconds() : milliseconds;
-    const wait = last + pause - performance.now();
+    const wait = last + milliseconds - performance.now();
     const go = () => {
       last = performance.now();
       act();

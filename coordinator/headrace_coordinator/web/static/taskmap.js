@@ -130,7 +130,18 @@ export class TaskMap {
     const turn = (this.#turn += 1);
     const wanted = this.#wanted ?? (this.#whole ? null : [this.#from, this.#to]);
     const found = await this.#load(wanted ? wanted[0] : 0, wanted ? wanted[1] : undefined);
-    if (turn !== this.#turn) return;
+    if (turn === this.#turn) this.#take(found, wanted);
+  }
+
+  /** Show this of all tasks. Returns whether all are shown, and not a part of them. */
+  take(found) {
+    if (!this.#whole || this.#wanted) return false;
+    this.#turn += 1;
+    this.#take(found, null);
+    return true;
+  }
+
+  #take(found, wanted) {
     this.#wanted = null;
     this.#tasks = found.tasks;
     this.#runs = found.runs;

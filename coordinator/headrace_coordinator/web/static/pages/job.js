@@ -15,9 +15,9 @@ import { TaskMap } from "../taskmap.js";
 
 const RUNS = 20000;
 
-/** Milliseconds between two looks at the tasks, and for each run of them that there is. */
-const MAP_MS = 2000;
-const MAP_RUN_MS = 0.5;
+/** Milliseconds between two looks at a part of the tasks, and at what failed. */
+const PART_MS = 2000;
+const FAILED_MS = 4000;
 const RUNNING = 50;
 
 export function start() {
@@ -46,11 +46,9 @@ export function start() {
   });
   const times = new Histogram(document.getElementById("times"));
 
-  const failures = new Failures(id, mayAct, () => loadDetails());
-  const loadMap = atMost(() => MAP_MS + MAP_RUN_MS * map.runs, () => map.update().catch(() => {}));
-  const loadDetails = atMost(4000, async () => {
-    await Promise.all([showTimes(path, times), showSlowest(path), failures.update(job)].map((one) => one.catch(() => {})));
-  });
+  const failures = new Failures(id, mayAct, () => loadFailures());
+  const loadPart = atMost(PART_MS, () => map.update().catch(() => {}));
+  const loadFailures = atMost(FAILED_MS, () => failures.update(job).catch(() => {}));
 
   if (mayAct) startActions(id, () => job, () => {
     failed = -1;
@@ -61,7 +59,7 @@ export function start() {
     say("The id is copied.");
   });
 
-  const stream = follow(() => ({ topic: ["job", "logs"], job: id, cursor: log.cursor }), {
+  const stream = follow(() => ({ topic: ["job", "tasks", "times", "logs"], job: id, cursor: log.cursor }), {
     job({ status, progress, running }) {
       job = status;
       const fields = jobFields(job);
@@ -73,13 +71,17 @@ export function start() {
       if (mayAct) showActions(job);
       showRunning(running ?? [], progress ?? []);
       const counts = [job.tasks, job.done, job.failed, job.leased, job.retrying, job.cancelled, job.state].join();
-      if (counts !== last) {
-        loadMap();
-        if (job.done + job.failed || failed) loadDetails();
-      }
+      if (counts !== last && (job.done + job.failed || failed)) loadFailures();
       last = counts;
       failed = job.failed;
       document.title = clean(`${FINAL.has(job.state) ? job.state : fields.percent || job.state} · ${fields.name} · headrace`);
+    },
+    tasks(found) {
+      if (!map.take(found)) loadPart();
+    },
+    times({ times: found, slowest }) {
+      showTimes(found, times);
+      showSlowest(slowest);
     },
     logs: (page) => log.take(page),
     problem({ topic, detail, status }) {
@@ -152,8 +154,7 @@ function showRunning(running, progress) {
   });
 }
 
-async function showTimes(path, histogram) {
-  const times = await get(`${path}/task_times`);
+function showTimes(times, histogram) {
   const total = times.counts.reduce((sum, number) => sum + number, 0);
   document.getElementById("times-panel").hidden = !total;
   if (!total) return;
@@ -162,8 +163,7 @@ async function showTimes(path, histogram) {
   histogram.update(times);
 }
 
-async function showSlowest(path) {
-  const found = await get(`${path}/slowest`, { limit: 10 });
+function showSlowest(found) {
   document.getElementById("slowest-panel").hidden = !found.length;
   sync(document.getElementById("slowest"), found, document.getElementById("slowest-row"), (one) => one.start, (row, one) => {
     const many = one.stop - one.start;

@@ -1,16 +1,14 @@
 // The overview: figures, the last hour, the jobs that run and that ended, workers, events.
 
-import { get } from "../api.js";
 import { TimeChart } from "../chart.js";
 import { fill, reveal, setText, showNone, sync } from "../dom.js";
 import { condense, eventFields, join, past } from "../events.js";
 import { figure, overviewFigures } from "../figures.js";
 import { count, rate, short } from "../format.js";
-import { atMost, follow } from "../live.js";
+import { follow } from "../live.js";
 import { jobFields, workerFields, workerState } from "../rows.js";
 
 const ACTIVE = 20;
-const ENDED = 10;
 const WORKERS = 12;
 const EVENTS = 20;
 const EVENTS_KEPT = 200;
@@ -48,19 +46,14 @@ export function start() {
     }),
   ];
   let events = [];
-  let ended = "";
   const template = byId("job-row");
   const showJobs = (id, jobs) => {
     sync(byId(id), jobs, template, (job) => job.id, (row, job) => fill(row, jobFields(job)));
     showNone(`${id}-none`, jobs);
   };
-  const loadEnded = atMost(2000, async () => {
-    const jobs = await get("jobs", { states: ["succeeded", "failed", "cancelled"], limit: ENDED }).catch(() => null);
-    if (jobs) showJobs("ended", jobs);
-  });
 
   follow(
-    () => ({ topic: ["overview", "timeline", "jobs", "workers", "events"], states: ["running", "queued"], limit: ACTIVE, ...past(events, EVENTS_KEPT) }),
+    () => ({ topic: ["overview", "timeline", "jobs", "ended", "workers", "events"], states: ["running", "queued"], limit: ACTIVE, ...past(events, EVENTS_KEPT) }),
     {
       overview(over) {
         for (const [id, values] of Object.entries(overviewFigures(over))) figure(id, ...values);
@@ -70,15 +63,13 @@ export function start() {
         setText(byId("held").querySelector("span"), over.held);
         const active = (over.jobs.running ?? 0) + (over.jobs.queued ?? 0);
         setText(byId("active-count"), active ? `${count(over.jobs.running ?? 0)} running, ${count(over.jobs.queued ?? 0)} queued` : "");
-        const now = JSON.stringify(over.jobs);
-        if (now !== ended) loadEnded();
-        ended = now;
       },
       timeline({ points, step_seconds: step }) {
         const rates = points.map((point) => ({ ...point, done: point.done / step, failed: point.failed / step }));
         charts.forEach((chart, index) => chart.update(index === 2 ? rates : points, step));
       },
       jobs: (jobs) => showJobs("active", jobs),
+      ended: (jobs) => showJobs("ended", jobs),
       workers(workers) {
         const order = (worker) => STATES.indexOf(workerState(worker));
         const shown = [...workers].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name)).slice(0, WORKERS);
