@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.cli.connecting import connect
 from headrace.cli.kinds import DURATION, TIME_LIMIT, CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, log_options, option
 from headrace.cli.printing import say
-from headrace.cli.session import connect
 from headrace.cli.stopping import StoppedError, stop_by_signals
 from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.errors import UnreachableError, UsageError

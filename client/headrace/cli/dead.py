@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import click
 
 from headrace.cli.alike import describe_failure, group_failures
+from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.groups import Group
 from headrace.cli.kinds import CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
-from headrace.cli.session import connect
 from headrace.cli.show import show_change, show_failure
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.failures import describe_error

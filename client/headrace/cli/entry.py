@@ -50,7 +50,7 @@ COMMANDS = {
     "keys": ("headrace.cli.keys:keys", "Make keys for people and machines, and take them back."),
     "backup": ("headrace.cli.backing:backup", "Copy a coordinator's store while it works."),
     "coordinator": ("headrace.cli.serving:coordinator", "Serve the job and result queues."),
-    "worker": ("headrace.cli.serving:worker", "Work for a coordinator with a pool of slots."),
+    "worker": ("headrace.cli.working:worker", "Work for a coordinator with a pool of slots."),
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from headrace.blocking import BlockingCaller, finish_each
+from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
-from headrace.cli.session import connect
 from headrace.cluster import Cluster
 from headrace.cluster_views import read_pages
 from headrace_wire.errors import UnknownJobError

@@ -8,11 +8,11 @@ from typing import get_args
 
 import click
 
+from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, CountKind, WordKind
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, tell
-from headrace.cli.session import connect
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import UsageError

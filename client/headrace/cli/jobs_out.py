@@ -9,6 +9,7 @@ import click
 from msgspec.structs import asdict
 
 from headrace.cli.alike import MOST_READ, describe_failure, describe_failures, describe_group
+from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import ANY_FORMAT, DURATION, CountKind, PathKind
 from headrace.cli.logs import PROGRESS_SHOWN, describe_running, show_progress
@@ -22,7 +23,7 @@ from headrace.cli.options import (
 from headrace.cli.outputs import explain_unwritable_file, explain_unwritable_folder
 from headrace.cli.printing import refuse_format, say, say_json
 from headrace.cli.progress import Progress
-from headrace.cli.session import connect, deliver
+from headrace.cli.session import deliver
 from headrace.cli.show import (
     describe_status,
     describe_time,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
+from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
 from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
-from headrace.cli.session import connect
 from headrace.job_log import Gaps
 from headrace_wire.messages import TaskProgress
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headrace.cli.connecting import connect
 from headrace.cli.kinds import DURATION
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say, say_json, tell
-from headrace.cli.session import connect
 from headrace.cli.show import say_table, show_worker
 from headrace.cli.top.worker_rows import describe_worker
 from headrace.cli.worker_view import RUNNING_SHOWN, describe_running, show_view

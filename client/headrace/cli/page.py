@@ -8,9 +8,9 @@ import webbrowser
 
 import click
 
+from headrace.cli.connecting import connect
 from headrace.cli.options import ConnectionOptions, connection_options, option
 from headrace.cli.printing import say, tell
-from headrace.cli.session import connect
 from headrace_wire.errors import UsageError
 from headrace_wire.key import load_key
 from headrace_wire.page_links import (

@@ -7,7 +7,6 @@ cluster (embedded or at an address) ─► submit ─► values ─► the servi
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -16,22 +15,21 @@ import click
 from msgspec.structs import replace
 
 from headrace import own_jobs
+from headrace.cli.connecting import connect_soon
 from headrace.cli.job_object import JobObject
-from headrace.cli.options import ConnectionOptions, JobOptions
+from headrace.cli.options import JobOptions
 from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import describe_work, show_status
 from headrace.cli.stopping import find_exit_code, stop_by_signals
 from headrace.cli.summary import explain_failures, summarise
 from headrace.cluster import Cluster
-from headrace.coordinator_engine import PATIENCE_SECONDS
 from headrace.engine import Engine
 from headrace.job import Job
 from headrace.missing import Received, describe_missing
 from headrace_services.destination import open_destination
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Plan, Target
-from headrace_wire.connection import check_listening
 from headrace_wire.engines import POOL
 from headrace_wire.errors import (
     EXIT_OK,
@@ -39,97 +37,13 @@ from headrace_wire.errors import (
     HeadraceError,
     OutputError,
     UnknownJobError,
-    UnreachableError,
     UsageError,
     WaitTimedOutError,
 )
-from headrace_wire.key import load_key
 from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
 from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
-
-#: Seconds without a failed attempt after which a coordinator that goes away is told of once more.
-FORGET_SECONDS = 60.0
-
-#: Seconds for which a job waits for a coordinator of this machine to start, and between two looks.
-START_SECONDS = 5.0
-START_PAUSE_SECONDS = 0.1
-
-
-def connect(
-    connection: ConnectionOptions,
-    wait: float | None = None,
-    *,
-    patience_seconds: float = PATIENCE_SECONDS,
-    is_quiet: bool = False,
-) -> Cluster:
-    """The cluster that is asked for, closed when the command ends. Found within ``wait`` seconds.
-
-    Later, a coordinator that goes away is waited for, for ``patience_seconds``, which is told each
-    time unless it ``is_quiet``. Raises UnreachableError, which says what to start, and
-    KeyRefusedError.
-    """
-    #: Whether it is told that nobody answers, and that somebody else does.
-    told: set[bool] = set()
-    lost_at = -math.inf
-
-    def tell_lost(error: UnreachableError) -> None:
-        nonlocal lost_at
-        before, lost_at = lost_at, time.monotonic()
-        if lost_at - before > FORGET_SECONDS:  # it was there in between, and has gone once more
-            told.clear()
-        is_refused = error.refusal is not None
-        if is_refused not in told and not is_quiet:
-            told.add(is_refused)
-            tell(f"headrace: {error}; waiting for it to come back")
-
-    try:
-        if _is_missing(connection.key_file):
-            # Without a coordinator there is no key either, and that should be said first.
-            check_listening(connection.coordinator)
-        key = load_key(connection.key_file)
-        with Limit.after(wait).applied():
-            cluster = Cluster(
-                connection.coordinator,
-                key,
-                tell_lost,
-                patience_seconds,
-                tls=connection.encryption,
-            )
-    except UnreachableError as error:
-        raise UnreachableError(
-            f"{error}: start one there with `headrace coordinator`, name another with "
-            "--coordinator, or work without one: `headrace run`"
-        ) from None
-    return click.get_current_context().with_resource(cluster)
-
-
-def _connect_soon(connection: ConnectionOptions, wait: float | None) -> Cluster:
-    """Connect to a coordinator that may have been started by the line before in a script."""
-    limit = Limit.after(START_SECONDS if wait is None else min(wait, START_SECONDS))
-    told = False
-    while True:
-        try:
-            return connect(connection, wait)
-        except UnreachableError:
-            if not connection.may_start or limit.is_over:
-                raise
-        if not told:
-            told = True
-            left = f"{limit.measure_left():.2g}"
-            tell(f"headrace: no coordinator at {connection.coordinator} yet; trying for {left} s")
-        time.sleep(limit.measure_left(START_PAUSE_SECONDS))
-
-
-def _is_missing(key_file: Path) -> bool:
-    try:
-        key_file.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # whoever reads it says what is wrong
-    return False
 
 
 def carry_out(
@@ -275,7 +189,7 @@ def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[
         with open_embedded_cluster(options.slots, permits=permits, engine=engine) as cluster:
             yield cluster
     else:
-        yield _connect_soon(options.connection, options.wait)
+        yield connect_soon(options.connection, options.wait)
 
 
 def _count_embedded_slots(options: JobOptions, cluster: Cluster) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from msgspec.structs import asdict
 
+from headrace.cli.connecting import connect
 from headrace.cli.groups import Group
 from headrace.cli.options import ConnectionOptions, connection_options, json_option
 from headrace.cli.printing import say_json, tell
-from headrace.cli.session import connect
 from headrace.cli.show import say_table
 from headrace_wire.words import format_bytes
 

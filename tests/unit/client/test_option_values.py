@@ -28,7 +28,8 @@ from headrace.cli.kinds import (
 )
 from headrace.cli.logs import logs
 from headrace.cli.map import make_map_command
-from headrace.cli.serving import coordinator, worker
+from headrace.cli.serving import coordinator
+from headrace.cli.working import worker
 from headrace.submission import SubmitOptions
 from support.said import say
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.blocking import BlockingCaller, finish
+from headrace.cli.connecting import connect
 from headrace.cli.kinds import DURATION
 from headrace.cli.options import ConnectionOptions, connection_options, option
 from headrace.cli.printing import is_plain_terminal, say_text
-from headrace.cli.session import connect
 from headrace.cli.top.plain import draw_plain
 from headrace.cli.top.view import View
 from headrace_wire.errors import UsageError
