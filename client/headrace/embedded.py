@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from headrace.arrival import await_workers
 from headrace.child.orders import Order
 from headrace.child.place import choose_address, remove_folders
 from headrace.cluster import Cluster
@@ -53,9 +54,6 @@ STOP_SECONDS = 10.0
 
 #: Seconds for a child whose connections are lost to end in.
 END_SECONDS = 1.0
-
-#: How often, in seconds, it is looked whether an engine is there that takes a while to start.
-ENGINE_LOOK_SECONDS = 0.05
 
 #: How often, in seconds, it is looked whether one that is to end has been stopped.
 FROZEN_SECONDS = 0.5
@@ -152,18 +150,13 @@ def open_embedded_cluster(
             # Before any goodbye: one that is frozen would let everybody wait.
             at_the_end(partial(_kill_frozen, coordinator, worker))
             if not is_open:
-                _await_worker(cluster)
+                # Where it ends instead, so does the coordinator.
+                await_workers(cluster.engine.jobs, cluster.workers)
                 is_open = True
             yield cluster
         except UnreachableError:
             kind = EmbeddedClusterError if is_open else _find_kind(first)
             raise kind(explain_end()) from None
-
-
-def _await_worker(cluster: Cluster) -> None:
-    """Wait until the worker has its engine. Raises UnreachableError where it has ended instead."""
-    while not cluster.workers():
-        time.sleep(ENGINE_LOOK_SECONDS)
 
 
 def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:

@@ -20,13 +20,13 @@ import atexit
 import contextlib
 import queue
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from headrace.arrival import await_workers
 from headrace.calls import Calls
 from headrace.cluster import Cluster
 from headrace.outcomes import Outcome
@@ -36,6 +36,7 @@ from headrace_services.calls import CallOptions
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import UnreachableError
 from headrace_wire.locks import make_lock
+from headrace_wire.timeouts import Limit
 
 try:
     from joblib import parallel as _parallel
@@ -47,10 +48,6 @@ NAME = "headrace"
 
 #: Seconds that the first worker of a cluster may take to connect.
 WORKER_SECONDS = 10.0
-
-#: Seconds between two looks whether it has: a coordinator tells nobody that a worker connects,
-#: and it is looked for only until the first one has.
-LOOK_SECONDS = 0.02
 
 # joblib carries no types.
 _joblib: Any = cast("Any", _parallel)
@@ -241,14 +238,12 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             calls.stream.cancel()
 
     def _count_slots(self) -> int:
-        cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls)
-        deadline = time.monotonic() + WORKER_SECONDS
-        while not (slots := sum(worker.slots for worker in cluster.workers())):
-            if time.monotonic() > deadline:
-                raise UnreachableError(
-                    "no worker is connected to the coordinator: start one with headrace worker"
-                )
-            time.sleep(LOOK_SECONDS)
+        jobs = CLUSTERS.get(self._coordinator, self._key_file, self._tls).engine.jobs
+        slots = await_workers(jobs, lambda: jobs.info().slots, Limit.after(WORKER_SECONDS))
+        if not slots:
+            raise UnreachableError(
+                "no worker is connected to the coordinator: start one with headrace worker"
+            )
         return slots
 
 
