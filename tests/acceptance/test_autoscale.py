@@ -57,6 +57,12 @@ def test_without_docker_a_command_has_to_be_named(shell: Shell) -> None:
     )
 
 
+def test_a_service_of_compose_is_not_taken_with_a_command_of_ones_own(shell: Shell) -> None:
+    refused = shell.run("autoscale", "--max", "2", "--command", "true", "--service", "worker")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--service is of Docker Compose, which is not used with --command" in refused.err
+
+
 def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> None:
     hire = f"{shlex.quote(sys.executable)} hire.py {{workers}} {shlex.quote(HEADRACE)}"
     asked = tmp_path / "asked"

@@ -41,6 +41,9 @@ WorkerEventKind = Literal["worker-joined", "worker-left", "worker-silent", "work
 
 EventKind = JobEventKind | WorkerEventKind
 
+#: Parts of the work that an overview tells of at most.
+BACKLOGS_TOLD: Final = 64
+
 #: Events that the coordinator remembers, and those in one answer.
 EVENTS_KEPT: Final = 10_000
 EVENTS_PER_PAGE: Final = 1000
@@ -91,12 +94,26 @@ class EventPage(Message):
     missed: Count
 
 
+class Backlog(Message):
+    """What waits or runs of all jobs that need the same of a worker: a service, and an engine that
+    keeps time limits (``is_limited``) or any.
+
+    ``seconds`` is how long one slot would be busy with these tasks.
+    """
+
+    service: Identifier
+    is_limited: bool
+    tasks: Count
+    seconds: Amount
+
+
 class Overview(Message):
     """The whole cluster in a few numbers: workers and slots, tasks and jobs by state.
 
     Rates are those of the last ten seconds. ``backlog_seconds`` is how long all slots that take
     work would be busy with what waits or runs now, as far as the coordinator knows how long tasks
-    last. ``held`` and ``problem`` say why work waits, or are "".
+    last. ``held`` and ``problem`` say why work waits, or are "". ``backlogs`` are the largest
+    BACKLOGS_TOLD parts of the work, by what they need.
     """
 
     version: Name
@@ -114,6 +131,7 @@ class Overview(Message):
     backlog_seconds: Amount
     held: Text
     problem: Text
+    backlogs: Annotated[tuple[Backlog, ...], Meta(max_length=BACKLOGS_TOLD)] = ()
 
 
 class TimePoint(Message):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The service of Docker Compose with the workers, as in our own compose.yaml.
+DEFAULT_SERVICE = "worker"
+
 #: Seconds for which a call waits for a coordinator that is away before that is told.
 PATIENCE_SECONDS = 10.0
 
@@ -80,10 +83,8 @@ PATIENCE_SECONDS = 10.0
 )
 @option(
     "--service",
-    default="worker",
-    show_default=True,
     metavar="NAME",
-    help="The service of Docker Compose whose containers are workers.",
+    help="The service of Docker Compose whose containers are workers. [default: worker]",
 )
 @option(
     "--only",
@@ -104,7 +105,7 @@ def autoscale(
     cooldown: float,
     command: str | None,
     command_timeout: float,
-    service: str,
+    service: str | None,
     only: str,
     once: bool,
     dry_run: bool,
@@ -128,6 +129,12 @@ def autoscale(
         raise UsageError(f"--min {least} is more than --max {most}: name a range")
     if command is not None and not command.strip():
         raise UsageError("--command is empty: say what starts and stops workers, or leave it out")
+    if command is not None and service is not None:
+        raise UsageError(
+            "--service is of Docker Compose, which is not used with --command: leave one out"
+        )
+    if service is not None and not service.strip():
+        raise UsageError("--service is empty: name the service of Docker Compose with the workers")
     if not only:
         raise UsageError("--only is empty: say which workers count, or leave it out for all")
     if command is None and shutil.which("docker") is None:
@@ -137,7 +144,7 @@ def autoscale(
         )
     start_logging(log_level, choose_log_format(log_format))
     fleet = (
-        ComposeFleet(service, command_timeout, only)
+        ComposeFleet(service or DEFAULT_SERVICE, command_timeout, only)
         if command is None
         else CommandFleet(command, command_timeout, only)
     )

@@ -52,9 +52,11 @@ class Candidate(Struct, frozen=True):
 class Sight(Struct, frozen=True):
     """What there is at a moment, which is monotonic.
 
-    ``work_seconds`` is for how long one slot would be busy with all that waits or runs, ``tasks``
-    how many those are. ``other_slots`` are those of workers that are none of ours. ``held`` says
-    why work waits although there are slots, or is "". ``is_working``: tasks have ended of late.
+    ``work_seconds`` is for how long one slot would be busy with what waits or runs and our workers
+    can do, ``tasks`` how many those are. ``other_slots`` are those of workers that are none of ours
+    and help with it; in the target time they do ``others_seconds`` of it. ``held`` says why work
+    waits although there are slots, or is "". ``is_working``: tasks have ended of late. ``stranded``
+    says what waits beside that, or is "".
     """
 
     at: float
@@ -64,6 +66,8 @@ class Sight(Struct, frozen=True):
     other_slots: int = 0
     held: str = ""
     is_working: bool = False
+    others_seconds: float = 0.0
+    stranded: str = ""
 
     @property
     def open_workers(self) -> list[Candidate]:
@@ -153,7 +157,7 @@ def _find_need(sight: Sight, bounds: Bounds, past: Past) -> int:
     busy = sum(worker.busy for worker in sight.open_workers)
     if not sight.tasks:
         return max(bounds.least, int(sight.is_working and not sight.other_slots))
-    in_time = sight.work_seconds / bounds.target_seconds - sight.other_slots
+    in_time = (sight.work_seconds - sight.others_seconds) / bounds.target_seconds
     slots = min(max(in_time, busy), sight.tasks)
     if not past.slots_each:  # the first one will tell how many slots it has
         return min(max(bounds.least, int(slots > 0)), bounds.most)
@@ -202,13 +206,14 @@ def _shrink(sight: Sight, wanted: int, past: Past, told: str) -> Decision:
 
 def _describe(sight: Sight, bounds: Bounds) -> str:
     """What there is to do, for people."""
+    beside = f"; not counted: {sight.stranded}" if sight.stranded else ""
     if not sight.tasks:
-        return "all work is done" if sight.is_working else "there is no work"
+        return f"{'all work is done' if sight.is_working else 'there is no work'}{beside}"
     slots = sum(worker.slots for worker in sight.open_workers) + sight.other_slots
     lasts = write_seconds(sight.work_seconds / max(1, slots))
     work = f"work for {lasts} on {count(slots, 'slot')}" if slots else "work and no slot"
     tasks, target = count(sight.tasks, "task"), write_seconds(bounds.target_seconds)
-    return f"{work} ({tasks}), to be done in {target}"
+    return f"{work} ({tasks}), to be done in {target}{beside}"
 
 
 def write_seconds(seconds: float) -> str:

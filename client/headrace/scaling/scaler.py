@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from headrace.scaling.decision import Bounds, Candidate, Decision, Past, Sight, decide
+from headrace.scaling.demand import Demand, measure_demand
 from headrace.scaling.fleet import Fleet
 from headrace_wire.errors import (
     HeadraceError,
@@ -74,6 +75,9 @@ class Scaler:
         self._past = Past()
         #: Those that were told to go, and whose machine or container is still there, by their ids.
         self._leaving: dict[str, Candidate] = {}
+        #: Workers of the fleet as they were when some were last seen: what new ones will offer.
+        self._models: list[WorkerStatus] = []
+        self._told_stranded = ""
         self._is_away = False
         #: When the coordinator was started, as it says, and when its workers are back.
         self._started_at: float | None = None
@@ -138,19 +142,46 @@ class Scaler:
     def _look(self) -> Sight:
         overview = self._cluster.overview()
         self._note_start(overview)
-        connected = [self._describe(status) for status in self._cluster.workers()]
+        statuses = self._cluster.workers()
+        connected = [self._describe(status) for status in statuses]
         ours = self._fleet.choose_ours(connected)
-        open_slots = sum(worker.slots for worker in connected if not worker.is_draining)
-        open_ours = sum(worker.slots for worker in ours if not worker.is_draining)
+        demand = self._measure_demand(overview, statuses, connected, {one.id for one in ours})
         return Sight(
             at=self._read_clock(),
-            work_seconds=overview.backlog_seconds * max(1, open_slots),
-            tasks=overview.waiting + overview.leased + overview.retrying,
+            work_seconds=demand.work_seconds,
+            tasks=demand.tasks,
             workers=tuple(ours),
-            other_slots=open_slots - open_ours,
+            other_slots=demand.other_slots,
             held=overview.held or overview.problem,
             is_working=overview.done_per_second + overview.failed_per_second > 0,
+            others_seconds=demand.others_seconds,
+            stranded=demand.describe_stranded(),
         )
+
+    def _measure_demand(
+        self,
+        overview: Overview,
+        statuses: Sequence[WorkerStatus],
+        connected: Sequence[Candidate],
+        ours: Container[str],
+    ) -> Demand:
+        self._models = [status for status in statuses if status.id in ours] or self._models
+        open_ids = {worker.id for worker in connected if not worker.is_draining}
+        open_slots = sum(status.slots for status in statuses if status.id in open_ids)
+        demand = measure_demand(
+            overview.backlog_seconds * max(1, open_slots),
+            overview.waiting + overview.leased + overview.retrying,
+            overview.backlogs,
+            self._models,
+            [one for one in statuses if one.id in open_ids and one.id not in ours],
+            self._bounds.target_seconds,
+        )
+        kinds = ", ".join(sorted({part.service for part in demand.stranded}))
+        if kinds != self._told_stranded:
+            self._told_stranded = kinds
+            if kinds:
+                log.warning("%s: more workers would not help", demand.describe_stranded())
+        return demand
 
     def _note_start(self, overview: Overview) -> None:
         """See whether the coordinator is another one than at the last look, or was away."""

@@ -9,10 +9,20 @@ from msgspec import Struct, field
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
 from headrace_coordinator.queue.state import QueueState
+from headrace_coordinator.queue.stranded import Need, find_need
 from headrace_wire.messages import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
 
 #: In the order of a job's life.
 STATES: tuple[State, ...] = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)
+
+
+class Part(Struct):
+    """The part of the backlog whose tasks need the same of a worker."""
+
+    tasks: int = 0
+    seconds: float = 0.0
+    #: Those of which nothing is known to tell how long they take.
+    unknown_tasks: int = 0
 
 
 class Figures(Struct):
@@ -21,6 +31,8 @@ class Figures(Struct):
     ``backlog_seconds`` is how long the slots that take work would be busy with all that waits or
     runs, as far as is known: tasks of a job of which none has ended are taken to last as long as
     those of all jobs did on average. Without any slot it is the time that one would take.
+    ``backlogs`` are the parts of it, by what their tasks need; of these the seconds are those of
+    one slot in any case.
     """
 
     workers: int = 0
@@ -32,6 +44,7 @@ class Figures(Struct):
     retrying: int = 0
     jobs: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     backlog_seconds: float = 0.0
+    backlogs: dict[Need, Part] = field(default_factory=dict[Need, Part])
 
 
 def measure(state: QueueState, by: str | None = None) -> Figures:
@@ -48,7 +61,6 @@ def measure(state: QueueState, by: str | None = None) -> Figures:
 def count_jobs(jobs: Iterable[Job]) -> Figures:
     """Count jobs and their tasks alone. The backlog is that of a single slot."""
     found = Figures()
-    expected_seconds, unknown_tasks = 0.0, 0
     busy_seconds, ended_tasks = 0.0, 0
     for job in jobs:
         if job.keeps_data:
@@ -63,13 +75,19 @@ def count_jobs(jobs: Iterable[Job]) -> Figures:
         found.leased += job.leased
         found.retrying += retrying
         tasks = waiting + job.leased + retrying
+        if not tasks:
+            continue
+        part = found.backlogs.setdefault(find_need(job.spec), Part())
+        part.tasks += tasks
         mean_seconds = _find_mean_seconds(job)
         if mean_seconds is None:
-            unknown_tasks += tasks
+            part.unknown_tasks += tasks
         else:
-            expected_seconds += mean_seconds * tasks
+            part.seconds += mean_seconds * tasks
     mean_of_all = busy_seconds / ended_tasks if busy_seconds else UNKNOWN_TASK_SECONDS
-    found.backlog_seconds = expected_seconds + unknown_tasks * mean_of_all
+    for part in found.backlogs.values():
+        part.seconds += part.unknown_tasks * mean_of_all
+    found.backlog_seconds = sum(part.seconds for part in found.backlogs.values())
     return found
 
 

@@ -11,6 +11,9 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_wire.engines import keeps_limits
 from headrace_wire.messages import JobSpec
 
+#: What the tasks of a job need of a worker: the service, and whether they have a time limit.
+Need = tuple[str, bool]
+
 #: Seconds for which no worker offers a job's service before that is told: workers may be on their
 #: way, or just be started again.
 STRANDED_SECONDS = 30.0
@@ -38,6 +41,11 @@ def note_stranded(state: QueueState, now: Now) -> None:
             why = explain_unable(job.spec, members)
             why = why if state.members else "no worker is connected"
             state.emit(JobStranded(job.spec.id, why, job.submitted_by))
+
+
+def find_need(spec: JobSpec) -> Need:
+    """What a worker has to offer to run a job's tasks."""
+    return spec.service, spec.timeout_seconds is not None
 
 
 def explain_unable(spec: JobSpec, members: Collection[Member]) -> str:

@@ -7,11 +7,8 @@ from functools import cached_property
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
-from headrace_coordinator.queue.stranded import explain_unable
+from headrace_coordinator.queue.stranded import Need, explain_unable, find_need
 from headrace_wire.messages import JobSpec
-
-#: What the tasks of a job need of a worker: the service, and whether they have a time limit.
-Need = tuple[str, bool]
 
 
 class Waiting:
@@ -44,13 +41,13 @@ class Waiting:
         return "every slot is busy with other jobs" if self._is_busy else ""
 
     def _explain_unable(self, spec: JobSpec) -> str:
-        need = _find_need(spec)
+        need = find_need(spec)
         if need not in self._unable:
             self._unable[need] = explain_unable(spec, self._members)
         return self._unable[need]
 
     def _is_slotless(self, spec: JobSpec) -> bool:
-        need = _find_need(spec)
+        need = find_need(spec)
         if need not in self._slotless:
             self._slotless[need] = not any(
                 member.info.slots for member in self._members if member.may_run(spec)
@@ -60,7 +57,3 @@ class Waiting:
     @cached_property
     def _is_busy(self) -> bool:
         return sum(len(member.leases) for member in self._members) >= self._state.slots
-
-
-def _find_need(spec: JobSpec) -> Need:
-    return spec.service, spec.timeout_seconds is not None

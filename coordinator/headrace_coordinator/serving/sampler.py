@@ -25,7 +25,15 @@ from headrace_coordinator.serving.worker_pasts import WorkerPasts
 from headrace_wire.errors import StoreError
 from headrace_wire.messages import RUNNING, WITHDRAWN
 from headrace_wire.version import VERSION
-from headrace_wire.views import STEP_SECONDS, STEPS_KEPT, Overview, Timeline, TimePoint
+from headrace_wire.views import (
+    BACKLOGS_TOLD,
+    STEP_SECONDS,
+    STEPS_KEPT,
+    Backlog,
+    Overview,
+    Timeline,
+    TimePoint,
+)
 
 #: Rates are those of so many seconds, looked at once a second.
 RATE_SECONDS = 10
@@ -35,6 +43,14 @@ LOOK_SECONDS = 1.0
 _NONE = {
     "waiting": 0, "leased": 0, "retrying": 0, "running_jobs": 0, "done": 0, "failed": 0
 }  # fmt: skip
+
+
+def _tell_backlogs(found: Figures) -> tuple[Backlog, ...]:
+    parts = sorted(found.backlogs.items(), key=lambda part: -part[1].seconds)
+    return tuple(
+        Backlog(service, is_limited, part.tasks, part.seconds)
+        for (service, is_limited), part in parts[:BACKLOGS_TOLD]
+    )
 
 
 class Counts:
@@ -165,6 +181,7 @@ class Sampler:
                 backlog_seconds=found.backlog_seconds,
                 held=queue.spool.held_because,
                 problem=self._ledger.problem,
+                backlogs=_tell_backlogs(found),
             )
 
         return self._ledger.observe(look)

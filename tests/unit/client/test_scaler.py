@@ -12,7 +12,7 @@ from headrace.scaling.decision import Bounds, Candidate
 from headrace.scaling.scaler import Scaler
 from headrace_wire.errors import KeyRefusedError, UnknownWorkerError, UnreachableError
 from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import Overview
+from headrace_wire.views import Backlog, Overview
 from support.wire_messages import make_message
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class StageCluster:
     def __init__(self) -> None:
         self.connected: list[WorkerStatus] = []
         self.tasks, self.backlog_seconds = 0, 0.0
+        self.backlogs: tuple[Backlog, ...] = ()
+        self.engines, self.engine = {"primes": "any"}, "pool"
         self.started_at = 1.0
         self.log: list[object] = []
         self.problem: Exception | None = None
@@ -36,8 +38,16 @@ class StageCluster:
                 make_message(
                     WorkerStatus, id=f"id-{name}", name=name, host=f"host-{name}", slots=4, busy=0,
                     leased=0, draining=False, connected_at=float(len(self.connected)),
+                    engines=self.engines, engine=self.engine,
                 )
             )  # fmt: skip
+
+    def want(self, service: str, tasks: int, seconds: float, *, is_limited: bool = False) -> None:
+        """Let there be more tasks, of so many seconds in all."""
+        self.backlogs += (Backlog(service, is_limited, tasks, seconds),)
+        self.tasks += tasks
+        slots = sum(status.slots for status in self.connected)
+        self.backlog_seconds += seconds / max(1, slots)
 
     def go(self, name: str) -> None:
         self.connected = [status for status in self.connected if status.name != name]
@@ -48,7 +58,7 @@ class StageCluster:
         return make_message(
             Overview, waiting=self.tasks, leased=0, retrying=0, held="", problem="",
             backlog_seconds=self.backlog_seconds, started_at=self.started_at,
-            done_per_second=0.0, failed_per_second=0.0,
+            done_per_second=0.0, failed_per_second=0.0, backlogs=self.backlogs,
         )  # fmt: skip
 
     def workers(self) -> tuple[WorkerStatus, ...]:
@@ -268,3 +278,55 @@ def test_a_coordinator_that_is_away_is_told_once_and_waited_for(
         "the coordinator is back",
     ]
     assert slept == [15, 15, 15, 15, 15, 1.0], "those that drain are looked at more often"
+
+
+def test_work_that_no_worker_can_run_is_no_reason_for_more_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage()
+    stage.cluster.come("a")
+    stage.cluster.want("render", 1000, 9000.0)
+    for _ in range(3):
+        assert stage.step(15) == []
+    (line,) = [one for one in caplog.messages if "would not help" in one]
+    assert line == (
+        "1,000 tasks of 'render', which no worker here can run: more workers would not help"
+    )
+    stage.cluster.backlogs, stage.cluster.tasks = (), 0
+    stage.cluster.want("primes", 1000, 9000.0)
+    assert stage.step(15) == [("resize", 2)], "what they can do counts as ever"
+
+
+def test_as_long_as_no_worker_was_seen_the_first_one_tells_what_they_can_do() -> None:
+    stage = Stage(least=0)
+    stage.cluster.want("render", 1000, 9000.0)
+    assert stage.step() == [("resize", 1)]
+    stage.cluster.come("a")
+    assert stage.step(15) == []
+    assert stage.step(101) == [("prepare", "a"), ("drain", "id-a")]
+    stage.cluster.go("a")
+    assert stage.step(1) == [("resize", 0, "a")]
+    for _ in range(5):
+        assert stage.step(200) == [], "what they can do is remembered"
+
+
+def test_a_time_limit_that_the_engine_does_not_keep_is_no_reason_for_more() -> None:
+    stage = Stage()
+    stage.cluster.engine = "dask"
+    stage.cluster.come("a")
+    stage.cluster.want("primes", 1000, 9000.0, is_limited=True)
+    assert stage.step() == []
+    assert "'primes' with a time limit" in stage.scaler.step().why
+    stage.cluster.want("primes", 1000, 9000.0)
+    assert stage.step() != []
+
+
+def test_others_help_with_what_they_can_do_and_not_with_the_rest() -> None:
+    stage = Stage()
+    stage.cluster.come("a")
+    stage.cluster.engines = {"images": "any"}
+    stage.cluster.come("desk")
+    stage.cluster.want("images", 4, 200.0)
+    assert stage.step() == [], "that is the desk's alone, and no reason for more"
+    stage.cluster.want("primes", 1000, 1000.0)
+    assert stage.step(15) == [("resize", 2)]

@@ -82,3 +82,17 @@ def test_what_has_ended_is_no_backlog(rig: Rig) -> None:
     rig.submit(tasks=1)
     rig.finish(rig.lease()[0], seconds=2.0)
     assert measure(rig.queue.state).backlog_seconds == 0.0
+
+
+def test_the_backlog_is_told_by_what_its_tasks_need_of_a_worker(rig: Rig) -> None:
+    rig.join("w", slots=2)
+    rig.submit("plain", tasks=10, service="primes")
+    rig.submit("limited", tasks=3, service="primes", timeout_seconds=5.0)
+    rig.submit("more", tasks=5, service="primes")
+    rig.submit("ended", service="primes")
+    rig.queue.intake.cancel("ended", rig.now)
+    parts = measure(rig.queue.state).backlogs
+    assert {need: part.tasks for need, part in parts.items()} == {
+        ("primes", False): 15, ("primes", True): 3,
+    }  # fmt: skip
+    assert parts["primes", True].seconds == pytest.approx(3 * UNKNOWN_TASK_SECONDS)

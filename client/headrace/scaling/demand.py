@@ -1,0 +1,90 @@
+"""Which part of the work new workers could do, and how much of that others do in time.
+
+What waits for a service that no worker of the fleet offers, or has a time limit that its engine
+does not keep, is no reason for more of them. As long as none has been seen nobody knows what they
+offer: then all of it counts, and the first one will tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from headrace_wire.engines import keeps_limits
+from headrace_wire.messages import WorkerStatus
+from headrace_wire.views import Backlog
+from headrace_wire.words import count
+
+#: Kinds of work that are named in a line.
+NAMED = 3
+
+
+class Demand(Struct, frozen=True):
+    """Work for the fleet: in seconds of one slot, and in tasks.
+
+    ``others_seconds`` of it are done in time by workers that are none of the fleet's, which have
+    ``other_slots`` for it. ``stranded`` is what no worker at all could do.
+    """
+
+    work_seconds: float
+    tasks: int
+    others_seconds: float = 0.0
+    other_slots: int = 0
+    stranded: tuple[Backlog, ...] = ()
+
+    def describe_stranded(self) -> str:
+        """What is not counted as nobody could do it, "" for nothing."""
+        if not self.stranded:
+            return ""
+        kinds = [
+            f"{part.service!r}{' with a time limit' if part.is_limited else ''}"
+            for part in self.stranded
+        ]
+        more = f" and {len(kinds) - NAMED} more" if len(kinds) > NAMED else ""
+        tasks = count(sum(part.tasks for part in self.stranded), "task")
+        return f"{tasks} of {', '.join(kinds[:NAMED])}{more}, which no worker here can run"
+
+
+def offers(worker: WorkerStatus, part: Backlog) -> bool:
+    """Whether a worker can run such tasks."""
+    return part.service in worker.engines and (not part.is_limited or keeps_limits(worker.engine))
+
+
+def measure_demand(
+    work_seconds: float,
+    tasks: int,
+    backlogs: Sequence[Backlog],
+    ours: Sequence[WorkerStatus],
+    others: Iterable[WorkerStatus],
+    target_seconds: float,
+) -> Demand:
+    """Measure the demand in all of the work, of which ``backlogs`` are the parts.
+
+    ``ours`` are workers such as a new one would be, if there are any; ``others`` those that take
+    work beside the fleet.
+    """
+    others = [worker for worker in others if worker.slots]
+    if not backlogs:  # there is no work
+        slots = sum(worker.slots for worker in others)
+        return Demand(work_seconds, tasks, min(work_seconds, slots * target_seconds), slots)
+    foreign = [part for part in backlogs if ours and not any(offers(one, part) for one in ours)]
+    left = {part: part.seconds for part in backlogs if part not in foreign}
+    helping = [worker for worker in others if any(offers(worker, part) for part in left)]
+    # Those first that can do the least of it: what they cannot do is left for the rest.
+    helping.sort(key=lambda worker: sum(offers(worker, part) for part in left))
+    for worker in helping:
+        room = worker.slots * target_seconds
+        for part, rest in left.items():
+            if offers(worker, part):
+                taken = min(room, rest)
+                left[part] = rest - taken
+                room -= taken
+    done = sum(part.seconds - rest for part, rest in left.items())
+    return Demand(
+        max(0.0, work_seconds - sum(part.seconds for part in foreign)),
+        max(0, tasks - sum(part.tasks for part in foreign)),
+        done,
+        sum(worker.slots for worker in (helping if left else others)),
+        tuple(part for part in foreign if not any(offers(one, part) for one in others)),
+    )
