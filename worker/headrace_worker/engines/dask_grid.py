@@ -17,9 +17,8 @@ import contextlib
 import logging
 import os
 import signal
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import dask
@@ -28,22 +27,18 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from distributed.versions import VersionMismatchWarning
 
-from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.version import VERSION
 from headrace_wire.words import count
 from headrace_worker.engines.dask_address import complete_address
 from headrace_worker.engines.dask_deaths import count_deaths
-from headrace_worker.engines.grid import GridAwayError, OnNews, SpanLostError
+from headrace_worker.engines.grid import GridAwayError, SpanLostError
+from headrace_worker.engines.grid_base import GridBase
 from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
 from headrace_worker.machine.cores import count_usable_cores
 
-#: How often, in seconds, it is looked which processes there are, and for how long an answer to that
-#: is waited for.
-LOOK_SECONDS = 1.0
+#: Seconds for an answer of a scheduler, and of its processes, and for the first one of all.
 ANSWER_SECONDS = 10.0
-
-#: Seconds for the first answer of a scheduler, and between attempts.
 CONNECT_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -149,25 +144,19 @@ def _limit_log() -> None:
     logging.getLogger("distributed").setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-class DaskGrid:
+class DaskGrid(GridBase):
     """A ``Grid`` over the cluster of a scheduler; ``local`` is that cluster if it is our own, and
     ``security`` then the way to connect with it.
     """
 
     def __init__(self, address: str, local: Any = None, security: Any = None) -> None:
-        self._address = address
+        super().__init__("Dask scheduler", address, "workers")
         self._local = local
         self._security = security
         self._topic = f"headrace-{os.urandom(8).hex()}"
         self._client: Any = None
-        #: The processes with headrace, and those without.
-        self._able: frozenset[str] = frozenset()
-        self._unable: frozenset[str] = frozenset()
-        self._threads = 0
+        self._unused_threads = 0
         self._runs = 0
-        self._on_change: Callable[[], object] = lambda: None
-        self._on_news: OnNews = lambda _: None
-        self._looking: asyncio.Task[None] | None = None
 
     @property
     def title(self) -> str:
@@ -180,39 +169,6 @@ class DaskGrid:
     def is_own(self) -> bool:
         """Whether it was started for this worker alone."""
         return self._local is not None
-
-    @property
-    def slots(self) -> int:
-        """How many processes there are: each runs one span at a time."""
-        return len(self._able)
-
-    async def open(self, patience_seconds: float) -> None:
-        """Connect, and look which processes there are. Raises UnreachableError and UsageError."""
-        end = time.monotonic() + patience_seconds
-        told = False
-        while True:
-            try:
-                await self._connect()
-                await self._look()
-                break
-            except Exception as error:  # noqa: BLE001 - see explain_silence
-                why = f"no Dask scheduler answers at {self._address}: {explain_silence(error)}"
-                if time.monotonic() >= end:
-                    raise UnreachableError(why) from None
-                if not told:
-                    log.warning("%s; trying for %g s", why, patience_seconds)
-                    told = True
-                await asyncio.sleep(LOOK_SECONDS)
-        if self._unable and not self._able:
-            raise UsageError(
-                f"the workers of {self.title} have no headrace {VERSION}: install it there, the "
-                "same version as here"
-            )
-        self._looking = asyncio.create_task(self._keep_looking())
-
-    def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
-        """Have changes and news told from now on."""
-        self._on_change, self._on_news = on_change, on_news
 
     async def share(self, content: bytes) -> Any:
         """Bring something to the cluster, where it is kept as long as what is returned lives."""
@@ -244,10 +200,7 @@ class DaskGrid:
             # One that is not over is ended before it begins, or else forgotten.
             future.release()
 
-    async def close(self) -> None:
-        """Leave the cluster, and end it if it is our own."""
-        if self._looking:
-            self._looking.cancel()
+    async def _leave(self) -> None:
         await self._disconnect()
         if self._local:
             with contextlib.suppress(OSError, TimeoutError):
@@ -290,66 +243,30 @@ class DaskGrid:
         if isinstance(news, bytes):
             self._on_news(news)
 
-    async def _keep_looking(self) -> None:
-        """Follow the processes as they come and go, and a scheduler, too."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            before = self._able
-            try:
-                if self._client is None:
-                    await self._connect()
-                    log.info("%s answers again", self.title)
-                await self._look()
-            except Exception as error:  # noqa: BLE001 - see explain_silence
-                if self._client is not None:
-                    why = explain_silence(error)
-                    log.warning("%s does not answer: %s; trying on", self.title, why)
-                    await self._disconnect()
-                self._able = frozenset()
-            if self._able != before:
-                self._on_change()
-
-    async def _look(self) -> None:
-        """Find out which processes there are. Raises OSError."""
-        client = self._client
+    async def _list_places(self) -> dict[str, int]:
+        """The processes: each runs one span at a time."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            threads: dict[str, int] = await client.scheduler.ncores(workers=None)
-        known = self._able | self._unable
-        new = [address for address in threads if address not in known]
-        able, unable = self._able & threads.keys(), self._unable & threads.keys()
-        if new:
-            told = await self._ask_versions(client, new)
-            able |= {address for address, answer in told.items() if answer == VERSION}
-            unable |= told.keys() - able
-        self._able, self._unable = able, unable
+            threads: dict[str, int] = await self._find_client().scheduler.ncores(workers=None)
         unused = sum(threads.values()) - len(threads)
-        if unused > self._threads:
+        if unused > self._unused_threads:
             log.warning(
                 "%s has %s more than processes, which are not used: a process runs one task at a "
                 "time; start its workers with --nthreads 1",
                 self.title,
                 count(unused, "thread"),
             )
-        self._threads = unused
+        self._unused_threads = unused
+        return dict.fromkeys(threads, 1)
 
-    async def _ask_versions(self, client: Any, addresses: list[str]) -> dict[str, object]:
-        """Ask processes for their version of headrace; those without an answer are left out."""
+    async def _ask_versions(self, places: Collection[str]) -> dict[str, object]:
         async with asyncio.timeout(ANSWER_SECONDS):
-            told = await client.run(
-                _tell_version_there, is_own=self.is_own, workers=addresses, on_error="return"
+            told: dict[str, object] = await self._find_client().run(
+                _tell_version_there, is_own=self.is_own, workers=list(places), on_error="return"
             )
-        told = {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
-        for address, answer in told.items():
-            if answer != VERSION:
-                what = answer if isinstance(answer, Exception) else f"it has headrace {answer}"
-                log.warning(
-                    "the Dask worker at %s is not used: %s; install headrace %s there, the same "
-                    "version as here",
-                    address,
-                    what,
-                    VERSION,
-                )
-        return told
+        return {place: answer for place, answer in told.items() if not isinstance(answer, OSError)}
+
+    def _explain(self, error: Exception) -> str:
+        return explain_silence(error)
 
 
 def explain_silence(error: Exception) -> str:

@@ -23,8 +23,7 @@ import shutil
 import signal
 import tempfile
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Collection, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,11 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from headrace_wire.errors import UnreachableError, UsageError
+from headrace_wire.errors import UsageError
 from headrace_wire.messages import CRASH, LOST, OOM, Reason
 from headrace_wire.version import VERSION
-from headrace_worker.engines.grid import GridAwayError, OnNews, SpanLostError
+from headrace_worker.engines.grid import GridAwayError, SpanLostError
+from headrace_worker.engines.grid_base import GridBase
 from headrace_worker.engines.registry import GridRequest
 from headrace_worker.engines.span import run_span
 from headrace_worker.machine.cores import count_usable_cores
@@ -54,14 +54,9 @@ TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 - its name
 #: The cluster of which this machine is one.
 AUTO = "auto"
 
-#: How often, in seconds, it is looked which machines there are, and for how long an answer of a new
-#: one is waited for.
-LOOK_SECONDS = 1.0
+#: Seconds for an answer of a machine that is new, and for somebody to take up a connection.
 ANSWER_SECONDS = 30.0
-
-#: Seconds for somebody to take up a connection, and between attempts.
 CONNECT_SECONDS = 5.0
-RETRY_SECONDS = 2.0
 
 #: How the last object begins that a span returns, and how each other one does.
 OUTCOME, NEWS = b"o", b"n"
@@ -112,33 +107,28 @@ async def open_grid(request: GridRequest) -> RayGrid:
     return grid
 
 
-class RayGrid:
+class RayGrid(GridBase):
     """A ``Grid`` over the cluster at ``address``, or "" for one of its own with so many ``slots``.
 
     A process can be in one cluster of Ray's at a time, so there is one such grid at a time.
     """
 
     def __init__(self, address: str, slots: int | None = None) -> None:
+        super().__init__("Ray cluster", address, "machines")
         host, _, port = address.rpartition(":")
         if address not in {"", AUTO} and ("://" in address or not host or not port.isdecimal()):
             raise UsageError(
                 f"{address!r} is no address of a Ray cluster here: start the worker on one of its "
                 f"machines, with HOST:6379 or {AUTO}"
             )
-        self._address = address
         self._own_slots = None if address else slots or count_usable_cores().count
         self._is_open = False
         #: What a cluster of its own has written, until it is closed.
         self._folder = ""
-        #: The machines with headrace and their processors, and the machines without.
-        self._able: dict[str, int] = {}
-        self._unable: frozenset[str] = frozenset()
         #: How many spans of ours each machine has that was chosen for them.
         self._placed: dict[str, int] = {}
-        self._run: Any = None
-        self._on_change: Callable[[], object] = lambda: None
-        self._on_news: OnNews = lambda _: None
-        self._looking: asyncio.Task[None] | None = None
+        options = {"num_cpus": 1, "max_retries": 0, "num_returns": "streaming"}
+        self._run: Any = ray.remote(**options)(run_on_ray)
 
     @property
     def title(self) -> str:
@@ -151,46 +141,6 @@ class RayGrid:
     def is_own(self) -> bool:
         """Whether it was started for this worker alone."""
         return not self._address
-
-    @property
-    def slots(self) -> int:
-        """How many processors the cluster has: each runs one span at a time."""
-        return sum(self._able.values())
-
-    async def open(self, patience_seconds: float) -> None:
-        """Connect, or start a cluster, and look which machines there are.
-
-        Raises UnreachableError and UsageError.
-        """
-        end = time.monotonic() + patience_seconds
-        told = False
-        while not self._is_open:
-            try:
-                await self._reach()
-                await asyncio.to_thread(self._connect)
-                self._is_open = True
-                _take_signal_back()
-            except OSError as error:
-                why = f"no Ray cluster answers at {self._address}: {_shorten(error)}"
-                if time.monotonic() >= end:
-                    raise UnreachableError(why) from None
-                if not told:
-                    log.warning("%s; trying for %g s", why, patience_seconds)
-                    told = True
-                await asyncio.sleep(RETRY_SECONDS)
-        options = {"num_cpus": 1, "max_retries": 0, "num_returns": "streaming"}
-        self._run = ray.remote(**options)(run_on_ray)
-        await self._look()
-        if self._unable and not self._able:
-            raise UsageError(
-                f"the machines of {self.title} have no headrace {VERSION}: install it there, the "
-                "same version as here"
-            )
-        self._looking = asyncio.create_task(self._keep_looking())
-
-    def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
-        """Have changes and news told from now on."""
-        self._on_change, self._on_news = on_change, on_news
 
     async def share(self, content: bytes) -> Any:
         """Bring something to the cluster, where it is kept as long as what is returned lives."""
@@ -219,15 +169,22 @@ class RayGrid:
                 # Its process is ended with it.
                 ray.cancel(objects, force=True)
 
-    async def close(self) -> None:
-        """Leave the cluster, and end it if it is our own."""
-        if self._looking:
-            self._looking.cancel()
+    async def _leave(self) -> None:
         if self._is_open:
             self._is_open = False
             await asyncio.to_thread(ray.shutdown)
         if self._folder:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _connect(self) -> None:
+        if not self._is_open:
+            await self._reach()
+            await asyncio.to_thread(self._enter)
+            self._is_open = True
+            _take_signal_back()
+
+    async def _disconnect(self) -> None:
+        """Do nothing: Ray itself goes on trying, and ends this process when it gives up."""
 
     async def _reach(self) -> None:
         """Raise OSError where nobody listens: Ray itself tries on for minutes."""
@@ -242,7 +199,7 @@ class RayGrid:
         async for one in objects:
             yield await one
 
-    def _connect(self) -> None:
+    def _enter(self) -> None:
         """Raise OSError where no cluster answers, and UsageError for one that is of no use."""
         quiet: dict[str, Any] = {
             "log_to_driver": False,
@@ -274,60 +231,32 @@ class RayGrid:
         self._placed[place] = self._placed.get(place, 0) + 1
         return place
 
-    async def _keep_looking(self) -> None:
-        """Follow the machines as they come and go."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            before = self._able
-            try:
-                await self._look()
-            except (exceptions.RayError, OSError, RuntimeError) as error:
-                log.warning("%s does not answer: %s; trying on", self.title, _shorten(error))
-                self._able = {}
-            if self._able != before:
-                self._on_change()
-
-    async def _look(self) -> None:
-        """Find out which machines there are."""
+    async def _list_places(self) -> dict[str, int]:
+        """The machines: each runs a span for each of its processors."""
         nodes = await asyncio.to_thread(ray.nodes)
         cpus = {
             node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]
         }
-        cpus = {node: count for node, count in cpus.items() if count}
-        unable = self._unable & cpus.keys()
-        new = cpus.keys() - self._able.keys() - unable
-        told = await asyncio.gather(*(self._ask_version(node) for node in new))
-        unable |= {node for node, answer in zip(new, told, strict=True) if answer is False}
-        silent = {node for node, answer in zip(new, told, strict=True) if answer is None}
-        self._unable = unable
-        self._able = {
-            node: count for node, count in cpus.items() if node not in unable and node not in silent
-        }
+        return {node: count for node, count in cpus.items() if count}
 
-    async def _ask_version(self, node: str) -> bool | None:
-        """Whether a machine has this version of headrace; None where it does not answer."""
+    async def _ask_versions(self, places: Collection[str]) -> dict[str, object]:
+        told = await asyncio.gather(*(self._ask_version(node) for node in places))
+        return {node: answer for node, answer in zip(places, told, strict=True) if answer}
+
+    async def _ask_version(self, node: str) -> object:
+        """The version of headrace on a machine, or why it has none; None where none answers."""
         ask: Any = ray.remote(num_cpus=0, max_retries=0)(tell_version)
         asked = ask.options(scheduling_strategy=_stay_at(node)).remote()
-        what = "it did not answer"
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await asked
-            if answer == VERSION:
-                return True
-            what = f"it has headrace {answer}"
+                return await asked
         except (exceptions.NodeDiedError, exceptions.TaskUnschedulableError, TimeoutError):
             return None
         except exceptions.RayError as error:
-            what = _shorten(error)
-        log.warning(
-            "the machine %s of %s is not used: %s; install headrace %s there, the same version as "
-            "here",
-            node,
-            self.title,
-            what,
-            VERSION,
-        )
-        return False
+            return RuntimeError(_shorten(error))
+
+    def _explain(self, error: Exception) -> str:
+        return _shorten(error)
 
 
 def explain_loss(error: exceptions.RayError) -> Exception:

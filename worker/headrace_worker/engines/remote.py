@@ -1,97 +1,50 @@
 """The engine that is another cluster: what a worker leases runs there, in spans.
 
-    submit ─► Backlog ─ _feed ─► _Run ═ Grid.run ═► that cluster: run_span
+    submit ─► Backlog ─ _feed ─► run  ═ Grid.run ═► that cluster: run_span
                  ▲                │ died, or over a limit
                  └─ what had not ─┤
                     started       ▼
     take_events ◄────────── outcomes of its tasks
 
-A span holds about so much work that what it costs to send it does not matter, and no more: it is
-what runs again if the process dies. Which task of a span a process died with is not known, so its
-tasks then run again one by one, and one with which a process dies alone is charged. Tasks that are
-retried in a job with which processes have died go one by one from the start.
+Which task of a span a process died with is not known, so its tasks then run again one by one, and
+one with which a process dies alone is charged. Tasks that are retried in a job with which processes
+have died go one by one from the start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 import threading
 import time
 from asyncio import AbstractEventLoop
-from collections import Counter
 from collections.abc import Callable
 from math import inf
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from headrace_services.permits import Permits
 from headrace_wire.log_format import about
-from headrace_wire.messages import (
-    ERROR,
-    TIMEOUT,
-    DoneSpan,
-    Reason,
-    ReturnedSpan,
-    RunningTask,
-    TaskFailure,
-)
+from headrace_wire.messages import ERROR, TIMEOUT, Reason, ReturnedSpan, RunningTask
+from headrace_worker.engines.brought import Brought, are_large
 from headrace_worker.engines.grid import Grid, GridAwayError, SpanLostError
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome
-from headrace_worker.foresight import Times, mix_times
-from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
-from headrace_worker.link.messages import Progress, TaskLine, TasksDone
+from headrace_worker.engines.remote_run import RemoteRun
+from headrace_worker.engines.settling import Settling
+from headrace_worker.engines.span_size import SPAN_SECONDS, choose_tasks, count_room
+from headrace_worker.foresight import Times
+from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.link.runners import KeptJobs
 from headrace_worker.machine.processes import Usage
-from headrace_worker.pool.backlog import Backlog, Span, return_spans
-from headrace_worker.pool.batch import Batch, Event, make_event
-from headrace_worker.pool.dispatch import Paces
-from headrace_worker.pool.limits import PREPARE_SECONDS
+from headrace_worker.pool.backlog import Backlog, Span
+from headrace_worker.pool.batch import Batch, Event
 from headrace_worker.pool.tally import Tally
 
-#: How many seconds of work a span holds, if its tasks are short, and how many tasks at most.
-SPAN_SECONDS = 0.25
-SPAN_TASKS = 1000
-
-#: Bytes of inputs of a span, unless one task alone has more.
-SPAN_BYTES = 4 << 20
-
-#: Spans that wait at the other side for each slot, beside those that run, so that no process waits
-#: for the way there and back; tasks that take longer than so many seconds do without.
-AHEAD = 1
-AHEAD_SECONDS = 1.0
-
-#: Parameters of a job with more bytes than this are brought to the other side once.
-SHARED_BYTES = 64 << 10
-
-#: Jobs of which it is remembered what was brought there, and that processes died with them.
-KEPT_SHARED = 8
+#: Jobs of which it is remembered that processes died with them.
 KEPT_DEADLY = 100
 
-#: Seconds by which the news that a span is at its next task may be late.
-SLACK_SECONDS = 1.0
-
 _log = logging.getLogger(__name__)
-
-
-class _Run:
-    """A span at the other side. ``index`` runs there since ``since`` (monotonic), as far as is
-    known.
-    """
-
-    def __init__(self, number: int, span: Span) -> None:
-        self.number = number
-        self.span = span
-        self.started = time.monotonic()
-        self.index: int | None = None
-        self.since = self.started
-        self.heard = 0.0
-        self.progress: Progress | None = None
-        self.task: asyncio.Task[None] | None = None
 
 
 class RemoteEngine:
@@ -123,16 +76,13 @@ class RemoteEngine:
         self._show = show
         self._name = os.urandom(8).hex()
         self._backlog = Backlog()
-        self._batches: dict[int, Batch] = {}
-        self._runs: dict[int, _Run] = {}
+        self._settling = Settling()
+        self._brought = Brought(grid)
+        self._runs: dict[int, RemoteRun] = {}
         self._last_run = 0
         self._ended = 0.0
-        self._paces = Paces()
-        self._shared: KeptJobs[asyncio.Future[list[Any]]] = KeptJobs(KEPT_SHARED)
         self._deadly: KeptJobs[bool] = KeptJobs(KEPT_DEADLY)
-        self._events: list[Event] = []
         self._lines: list[TaskLine] = []
-        self.tally = Tally()
         self.due_seconds = inf
         self._loop: AbstractEventLoop | None = None
         self._thread = 0
@@ -144,16 +94,20 @@ class RemoteEngine:
         return self._grid.slots if self._most is None else min(self._most, self._grid.slots)
 
     @property
+    def tally(self) -> Tally:
+        return self._settling.tally
+
+    @property
     def busy_slots(self) -> int:
         return min(self.slots, len(self._runs))
 
     @property
     def idle_slots(self) -> int:
-        return max(0, self._count_room(self.mean_seconds) - len(self._runs))
+        return max(0, count_room(self.slots, self.mean_seconds) - len(self._runs))
 
     @property
     def outstanding(self) -> frozenset[int]:
-        return frozenset(self._batches)
+        return frozenset(self._settling.batches)
 
     @property
     def pending_tasks(self) -> int:
@@ -162,16 +116,15 @@ class RemoteEngine:
     @property
     def queued_tasks(self) -> int:
         inside = sum(len(run.span) for run in self._runs.values())
-        return self._backlog.tasks + max(0, inside - self._count_room(self.mean_seconds))
+        return self._backlog.tasks + max(0, inside - count_room(self.slots, self.mean_seconds))
 
     @property
     def mean_seconds(self) -> float | None:
-        return self._paces.overall.mean_seconds
+        return self._settling.paces.overall.mean_seconds
 
     @property
     def pending_seconds(self) -> float | None:
-        jobs = {batch.job for batch in self._batches.values()}
-        means = {job: self._paces.mean_of(job) for job in jobs}
+        means = self._settling.find_means()
         if None in means.values():
             return None
         ahead = list(self._runs.values())[self.slots :]
@@ -179,25 +132,18 @@ class RemoteEngine:
         return sum(len(span) * (means.get(span.batch.job) or 0.0) for span in waiting)
 
     def find_times(self) -> Times | None:
-        tasks: Counter[str] = Counter()
-        for batch in self._batches.values():
-            tasks[batch.job] += batch.remaining
-        if not tasks:
-            return self._paces.latest.times
-        return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
+        return self._settling.find_times()
 
     def list_means(self, most: int) -> dict[str, float]:
-        jobs = {batch.job for batch in self._batches.values()}
-        means = {job: mean for job in jobs if (mean := self._paces.mean_of(job)) is not None}
-        return dict(list(means.items())[:most])
+        means = self._settling.find_means()
+        known = {job: mean for job, mean in means.items() if mean is not None}
+        return dict(list(known.items())[:most])
 
     def list_left(self) -> list[float]:
-        now = time.monotonic()
-        left: list[float] = []
-        for run in self._runs.values():
-            mean = self._paces.mean_of(run.span.batch.job)
-            whole = len(run.span) * mean if mean else 0.0
-            left.append(max(0.0, run.started + whole - now))
+        left = [
+            run.estimate_left(self._settling.paces.mean_of(run.span.batch.job))
+            for run in self._runs.values()
+        ]
         left = sorted(left, reverse=True)[: self.slots]
         return left + [0.0] * (self.slots - len(left))
 
@@ -213,12 +159,9 @@ class RemoteEngine:
 
     def submit(self, batch: Batch) -> None:
         self._check_open()
-        if batch.key in self._batches:
-            raise ValueError(f"batch {batch.key} is already held by the engine")
         if batch.timeout_seconds is not None and not self._can_kill:
             raise ValueError(f"{self._grid.title} cannot end a task at its time limit")
-        self._batches[batch.key] = batch
-        batch.remaining = batch.stop - batch.start
+        self._settling.add(batch)
         self._backlog.append(Span(batch, batch.start, batch.stop))
         self._feed()
         self._on_news()
@@ -237,8 +180,7 @@ class RemoteEngine:
         self._check_open()
         self._enforce_limits()
         self._feed()
-        events, self._events = self._events, []
-        return events
+        return self._settling.take_events()
 
     def take_lines(self) -> list[TaskLine]:
         lines, self._lines = self._lines, []
@@ -266,10 +208,7 @@ class RemoteEngine:
 
     def cancel(self, job: str) -> None:
         self._check_open()
-        for batch in list(self._batches.values()):
-            if batch.job == job:
-                batch.cancelled = True
-                self._forget(batch)
+        self._settling.cancel(job)
         self._backlog.put_back(self._backlog.take_all())
         for run in self._runs.values():
             if run.span.batch.cancelled and run.task:
@@ -290,12 +229,12 @@ class RemoteEngine:
         for task in waiting:
             spans = self._backlog.take_all()
             self._backlog.put_back(rest for span in spans for rest in span.without(task))
-        self._events += return_spans(waiting, self._count_off)
+        self._settling.give_back(waiting)
         self._feed()
 
     def hand_back(self) -> list[ReturnedSpan]:
         self._check_open()
-        return return_spans(self._backlog.take_all(), self._count_off)
+        return self._settling.hand_back(self._backlog.take_all())
 
     def close(self, *, kill: bool = False, call_off: bool = False) -> list[ReturnedSpan]:
         loop = self._loop
@@ -310,7 +249,7 @@ class RemoteEngine:
         if loop and not loop.is_closed():
             for task in tasks:
                 task.cancel()
-        return return_spans(unfinished, self._count_off)
+        return self._settling.hand_back(unfinished)
 
     async def _close_here(self) -> list[ReturnedSpan]:
         return self.close()
@@ -327,51 +266,36 @@ class RemoteEngine:
 
     def _feed(self) -> None:
         while self._loop and (head := self._backlog.head) is not None:
-            mean = self._paces.mean_of(head.batch.job)
-            if len(self._runs) >= self._count_room(mean):
+            mean = self._settling.paces.mean_of(head.batch.job)
+            if len(self._runs) >= count_room(self.slots, mean):
                 return
-            tasks = self._choose_tasks(head, mean)
-            self._begin(self._loop, self._backlog.take(tasks, head))
-
-    def _count_room(self, mean_seconds: float | None) -> int:
-        """How many spans there may be at the other side, of tasks that take so long."""
-        ahead = AHEAD if mean_seconds is not None and mean_seconds <= AHEAD_SECONDS else 0
-        return self.slots * (1 + ahead)
+            self._begin(self._loop, self._backlog.take(self._choose_tasks(head, mean), head))
 
     def _choose_tasks(self, span: Span, mean_seconds: float | None) -> int:
-        """How many of the tasks that wait are sent together."""
-        if mean_seconds is None or mean_seconds > SPAN_SECONDS:
-            return 1
+        """How many of the tasks of a span that waits are sent together."""
         if span.batch.attempt > 1 and self._deadly.touch(span.batch.job):
             return 1
-        # None idles while others have more than one; with none that idles, there is no hurry.
-        fair = math.ceil(self._backlog.tasks / max(1, self.slots - len(self._runs)))
-        tasks = min(SPAN_TASKS, fair, len(span), int(SPAN_SECONDS / max(mean_seconds, 1e-6)))
-        tasks = max(1, tasks)
-        if span.batch.inputs is not None:
-            first = span.start - span.batch.start
-            sizes = [len(one) for one in span.batch.inputs[first : first + tasks]]
-            tasks = max(1, _fit(sizes))
-        return tasks
+        idle = self.slots - len(self._runs)
+        return choose_tasks(span, mean_seconds, self._backlog.tasks, idle)
 
     def _begin(self, loop: AbstractEventLoop, span: Span) -> None:
         self._last_run += 1
-        run = _Run(self._last_run, span)
+        run = RemoteRun(self._last_run, span)
         self._runs[run.number] = run
         if len(self._runs) == 1:
             self._ended = run.started
         run.task = loop.create_task(self._follow(run))
 
-    async def _follow(self, run: _Run) -> None:
+    async def _follow(self, run: RemoteRun) -> None:
         """Have a span run, and settle its tasks."""
         batch = run.span.batch
         try:
-            shared = await self._share(batch)
-            packed = await self._grid.run(self._pack_call(run, bool(shared)), shared)
+            shared = await self._brought.share(batch)
+            packed = await self._grid.run(self._pack_call(run), shared)
             outcome = msgspec.msgpack.decode(packed, type=SpanOutcome)
         except asyncio.CancelledError:
             if self._leave(run):
-                self._events += return_spans([run.span], self._count_off)
+                self._settling.give_back([run.span])
         except GridAwayError as error:
             if self._leave(run):
                 _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
@@ -384,8 +308,8 @@ class RemoteEngine:
             if self._leave(run):
                 _log.warning("job %s: %s: %s", batch.job, self._grid.title, error,
                              extra=about(batch.job))  # fmt: skip
-                self._fail(run.span, ERROR, f"{self._grid.title} could not run it: {error}",
-                           error_type=type(error).__qualname__)  # fmt: skip
+                why = f"{self._grid.title} could not run it: {error}"
+                self._settling.fail(run.span, ERROR, why, error_type=type(error).__qualname__)
         else:
             if self._leave(run):
                 self._take_outcome(run, outcome)
@@ -394,15 +318,14 @@ class RemoteEngine:
                 self._feed()
                 self._on_news()
 
-    def _leave(self, run: _Run) -> bool:
+    def _leave(self, run: RemoteRun) -> bool:
         """Note that a span runs no longer. False: nobody waits for what becomes of it."""
         self._ended = time.monotonic()
         return self._runs.pop(run.number, None) is not None and not run.span.batch.cancelled
 
-    def _pack_call(self, run: _Run, is_shared: bool) -> bytes:
+    def _pack_call(self, run: RemoteRun) -> bytes:
         span, batch = run.span, run.span.batch
         first, last = span.start - batch.start, span.stop - batch.start
-        brings_all = is_shared and len(batch.parameters) > SHARED_BYTES
         call = SpanCall(
             worker=self._name,
             run=run.number,
@@ -413,7 +336,7 @@ class RemoteEngine:
             start=span.start,
             stop=span.stop,
             inputs=None if batch.inputs is None else batch.inputs[first:last],
-            parameters=None if brings_all else batch.parameters,
+            parameters=None if are_large(batch) else batch.parameters,
             data=tuple(name for name, _, _ in batch.data),
             tenant=batch.tenant,
             trace=batch.trace,
@@ -422,41 +345,18 @@ class RemoteEngine:
         )
         return msgspec.msgpack.encode(call)
 
-    async def _share(self, batch: Batch) -> list[Any]:
-        """Bring what is large in a job's parameters to the other side, once."""
-        large = len(batch.parameters) > SHARED_BYTES
-        if not large and not batch.data:
-            return []
-        known = self._shared.touch(batch.job)
-        if known is None or (known.done() and (known.cancelled() or known.exception())):
-            known = asyncio.ensure_future(self._bring(batch, whole=large))
-            self._shared.keep(batch.job, known)
-        return await asyncio.shield(known)
-
-    async def _bring(self, batch: Batch, *, whole: bool) -> list[Any]:
-        contents = [batch.parameters] if whole else []
-        contents += [await asyncio.to_thread(_read, path) for _, path, _ in batch.data]
-        return [await self._grid.share(content) for content in contents]
-
-    def _take_outcome(self, run: _Run, outcome: SpanOutcome) -> None:
-        batch = run.span.batch
+    def _take_outcome(self, run: RemoteRun, outcome: SpanOutcome) -> None:
         self._take_lines(outcome.lines)
         for message in outcome.outcomes:
-            tasks = len(message.indices)
-            event = make_event(batch, message)
-            if isinstance(message, TasksDone):
-                self.tally.add_done(batch, message)
-            else:
-                self.tally.add_failed(batch, message.cpu_seconds)
-            self._settle(batch, event, tasks)
+            self._settling.settle(run.span.batch, message)
 
-    def _take_loss(self, run: _Run, reason: Reason, message: str) -> None:
+    def _take_loss(self, run: RemoteRun, reason: Reason, message: str) -> None:
         """Charge the task that was alone in its span; others run again, one by one."""
         self.tally.restarts[reason] += 1
         span = run.span
         self._deadly.keep(span.batch.job, True)
         if len(span) == 1:
-            self._fail(span, reason, message, seconds=time.monotonic() - run.since)
+            self._settling.fail(span, reason, message, seconds=time.monotonic() - run.since)
         else:
             self._backlog.put_back(
                 Span(span.batch, index, index + 1) for index in range(span.start, span.stop)
@@ -467,25 +367,19 @@ class RemoteEngine:
         self.due_seconds = inf
         now = time.monotonic()
         for run in list(self._runs.values()):
-            limit = run.span.batch.timeout_seconds
-            if limit is None or run.task is None or run.span.batch.cancelled:
+            found = run.find_limit()
+            if found is None or run.task is None:
                 continue
-            if not run.heard:
-                continue  # it waits for a process
-            slack = SLACK_SECONDS if len(run.span) > 1 else 0.0
-            if run.index is None:
-                limit, slack = max(limit, PREPARE_SECONDS), 0.0
-            over = run.since + limit + slack
+            limit, over = found
             if over > now:
                 self.due_seconds = min(self.due_seconds, over)
                 continue
-            task = run.task
             del self._runs[run.number]
-            task.cancel()
+            run.task.cancel()
             self.tally.restarts[TIMEOUT] += 1
             self._charge_timeout(run, limit, now)
 
-    def _charge_timeout(self, run: _Run, limit: float, now: float) -> None:
+    def _charge_timeout(self, run: RemoteRun, limit: float, now: float) -> None:
         span = run.span
         index = span.start if run.index is None else run.index
         charged = Span(span.batch, index, index + 1)
@@ -497,7 +391,7 @@ class RemoteEngine:
         message = f"ran longer than its limit of {limit:g} s"
         if run.index is None:
             message = f"its job was still being prepared after {limit:.0f} s"
-        self._fail(charged, TIMEOUT, message, seconds=now - run.since, signal="SIGKILL")
+        self._settling.fail(charged, TIMEOUT, message, seconds=now - run.since, signal="SIGKILL")
 
     def _hear(self, packed: bytes) -> None:
         """Take in what a span that runs has told; what is no news is ignored."""
@@ -505,73 +399,14 @@ class RemoteEngine:
             news = msgspec.msgpack.decode(packed, type=SpanNews)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
-        run = self._runs.get(news.run)
         if news.worker != self._name:
             return
         self._take_lines(news.lines)
-        if run is not None and (news.index is None or run.span.start <= news.index < run.span.stop):
-            run.index, run.heard = news.index, time.monotonic()
-            run.since = run.heard - news.seconds
-            if news.progress and news.progress.index == news.index:
-                run.progress = news.progress
-            elif run.progress and run.progress.index != news.index:
-                run.progress = None
+        if run := self._runs.get(news.run):
+            run.hear(news)
         self._on_news()
 
     def _take_lines(self, lines: list[TaskLine]) -> None:
         self._lines += lines
         for line in lines:
             self._show(line)
-
-    def _fail(
-        self,
-        span: Span,
-        reason: Reason,
-        message: str,
-        *,
-        seconds: float = 0.0,
-        error_type: str = "",
-        signal: str = "",
-    ) -> None:
-        batch = span.batch
-        for index in range(span.start, span.stop):
-            failed = TaskFailure(
-                lease=batch.key,
-                job=batch.job,
-                index=index,
-                attempt=batch.attempt,
-                reason=reason,
-                signal=signal,
-                error_type=clip(error_type, SUMMARY_CHARACTERS),
-                message=clip(message, MESSAGE_CHARACTERS),
-                busy_seconds=seconds,
-            )
-            self._settle(batch, failed, 1)
-
-    def _settle(self, batch: Batch, event: DoneSpan | TaskFailure, tasks: int) -> None:
-        if event.busy_seconds:
-            self._paces.observe(event.job, tasks, event.busy_seconds)
-        self._events.append(event)
-        self._count_off(batch, tasks)
-
-    def _count_off(self, batch: Batch, tasks: int) -> None:
-        batch.remaining -= tasks
-        if not batch.remaining:
-            self._forget(batch)
-
-    def _forget(self, batch: Batch) -> None:
-        del self._batches[batch.key]
-
-
-def _fit(sizes: list[int]) -> int:
-    """How many inputs of these sizes travel together."""
-    room = SPAN_BYTES
-    for place, size in enumerate(sizes):
-        room -= size
-        if room < 0:
-            return place
-    return len(sizes)
-
-
-def _read(path: str) -> bytes:
-    return Path(path).read_bytes()

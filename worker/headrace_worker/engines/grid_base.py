@@ -1,0 +1,163 @@
+"""What all grids do alike: wait until their cluster answers, and follow which processes it has.
+
+    open ─► connect ─► look ─► look ─► …        list_places ─► ask_versions ─► slots
+               └─ tried again for a while            └─ who comes and goes
+
+A place is what a cluster adds and loses at a time: a process of Dask's, a machine of Ray's. One is
+used if it has the same version of headrace as this worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+
+from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
+from headrace_wire.version import VERSION
+from headrace_worker.engines.grid import OnNews
+
+#: How often, in seconds, it is looked which places there are, and whether a cluster answers.
+LOOK_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class GridBase(ABC):
+    """The part of a ``Grid`` that keeps in touch with its cluster.
+
+    ``kind`` names such a cluster's counterpart, ``address`` is where it is, and ``places`` what its
+    places are called.
+    """
+
+    def __init__(self, kind: str, address: str, places: str) -> None:
+        self._kind = kind
+        self._address = address
+        self._places = places
+        #: The places with headrace and how many spans each runs at a time, and those without.
+        self._able: dict[str, int] = {}
+        self._unable: frozenset[str] = frozenset()
+        self._answers = False
+        self._on_change: Callable[[], object] = lambda: None
+        self._on_news: OnNews = lambda _: None
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Names it for people."""
+
+    @property
+    def slots(self) -> int:
+        """How many spans can run there at a time just now; 0 while it cannot be reached."""
+        return sum(self._able.values())
+
+    def watch(self, on_change: Callable[[], object], on_news: OnNews) -> None:
+        """Have changes and news told from now on."""
+        self._on_change, self._on_news = on_change, on_news
+
+    async def open(self, patience_seconds: float) -> None:
+        """Connect, trying for so long, and look which places there are.
+
+        Raises UnreachableError where nothing answers, and UsageError for a cluster of no use.
+        """
+        end = time.monotonic() + patience_seconds
+        told = False
+        while not self._answers:
+            try:
+                await self._connect()
+                await self._look()
+                self._answers = True
+            except HeadraceError:
+                raise
+            except Exception as error:  # noqa: BLE001 - see _explain
+                where = f" at {self._address}" if self._address else ""
+                why = f"no {self._kind} answers{where}: {self._explain(error)}"
+                if time.monotonic() >= end:
+                    raise UnreachableError(why) from None
+                if not told:
+                    log.warning("%s; trying for %g s", why, patience_seconds)
+                    told = True
+                await asyncio.sleep(LOOK_SECONDS)
+        if self._unable and not self._able:
+            raise UsageError(
+                f"the {self._places} of {self.title} have no headrace {VERSION}: install it there, "
+                "the same version as here"
+            )
+        self._looking = asyncio.create_task(self._keep_looking())
+
+    async def close(self) -> None:
+        """Leave the cluster, and end what was started there for this worker alone."""
+        if self._looking:
+            self._looking.cancel()
+        await self._leave()
+
+    async def _keep_looking(self) -> None:
+        """Follow the places as they come and go, and the whole cluster, too."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            before = self._able
+            try:
+                if not self._answers:
+                    await self._connect()
+                    log.info("%s answers again", self.title)
+                    self._answers = True
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - see _explain
+                if self._answers:
+                    why = self._explain(error)
+                    log.warning("%s does not answer: %s; trying on", self.title, why)
+                    self._answers = False
+                    await self._disconnect()
+                self._able = {}
+            if self._able != before:
+                self._on_change()
+
+    async def _look(self) -> None:
+        """Find out which places there are, and ask those that are new."""
+        places = await self._list_places()
+        known = self._able.keys() | self._unable
+        new = [place for place in places if place not in known]
+        answers = await self._ask_versions(new) if new else {}
+        for place, answer in answers.items():
+            if answer != VERSION:
+                what = answer if isinstance(answer, Exception) else f"it has headrace {answer}"
+                log.warning(
+                    "the %s %s of %s is not used: %s; install headrace %s there, the same version "
+                    "as here",
+                    self._places.removesuffix("s"),
+                    place,
+                    self.title,
+                    what,
+                    VERSION,
+                )
+        able = self._able.keys() | {one for one, told in answers.items() if told == VERSION}
+        self._able = {place: spans for place, spans in places.items() if place in able}
+        self._unable = (self._unable | answers.keys()) & places.keys() - able
+
+    @abstractmethod
+    async def _connect(self) -> None:
+        """Connect, unless that is so. Raises UsageError where it is of no use to try again."""
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Let go of a cluster that does not answer, so that it can be connected with anew."""
+
+    @abstractmethod
+    async def _leave(self) -> None: ...
+
+    @abstractmethod
+    async def _list_places(self) -> dict[str, int]:
+        """Which places there are, and how many spans each runs at a time."""
+
+    @abstractmethod
+    async def _ask_versions(self, places: Collection[str]) -> Mapping[str, object]:
+        """Ask places for their version of headrace; each answer may be an error, and those that do
+        not answer are left out, and asked again.
+        """
+
+    @abstractmethod
+    def _explain(self, error: Exception) -> str:
+        """Put in words why the cluster does not answer. Libraries raise anything then."""
