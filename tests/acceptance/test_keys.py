@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,15 @@ def test_a_key_is_not_written_through_a_link(tmp_path: Path) -> None:
     assert (refused.code, refused.err.count("\n")) == (EXIT_USAGE, 1)
 
 
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    """As for a user whose files are for everybody, if nothing else is said."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("no_umask")
 def test_keys_are_given_and_taken_back_while_jobs_go_on(tmp_path: Path) -> None:
     with open_site(tmp_path, workers=0) as site:
         run, data, alice = site.shell.run, site.data, tmp_path / "alice.key"

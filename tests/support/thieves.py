@@ -59,7 +59,7 @@ def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
         "own root": lambda: _read(f"/proc/self/root{key_file}"),
         "worker's root": lambda: _read(f"{process}/root{key_file}"),
         "worker's present folder": lambda: os.listdir(process / "cwd"),  # noqa: PTH208 - names
-        "worker's memory": lambda: _read(str(process / "mem")),
+        "worker's memory": lambda: _open(process / "mem"),
         "worker's files": lambda: [one.readlink() for one in (process / "fd").iterdir()],
         "symbolic link": lambda: _read_link(present / "link", key_file),
         "hard link": lambda: _read_hard_link(present / "hard", key_file),
@@ -76,6 +76,35 @@ def find_ways(key_file: str, agent: int, scratch: str) -> list[str]:
         ways["worker's maps"] = lambda: _read(str(process / "maps"))
     ways["rename"] = lambda: _read(str(Path(key_file).rename(present / "moved")))
     return [way for way, go in ways.items() if _succeeds(go)]
+
+
+def look_into_slots() -> tuple[int, list[str]]:
+    """How many other slots there are beside this one, and on which ways it looks into them."""
+    numbers = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()]
+    beside = [
+        number
+        for number in numbers
+        if number != os.getpid() and _find_parent(number) == os.getppid()
+    ]
+    ways = [way for number in beside for way in _look_into(Path("/proc", str(number)))]
+    return len(beside), ways
+
+
+def _look_into(process: Path) -> list[str]:
+    ways: dict[str, Callable[[], object]] = {
+        "memory": lambda: _open(process / "mem"),
+        "files": lambda: [one.readlink() for one in (process / "fd").iterdir()],
+        "root": lambda: os.listdir(process / "root"),  # noqa: PTH208 - names
+        "present folder": lambda: os.listdir(process / "cwd"),  # noqa: PTH208 - names
+    }
+    return [way for way, go in ways.items() if _succeeds(go)]
+
+
+def _find_parent(number: int) -> int:
+    try:
+        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
 
 
 def can_read(path: str) -> bool:
@@ -210,6 +239,11 @@ def _make(folder: str) -> Path:
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:  # noqa: PTH123 - as given
         return file.read(1)
+
+
+def _open(path: Path) -> None:
+    """Open a file of which nothing need be read: a process has no memory at its first address."""
+    os.close(os.open(path, os.O_RDONLY))
 
 
 def _run(*words: str) -> None:

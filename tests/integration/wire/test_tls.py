@@ -150,6 +150,20 @@ def test_away_from_loopback_tls_comes_first_and_plain_coordinators_are_found(
     assert not refused, "to try is nothing to complain about"
 
 
+def test_nobody_is_talked_down_to_an_earlier_tls(served: Served) -> None:
+    assert make_client_context().minimum_version == ssl.TLSVersion.TLSv1_3
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((served.address.host, served.address.port)) as plain:
+        old.wrap_socket(plain).close()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with (
+        socket.create_connection((served.address.host, served.address.port)) as plain,
+        pytest.raises(ssl.SSLError),
+    ):
+        old.wrap_socket(plain)
+
+
 def test_who_asks_for_tls_is_told_that_a_coordinator_does_not_speak_it() -> None:
     with serve() as plain:
         errors = catch(plain.address, ON)

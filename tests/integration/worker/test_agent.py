@@ -9,9 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
+from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
 from headrace_wire.messages import (
     Grant,
@@ -24,7 +26,7 @@ from headrace_wire.messages import (
     Report,
 )
 from headrace_wire.signals import STOP_SIGNALS
-from headrace_worker import leaser, reporter
+from headrace_worker import agent, leaser, reporter
 from headrace_worker.agent import Agent
 from headrace_worker.launch.choosing import make_launcher
 from headrace_worker.launch.start_methods import DEFAULT_METHOD
@@ -116,18 +118,18 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def work(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def work(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(leaser, "ERROR_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(reporter, "STORE_PAUSE_SECONDS", 0.01)
 
-    def run() -> None:
+    def run(**changes: Any) -> None:
         key_file = tmp_path / "key"
         key_file.write_bytes(KEY)
-        key_file.chmod(0o600)
         key_file.chmod(0o600)
         settings = WorkerSettings(
             served.address, key_file, slots="1", drain_seconds=5.0, give_up_seconds=PATIENCE_SECONDS
         )
+        settings = replace(settings, **changes)
         Agent(settings, make_launcher(DEFAULT_METHOD)).run()
 
     return run
@@ -195,6 +197,22 @@ def test_a_store_that_takes_nothing_for_long_is_told_once(
     assert said == [
         "kept 1 outcome: the disk is full: 2 bytes are free", "what was kept is reported"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_near", [True, False], ids=["on this machine", "elsewhere"])
+def test_a_worker_that_encrypts_nothing_says_so_where_others_can_read_along(
+    served: Served,
+    work: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_near: bool,
+) -> None:
+    monkeypatch.setattr(agent, "is_loopback", lambda _: is_near)
+    Coordinator(served, [[make_lease(1, "honest", 1)]], 1)
+    work(encryption=Encryption("off"))
+    said = [one for one in caplog.records if "reads all that they send" in one.message]
+    assert [one.levelname for one in said] == ([] if is_near else ["WARNING"])
 
 
 def test_one_outcome_that_is_refused_costs_its_own_task_alone(

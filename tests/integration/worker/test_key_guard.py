@@ -59,10 +59,10 @@ def scratch(key_file: Path) -> str:
     return str(key_file.parents[1] / "open")
 
 
-def open_pool(make_pool: MakePool, key_file: Path, *, closed: bool = True) -> Pool:
+def open_pool(make_pool: MakePool, key_file: Path, *, slots: int = 1, closed: bool = True) -> Pool:
     folders = (str(key_file.parent.resolve()),) if closed else ()
     permits = Permits(("support.thieves",))
-    return make_pool(1, loader=DEFAULT_LOADER, permits=permits, closed_folders=folders)
+    return make_pool(slots, loader=DEFAULT_LOADER, permits=permits, closed_folders=folders)
 
 
 @pytest.mark.parametrize("start_method", ["forkserver", "spawn"], indirect=True)
@@ -74,10 +74,21 @@ def test_no_way_leads_into_a_closed_folder_or_the_worker(
     assert key_file.read_text() == "secret"
 
 
+def test_a_slot_cannot_look_into_others(make_pool: MakePool, key_file: Path) -> None:
+    slots, ways = call(open_pool(make_pool, key_file, slots=2), thieves.look_into_slots)
+    assert (slots, ways) == (1, [])
+    slots, ways = call(
+        open_pool(make_pool, key_file, slots=2, closed=False), thieves.look_into_slots
+    )
+    assert slots == 1
+    assert "memory" in ways, "there is something to look into"
+
+
 def test_the_same_ways_are_open_without_it(make_pool: MakePool, key_file: Path) -> None:
     pool = open_pool(make_pool, key_file, closed=False)
     ways = call(pool, thieves.find_ways, str(key_file), os.getpid(), scratch(key_file))
     assert {"path", "own root", "hard link", "rename", "another process"} <= {*ways}
+    assert "worker's memory" in ways
 
 
 def test_what_lies_in_a_closed_folder_cannot_be_changed(
