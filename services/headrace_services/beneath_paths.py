@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from headrace_wire.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
+from headrace_wire.secret_files import put_in_place
 
 #: Letters that are no part of a name on Windows, and lead elsewhere there.
 _WINDOWS_MARKS = frozenset("\\:")
@@ -56,7 +57,7 @@ class BeneathPaths:
         if self._links:
             place = place.resolve()
             self._check(place)
-        if place.is_symlink():
+        if _leads_elsewhere(place):
             raise _is_link()
         check_regular(place.lstat())
         descriptor = os.open(place, _READ)
@@ -94,7 +95,7 @@ class BeneathPaths:
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
                 return found
             if found is not None or not _name_new(aside, place):
-                aside.replace(place)
+                put_in_place(aside, place)
         finally:
             with suppress(FileNotFoundError):
                 aside.unlink()
@@ -112,7 +113,7 @@ class BeneathPaths:
         place = self._root
         for part in parts[:-1]:
             place /= part
-            if place.is_symlink():
+            if _leads_elsewhere(place):
                 if not self._links:
                     raise _is_link()
                 place = place.resolve(strict=True)
@@ -161,6 +162,16 @@ def check_regular(found: os.stat_result) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _leads_elsewhere(place: Path) -> bool:
+    """Whether a path leads elsewhere: by a symbolic link, or by a junction of Windows."""
+    try:
+        found = place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    kind = getattr(found, "st_reparse_tag", 0)
+    return stat.S_ISLNK(found.st_mode) or kind == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
 def _is_link() -> OSError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from headrace_wire.errors import OutputError
+from headrace_wire.secret_files import put_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,7 +67,7 @@ def _open_file(path: Path) -> Generator[BinaryIO]:
     try:
         with aside.open("xb", buffering=_BUFFER_BYTES) as file:
             yield file
-        aside.replace(place)
+        put_in_place(aside, place)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

@@ -13,6 +13,7 @@ import pytest
 from headrace_wire import portable
 from headrace_wire.key import ensure_key
 from support.commands import Process, Shell, Site, open_site, wait_until
+from support.pictures import encode, make_picture
 from support.places import REPOSITORY
 
 SUPPORT = REPOSITORY / "tests" / "support"
@@ -87,6 +88,23 @@ def test_a_client_uses_a_cluster_elsewhere(system: str, site: Site) -> None:
     assert (done.code, done.out) == (0, "168\n"), done.err
     assert shell.run("jobs").code == 0
     assert shell.run("top", "--once").code == 0
+    job = shell.run("submit", "primes", "count", "0", "100", "--detach").out.strip()
+    assert shell.run("results", job).out == "25\n"
+    assert shell.run("logs", job).code == 0
+
+
+@every_system
+def test_results_become_files(system: str, site: Site, tmp_path: Path) -> None:
+    shell = live_on(system, Shell(tmp_path, site.shell.settings))
+    (tmp_path / "photos" / "old").mkdir(parents=True)
+    (tmp_path / "photos" / "old" / "one.png").write_bytes(encode(make_picture(), "PNG"))
+    (tmp_path / "found").write_text("before")
+    done = shell.run("submit", "primes", "find", "0", "10", "-o", "found")
+    assert (done.code, (tmp_path / "found").read_text()) == (0, "2\n3\n5\n7\n"), done.err
+    for _ in "ab":  # the second one replaces what the first one wrote
+        done = shell.run("submit", "images", "grayscale", "--recursive", "photos", "grey")
+        assert done.code == 0, done.err
+    assert [one.name for one in (tmp_path / "grey" / "old").iterdir()] == ["one.png"]
 
 
 @pytest.mark.parametrize("system", ["win32", PORTABLE])
@@ -96,10 +114,11 @@ def test_ctrl_c_ends_each_wait(system: str, site: Site) -> None:
     ways = ("apply", "map", "imap", "get", "result", "exception", "queue", "values", "join")
     lines = run(shell, SUPPORT / "programs" / "interrupted.py", quiet=False)
     assert lines == [f"{way} interrupted" for way in ways]
-    with shell.start("submit", "primes", "count", "0", "1e14") as command:
-        wait_until(lambda: "primes" in site.shell.run("jobs").out)
+    with shell.start("submit", "primes", "count", "0", "1e14", "--name", system) as command:
+        wait_until(lambda: system in site.shell.run("jobs").out)
         command.send_signal(signal.SIGINT)
         _, said = command.communicate(timeout=PROGRAM_SECONDS)
+    assert site.shell.run("cancel", site.shell.run("jobs", "--json").json()[0]["id"]).code == 0
     assert command.returncode == 130, said
     assert "Traceback" not in said
 

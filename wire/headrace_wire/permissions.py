@@ -29,19 +29,20 @@ def explain_denied(path: str | os.PathLike[str], use: str = READ) -> str:
     """
     place = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
     for folder in reversed(place.parents):
-        if not _may(folder, os.X_OK):
+        if not may_use(folder, os.X_OK):
             return _describe(folder, ENTER) if os.path.lexists(folder) else ""
     if use == WRITE and not place.exists():
         place = place.parent
     wanted = {READ: os.R_OK, WRITE: os.W_OK}[use]
-    if not os.path.lexists(place) or _may(place, wanted):
-        if not (place.is_dir() and not _may(place, os.X_OK)):
+    if not os.path.lexists(place) or may_use(place, wanted):
+        if not (place.is_dir() and not may_use(place, os.X_OK)):
             return ""
         use = ENTER
     return _describe(place, use)
 
 
-def _may(place: Path, how: int) -> bool:
+def may_use(place: str | os.PathLike[str], how: int) -> bool:
+    """Whether this process may use a path so; ``how`` is as for ``os.access``."""
     return os.access(place, how, effective_ids=os.access in os.supports_effective_ids)
 
 

@@ -41,7 +41,7 @@ def replace_secret_file(path: Path, content: bytes) -> None:
     What root writes belongs to the owner of the file before, or else of the folder. Raises OSError.
     """
     with _drafted(path, content, like=path) as draft:
-        _replace(path, draft)
+        put_in_place(draft, path)
 
 
 def replace_file(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:
@@ -50,7 +50,7 @@ def replace_file(path: Path, content: bytes, mode: int = SECRET_MODE) -> None:
     After a power cut it may be empty. Raises OSError.
     """
     with _drafted(path, content, mode, sync=False) as draft:
-        _replace(path, draft)
+        put_in_place(draft, path)
 
 
 def give_away(descriptor: int, path: Path) -> None:
@@ -60,8 +60,8 @@ def give_away(descriptor: int, path: Path) -> None:
         os.fchown(descriptor, like.st_uid, like.st_gid)
 
 
-def _replace(path: Path, draft: Path) -> None:
-    """Give a file the name of an older one. Raises OSError."""
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file the name of an older one, which it replaces. Raises OSError."""
     last = time.monotonic() + (0.0 if HAS_OWNERS else REPLACE_SECONDS)
     while True:
         try:

@@ -26,6 +26,7 @@ from msgspec import Struct
 from headrace_wire.errors import UsageError
 from headrace_wire.key import SECRETS
 from headrace_wire.landlock import explain_missing
+from headrace_wire.permissions import may_use
 from headrace_wire.users import describe_user, find_user
 from headrace_worker.machine.places import find_aliases, find_changeable, follow
 from headrace_worker.settings import WorkerSettings
@@ -132,9 +133,9 @@ def _explain_way(path: str) -> str:
     except UnicodeEncodeError:
         return f"the path {path!a} is no text"
     for above in reversed(Path(path).parents):
-        if os.access(above, os.W_OK, effective_ids=True):
+        if may_use(above, os.W_OK):
             return f"{describe_user()} may write in {above}"
-        if not os.access(above, os.R_OK | os.X_OK, effective_ids=True):
+        if not may_use(above, os.R_OK | os.X_OK):
             return f"{describe_user()} may not see what is in {above}"
     return ""
 
@@ -149,7 +150,7 @@ def _explain_open(folder: str, needed: list[tuple[str, str]]) -> str:
         if path == folder or path.startswith(f"{folder}/"):
             return f"{what} lies in {folder}, too" if path != folder else f"{folder} is {what}"
     # The folder of a coordinator of this user's is private; one that is not has other purposes.
-    if os.access(folder, os.W_OK, effective_ids=True) and Path(folder).stat().st_mode & 0o077:
+    if may_use(folder, os.W_OK) and Path(folder).stat().st_mode & 0o077:
         return f"{describe_user()} may write in {folder}, and others may look into it"
     return ""
 

@@ -206,7 +206,7 @@ class SinceKind(ValueKind):
                 self.fail(f"{quote(value)} is no time: write 2026-11-20T08:00", param, ctx)
             try:
                 return max(0.0, moment.timestamp())
-            except (ValueError, OverflowError):
+            except (ValueError, OverflowError, OSError):  # the last is Windows's
                 return 0.0 if moment.year < EPOCH_YEAR else MAX_MOMENT
         seconds = read_duration(value)
         if seconds is None:

@@ -28,7 +28,7 @@ from headrace_services.images.place import choose_format, names_one_picture
 from headrace_services.service import Outputs, Plan
 from headrace_wire.errors import UsageError
 from headrace_wire.folders import NO_PRESENT_FOLDER, is_lost
-from headrace_wire.permissions import WRITE, explain_denied, explain_error
+from headrace_wire.permissions import WRITE, explain_denied, explain_error, may_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -264,7 +264,7 @@ def _refuse_unwritable(output_dir: Path) -> None:
         nearest = nearest.parent
     if not nearest.is_dir():
         raise UsageError(f"{_show(nearest)} is not a folder: choose another output folder")
-    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+    if not may_use(nearest, os.W_OK | os.X_OK):
         why = explain_denied(nearest, WRITE)
         raise UsageError(
             f"{_show(nearest)} is not writable: choose another output folder"

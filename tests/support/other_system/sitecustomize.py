@@ -80,6 +80,9 @@ MISSING = {
     ),
 }
 
+#: A flag for opening a file: Windows has another number for it.
+REMOVED_AT_CLOSE = 1 << 30
+
 #: Folders whose files are Linux's alone.
 KERNEL_FOLDERS = ("/proc/", "/sys/", "/dev/shm")
 
@@ -153,9 +156,12 @@ def become(system: str) -> None:
         os.supports_dir_fd.clear()
         os.supports_effective_ids.clear()
         hold()
+        _hold_files()
         changeable = asyncio
         changeable.SelectorEventLoop.add_signal_handler = _refuse
         changeable.new_event_loop = changeable.events.new_event_loop = UsualLoop
+    changeable = tempfile
+    changeable._O_TMPFILE_WORKS = False
     changeable = selectors
     changeable.DefaultSelector = getattr(selectors, "PollSelector", selectors.SelectSelector)
     for name in MISSING[system]:
@@ -175,6 +181,60 @@ def _load(original: Callable[..., Any], name: str, *rest: Any, **named: Any) -> 
         return original(name, *rest, **named)
     finally:
         sys.platform = system
+
+
+def _hold_files() -> None:
+    """Have folders be opened by nobody, and files that this process has open keep their names."""
+    here = SimpleNamespace(**vars(os))
+    changeable: Any = os
+
+    def open_file(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None:
+            raise NotImplementedError("dir_fd unavailable on this platform")
+        if here.path.isdir(path):
+            raise PermissionError(13, os.strerror(13), path)
+        number: int = here.open(path, flags & ~REMOVED_AT_CLOSE, mode)
+        if flags & REMOVED_AT_CLOSE:
+            here.unlink(path)
+        return number
+
+    def may_use(path: Any, mode: int, *, effective_ids: bool = False) -> bool:
+        if effective_ids:
+            raise NotImplementedError("access: effective_ids unavailable on this platform")
+        return bool(here.access(path, mode))
+
+    def refuse_open(path: Any) -> None:
+        try:
+            found = here.lstat(path)
+        except OSError:
+            return
+        with here.scandir("/proc/self/fd") as entries:
+            for entry in entries:
+                try:
+                    same = here.path.samestat(found, here.stat(entry.path))
+                except OSError:
+                    continue
+                if same:
+                    raise PermissionError(13, "somebody has it open", path)
+
+    def guard(change: Callable[..., None]) -> Callable[..., None]:
+        def guarded(*paths: Any, **options: Any) -> None:
+            if sys._getframe(1).f_globals["__name__"] != "tempfile":
+                for path in paths:
+                    refuse_open(path)
+            change(*paths, **options)
+
+        return guarded
+
+    changeable.O_TEMPORARY = REMOVED_AT_CLOSE
+    changeable.open = open_file
+    changeable.access = may_use
+    for name in ("remove", "rename", "replace", "unlink"):
+        setattr(os, name, guard(getattr(here, name)))
+    changeable = shutil
+    changeable._use_fd_functions = False
+    changeable = tempfile
+    changeable.TemporaryFile = tempfile.NamedTemporaryFile
 
 
 def _hold_interrupts(mask: Callable[..., object], block: int, unblock: int) -> None:

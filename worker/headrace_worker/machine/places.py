@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from headrace_wire.permissions import may_use
 from headrace_wire.users import find_user
 
 #: More links than the system follows in one path.
@@ -46,7 +47,7 @@ def follow(path: str) -> tuple[str, list[str]]:
 
 def may_change(path: str) -> bool:
     """Whether this user may change a file or what is in a folder, or may allow itself to."""
-    if os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+    if may_use(path, os.W_OK):
         return True
     try:
         is_own = os.stat(path).st_uid == find_user()  # noqa: PTH116 - text
