@@ -8,14 +8,22 @@ between; and a batch that may have arrived is sent again as it was, which change
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 
+from headrace.lanes import Lanes
 from headrace_wire.batch import pack_batch
 from headrace_wire.locks import make_lock
+from headrace_wire.round_trip import FAR_SECONDS
 
-#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger.
+#: Bytes of inputs in one batch on their way to the coordinator; a single input may be larger. To a
+#: coordinator that is far away batches are larger, and several are under way.
 BATCH_BYTES = 1 << 20
+FAR_BATCH_BYTES = 4 << 20
 
 #: Inputs in one batch on their way to the coordinator.
 BATCH_TASKS = 4096
@@ -24,12 +32,15 @@ BATCH_TASKS = 4096
 class Outbox:
     """Inputs by their index. Thread safe, and sent by one thread at a time.
 
-    ``send(start, packed)`` takes a batch to the coordinator. ``bell`` rings for the thread that
-    sends what nobody else does.
+    ``send(start, packed)`` takes a batch to the coordinator, over ``lanes`` several at a time.
+    ``bell`` rings for the thread that sends what nobody else does.
     """
 
-    def __init__(self, send: Callable[[int, bytes], object]) -> None:
+    def __init__(self, send: Callable[[int, bytes], object], lanes: Lanes) -> None:
         self._send = send
+        self._lanes = lanes
+        #: Whether the last batch took as long as one to a coordinator that is far away.
+        self._is_slow = False
         self._lock = make_lock()
         self._pending: list[bytes] = []
         #: How many of the pending ones have gone into batches.
@@ -92,18 +103,58 @@ class Outbox:
             self.bell.put(None)
         return True
 
+    def advance(self, on_sent: Callable[[], object]) -> bool:
+        """Send what there is, a batch, or several at a time where the way is long: the sending
+        thread's, which no signal interrupts. ``on_sent`` is called when more has arrived.
+
+        Returns whether there was any. Raises what ``send`` does; then nothing more can be sent.
+        """
+        has_more = self._offset < len(self._pending)
+        if self._is_slow and has_more and self._lanes.measure():
+            return self._push_several(on_sent)
+        begun = time.monotonic()
+        sent = self.push()
+        self._is_slow = time.monotonic() - begun >= FAR_SECONDS
+        on_sent()
+        return sent
+
+    def _push_several(self, on_sent: Callable[[], object]) -> bool:
+        mine = object()
+        with self._lock:
+            if self._busy is not None or (self._batch is None and not self._cut(FAR_BATCH_BYTES)):
+                return False
+            self._busy = mine
+        under_way: deque[tuple[int, Future[object]]] = deque()
+        start = self.sent
+        try:
+            while under_way or self._batch is not None:
+                while self._batch is not None and len(under_way) < self._lanes.size:
+                    call = partial(self._send, start, self._batch)
+                    start, self._batch = self._taken, None
+                    under_way.append((start, self._lanes.begin(call)))
+                    with self._lock:
+                        self._cut(FAR_BATCH_BYTES)
+                stop, sent = under_way.popleft()
+                sent.result()
+                self.sent = stop
+                on_sent()
+        finally:
+            self._lanes.close()
+        self._busy = None
+        return True
+
     def drop(self) -> None:
         """Forget what has not been sent."""
         with self._lock:
             self._pending, self._offset, self._batch = [], 0, None
 
-    def _cut(self) -> bool:
+    def _cut(self, most_bytes: int = BATCH_BYTES) -> bool:
         """Make a batch of as many pending inputs as travel together."""
         pending, start = self._pending, self._offset
         size, stop = 0, start
         while stop < len(pending) and stop - start < BATCH_TASKS:
             size += len(pending[stop])
-            if stop > start and size > BATCH_BYTES:
+            if stop > start and size > most_bytes:
                 break
             stop += 1
         if stop == start:

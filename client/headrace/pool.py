@@ -307,7 +307,7 @@ class Pool:
         take_opened, take_failures = self._make_takers(func, iterator.take)
 
         def take_values(start: int, values: Sequence[bytes]) -> None:
-            window.learn(len(values), sum(map(len, values)))
+            window.learn(len(values), sum(map(len, values)), is_far=stream.lanes.are_long)
             take_opened(start, values)
 
         def break_off(error: BaseException) -> None:
@@ -375,7 +375,7 @@ def _feed(
                 return
             item = options.seal_value(argument, f"item {count}")
             del argument
-            window.learn(1, len(item))
+            window.learn(1, len(item), is_far=stream.lanes.are_long)
             stream.put(item)
             count += 1
     except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there

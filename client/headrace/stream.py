@@ -26,6 +26,7 @@ from msgspec.structs import replace
 
 from headrace.engine import Engine
 from headrace.inbox import Inbox
+from headrace.lanes import Lanes
 from headrace.outbox import Outbox
 from headrace.submission import (
     SubmitOptions,
@@ -123,8 +124,9 @@ class Stream:
         self._lock = make_lock()
         #: For those who take tasks back, and they alone: the sending of a task, and the end.
         self._changed = threading.Condition()
-        self._outbox = Outbox(self._put_batch)
-        self._inbox = Inbox(engine, self._spec.id, gather_seconds, on_silence)
+        self.lanes = Lanes(self._jobs.info)
+        self._outbox = Outbox(self._put_batch, self.lanes)
+        self._inbox = Inbox(engine, self._spec.id, gather_seconds, on_silence, self.lanes)
         self._watchers = 0
         #: Whether there are tasks that no caller attends to.
         self._unattended = False
@@ -324,10 +326,7 @@ class Stream:
             self._nudge.put(None)
             self._outbox.open()
             while not self._ended:
-                sent = self._outbox.push()
-                if self._watchers:
-                    self._tell_watchers()
-                if sent:
+                if self._outbox.advance(self._tell_watchers):
                     continue
                 if self._closed and self._outbox.sent == self._outbox.count:
                     self._jobs.seal(self.job_id, self._outbox.sent)
@@ -480,8 +479,7 @@ class Stream:
         self._outbox.drop()
         self._outbox.bell.put(None)
         self._nudge.put(None)
-        if self._watchers:
-            self._tell_watchers()
+        self._tell_watchers()
         return True
 
     def _let_go(self) -> None:
@@ -491,8 +489,9 @@ class Stream:
             self._on_end()
 
     def _tell_watchers(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        if self._watchers:
+            with self._changed:
+                self._changed.notify_all()
 
     def _forget(self) -> None:
         try:

@@ -99,8 +99,8 @@ class JobQueueApi(Protocol):
     def put(self, job: JobId, start: Index, inputs: Payload) -> Index:
         """Add a batch of inputs to an unsealed job, beginning at task ``start``.
 
-        Returns the index that comes next. Acknowledged after its commit. Waits a while for room
-        in the spool, then raises SpoolFullError: to be repeated.
+        Returns the index that comes next. Acknowledged after its commit. Waits a while for the
+        inputs before these, and for room in the spool, then raises SpoolFullError: to be repeated.
         """
 
     @allow(CLIENT, WORKER)

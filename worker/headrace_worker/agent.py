@@ -45,7 +45,9 @@ from headrace_wire.landlock import hide_memory
 from headrace_wire.manager import QueueManager
 from headrace_wire.memory import find_memory_limit
 from headrace_wire.messages import Registration, WorkerInfo
+from headrace_wire.round_trip import RoundTrip
 from headrace_wire.version import VERSION
+from headrace_wire.window import Window
 from headrace_wire.words import count
 from headrace_worker import unreported
 from headrace_worker.data import DataStore
@@ -62,12 +64,10 @@ from headrace_worker.machine.cores import count_usable_cores, parse_slots
 from headrace_worker.pool.pool import Pool
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import Reporter
-from headrace_worker.round_trip import RoundTrip
 from headrace_worker.sealing import seal_imports
 from headrace_worker.settings import WorkerSettings
 from headrace_worker.slot.slot import SlotSettings
 from headrace_worker.stop_signals import StopSignals
-from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 

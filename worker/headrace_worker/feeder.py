@@ -16,12 +16,12 @@ from math import inf
 
 from headrace_wire.heap import give_blocks_back
 from headrace_wire.messages import Orders
+from headrace_wire.round_trip import RoundTrip
 from headrace_worker.engines.engine import Engine
 from headrace_worker.foresight import Outlook, Times, find_stuck_seconds, look_ahead
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.machine.processes import CpuMeter, read_usage
 from headrace_worker.reporter import Reporter
-from headrace_worker.round_trip import RoundTrip
 from headrace_worker.stop_signals import StopSignals
 from headrace_worker.wake import wait_until
 

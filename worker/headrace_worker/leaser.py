@@ -19,11 +19,11 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import UnknownWorkerError, is_final
 from headrace_wire.messages import MAX_TASK_TIMES, LeaseRequest
+from headrace_wire.window import Window
 from headrace_worker.feeder import REQUEST_BYTES, Feeder
 from headrace_worker.holdings import Holdings
 from headrace_worker.lease_intake import LeaseIntake
 from headrace_worker.wake import wait_until
-from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 

@@ -40,6 +40,7 @@ from headrace_wire.messages import (
     WorkerInfo,
 )
 from headrace_wire.tracing import open_span
+from headrace_wire.window import Window
 from headrace_wire.words import count
 from headrace_worker.holdings import Holdings
 from headrace_worker.lines import LineBox
@@ -48,7 +49,6 @@ from headrace_worker.parcel import Item, Parcel, measure, substitute
 from headrace_worker.pool.batch import Event
 from headrace_worker.pool.tally import Tally
 from headrace_worker.wake import wait_until
-from headrace_worker.window import Window
 
 log = logging.getLogger(__name__)
 

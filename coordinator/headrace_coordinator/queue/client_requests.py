@@ -51,6 +51,10 @@ RUNS_KEPT = 500
 EXPIRED_AT_ONCE = 20
 
 
+class TooEarlyError(JobStateError):
+    """Inputs that come before these have not come yet: for the served queue, which waits."""
+
+
 class Intake:
     """Transitions that clients ask for, or that follow when they ask for nothing."""
 
@@ -97,7 +101,8 @@ class Intake:
     def put(self, job_id: str, start: int, inputs: bytes, now: Now) -> int:
         """Add a batch of inputs. Returns the index that comes next.
 
-        A repeated batch changes nothing. Raises JobStateError, ProtocolError, SpoolFullError.
+        A repeated batch changes nothing. Raises TooEarlyError where those before them have not come
+        yet, JobStateError, ProtocolError, and SpoolFullError.
         """
         job = self._state.find(job_id)
         stop = start + check_batch(inputs)
@@ -111,7 +116,8 @@ class Intake:
         if stop > MAX_TASKS:
             raise UsageError(f"a job has 0 to {MAX_TASKS} tasks, not {stop}")
         if job.sealed or not job.spec.carried or start != job.tasks:
-            raise JobStateError(
+            is_early = start > job.tasks and job.spec.carried and not job.sealed
+            raise (TooEarlyError if is_early else JobStateError)(
                 f"job {job_id} has {count(job.tasks, 'task')}: none can begin at {start}"
             )
         self._spool.require_room(job)

@@ -17,6 +17,7 @@ from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.choosing import EVERY_JOB
+from headrace_coordinator.queue.client_requests import TooEarlyError
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.running import list_running
@@ -66,6 +67,10 @@ Result = TypeVar("Result")
 
 #: Seconds for which a client waits for room before it is told that there is none.
 ROOM_SECONDS = 5.0
+
+#: Seconds for which inputs wait for those before them. They take memory meanwhile, for which those
+#: may be waiting.
+TURN_SECONDS = 2.0
 
 #: Seconds for which a client waits until workers return what it withdraws.
 RECALL_SECONDS = 0.5
@@ -118,11 +123,8 @@ class JobQueue:
 
     async def put(self, job: str, start: int, inputs: bytes) -> int:
         self._access.require(job)
-        need = measure_intake(len(inputs))
         try:
-            return await self._commit_with_room(
-                lambda queue, now: queue.intake.put(job, start, inputs, now), need
-            )
+            return await self._put_in_turn(job, start, inputs)
         except StoreError as error:
             if not self._ledger.store.lacks_room:
                 raise
@@ -353,6 +355,23 @@ class JobQueue:
         return await self._ledger.commit(
             lambda queue, now: queue.outcomes.withdraw(job, indices, kill=kill, now=now), RELIEF
         )
+
+    async def _put_in_turn(self, job: str, start: int, inputs: bytes) -> int:
+        """Put inputs, after those before them, which may be on their way: a client far away has
+        several batches under way, each on a connection of its own. Raises SpoolFullError.
+        """
+        need = measure_intake(len(inputs))
+        topic, deadline = name_topic("job", job), time.monotonic() + TURN_SECONDS
+        while True:
+            version = self._waiters.version(topic)
+            try:
+                return await self._commit_with_room(
+                    lambda queue, now: queue.intake.put(job, start, inputs, now), need
+                )
+            except TooEarlyError as error:
+                is_late = time.monotonic() >= deadline
+                if is_late or not await self._waiters.wait(topic, version, deadline):
+                    raise SpoolFullError(error.message) from None
 
     async def _commit_with_room(self, transition: Transition[Result], need: Need) -> Result:
         """Commit what needs room in the spool, waiting for some. Raises SpoolFullError."""

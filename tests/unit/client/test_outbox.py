@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from headrace import outbox as module
-from headrace.outbox import BATCH_TASKS, Outbox
+from headrace.lanes import Lanes
+from headrace.outbox import BATCH_TASKS, FAR_BATCH_BYTES, Outbox
+from headrace_wire import window
 from headrace_wire.batch import unpack_batch
+from headrace_wire.errors import UnreachableError
+from headrace_wire.round_trip import FAR_SECONDS
+
+#: Seconds for what must come.
+SECONDS = 20.0
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
@@ -30,9 +42,77 @@ class Coordinator:
         self.items += batch
 
 
+class FarCoordinator(Coordinator):
+    """Takes batches in their order. Each but the first two is answered when the next is there."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self._batches = batches
+        self._arrived: set[int] = set()
+        self._changed = threading.Condition()
+
+    def take(self, start: int, packed: bytes) -> None:
+        with self._changed:
+            self._arrived.add(start)
+            self._changed.notify_all()
+            is_there = self._changed.wait_for(lambda: self._may_answer(start), SECONDS)
+            assert is_there, "the next batch is not under way"
+            super().take(start, packed)
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Answer what is asked for nothing but to see how far this is."""
+        time.sleep(2 * FAR_SECONDS)
+
+    def _may_answer(self, start: int) -> bool:
+        if not start:
+            self.wait()
+        is_next = start == len(self.items)
+        return is_next and (start < 2 or start + 1 in {*self._arrived, self._batches})
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer comes soon, however busy the machine is."""
+    monkeypatch.setattr(window, "SOON_SECONDS", SECONDS)
+
+
+def push_all(outbox: Outbox, on_sent: Callable[[], object] = int) -> None:
+    outbox.open()
+    while outbox.advance(on_sent):
+        pass
+
+
+@pytest.mark.usefixtures("soon")
+def test_to_a_coordinator_far_away_several_batches_are_under_way() -> None:
+    batches = 8
+    coordinator = FarCoordinator(batches)
+    outbox = Outbox(coordinator.take, Lanes(coordinator.wait))
+    items = [bytes([number]) * FAR_BATCH_BYTES for number in range(batches)]
+    outbox.add(items)
+    sent: list[int] = []
+    push_all(outbox, lambda: sent.append(outbox.sent))
+    assert coordinator.items == items
+    assert sorted(set(sent)) == list(range(1, batches + 1)), "who waits for one is told at once"
+
+
+def test_what_ends_one_of_several_batches_ends_them_all() -> None:
+    def refuse(start: int, packed: bytes) -> None:
+        del packed
+        time.sleep(2 * FAR_SECONDS)
+        if start > 1:
+            raise UnreachableError("the coordinator went away")
+
+    outbox = Outbox(refuse, Lanes(lambda: time.sleep(2 * FAR_SECONDS)))
+    outbox.add([bytes(FAR_BATCH_BYTES)] * 4)
+    with pytest.raises(UnreachableError, match="went away"):
+        push_all(outbox)
+    assert outbox.sent < outbox.count
+
+
 def test_inputs_arrive_in_their_order() -> None:
     coordinator = Coordinator()
-    outbox = Outbox(coordinator.take)
+    outbox = Outbox(coordinator.take, Lanes(int))
     items = [b"%d" % number for number in range(3 * BATCH_TASKS)]
     assert outbox.add(items[:10]) == 0
     assert not outbox.push(), "nothing goes before the job is there"
@@ -66,7 +146,7 @@ def test_an_interrupt_anywhere_loses_and_doubles_nothing() -> None:
     interrupted = 0
     for step in range(1, 80):
         coordinator = Coordinator()
-        outbox = Outbox(coordinator.take)
+        outbox = Outbox(coordinator.take, Lanes(int))
         outbox.open()
         outbox.add([b"before"])
         before = sys.getprofile()

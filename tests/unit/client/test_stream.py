@@ -42,6 +42,9 @@ class Jobs:
         self.sealed = False
         self.problem: BaseException | None = None
 
+    def info(self) -> None:
+        pass
+
     def submit(self, spec: object) -> None:
         pass
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.messages import DoneSpan, Lease, Receipt, Report, ReturnedSpan
+from headrace_wire.round_trip import FIRST_MEASUREMENTS, RoundTrip
+from headrace_wire.window import MOST_CALLS, Window
 from headrace_worker.holdings import Holdings
 from headrace_worker.link.messages import TaskLine
 from headrace_worker.pool.tally import Tally
 from headrace_worker.reporter import MAX_REPORT_BYTES, Reporter
-from headrace_worker.round_trip import FIRST_MEASUREMENTS, RoundTrip
-from headrace_worker.window import MOST_CALLS, Window
 from support.queue_builders import make_worker
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from headrace_worker.round_trip import FIRST_MEASUREMENTS, RoundTrip
-from headrace_worker.window import MOST_CALLS, Window
+from headrace_wire.round_trip import FIRST_MEASUREMENTS, RoundTrip
+from headrace_wire.window import MOST_CALLS, Window
 
 
 def make_window(round_trip: float) -> Window:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headrace_worker.round_trip import FIRST_MEASUREMENTS, MEASUREMENTS, RoundTrip
+from headrace_wire.round_trip import FIRST_MEASUREMENTS, MEASUREMENTS, RoundTrip
 
 
 def test_the_least_of_late_counts() -> None:

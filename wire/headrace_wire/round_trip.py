@@ -16,9 +16,10 @@ FAR_SECONDS = 0.01
 
 
 class RoundTrip:
-    """The least round trip of late."""
+    """The least round trip of late, known after so many ``first`` measurements."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = FIRST_MEASUREMENTS) -> None:
+        self._first = first
         self._seconds: deque[float] = deque(maxlen=MEASUREMENTS)
 
     def note(self, seconds: float) -> None:
@@ -28,7 +29,7 @@ class RoundTrip:
     @property
     def is_known(self) -> bool:
         """Whether there are measurements enough."""
-        return len(self._seconds) >= FIRST_MEASUREMENTS
+        return len(self._seconds) >= self._first
 
     @property
     def seconds(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace_worker.round_trip import RoundTrip
+from headrace_wire.round_trip import RoundTrip
 
 #: Calls that may be under way at most.
 MOST_CALLS = 8
