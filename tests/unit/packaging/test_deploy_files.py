@@ -124,6 +124,14 @@ def test_what_is_started_on_top_leaves_the_number_of_workers_alone() -> None:
         assert not re.search(r"--profile [a-z]", path.read_text()), path
 
 
+def test_no_setting_of_the_stack_is_for_one_deployment_alone() -> None:
+    """The next `docker stack deploy` would take it back: an image, or a key that was replaced."""
+    page = (REPOSITORY / "docs" / "deploy" / "swarm.md").read_text()
+    deployments = re.findall(r"^.*docker stack deploy .*$", page, re.MULTILINE)
+    assert len(deployments) >= 3
+    assert all(line.startswith("docker ") for line in deployments)
+
+
 def test_docker_takes_the_stack() -> None:
     text = render("stack", "config", "--compose-file", str(SWARM), HEADRACE_IMAGE="headrace:1")
     assert text.startswith("version:"), text
