@@ -58,6 +58,8 @@ from headrace_wire.role_files import own_role_folders
 from headrace_wire.roles import OBSERVER
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from headrace_coordinator.monitoring.http import HttpServer, PageSite, Plain
     from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
     from headrace_coordinator.monitoring.page_metrics import PageMetrics
@@ -85,93 +87,117 @@ class Coordinator:
     def __init__(self, settings: CoordinatorSettings) -> None:
         self._stack = ExitStack()
         try:
-            self._stack.enter_context(lock_data(settings.data))
-            refuse_given_key(settings.key_file, settings.data / KEY_NAME)
-            key = ensure_key(settings.key_file)
-            self._stack.enter_context(own_role_folders(settings.role_keys))
-            keys = LiveKeys(settings.key_file, settings.role_keys, partial(_publish, settings))
-            if settings.audit:
-                self._stack.callback(AuditLog(settings.data).close)
-            metrics = _load_metrics() if settings.http else None
-            http_tls = choose_http_tls(settings) if metrics else None
-            store = Store(settings.data / STORE_NAME, settings.durability, settings.history_seconds)
-            self._stack.callback(store.close)
-            rules = Rules(
-                lease_seconds=settings.lease_seconds,
-                result_ttl_seconds=settings.result_ttl_seconds,
-                spool_limit_bytes=_choose_spool_limit(settings, store),
-                shared_limit_bytes=settings.shared_limit_bytes,
-            )
-            secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
-            on_commit = metrics.note_commit if metrics else None
-            self._ledger = Ledger(store, rules, on_commit, LeaseProofs(secret))
-            self._ticker = Ticker(self._ledger)
-            self._waiters = Waiters()
-            self._ledger.listen(self._ticker.note)
-            self._ledger.listen(partial(wake_waiters, self._waiters))
-            private = settings.private_jobs
-            task_keys = TaskKeys(keys, secret, self._ledger, settings.lease_seconds)
-            self._ledger.listen(task_keys.note)
-            jobs = JobQueue(
-                self._ledger,
-                self._waiters,
-                settings.lease_seconds,
-                private_jobs=private,
-                make_token=task_keys.make_token,
-            )
-            self._ticker.then(jobs.sampler.sample)
-            on_samples = metrics.note_samples if metrics else None
-            results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
-            shared = SharedObjects(
-                self._ledger, self._waiters, settings.lease_seconds, task_keys.find_payer
-            )
-            if metrics:
-                metrics.watch(self._ledger, shared)
-            self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows
-            manager = QueueManager(settings.bind, key)
-            http_descriptors = _share_for_http(read_limit()) if metrics else 0
-            self._server = manager.get_server(
-                jobs,
-                results,
-                shared,
-                share_descriptors(read_limit(), http_descriptors),
-                metrics.note_bytes if metrics else None,
-                on_refused=metrics.note_refusal if metrics else None,
-                find_keys=task_keys.find,
-            )
-            self._stack.callback(self._server.close)
-            if tls := choose_tls(settings, self._server.bound):
-                self._server.encrypt(tls)
-            if metrics:
-                metrics.watch_keys(settings.key_file, list_given(settings, tls))
-                metrics.watch_connections(self._server.count_connections)
-            self._gate = Gate(
-                {"jobs": jobs, "results": results, "shared": shared},
-                partial(task_keys.find, b""),
-                secret,
-                private_jobs=private,
-            )
-            self._http: HttpServer | None = None
-            if metrics and settings.http:
-                private_folders = settings.data, settings.key_file.parent
-                self._http = metrics.serve(
-                    settings.http,
-                    lambda: self._ledger.problem,
-                    lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
-                    None if settings.http_open else partial(self._server.list_keys, OBSERVER),
-                    partial(_open_site, self._gate, metrics.page, private_folders),
-                    http_descriptors - OWN_HTTP_DESCRIPTORS,
-                    http_tls,
-                )
-                self._stack.callback(self._http.close)
-                jobs.page = f"{'https' if http_tls else 'http'}://{self._http.bound}"
-            self._jobs = jobs
-            self._find_own_key = keys.find_own
+            self._make_parts(settings)
         except BaseException:
             self._stack.close()
             raise
+
+    def _make_parts(self, settings: CoordinatorSettings) -> None:
+        key, keys = self._take_keys(settings)
+        metrics = _load_metrics() if settings.http else None
+        http_tls = choose_http_tls(settings) if metrics else None
+        store = Store(settings.data / STORE_NAME, settings.durability, settings.history_seconds)
+        self._stack.callback(store.close)
+        secret = ensure_key(settings.data / TOKEN_SECRET_NAME)
+        on_commit = metrics.note_commit if metrics else None
+        rules = _choose_rules(settings, store)
+        self._ledger = Ledger(store, rules, on_commit, LeaseProofs(secret))
         self._checkpointer = Checkpointer(self._ledger)
+        self._ticker = Ticker(self._ledger)
+        self._waiters = Waiters()
+        self._ledger.listen(self._ticker.note)
+        self._ledger.listen(partial(wake_waiters, self._waiters))
+        task_keys = TaskKeys(keys, secret, self._ledger, settings.lease_seconds)
+        self._ledger.listen(task_keys.note)
+        self._make_queues(settings, task_keys, metrics)
+        self._ledger.listen(EventLog().note)  # the last: what the log says, a scrape shows
+        http_descriptors = _share_for_http(read_limit()) if metrics else 0
+        self._server = QueueManager(settings.bind, key).get_server(
+            self._jobs,
+            self._results,
+            self._shared,
+            share_descriptors(read_limit(), http_descriptors),
+            metrics.note_bytes if metrics else None,
+            on_refused=metrics.note_refusal if metrics else None,
+            find_keys=task_keys.find,
+        )
+        self._stack.callback(self._server.close)
+        if tls := choose_tls(settings, self._server.bound):
+            self._server.encrypt(tls)
+        if metrics:
+            metrics.watch_keys(settings.key_file, list_given(settings, tls))
+            metrics.watch_connections(self._server.count_connections)
+        self._gate = Gate(
+            {"jobs": self._jobs, "results": self._results, "shared": self._shared},
+            partial(task_keys.find, b""),
+            secret,
+            private_jobs=settings.private_jobs,
+        )
+        self._http: HttpServer | None = None
+        if metrics and settings.http:
+            self._http = self._make_http(
+                settings, settings.http, metrics, http_descriptors, http_tls
+            )
         self._key_watch = KeyWatch(task_keys, self._server)
+
+    def _take_keys(self, settings: CoordinatorSettings) -> tuple[bytes, LiveKeys]:
+        """Lock the data folder, and make or read the keys. Returns the own one, and all."""
+        self._stack.enter_context(lock_data(settings.data))
+        refuse_given_key(settings.key_file, settings.data / KEY_NAME)
+        key = ensure_key(settings.key_file)
+        self._stack.enter_context(own_role_folders(settings.role_keys))
+        keys = LiveKeys(settings.key_file, settings.role_keys, partial(_publish, settings))
+        self._find_own_key = keys.find_own
+        if settings.audit:
+            self._stack.callback(AuditLog(settings.data).close)
+        return key, keys
+
+    def _make_queues(
+        self,
+        settings: CoordinatorSettings,
+        task_keys: TaskKeys,
+        metrics: CoordinatorMetrics | None,
+    ) -> None:
+        """Make what is served."""
+        private = settings.private_jobs
+        self._jobs = JobQueue(
+            self._ledger,
+            self._waiters,
+            settings.lease_seconds,
+            private_jobs=private,
+            make_token=task_keys.make_token,
+        )
+        self._ticker.then(self._jobs.sampler.sample)
+        on_samples = metrics.note_samples if metrics else None
+        self._results = ResultQueue(self._ledger, self._waiters, on_samples, private_jobs=private)
+        self._shared = SharedObjects(
+            self._ledger, self._waiters, settings.lease_seconds, task_keys.find_payer
+        )
+        if metrics:
+            metrics.watch(self._ledger, self._shared)
+
+    def _make_http(
+        self,
+        settings: CoordinatorSettings,
+        address: Address,
+        metrics: CoordinatorMetrics,
+        descriptors: int,
+        tls: SSLContext | None,
+    ) -> HttpServer:
+        """Make what serves the page, metrics and health."""
+        private_folders = settings.data, settings.key_file.parent
+        http = metrics.serve(
+            address,
+            lambda: self._ledger.problem,
+            lambda: self._ledger.observe(lambda queue, _: queue.spool.held_because),
+            None if settings.http_open else partial(self._server.list_keys, OBSERVER),
+            partial(_open_site, self._gate, metrics.page, private_folders),
+            descriptors - OWN_HTTP_DESCRIPTORS,
+            tls,
+        )
+        self._stack.callback(http.close)
+        self._jobs.page = f"{'https' if tls else 'http'}://{http.bound}"
+        return http
 
     @property
     def bound(self) -> Address:
@@ -258,6 +284,15 @@ def _open_site(
     from headrace_coordinator.web.hosting import Site  # noqa: PLC0415
 
     return Site(make_app(gate, metrics, private), answer_plainly)
+
+
+def _choose_rules(settings: CoordinatorSettings, store: Store) -> Rules:
+    return Rules(
+        lease_seconds=settings.lease_seconds,
+        result_ttl_seconds=settings.result_ttl_seconds,
+        spool_limit_bytes=_choose_spool_limit(settings, store),
+        shared_limit_bytes=settings.shared_limit_bytes,
+    )
 
 
 def _choose_spool_limit(settings: CoordinatorSettings, store: Store) -> int:

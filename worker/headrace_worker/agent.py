@@ -182,23 +182,30 @@ class Agent:
             self._grid, self._info = await introduce_grid(self._settings, self._info)
         return await self._register(self._jobs)
 
-    async def _work(self, registration: Registration) -> None:
-        info, settings = self._info, self._settings
-        if self._guard.loophole:
-            seal_imports()  # before there are tasks
+    def _say_what_it_is(self) -> None:
+        info, encryption = self._info, self._settings.encryption
         engines = ", ".join(f"{name} ({engine})" for name, engine in info.engines.items())
         log.info("worker %s: %s (%s)", info.name, count(info.slots, "slot"), info.slots_limit)
-        log.info("serves %s; coordinator %s", engines, settings.coordinator)
-        if settings.encryption.mode == "off" and not is_loopback(settings.coordinator.host):
+        log.info("serves %s; coordinator %s", engines, self._settings.coordinator)
+        if encryption.mode == "off" and not is_loopback(self._settings.coordinator.host):
             log.warning(
                 "--tls off: whoever is on the network between this worker and its coordinator "
                 "reads all that they send, and can take over their connections"
             )
-        # A worker must not spend the time of its leases on a link that was cut: it dials anew.
-        answer_seconds = max(registration.lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
+
+    def _limit_answers(self, lease_seconds: float) -> None:
+        """Have calls on a link that was cut dial anew before leases end."""
+        answer_seconds = max(lease_seconds / 3, SHORTEST_ANSWER_SECONDS)
         self._jobs.answer_seconds = LEASE_WAIT_SECONDS + answer_seconds
         self._beats.answer_seconds = LONGEST_BEAT_SECONDS + answer_seconds
         self._results.answer_seconds = REPORT_ANSWER_SECONDS
+
+    async def _work(self, registration: Registration) -> None:
+        info, settings = self._info, self._settings
+        if self._guard.loophole:
+            seal_imports()  # before there are tasks
+        self._say_what_it_is()
+        self._limit_answers(registration.lease_seconds)
         holdings, register = self._holdings, self._register
         #: Set whenever more work may be wanted than before.
         wanted = asyncio.Event()

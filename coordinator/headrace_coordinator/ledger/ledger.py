@@ -204,28 +204,19 @@ class Ledger:
                 call.finish()
 
     def _run(self, calls: list[_Call]) -> None:
+        """Run the transitions that wait and commit them. ``calls`` gets those that are over."""
         started = time.monotonic()
         now = self.now()
         queue = self._queue
         group: list[_Call] = []
-        size_bytes = 0
-        while self._pending:
-            call = self._pending.popleft()
-            group.append(call)
-            size_bytes += call.need.size_bytes
-            try:
-                refusal = self._refuse(call.need, size_bytes)
-                if refusal or queue is None:
-                    raise StoreError(refusal or self.problem)
-                call.answer = call.transition(queue, now)
-            except HeadraceError as error:
-                call.error = error
-            except Exception:
-                # A transition may have stopped half-way: nothing of this group may be written.
-                log.exception("a transition failed")
-                calls += group
-                self._start_over(group, HeadraceError(FAILED_LINE))
-                return
+        try:
+            self._run_transitions(queue, now, group)
+        except Exception:
+            # A transition may have stopped half-way: nothing of this group may be written.
+            log.exception("a transition failed")
+            calls += group
+            self._start_over(group, HeadraceError(FAILED_LINE))
+            return
         calls += group
         if queue is None:
             return
@@ -238,15 +229,7 @@ class Ledger:
         try:
             self.store.write(events, queue.state.jobs, now.monotonic, reserve=small)
         except StoreError as error:
-            self._failure = error.message
-            self._note_problem(error.message)
-            if self.store.lacks_room and not small:
-                # What makes room is tried once more by itself.
-                again = [call for call in group if not (call.error or call.need.floors)]
-                self._pending.extendleft(reversed(again))
-                calls[:] = [call for call in calls if call not in again]
-                group = [call for call in group if call not in again]
-            self._start_over(group, error)
+            self._take_back(group, calls, error, small=small)
             self._deliver_again(events)
             return
         except Exception:
@@ -259,6 +242,34 @@ class Ledger:
         if self._on_commit:
             self._on_commit(time.monotonic() - started)
         self._tell(untold)
+
+    def _run_transitions(self, queue: Queue | None, now: Now, group: list[_Call]) -> None:
+        """Move what waits into ``group``, each with its answer or error. Raises what is a fault."""
+        size_bytes = 0
+        while self._pending:
+            call = self._pending.popleft()
+            group.append(call)
+            size_bytes += call.need.size_bytes
+            try:
+                refusal = self._refuse(call.need, size_bytes)
+                if refusal or queue is None:
+                    raise StoreError(refusal or self.problem)
+                call.answer = call.transition(queue, now)
+            except HeadraceError as error:
+                call.error = error
+
+    def _take_back(
+        self, group: list[_Call], calls: list[_Call], error: StoreError, *, small: bool
+    ) -> None:
+        """Fail a group that could not be written, but what makes room: that is tried once more."""
+        self._failure = error.message
+        self._note_problem(error.message)
+        if self.store.lacks_room and not small:
+            again = [call for call in group if not (call.error or call.need.floors)]
+            self._pending.extendleft(reversed(again))
+            calls[:] = [call for call in calls if call not in again]
+            group = [call for call in group if call not in again]
+        self._start_over(group, error)
 
     def _refuse(self, need: Need, size_bytes: int) -> str:
         """Say why a change is not even tried that with others takes so many bytes, or ""."""
