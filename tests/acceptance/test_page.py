@@ -218,7 +218,7 @@ def test_results_are_shown_and_downloaded(browser: Browser, site: Site) -> None:
             assert picture.evaluate(width) > 0
         page.goto(f"{find_url(site)}/jobs/{primes}")
         expect(page.locator("#summary")).to_contain_text("Largest gap8, from 89 to 97")
-        expect(page.locator("#facts")).to_contain_text("stop100")
+        expect(page.locator("#facts")).to_contain_text("Up to, without it100")
         expect(page.locator("#log-none")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download primes.txt").click()
@@ -257,13 +257,28 @@ def test_a_worker_that_was_cut_off_is_back_and_one_that_is_killed_vanishes(
         expect(page.locator("#gone")).to_be_hidden()
         expect(page.locator(".badge.strong")).to_have_text("idle")
         doomed.kill()
-        expect(page.locator("#gone")).to_be_visible()
+        expect(page.locator("#gone.bad")).to_contain_text("Nothing is heard of this worker")
+        expect(page.locator("#slots-panel")).to_be_hidden()
         expect(page.locator(".badge.strong")).to_have_text("gone")
         expect(page.locator('#worker time[data-style="age"]')).to_have_count(0)
         expect(page.locator("#fact-heard")).not_to_contain_text("ago")
         page.goto(f"{find_url(site)}/workers")
         expect(page.locator("#workers")).not_to_contain_text("doomed")
         expect(page.locator("#workers")).to_contain_text("steady")
+
+
+def test_a_worker_that_leaves_is_no_reason_for_alarm(browser: Browser, site: Site) -> None:
+    site.add_worker("--slots", "1", "--name", "leaver")
+    with open_page(browser) as page:
+        log_in(site, page, path="/workers")
+        page.get_by_role("link", name="leaver").click()
+        expect(page.locator("#live")).to_have_text("live")
+        page.get_by_role("button", name="Drain").click()
+        page.get_by_role("dialog").get_by_role("button", name="Drain").click()
+        expect(page.locator("#gone")).to_contain_text("This worker has gone.")
+        expect(page.locator("#gone.bad")).to_have_count(0)
+        expect(page.locator("#slots-panel")).to_be_hidden()
+        expect(page.locator("#slots")).to_have_text("\N{EN DASH}")
 
 
 def test_an_observer_looks_and_cannot_act(browser: Browser, site: Site, failed_job: str) -> None:

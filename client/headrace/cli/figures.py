@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 #: Said where a figure is not known.
 UNKNOWN = "-"
 
 #: Seconds from which on a fraction of one says nothing.
 LONG_SECONDS = 10.0
+
+
+def format_part(done: float, of: float) -> str:
+    """Such as ``43 %`` or ``<1 %``, rounded down as on the page: 100 only where all of it is done,
+    and 0 only where nothing is.
+    """
+    if not of:
+        return UNKNOWN
+    share = min(100 * done / of, 100)
+    return "<1 %" if 0 < share < 1 else f"{math.floor(share)} %"
 
 
 def format_speed(per_second: float | None) -> str:

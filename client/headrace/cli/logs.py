@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from headrace.cli.connecting import connect
+from headrace.cli.figures import format_part
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
 from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
@@ -72,7 +73,7 @@ def format_progress(progress: TaskProgress) -> str:
     of = format_number(progress.of)
     if not progress.of:
         return f"task {progress.index}: {done} of {of}"
-    return f"task {progress.index}: {100 * progress.done / progress.of:.0f} % ({done} of {of})"
+    return f"task {progress.index}: {format_part(progress.done, progress.of)} ({done} of {of})"
 
 
 def describe_running(

@@ -55,6 +55,8 @@ def _answer(request: Request, problem: Problem, headers: dict[str, str]) -> Resp
     if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
         return answer_problem(problem, headers)
     detail, lost = problem.detail, ""
+    if problem.status == HTTPStatus.NOT_FOUND and detail == problem.title:
+        detail = "there is nothing at this address"
     if problem.code in _LOST:
         what, lost = _LOST[problem.code]
         name = request.path_params.get(what, "")

@@ -66,6 +66,7 @@ async def show_job(request: Request) -> Response:
         log=log,
         log_about=_describe_log(log),
         facts=_list_facts(status),
+        hints=_HINTS,
     )
 
 
@@ -101,6 +102,13 @@ def _describe_group(group: FailureGroup) -> dict[str, str]:
 def _describe_log(log: LogPage) -> str:
     lines = things(len(log.lines), "line") if log.lines else ""
     return ", ".join(filter(None, (lines, f"{count(log.dropped)} not kept" if log.dropped else "")))
+
+
+#: What a fact means, by its key, where its name alone does not say it.
+_HINTS = {
+    "cpu": "what processors worked for its tasks",
+    "busy": "how long its tasks took in all, waiting for disks and networks included",
+}
 
 
 def _list_facts(job: JobStatus) -> list[tuple[str, Any, str]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from headrace.cli.figures import format_duration, format_speed, format_taken
+from headrace.cli.figures import format_duration, format_part, format_speed, format_taken
 from headrace.cli.top import failure_rows, job_rows, worker_rows
 from headrace.cli.top.columns import Column, choose_columns, fit
 from headrace.cli.top.job_rows import is_meant
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
-from headrace.cli.top.words import draw_bar, draw_curve, fold, format_part
+from headrace.cli.top.words import draw_bar, draw_curve, fold
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import (
     CANCELLED,
@@ -65,8 +65,9 @@ def test_what_took_less_than_a_second_did_not_take_none(seconds: float | None, t
 
 
 def test_all_is_said_to_be_done_only_when_it_is() -> None:
-    assert [format_part(done, 1000) for done in (0, 429, 999, 1000)] == [
+    assert [format_part(done, 1000) for done in (0, 1, 429, 999, 1000)] == [
         "0 %",
+        "<1 %",
         "42 %",
         "99 %",
         "100 %",

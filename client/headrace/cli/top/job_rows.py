@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from headrace.cli.figures import format_duration, format_speed
+from headrace.cli.figures import format_duration, format_part, format_speed
 from headrace.cli.show import describe_work, format_age
 from headrace.cli.top.columns import Column
-from headrace.cli.top.words import draw_bar, find_part_done, format_part
+from headrace.cli.top.words import draw_bar, find_part_done
 from headrace_wire.messages import RUNNING, JobStatus
 
 BAR_WIDTH = 12

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Footer, Log, TabbedContent, TabPane
 
-from headrace.cli.figures import format_duration, format_speed, format_taken
+from headrace.cli.figures import format_duration, format_part, format_speed, format_taken
 from headrace.cli.log_lines import explain_missed, format_line
 from headrace.cli.logs import describe_running
 from headrace.cli.show import describe_status, describe_time
@@ -23,7 +23,7 @@ from headrace.cli.top.listing import SCROLLBAR, Listing
 from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.view import SeenOfJob
-from headrace.cli.top.words import draw_bar, find_part_done, fold, format_part, write_clock
+from headrace.cli.top.words import draw_bar, find_part_done, fold, write_clock
 from headrace_wire.alike import explain_rest
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.job_views import FailureGroups

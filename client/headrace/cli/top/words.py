@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from rich.cells import chop_cells
 
-from headrace.cli.figures import UNKNOWN
 from headrace_wire.messages import SUCCEEDED, JobStatus
 
 #: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
@@ -33,13 +32,6 @@ def fold(line: str, width: int) -> list[str]:
     first, *rest = chop_cells(line, max(width, LEAST_WIDTH)) or [""]
     indented = chop_cells("".join(rest), max(width, LEAST_WIDTH) - len(INDENT))
     return [first, *(f"{INDENT}{part}" for part in indented if part)]
-
-
-def format_part(done: float, of: float) -> str:
-    """Such as ``43 %``, rounded down as on the page; 100 only where all of it is done."""
-    if not of:
-        return UNKNOWN
-    return f"{math.floor(min(100 * done / of, 100))} %"
 
 
 def draw_bar(done: float, of: float, width: int) -> str:

@@ -84,11 +84,38 @@ function showPreview(source, name) {
   return make("img", { src: source, alt: name, title: name, loading: "lazy" });
 }
 
+/** What the parameters of the services of headrace are, in words; the names of others are shown. */
+const WORDS = {
+  serializer: ["Values travel as", (text) => ({ msgpack: "plain values", cloudpickle: "pickled objects" })[text] ?? text],
+  start: ["From"],
+  stop: ["Up to, without it"],
+  span: ["Numbers in a task"],
+  size: ["Size"],
+  radius: ["Blur radius", (text) => `${text.replace(/\.0$/, "")} pixels`],
+  format: ["File format"],
+  quality: ["Quality"],
+  max_megapixels: ["Largest picture", (text) => `${text.replace(/\.0$/, "")} megapixels`],
+  output_dir: ["Written to"],
+  shared: ["Files on a shared disk", yes],
+  single: ["One picture", yes],
+  previews: ["Small previews kept", yes],
+};
+
+function yes(text) {
+  return { True: "yes", False: "no" }[text] ?? text;
+}
+
+/** A parameter and its value, as people say it. */
+export function describeParameter([name, text]) {
+  const [words, write = (told) => told] = WORDS[name] ?? [name];
+  return [words, write(text)];
+}
+
 /** What the job was given, among the facts about it. */
 function showParameters(parameters) {
   const list = document.getElementById("facts");
   list.querySelectorAll("[data-parameter]").forEach((element) => element.remove());
-  for (const [name, text] of parameters) {
+  for (const [name, text] of parameters.map(describeParameter)) {
     list.append(make("dt", { "data-parameter": "" }, name), make("dd", { "data-parameter": "" }, text));
   }
 }

@@ -83,7 +83,7 @@ export function start() {
         return;
       }
       stream.end();
-      document.getElementById("gone").hidden = false;
+      showGone(name);
       if (drain) drain.disabled = true;
       fill(root.querySelector(".heading .badge").parentElement, { status: "gone", state: "gone" });
       setText(heard, heardAt === null ? "–" : moment(heardAt));
@@ -95,6 +95,24 @@ export function start() {
       waitFor(worker);
     },
   });
+}
+
+const LEFT = "This worker has gone. What is shown is the last that was heard of it.";
+const LOST = "Nothing is heard of this worker any more, and what it ran goes to others. What is shown is the last that was heard of it.";
+const EVENTS = 200;
+
+/** Say that it has gone: that is no reason for alarm, unless it went without a word. */
+async function showGone(name) {
+  document.getElementById("slots-panel").hidden = true;
+  figure("slots", "–");
+  figure("leased", "–");
+  const page = await get("events", { last: EVENTS }).catch(() => ({ events: [] }));
+  const end = page.events.findLast((event) => event.worker === name && ["worker-left", "worker-silent"].includes(event.kind));
+  const lost = end?.kind === "worker-silent";
+  const words = document.getElementById("gone");
+  words.classList.toggle("bad", lost);
+  setText(words, lost ? LOST : LEFT);
+  words.hidden = false;
 }
 
 /** Load the page anew as soon as a worker that has gone is there again: it may have been cut off. */
