@@ -107,6 +107,15 @@ def test_results_become_files(system: str, site: Site, tmp_path: Path) -> None:
     assert [one.name for one in (tmp_path / "grey" / "old").iterdir()] == ["one.png"]
 
 
+def test_what_a_code_page_lacks_is_shown_as_python_writes_it(site: Site) -> None:
+    shell = live_on("win32", site.shell)
+    shell.settings["PYTHONIOENCODING"] = "cp1252"
+    name = "naive \u65e5\u672c"
+    assert shell.run("submit", "primes", "count", "0", "10", "--name", name).out == "4\n"
+    assert "naive \\u65e5\\u672c" in shell.run("jobs").out
+    assert "'\\u65e5'" in shell.run("results", "\u65e5").err
+
+
 @pytest.mark.parametrize("system", ["win32", PORTABLE])
 def test_ctrl_c_ends_each_wait(system: str, site: Site) -> None:
     """On Windows it wakes nobody who waits: each wait has to look up now and then."""

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from headrace_wire.parts import LARGE_BYTES, measure
+from headrace_wire.portable import PORTABLE
 
 #: Bytes in one frame once both sides have shown that they hold the key.
 MAX_FRAME_BYTES = 256 << 20
@@ -34,7 +35,7 @@ EAGER_BYTES = 4 << 20
 MAPPED_BYTES = 16 << 20
 
 #: Not every system has such pages.
-CAN_MAP = hasattr(mmap, "MAP_ANONYMOUS")
+CAN_MAP = hasattr(mmap, "MAP_ANONYMOUS") and not PORTABLE
 
 #: Bytes of a large part that are written at a time.
 WRITE_BYTES = 1 << 20

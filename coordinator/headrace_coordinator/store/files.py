@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -24,9 +25,14 @@ CLOSED = -1
 
 
 class DataFile:
-    """A file that is its owner's alone, and is made if it is missing. Methods raise OSError."""
+    """A file that is its owner's alone, and is made if it is missing. Methods raise OSError.
+
+    Any thread may read and write at any place meanwhile.
+    """
 
     def __init__(self, path: Path) -> None:
+        #: For systems on which one goes to a place first, which is the same for all threads.
+        self._going = threading.Lock()
         self._folder = path.parent
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o600)
 
@@ -43,16 +49,17 @@ class DataFile:
 
     def measure_disk(self) -> tuple[int, int]:
         """Return the bytes of the file's disk, and how many of them may be written now."""
-        where = self._file if hasattr(os, "fstatvfs") else self._folder
+        where = self._file if hasattr(os, "fstatvfs") and not PORTABLE else self._folder
         usage = shutil.disk_usage(where)
         return usage.total, usage.free
 
     def read(self, place: int, size: int) -> bytes:
         """Return what lies there, and less where the file ends before."""
-        if hasattr(os, "pread"):
+        if hasattr(os, "pread") and not PORTABLE:
             return bytes(os.pread(self._file, size, place))
-        os.lseek(self._file, place, os.SEEK_SET)
-        return os.read(self._file, size)
+        with self._going:
+            os.lseek(self._file, place, os.SEEK_SET)
+            return os.read(self._file, size)
 
     def write(self, place: int, content: bytes) -> None:
         written = 0
@@ -61,24 +68,25 @@ class DataFile:
                 written += self._write_some(place + written, view[written:])
 
     def _write_some(self, place: int, content: memoryview) -> int:
-        if hasattr(os, "pwrite"):
+        if hasattr(os, "pwrite") and not PORTABLE:
             return int(os.pwrite(self._file, content, place))
-        os.lseek(self._file, place, os.SEEK_SET)
-        return os.write(self._file, content)
+        with self._going:
+            os.lseek(self._file, place, os.SEEK_SET)
+            return os.write(self._file, content)
 
     def resize(self, size: int) -> None:
         os.ftruncate(self._file, size)
 
     def extend(self, size: int) -> None:
         """Make the file so large, and take the room for it on the disk now."""
-        if hasattr(os, "posix_fallocate"):
+        if hasattr(os, "posix_fallocate") and not PORTABLE:
             os.posix_fallocate(self._file, 0, size)
         else:
             self.write(self.measure(), bytes(size - self.measure()))
 
     def sync(self) -> None:
         """Wait until the content is on the disk."""
-        if hasattr(os, "fdatasync"):
+        if hasattr(os, "fdatasync") and not PORTABLE:
             os.fdatasync(self._file)
         else:
             os.fsync(self._file)

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store.files import DataFile
+from headrace_wire.portable import PORTABLE
 from headrace_wire.words import format_bytes
 
 #: What is added to the database's name for the payload file's.
@@ -147,7 +148,7 @@ def _punch(file: DataFile, place: int, size: int) -> None:
 
 @cache
 def _find_allocate() -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
+    if sys.platform != "linux" or PORTABLE:
         return None
     library = ctypes.CDLL(None, use_errno=True)
     return getattr(library, "fallocate64", None) or getattr(library, "fallocate", None)

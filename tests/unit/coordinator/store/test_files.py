@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_a_file_is_extended_and_cut_off(file: DataFile, path: Path) -> None:
     assert path.stat().st_blocks * 512 >= 1 << 16
     file.resize(3)
     assert path.read_bytes() == b"con"
+
+
+def test_threads_read_and_write_at_places_of_their_own(file: DataFile) -> None:
+    """The place that a file is at is the same for all threads."""
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(200):
+            parts = [bytes([65 + number]) * 512 for number in range(8)]
+            list(threads.map(file.write, range(0, 4096, 512), parts))
+            assert list(threads.map(file.read, range(0, 4096, 512), [512] * 8)) == parts
 
 
 def test_the_disk_is_measured(file: DataFile, path: Path) -> None:
