@@ -282,6 +282,7 @@ class Store:
                     raise
                 if not folded:  # first what takes no room: the log is begun again
                     folded = True
+                    # The store need not be open yet: then there is no writer.
                     with contextlib.suppress(sqlite3.Error, OSError, AttributeError):
                         self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 elif not self._disk.release_piece():
@@ -399,6 +400,9 @@ class Store:
             self._writer.executescript(
                 f"BEGIN IMMEDIATE; {tables} {maker} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+            # What a power cut leaves is a store then, be it one that lacks what came last: an empty
+            # file beside a payload file is refused.
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
         (finding,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise StoreError(explain_damage(self._path, finding))
