@@ -145,6 +145,36 @@ def test_no_pod_has_more_rights_than_the_strictest_standard_allows(overlay: str)
             assert container["image"] == f"headrace:{VERSION}"
 
 
+#: How many bytes or CPUs a unit of a quantity is.
+UNITS = {"": 1.0, "m": 1e-3, "Mi": 2.0**20, "Gi": 2.0**30}
+
+
+def measure(quantity: object) -> float:
+    found = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(quantity))
+    assert found
+    return float(found[1]) * UNITS[found[2]]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_mounts_what_it_has_and_asks_for_no_more_than_it_may_take(overlay: str) -> None:
+    """A server refuses what does not fit, and no schema says so."""
+    manifests = render(overlay)
+    for kind, name in (("StatefulSet", "headrace-coordinator"), ("Deployment", "headrace-worker")):
+        whole = find(manifests, kind, name)["spec"]
+        spec = whole["template"]["spec"]
+        claims = {one["metadata"]["name"] for one in whole.get("volumeClaimTemplates", ())}
+        volumes = {one["name"] for one in spec["volumes"]} | claims
+        for container in spec["containers"]:
+            assert {one["name"] for one in container["volumeMounts"]} == volumes
+            ports = {one["name"] for one in container.get("ports", [])}
+            probes = [value for key, value in container.items() if key.endswith("Probe")]
+            assert probes
+            assert {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe} <= ports
+            resources = container["resources"]
+            for what, limit in resources["limits"].items():
+                assert measure(resources["requests"][what]) <= measure(limit)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_options_are_those_of_the_command_and_it_takes_their_values(overlay: str) -> None:
     manifests = render(overlay)
