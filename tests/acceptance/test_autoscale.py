@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import sys
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 from headrace_wire.secret_files import make_secret_file
 from support.commands import HEADRACE, Process, Shell, Site, open_site, wait_until
@@ -61,6 +63,8 @@ def test_a_service_of_compose_is_not_taken_with_a_command_of_ones_own(shell: She
     refused = shell.run("autoscale", "--max", "2", "--command", "true", "--service", "worker")
     assert (refused.code, refused.out) == (2, "")
     assert "--service is of Docker Compose, which is not used with --command" in refused.err
+    refused = shell.run("autoscale", "--max", "2", "--command", "true", "--once", "--metrics", ":0")
+    assert refused.code == 2
 
 
 def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> None:
@@ -75,11 +79,13 @@ def test_workers_come_with_the_work_and_are_drained_after_it(tmp_path: Path) -> 
         assert "headrace: `exit 3` failed (exit code 3)" in failed.err
         scaler = Process(
             site.shell, "autoscale", *options, "--cooldown", "1s", "--command", hire,
-            "--log-format", "text",
+            "--log-format", "text", "--metrics", "127.0.0.1:0",
         )  # fmt: skip
         scaler.wait_for("from 0 to 2 workers, with a look each 0.2 s")
         job = site.shell.run("submit", "primes", "count", "0", "2e12", "--detach").out.strip()
         scaler.wait_for("from 1 worker to 2: work for")
+        (page,) = re.findall(r"metrics at (http://\S+)", "\n".join(scaler.lines))
+        wait_until(lambda: 'changes_total{direction="up"} 2.0' in urlopen(page).read().decode())
         site.shell.run("cancel", job)
         scaler.wait_for("to 0: there is no work; drained first: hired-")
         wait_until(lambda: asked.read_text().count("hired-") == 2)

@@ -263,7 +263,10 @@ class Server:
             async with asyncio.timeout_at(until):
                 stream = await accept_stream(sock, self._encrypting)
         except TimeoutError:
-            why = "it began no TLS, as headrace 0.1 and clients with --tls off do not"
+            why = (
+                "it began no TLS, as headrace 0.1, which is to be upgraded, and clients with --tls "
+                "off do not"
+            )
             self._refuse(None, HANDSHAKE, f"its handshake took too long ({why})")
             raise
         except SSLError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.connecting import connect
-from headrace.cli.kinds import DURATION, TIME_LIMIT, CountKind
+from headrace.cli.kinds import DURATION, TIME_LIMIT, AddressKind, CountKind
 from headrace.cli.options import ConnectionOptions, connection_options, log_options, option
 from headrace.cli.printing import say
 from headrace.cli.stopping import StoppedError, stop_by_signals
@@ -21,8 +21,13 @@ from headrace_wire.log_format import choose_log_format, start_logging
 if TYPE_CHECKING:
     from headrace.cluster import Cluster
     from headrace.scaling.decision import Decision
+    from headrace.scaling.scaling_metrics import ScalingMetrics
+    from headrace_wire.address import Address
 
 log = logging.getLogger(__name__)
+
+#: Where metrics are served unless a port is named.
+DEFAULT_METRICS_PORT = 7381
 
 #: The service of Docker Compose with the workers, as in our own compose.yaml.
 DEFAULT_SERVICE = "worker"
@@ -93,6 +98,11 @@ PATIENCE_SECONDS = 10.0
     metavar="PATTERN",
     help="Count and take away only workers whose name or host matches, such as 'cloud-*'.",
 )
+@option(
+    "--metrics",
+    type=AddressKind(DEFAULT_METRICS_PORT, unix=False),
+    help="Serve metrics for Prometheus here, to whoever can connect. [default: nowhere]",
+)
 @option("--once", is_flag=True, help="Look once, do what is to be done, and end.")
 @option("--dry-run", is_flag=True, help="Print what would be done and why, and do nothing.")
 @connection_options
@@ -107,6 +117,7 @@ def autoscale(
     command_timeout: float,
     service: str | None,
     only: str,
+    metrics: Address | None,
     once: bool,
     dry_run: bool,
     connection: ConnectionOptions,
@@ -135,6 +146,8 @@ def autoscale(
         )
     if service is not None and not service.strip():
         raise UsageError("--service is empty: name the service of Docker Compose with the workers")
+    if metrics is not None and once:
+        raise UsageError("--metrics is of no use with --once, which ends before they are read")
     if not only:
         raise UsageError("--only is empty: say which workers count, or leave it out for all")
     if command is None and shutil.which("docker") is None:
@@ -148,6 +161,7 @@ def autoscale(
         if command is None
         else CommandFleet(command, command_timeout, only)
     )
+    told = _serve_metrics(metrics, least, most) if metrics else None
     # Whoever looks once remembers nothing: how often it does is its cooldown.
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)
     with stop_by_signals():
@@ -158,18 +172,28 @@ def autoscale(
             def show(decision: Decision) -> None:
                 if dry_run:
                     say(decision.describe())
+                if told:
+                    told.note_decision(decision, scaler.leaving)
 
             if not once:
                 log.info("from %d to %d workers, with a look each %g s", least, most, interval)
-                scaler.run(interval, show)
+                scaler.run(interval, show, on_failure=told.note_failure if told else bool)
             show(scaler.step())
-            while scaler.is_draining:
+            while scaler.leaving:
                 time.sleep(DRAIN_LOOK_SECONDS)
                 scaler.remove_gone()
         except (StoppedError, KeyboardInterrupt):
             if once:
                 raise
             log.info("stopping; workers stay as they are")
+
+
+def _serve_metrics(address: Address, least: int, most: int) -> ScalingMetrics:
+    from headrace.scaling.scaling_metrics import ScalingMetrics  # noqa: PLC0415 - not for all
+
+    metrics = ScalingMetrics(least, most)
+    log.info("metrics at http://%s/metrics", metrics.serve(address))
+    return metrics
 
 
 def _connect(connection: ConnectionOptions, *, once: bool, interval_seconds: float) -> Cluster:

@@ -16,6 +16,9 @@ from headrace_wire.own_group import OWN_GROUP
 #: Seconds for which a command that is told to end may take its time.
 END_SECONDS = 5.0
 
+#: Bytes at the end of what a command said in which its last line is looked for.
+END_BYTES = 16 << 10
+
 #: Characters of what a command said that are shown.
 SAID_CHARACTERS = 300
 
@@ -34,9 +37,10 @@ def run_command(
     has started.
     """
     shown = command if isinstance(command, str) else " ".join(command)
-    # Files, and no pipes: who inherits them from the command may live longer than it does.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+    with contextlib.ExitStack() as stack:
         try:
+            # Files, and no pipes: who inherits them from the command may live longer than it does.
+            out, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
             process = subprocess.Popen(  # noqa: S603 - it is the user's own
                 command,
                 shell=isinstance(command, str),
@@ -54,36 +58,40 @@ def run_command(
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             _end(process)
+            said = _find_last(errors, out)
             raise CommandFailedError(
-                f"`{shown}` did not end within {seconds:g} s, and was killed{_find_last(errors)}"
+                f"`{shown}` did not end within {seconds:g} s, and was killed{said}"
             ) from None
         except BaseException:
             _end(process)
             raise
         if code:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
-            raise CommandFailedError(f"`{shown}` failed ({how}){_find_last(errors)}")
+            raise CommandFailedError(f"`{shown}` failed ({how}){_find_last(errors, out)}")
         out.seek(0)
         return out.read().decode(errors="replace")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and what it has started: politely, and then at once."""
+    """End a command and what it has started: politely, and then at once what is left of it."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(process.pid, number)
             else:
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
-            return
 
 
-def _find_last(errors: IO[bytes]) -> str:
-    """The last line that a command wrote, for the end of a message."""
-    errors.seek(0)
-    lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines()]
-    last = next((line for line in reversed(lines) if line), "")
+def _find_last(*files: IO[bytes]) -> str:
+    """The last line that a command wrote, for the end of a message: of the first of these files in
+    which it has written any.
+    """
+    last = ""
+    for file in files:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - END_BYTES))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+        last = last or next((line for line in reversed(lines) if line), "")
     shown = "".join(one if one.isprintable() else "?" for one in last[:SAID_CHARACTERS])
     return f": {shown}" if shown else ""

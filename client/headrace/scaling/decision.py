@@ -56,7 +56,7 @@ class Sight(Struct, frozen=True):
     can do, ``tasks`` how many those are. ``other_slots`` are those of workers that are none of ours
     and help with it; in the target time they do ``others_seconds`` of it. ``held`` says why work
     waits although there are slots, or is "". ``is_working``: tasks have ended of late. ``stranded``
-    says what waits beside that, or is "".
+    says what waits beside that, or is "", and ``uncounted`` how many tasks those are.
     """
 
     at: float
@@ -68,6 +68,7 @@ class Sight(Struct, frozen=True):
     is_working: bool = False
     others_seconds: float = 0.0
     stranded: str = ""
+    uncounted: int = 0
 
     @property
     def open_workers(self) -> list[Candidate]:
@@ -95,7 +96,7 @@ class Decision(Struct, frozen=True):
     """So many workers should take work, and so many do ``now``.
 
     Those that are ``leaving`` are to be drained and removed. Unless ``is_change`` nothing is to be
-    done. ``why`` says it for people.
+    done. ``why`` says it for people. ``uncounted`` tasks wait that no worker can run.
     """
 
     workers: int
@@ -104,6 +105,7 @@ class Decision(Struct, frozen=True):
     is_change: bool = False
     leaving: tuple[Candidate, ...] = ()
     now: int = 0
+    uncounted: int = 0
 
     def describe(self) -> str:
         """The decision in one line."""
@@ -116,7 +118,8 @@ class Decision(Struct, frozen=True):
 
 def decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:
     """Decide how many workers there should be."""
-    return replace(_decide(sight, bounds, past), now=len(sight.open_workers))
+    decision = _decide(sight, bounds, past)
+    return replace(decision, now=len(sight.open_workers), uncounted=sight.uncounted)
 
 
 def _decide(sight: Sight, bounds: Bounds, past: Past) -> Decision:

@@ -33,6 +33,11 @@ class Demand(Struct, frozen=True):
     other_slots: int = 0
     stranded: tuple[Backlog, ...] = ()
 
+    @property
+    def uncounted(self) -> int:
+        """How many tasks are stranded."""
+        return sum(part.tasks for part in self.stranded)
+
     def describe_stranded(self) -> str:
         """What is not counted as nobody could do it, "" for nothing."""
         if not self.stranded:
@@ -42,7 +47,7 @@ class Demand(Struct, frozen=True):
             for part in self.stranded
         ]
         more = f" and {len(kinds) - NAMED} more" if len(kinds) > NAMED else ""
-        tasks = count(sum(part.tasks for part in self.stranded), "task")
+        tasks = count(self.uncounted, "task")
         return f"{tasks} of {', '.join(kinds[:NAMED])}{more}, which no worker here can run"
 
 

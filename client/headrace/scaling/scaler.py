@@ -15,6 +15,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from headrace.scaling.commands import CommandFailedError
 from headrace.scaling.decision import Bounds, Candidate, Decision, Past, Sight, decide
 from headrace.scaling.demand import Demand, measure_demand
 from headrace.scaling.fleet import Fleet
@@ -32,8 +33,10 @@ log = logging.getLogger(__name__)
 #: Seconds after a start of the coordinator in which its workers come back.
 RETURN_SECONDS = 60.0
 
-#: Seconds between two looks at workers that drain.
+#: Seconds between two looks at workers that drain, at least, and the part of the time that they
+#: have taken so far: each look may run a command.
 DRAIN_LOOK_SECONDS = 1.0
+DRAIN_SHARE = 0.1
 
 
 class Cluster(Protocol):
@@ -78,15 +81,16 @@ class Scaler:
         #: Workers of the fleet as they were when some were last seen: what new ones will offer.
         self._models: list[WorkerStatus] = []
         self._told_stranded = ""
+        self._is_first = True
         self._is_away = False
         #: When the coordinator was started, as it says, and when its workers are back.
         self._started_at: float | None = None
         self._complete_at = read_clock()
 
     @property
-    def is_draining(self) -> bool:
-        """Whether workers are on their way out."""
-        return bool(self._leaving)
+    def leaving(self) -> int:
+        """How many workers are on their way out."""
+        return len(self._leaving)
 
     def step(self) -> Decision:
         """Look once, and do what is to be done. Raises CommandFailedError, and what calls raise:
@@ -98,7 +102,12 @@ class Scaler:
             return Decision(
                 current, "workers come back to the coordinator", self._past, now=current
             )
-        self._remove(sight)
+        # That one cannot be taken away is no reason not to start others.
+        failure: CommandFailedError | None = None
+        try:
+            self._remove(sight)
+        except CommandFailedError as error:
+            failure = error
         decision = decide(sight, self._bounds, self._past)
         try:
             if decision.is_change and not self._is_rehearsal:
@@ -110,6 +119,8 @@ class Scaler:
             decision = replace(decision, past=self._without_asking(decision.past))
         self._past = decision.past
         log.log(logging.INFO if decision.is_change else logging.DEBUG, "%s", decision.describe())
+        if failure:
+            raise failure
         return decision
 
     def _without_asking(self, past: Past) -> Past:
@@ -121,23 +132,44 @@ class Scaler:
         interval_seconds: float,
         on_decision: Callable[[Decision], object],
         sleep: Callable[[float], object] = time.sleep,
+        on_failure: Callable[[HeadraceError], object] = bool,
     ) -> None:
         """Go on until something is raised that is not passing: a refused key, a signal.
 
-        ``on_decision`` is told of each look.
+        ``on_decision`` is told of each look, ``on_failure`` of each that failed.
         """
+        drained_since: float | None = None
         while True:
             try:
                 on_decision(self.step())
             except UnreachableError as error:
+                on_failure(error)
                 if not self._is_away:
                     self._is_away = True
                     log.warning("%s; workers stay as they are until it is back", error)
             except HeadraceError as error:
                 if is_final(error):
                     raise
+                on_failure(error)
                 log.error("%s", error)  # noqa: TRY400 - a line
-            sleep(min(interval_seconds, DRAIN_LOOK_SECONDS) if self._leaving else interval_seconds)
+            now = self._read_clock()
+            pause = interval_seconds
+            if self._leaving:  # the longer they take, the less a moment matters
+                drained_since = now if drained_since is None else drained_since
+                pause = max(DRAIN_LOOK_SECONDS, (now - drained_since) * DRAIN_SHARE)
+            else:
+                drained_since = None
+            sleep(min(pause, interval_seconds))
+
+    def _adopt(self, ours: Sequence[Candidate]) -> None:
+        """At the first look, take up what a process before this one has begun: to take away those
+        that it has told to go.
+        """
+        if self._is_first and not self._is_rehearsal:
+            self._leaving.update((worker.id, worker) for worker in ours if worker.is_draining)
+            if self._leaving:
+                log.info("on their way out already: %s", _name([*self._leaving.values()]))
+        self._is_first = False
 
     def _look(self) -> Sight:
         overview = self._cluster.overview()
@@ -145,6 +177,7 @@ class Scaler:
         statuses = self._cluster.workers()
         connected = [self._describe(status) for status in statuses]
         ours = self._fleet.choose_ours(connected)
+        self._adopt(ours)
         demand = self._measure_demand(overview, statuses, connected, {one.id for one in ours})
         return Sight(
             at=self._read_clock(),
@@ -156,6 +189,7 @@ class Scaler:
             is_working=overview.done_per_second + overview.failed_per_second > 0,
             others_seconds=demand.others_seconds,
             stranded=demand.describe_stranded(),
+            uncounted=demand.uncounted,
         )
 
     def _measure_demand(

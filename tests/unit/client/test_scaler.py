@@ -134,7 +134,7 @@ def test_more_are_started_at_once_and_fewer_after_they_have_gone() -> None:
     stage.cluster.go("d")
     assert stage.step(1) == [("resize", 1, "d", "b")]
     assert stage.step(1000) == []
-    assert not stage.scaler.is_draining
+    assert not stage.scaler.leaving
 
 
 def test_while_some_drain_there_is_room_for_them_beside_new_ones() -> None:
@@ -232,7 +232,7 @@ def test_one_whose_drain_could_not_be_asked_for_stays() -> None:
     with pytest.raises(UnreachableError):
         stage.step(150)
     stage.cluster.drain = drain  # type: ignore[method-assign]
-    assert not stage.scaler.is_draining
+    assert not stage.scaler.leaving
     assert ("drain", "id-b") in stage.step(1)
 
 
@@ -330,3 +330,57 @@ def test_others_help_with_what_they_can_do_and_not_with_the_rest() -> None:
     assert stage.step() == [], "that is the desk's alone, and no reason for more"
     stage.cluster.want("primes", 1000, 1000.0)
     assert stage.step(15) == [("resize", 2)]
+
+
+def test_what_cannot_be_taken_away_does_not_keep_others_from_coming() -> None:
+    stage = Stage()
+    stage.cluster.come("a", "b")
+    stage.step()
+    stage.step(150)
+    stage.cluster.go("b")
+    stage.cluster.want("primes", 1000, 9000.0)
+    resize = stage.fleet.resize
+
+    def refuse_removals(workers: int, gone: Sequence[Candidate]) -> None:
+        if gone:
+            raise CommandFailedError("no such machine")
+        resize(workers, gone)
+
+    stage.fleet.resize = refuse_removals  # type: ignore[method-assign] # a cloud of its own
+    with pytest.raises(CommandFailedError, match="no such machine"):
+        stage.step(15)
+    assert stage.cluster.log[-1] == ("resize", 2 + 1), "beside the one that is to be taken away"
+    del stage.fleet.resize
+    assert stage.step(15)[0] == ("resize", 2, "b")
+
+
+def test_a_program_that_was_started_anew_takes_away_those_that_the_one_before_has_drained() -> None:
+    stage = Stage()
+    stage.cluster.come("a", "b", "desk")
+    for name in ("b", "desk"):
+        stage.cluster.drain(f"id-{name}")
+    assert stage.step() == []
+    assert stage.scaler.leaving == 1
+    stage.cluster.drain("id-a")  # by somebody else, later
+    stage.cluster.go("b")
+    assert ("resize", 0, "b") in stage.step(15)
+    assert stage.scaler.leaving == 0
+
+
+def test_the_longer_workers_take_to_drain_the_rarer_it_is_looked_at_them() -> None:
+    stage = Stage()
+    stage.cluster.come("a", "b")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        stage.seconds += seconds
+        if stage.seconds > 3600:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.scaler.run(15, lambda _: None, sleep)
+    drained = slept[slept.index(1.0) :]
+    assert drained[:5] == [1.0] * 5
+    assert drained[-1] == 15
+    assert len(slept) < 300

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from headrace.scaling import commands, fleet
 from headrace.scaling.commands import CommandFailedError, run_command
 from headrace.scaling.decision import Candidate
 from headrace.scaling.fleet import CommandFleet, ComposeFleet
+from support.commands import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +36,8 @@ def test_what_a_command_prints_is_returned() -> None:
     [
         ("echo 1; echo no quota left >&2; exit 3",
          "`echo 1; echo no quota left >&2; exit 3` failed (exit code 3): no quota left"),
+        ("echo no such machine; exit 3",
+         "`echo no such machine; exit 3` failed (exit code 3): no such machine"),
         ("exit 1", "`exit 1` failed (exit code 1)"),
         ("kill -9 $$", "`kill -9 $$` failed (signal 9)"),
         ("printf 'a\\033[31m' >&2; false",
@@ -63,6 +69,26 @@ def test_a_command_that_heeds_no_signal_is_killed_all_the_same(
     monkeypatch.setattr(commands, "END_SECONDS", 0.2)
     with pytest.raises(CommandFailedError, match="was killed"):
         run_command("trap '' TERM; while :; do sleep 0.1; done", 0.3)
+
+
+def test_what_a_command_has_started_is_killed_as_well_if_it_heeds_no_signal(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    deaf = f"trap '' TERM; echo $$ >{shlex.quote(str(left))}; while :; do sleep 0.1; done"
+    with pytest.raises(CommandFailedError, match="was killed"):
+        run_command(f"sh -c {shlex.quote(deaf)} & wait", 2)
+    process = int(left.read_text())
+    wait_until(lambda: not psutil.pid_exists(process))
+
+
+def test_a_command_for_whose_words_there_is_no_room_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(CommandFailedError, match="`true` cannot be started: No space left"):
+        run_command("true", 30)
 
 
 def test_a_command_that_leaves_something_running_is_not_waited_for(tmp_path: Path) -> None:
