@@ -25,6 +25,7 @@ from headrace_coordinator.queue.task_runs import cut_runs
 from headrace_coordinator.serving.callers import JobAccess, may_see_values, name_worker_key
 from headrace_coordinator.serving.job_views import JobViews
 from headrace_coordinator.serving.journal import Journal
+from headrace_coordinator.serving.lease_filler import LeaseFiller
 from headrace_coordinator.serving.past_jobs import PastJobs
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.serving.sampler import Sampler
@@ -36,7 +37,6 @@ from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
 from headrace_wire.job_views import TaskRuns, TaskTimes
-from headrace_wire.log_format import about
 from headrace_wire.messages import (
     DATA_SERVICE,
     KEEP_FOR,
@@ -47,7 +47,6 @@ from headrace_wire.messages import (
     JobFilter,
     JobSpec,
     JobStatus,
-    Lease,
     LeaseRequest,
     Orders,
     Registration,
@@ -97,10 +96,10 @@ class JobQueue:
         #: Where the page is served, "" if it is not.
         self.page = ""
         self._ledger = ledger
-        self._make_token = make_token
         self._access = JobAccess(ledger, private=private_jobs)
         self._waiters = waiters
         self._lease_seconds = lease_seconds
+        self._lease_filler = LeaseFiller(ledger, make_token)
         self._reviver = Reviver(ledger)
         self._journal = Journal(waiters)
         ledger.listen(self._journal.note)
@@ -323,7 +322,7 @@ class JobQueue:
                     if more:  # this call may have been woken for all that wait
                         self._waiters.pass_on(WORK)
                 if granted:
-                    filled = await self._fill(granted, request)
+                    filled = await self._lease_filler.fill(granted, request.known_jobs)
                     if filled:
                         return Grant(filled)
                     continue  # what was granted is gone, and there may be more
@@ -383,46 +382,6 @@ class JobQueue:
             except SpoolFullError:
                 if not await self._waiters.wait(SPOOL, version, deadline):
                     raise
-
-    async def _fill(
-        self, granted: list[tuple[HeldLease, JobSpec]], request: LeaseRequest
-    ) -> tuple[Lease, ...]:
-        """Add what a worker needs for each lease. Inputs are read outside of the lock."""
-        filled: list[Lease] = []
-        for lease, spec in granted:
-            inputs = await self._read_inputs(lease) if spec.carried else ()
-            if inputs is None:
-                continue  # deleted meanwhile or damaged, and the lease with it
-            filled.append(
-                Lease(
-                    id=lease.id,
-                    job=lease.job,
-                    service=spec.service,
-                    operation=spec.operation,
-                    parameters=None if lease.job in request.known_jobs else spec.parameters,
-                    start=lease.start,
-                    stop=lease.stop,
-                    attempt=lease.attempt,
-                    timeout_seconds=spec.timeout_seconds,
-                    inputs=inputs,
-                    token=self._make_token(lease.job) if self._make_token else "",
-                    trace=spec.trace,
-                    proof=lease.proof,
-                )
-            )
-        return tuple(filled)
-
-    async def _read_inputs(self, lease: HeldLease) -> tuple[bytes, ...] | None:
-        try:
-            return self._ledger.store.reader.read_inputs(lease.job, lease.start, lease.stop)
-        except DamagedError as error:
-            lost = error
-        extra = about(lost.job, lost.start)
-        log.error("job %s: the input of task %d %s", lost.job, lost.start, lost.reason, extra=extra)
-        await self._ledger.commit(
-            lambda queue, now: queue.outcomes.lose_inputs(lease.id, lost, now), RELIEF
-        )
-        return None
 
 
 def _count_jobs(queue: Queue, by: str | None) -> int:
