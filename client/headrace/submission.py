@@ -11,7 +11,7 @@ from msgspec import Struct
 from headrace_services.service import Parameters, Plan
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.errors import ServiceMissingError, SpoolFullError
+from headrace_wire.errors import ServiceMissingError, SpoolFullError, UsageError
 from headrace_wire.messages import PICKLED_CALLS, JobSpec, JobStatus, WorkerStatus
 
 T = TypeVar("T")
@@ -51,13 +51,20 @@ def make_job_spec(
     owned: bool = False,
     job_id: str = "",
 ) -> JobSpec:
-    """Describe a new job to the coordinator; it has a new id if none is given."""
+    """Describe a new job to the coordinator; it has a new id if none is given.
+
+    Raises UsageError for parameters that do not cross the wire.
+    """
     options = options or SubmitOptions()
+    try:
+        packed = pack(dict(parameters))
+    except (TypeError, OverflowError) as error:
+        raise UsageError(f"the job's parameters cannot be sent: {error}") from None
     return JobSpec(
         id=job_id or make_job_id(),
         service=service,
         operation=operation,
-        parameters=pack(dict(parameters)),
+        parameters=packed,
         tasks=tasks,
         carried=carried,
         name=options.name,

@@ -108,7 +108,8 @@ def listen(address: Address, backlog: int, what: str) -> socket.socket:
             family, place = find_listening(*address)
             listener = socket.create_server(place, family=family, backlog=backlog)
     except (OSError, UnicodeError) as error:  # a label of a host name may be too long
-        why = getattr(error, "strerror", None) or error
+        # asyncio and socket add the address to what the system says.
+        why = str(getattr(error, "strerror", None) or error).partition(" (while attempting")[0]
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             why = "something serves there already"
         raise UsageError(f"cannot serve{what} at {address}: {why}") from None

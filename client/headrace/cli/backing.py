@@ -16,7 +16,7 @@ from headrace_wire.words import count, format_bytes
 
 
 @click.command()
-@click.argument("folder", type=PathKind(path_type=Path, readable=False))
+@click.argument("folder", type=PathKind(path_type=Path, file_okay=False, readable=False))
 @option(
     "--data",
     type=PathKind(path_type=Path, file_okay=False),

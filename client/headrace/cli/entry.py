@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable
 
@@ -19,6 +20,14 @@ from headrace_wire.permissions import explain_error
 
 #: Exit code for a reader that went away, as the shell shows it for SIGPIPE.
 EXIT_BROKEN_PIPE = 141
+
+#: What the system says of a path that another one should have been named for.
+WRONG_PATHS = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+        errno.ENAMETOOLONG,
+    }
+)
 
 #: Options that show how a command is used.
 HELP = {"--help", "-h"}
@@ -146,7 +155,7 @@ def _run(arguments: list[str] | None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"headrace: {where}{explain_error(error, error.filename or '')}")
-        return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_TASKS_FAILED
+        return EXIT_USAGE if error.errno in WRONG_PATHS else EXIT_TASKS_FAILED
 
 
 def _explain(error: click.ClickException) -> str:

@@ -37,6 +37,16 @@ class Group(click.Group):
                 ctx,
             ) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry a command out. What its parser refuses is about that command, and not about all."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if error.ctx is None and command is not None:
+                error.ctx = click.Context(command, ctx, ctx.invoked_subcommand)
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

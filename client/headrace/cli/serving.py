@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from headrace.cli.kinds import (
     DURATION,
@@ -36,10 +37,17 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.encryption import TLS_MODES, TlsMode
+from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
 
 if TYPE_CHECKING:
     from headrace_coordinator.store.store import Durability
+
+#: Options that are about HTTP, beside --no-http.
+ABOUT_HTTP = (
+    *("http", "http_open", "http_tls", "http_cert", "http_key"),
+    *("token_file", "print_link"),
+)
 
 
 @click.command()
@@ -190,6 +198,8 @@ def coordinator(
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
 
+    if no_http:
+        _refuse_about_http()
     written = choose_log_format(log_format)
     start_logging(log_level, written)
     settings = CoordinatorSettings(
@@ -227,3 +237,14 @@ def coordinator(
             tell(f"headrace coordinator: the page is at {link}")
 
     serve(settings, show)
+
+
+def _refuse_about_http() -> None:
+    """Raise UsageError where --no-http stands beside an option that would then do nothing."""
+    context = click.get_current_context()
+    for name in ABOUT_HTTP:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is about HTTP, of which --no-http serves none: leave "
+                "one of them out"
+            )

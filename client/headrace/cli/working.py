@@ -14,7 +14,6 @@ from headrace.cli.kinds import (
     AUTO_SIZE,
     DURATION,
     LABEL,
-    NUMBER,
     SIZE,
     CountKind,
     PathKind,
@@ -122,7 +121,8 @@ SLOT_OPTIONS = ("start_method", "max_tasks", "max_rss", "memory_limit", "key_gua
 )
 @option(
     "--max-pixels",
-    type=NUMBER,
+    type=CountKind(1),
+    metavar="NUMBER",
     default=DEFAULT_MAX_PIXELS,
     show_default="10^9",
     help="Decode no picture of more pixels, whatever a job's own limit is.",
@@ -205,8 +205,6 @@ def worker(
     from headrace_worker.settings import WorkerSettings  # noqa: PLC0415 - quick start
 
     _check_engine(engine, dask_scheduler, ray_address)
-    if max_pixels < 1:
-        raise UsageError("--max-pixels lets no picture through: give a number above 0")
     permits = Permits(
         allow,
         allow_pickle,

@@ -61,7 +61,8 @@ class Partition(Struct, frozen=True):
 
     def to_parameters(self) -> dict[str, object]:
         """Put into parameters; bounds as text, for 2^64 is beyond msgpack's integers."""
-        return {"start": str(self.start), "stop": str(self.stop), "span": self.span}
+        span = self.span if self.span < RANGE_END else str(self.span)
+        return {"start": str(self.start), "stop": str(self.stop), "span": span}
 
     @staticmethod
     def from_parameters(parameters: Parameters) -> Partition:

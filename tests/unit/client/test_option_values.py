@@ -71,7 +71,8 @@ def test_what_makes_no_sense_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize("value", ["-1", "2^63", "2^64", "9" * 23, "1e400", "1.5", "many", ""])
 @pytest.mark.parametrize("words", [["events", "--last"], ["jobs", "--limit"],
                                    ["logs", "job", "--task"], ["dead", "replay", "job", "--"],
-                                   ["job", "job", "--slowest"]], ids=str)  # fmt: skip
+                                   ["job", "job", "--slowest"],
+                                   ["worker", "--max-pixels"]], ids=str)  # fmt: skip
 def test_a_number_that_cannot_be_sent_is_one_line_and_exit_code_2(
     words: list[str], value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +110,19 @@ def test_an_address_of_another_cluster_that_is_none_is_refused_at_once(
     said = say(capsys, "worker", *words)
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert why in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--http", ":0"], ["--http-tls"], ["--http-open"], ["--print-link"], ["--token-file", "t"]],
+    ids=str,
+)
+def test_what_is_about_http_is_refused_where_there_is_none(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = say(capsys, "coordinator", "--no-http", *words)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert f"{words[0]} is about HTTP, of which --no-http serves none" in said.err
 
 
 @pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])

@@ -14,6 +14,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop.py").write_text("def double(n): return 2 * n\n")
     (tmp_path / "numbers.jsonl").write_text("1\n")
+    (tmp_path / "round").symlink_to("round")
     return tmp_path
 
 
@@ -33,6 +34,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("jobs --since 99999d", "'99999d' is too long ago: give 36525d at most"),
         (f"jobs --since {'9' * 30}h", "h' is too long ago: give 36525d at most"),
         ("jobs --since 2026-13-01", "'2026-13-01' is no time: write 2026-11-20T08:00"),
+        ("jobs --limit", "headrace jobs: Option '--limit' requires an argument."),
+        ("dead list --traceback=1 x", "headrace dead list: Option '--traceback' does not take a"),
+        ("run map shop:double round", "round: Too many levels of symbolic links"),
+        ("keys init --data shop.py/data", "shop.py/data cannot be made: Not a directory"),
+        ("backup shop.py", "Directory 'shop.py' is a file"),
         ("run primes count 0 10 --timeout soon", "write 30s, 500ms, 2m, 1h or 7d"),
         ("run primes count 0 10 --timeout 99999d", "'99999d' is out of range: give 1ms to 36525d"),
     ],

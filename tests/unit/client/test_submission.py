@@ -7,7 +7,7 @@ import pytest
 from headrace.submission import advise_on_service, make_job_spec
 from headrace_services.calls import CallOptions, plan_apply
 from headrace_services.calls.plan import Function
-from headrace_wire.errors import ServiceMissingError
+from headrace_wire.errors import ServiceMissingError, UsageError
 
 NOBODY = "no connected worker offers the service 'calls': start a worker that has it"
 
@@ -29,6 +29,15 @@ def test_the_option_that_helps_is_advised(
     spec = make_job_spec("calls", plan.operation, plan.parameters, None, tasks=None, carried=True)
     error = advise_on_service(ServiceMissingError(NOBODY), spec)
     assert error.message == f"{NOBODY}, such as `headrace worker {advised}`"
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [(1 << 64, "a number of more than 64 bits"), (object(), "object does not cross")],
+)
+def test_parameters_that_cannot_be_sent_are_an_error_of_usage(value: object, why: str) -> None:
+    with pytest.raises(UsageError, match=f"the job's parameters cannot be sent: {why}"):
+        make_job_spec("primes", "count", {"span": value}, None, tasks=1, carried=False)
 
 
 def test_a_stream_of_calls_does_not_know_its_functions_yet() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headrace_services.primes import plan_count, plan_find, plan_test, plan_tuplets
 from headrace_services.primes.partition import Partition
+from headrace_wire.encoding import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,3 +179,11 @@ def run_python(program: str) -> str:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     return shown.stdout.strip()
+
+
+@pytest.mark.parametrize("span", [2**63, 2**64, 10**30])
+def test_a_span_beyond_all_numbers_is_one_task_and_crosses_the_wire(span: int) -> None:
+    plan = plan_count(0, 100, span)
+    assert plan.tasks == 1
+    sent = unpack(pack(dict(plan.parameters)))
+    assert Partition.from_parameters(sent).locate(0) == (0, 100)
