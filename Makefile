@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test check quick portable compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale bench-engines redis-server api wire-shape format clean
+.PHONY: help setup lock demo test check quick portable compose-test swarm-test engines image newest oldest pythons chaos fuzz hostile audit sbom bench bench-peers scale distance bench-engines redis-server api wire-shape format clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -160,6 +160,9 @@ bench-peers: $(READY) redis-server $(PEERS)/.ready ## measure all systems (half 
 
 scale: $(READY) ## measure what one coordinator carries, in minutes, and put it into docs/scale.md
 	$(BIN)/python -m benchmarks.scale --page
+
+distance: $(READY) ## measure what distance costs, in minutes, and put it into docs/scale.md
+	$(BIN)/python -m benchmarks.distance --page
 
 bench-engines: $(VENV)/engines/.ready ## measure a pool over each engine, in minutes, and put it into docs/scale.md
 	$(VENV)/engines/bin/python -m benchmarks.engines --page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 #: Where the sieve begins.
 SIEVE_START = 100_000_000
 
@@ -14,6 +16,13 @@ _small_primes: list[int] = []
 def noop(value: object) -> object:
     """Nothing at all: what is measured is the way there and back."""
     return value
+
+
+def nap(seconds: float) -> tuple[float, float]:
+    """Sleep, and return from when to when that was, by this machine's monotonic clock."""
+    begun = time.monotonic()
+    time.sleep(seconds)
+    return begun, time.monotonic()
 
 
 def echo(payload: bytes) -> bytes:

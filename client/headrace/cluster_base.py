@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
-from headrace.batches import gather_inputs
+from headrace.batches import FAR_PUT_BYTES, PUT_BYTES, gather_inputs
 from headrace.cluster_views import AwaitedViews
 from headrace.data_jobs import DataJob, make_plan_specs
 from headrace.job_base import JobBase
+from headrace.reach import Reach, is_far_away
 from headrace.submission import (
     SubmitOptions,
     advise_on_service,
@@ -124,12 +127,13 @@ class ClusterBase(ABC, Generic[AnyJob]):
         on_held: Callable[[str], object],
     ) -> JobStatus:
         start = 0
-        batches = gather_inputs(inputs)
+        reach = Reach(PUT_BYTES, FAR_PUT_BYTES, partial(is_far_away, self._find_jobs()))
+        batches = gather_inputs(inputs, reach)
         while batch := await self._work(next, batches, None):
-            start = await self._wait_for_room(
-                on_held, JobQueueApi.put, job_id, start, pack_batch(batch)
-            )
+            packed, begun = pack_batch(batch), time.monotonic()
+            start = await self._wait_for_room(on_held, JobQueueApi.put, job_id, start, packed)
             on_upload(start)
+            await reach.note(len(packed), time.monotonic() - begun)
         return await self._find_jobs().call(JobQueueApi.seal, job_id, start)
 
     async def _wait_for_room(

@@ -10,17 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from headrace.blocking import finish
 from headrace.engine import Engine
-from headrace.job_base import FETCH_BYTES
+from headrace.job_base import FAR_FETCH_BYTES, FETCH_BYTES
 from headrace.lanes import Lanes
+from headrace.reach import Reach
 from headrace_wire.locks import make_lock
 from headrace_wire.messages import Collected, CollectRequest, Span
-from headrace_wire.round_trip import FAR_SECONDS
-
-#: Bytes of values in one answer at most where the coordinator is far away, and seconds that an
-#: answer may take before there are fewer.
-FAR_FETCH_BYTES = 32 << 20
-SLOW_SECONDS = 1.0
 
 #: Seconds without an outcome after which somebody may want to know why.
 SILENCE_SECONDS = 3.0
@@ -47,8 +43,7 @@ class Inbox:
         self._gather_seconds = gather_seconds
         self._on_silence = on_silence
         self._silent = on_silence is not None
-        self._lanes = lanes
-        self._most_bytes = FETCH_BYTES
+        self._reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, lanes.look)
         self._lock = make_lock()
         self._place: tuple[int, int, tuple[Span, ...]] = (0, 0, ())
         self.untold: deque[Collected] = deque()
@@ -62,14 +57,16 @@ class Inbox:
             job=self._job,
             cursor=cursor,
             failure_cursor=failure_cursor,
-            max_bytes=self._most_bytes,
+            max_bytes=self._reach.size_bytes,
             wait_seconds=wait_seconds,
             gather_seconds=self._gather_seconds,
             delivered=delivered,
         )
         begun = time.monotonic()
         collected = self._results.collect(request)
-        self._learn(sum(len(run.values) for run in collected.runs), time.monotonic() - begun)
+        size_bytes = sum(len(run.values) for run in collected.runs)
+        if size_bytes >= FETCH_BYTES // 2:
+            finish(self._reach.note(size_bytes, time.monotonic() - begun))
         spans = tuple(Span(run.start, run.stop) for run in collected.runs)
         with self._lock:
             # Neither can be interrupted without the other: no outcome is lost or comes twice.
@@ -80,12 +77,3 @@ class Inbox:
             self._silent = False  # from now on it is looked as seldom as there is nothing
             if why := self._jobs.status(self._job).waiting_for:
                 self._on_silence(why)
-
-    def _learn(self, size_bytes: int, seconds: float) -> None:
-        """Ask for more at a time where there is more, and its way is long but not slow."""
-        if size_bytes < self._most_bytes or seconds < FAR_SECONDS:
-            return
-        if seconds > SLOW_SECONDS:
-            self._most_bytes = max(FETCH_BYTES, self._most_bytes // 2)
-        elif self._lanes.measure():
-            self._most_bytes = min(FAR_FETCH_BYTES, 2 * self._most_bytes)

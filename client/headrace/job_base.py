@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from headrace.made import MadeFiles
 from headrace.missing import Received, describe_missing
 from headrace.progress import NEWS_SECONDS
+from headrace.reach import Reach, is_far_away
 from headrace.submission import describe_span
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
@@ -43,8 +46,9 @@ if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
     from headrace_wire.async_caller import AsyncCaller
 
-#: Bytes of values asked for at a time.
+#: Bytes of values asked for at a time, and at most where the coordinator is far away.
 FETCH_BYTES = 4 << 20
+FAR_FETCH_BYTES = 32 << 20
 
 #: Failed tasks asked for at a time.
 FAILURES_PER_PAGE = 1000
@@ -163,18 +167,21 @@ class JobBase:
         """
         with self._open_wait(is_current=False):
             cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
+            reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, partial(is_far_away, self._jobs))
             while True:
                 request = FetchRequest(
                     job=self.id,
                     cursor=cursor,
                     ordered=ordered,
-                    max_bytes=FETCH_BYTES,
+                    max_bytes=reach.size_bytes,
                     wait_seconds=wait_seconds,
                     seen=seen,
                     known=True,
                 )
                 wait_seconds = MAX_WAIT_SECONDS
+                begun = time.monotonic()
                 fetched = await self._fetch(request, limit)
+                taken = time.monotonic() - begun
                 seen = fetched.status.done + fetched.status.failed
                 if on_progress:
                     on_progress(self.status)
@@ -187,6 +194,8 @@ class JobBase:
                     return
                 if limit.is_over and not fetched.runs:
                     raise self._time_out()
+                with contextlib.suppress(UnreachableError), limit.applied():  # the next one tells
+                    await reach.note(sum(len(run.values) for run in fetched.runs), taken)
 
     async def _watch(self, limit: Limit) -> AsyncGenerator[JobStatus]:
         """How it stands, whenever there is news, until it ends. See ``Progress``."""

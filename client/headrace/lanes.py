@@ -53,6 +53,10 @@ class Lanes:
             self._round_trip.note(time.monotonic() - begun)
         return self.are_long
 
+    async def look(self) -> bool:
+        """The same as ``measure``, in a coroutine that blocks."""
+        return self.measure()
+
     def begin(self, call: Callable[[], T]) -> Future[T]:
         """Have a call made in another thread; what it takes counts for how many there may be."""
         told: Future[T] = Future()

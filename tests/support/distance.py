@@ -10,10 +10,11 @@ is throttled, which all connections share; what has left may be under way in any
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from typing import Self
 
-from headrace_wire.address import Address
+from headrace_wire.address import Address, parse_address
 from support.loop_thread import LoopThread
 
 #: Bytes that are read at a time; fewer where the line is slow, so that connections take turns.
@@ -162,3 +163,15 @@ class _Way:
         left = self._free_at
         await asyncio.sleep(max(0.0, left - now - QUEUE_SECONDS))
         return left
+
+
+def main(target: str, round_trip: str) -> None:
+    """Be a line in a process of its own until standard input ends: ``HOST:PORT SECONDS``."""
+    with Line(parse_address(target), float(round_trip)) as line:
+        sys.stdout.write(f"{line.address}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

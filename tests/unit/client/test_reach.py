@@ -1,0 +1,67 @@
+"""How much goes in one call."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from headrace.reach import SLOW_SECONDS, Reach, is_far_away
+from headrace_wire.round_trip import FAR_SECONDS
+
+LEAST, MOST = 4, 32
+
+
+def note(reach: Reach, *calls: tuple[int, float]) -> list[int]:
+    """How many bytes go in a call after each of these, which had so many and took so long."""
+
+    async def run() -> list[int]:
+        sizes: list[int] = []
+        for size, seconds in calls:
+            await reach.note(size, seconds)
+            sizes.append(reach.size_bytes)
+        return sizes
+
+    return asyncio.run(run())
+
+
+class Way:
+    """A way to a coordinator, and how often somebody asked how long it is."""
+
+    def __init__(self, *, is_far: bool) -> None:
+        self._is_far = is_far
+        self.asked = 0
+
+    async def is_far(self) -> bool:
+        self.asked += 1
+        return self._is_far
+
+
+def test_far_away_calls_get_larger_as_long_as_they_are_full_and_answered_soon() -> None:
+    way = Way(is_far=True)
+    reach = Reach(LEAST, MOST, way.is_far)
+    assert note(reach, (4, 0.2), (1, 0.2), (8, 0.2), (16, 0.3), (32, 0.3)) == [8, 8, 16, 32, 32]
+    assert way.asked == 1
+
+
+def test_on_a_slow_link_calls_get_smaller_again() -> None:
+    reach = Reach(LEAST, MOST, Way(is_far=True).is_far)
+    slow = 2 * SLOW_SECONDS
+    assert note(reach, (4, 0.2), (8, 0.5), (16, slow), (8, slow), (4, slow)) == [8, 16, 8, 4, 4]
+
+
+def test_near_calls_stay_as_they_are_also_where_a_coordinator_is_busy() -> None:
+    quick, busy = Way(is_far=False), Way(is_far=False)
+    assert note(Reach(LEAST, MOST, quick.is_far), (4, FAR_SECONDS / 2)) == [LEAST]
+    assert quick.asked == 0, "what is answered at once is near"
+    assert note(Reach(LEAST, MOST, busy.is_far), (4, 0.2), (4, 0.2)) == [LEAST, LEAST]
+    assert busy.asked == 1
+
+
+def test_what_a_call_takes_says_how_far_a_coordinator_is() -> None:
+    class Caller:
+        async def call(self, method: object) -> None:
+            del method
+            await asyncio.sleep(2 * FAR_SECONDS)
+
+    far: Any = Caller()
+    assert asyncio.run(is_far_away(far))
