@@ -118,7 +118,12 @@ class Executor(BaseExecutor):
         timeout: float | None = None,
         chunksize: int = 1,
     ) -> Iterator[T]:
-        """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here."""
+        """See ``concurrent.futures.Executor.map``; how calls travel together is chosen here.
+
+        ``chunksize`` is checked and has no effect. The iterator raises TimeoutError ``timeout``
+        seconds after this call, the exception of a call in its place, which is the last then, and
+        what ``submit`` does.
+        """
         read_count(chunksize, "chunksize", "chunksize must be >= 1.")
         return super().map(fn, *iterables, timeout=read_timeout(timeout))
 

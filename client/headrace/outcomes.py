@@ -63,7 +63,7 @@ class AsyncResult(Generic[T]):
         self._home = home
 
     def ready(self) -> bool:
-        """Whether the call is over."""
+        """Whether the call is over, and its callback has returned."""
         return self._over
 
     def successful(self) -> bool:
@@ -73,7 +73,11 @@ class AsyncResult(Generic[T]):
         return self._outcome[0]
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the call is over, or so many seconds. Raises TypeError and ValueError."""
+        """Wait until the call is over, or for ``timeout`` seconds; None waits for ever, and 0 or
+        less not at all.
+
+        Raises TypeError for what is no number, and ValueError for NaN.
+        """
         timeout = read_timeout(timeout)
         home = self._home
         if home is not None and not self._over:
@@ -91,7 +95,11 @@ class AsyncResult(Generic[T]):
                     pass
 
     def get(self, timeout: float | None = None) -> T:
-        """The result. Raises what the call raised, and multiprocessing.TimeoutError."""
+        """Wait as ``wait`` does, and return the result, the same each time.
+
+        Raises what the call raised, multiprocessing.TimeoutError if it is not over in time, and
+        what ``wait`` does.
+        """
         self.wait(timeout)
         if not self._over or self._outcome is None:
             raise WaitTimeoutError
@@ -198,7 +206,11 @@ class UnorderedIterator(Iterator[T]):
         return self.next()
 
     def next(self, timeout: float | None = None) -> T:
-        """The next value. Raises StopIteration, multiprocessing.TimeoutError, or what it raised."""
+        """Wait for the next value as ``AsyncResult.wait`` does, and return it.
+
+        Raises StopIteration behind the last one, what its call raised, and
+        multiprocessing.TimeoutError if it is not there in time: it is the next one still.
+        """
         deadline = None
         if timeout is not None:
             seconds = read_timeout(timeout)

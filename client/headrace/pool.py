@@ -6,10 +6,9 @@ map, starmap, imap ─► a stream each ─► AsyncResult, MapResult, iterators
 
 from __future__ import annotations
 
-import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +22,7 @@ from headrace.arguments import (
 from headrace.call_session import CallSession
 from headrace.calls import Calls, open_failure, open_outcomes
 from headrace.cluster import Cluster
+from headrace.feeder import start_feeder
 from headrace.outcomes import (
     AsyncResult,
     Callback,
@@ -32,9 +32,7 @@ from headrace.outcomes import (
     UnorderedIterator,
 )
 from headrace.sessions import end_with_program
-from headrace.stream import Stream
 from headrace.window import Window
-from headrace_services.calls import CallOptions
 from headrace_services.calls.plan import Function, label_function, make_parameters
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption
@@ -156,7 +154,12 @@ class Pool:
     def apply(
         self, func: Function, args: Sequence[Any] = (), kwds: dict[str, Any] | None = None
     ) -> Any:
-        """Call a function and wait for its result."""
+        """Call ``func(*args, **kwds)`` and wait for its result.
+
+        Raises what the function raised, with the traceback of the worker as its cause;
+        TaskFailedError where the call was lost, killed, or ran longer than ``task_timeout``; and
+        what ``apply_async`` does.
+        """
         self._require_running()
         return self._open_calls().apply(func, args, kwds or {})
 
@@ -168,7 +171,13 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> AsyncResult[Any]:
-        """Call a function. Raises ValueError when the pool is closed, TypeError for arguments."""
+        """``apply`` without waiting.
+
+        ``callback`` is called with the result, or ``error_callback`` with the exception, in a
+        thread that receives for all calls of the pool: neither may take long. Raises ValueError
+        when the pool is closed or terminated, UsageError for a function that cannot travel, and
+        TypeError and ValueError for arguments that cannot.
+        """
         self._require_running()
         result: AsyncResult[Any] = AsyncResult(callback, error_callback, self)
         self._open_calls().call(func, args, kwds or {}, result.settle)
@@ -177,7 +186,13 @@ class Pool:
     def map(
         self, func: Function, iterable: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
-        """Call a function with each argument; the results in their order."""
+        """Call ``func(item)`` for each item; returns a list of the results in their order.
+
+        When all calls are over it raises the exception of the first item whose call raised one.
+        ``chunksize`` is how many calls in a row share one copy of a function that travels by value;
+        by default there are four such chunks for each process. Raises ValueError for one below 1,
+        and what ``apply`` does.
+        """
         return self.map_async(func, iterable, chunksize).get()
 
     def map_async(
@@ -188,13 +203,16 @@ class Pool:
         callback: Callback | None = None,
         error_callback: Callback | None = None,
     ) -> MapResult[Any]:
-        """``map`` without waiting."""
+        """``map`` without waiting, once all of the iterable has been read.
+
+        ``callback`` is called once, with the list, or ``error_callback`` with the exception.
+        """
         return self._map("map", func, iterable, chunksize, callback, error_callback)
 
     def starmap(
         self, func: Function, iterable: Iterable[Iterable[Any]], chunksize: int | None = None
     ) -> list[Any]:
-        """``map`` with a tuple of arguments for each call."""
+        """Call ``func(*item)`` for each item; otherwise ``map``."""
         return self.starmap_async(func, iterable, chunksize).get()
 
     def starmap_async(
@@ -212,9 +230,12 @@ class Pool:
     def imap(
         self, func: Function, iterable: Iterable[Any], chunksize: int = 1
     ) -> OrderedIterator[Any]:
-        """Call a function with each argument of what may be endless; the results in their order.
+        """Call ``func(item)`` for each item of what may be endless; iterates over the results in
+        their order.
 
-        The iterable is read only a limited distance ahead of whoever takes the results.
+        The iterable is read, in a thread, only a limited distance ahead of whoever takes the
+        results. The iterator raises the exception of a call in its place, and can be read on
+        behind it; one that the iterable itself raises is the last.
         """
         window = Window()
         iterator: OrderedIterator[Any] = OrderedIterator(window.leave, self)
@@ -224,14 +245,14 @@ class Pool:
     def imap_unordered(
         self, func: Function, iterable: Iterable[Any], chunksize: int = 1
     ) -> UnorderedIterator[Any]:
-        """``imap`` with the results as they come."""
+        """``imap`` with results and exceptions in the order in which they come."""
         window = Window()
         iterator: UnorderedIterator[Any] = UnorderedIterator(window.leave, self)
         self._imap(func, iterable, chunksize, iterator, window)
         return iterator
 
     def close(self) -> None:
-        """Take no more calls; those that were made go on."""
+        """Take no more calls; those that were made go on. It may be called again."""
         with self._lock:
             if self._state == RUN:
                 self._state = CLOSE
@@ -239,12 +260,18 @@ class Pool:
             self._calls.stream.close()
 
     def terminate(self) -> None:
-        """Stop at once: calls that are not over are cancelled."""
+        """Stop at once: calls that are not over are cancelled, and raise JobStateError.
+
+        The end of a ``with`` block does that, too. It may be called again.
+        """
         self._state = TERMINATE
         self._session.abandon()
 
     def join(self) -> None:
-        """Wait for all calls to end. Raises ValueError when the pool still takes calls."""
+        """Wait for all calls to end, after ``close`` or ``terminate``.
+
+        Raises ValueError when the pool still takes calls, and RuntimeError in a callback of one.
+        """
         self._session.ownership.require()
         if self._state == RUN:
             raise ValueError("Pool is still running")
@@ -322,18 +349,7 @@ class Pool:
             on_broken=break_off,
         )
         self._windows.add(window)
-        feeder = threading.Thread(
-            target=_feed,
-            args=(self._session.options, arguments, stream, iterator, window),
-            name="headrace-feeder",
-            daemon=True,
-        )
-        try:
-            feeder.start()
-        except BaseException:  # interrupted: whether it runs is not known
-            window.close()
-            stream.cancel()
-            raise
+        start_feeder(self._session.options, arguments, stream, iterator, window)
 
     def _open_calls(self) -> Calls:
         with self._lock:
@@ -358,28 +374,3 @@ class Pool:
                 take(failure.index, [(False, open_failure(failure, serializer))])
 
         return take_values, take_failures
-
-
-def _feed(
-    options: CallOptions,
-    arguments: Iterator[Any],
-    stream: Stream,
-    iterator: UnorderedIterator[Any],
-    window: Window,
-) -> None:
-    """Encode what the generator returns and put it into the stream, as the window permits."""
-    count = 0
-    try:
-        for argument in arguments:
-            if not window.enter():
-                return
-            item = options.seal_value(argument, f"item {count}")
-            del argument
-            window.learn(1, len(item), is_far=stream.lanes.are_long)
-            stream.put(item)
-            count += 1
-    except BaseException as error:  # noqa: BLE001 - the generator is the user's: it is told there
-        iterator.take(count, [(False, error)])
-        count += 1
-    iterator.expect(count)
-    stream.close()
