@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,6 +17,7 @@ import pytest
 from headrace import AsyncCluster, Cluster, Pool
 from support.certificates import Authority
 from support.commands import Process, Shell, Site, open_site
+from support.places import REPOSITORY
 
 # They share a site: one process makes it for all of them.
 pytestmark = pytest.mark.xdist_group("tls")
@@ -140,3 +144,30 @@ def test_certificates_of_ones_own_give_each_side_its_role(shell: Shell, ending: 
     )
     assert worker.stop() == 0
     assert coordinator.stop() == 0
+
+
+def test_the_certificates_that_the_page_makes_are_taken(shell: Shell, ending: ExitStack) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    page = (REPOSITORY / "docs" / "deploy" / "certificates.md").read_text()
+    made = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[0]
+    subprocess.run(
+        ["sh", "-e"], input=made, cwd=shell.home, capture_output=True, text=True, check=True
+    )
+    shell.settings["HEADRACE_TLS_CA"] = "authority.pem"
+    coordinator = Process(
+        shell, "coordinator", "--bind", "localhost:0", "--no-http", "--data", "data",
+        "--tls-cert", "coordinator.pem",
+    )  # fmt: skip
+    ending.callback(coordinator.stop)
+    port = coordinator.wait_for("queues at").rpartition(":")[2]
+    coordinator.wait_for("data in")
+    shell.settings["HEADRACE_COORDINATOR"] = f"localhost:{port}"
+    for name, key in (("coordinator", "key"), ("client", "client.key")):
+        asked = ("health", "--tls-cert", f"{name}.pem", "--key-file", f"data/{key}")
+        assert "ok; workers: 0" in shell.run(*asked).err
+    worker = Process(
+        shell, "worker", "--tls-cert", "worker.pem", "--key-file", "data/worker.key", "--slots", "1"
+    )
+    ending.callback(worker.stop)
+    worker.wait_for("serves")

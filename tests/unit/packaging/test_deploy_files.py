@@ -124,6 +124,23 @@ def test_what_is_started_on_top_leaves_the_number_of_workers_alone() -> None:
         assert not re.search(r"--profile [a-z]", path.read_text()), path
 
 
+def test_compose_takes_the_certificates_of_its_page(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "deploy" / "certificates.md").read_text()
+    (override,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    shutil.copy(COMPOSE, tmp_path)
+    (tmp_path / "compose.override.yaml").write_text(override)
+    files = [str(tmp_path / name) for name in ("compose.yaml", "compose.override.yaml")]
+    options = [word for file in files for word in ("--file", file)]
+    text = render("compose", *options, "--profile", "cli", "config", "--format", "json")
+    services = json.loads(text)["services"]
+    for name in ("coordinator", "worker", "cli"):
+        assert services[name]["environment"]["HEADRACE_TLS_CERT"] == "/tls/certificate.pem"
+        # What compose.yaml says of it is still there.
+        assert "HEADRACE_KEY_FILE" in services[name]["environment"] or name == "coordinator"
+        sources = {volume["source"] for volume in services[name]["volumes"]}
+        assert str(tmp_path / "tls" / name) in sources
+
+
 def test_no_setting_of_the_stack_is_for_one_deployment_alone() -> None:
     """The next `docker stack deploy` would take it back: an image, or a key that was replaced."""
     page = (REPOSITORY / "docs" / "deploy" / "swarm.md").read_text()
