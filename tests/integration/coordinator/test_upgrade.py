@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from headrace.cluster import Cluster
 from headrace_coordinator.checksums import DamagedError
@@ -24,7 +25,7 @@ from headrace_coordinator.store import kept_copy
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
-from headrace_wire.errors import StoreError
+from headrace_wire.errors import StoreError, TaskFailedError
 from headrace_wire.key import load_key
 from headrace_wire.version import VERSION
 from support.commands import Process, Shell, start_coordinator
@@ -41,8 +42,12 @@ FIRST_SCHEMA = 5
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data folder as the coordinator of version 0.1 left it when it was killed."""
-    folder = tmp_path / "data"
-    with tarfile.open(MADE / "store.tar.xz") as made:
+    return unpack(tmp_path / "data", "store")
+
+
+def unpack(folder: Path, name: str) -> Path:
+    """Make a data folder of version 0.1."""
+    with tarfile.open(MADE / f"{name}.tar.xz") as made:
         # Python has filters since 3.11.4, and wants one since 3.12.
         made.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         made.extractall(folder)
@@ -91,6 +96,61 @@ def test_everything_is_there_after_the_upgrade_and_what_ran_is_finished(
     assert find_copies(data) == [copy]
     assert read_schema(data / "headrace.db") == SCHEMA_VERSION
     assert read_schema(copy / "headrace.db") == FIRST_SCHEMA
+
+
+def test_all_that_version_0_1_showed_is_shown_and_what_waited_is_done(tmp_path: Path) -> None:
+    """Jobs of each state and service, dead letters, and shared state of each kind."""
+    data = unpack(tmp_path / "data", "states")
+    shown = json.loads((MADE / "shown.json").read_text())
+    shell = Shell(tmp_path, {"HEADRACE_KEY_FILE": str(data / "key"), "PYTHONPATH": str(MADE)})
+    coordinator = start_coordinator(shell, data, 0, "--no-http")
+    port = int(coordinator.wait_for("queues at").rpartition(":")[2])
+    shell.settings["HEADRACE_COORDINATOR"] = f"127.0.0.1:{port}"
+    started: list[Process] = [coordinator]
+    try:
+        with Cluster(Address("127.0.0.1", port), load_key(data / "key")) as cluster:
+            jobs = {job.name: job for job in cluster.jobs()}
+            assert [
+                {field: getattr(jobs[before["name"]], field) for field in before}
+                for before in shown["jobs"]
+            ] == shown["jobs"]
+            assert {
+                name: [
+                    [dead.index, dead.reason, dead.error_type, dead.message]
+                    for dead in cluster.job(job.id).failures()
+                ]
+                for name, job in jobs.items()
+            } == shown["failures"]
+            assert (
+                sorted([one.name, one.kind, one.items] for one in cluster.shared())
+                == shown["shared"]
+            )
+            assert cluster.value("total").get() == 41
+            assert list(cluster.list("names")) == ["a", "b", {"deep": (1, 2.5)}]
+            assert dict(cluster.dict("ages")) == {"ada": 36, ("x", 1): [None, True]}
+            assert cluster.event("begun").is_set()
+            parts = cluster.queue("parts")
+            assert [parts.get(timeout=30), parts.get(timeout=30)] == [{"part": 1}, "y" * 20000]
+            with cluster.lock("door"):
+                pass
+            cluster.job(jobs["given-up"].id).retry()
+            cluster.job(jobs["divided"].id).replay([1])
+            started.append(Process(shell, "worker", "--slots", "1", "--allow", "first_tasks"))
+            for name, values in (("waiting", [5, 20000, 7]), ("given-up", [1])):
+                assert list(cluster.job(jobs[name].id).results(timeout=60)) == values
+            with pytest.raises(TaskFailedError, match=r"1 of 3 tasks .* ZeroDivisionError"):
+                list(cluster.job(jobs["divided"].id).results(timeout=60))
+        assert shell.run("results", jobs["counted"].id).out == "78498\n"
+        primes = shell.run("results", jobs["found"].id).out.split()
+        assert (len(primes), primes[-1]) == (33860, "399989")
+        assert shell.run("results", jobs["pictures"].id, "-o", "grey").code == 1
+        for number, size in enumerate([(40, 30), (40, 30), (100, 90)]):
+            with Image.open(tmp_path / "grey" / f"{number}.png") as picture:
+                assert picture.size == size
+        assert shell.run("results", jobs["later"].id).out == "216816\n"
+    finally:
+        for process in reversed(started):
+            process.stop()
 
 
 def test_the_copy_is_whole_and_nobody_elses(data: Path) -> None:
