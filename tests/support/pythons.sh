@@ -28,7 +28,9 @@ find_python() { # VERSION: on the PATH, then among pyenv's
     if "python$1" -c '' 2>/dev/null; then
         echo "python$1"
     elif command -v pyenv >/dev/null; then
-        prefix=$(pyenv prefix "$(pyenv versions --bare | grep "^$1\." | tail -n 1)" 2>/dev/null) || return 0
+        name=$(pyenv versions --bare | grep "^$1\." | tail -n 1)
+        [ -n "$name" ] || return 0 # of no name pyenv takes the usual Python
+        prefix=$(pyenv prefix "$name")
         [ ! -x "$prefix/bin/python" ] || echo "$prefix/bin/python"
     fi
 }
@@ -49,6 +51,7 @@ make_ready() { # PYTHON FOLDER: the locked environment, unless it is there
 
 run_here() { # VERSION PYTHON
     echo "Python $1: unit and integration tests, and the programs of the standard library"
+    is_of "$2" "$1" || { echo "$2 is no Python $1" >&2; exit 1; }
     if is_of .venv/bin/python "$1"; then
         environment=.venv
     else
