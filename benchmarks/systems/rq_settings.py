@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from benchmarks import tasks as _tasks  # noqa: F401
+from benchmarks import tasks as _tasks  # noqa: F401 - see above
 from benchmarks.systems.redis_server import URL_VARIABLE
 
 REDIS_URL = os.environ[URL_VARIABLE]

@@ -89,7 +89,7 @@ def test_in_a_job_of_ray_s_the_cluster_is_found(ray_site: There) -> None:
 def test_what_ray_says_of_a_span_is_told_in_words_of_ours() -> None:
     from ray import exceptions  # noqa: PLC0415 - it may not be here
 
-    from headrace_worker.engines.ray_grid import explain_loss  # noqa: PLC0415
+    from headrace_worker.engines.ray_grid import explain_loss  # noqa: PLC0415 - as above
 
     for error, reason in (
         (exceptions.OutOfMemoryError("so much"), "oom"),

@@ -112,7 +112,7 @@ def load_payloads(connection: sqlite3.Connection, payloads: PayloadFile) -> list
             for row in damaged:
                 del found[row]
                 table, *about = row
-                connection.execute(f"DELETE FROM {table} WHERE job = ? AND start = ?", about)  # noqa: S608
+                connection.execute(f"DELETE FROM {table} WHERE job = ? AND start = ?", about)  # noqa: S608 - ours
             connection.execute("UPDATE clock SET boot = ?", (_read_boot(),))
     missing.tell(payloads.path, payloads.describe_end(), RUN_AGAIN if check else FAIL_LATER)
     unlike.tell(payloads.path, "did not survive a power cut whole", RUN_AGAIN)

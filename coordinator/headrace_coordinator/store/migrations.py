@@ -91,7 +91,7 @@ def _add_checksums(
     numbers = connection.execute(f"SELECT rowid FROM {table}").fetchall()  # noqa: S608 - our own names
     cut = was_started_again(connection)
     query = (
-        f"SELECT job, start, stop, size_bytes, batch, place, checksum FROM {table} WHERE rowid = ?"  # noqa: S608
+        f"SELECT job, start, stop, size_bytes, batch, place, checksum FROM {table} WHERE rowid = ?"  # noqa: S608 - ours
     )
     for number in numbers:
         job, start, stop, size, batch, place, known = connection.execute(query, number).fetchone()
@@ -103,7 +103,7 @@ def _add_checksums(
         elif not cut and place is not None:  # otherwise it is told when the store is loaded
             damaged.add(job, size)
         connection.execute(
-            f"UPDATE {table} SET checksum = ? WHERE rowid = ?",  # noqa: S608
+            f"UPDATE {table} SET checksum = ? WHERE rowid = ?",  # noqa: S608 - our own names
             (checksum, *number),
         )
 

@@ -119,8 +119,8 @@ class ImagesService:
 
     def describe(
         self,
-        operation: str,  # noqa: ARG002 -- the protocol's
-        parameters: Parameters,  # noqa: ARG002
+        operation: str,  # noqa: ARG002 - the protocol's
+        parameters: Parameters,  # noqa: ARG002 - as above
         index: int,
         task_input: bytes | None,
     ) -> str:
@@ -132,12 +132,12 @@ class ImagesService:
             return source
         return "…" + source[1 - _LONGEST_DESCRIPTION :]
 
-    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 -- the protocol's
+    def is_ordered(self, operation: str) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
     def gather(
         self,
-        operation: str,  # noqa: ARG002 -- the protocol's
+        operation: str,  # noqa: ARG002 - the protocol's
         parameters: Parameters,
         values: Iterator[tuple[int, bytes]],
         target: Target,

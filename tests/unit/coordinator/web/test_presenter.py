@@ -23,6 +23,7 @@ from headrace_coordinator.web.presenter import (
 from headrace_wire.errors import BusyError
 from headrace_wire.messages import ResultSpan
 from headrace_wire.presenting import Order
+from support.event_loops import until
 
 
 def test_no_key_has_all_turns_and_whoever_waits_gets_the_next_one(
@@ -77,12 +78,12 @@ def test_pages_that_want_one_summary_share_it_and_it_ends_with_the_last_of_them(
             return asyncio.create_task(presenter.summarize(key, stage, order, spans))
 
         first, second, other, later = want("a", 1), want("a", 1), want("b", 1), want("a", 2)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(presenter.begun) == 3)
         assert presenter.begun == ["a", "b", "a"]
         for gone in (first, later):
             gone.cancel()
         await asyncio.wait([first, later])
-        await asyncio.sleep(0.01)
+        await until(lambda: bool(presenter.ended))
         assert presenter.ended == ["a"]  # the later stage has nobody any more
         presenter.go.set()
         assert [(await one).message for one in (second, other)] == ["a", "b"]

@@ -318,12 +318,12 @@ def test_parameters_in_files_are_brought_too(tmp_path: Path) -> None:
 
 def test_an_initializer_runs_again_for_another_tenant() -> None:
     def initialize(name: str) -> None:
-        import math  # noqa: PLC0415
+        import math  # noqa: PLC0415 - what travels by value has no module
 
         vars(math)["of_engine_test"] = name
 
     def read(_: int) -> str:
-        import math  # noqa: PLC0415
+        import math  # noqa: PLC0415 - what travels by value has no module
 
         name: str = vars(math)["of_engine_test"]
         return name
