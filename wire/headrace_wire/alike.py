@@ -20,9 +20,14 @@ def find_kind(failure: TaskFailure) -> Kind:
     """The kind of a failure. It has the same reason and text as others of its kind, but for the
     input of its task, and for numbers and what is in quotes.
     """
-    text = explain_failure(failure)
-    pattern = _DETAIL.sub("…", text.replace(failure.summary, "…") if failure.summary else text)
+    text, named = explain_failure(failure), name_input(failure)
+    pattern = _DETAIL.sub("…", text.replace(named, "…") if named else text)
     return failure.reason, failure.signal, failure.error_type, pattern
+
+
+def name_input(failure: TaskFailure) -> str:
+    """What the task was given, in one line, as ``explain_failure`` has it in its text."""
+    return " ".join(failure.summary.split())
 
 
 def explain_failure(failure: TaskFailure) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from headrace_wire.alike import Kind, explain_failure, find_kind
+from headrace_wire.alike import Kind, explain_failure, find_kind, name_input
 from headrace_wire.job_views import FailureGroup
 from headrace_wire.messages import TaskFailure
 from headrace_wire.words import count
@@ -46,8 +46,8 @@ class Alike:
         first = self.first[0]
         alike = "alike" if len(self._texts) == 1 else "alike, such as"
         example = f"first: task {first.index}"
-        if first.summary and first.summary not in explain_failure(first):
-            example += f", {first.summary}"
+        if (named := name_input(first)) and named not in explain_failure(first):
+            example += f", {named}"
         where = f"; all: `{command}`" if command else ""
         return f"{self.count:,} tasks failed {alike}: {explain_failure(first)} ({example}{where})"
 
@@ -103,6 +103,6 @@ def describe_group(group: FailureGroup, first: int | None = None) -> str:
 def describe_failure(failure: TaskFailure) -> str:
     """One line that says what happened to which task."""
     message = explain_failure(failure)
-    if failure.summary and failure.summary not in message:
-        message = f"{failure.summary}: {message}"
+    if (named := name_input(failure)) and named not in message:
+        message = f"{named}: {message}"
     return f"{message} (attempt {failure.attempt})" if failure.attempt > 1 else message

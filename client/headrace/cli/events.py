@@ -8,7 +8,13 @@ from headrace.blocking import BlockingCaller, finish_each
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import CountKind
-from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
+from headrace.cli.options import (
+    ConnectionOptions,
+    connection_options,
+    json_option,
+    option,
+    refuse_both,
+)
 from headrace.cli.printing import say, say_json, tell
 from headrace.cluster import Cluster
 from headrace.cluster_views import read_pages
@@ -47,6 +53,7 @@ def events(
     as_json: bool,
 ) -> None:
     """Show what happened to jobs and workers of late."""
+    refuse_both("since_start", "last")
     cluster = connect(connection)
     job = _find(cluster, job_id) if job_id else ""
     first = EventRequest(job=job, last=0 if since_start else max(1, last))

@@ -11,7 +11,13 @@ import click
 from headrace.cli.connecting import connect
 from headrace.cli.finding import JOB, find_job
 from headrace.cli.kinds import LABEL, NAME, SERVICE, SINCE, CountKind, WordKind
-from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
+from headrace.cli.options import (
+    ConnectionOptions,
+    connection_options,
+    json_option,
+    option,
+    refuse_both,
+)
 from headrace.cli.printing import say_json, tell
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
 from headrace_wire.bounds import MAX_INTEGER
@@ -70,6 +76,7 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first."""
+    refuse_both("all_jobs", "limit")
     cluster = connect(connection)
     statuses = cluster.jobs(
         data=data_jobs,

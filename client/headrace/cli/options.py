@@ -27,6 +27,7 @@ from headrace_wire.address import DEFAULT_PORT, Address
 from headrace_wire.bounds import MAX_PRIORITY, MAX_RETRIES, MIN_PRIORITY
 from headrace_wire.encryption import TLS_MODES, Encryption, choose_encryption, is_loopback
 from headrace_wire.engines import POOL
+from headrace_wire.errors import UsageError
 from headrace_wire.log_format import LOG_FORMATS
 
 if TYPE_CHECKING:
@@ -43,6 +44,20 @@ def option(*names: str, **attributes: Any) -> Decorator:
     attributes.setdefault("envvar", f"HEADRACE_{word}")
     attributes.setdefault("show_envvar", not attributes.get("hidden"))
     return click.option(*names, **attributes)
+
+
+def refuse_both(one: str, other: str, instead: str = "") -> None:
+    """Raise UsageError where both of two options were written, of which the ``other`` would do
+    nothing. What variables say does not count: they are for many commands.
+    """
+    context = click.get_current_context()
+    options = [each for each in context.command.params if isinstance(each, click.Option)]
+    names = {each.name: each.opts[-1] for each in options}
+    sources = {context.get_parameter_source(name) for name in (one, other)}
+    if sources == {ParameterSource.COMMANDLINE} and names.keys() >= {one, other}:
+        raise UsageError(
+            f"{names[one]} leaves nothing for {names[other]} to do: leave one of them out{instead}"
+        )
 
 
 def combine(options: Sequence[Decorator]) -> Decorator:

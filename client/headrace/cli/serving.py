@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from headrace.cli.kinds import (
     DURATION,
@@ -26,6 +25,7 @@ from headrace.cli.options import (
     log_options,
     make_file_option,
     option,
+    refuse_both,
 )
 from headrace.cli.printing import say, tell
 from headrace.place import find_data_folder, find_key_file
@@ -37,7 +37,6 @@ from headrace_coordinator.queue.rules import (
 )
 from headrace_wire.address import DEFAULT_HTTP_PORT, DEFAULT_PORT, Address
 from headrace_wire.encryption import TLS_MODES, TlsMode
-from headrace_wire.errors import UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
 
 if TYPE_CHECKING:
@@ -198,8 +197,8 @@ def coordinator(
     from headrace_coordinator.serve import serve  # noqa: PLC0415 - quick start
     from headrace_coordinator.settings import CoordinatorSettings  # noqa: PLC0415 - quick start
 
-    if no_http:
-        _refuse_about_http()
+    for name in ABOUT_HTTP:
+        refuse_both("no_http", name)
     written = choose_log_format(log_format)
     start_logging(log_level, written)
     settings = CoordinatorSettings(
@@ -237,14 +236,3 @@ def coordinator(
             tell(f"headrace coordinator: the page is at {link}")
 
     serve(settings, show)
-
-
-def _refuse_about_http() -> None:
-    """Raise UsageError where --no-http stands beside an option that would then do nothing."""
-    context = click.get_current_context()
-    for name in ABOUT_HTTP:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is about HTTP, of which --no-http serves none: leave "
-                "one of them out"
-            )

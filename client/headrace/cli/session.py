@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from headrace import own_jobs
 from headrace.cli.connecting import connect_soon
 from headrace.cli.job_object import JobObject
-from headrace.cli.options import JobOptions
+from headrace.cli.options import JobOptions, refuse_both
 from headrace.cli.printing import refuse_format, say, say_json, say_text, tell
 from headrace.cli.progress import Progress
 from headrace.cli.show import describe_work, show_status
@@ -66,6 +66,8 @@ def carry_out(
             "--detach does not wait, so there is no time to show --logs in: leave one of them out, "
             "or use `headrace logs -f` afterwards"
         )
+    if options.detach and output is not None:
+        refuse_both("detach", "output", ", or use `headrace results -o` afterwards")
     if not options.detach:
         refuse_format(file_format, output, as_json=options.as_json)
     with (

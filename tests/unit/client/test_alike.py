@@ -54,6 +54,15 @@ def test_the_first_ones_input_is_named() -> None:
     assert line == "6 tasks failed alike: ValueError: odd (first: task 3, run(3))"
 
 
+def test_a_name_with_white_space_in_it_is_told_once_and_makes_no_kind() -> None:
+    names = [f"my  {word}\npicture" for word in ("red", "blue", "green", "grey")]
+    failures = [fail(n, f"{name}: no picture", summary=name) for n, name in enumerate(names)]
+    (line,) = describe_failures(failures[:1], 1, "")
+    assert line == "ValueError: my red picture: no picture"
+    (line,) = describe_failures(failures, 4, "")
+    assert line.startswith("4 tasks failed alike, such as: ValueError: my red picture: no picture")
+
+
 def test_a_few_that_are_alike_are_named_one_by_one() -> None:
     failures = [fail(n, "odd", summary=f"run({n})") for n in range(3)]
     lines = list(describe_failures(failures, 3, COMMAND))

@@ -122,7 +122,24 @@ def test_what_is_about_http_is_refused_where_there_is_none(
 ) -> None:
     said = say(capsys, "coordinator", "--no-http", *words)
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert f"{words[0]} is about HTTP, of which --no-http serves none" in said.err
+    assert f"--no-http leaves nothing for {words[0]} to do: leave one of them out" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("jobs --all --limit 5", "--all leaves nothing for --limit to do"),
+        ("events --last 5 --since-start", "--since-start leaves nothing for --last to do"),
+        ("submit primes find 0 9 --detach -o new", "--output to do: leave one of them out, or use"),
+    ],
+)
+def test_an_option_that_another_leaves_nothing_to_do_is_refused(
+    words: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_LIMIT", "7")  # for many commands
+    said = say(capsys, *words.split())
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert told in said.err
 
 
 @pytest.mark.parametrize("value", ["x" * 201, "a\nb", "\x1b]0;x\x07", "\udcff", "\u202e"])
