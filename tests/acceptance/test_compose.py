@@ -161,7 +161,9 @@ def test_the_image_says_what_it_is(project: ComposeProject) -> None:
 
 def test_logs_are_rotated(project: ComposeProject) -> None:
     for service in SERVICES:
-        for container in project.list_containers(service):
+        containers = project.list_containers(service)
+        assert containers, service
+        for container in containers:
             assert inspect(container)["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m"
 
 
@@ -236,7 +238,9 @@ def test_prometheus_sees_four_workers_through_one_target(project: ComposeProject
 
 def test_containers_are_confined(project: ComposeProject) -> None:
     for service in SERVICES:
-        for container in project.list_containers(service):
+        containers = project.list_containers(service)
+        assert containers, service
+        for container in containers:
             facts = inspect(container)
             host = facts["HostConfig"]
             assert facts["Config"]["User"] == (

@@ -178,7 +178,9 @@ def test_transparency_stays_in_every_frame() -> None:
         frame.paste((0, 0, 0, 0), (0, 0, 32, 48))
     data = encode_all(frames, "webp", lossless=True)
     for file_format in HOLD_FRAMES:
-        for frame in decode_all(process(data, file_format, Options("sharpen")).data):
+        results = decode_all(process(data, file_format, Options("sharpen")).data)
+        assert len(results) == len(frames)
+        for frame in results:
             alpha = pixels(frame.convert("RGBA").getchannel("A"))
             assert alpha[:, :32].max() == 0
             assert alpha[:, 32:].min() == 255
