@@ -37,7 +37,11 @@ def receive(link: socket.socket, buffer: memoryview) -> tuple[int, list[int]]:
     if sys.platform == "win32" or not CARRIES_FILES:
         return link.recv_into(buffer), []
     count, extra, _, _ = link.recvmsg_into([buffer], _FILES_ROOM, _FLAGS)
-    return count, list(array.array("i", extra[0][2])) if extra else []
+    files = list(array.array("i", extra[0][2])) if extra else []
+    if not _FLAGS:  # as on macOS: programs that a task starts would have them
+        for file in files:
+            os.set_inheritable(file, False)
+    return count, files
 
 
 def send_files(link: socket.socket, part: bytes | memoryview, files: Sequence[int]) -> int:

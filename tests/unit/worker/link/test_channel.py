@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace_wire.framing import FrameTooLargeError, write_frame, write_header
+from headrace_worker.link import sockets
 from headrace_worker.link.channel import PoolEnd, SlotEnd, encode
 from headrace_worker.link.failure import Failure
 from headrace_worker.link.messages import (
@@ -157,7 +158,11 @@ def test_a_pool_that_closed_its_end_is_the_end_for_the_slot(ends: Ends) -> None:
         slot_end.receive()
 
 
-def test_open_files_come_with_their_own_message(ends: Ends, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [sockets._FLAGS, 0])
+def test_open_files_come_with_their_own_message(
+    ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    monkeypatch.setattr(sockets, "_FLAGS", flags)  # macOS has none that closes them in programs
     pool_end, slot_end, _ = ends
     names = [b"first", b"second", b"third"]
     files: list[int] = []
