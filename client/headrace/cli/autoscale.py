@@ -19,10 +19,13 @@ from headrace_wire.errors import UnreachableError, UsageError
 from headrace_wire.log_format import choose_log_format, start_logging
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.cluster import Cluster
     from headrace.scaling.decision import Decision
     from headrace.scaling.scaling_metrics import ScalingMetrics
     from headrace_wire.address import Address
+    from headrace_wire.errors import HeadraceError
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +167,10 @@ def autoscale(
     told = _serve_metrics(metrics, least, most) if metrics else None
     # Whoever looks once remembers nothing: how often it does is its cooldown.
     bounds = Bounds(least, most, target, 0.0 if once else cooldown)
+    note_failure = told.note_failure if told else bool
     with stop_by_signals():
         try:
-            cluster = _connect(connection, once=once, interval_seconds=interval)
+            cluster = _connect(connection, interval, note_failure, once=once)
             scaler = Scaler(cluster, fleet, bounds, is_rehearsal=dry_run)
 
             def show(decision: Decision) -> None:
@@ -177,7 +181,7 @@ def autoscale(
 
             if not once:
                 log.info("from %d to %d workers, with a look each %g s", least, most, interval)
-                scaler.run(interval, show, on_failure=told.note_failure if told else bool)
+                scaler.run(interval, show, on_failure=note_failure)
             show(scaler.step())
             while scaler.leaving:
                 time.sleep(DRAIN_LOOK_SECONDS)
@@ -196,7 +200,13 @@ def _serve_metrics(address: Address, least: int, most: int) -> ScalingMetrics:
     return metrics
 
 
-def _connect(connection: ConnectionOptions, *, once: bool, interval_seconds: float) -> Cluster:
+def _connect(
+    connection: ConnectionOptions,
+    interval_seconds: float,
+    on_failure: Callable[[HeadraceError], object],
+    *,
+    once: bool,
+) -> Cluster:
     """Connect with the coordinator; who goes on looking waits until it is there."""
     is_told = False
     while True:
@@ -205,6 +215,7 @@ def _connect(connection: ConnectionOptions, *, once: bool, interval_seconds: flo
         except UnreachableError as error:
             if once:
                 raise
+            on_failure(error)
             if not is_told:
                 log.warning("%s; it is asked again and again", error)
                 is_told = True

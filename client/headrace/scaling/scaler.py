@@ -81,7 +81,9 @@ class Scaler:
         #: Workers of the fleet as they were when some were last seen: what new ones will offer.
         self._models: list[WorkerStatus] = []
         self._told_stranded = ""
-        self._is_first = True
+        #: Whether to take up what a process before this one has begun. One that looks once leaves
+        #: it to the one before, which may be at it still.
+        self._adopts = False
         self._is_away = False
         #: When the coordinator was started, as it says, and when its workers are back.
         self._started_at: float | None = None
@@ -139,6 +141,7 @@ class Scaler:
         ``on_decision`` is told of each look, ``on_failure`` of each that failed.
         """
         drained_since: float | None = None
+        self._adopts = True
         while True:
             try:
                 on_decision(self.step())
@@ -165,11 +168,11 @@ class Scaler:
         """At the first look, take up what a process before this one has begun: to take away those
         that it has told to go.
         """
-        if self._is_first and not self._is_rehearsal:
+        if self._adopts and not self._is_rehearsal:
             self._leaving.update((worker.id, worker) for worker in ours if worker.is_draining)
             if self._leaving:
                 log.info("on their way out already: %s", _name([*self._leaving.values()]))
-        self._is_first = False
+        self._adopts = False
 
     def _look(self) -> Sight:
         overview = self._cluster.overview()
