@@ -129,15 +129,7 @@ def deliver(
             job, target, progress, wait_seconds, received, taken, embedded=embedded, log_of=log_of
         )
         progress.close()
-        text = _make_text(gathered)
-        if text and target.path is not None:
-            with open_destination(target) as file:
-                file.write(text.encode())
-            gathered = replace(gathered, written=f"the result to {target.path}")
-        if shown:
-            shown.finish(job.status, gathered.result)
-        elif text and target.path is None:
-            say_text(text)
+        gathered = _put_out(job, target, gathered, shown)
     except WaitTimedOutError:
         if shown and not shown.is_begun:
             shown.finish(job.status, None)
@@ -150,13 +142,7 @@ def deliver(
         return find_exit_code(error)
     except OutputError:
         progress.close()
-        has_ended = job.status.finished_at is not None
-        if has_ended:
-            explain_failures(
-                job, describe_missing(job.status, received, all_read=False), embedded=embedded
-            )
-        if not embedded and not (has_ended and job.status.failed):  # else it was said just now
-            _say_kept(job)
+        _say_what_is_left(job, received, embedded=embedded)
         raise
     for problem in gathered.problems:
         tell(f"not written: {problem}")
@@ -277,6 +263,20 @@ def _show_log(engine: Engine | None, job: Job) -> contextlib.AbstractContextMana
     return show_log(engine, job.id)
 
 
+def _put_out(job: Job, target: Target, gathered: Gathered, shown: JobObject | None) -> Gathered:
+    """Write or print what a service has put together for people, or the job as JSON."""
+    text = _make_text(gathered)
+    if text and target.path is not None:
+        with open_destination(target) as file:
+            file.write(text.encode())
+        gathered = replace(gathered, written=f"the result to {target.path}")
+    if shown:
+        shown.finish(job.status, gathered.result)
+    elif text and target.path is None:
+        say_text(text)
+    return gathered
+
+
 def _make_text(gathered: Gathered) -> str:
     """The result for people, of a service that has written it nowhere."""
     if gathered.written or gathered.text or gathered.result is None:
@@ -315,6 +315,16 @@ def _say_kept(job: Job) -> None:
     tell(
         f"headrace: the results of job {job.id} are kept: `headrace results {job.id}` fetches them"
     )
+
+
+def _say_what_is_left(job: Job, received: Received, *, embedded: bool) -> None:
+    """Say how a job stands whose values cannot be written, and where they still are."""
+    has_ended = job.status.finished_at is not None
+    if has_ended:
+        missing = describe_missing(job.status, received, all_read=False)
+        explain_failures(job, missing, embedded=embedded)
+    if not embedded and not (has_ended and job.status.failed):  # else it was said just now
+        _say_kept(job)
 
 
 def _describe_written(job: Job, taken: _Taken) -> str:
