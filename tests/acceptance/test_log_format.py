@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from headrace_wire.errors import EXIT_TASKS_FAILED
 from headrace_wire.key import ensure_key
-from support.commands import HEADRACE, Process, Shell, wait_until
+from support.commands import HEADRACE, Process, Shell, open_site, wait_until
 
 
 @pytest.fixture
@@ -48,6 +49,45 @@ def test_also_the_one_that_says_why_a_worker_ends(shell: Shell) -> None:
 
     ended = shell.run(*words, "--give-up", "0s", "--log-format", "text")
     assert ended.err.splitlines()[-1].startswith("headrace: ")
+
+
+ENDINGS = """
+import os, sys
+
+def end(how):
+    print("said by", how)
+    if how == "raise":
+        raise ValueError(how)
+    if how == "exit":
+        sys.exit(1)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "crash":
+        os._exit(3)
+    return how
+"""
+
+
+def test_what_a_task_says_has_its_job_task_and_attempt_however_it_ends(tmp_path: Path) -> None:
+    (tmp_path / "endings.py").write_text(ENDINGS)
+    hows = ["return", "raise", "exit", "interrupt", "crash"]
+    records = tmp_path / "hows.jsonl"
+    records.write_text("".join(f"{json.dumps(how)}\n" for how in hows))
+    with open_site(tmp_path, workers=0) as site:
+        allow = ("--path", str(tmp_path), "--allow", "endings")
+        worker = site.add_worker("--slots", "1", "--log-format", "json", *allow)
+        retry = ("--retries", "1", "--retry-delay", "1ms")
+        done = site.shell.run("submit", "map", "endings:end", records, *retry)
+        assert done.code == EXIT_TASKS_FAILED
+        assert worker.stop() == 0
+        lines = [json.loads(line) for line in worker.lines]
+    said = {(one["message"], one["task"], one["attempt"]) for one in lines if "task" in one}
+    assert said == {
+        (f"said by {how}", task, attempt)
+        for task, how in enumerate(hows)
+        for attempt in ((1,) if how == "return" else (1, 2))
+    }
+    assert all(one.keys() >= {"job", "worker"} for one in lines if "task" in one)
 
 
 def test_a_log_that_nobody_reads_keeps_nobody_waiting(shell: Shell) -> None:
