@@ -12,14 +12,13 @@ from pathlib import Path
 from wordcount_service import plan_count
 
 from headrace import Cluster
-from headrace.embedded import open_embedded_cluster
 
 
 def main() -> None:
     files = [Path(word) for word in sys.argv[1:] if Path(word).is_file()]
     address = next((word for word in sys.argv[1:] if not Path(word).is_file()), None)
     texts = [file.read_text() for file in files or [Path(__file__)]]
-    with Cluster(address) if address else open_embedded_cluster() as cluster:
+    with Cluster(address) as cluster:
         counts = cluster.submit("wordcount", plan_count(texts, least_letters=4)).result()
     for word, times in list(counts.items())[:5]:
         print(f"{times:6} {word}")

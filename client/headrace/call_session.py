@@ -12,9 +12,10 @@ from typing import Any
 
 from headrace.carrier import Carrier
 from headrace.cluster import Cluster
+from headrace.engine_choice import choose_engine
 from headrace.ownership import Ownership
 from headrace.pace import Pace
-from headrace.sessions import choose_engine, open_session
+from headrace.sessions import open_session
 from headrace.stream import Stream
 from headrace.submission import SubmitOptions
 from headrace_services.calls import CallOptions
@@ -166,9 +167,8 @@ class CallSession:
 
     def _explain(self, error: HeadraceError) -> HeadraceError:
         """Say what happened to the embedded cluster."""
-        explain_end = self.cluster.explain_end
-        if isinstance(error, UnreachableError) and explain_end:
-            return UnreachableError(explain_end())
+        if isinstance(error, UnreachableError) and (why := self.cluster.explain_end()):
+            return UnreachableError(why)
         return error
 
     def _say_why(self, why: str) -> None:

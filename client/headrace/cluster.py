@@ -5,10 +5,11 @@ Cluster.submit ─► Job.values ─► (index, value) pairs, as they come or in
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from headrace.blocking import BlockingCaller, blocking, finish_each
 from headrace.cluster_base import AwaitedCluster, ClusterBase
@@ -16,8 +17,10 @@ from headrace.cluster_html import draw_overview, draw_workers
 from headrace.cluster_views import read_pages
 from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
+from headrace.engine_choice import choose_engine
 from headrace.job import Job
 from headrace.place import find_coordinator, find_encryption
+from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi
@@ -29,6 +32,9 @@ from headrace_wire.messages import JobStatus
 from headrace_wire.timeouts import Limit
 from headrace_wire.views import ClusterEvent, EventRequest
 
+if TYPE_CHECKING:
+    from headrace.embedded import Embedded
+
 #: Seconds that a notebook waits for what it shows of a cluster.
 SHOWN_SECONDS = 1.5
 
@@ -39,6 +45,12 @@ T = TypeVar("T")
 class Cluster(ClusterBase[Job], SharedFactory):
     """A coordinator and its workers, at ``host:port``. Closed at the end of a ``with`` block.
 
+    Without an address a coordinator and a worker are started for this program on this machine, and
+    end with the cluster, and their jobs too. ``engine`` says what runs the tasks then: ``"pool"``,
+    slots, one for each core, which is the default; ``"dask"`` or ``"ray"``, a cluster of this
+    machine that is started, too; or ``"dask://host:8786"``, ``"ray://host:6379"``, one that is
+    there.
+
     The key is ``key``, or lies in ``key_file``, or else in ``HEADRACE_KEY_FILE`` or the user's own
     folder. ``tls`` is how the connection is encrypted: ``"auto"``, as the coordinator does it;
     ``"on"``, always, or there is none; ``"off"``, never. It is what ``HEADRACE_TLS`` says when not
@@ -46,29 +58,64 @@ class Cluster(ClusterBase[Job], SharedFactory):
     are used.
 
     Raises UsageError, KeyRefusedError, ProtocolError, and UnreachableError when nothing answers at
-    the address. Later, a coordinator that goes away is waited for, for ``patience_seconds``:
-    ``on_lost`` is told.
+    the address, or the engine's. Later, a coordinator that goes away is waited for, for
+    ``patience_seconds``: ``on_lost`` is told.
     """
 
-    #: Says why an embedded cluster is no longer there; set by who started it.
-    explain_end: Callable[[], str] | None = None
+    #: What was started in place of a coordinator elsewhere.
+    _embedded: Embedded | None = None
 
     def __init__(
         self,
-        address: str | Address,
+        address: str | Address | None = None,
         key: bytes | None = None,
         on_lost: Callable[[UnreachableError], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         *,
         key_file: str | Path | None = None,
         tls: str | Encryption | None = None,
+        engine: str | None = None,
     ) -> None:
+        if address is None or engine is not None:
+            self._start(address, engine)
+            return
+        self._stack = contextlib.ExitStack()
         encryption = find_encryption(tls)
         address, key = find_coordinator(address, key, key_file)
         self._address: Address | str = address
         self._engine: Engine = CoordinatorEngine(
             address, key, on_lost, patience_seconds, encryption=encryption
         )
+
+    @classmethod
+    def over(cls, embedded: Embedded) -> Self:
+        """The cluster that somebody has started, and will stop."""
+        cluster = cls.__new__(cls)
+        cluster._use(embedded)  # noqa: SLF001 - its own class
+        return cluster
+
+    def _start(self, address: str | Address | None, engine: str | None) -> None:
+        """Start a coordinator and a worker for this program, and stop them at its end."""
+        from headrace.embedded import open_for_program  # noqa: PLC0415 - few clusters are started
+        from headrace_services.calls import CallOptions  # noqa: PLC0415 - as above
+        from headrace_services.calls.main_module import describe_main  # noqa: PLC0415 - as above
+
+        chosen = choose_engine(engine, address)
+        stack = contextlib.ExitStack()
+        self._use(stack.enter_context(open_for_program(engine=chosen)))
+        self._stack = stack
+        main = None if chosen.address else describe_main()
+        self._call_options = CallOptions("cloudpickle", main=main)
+        end_with_program(self, stack.close)
+
+    def _use(self, embedded: Embedded) -> None:
+        self._address, self._engine = embedded.address, embedded.engine
+        self._stack = contextlib.ExitStack()
+        self._embedded = embedded
+
+    def end_with_program(self) -> None:
+        """Stop what was started for this program."""
+        self._stack.close()
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +126,9 @@ class Cluster(ClusterBase[Job], SharedFactory):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._say_goodbye()
+        # It may have to say why what was started for this program is no longer there.
+        self._stack.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self._address}>"
@@ -95,9 +144,26 @@ class Cluster(ClusterBase[Job], SharedFactory):
         return draw_overview(title, seen) + draw_workers(workers)
 
     def close(self) -> None:
-        """Close all connections; jobs go on, and shared state stays."""
+        """Close all connections; jobs go on, and shared state stays, unless they are on a cluster
+        that was started for this program, which ends.
+        """
+        self._say_goodbye()
+        self._stack.close()
+
+    def _say_goodbye(self) -> None:
+        if self._embedded:
+            self._embedded.kill_frozen()
         self._close_shared()
         self._engine.close()
+
+    def explain_end(self) -> str:
+        """Say why a cluster that was started for a program is no longer there; "" of others."""
+        return self._embedded.explain_end() if self._embedded else ""
+
+    @property
+    def address(self) -> Address | str:
+        """Where its coordinator is."""
+        return self._address
 
     @property
     def engine(self) -> Engine:
@@ -131,7 +197,10 @@ class Cluster(ClusterBase[Job], SharedFactory):
         return BlockingCaller(self._engine.jobs)
 
     def _open_job(self, status: JobStatus) -> Job:
-        return Job(self._engine, status)
+        job = Job(self._engine, status)
+        # What was started for this program runs nobody else's tasks.
+        job.opens_pickles = self._call_options is not None
+        return job
 
     async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)

@@ -56,6 +56,9 @@ FORGET_SECONDS = 1.0
 class ClusterBase(ABC, Generic[AnyJob]):
     """Submits jobs, and finds jobs and workers."""
 
+    #: How calls travel where nothing else is said.
+    _call_options: CallOptions | None = None
+
     @abstractmethod
     def _find_jobs(self) -> AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]:
         """What calls the job queue."""
@@ -179,14 +182,15 @@ class AwaitedCluster(ClusterBase[AnyJob], AwaitedViews):
         *,
         call_options: CallOptions | None = None,
     ) -> AnyJob:
-        """Submit a job that calls a function with each argument, and that outlives this program.
+        """Submit a job that calls a function with each argument, and that outlives this program,
+        unless the cluster was started for it.
 
         Raises UsageError for a function that cannot travel, TypeError and ValueError for arguments.
         """
         from headrace_services.calls import plan_map  # noqa: PLC0415 - quick start
 
         self._find_jobs()
-        plan = await self._work(plan_map, function, iterable, call_options)
+        plan = await self._work(plan_map, function, iterable, call_options or self._call_options)
         return await self._submit("calls", plan, options, _ignore, _ignore)
 
     async def job(self, job_id: str) -> AnyJob:

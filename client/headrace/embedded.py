@@ -27,16 +27,19 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
+
 from headrace.arrival import await_workers
 from headrace.child.orders import Order
 from headrace.child.place import choose_address, remove_folders
-from headrace.cluster import Cluster
+from headrace.coordinator_engine import CoordinatorEngine
 from headrace.ownership import Ownership
-from headrace.program import clean_pythonpath
+from headrace.program import clean_pythonpath, describe_program
 from headrace.stopped import is_stopped
-from headrace_services.permits import Permits
+from headrace_services.calls.main_module import refuse_while_loading
+from headrace_services.permits import EVERYTHING, EVERYWHERE, Permits
 from headrace_wire import portable
-from headrace_wire.address import parse_address
+from headrace_wire.address import Address, parse_address
 from headrace_wire.encryption import Encryption
 from headrace_wire.engines import POOL, EngineChoice
 from headrace_wire.errors import HeadraceError, UnreachableError, UsageError
@@ -68,8 +71,42 @@ class EmbeddedClusterError(HeadraceError):
     code = "embedded_cluster"
 
 
+class Embedded(Struct, frozen=True):
+    """A coordinator and a worker that run, and the way to the coordinator.
+
+    ``explain_end`` says why they are no longer there; ``kill_frozen`` ends them if somebody has
+    stopped them, and is called before any goodbye.
+    """
+
+    address: Address
+    engine: CoordinatorEngine
+    explain_end: Callable[[], str]
+    kill_frozen: Callable[[], None]
+
+
 @contextlib.contextmanager
-def open_embedded_cluster(
+def open_for_program(
+    slots: str = "auto", *, max_tasks: int | None = None, engine: EngineChoice | None = None
+) -> Generator[Embedded]:
+    """Start a coordinator and a worker that runs whatever this program gives it, as it would.
+
+    Raises what ``open_embedded`` does, and UsageError while the program's file is being loaded.
+    """
+    refuse_while_loading()
+    permits = Permits(allow=(EVERYTHING,), pickle=True, roots=(EVERYWHERE,))
+    with open_embedded(
+        slots,
+        permits=permits,
+        max_tasks=max_tasks,
+        program=describe_program(),
+        show_output=True,
+        engine=engine,
+    ) as embedded:
+        yield embedded
+
+
+@contextlib.contextmanager
+def open_embedded(
     slots: str = "auto",
     start_method: str = DEFAULT_METHOD,
     permits: Permits | None = None,
@@ -78,7 +115,7 @@ def open_embedded_cluster(
     program: Program | None = None,
     show_output: bool = False,
     engine: EngineChoice | None = None,
-) -> Generator[Cluster]:
+) -> Generator[Embedded]:
     """Start a coordinator and a worker, and stop them at the end.
 
     ``permits`` is what jobs may use in the worker: nothing when not given. Slots look for modules
@@ -144,19 +181,22 @@ def open_embedded_cluster(
         address = parse_address(json.loads(line))
         is_open = engine.name == POOL
         try:
-            plain = Encryption("off")
-            cluster = stack.enter_context(Cluster(address, key, patience_seconds=0.0, tls=plain))
-            cluster.explain_end = explain_end
+            opened = CoordinatorEngine(
+                address, key, patience_seconds=0.0, encryption=Encryption("off")
+            )
+            at_the_end(opened.close)
+            kill_frozen = partial(_kill_frozen, coordinator, worker)
             # Before any goodbye: one that is frozen would let everybody wait.
-            at_the_end(partial(_kill_frozen, coordinator, worker))
+            at_the_end(kill_frozen)
             if not is_open:
                 # Where it ends instead, so does the coordinator.
-                await_workers(cluster.engine.jobs, cluster.workers)
+                await_workers(opened.jobs, opened.jobs.workers)
                 is_open = True
-            yield cluster
+            yield Embedded(address, opened, explain_end, kill_frozen)
         except UnreachableError:
-            kind = EmbeddedClusterError if is_open else _find_kind(first)
-            raise kind(explain_end()) from None
+            if is_open:
+                raise EmbeddedClusterError(explain_end()) from None
+            raise _find_kind(first)(explain_end("")) from None
 
 
 def _find_kind(first: Future[tuple[str, int]]) -> type[HeadraceError]:
@@ -288,8 +328,9 @@ def _explain_end(
     first: Future[tuple[str, int]],
     end: IO[bytes],
     log: IO[bytes],
-    what: str = "the embedded cluster ended",
+    what: str = "the cluster that was started for this program ended",
 ) -> str:
+    """Say why the children are no longer there; ``what`` goes before what they have said."""
     # A connection is lost a moment before the child that it went to can be waited for.
     with contextlib.suppress(TimeoutError):
         role, code = first.result(END_SECONDS)
@@ -298,7 +339,8 @@ def _explain_end(
             return f"the embedded {role} was killed ({name}): run it again"
     end.seek(0)
     why = end.read().decode(errors="replace").strip()
-    return f"{what}: {why or _read_last(log)}"
+    why = why or _read_last(log)
+    return f"{what}: {why}" if what else why
 
 
 def _read_last(log: IO[bytes]) -> str:

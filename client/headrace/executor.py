@@ -19,7 +19,7 @@ from headrace.backlog import Backlog, CallFuture
 from headrace.call_session import CallSession
 from headrace.outcomes import read_timeout
 from headrace.ownership import Ownership
-from headrace.sessions import end_with_program
+from headrace.program_end import end_with_program
 from headrace_services.calls.plan import Function, label_function
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption

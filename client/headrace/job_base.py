@@ -77,6 +77,8 @@ class JobBase:
         self.status = status
         #: The files that its plan's client wants, if it was submitted here.
         self.outputs: Outputs | None = None
+        #: Whether its values may be pickles, as all that runs it is this program's own.
+        self.opens_pickles = False
         #: The span in which it was submitted, if that was here.
         self.trace = ""
 
@@ -265,12 +267,14 @@ class JobBase:
             return bytes
         from headrace_services.calls import open_result  # noqa: PLC0415 - quick start
 
-        if self.parameters.get("serializer") != "msgpack":
-            raise UsageError(
-                f"the results of job {self.id} are pickled: only the program that submitted it "
-                "opens them, with headrace.Pool"
-            )
-        return partial(open_result, "msgpack")
+        if self.parameters.get("serializer") == "msgpack":
+            return partial(open_result, "msgpack")
+        if self.opens_pickles:
+            return partial(open_result, "cloudpickle")
+        raise UsageError(
+            f"the results of job {self.id} are pickled: only the program that submitted it "
+            "opens them, with headrace.Pool"
+        )
 
 
 class AwaitedJob(JobBase):

@@ -9,7 +9,8 @@
 
 Batches and results travel with cloudpickle: workers are started with ``--allow-pickle``, and have
 joblib and what the program uses. What they return is unpickled here, so that they could run any
-code in this program. Without ``coordinator`` all runs on this machine. A cluster stays open for
+code in this program. Without ``coordinator`` all runs on this machine, or where
+``engine`` says, as for ``headrace.Pool``. A cluster stays open for
 the next ``Parallel`` until the program ends; a stream is there from ``start_call`` to
 ``stop_call``.
 """
@@ -29,6 +30,7 @@ from typing import Any, cast
 from headrace.arrival import await_workers
 from headrace.calls import Calls
 from headrace.cluster import Cluster
+from headrace.engine_choice import choose_engine
 from headrace.outcomes import Outcome
 from headrace.sessions import open_session
 from headrace.stream import Stream
@@ -62,16 +64,24 @@ class Clusters:
     def __init__(self) -> None:
         self._lock = make_lock()
         self._stack = contextlib.ExitStack()
-        self._open: dict[tuple[str | None, str, str | Encryption | None], Cluster] = {}
+        self._open: dict[tuple[str | None, str, str | Encryption | None, str | None], Cluster] = {}
 
     def get(
-        self, coordinator: str | None, key_file: str | Path | None, tls: str | Encryption | None
+        self,
+        coordinator: str | None,
+        key_file: str | Path | None,
+        tls: str | Encryption | None,
+        engine: str | None = None,
     ) -> Cluster:
-        """The cluster at an address, or an embedded one for None; opened if it is not."""
-        place = (coordinator, str(key_file or ""), tls)
+        """The cluster at an address, or an embedded one for None; opened if it is not.
+
+        Raises UsageError for an ``engine`` beside an address, and for one that is none.
+        """
+        place = (coordinator, str(key_file or ""), tls, engine)
         with self._lock:
             if place not in self._open:
-                session = open_session(coordinator, key_file, tls=tls)
+                chosen = choose_engine(engine, coordinator)
+                session = open_session(coordinator, key_file, tls=tls, engine=chosen)
                 self._open[place] = self._stack.enter_context(session)
             return self._open[place]
 
@@ -103,12 +113,14 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         key_file: str | Path | None = None,
         nesting_level: int | None = None,
         tls: str | Encryption | None = None,
+        engine: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level or 0, **options)  # pyright: ignore[reportUnknownMemberType] - untyped
         self._coordinator = coordinator
         self._key_file = key_file
         self._tls = tls
+        self._engine = engine
         self._lock = make_lock()
         self._users = 0
         self._calls: Calls | None = None
@@ -133,6 +145,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
         coordinator: str | None = None,
         key_file: str | Path | None = None,
         tls: str | Encryption | None = None,
+        engine: str | None = None,
         **options: Any,
     ) -> int:
         """Make ready for a ``Parallel``; one with ``n_jobs=1`` runs in this process.
@@ -146,6 +159,8 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             self._key_file = key_file
         if tls is not None:
             self._tls = tls
+        if engine is not None:
+            self._engine = engine
         if n_jobs == 1:
             raise _joblib.FallbackToBackend(
                 _joblib.SequentialBackend(nesting_level=self.nesting_level)
@@ -160,7 +175,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
 
     def start_call(self) -> None:
         """Have a stream for one more call of a ``Parallel``."""
-        cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls)
+        cluster = CLUSTERS.get(self._coordinator, self._key_file, self._tls, self._engine)
         with self._lock:
             self._users += 1
             if self._calls is None:
@@ -238,7 +253,7 @@ class HeadraceBackend(_joblib.AutoBatchingMixin, _joblib.ParallelBackendBase):  
             calls.stream.cancel()
 
     def _count_slots(self) -> int:
-        jobs = CLUSTERS.get(self._coordinator, self._key_file, self._tls).engine.jobs
+        jobs = CLUSTERS.get(self._coordinator, self._key_file, self._tls, self._engine).engine.jobs
         slots = await_workers(jobs, lambda: jobs.info().slots, Limit.after(WORKER_SECONDS))
         if not slots:
             raise UnreachableError(

@@ -31,7 +31,7 @@ from headrace.outcomes import (
     Outcome,
     UnorderedIterator,
 )
-from headrace.sessions import end_with_program
+from headrace.program_end import end_with_program
 from headrace.window import Window
 from headrace_services.calls.plan import Function, label_function, make_parameters
 from headrace_services.calls.transport import Serializer

@@ -16,7 +16,7 @@ PROGRAM = """
 import os
 import sys
 
-from headrace import Executor, Pool
+from headrace import Cluster, Executor, Pool
 
 state = "unset"
 
@@ -29,6 +29,10 @@ def initialize(value):
 def square(number):
     # Where the program's file need not be, a function that travels has globals of its own.
     return number * number, state if engine_is_here() else os.environ["STATE_OF_A_TEST"]
+
+
+def read_state():
+    return state
 
 
 def engine_is_here():
@@ -46,12 +50,18 @@ if __name__ == "__main__":
         assert pool.map(square, range(5)) == [(n * n, "set") for n in range(5)]
         assert sum(n for n, _ in pool.imap_unordered(square, range(10_000))) == 333283335000
         assert os.getpid() not in pool.map(speak, range(3))
+        # As docs/engines.md says, a function that travels by itself has the program's own globals.
+        assert pool.apply(read_state) == ("unset" if "://" in engine else "set")
         (worker,) = pool.cluster.workers()
         assert (worker.engine, worker.slots) == (engine.partition(":")[0], 2), worker
     with Executor(engine=engine) as executor:
         assert executor.submit(pow, 2, 5).result() == 32
         future = executor.submit(lambda: 1 / 0)
         assert isinstance(future.exception(), ZeroDivisionError)
+    with Cluster(engine=engine) as cluster:
+        job = cluster.map(lambda number: number + 1, range(5))
+        assert list(job.results()) == [1, 2, 3, 4, 5]
+        assert job.status.done == 5
     print("all is well")
 """
 

@@ -257,7 +257,8 @@ class WorkerInfo(Message):
     """How a worker introduces itself; ``id`` is new at each boot.
 
     ``cores`` may be a part of one, and ``memory_limit_bytes`` is that of its container, 0 if it has
-    none. ``python`` is a version, ``engine`` what runs its tasks.
+    none. ``python`` is a version. ``engine`` is what runs its tasks, such as its own pool, and
+    ``engines`` has the library with which it does the work of each of its services.
     """
 
     id: Identifier
@@ -332,7 +333,8 @@ class WorkerStatus(WorkerInfo):
             ("memory", format_bytes(self.rss_bytes) + limit),
             ("heard", f"{self.heard_seconds:.0f} s ago"),
             ("version", f"{self.version}, Python {self.python}"),
-            ("engines", "; ".join(f"{name}: {engine}" for name, engine in self.engines.items())),
+            ("engine", self.engine),
+            ("services", "; ".join(f"{name}: {library}" for name, library in self.engines.items())),
         )
         return draw_card(f"worker {self.name}", rows, draw_bar(self.busy, self.slots))
 

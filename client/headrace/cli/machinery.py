@@ -53,7 +53,7 @@ def workers(worker: str | None, connection: ConnectionOptions, as_json: bool) ->
         "FAILED",
         "MEMORY",
         "HEARD",
-        "ENGINES",
+        "SERVICES",
     ]
     rows = [
         [
@@ -66,7 +66,7 @@ def workers(worker: str | None, connection: ConnectionOptions, as_json: bool) ->
             f"{status.failed:,}",
             format_bytes(status.rss_bytes),
             f"{status.heard_seconds:.0f} s ago" + (", draining" if status.draining else ""),
-            "; ".join(f"{name}: {engine}" for name, engine in status.engines.items()),
+            "; ".join(f"{name}: {library}" for name, library in status.engines.items()),
         ]
         for status in statuses
     ]

@@ -162,8 +162,8 @@ def deliver(
 @contextlib.contextmanager
 def _open_cluster(options: JobOptions, import_path: Sequence[str]) -> Generator[Cluster]:
     if options.connection is None:
-        from headrace.embedded import open_embedded_cluster  # noqa: PLC0415 - only for run
-        from headrace.sessions import choose_engine  # noqa: PLC0415 - only for run
+        from headrace.engine_choice import choose_engine  # noqa: PLC0415 - only for run
+        from headrace.sessions import open_embedded_cluster  # noqa: PLC0415 - only for run
         from headrace_services.permits import (  # noqa: PLC0415 - only for run
             EVERYTHING,
             EVERYWHERE,

@@ -1,6 +1,6 @@
 """Tables on a terminal, as wide as it is.
 
-    NAME   SLOTS  BUSY  ENGINES
+    NAME   SLOTS  BUSY  SERVICES
     alpha      2     0  primes: primesieve 11.0
     beta       2     1
       calls: Python 3.11.7, allows shop, …      what finds no room in its line is beneath it

@@ -71,7 +71,7 @@ def _list_facts(worker: WorkerStatus) -> list[tuple[str, str]]:
         ("Cores", f"{worker.cores:g}"),
         ("Memory limit", size(limit) if limit else "none"),
         ("Engine", worker.engine),
-        *((f"Service {name}", engine or "yes") for name, engine in worker.engines.items()),
+        *((f"Service {name}", library or "yes") for name, library in worker.engines.items()),
         ("Python", worker.python),
         ("Start method", worker.start_method),
         ("CPU time", duration(worker.cpu_seconds)),

@@ -15,9 +15,10 @@ import pytest
 from headrace import embedded
 from headrace.child.orders import Order
 from headrace.cluster import Cluster
-from headrace.embedded import STOP_SECONDS, EmbeddedClusterError, open_embedded_cluster
+from headrace.embedded import STOP_SECONDS, EmbeddedClusterError
+from headrace.sessions import open_embedded_cluster
 from headrace_wire.engines import EngineChoice
-from headrace_wire.errors import UnreachableError, UsageError
+from headrace_wire.errors import ClosedError, UnreachableError, UsageError
 from headrace_wire.messages import WorkerStatus
 from support.commands import wait_until
 
@@ -87,7 +88,7 @@ def test_an_engine_that_cannot_be_used_is_an_error_of_usage(
     # The worker refuses it: the address is none, and the library may be missing, too.
     monkeypatch.setattr(embedded, "require_library", lambda _: None)
     with (
-        pytest.raises(UsageError, match="the embedded cluster ended: "),
+        pytest.raises(UsageError, match=r"^(?!.*ended: )"),
         open_embedded_cluster("1", engine=EngineChoice("dask", "host:none")),
     ):
         raise AssertionError("it opened")
@@ -109,6 +110,35 @@ def test_a_worker_s_exit_code_tells_why_its_engine_is_not_there(
     first: Future[tuple[str, int]] = Future()
     first.set_result((role, code))
     assert embedded._find_kind(first) is kind
+
+
+def test_a_cluster_without_an_address_is_started_for_the_program_and_ends_with_it() -> None:
+    offset = 7
+    with Cluster(engine="pool") as cluster:
+        job = cluster.map(lambda number: number + offset, range(5))
+        assert list(job.results(timeout=60)) == [7, 8, 9, 10, 11]
+        cluster.value("hits").add(1)
+        assert str(cluster.address) in repr(cluster)
+    assert all(child.poll() is not None for child in embedded._CHILDREN)
+    with pytest.raises(ClosedError):
+        cluster.jobs()
+
+
+def test_a_started_cluster_says_why_it_is_no_longer_there() -> None:
+    def ask_on_after_its_end() -> None:
+        with Cluster() as cluster:
+            for child in embedded._CHILDREN:
+                child.kill()
+            while True:
+                cluster.jobs()
+
+    with pytest.raises(EmbeddedClusterError, match="was killed"):
+        ask_on_after_its_end()
+
+
+def test_what_runs_the_tasks_of_a_cluster_elsewhere_is_not_chosen_here() -> None:
+    with pytest.raises(UsageError, match="its workers decide, with --engine"):
+        Cluster("127.0.0.1:1", engine="pool")
 
 
 def test_it_works_where_temporary_folders_have_long_and_odd_names(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from headrace import Executor, Pool
-from headrace.sessions import choose_engine
+from headrace.engine_choice import choose_engine
 from headrace_wire.engines import EngineChoice, parse_engine
 from headrace_wire.errors import UsageError
 

@@ -81,5 +81,5 @@ def describe_worker(status: WorkerStatus) -> Iterator[tuple[str, str]]:
     yield "connected", format_time(status.connected_at) or ""
     yield "heard", f"{status.heard_seconds:.0f} s ago"
     yield "version", f"{status.version}, Python {status.python}, engine {status.engine}"
-    for name, engine in status.engines.items():
-        yield "engine", f"{name}: {engine}"
+    for name, library in status.engines.items():
+        yield "service", f"{name}: {library}"
