@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from headrace_wire.open_flags import BINARY, CLOEXEC, NOCTTY, NOFOLLOW, NONBLOCK
 from headrace_wire.secret_files import put_in_place
 
 #: Letters that are no part of a name on Windows, and lead elsewhere there.
-_WINDOWS_MARKS = frozenset("\\:")
+_MARKS = frozenset("\\:" if sys.platform == "win32" else "")
 
 _READ = os.O_RDONLY | NOFOLLOW | NONBLOCK | NOCTTY | CLOEXEC | BINARY
 
@@ -105,8 +106,8 @@ class BeneathPaths:
         """The path of a name, none of whose folders leads out."""
         if "\0" in name or name.startswith("/") or ".." in name.split("/"):
             raise leads_out()
-        if os.name == "nt" and not _WINDOWS_MARKS.isdisjoint(name):
-            raise leads_out()
+        if not _MARKS.isdisjoint(name):
+            raise OSError(errno.EINVAL, f"no name has {' or '.join(sorted(_MARKS))} in it here")
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if not parts:
             raise leads_out()

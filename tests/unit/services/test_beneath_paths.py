@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from headrace_services import beneath_paths
 from headrace_services.beneath_paths import BeneathPaths
 
 
@@ -69,3 +72,20 @@ def test_a_link_that_stays_beneath_is_followed_where_that_is_meant(root: Path) -
     assert BeneathPaths(root, links=True).read("near/file", 10) == b"inside"
     with pytest.raises(OSError, match="link on the way"):
         BeneathPaths(root).read("near/file", 10)
+
+
+@pytest.mark.parametrize("name", ["one:two", "sub\\file"])
+def test_what_windows_takes_for_another_place_is_no_name_there(
+    root: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beneath_paths, "_MARKS", frozenset("\\:"))
+    with pytest.raises(OSError, match="no name has"):
+        BeneathPaths(root).write(name, b"new", always)
+
+
+def test_a_junction_of_windows_is_a_link(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    junction = SimpleNamespace(st_mode=stat.S_IFDIR, st_reparse_tag=7)
+    monkeypatch.setattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 7, raising=False)
+    monkeypatch.setattr(Path, "lstat", lambda _: junction)
+    with pytest.raises(OSError, match="link on the way"):
+        BeneathPaths(root).read("sub/file", 10)
