@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 #: Seconds for what must not take long.
-SOON = 10.0
+SOON = 30.0
 
 
 @pytest.fixture
