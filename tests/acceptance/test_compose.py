@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -186,6 +187,16 @@ def test_primes_found_are_the_same_from_host_and_container(project: ComposeProje
     assert lines[:5] == ["2", "3", "5", "7", "11"]
     assert (project.files / "from-host.txt").read_bytes() == container.read_bytes()
     assert (container.stat().st_uid, container.stat().st_gid) == project.user
+
+
+def test_the_commands_of_the_page_do_what_it_says(project: ComposeProject, photos: Path) -> None:
+    page = (REPOSITORY / "docs" / "deploy" / "compose.md").read_text()
+    commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[1]
+    project.own_files()
+    said = project.run_shell(commands)
+    assert said.startswith("50847534\n")
+    assert "/?token=" in said
+    assert len(list((project.files / "blurred").iterdir())) == len(list(photos.iterdir()))
 
 
 @pytest.mark.parametrize("where", ["host", "container"])

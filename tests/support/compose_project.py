@@ -110,6 +110,10 @@ class ComposeProject:
             command, REPOSITORY, {**self._compose_environment, **(settings or {})}, expected
         )
 
+    def run_shell(self, commands: str) -> str:
+        """Run commands of a page in the repository; gives their standard output."""
+        return _run(["sh", "-e", "-c", commands], REPOSITORY, self._compose_environment, 0)
+
     def start(
         self, workers: int, *services: str, settings: Mapping[str, str] | None = None
     ) -> None:

@@ -109,7 +109,10 @@ def test_a_worker_elsewhere_wants_three_settings(tmp_path: Path) -> None:
         assert f"{missing} is missing a value: say " in said
 
 
-@pytest.mark.parametrize(("settings", "workers"), [({}, 1), ({"HEADRACE_WORKERS": "4"}, 4)])
+@pytest.mark.parametrize(
+    ("settings", "workers"),
+    [({}, 1), ({"HEADRACE_WORKERS": "4"}, 4), ({"HEADRACE_WORKERS": "0"}, 0)],
+)
 def test_the_number_of_workers_is_a_setting_that_each_up_has(
     settings: dict[str, str], workers: int
 ) -> None:
