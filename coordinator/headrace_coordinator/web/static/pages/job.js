@@ -17,7 +17,7 @@ const RUNS = 20000;
 
 /** Milliseconds between two looks at a part of the tasks, and at what failed. */
 const PART_MS = 2000;
-const FAILED_MS = 4000;
+const FAILED_MS = 1500;
 const RUNNING = 50;
 
 export function start() {
