@@ -66,6 +66,15 @@ def keep_copy(store: Path, connection: sqlite3.Connection, version: int) -> None
         raise
 
 
+def drop_copy(store: Path) -> None:
+    """Remove the copy of a store that could not be migrated: as long as it is not, the store is
+    what the copy would be.
+    """
+    for folder in store.parent.glob(f"{store.name}-schema-*-{UNFINISHED}"):
+        with contextlib.suppress(OSError):  # the next start removes it
+            _remove(folder)
+
+
 def finish_copy(store: Path) -> None:
     """Give the copy its name, now that the store is migrated, and tell where it is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 from pathlib import Path
@@ -15,6 +16,11 @@ from headrace_wire.version import VERSION
 from headrace_wire.words import format_bytes
 
 log = logging.getLogger(__name__)
+
+#: SQLite's primary codes for a file that may not be read or written: PERM, READONLY, CANTOPEN; and
+#: the system's.
+DENIALS = (3, 8, 14)
+DENIED_NUMBERS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 #: What to do about a store that is not whole.
 ADVICE = "put a backup of the data folder in its place, or name another --data folder"
@@ -55,7 +61,10 @@ def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
         )
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
         return explain_damage(store, error)
-    return f"the store {store} cannot be opened: {error}"
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    is_denied = code in DENIALS or getattr(error, "errno", 0) in DENIED_NUMBERS
+    advice = f"; see that this user may read and write all files in {store.parent}"
+    return f"the store {store} cannot be opened: {error}{advice if is_denied else ''}"
 
 
 def explain_damage(store: Path, finding: object) -> str:

@@ -43,7 +43,7 @@ from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_roo
 from headrace_coordinator.store.files import sync
 from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.history_reader import HistoryReader
-from headrace_coordinator.store.kept_copy import finish_copy, keep_copy
+from headrace_coordinator.store.kept_copy import drop_copy, finish_copy, keep_copy
 from headrace_coordinator.store.loading import load_jobs, load_payloads
 from headrace_coordinator.store.locks import LOCK_SUFFIX
 from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate, read_maker
@@ -408,6 +408,10 @@ class Store:
             raise StoreError(explain_damage(self._path, finding))
         if version in MIGRATED_VERSIONS:
             keep_copy(self._path, self._writer, version)
-            migrate(self._writer, self._payloads, version)
+            try:
+                migrate(self._writer, self._payloads, version)
+            except (sqlite3.Error, OSError):
+                drop_copy(self._path)
+                raise
         finish_copy(self._path)
         self._writer.executescript(DOOMED_SCHEMA)

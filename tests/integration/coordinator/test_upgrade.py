@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 from contextlib import closing
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,8 @@ from PIL import Image
 from headrace.cluster import Cluster
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_coordinator.store import kept_copy
+from headrace_coordinator.store import kept_copy, migrations
+from headrace_coordinator.store.refusals import explain_opening
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
 from headrace_wire.address import Address
@@ -252,6 +254,14 @@ def test_a_damaged_payload_file_is_told_when_the_store_is_migrated(
             store.reader.read_results_from(jobs["repeated"], 1, 1 << 20, RangeSet())
 
 
+def test_a_store_that_may_not_be_opened_says_whose_permission_is_missing(tmp_path: Path) -> None:
+    denied = sqlite3.OperationalError("attempt to write a readonly database")
+    denied.sqlite_errorcode = 8
+    for error in (denied, PermissionError(errno.EACCES, "Permission denied")):
+        line = explain_opening(tmp_path / "store", error)
+        assert line.endswith(f"see that this user may read and write all files in {tmp_path}")
+
+
 @pytest.mark.parametrize("log", [True, False], ids=["with its log", "without its log"])
 def test_an_empty_store_is_not_begun_anew_over_what_was_there(data: Path, *, log: bool) -> None:
     store = data / "headrace.db"
@@ -347,15 +357,16 @@ def test_whatever_a_crash_leaves_is_whole(data: Path, place: str) -> None:
     assert read_schema(copy / "headrace.db") == FIRST_SCHEMA
 
 
+@pytest.mark.parametrize("place", [(kept_copy, "_copy_payloads"), (migrations, "note_maker")])
 def test_what_cannot_be_migrated_leaves_no_copy(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[ModuleType, str]
 ) -> None:
     def fail(*_: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept_copy, "_copy_payloads", fail)
         patch.setattr(kept_copy, "clone", lambda *_: False)
+        patch.setattr(*place, fail)
         with pytest.raises(StoreError, match="disk I/O error"):
             Store(data / "headrace.db")
     assert find_copies(data) == []
