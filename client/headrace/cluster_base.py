@@ -16,7 +16,7 @@ from headrace.batches import FAR_PUT_BYTES, PUT_BYTES, gather_inputs
 from headrace.cluster_views import AwaitedViews
 from headrace.data_jobs import DataJob, make_plan_specs
 from headrace.job_base import JobBase
-from headrace.reach import Reach, is_far_away
+from headrace.reach import Reach, measure_distance
 from headrace.submission import (
     SubmitOptions,
     advise_on_service,
@@ -130,7 +130,7 @@ class ClusterBase(ABC, Generic[AnyJob]):
         on_held: Callable[[str], object],
     ) -> JobStatus:
         start = 0
-        reach = Reach(PUT_BYTES, FAR_PUT_BYTES, partial(is_far_away, self._find_jobs()))
+        reach = Reach(PUT_BYTES, FAR_PUT_BYTES, partial(measure_distance, self._find_jobs()))
         batches = gather_inputs(inputs, reach)
         while batch := await self._work(next, batches, None):
             packed, begun = pack_batch(batch), time.monotonic()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from headrace.made import MadeFiles
 from headrace.missing import Received, describe_missing
 from headrace.progress import NEWS_SECONDS
-from headrace.reach import Reach, is_far_away
+from headrace.reach import Reach, measure_distance
 from headrace.submission import describe_span
 from headrace_services.registry import load_service
 from headrace_services.service import Gathered, Outputs, Parameters, Target
@@ -169,7 +169,7 @@ class JobBase:
         """
         with self._open_wait(is_current=False):
             cursor, seen, wait_seconds = 0, 0, FIRST_LOOK_SECONDS
-            reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, partial(is_far_away, self._jobs))
+            reach = Reach(FETCH_BYTES, FAR_FETCH_BYTES, partial(measure_distance, self._jobs))
             while True:
                 request = FetchRequest(
                     job=self.id,

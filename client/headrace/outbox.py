@@ -126,20 +126,17 @@ class Outbox:
             self._busy = mine
         under_way: deque[tuple[int, Future[object]]] = deque()
         start = self.sent
-        try:
-            while under_way or self._batch is not None:
-                while self._batch is not None and len(under_way) < self._lanes.size:
-                    call = partial(self._send, start, self._batch)
-                    start, self._batch = self._taken, None
-                    under_way.append((start, self._lanes.begin(call)))
-                    with self._lock:
-                        self._cut(FAR_BATCH_BYTES)
-                stop, sent = under_way.popleft()
-                sent.result()
-                self.sent = stop
-                on_sent()
-        finally:
-            self._lanes.close()
+        while under_way or self._batch is not None:
+            while self._batch is not None and len(under_way) < self._lanes.size:
+                call = partial(self._send, start, self._batch)
+                start, self._batch = self._taken, None
+                under_way.append((start, self._lanes.begin(call)))
+                with self._lock:
+                    self._cut(FAR_BATCH_BYTES)
+            stop, sent = under_way.popleft()
+            sent.result()
+            self.sent = stop
+            on_sent()
         self._busy = None
         return True
 

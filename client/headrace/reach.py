@@ -17,36 +17,40 @@ if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller
     from headrace_wire.async_caller import AsyncCaller
 
-#: Seconds that a call may take before fewer bytes go in one.
-SLOW_SECONDS = 1.0
+#: Seconds that a call may take beyond the round trip before fewer bytes go in one.
+SLOW_SECONDS = 0.8
 
 
 class Reach:
-    """Bytes of one call, from ``least`` to ``most``. ``is_far`` is asked whether the coordinator is
-    far away, once and only where that matters.
+    """Bytes of one call, from ``least`` to ``most``. ``measure`` says how many seconds away the
+    coordinator is, 0 for a near one; it is called once, and only where that matters.
     """
 
-    def __init__(self, least: int, most: int, is_far: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, least: int, most: int, measure: Callable[[], Awaitable[float]]) -> None:
         self.size_bytes = least
         self._least, self._most = least, most
-        self._ask = is_far
-        self._is_far: bool | None = None
+        self._measure = measure
+        self._round_trip: float | None = None
 
     async def note(self, size_bytes: int, seconds: float) -> None:
-        """A call with so many bytes has taken so long. Raises what ``is_far`` does."""
+        """A call with so many bytes has taken so long. Raises what ``measure`` does."""
         if size_bytes < self.size_bytes // 2 or seconds < FAR_SECONDS:
             return
-        if seconds > SLOW_SECONDS:
-            self.size_bytes = max(self._least, self.size_bytes // 2)
+        if self._round_trip is None:
+            self._round_trip = await self._measure()
+        if not self._round_trip:
             return
-        if self._is_far is None:
-            self._is_far = await self._ask()
-        if self._is_far:
+        if seconds > self._round_trip + SLOW_SECONDS:
+            self.size_bytes = max(self._least, self.size_bytes // 2)
+        else:
             self.size_bytes = min(self._most, 2 * self.size_bytes)
 
 
-async def is_far_away(jobs: AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]) -> bool:
-    """Ask the coordinator something that is answered at once, and see how long that takes."""
+async def measure_distance(jobs: AsyncCaller[JobQueueApi] | BlockingCaller[JobQueueApi]) -> float:
+    """Ask the coordinator something that is answered at once. Returns how many seconds that takes,
+    0 where it is near.
+    """
     begun = time.monotonic()
     await jobs.call(JobQueueApi.info)
-    return time.monotonic() - begun >= FAR_SECONDS
+    seconds = time.monotonic() - begun
+    return seconds if seconds >= FAR_SECONDS else 0.0

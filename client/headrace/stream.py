@@ -118,7 +118,7 @@ class Stream:
         #: The program's span, for those of the job; else each task brings its own.
         self._trace = write_trace() if traced else ""
         self._is_traced = traced
-        self._plan_wait = plan_wait or _wait_long
+        self._plan_wait = plan_wait or (lambda: MAX_WAIT_SECONDS)
         self._explain = explain
         self._on_end = on_end
         self._lock = make_lock()
@@ -326,17 +326,18 @@ class Stream:
             self._nudge.put(None)
             self._outbox.open()
             while not self._ended:
-                if self._outbox.advance(self._tell_watchers):
-                    continue
-                if self._closed and self._outbox.sent == self._outbox.count:
-                    self._jobs.seal(self.job_id, self._outbox.sent)
-                    return
-                self._outbox.wait()
+                if not self._outbox.advance(self._tell_watchers):
+                    if self._closed and self._outbox.sent == self._outbox.count:
+                        self._jobs.seal(self.job_id, self._outbox.sent)
+                        return
+                    self._outbox.wait()
         except HeadraceError as error:
             self._break(error)
         except BaseException as error:
             log.exception("the sender of job %s failed", self.job_id)
             self._break(HeadraceError(f"the calls of job {self.job_id} are lost: {error!r}"))
+        finally:
+            self.lanes.close()
 
     def _wait_for_room(self, call: Callable[[], object]) -> None:
         """Have a call made as soon as the coordinator has room for it, unless this is over."""
@@ -513,10 +514,6 @@ class Stream:
         if self._note_end():
             self._on_broken(error)
             self._let_go()
-
-
-def _wait_long() -> float:
-    return MAX_WAIT_SECONDS
 
 
 def _ignore(*told: object) -> None:

@@ -69,7 +69,7 @@ ROOM_SECONDS = 5.0
 
 #: Seconds for which inputs wait for those before them. They take memory meanwhile, for which those
 #: may be waiting.
-TURN_SECONDS = 2.0
+TURN_SECONDS = 5.0
 
 #: Seconds for which a client waits until workers return what it withdraws.
 RECALL_SECONDS = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from headrace.reach import SLOW_SECONDS, Reach, is_far_away
+from headrace.reach import SLOW_SECONDS, Reach, measure_distance
 from headrace_wire.round_trip import FAR_SECONDS
 
 LEAST, MOST = 4, 32
@@ -27,33 +27,38 @@ def note(reach: Reach, *calls: tuple[int, float]) -> list[int]:
 class Way:
     """A way to a coordinator, and how often somebody asked how long it is."""
 
-    def __init__(self, *, is_far: bool) -> None:
-        self._is_far = is_far
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self.asked = 0
 
-    async def is_far(self) -> bool:
+    async def measure(self) -> float:
         self.asked += 1
-        return self._is_far
+        return self._seconds
 
 
 def test_far_away_calls_get_larger_as_long_as_they_are_full_and_answered_soon() -> None:
-    way = Way(is_far=True)
-    reach = Reach(LEAST, MOST, way.is_far)
+    way = Way(0.2)
+    reach = Reach(LEAST, MOST, way.measure)
     assert note(reach, (4, 0.2), (1, 0.2), (8, 0.2), (16, 0.3), (32, 0.3)) == [8, 8, 16, 32, 32]
     assert way.asked == 1
 
 
 def test_on_a_slow_link_calls_get_smaller_again() -> None:
-    reach = Reach(LEAST, MOST, Way(is_far=True).is_far)
-    slow = 2 * SLOW_SECONDS
+    reach = Reach(LEAST, MOST, Way(0.2).measure)
+    slow = 0.3 + SLOW_SECONDS
     assert note(reach, (4, 0.2), (8, 0.5), (16, slow), (8, slow), (4, slow)) == [8, 16, 8, 4, 4]
 
 
+def test_a_long_way_is_not_taken_for_a_slow_one() -> None:
+    reach = Reach(LEAST, MOST, Way(2.0).measure)
+    assert note(reach, (4, 2.1), (8, 2.2)) == [8, 16]
+
+
 def test_near_calls_stay_as_they_are_also_where_a_coordinator_is_busy() -> None:
-    quick, busy = Way(is_far=False), Way(is_far=False)
-    assert note(Reach(LEAST, MOST, quick.is_far), (4, FAR_SECONDS / 2)) == [LEAST]
+    quick, busy = Way(0.0), Way(0.0)
+    assert note(Reach(LEAST, MOST, quick.measure), (4, FAR_SECONDS / 2)) == [LEAST]
     assert quick.asked == 0, "what is answered at once is near"
-    assert note(Reach(LEAST, MOST, busy.is_far), (4, 0.2), (4, 0.2)) == [LEAST, LEAST]
+    assert note(Reach(LEAST, MOST, busy.measure), (4, 0.2), (4, 0.2)) == [LEAST, LEAST]
     assert busy.asked == 1
 
 
@@ -64,4 +69,4 @@ def test_what_a_call_takes_says_how_far_a_coordinator_is() -> None:
             await asyncio.sleep(2 * FAR_SECONDS)
 
     far: Any = Caller()
-    assert asyncio.run(is_far_away(far))
+    assert asyncio.run(measure_distance(far)) >= 2 * FAR_SECONDS
