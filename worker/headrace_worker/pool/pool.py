@@ -18,14 +18,12 @@ from __future__ import annotations
 import logging
 import time
 from asyncio import AbstractEventLoop
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from msgspec.structs import replace
 
-from headrace_wire.messages import DoneSpan, ReturnedSpan, RunningTask, TaskFailure
-from headrace_worker.foresight import Times, mix_times
+from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,
@@ -40,11 +38,12 @@ from headrace_worker.link.messages import (
     TasksDone,
 )
 from headrace_worker.machine.oom import OomWatch
-from headrace_worker.machine.processes import Usage, read_cpu_seconds, read_usage
+from headrace_worker.machine.processes import read_cpu_seconds
 from headrace_worker.pool.backlog import Backlog, Span, return_spans
 from headrace_worker.pool.batch import Batch, Event, make_event
 from headrace_worker.pool.deaths import Deaths
 from headrace_worker.pool.dispatch import Paces, choose_tasks, fit_inputs
+from headrace_worker.pool.figures import PoolFigures
 from headrace_worker.pool.limits import enforce_limits
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.pool.supervisor import Supervisor
@@ -61,7 +60,7 @@ CANCEL_GRACE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Pool:
+class Pool(PoolFigures):
     """Runs tasks in ``slots`` child processes. Not thread safe.
 
     ``launcher`` starts them, and is closed with the pool; it knows what of ``settings`` depends on
@@ -93,102 +92,6 @@ class Pool:
         except BaseException:
             self.close(kill=True)
             raise
-
-    @property
-    def slots(self) -> int:
-        return self._supervisor.size
-
-    @property
-    def busy_slots(self) -> int:
-        return sum(1 for slot in self._supervisor.slots if slot.pieces)
-
-    @property
-    def idle_slots(self) -> int:
-        return self.slots - self.busy_slots
-
-    @property
-    def outstanding(self) -> frozenset[int]:
-        """Keys of the batches that have tasks without an outcome."""
-        return frozenset(self._batches)
-
-    @property
-    def pending_tasks(self) -> int:
-        """How many tasks have not started."""
-        return sum(map(len, self._list_pending()))
-
-    @property
-    def queued_tasks(self) -> int:
-        """How many tasks wait behind others: each slot's first one runs, or is about to."""
-        behind = sum(max(0, slot.count_tasks() - 1) for slot in self._supervisor.slots)
-        return self._backlog.tasks + behind
-
-    @property
-    def mean_seconds(self) -> float | None:
-        """How long tasks took of late; None before any has ended."""
-        return self._paces.overall.mean_seconds
-
-    def find_times(self) -> Times | None:
-        """How long the tasks take that are here, and how much they differ; with none here, those of
-        the last job. None while there is a job of which none has ended.
-        """
-        tasks: Counter[str] = Counter()
-        for batch in self._batches.values():
-            tasks[batch.job] += batch.remaining
-        if not tasks:
-            return self._paces.latest.times
-        return mix_times([(self._paces.times_of(job), count) for job, count in tasks.items()])
-
-    def list_means(self, most: int) -> dict[str, float]:
-        """How many seconds a task takes of so many jobs that are here, as far as is known."""
-        found: dict[str, float] = {}
-        for job in {batch.job for batch in self._batches.values()}:
-            mean = self._paces.mean_of(job)
-            if mean is not None and len(found) < most:
-                found[job] = mean
-        return found
-
-    def list_left(self) -> list[float]:
-        """List in how many seconds each slot may be done with the task that it runs; 0 for one that
-        runs none, or for longer than is usual.
-        """
-        now = time.monotonic()
-        left = [0.0] * self.slots
-        for place, slot in enumerate(self._supervisor.slots):
-            found = slot.find_running()
-            times = found and self._paces.times_of(found[0].batch.job)
-            if found and times:
-                run = now - found[2].since_seconds
-                left[place] = max(0.0, times.early_seconds - run)
-        return left
-
-    @property
-    def pending_seconds(self) -> float | None:
-        """How long one slot would take for what has not started.
-
-        None while there is a job, be it one that runs, of which no task has ended.
-        """
-        jobs = {batch.job for batch in self._batches.values()}
-        means = {job: self._paces.mean_of(job) for job in jobs}
-        if None in means.values():
-            return None
-        return sum(len(one) * (means.get(one.batch.job) or 0.0) for one in self._list_pending())
-
-    def is_stuck(self, seconds: float) -> bool:
-        """Tell whether every slot has been in one task for longer than this."""
-        now = time.monotonic()
-        for slot in self._supervisor.slots:
-            found = slot.find_running()
-            if found is None or now - found[2].since_seconds <= seconds:
-                return False
-        return len(self._supervisor.slots) == self.slots
-
-    def read_usage(self) -> dict[int, Usage]:
-        """What each slot takes, by its process number; pages that slots share count for each."""
-        found: dict[int, Usage] = {}
-        for slot in self._supervisor.slots:
-            found[slot.pid] = usage = read_usage(slot.pid)
-            slot.rss_bytes = usage.rss_bytes
-        return found
 
     def submit(self, batch: Batch) -> None:
         """Take a batch; each of its tasks comes back once as an event, unless it is cancelled."""
@@ -234,27 +137,6 @@ class Pool:
         """Take what tasks have said; it is there before the events of their outcomes."""
         lines, self._lines = self._lines, []
         return lines
-
-    def list_progress(self) -> list[Progress]:
-        """List how far the running tasks say they are, those that do."""
-        return [slot.progress for slot in self._supervisor.slots if slot.progress]
-
-    def list_running(self, most: int) -> list[RunningTask]:
-        """List the tasks that run, or so many of those that run longest."""
-        now = time.monotonic()
-        found: list[RunningTask] = []
-        for slot in self._supervisor.slots:
-            if told := slot.find_running():
-                piece, index, running = told
-                batch, seconds = piece.batch, max(0.0, now - running.since_seconds)
-                found.append(
-                    RunningTask(
-                        batch.job, index, batch.attempt, "", slot.number, seconds, slot.rss_bytes
-                    )
-                )
-        if len(found) > most:
-            found = sorted(found, key=lambda task: -task.seconds)[:most]
-        return found
 
     def cancel(self, job: str) -> None:
         """Forget a job: nothing comes back of it any more but what it logs.
@@ -479,8 +361,3 @@ class Pool:
     def _forget(self, batch: Batch) -> None:
         del self._batches[batch.key]
         self._deaths.forget(batch.key)
-
-    def _list_pending(self) -> Iterator[Span]:
-        yield from self._backlog
-        for slot in self._supervisor.slots:
-            yield from slot.list_unstarted()
