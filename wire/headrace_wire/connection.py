@@ -202,7 +202,6 @@ class MsgpackConnection:
 
     def _do(self, step: Callable[..., Given], *arguments: Any) -> Given:
         """Read or write once. Raises TimeoutError where that takes longer than it may."""
-        late: TimeoutError | None = None
         for seconds in divide(self._measure_left()):
             self._socket.settimeout(seconds)
             try:
@@ -210,9 +209,7 @@ class MsgpackConnection:
             except TimeoutError as error:
                 if error.errno is not None:  # the system's: the other side has vanished
                     raise
-                late = error
-        assert late
-        raise late
+        raise TimeoutError("timed out")
 
     def _measure_left(self) -> float | None:
         """Seconds that the next read or write may take; None: as long as it takes."""
