@@ -107,6 +107,7 @@ def test_what_ray_says_of_a_span_is_told_in_words_of_ours() -> None:
     ("address", "code", "said"),
     [
         ("127.0.0.1:1", 69, "no Ray cluster answers at 127.0.0.1:1"),
+        ("127.0.0.1:10001", 2, "with HOST:6379 or auto"),
         ("ray://127.0.0.1:10001", 2, "start the worker on one of its machines"),
     ],
 )

@@ -51,6 +51,9 @@ ADDRESS_VARIABLE = "RAY_ADDRESS"
 #: Holds what lets others into a cluster that demands it, as those do that Ray starts since 2.60.
 TOKEN_VARIABLE = "RAY_AUTH_TOKEN"  # noqa: S105 - its name
 
+#: Where Ray's clients connect (``ray://``), which is not the cluster's own address.
+CLIENT_PORT = "10001"
+
 #: The cluster of which this machine is one.
 AUTO = "auto"
 
@@ -60,6 +63,14 @@ CONNECT_SECONDS = 5.0
 
 #: How the last object begins that a span returns, and how each other one does.
 OUTCOME, NEWS = b"o", b"n"
+
+#: What became of a question when it says nothing about the machine: it is asked again.
+NO_ANSWER = (
+    exceptions.NodeDiedError,
+    exceptions.OutOfMemoryError,
+    exceptions.TaskUnschedulableError,
+    exceptions.WorkerCrashedError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +127,8 @@ class RayGrid(GridBase):
     def __init__(self, address: str, slots: int | None = None) -> None:
         super().__init__("Ray cluster", address, "machines")
         host, _, port = address.rpartition(":")
-        if address not in {"", AUTO} and ("://" in address or not host or not port.isdecimal()):
+        is_address = "://" not in address and host and port.isdecimal() and port != CLIENT_PORT
+        if address not in {"", AUTO} and not is_address:
             raise UsageError(
                 f"{address!r} is no address of a Ray cluster here: start the worker on one of its "
                 f"machines, with HOST:6379 or {AUTO}"
@@ -250,7 +262,7 @@ class RayGrid(GridBase):
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await asked
-        except (exceptions.NodeDiedError, exceptions.TaskUnschedulableError, TimeoutError):
+        except (*NO_ANSWER, TimeoutError):
             return None
         except exceptions.RayError as error:
             return RuntimeError(_shorten(error))
