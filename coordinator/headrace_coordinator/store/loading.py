@@ -45,8 +45,8 @@ PARAMETERS_DAMAGED = "its parameters are damaged in the coordinator's store: sub
 #: What it means that payloads are lost: where the rows that name them are deleted, and where not.
 RUN_AGAIN = "tasks without a result run again, and jobs fail that have ended or lack inputs"
 FAIL_LATER = (
-    "tasks fail that need one of them, and so does whoever asks for such a result. If you have the "
-    "file elsewhere, stop this coordinator and put it back; else submit these jobs again"
+    "tasks that need one of them fail, and so does fetching such a result. If you have the file "
+    "elsewhere, stop this coordinator and put it back; else submit these jobs again"
 )
 
 #: What takes the place of damaged parameters: no parameters, as clients encode them.

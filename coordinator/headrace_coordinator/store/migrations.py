@@ -28,9 +28,9 @@ MIGRATED_VERSIONS = (5, 6, 7)
 
 #: What it means that payloads are lost before they have a checksum of this version.
 FAIL_MIGRATED = (
-    "tasks fail that need one of them, and so does whoever asks for such a result. If you have the "
-    "file elsewhere, stop this coordinator, and put it back together with the database of the copy "
-    "that is kept; else submit these jobs again"
+    "tasks that need one of them fail, and so does fetching such a result. If you have the file "
+    "elsewhere, stop this coordinator, and put it back together with the database of the copy that "
+    "is kept; else submit these jobs again"
 )
 
 
