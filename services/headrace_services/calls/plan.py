@@ -81,9 +81,8 @@ class CallOptions:
 
     def seal_call(self, args: tuple[Any, ...], kwds: Mapping[str, Any]) -> bytes:
         """Encode a call's arguments. Raises TypeError and ValueError."""
-        if type(kwds) is not dict:
-            kwds = _read_keywords(kwds)
-        return seal_call(self.serializer, args, kwds, by_reference=self._by_reference)
+        named = _read_keywords(kwds)
+        return seal_call(self.serializer, args, named, by_reference=self._by_reference)
 
     def seal_value(self, value: object, label: str) -> bytes:
         """Encode one argument. Raises TypeError and ValueError, which call it ``label``."""
@@ -91,7 +90,9 @@ class CallOptions:
 
 
 def _read_keywords(kwds: object) -> dict[str, Any]:
-    """Read named arguments that are no plain dict; as ``**`` does, it takes any mapping."""
+    """Read named arguments: as with ``**``, any mapping will do. Raises TypeError."""
+    if type(kwds) is dict:
+        return cast("dict[str, Any]", kwds)
     if not isinstance(kwds, Mapping):
         raise TypeError(
             f"the named arguments of a call are a mapping, not a {type(kwds).__qualname__}"

@@ -120,7 +120,7 @@ class GridBase(ABC):
         places = await self._list_places()
         known = self._able.keys() | self._unable
         new = [place for place in places if place not in known]
-        answers = await self._ask_versions(new) if new else {}
+        answers: Mapping[str, object] = await self._ask_versions(new) if new else {}
         for place, answer in answers.items():
             if answer != VERSION:
                 what = answer if isinstance(answer, Exception) else f"it has headrace {answer}"
