@@ -251,7 +251,7 @@ def _start(
     python_path = clean_pythonpath(environment.pop("PYTHONPATH", None))
     if python_path is not None:
         environment["PYTHONPATH"] = python_path
-    child = subprocess.Popen(  # noqa: S603 - our own command line
+    child: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, *list_safe_flags(), "-m", "headrace.child", role, order.write()],
         stdin=subprocess.PIPE,
         stdout=stdout,
