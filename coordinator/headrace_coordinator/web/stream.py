@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any
@@ -29,6 +30,8 @@ from headrace_coordinator.web.topics import WANTED, StreamQuery, choose_feed
 from headrace_wire.errors import BoundsError, BusyError, HeadraceError
 from headrace_wire.messages import LogRequest
 from headrace_wire.views import EventRequest
+
+log = logging.getLogger(__name__)
 
 #: Seconds from one turn to the next: at least, and at most.
 TURN_SECONDS = 1.0
@@ -155,7 +158,11 @@ class Hub:
         except HeadraceError as error:
             found = [error] * len(feeds)
         for feed, one in zip(feeds, found, strict=True):
-            feed.take(one, now)
+            try:
+                feed.take(one, now)
+            except Exception:  # there may be no memory for it: others are told nevertheless
+                log.exception("a topic of the page cannot be told")
+                feed.is_over = True
 
     def _end_sessions(self) -> None:
         """End the streams of those who have logged out, or whose keys are taken no more."""

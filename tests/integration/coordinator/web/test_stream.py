@@ -157,6 +157,26 @@ def test_jobs_that_ended_are_a_topic_of_their_own(site: WebSite) -> None:
         assert [job["id"] for job in told.next("jobs")][:2] == ["ended", "goes on"]
 
 
+def test_a_topic_that_cannot_be_told_keeps_no_other_from_being_told(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = feeds.write_event
+
+    def write_some(topic: str, value: Any) -> bytes:
+        if topic == "timeline":
+            raise MemoryError
+        return write(topic, value)
+
+    monkeypatch.setattr(feeds, "write_event", write_some)
+    site.submit("told")
+    query = "topic=timeline&topic=job&job=told"
+    with site.visit("observer") as browser, listen(browser, query) as told:
+        assert told.next()["status"]["state"] == "queued"
+        site.jobs.cancel("told")
+        while told.next()["status"]["state"] != "cancelled":
+            pass
+
+
 def test_a_busy_coordinator_is_asked_less_often(
     site: WebSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
