@@ -76,8 +76,8 @@ run_inside() { # VERSION
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
         '^libprimesieve[0-9]+(t64)?$' git openssh-client procps >/dev/null 2>&1
-    make_ready python /environment
-    run_tests /environment/bin/python
+    make_ready python /environment/python
+    run_tests /environment/python/bin/python
 }
 
 if [ "$1" = newest ]; then

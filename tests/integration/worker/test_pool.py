@@ -578,7 +578,7 @@ def test_an_event_loop_watches_slots_that_die_overrun_and_are_sent_much(
         attend_in_loop(
             pool,
             make_batch("echo", 8, job="echo", inputs=inputs),
-            make_batch(tasks=8, timeout_seconds=0.3, acts=acts),
+            make_batch(tasks=8, timeout_seconds=1.0, acts=acts),
             outcomes=outcomes,
         )
     )
