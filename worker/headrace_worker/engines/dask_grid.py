@@ -48,6 +48,8 @@ def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
     """Run a span in a process of a Dask cluster; see ``run_span``."""
     worker: Any = get_worker()
     key = worker.get_current_task()
+    loop = worker.loop.asyncio_loop
+    asyncio.run_coroutine_threadsafe(_send_news_of_last_span(worker), loop).result()
 
     def tell(news: bytes) -> None:
         worker.log_event(topic, news)
@@ -57,6 +59,15 @@ def run_on_dask(version: str, topic: str, call: bytes, *shared: bytes) -> bytes:
         return task is None or task.state == "cancelled"
 
     return run_span(version, call, *shared, tell=tell, is_cancelled=is_cancelled)
+
+
+async def _send_news_of_last_span(worker: Any) -> None:
+    """Wait until this process has sent what it had to tell the scheduler, which it does every 2 ms:
+    if it died now, the end of the span before would be unknown, and the death that one's.
+    """
+    stream = worker.batched_stream
+    while stream.buffer and not stream.closed():  # noqa: ASYNC110 - Dask has no event for it
+        await asyncio.sleep(stream.interval)
 
 
 def _import_there() -> tuple[Callable[..., bytes], Callable[..., str]]:
