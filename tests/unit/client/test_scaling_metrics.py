@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from typing import Any
 from urllib.request import urlopen
+from wsgiref.simple_server import WSGIServer
 
 import pytest
+from prometheus_client import start_http_server
 
+from headrace.scaling import scaling_metrics
 from headrace.scaling.commands import CommandFailedError
 from headrace.scaling.decision import Candidate, Decision, Past
 from headrace.scaling.scaling_metrics import ScalingMetrics
@@ -37,6 +43,24 @@ def test_operators_see_what_is_wanted_what_was_done_and_what_failed() -> None:
     assert [read("failures_total", at=one) for one in ("command", "coordinator")] == [1, 1]
 
 
+@pytest.fixture
+def servers_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Servers end with the test: others must not find their threads."""
+    started: list[tuple[WSGIServer, threading.Thread]] = []
+
+    def start(port: int, host: str, **options: Any) -> tuple[WSGIServer, threading.Thread]:
+        started.append(start_http_server(port, host, **options))
+        return started[-1]
+
+    monkeypatch.setattr(scaling_metrics, "start_http_server", start)
+    yield
+    for server, thread in started:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.usefixtures("servers_end")
 def test_they_are_served_and_an_address_that_is_taken_is_told() -> None:
     metrics = ScalingMetrics(0, 4)
     bound = metrics.serve(Address("127.0.0.1", 0))
