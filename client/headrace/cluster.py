@@ -19,7 +19,7 @@ from headrace.coordinator_engine import PATIENCE_SECONDS, CoordinatorEngine
 from headrace.engine import Engine
 from headrace.engine_choice import choose_engine
 from headrace.job import Job
-from headrace.place import find_coordinator, find_encryption
+from headrace.place import find_coordinator, find_encryption, refuse_without_address
 from headrace.program_end import end_with_program
 from headrace.sharing import SharedFactory
 from headrace_wire.address import Address
@@ -34,6 +34,7 @@ from headrace_wire.views import ClusterEvent, EventRequest
 
 if TYPE_CHECKING:
     from headrace.embedded import Embedded
+    from headrace_wire.engines import EngineChoice
 
 #: Seconds that a notebook waits for what it shows of a cluster.
 SHOWN_SECONDS = 1.5
@@ -77,7 +78,9 @@ class Cluster(ClusterBase[Job], SharedFactory):
         engine: str | None = None,
     ) -> None:
         if address is None or engine is not None:
-            self._start(address, engine)
+            chosen = choose_engine(engine, address)
+            refuse_without_address(key=key, key_file=key_file, tls=tls)
+            self._start(chosen)
             return
         self._stack = contextlib.ExitStack()
         encryption = find_encryption(tls)
@@ -94,13 +97,12 @@ class Cluster(ClusterBase[Job], SharedFactory):
         cluster._use(embedded)  # noqa: SLF001 - its own class
         return cluster
 
-    def _start(self, address: str | Address | None, engine: str | None) -> None:
+    def _start(self, chosen: EngineChoice) -> None:
         """Start a coordinator and a worker for this program, and stop them at its end."""
         from headrace.embedded import open_for_program  # noqa: PLC0415 - few clusters are started
         from headrace_services.calls import CallOptions  # noqa: PLC0415 - as above
         from headrace_services.calls.main_module import describe_main  # noqa: PLC0415 - as above
 
-        chosen = choose_engine(engine, address)
         stack = contextlib.ExitStack()
         self._use(stack.enter_context(open_for_program(engine=chosen)))
         self._stack = stack

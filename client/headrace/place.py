@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headrace_wire.address import DEFAULT_PORT, Address, parse_address
 from headrace_wire.encryption import Encryption, choose_encryption
+from headrace_wire.errors import UsageError
 from headrace_wire.key import KEY_NAME, load_key
 
 
@@ -34,6 +35,18 @@ def find_coordinator(
         chosen = key_file or os.environ.get("HEADRACE_KEY_FILE") or find_key_file()
         key = load_key(Path(chosen))
     return address, key
+
+
+def refuse_without_address(**given: object) -> None:
+    """Refuse what only says how to reach a coordinator where none was named: somebody who gives a
+    key means a cluster that is there. Raises UsageError.
+    """
+    named = [name for name, value in given.items() if value is not None]
+    if named:
+        raise UsageError(
+            f"{named[0]} is for a cluster that is there, and none was named: give its address, "
+            f"HOST:PORT, or leave {named[0]} out for a cluster that is started here"
+        )
 
 
 def find_encryption(tls: str | Encryption | None) -> Encryption:

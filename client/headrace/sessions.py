@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.cluster import Cluster
 from headrace.embedded import open_embedded, open_for_program
+from headrace.place import refuse_without_address
 from headrace_services.calls.main_module import refuse_while_loading
 from headrace_wire.encryption import Encryption
 from headrace_wire.engines import EngineChoice
@@ -34,6 +35,7 @@ def open_session(
         with Cluster(address, key_file=key_file, tls=tls) as cluster:
             yield cluster
         return
+    refuse_without_address(key_file=key_file, tls=tls)
     opened = open_for_program(slots, max_tasks=max_tasks, engine=engine)
     with opened as embedded, Cluster.over(embedded) as cluster:
         yield cluster
