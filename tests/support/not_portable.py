@@ -65,6 +65,11 @@ NOT_PORTABLE: dict[str, tuple[str, ...]] = {
     "there are no pidfds": (
         "integration/worker/test_exit_watch.py::test_a_system_that_is_out_of_descriptors_has_pidfds_all_the_same",
     ),
+    "what is written is not told with its place, which those who read the trace need": (
+        "integration/coordinator/test_crash_points.py::test_it_waits_for_the_disk_before_it_acknowledges",
+        "integration/coordinator/test_crash_points.py::test_killed_between_any_two_writes_it_holds_what_was_acknowledged",
+        "integration/coordinator/test_crash_points.py::test_after_a_power_cut_it_holds_what_was_acknowledged",
+    ),
     "there is no affinity": (
         "unit/worker/machine/test_cores.py::test_a_malformed_quota_is_no_quota",
         "unit/worker/machine/test_cores.py::test_a_v1_quota_decides_if_it_is_less",

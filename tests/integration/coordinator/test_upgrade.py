@@ -23,6 +23,7 @@ from headrace.cluster import Cluster
 from headrace_coordinator.checksums import DamagedError
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.store import kept_copy, migrations
+from headrace_coordinator.store import loading as store_loading
 from headrace_coordinator.store.refusals import explain_opening
 from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
@@ -42,8 +43,16 @@ FIRST_SCHEMA = 5
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A data folder as the coordinator of version 0.1 left it when it was killed."""
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder as the coordinator of version 0.1 left it when it was killed. The machine has
+    not been started again since, for the stores of this process.
+    """
+    looked_at = unpack(tmp_path / "looked at", "store")
+    with closing(sqlite3.connect(looked_at / "headrace.db")) as connection:
+        (then,) = connection.execute("SELECT boot FROM clock").fetchone()
+    boot = tmp_path / "boot"
+    boot.write_text(then)
+    monkeypatch.setattr(store_loading, "BOOT_FILE", boot)
     return unpack(tmp_path / "data", "store")
 
 
