@@ -25,7 +25,9 @@ from headrace_wire.descriptors import raise_limit
 from headrace_wire.event_loop import run
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import DoneSpan, Heartbeat, LeaseRequest, Report, WorkerInfo
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.workers import Heartbeat, WorkerInfo
 from headrace_worker.heartbeats import LONGEST_BEAT_SECONDS
 from headrace_worker.holdings import Holdings
 from headrace_worker.leaser import LEASE_WAIT_SECONDS

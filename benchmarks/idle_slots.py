@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.encoding import unpack
-from headrace_wire.messages import DoneSpan, Lease
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.reports import DoneSpan
 from headrace_worker.feeder import AHEAD_SECONDS, SHORT_TASK_SECONDS
 
 #: The operations.

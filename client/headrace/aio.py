@@ -25,7 +25,7 @@ from headrace_wire.manager import QueueManager
 if TYPE_CHECKING:
     from headrace_wire.address import Address
     from headrace_wire.async_caller import AsyncCaller
-    from headrace_wire.messages import JobStatus
+    from headrace_wire.messages.jobs import JobStatus
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from headrace_wire.api import JobQueueApi
+from headrace_wire.messages.views import EventRequest
 from headrace_wire.timeouts import FOR_EVER, Limit
-from headrace_wire.views import EventRequest
 
 Found = TypeVar("Found")
 

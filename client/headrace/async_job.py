@@ -21,7 +21,9 @@ from headrace_wire.timeouts import FOR_EVER, Limit
 
 if TYPE_CHECKING:
     from headrace_services.service import Gathered
-    from headrace_wire.messages import JobStatus, LogLine, TaskFailure
+    from headrace_wire.messages.failures import TaskFailure
+    from headrace_wire.messages.jobs import JobStatus
+    from headrace_wire.messages.logs import LogLine
 
 #: A larger value is opened in a thread, for it takes a while.
 LARGE_BYTES = 1 << 20

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # else imported where it is wanted, so that programs start qu
     )
     from headrace.async_shared.session import AsyncSession
     from headrace_wire.manager import QueueManager
-    from headrace_wire.shared import SharedStatus
+    from headrace_wire.messages.shared import SharedStatus
 
 
 class AsyncSharedFactory(ABC):

@@ -17,7 +17,7 @@ from headrace_wire.errors import HeadraceError, TaskFailedError
 from headrace_wire.failures import describe_error
 from headrace_wire.interrupts import take
 from headrace_wire.locks import make_lock
-from headrace_wire.messages import WITHDRAWN, TaskFailure
+from headrace_wire.messages.failures import WITHDRAWN, TaskFailure
 from headrace_wire.tracing import find_tracer, open_span, write_trace
 
 #: The operation whose inputs name the function, too.

@@ -19,7 +19,7 @@ from headrace_services.service import Parameters
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
 from headrace_wire.locks import make_lock
-from headrace_wire.messages import CollectRequest
+from headrace_wire.messages.results import CollectRequest
 
 log = logging.getLogger(__name__)
 

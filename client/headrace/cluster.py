@@ -28,9 +28,9 @@ from headrace_wire.bounds import check_fields
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, UnreachableError
 from headrace_wire.html import draw_card
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.views import ClusterEvent, EventRequest
 from headrace_wire.timeouts import Limit
-from headrace_wire.views import ClusterEvent, EventRequest
 
 if TYPE_CHECKING:
     from headrace.embedded import Embedded

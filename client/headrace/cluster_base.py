@@ -35,7 +35,7 @@ from headrace_wire.errors import (
     SpoolFullError,
     UnreachableError,
 )
-from headrace_wire.messages import JobFilter, JobSpec, JobStatus, State
+from headrace_wire.messages.jobs import JobFilter, JobSpec, JobStatus, State
 from headrace_wire.timeouts import Limit
 from headrace_wire.tracing import open_span, write_trace
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace_wire.html import draw_bar, draw_card, draw_list
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import Overview
+from headrace_wire.messages.views import Overview
+from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.words import count, format_bytes
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from headrace_wire.api import MAX_WAIT_SECONDS, JobQueueApi
 from headrace_wire.bounds import Label, check_fields, check_value
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import (
+from headrace_wire.messages.views import (
     EVENTS_PER_PAGE,
     ClusterEvent,
     EventPage,
@@ -18,6 +17,7 @@ from headrace_wire.views import (
     Timeline,
     WorkerView,
 )
+from headrace_wire.messages.workers import WorkerStatus
 
 if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller

@@ -16,7 +16,7 @@ from headrace_services.service import Parameters, Plan
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UsageError
 from headrace_wire.framing import MAX_FRAME_BYTES
-from headrace_wire.messages import DATA_SERVICE, KEEP, KEEP_FOR, JobSpec
+from headrace_wire.messages.jobs import DATA_SERVICE, KEEP, KEEP_FOR, JobSpec
 
 #: The parameters that may be large, and from how many bytes on they travel so.
 CARRIED = ("initargs", "initializer", "function")

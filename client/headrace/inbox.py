@@ -16,7 +16,8 @@ from headrace.job_base import FAR_FETCH_BYTES, FETCH_BYTES
 from headrace.lanes import Lanes
 from headrace.reach import Reach
 from headrace_wire.locks import make_lock
-from headrace_wire.messages import Collected, CollectRequest, Span
+from headrace_wire.messages.results import Collected, CollectRequest
+from headrace_wire.messages.spans import Span
 
 #: Seconds without an outcome after which somebody may want to know why.
 SILENCE_SECONDS = 3.0

@@ -21,7 +21,9 @@ from headrace.missing import Received
 from headrace.progress import PAUSE_SECONDS, Progress
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import OutputError
-from headrace_wire.messages import JobStatus, LogLine, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.logs import LogLine
 from headrace_wire.timeouts import FOR_EVER, Limit
 
 

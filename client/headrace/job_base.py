@@ -36,8 +36,10 @@ from headrace_wire.errors import (
     WaitTimedOutError,
 )
 from headrace_wire.failures import describe_error
-from headrace_wire.job_views import FailureGroups, TaskRuns, TaskTimes
-from headrace_wire.messages import Fetched, FetchRequest, JobStatus, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroups, TaskRuns, TaskTimes
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.results import Fetched, FetchRequest
 from headrace_wire.timeouts import Limit
 from headrace_wire.tracing import open_span, write_trace
 from headrace_wire.words import count

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headrace_wire.api import MAX_WAIT_SECONDS, ResultQueueApi
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import LogPage, LogRequest
+from headrace_wire.messages.logs import LogPage, LogRequest
 
 if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_wire.messages import CANCELLED, JobStatus
+from headrace_wire.messages.jobs import CANCELLED, JobStatus
 from headrace_wire.words import count
 
 #: Indices of missing values that are named; the others are counted.

@@ -37,7 +37,7 @@ from headrace_services.calls.plan import Function, label_function, make_paramete
 from headrace_services.calls.transport import Serializer
 from headrace_wire.encryption import Encryption
 from headrace_wire.locks import make_lock
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 
 #: Seconds for which results of ``map`` may be gathered where they are kept: it needs them all.
 MAP_GATHER_SECONDS = 0.25

@@ -50,12 +50,8 @@ from headrace_wire.errors import (
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.interrupts import HEED_SECONDS, acquire, take
 from headrace_wire.locks import make_lock
-from headrace_wire.messages import (
-    INITIALIZER_TIMEOUT,
-    TIMEOUT,
-    Collected,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import INITIALIZER_TIMEOUT, TIMEOUT, TaskFailure
+from headrace_wire.messages.results import Collected
 from headrace_wire.tracing import open_span, write_trace
 
 log = logging.getLogger(__name__)

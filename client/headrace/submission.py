@@ -12,7 +12,8 @@ from headrace_services.service import Parameters, Plan
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, check_fields
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ServiceMissingError, SpoolFullError, UsageError
-from headrace_wire.messages import PICKLED_CALLS, JobSpec, JobStatus, WorkerStatus
+from headrace_wire.messages.jobs import JobSpec, JobStatus
+from headrace_wire.messages.workers import PICKLED_CALLS, WorkerStatus
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace_coordinator.failure_kinds import Groups
 from headrace_wire.alike import explain_failure, tell_first
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.words import count
 
 #: Tasks of one job that are told one by one when many fail at the same time.

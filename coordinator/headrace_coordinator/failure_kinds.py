@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from headrace_wire.alike import Kind, find_kind
-from headrace_wire.job_views import MAX_FAILURE_GROUPS, FailureGroup, FailureGroups
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import MAX_FAILURE_GROUPS, FailureGroup, FailureGroups
 
 #: Kinds of a job's failures that are told apart.
 MOST_KINDS = 1000

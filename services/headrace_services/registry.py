@@ -10,7 +10,7 @@ from headrace_services.permits import Permits, PermittedService, RefusedError
 from headrace_services.service import Service
 from headrace_wire.bounds import Identifier, check_value, fit_name
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import PICKLED_CALLS
+from headrace_wire.messages.workers import PICKLED_CALLS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints

@@ -11,7 +11,7 @@ from headrace.cluster import Cluster
 from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages.jobs import SUCCEEDED
 from support.commands import Process, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 

@@ -17,7 +17,7 @@ from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.errors import StoreError, UnknownJobError
 from headrace_wire.key import load_key
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages.jobs import SUCCEEDED
 from support.commands import Process, Shell, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headrace_services.service import Plan
-from headrace_wire.messages import FAILED
+from headrace_wire.messages.jobs import FAILED
 from support.commands import open_site
 from support.probe.headrace_probe import plan
 

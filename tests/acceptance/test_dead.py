@@ -12,7 +12,7 @@ import pytest
 from headrace.cluster import Cluster
 from headrace.job import Job
 from headrace.submission import SubmitOptions
-from headrace_wire.messages import FAILED, SUCCEEDED
+from headrace_wire.messages.jobs import FAILED, SUCCEEDED
 from support.commands import Site, open_site
 from support.probe.headrace_probe import plan
 

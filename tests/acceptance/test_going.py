@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from headrace.job import Job
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages.jobs import SUCCEEDED
 from support.commands import Process, Site, open_site, wait_until
 from support.probe.headrace_probe import plan
 

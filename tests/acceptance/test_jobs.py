@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace_services.primes import plan_count
-from headrace_wire.messages import CANCELLED, SUCCEEDED, JobSpec
+from headrace_wire.messages.jobs import CANCELLED, SUCCEEDED, JobSpec
 from support.commands import Finished, Process, Shell, Site, open_site
 from support.terminal import END, open_terminal
 

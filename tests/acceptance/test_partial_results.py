@@ -12,7 +12,7 @@ import pytest
 from headrace import AsyncCluster, Cluster, JobIncompleteError, SubmitOptions, TaskFailedError
 from headrace.job import Job
 from headrace_services.primes import plan_count, plan_find
-from headrace_wire.messages import CANCELLED, FAILED
+from headrace_wire.messages.jobs import CANCELLED, FAILED
 from support.commands import Site, open_site, wait_until
 
 # They share a site: one process makes it for all of them.

@@ -26,7 +26,7 @@ from headrace_wire.errors import (
     UsageError,
     WaitTimedOutError,
 )
-from headrace_wire.messages import CANCELLED, SUCCEEDED
+from headrace_wire.messages.jobs import CANCELLED, SUCCEEDED
 from support.commands import Site, open_site, wait_until
 
 # They share a site: one process makes it for all of them.

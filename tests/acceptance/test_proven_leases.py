@@ -9,7 +9,9 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import EXIT_OK
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import DoneSpan, HeldSpan, LeaseRequest, Report
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.spans import HeldSpan
 from support.commands import Site, open_site, wait_until
 from support.probe.headrace_probe import plan
 from support.queue_builders import make_worker

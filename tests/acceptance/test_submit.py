@@ -21,7 +21,8 @@ from headrace.submission import SubmitOptions
 from headrace_services.images.formats import sniff_format
 from headrace_services.service import Plan
 from headrace_wire.errors import WaitTimedOutError
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, FetchRequest
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED
+from headrace_wire.messages.results import FetchRequest
 from headrace_wire.timeouts import Limit
 from support.commands import Shell, Site, open_site, start_coordinator, wait_until
 from support.probe.headrace_probe import plan

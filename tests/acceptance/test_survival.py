@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from headrace.job import Job
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages.jobs import SUCCEEDED
 from support.commands import Site
 from support.probe.headrace_probe import plan
 

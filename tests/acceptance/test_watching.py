@@ -12,7 +12,7 @@ import pytest
 from headrace import UnknownWorkerError
 from headrace_services.calls import plan_map
 from headrace_services.primes import plan_count
-from headrace_wire.messages import SUCCEEDED
+from headrace_wire.messages.jobs import SUCCEEDED
 from support.commands import Process, Site, open_site, wait_until
 
 # They share a site: one process makes it for all of them.

@@ -34,7 +34,7 @@ from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import Lease, LeaseRequest
+from headrace_wire.messages.leases import Lease, LeaseRequest
 from headrace_worker.link.cell import Cell
 from headrace_worker.link.channel import SlotEnd
 from headrace_worker.link.messages import RunPiece

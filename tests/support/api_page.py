@@ -30,9 +30,11 @@ from headrace.shared.queues import SharedQueue
 from headrace.shared.values import SharedValue
 from headrace_services.service import Gathered, Plan, Service, Target
 from headrace_services.task import Task, TaskCounter
-from headrace_wire.job_views import FailureGroup, TaskRun, TaskRuns, TaskTimes
-from headrace_wire.messages import JobStatus, LogLine, RunningTask, TaskFailure, WorkerStatus
-from headrace_wire.views import (
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroup, TaskRun, TaskRuns, TaskTimes
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.logs import LogLine
+from headrace_wire.messages.views import (
     ClusterEvent,
     Overview,
     Timeline,
@@ -40,6 +42,7 @@ from headrace_wire.views import (
     WorkerPoint,
     WorkerView,
 )
+from headrace_wire.messages.workers import RunningTask, WorkerStatus
 from support.places import REPOSITORY
 
 #: The page.

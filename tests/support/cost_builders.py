@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.batch import count_batch, pack_batch
-from headrace_wire.messages import DoneSpan, Lease, Report
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.reports import DoneSpan, Report
 from headrace_worker.pool.batch import Batch
 from headrace_worker.pool.slot_process import SlotProcess
 from headrace_worker.slot.slot import SlotSettings

@@ -19,7 +19,8 @@ from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import CANCELLED, ERROR, FAILED, SUCCEEDED
+from headrace_wire.messages.failures import ERROR
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED
 from support.crash_program import TASK_SECONDS, Fact, make_input, make_value
 from support.queue_builders import make_spec
 from support.queue_invariants import check_invariants

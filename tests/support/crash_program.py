@@ -27,16 +27,9 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store import need, removals, store
 from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import (
-    CRASH,
-    ERROR,
-    DoneSpan,
-    LeaseRequest,
-    Reason,
-    Receipt,
-    Report,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import CRASH, ERROR, Reason, TaskFailure
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report
 from support.queue_builders import claim, make_spec, make_worker
 
 #: Pages in the write-ahead log that bring about a checkpoint: few, so that a short run has many.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from headrace_wire.messages.views import ClusterEvent
 from headrace_wire.printing import clean_text
-from headrace_wire.views import ClusterEvent
 
 #: Every character that a page may be sent, apart from most of those that need four bytes.
 CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000), *range(0xE0000, 0xE0100)]))

@@ -21,7 +21,7 @@ from headrace_worker.wake import wait_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace_wire.messages import ReturnedSpan
+    from headrace_wire.messages.reports import ReturnedSpan
     from headrace_worker.pool.batch import Event
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from headrace_wire.encoding import pack
-from headrace_wire.messages import DoneSpan
+from headrace_wire.messages.reports import DoneSpan
 from headrace_worker.pool.batch import Batch
 from support.polled_pool import Pool
 from support.pool_probe_service import LOADER

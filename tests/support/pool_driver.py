@@ -13,7 +13,8 @@ import pytest
 
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import DoneSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.reports import DoneSpan
 from headrace_worker.launch.start_methods import START_METHODS
 from headrace_worker.pool.batch import Batch, Event
 

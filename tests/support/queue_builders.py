@@ -15,20 +15,13 @@ from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.batch import pack_batch
 from headrace_wire.bounds import MAX_TASKS
-from headrace_wire.messages import (
-    DoneSpan,
-    Heartbeat,
-    HeldSpan,
-    JobLines,
-    JobSpec,
-    JobStatus,
-    LeaseRequest,
-    Reason,
-    Receipt,
-    Report,
-    TaskFailure,
-    WorkerInfo,
-)
+from headrace_wire.messages.failures import Reason, TaskFailure
+from headrace_wire.messages.jobs import JobSpec, JobStatus
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.logs import JobLines
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report
+from headrace_wire.messages.spans import HeldSpan
+from headrace_wire.messages.workers import Heartbeat, WorkerInfo
 
 
 def at(seconds: float) -> Now:

@@ -8,7 +8,8 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.state import QueueState
-from headrace_wire.messages import CANCELLED, LOST, SUCCEEDED
+from headrace_wire.messages.failures import LOST
+from headrace_wire.messages.jobs import CANCELLED, SUCCEEDED
 
 #: Losses after which the largest lease, quartered each time, holds a single task.
 LOSSES_IN_COMPANY = 9

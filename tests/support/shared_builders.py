@@ -9,7 +9,7 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.shared.state import SharedState
 from headrace_coordinator.store.store import Store
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.shared import (
+from headrace_wire.messages.shared import (
     SharedAnswer,
     SharedBeat,
     SharedCall,

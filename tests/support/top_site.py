@@ -18,17 +18,11 @@ from headrace_wire.address import Address
 from headrace_wire.batch import pack_batch
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import (
-    DoneSpan,
-    Heartbeat,
-    JobLines,
-    Lease,
-    LeaseRequest,
-    LogLine,
-    Orders,
-    Report,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.leases import Lease, LeaseRequest
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.workers import Heartbeat, Orders
 from support.coordinators import run_coordinator
 from support.queue_builders import make_spec, make_worker
 

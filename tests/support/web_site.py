@@ -14,14 +14,11 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.api import JobQueueApi, ResultQueueApi
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import (
-    JobSpec,
-    JobStatus,
-    LeaseRequest,
-    Report,
-    TaskFailure,
-    WorkerInfo,
-)
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobSpec, JobStatus
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import Report
+from headrace_wire.messages.workers import WorkerInfo
 from headrace_wire.roles import Role
 from support.coordinators import run_coordinator
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import types
 import typing
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from headrace_wire import bounds, messages, shared
+from headrace_wire import bounds, messages
 from headrace_wire.bounds import is_within
 from headrace_wire.message import Message
 
@@ -23,9 +25,9 @@ M = TypeVar("M", bound=Message)
 MESSAGES: list[type[Message]] = sorted(
     (
         found
-        for module in (messages, shared)
-        for _, found in inspect.getmembers(module, inspect.isclass)
-        if issubclass(found, Message) and found is not Message
+        for module in pkgutil.iter_modules(messages.__path__, f"{messages.__name__}.")
+        for _, found in inspect.getmembers(import_module(module.name), inspect.isclass)
+        if issubclass(found, Message) and found.__module__ == module.name
     ),
     key=lambda found: found.__name__,
 )

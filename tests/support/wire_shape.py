@@ -11,13 +11,12 @@ import json
 import typing
 from typing import Any, Literal
 
-from headrace_wire import job_views, messages, shared, views
 from headrace_wire.api import APIS
 from headrace_wire.bounds import read_hints, split_hint
-from headrace_wire.message import Message
 from headrace_wire.signature import read_signatures
 from headrace_wire.version import PROTOCOL, VERSION
 from support.places import REPOSITORY
+from support.wire_messages import MESSAGES
 
 PATH = REPOSITORY / "tests" / "data" / "wire_shape.json"
 
@@ -27,12 +26,6 @@ def read_shape() -> dict[str, Any]:
 
     Fields have a name and a type; those from ``required`` on have defaults.
     """
-    kinds = {
-        name: kind
-        for module in (messages, views, job_views, shared)
-        for name, kind in vars(module).items()
-        if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
-    }
     methods = {
         f"{api}.{name}": {
             **_describe(signature.arguments),
@@ -44,7 +37,7 @@ def read_shape() -> dict[str, Any]:
     return {
         "version": VERSION,
         "protocol": PROTOCOL,
-        "messages": {name: _describe(kind) for name, kind in sorted(kinds.items())},
+        "messages": {kind.__name__: _describe(kind) for kind in MESSAGES},
         "methods": methods,
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from headrace_wire.failures import describe_error
-from headrace_wire.job_views import FailureGroup, FailureGroups
-from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.messages.failures import ERROR, TaskFailure
+from headrace_wire.messages.job_views import FailureGroup, FailureGroups
 from headrace_wire.words import count
 
 #: What may differ between failures of one kind: texts in quotes, and numbers.

@@ -28,35 +28,14 @@ from headrace_wire.bounds import (
     Name,
     Payload,
 )
-from headrace_wire.job_views import FailureGroups, TaskRuns, TaskTimes
-from headrace_wire.messages import (
-    Collected,
-    CollectRequest,
-    CoordinatorInfo,
-    Fetched,
-    FetchRequest,
-    Grant,
-    Heartbeat,
-    HeldSpan,
-    JobFilter,
-    JobSpec,
-    JobStatus,
-    LeaseRequest,
-    LogPage,
-    LogRequest,
-    Orders,
-    Receipt,
-    Registration,
-    Report,
-    RunningTask,
-    TaskFailure,
-    TaskProgress,
-    TaskTime,
-    WorkerInfo,
-    WorkerStatus,
-)
-from headrace_wire.roles import CLIENT, OBSERVER, TASK, WORKER, allow
-from headrace_wire.shared import (
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroups, TaskRuns, TaskTime, TaskTimes
+from headrace_wire.messages.jobs import JobFilter, JobSpec, JobStatus
+from headrace_wire.messages.leases import Grant, LeaseRequest
+from headrace_wire.messages.logs import LogPage, LogRequest
+from headrace_wire.messages.reports import Receipt, Report
+from headrace_wire.messages.results import Collected, CollectRequest, Fetched, FetchRequest
+from headrace_wire.messages.shared import (
     SharedAnswer,
     SharedBeat,
     SharedCall,
@@ -64,7 +43,25 @@ from headrace_wire.shared import (
     SharedSpec,
     SharedStatus,
 )
-from headrace_wire.views import EventPage, EventRequest, Overview, Timeline, WorkerView
+from headrace_wire.messages.spans import HeldSpan
+from headrace_wire.messages.views import (
+    CoordinatorInfo,
+    EventPage,
+    EventRequest,
+    Overview,
+    Timeline,
+    WorkerView,
+)
+from headrace_wire.messages.workers import (
+    Heartbeat,
+    Orders,
+    Registration,
+    RunningTask,
+    TaskProgress,
+    WorkerInfo,
+    WorkerStatus,
+)
+from headrace_wire.roles import CLIENT, OBSERVER, TASK, WORKER, allow
 
 #: Seconds that a long-poll may ask the coordinator to wait; it answers sooner if it can.
 MAX_WAIT_SECONDS = 20.0

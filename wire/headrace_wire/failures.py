@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.messages.failures import ERROR, TaskFailure
 
 #: Packages whose exceptions are sentences that need no class beside them.
 _OWN = ("headrace.", "headrace_")

@@ -44,7 +44,7 @@ from headrace_wire.key import load_key
 from headrace_wire.landlock import hide_memory
 from headrace_wire.manager import QueueManager
 from headrace_wire.memory import find_memory_limit
-from headrace_wire.messages import Registration, WorkerInfo
+from headrace_wire.messages.workers import Registration, WorkerInfo
 from headrace_wire.round_trip import RoundTrip
 from headrace_wire.version import VERSION
 from headrace_wire.window import Window

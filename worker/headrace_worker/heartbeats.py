@@ -18,7 +18,7 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.bounds import MAX_RUNNING_TOLD
 from headrace_wire.errors import is_final
-from headrace_wire.messages import Heartbeat, TaskProgress, WorkerInfo
+from headrace_wire.messages.workers import Heartbeat, TaskProgress, WorkerInfo
 from headrace_wire.round_trip import RoundTrip
 from headrace_worker.engines.engine import Engine
 from headrace_worker.feeder import Feeder

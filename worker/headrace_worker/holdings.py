@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from headrace_wire.messages import HeldSpan, Lease
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.spans import HeldSpan
 
 #: Jobs whose parameters are kept, so that the coordinator need not send them again.
 JOBS_KEPT = 256

@@ -19,7 +19,8 @@ from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import HeadraceError
 from headrace_wire.log_format import about
-from headrace_wire.messages import Lease, ReturnedSpan
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.reports import ReturnedSpan
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.engines.engine import Engine
 from headrace_worker.holdings import Holdings

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from headrace_wire.api import JobQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import UnknownWorkerError, is_final
-from headrace_wire.messages import MAX_TASK_TIMES, LeaseRequest
+from headrace_wire.messages.leases import MAX_TASK_TIMES, LeaseRequest
 from headrace_wire.window import Window
 from headrace_worker.feeder import REQUEST_BYTES, Feeder
 from headrace_worker.holdings import Holdings

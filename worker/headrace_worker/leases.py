@@ -7,7 +7,8 @@ worker goes on.
 from __future__ import annotations
 
 from headrace_wire.batch import unpack_batch
-from headrace_wire.messages import Lease, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.leases import Lease
 from headrace_worker.data import DataStore, read_needs
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Batch

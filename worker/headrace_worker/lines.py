@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from headrace_wire.allowance import Allowance
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, fit_name
-from headrace_wire.messages import JobLines, LogLine
+from headrace_wire.messages.logs import JobLines, LogLine
 from headrace_wire.words import count
 from headrace_worker.link.messages import TaskLine
 

@@ -15,7 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from headrace_wire.batch import slice_batch
-from headrace_wire.messages import DoneSpan, JobLines, ReturnedSpan, Sample, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.logs import JobLines
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan, Sample
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.pool.batch import Event
 

@@ -28,17 +28,10 @@ from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
 from headrace_wire.errors import StoreError, is_final
 from headrace_wire.log_format import about
-from headrace_wire.messages import (
-    REFUSED,
-    DoneSpan,
-    JobLines,
-    Receipt,
-    Report,
-    ReturnedSpan,
-    Sample,
-    TaskFailure,
-    WorkerInfo,
-)
+from headrace_wire.messages.failures import REFUSED, TaskFailure
+from headrace_wire.messages.logs import JobLines
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report, ReturnedSpan, Sample
+from headrace_wire.messages.workers import WorkerInfo
 from headrace_wire.tracing import open_span
 from headrace_wire.window import Window
 from headrace_wire.words import count

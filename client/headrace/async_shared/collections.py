@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 from headrace.async_shared.handle import AsyncHandle
 from headrace.async_shared.sealing import ABSENT, open_sealed, seal, seal_key, seal_number
 from headrace.batches import gather_values
-from headrace_wire.shared import DICT, LIST
+from headrace_wire.messages.shared import DICT, LIST
 
 #: Beyond the end of any list.
 BEYOND_END = 1 << 62

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from headrace.async_shared.sealing import check_name
 from headrace.async_shared.session_base import SessionBase
 from headrace_wire.errors import UnknownSharedError
-from headrace_wire.shared import SharedAnswer, SharedSpec
+from headrace_wire.messages.shared import SharedAnswer, SharedSpec
 from headrace_wire.timeouts import Limit
 
 

@@ -12,7 +12,7 @@ from headrace.async_shared.handle import AsyncHandle, Handle
 from headrace.async_shared.sealing import open_sealed, seal, seal_number
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import QueueClosedError, UnreachableError
-from headrace_wire.shared import EVENT, LOCK, QUEUE, VALUE, Stamp
+from headrace_wire.messages.shared import EVENT, LOCK, QUEUE, VALUE, Stamp
 from headrace_wire.timeouts import Limit, check_timeout
 
 

@@ -28,7 +28,7 @@ from headrace_wire.errors import (
     UnreachableError,
 )
 from headrace_wire.locks import make_lock
-from headrace_wire.shared import (
+from headrace_wire.messages.shared import (
     SharedAnswer,
     SharedBeat,
     SharedCall,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from headrace_wire.alike import Kind, explain_failure, find_kind, name_input
-from headrace_wire.job_views import FailureGroup
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroup
 from headrace_wire.words import count
 
 #: Lines about failures that are shown; what more there is is counted.

@@ -16,7 +16,7 @@ from headrace.cli.printing import say_json, say_text, tell
 from headrace.cli.show import show_change, show_failure
 from headrace_wire.bounds import MAX_TASKS
 from headrace_wire.failures import describe_error
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.printing import clean_line, clean_text
 
 

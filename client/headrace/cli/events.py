@@ -20,7 +20,7 @@ from headrace.cluster import Cluster
 from headrace.cluster_views import read_pages
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.log_format import write_moment
-from headrace_wire.views import ClusterEvent, EventRequest
+from headrace_wire.messages.views import ClusterEvent, EventRequest
 from headrace_wire.words import count
 
 #: Events that are shown when nobody says how many.

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from headrace.cli.printing import say_json, say_text
 from headrace.cli.show import show_status
 from headrace_services.service import Target
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.printing import write_json
 
 #: Services whose results go to standard output as they come; as JSON they are one value.

@@ -22,7 +22,7 @@ from headrace.cli.printing import say_json, tell
 from headrace.cli.show import describe_work, format_age, format_time, say_table, show_status
 from headrace_wire.bounds import MAX_INTEGER
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import JobFilter, JobStatus, State
+from headrace_wire.messages.jobs import JobFilter, JobStatus, State
 from headrace_wire.words import count
 
 STATES: tuple[State, ...] = get_args(State)

@@ -42,8 +42,8 @@ from headrace_services.service import Target
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UsageError
-from headrace_wire.job_views import FailureGroups, TaskTimes
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.job_views import FailureGroups, TaskTimes
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.words import count
 
 #: Services of which it is known what they write.

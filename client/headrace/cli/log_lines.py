@@ -10,7 +10,7 @@ from headrace.engine import Engine
 from headrace.job_log import read_pages
 from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
 from headrace_wire.log_format import write_moment
-from headrace_wire.messages import LogLine, LogPage
+from headrace_wire.messages.logs import LogLine, LogPage
 from headrace_wire.printing import clean_line, indent
 from headrace_wire.words import count
 

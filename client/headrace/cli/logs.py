@@ -14,7 +14,7 @@ from headrace.cli.log_lines import format_line, read_log, show_line, tell_missed
 from headrace.cli.options import ConnectionOptions, connection_options, json_option, option
 from headrace.cli.printing import say_json, say_text, tell
 from headrace.job_log import Gaps
-from headrace_wire.messages import TaskProgress
+from headrace_wire.messages.workers import TaskProgress
 
 #: Running tasks whose progress is shown for people.
 PROGRESS_SHOWN = 20

@@ -17,13 +17,13 @@ from headrace.cli.top.worker_rows import describe_worker
 from headrace.cli.worker_view import RUNNING_SHOWN, describe_running, show_view
 from headrace_wire.api import MAX_WAIT_SECONDS
 from headrace_wire.errors import EXIT_UNAVAILABLE, WaitTimedOutError
-from headrace_wire.views import EventRequest
+from headrace_wire.messages.views import EventRequest
 from headrace_wire.words import format_bytes
 
 if TYPE_CHECKING:
     from headrace.cluster import Cluster
-    from headrace_wire.messages import WorkerStatus
-    from headrace_wire.views import WorkerView
+    from headrace_wire.messages.views import WorkerView
+    from headrace_wire.messages.workers import WorkerStatus
 
 
 @click.command()

@@ -40,7 +40,7 @@ from headrace_wire.errors import (
     UsageError,
     WaitTimedOutError,
 )
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED, JobStatus
 from headrace_wire.printing import write_json
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count

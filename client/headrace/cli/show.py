@@ -11,7 +11,10 @@ from msgspec.structs import asdict
 
 from headrace.cli.figures import format_duration, format_speed
 from headrace.cli.printing import say_json, say_text, tell
-from headrace_wire.messages import CANCELLED, JobStatus, TaskFailure, TaskTime, WorkerStatus
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import TaskTime
+from headrace_wire.messages.jobs import CANCELLED, JobStatus
+from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count, format_bytes
 

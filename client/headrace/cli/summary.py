@@ -8,7 +8,8 @@ from headrace.cli.alike import FEW, LINES_SHOWN, MOST_READ, describe_failures
 from headrace.cli.printing import tell
 from headrace.cli.show import describe_work
 from headrace.job import Job
-from headrace_wire.messages import CANCELLED, ERROR, JobStatus
+from headrace_wire.messages.failures import ERROR
+from headrace_wire.messages.jobs import CANCELLED, JobStatus
 from headrace_wire.words import count
 
 #: Seconds of CPU time in slots from which on the speed-up is told.

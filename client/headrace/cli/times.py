@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from math import inf
 
-from headrace_wire.job_views import TaskTimes
+from headrace_wire.messages.job_views import TaskTimes
 
 #: Shares of the tasks, and their words.
 SHARES = ((0.5, "half"), (0.95, "95 %"), (1.0, "all"))

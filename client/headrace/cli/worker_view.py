@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from headrace.cli.show import format_time, show_worker
-from headrace_wire.messages import RunningTask
-from headrace_wire.views import WorkerView
+from headrace_wire.messages.views import WorkerView
+from headrace_wire.messages.workers import RunningTask
 from headrace_wire.words import format_bytes
 
 #: Running tasks that are shown for people, and for programs.

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from headrace_wire.engines import keeps_limits
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import Backlog
+from headrace_wire.messages.views import Backlog
+from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.words import count
 
 #: Kinds of work that are named in a line.

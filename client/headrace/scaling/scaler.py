@@ -25,8 +25,8 @@ from headrace_wire.errors import (
     UnreachableError,
     is_final,
 )
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import Overview
+from headrace_wire.messages.views import Overview
+from headrace_wire.messages.workers import WorkerStatus
 
 log = logging.getLogger(__name__)
 

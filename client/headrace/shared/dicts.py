@@ -16,7 +16,7 @@ from headrace.async_shared.collections import AsyncDict
 from headrace.async_shared.sealing import ABSENT, open_sealed, seal_key
 from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
-from headrace_wire.shared import DICT
+from headrace_wire.messages.shared import DICT
 
 
 class SharedDict(SharedHandle, MutableMapping[Any, Any]):

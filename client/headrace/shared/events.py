@@ -5,7 +5,7 @@ from __future__ import annotations
 from headrace.async_shared.primitives import AsyncEvent
 from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
-from headrace_wire.shared import EVENT
+from headrace_wire.messages.shared import EVENT
 
 
 class SharedEvent(SharedHandle):

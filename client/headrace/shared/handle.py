@@ -8,7 +8,7 @@ from headrace.async_shared.handle import AsyncHandle, Handle
 from headrace.blocking import blocking, finish
 from headrace.shared.connection import open_task_connection
 from headrace.shared.session import SharedSession
-from headrace_wire.shared import SharedSpec
+from headrace_wire.messages.shared import SharedSpec
 
 #: What a shared object of each kind is opened with.
 _HANDLES: dict[str, type[SharedHandle]] = {}

@@ -13,7 +13,7 @@ from headrace.async_shared.collections import BEYOND_END, AsyncList, find_place
 from headrace.async_shared.sealing import open_sealed, seal
 from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
-from headrace_wire.shared import LIST, write_slice
+from headrace_wire.messages.shared import LIST, write_slice
 
 #: How often a list that does not fit into one answer is read anew because it changed meanwhile.
 MOST_READINGS = 5

@@ -10,7 +10,7 @@ from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace.shared.session import SharedSession
 from headrace_wire.errors import QueueClosedError
-from headrace_wire.shared import QUEUE
+from headrace_wire.messages.shared import QUEUE
 
 
 class SharedQueue(SharedHandle):

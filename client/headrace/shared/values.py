@@ -9,7 +9,7 @@ from headrace.async_shared.sealing import seal
 from headrace.blocking import blocking
 from headrace.shared.handle import SharedHandle
 from headrace.shared.session import SharedSession
-from headrace_wire.shared import VALUE
+from headrace_wire.messages.shared import VALUE
 
 
 class SharedValue(SharedHandle):

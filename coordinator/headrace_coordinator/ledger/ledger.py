@@ -34,7 +34,7 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store.need import INTAKE, OUTCOMES, Need
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import HeadraceError, StoreError
-from headrace_wire.messages import Span
+from headrace_wire.messages.spans import Span
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from headrace_coordinator.queue.events import Event
 from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.failures import describe_error
 from headrace_wire.log_format import about
-from headrace_wire.messages import FAILED, JobStatus, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import FAILED, JobStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 

@@ -34,7 +34,8 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.shared_objects import SharedObjects
 from headrace_wire.address import Address
-from headrace_wire.messages import DATA_SERVICE, JobStatus, Sample
+from headrace_wire.messages.jobs import DATA_SERVICE, JobStatus
+from headrace_wire.messages.reports import Sample
 from headrace_wire.refusal_log import REASONS
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from headrace_coordinator.monitoring.worker_samples import SampleBook
 from headrace_coordinator.queue.figures import STATES, measure
 from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.serving.shared_objects import SharedObjects
-from headrace_wire.shared import KINDS
+from headrace_wire.messages.shared import KINDS
 from headrace_wire.version import VERSION
 
 

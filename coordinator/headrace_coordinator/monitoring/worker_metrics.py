@@ -13,7 +13,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.monitoring.families import make_gauge, make_gauges
 from headrace_coordinator.monitoring.series import OTHER
 from headrace_coordinator.queue.queue import Queue
-from headrace_wire.messages import WorkerStatus
+from headrace_wire.messages.workers import WorkerStatus
 
 #: Workers that have series of their own.
 MAX_WORKERS = 1000

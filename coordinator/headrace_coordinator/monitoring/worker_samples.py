@@ -9,7 +9,7 @@ from itertools import accumulate
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from headrace_wire.bounds import MAX_WORKERS
-from headrace_wire.messages import Sample
+from headrace_wire.messages.reports import Sample
 from headrace_wire.samples import KINDS, SampleKind
 
 #: The values of a series' labels; and its total: the sum, and the number of observations in each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from headrace_coordinator.queue.job import Job
-from headrace_wire.messages import JobFilter
+from headrace_wire.messages.jobs import JobFilter
 
 #: Chooses all jobs.
 EVERY_JOB = JobFilter()

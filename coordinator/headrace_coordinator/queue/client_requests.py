@@ -27,8 +27,8 @@ from headrace_wire.errors import (
     UnknownJobError,
     UsageError,
 )
-from headrace_wire.job_views import PastJob
-from headrace_wire.messages import (
+from headrace_wire.messages.job_views import PastJob
+from headrace_wire.messages.jobs import (
     CANCELLED,
     DATA_SERVICE,
     FAILED,
@@ -36,8 +36,8 @@ from headrace_wire.messages import (
     JobFilter,
     JobSpec,
     JobStatus,
-    Span,
 )
+from headrace_wire.messages.spans import Span
 from headrace_wire.words import count
 
 #: Seconds without a word from its client after which an unsealed or owned job is forgotten.

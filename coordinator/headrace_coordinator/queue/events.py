@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from headrace_coordinator.queue.job_log import LogPart
 from headrace_coordinator.shared.events import SharedStateEvent
-from headrace_wire.job_views import PastJob
-from headrace_wire.messages import JobSpec, JobStatus, LogLine, Reason, TaskFailure
+from headrace_wire.messages.failures import Reason, TaskFailure
+from headrace_wire.messages.job_views import PastJob
+from headrace_wire.messages.jobs import JobSpec, JobStatus
+from headrace_wire.messages.logs import LogLine
 
 
 class QueueEvent(Struct, frozen=True):

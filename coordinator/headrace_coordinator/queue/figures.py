@@ -10,7 +10,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
 from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.queue.stranded import Need, find_need
-from headrace_wire.messages import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
+from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, State
 
 #: In the order of a job's life.
 STATES: tuple[State, ...] = (QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED)

@@ -32,21 +32,21 @@ from headrace_coordinator.queue.retries import count_allowed
 from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_wire.api import TIMES_KEPT
 from headrace_wire.bounds import MAX_COUNTERS
-from headrace_wire.messages import (
+from headrace_wire.messages.failures import LOST
+from headrace_wire.messages.job_views import TaskTime
+from headrace_wire.messages.jobs import (
     DATA_SERVICE,
     FAILED,
     FINAL_STATES,
     KEEP_FOR,
-    LOST,
     QUEUED,
     RUNNING,
     SUCCEEDED,
-    DoneSpan,
     JobSpec,
     JobStatus,
     State,
-    TaskTime,
 )
+from headrace_wire.messages.reports import DoneSpan
 
 #: Workers of a job whose log lines are taken.
 MAX_JOB_WORKERS = 10_000

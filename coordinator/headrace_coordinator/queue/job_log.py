@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from headrace_wire.bounds import LOG_BYTES_KEPT, LOG_LINES_KEPT
-from headrace_wire.messages import LogLine
+from headrace_wire.messages.logs import LogLine
 
 #: The newest lines of a job that are kept, or as many as have so many bytes. Older ones are
 #: dropped, by report, as soon as they are not needed for that: up to twice as many may be there.

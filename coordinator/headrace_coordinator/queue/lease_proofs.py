@@ -15,7 +15,7 @@ import hmac
 from msgspec.msgpack import encode
 
 from headrace_coordinator.queue.past_leases import PastLease
-from headrace_wire.messages import HeldSpan
+from headrace_wire.messages.spans import HeldSpan
 
 #: Bytes of a digest: guessing at it is hopeless, as each guess takes a call.
 DIGEST_BYTES = 16

@@ -25,17 +25,11 @@ from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.shares import share_of
 from headrace_wire.bounds import MAX_WORKERS
 from headrace_wire.errors import UnknownWorkerError, UsageError
-from headrace_wire.messages import (
-    LOST,
-    QUEUED,
-    Heartbeat,
-    HeldSpan,
-    LeaseRequest,
-    Orders,
-    TaskProgress,
-    WorkerInfo,
-    WorkerStatus,
-)
+from headrace_wire.messages.failures import LOST
+from headrace_wire.messages.jobs import QUEUED
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.spans import HeldSpan
+from headrace_wire.messages.workers import Heartbeat, Orders, TaskProgress, WorkerInfo, WorkerStatus
 from headrace_wire.words import count
 
 

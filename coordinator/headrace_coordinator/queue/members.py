@@ -10,11 +10,11 @@ from msgspec.structs import asdict, replace
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.bounds import MAX_ENTRIES
 from headrace_wire.engines import keeps_limits
-from headrace_wire.messages import (
-    JobSpec,
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.spans import TaskName
+from headrace_wire.messages.workers import (
     Orders,
     RunningTask,
-    TaskName,
     TaskProgress,
     WorkerInfo,
     WorkerStatus,

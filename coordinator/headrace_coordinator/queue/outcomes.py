@@ -17,18 +17,10 @@ from headrace_coordinator.queue.retries import compute_pause_seconds, count_allo
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.batch import check_batch, slice_batch
 from headrace_wire.errors import ProtocolError
-from headrace_wire.messages import (
-    ERROR,
-    FAILED,
-    REFUSED,
-    SUCCEEDED,
-    WITHDRAWN,
-    DoneSpan,
-    JobLines,
-    Receipt,
-    Report,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import ERROR, REFUSED, WITHDRAWN, TaskFailure
+from headrace_wire.messages.jobs import FAILED, SUCCEEDED
+from headrace_wire.messages.logs import JobLines
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report
 
 
 class Outcomes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headrace_wire.messages import CRASH, LOST, OOM, JobSpec, Reason
+from headrace_wire.messages.failures import CRASH, LOST, OOM, Reason
+from headrace_wire.messages.jobs import JobSpec
 
 #: Attempts for a task that takes its slot or its worker with it, unless the job says otherwise.
 DEFAULT_CRASH_ATTEMPTS = 3

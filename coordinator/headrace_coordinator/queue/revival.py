@@ -15,7 +15,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import CANCELLED
+from headrace_wire.messages.jobs import CANCELLED
 
 #: Tasks of one transition of many: about ten milliseconds, with their part of the commit.
 REVIVED_AT_ONCE = 500

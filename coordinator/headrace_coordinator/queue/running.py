@@ -13,7 +13,7 @@ from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.bounds import quote
 from headrace_wire.errors import UnknownWorkerError, UsageError
-from headrace_wire.messages import RunningTask
+from headrace_wire.messages.workers import RunningTask
 
 
 def find_worker(state: QueueState, worker: str) -> Member:

@@ -24,7 +24,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 
 from headrace_coordinator.queue.job import Job
-from headrace_wire.messages import QUEUED
+from headrace_wire.messages.jobs import QUEUED
 
 #: Seconds of work that one lease holds for each free slot, as far as is known.
 LEASE_SECONDS_PER_SLOT = 0.5

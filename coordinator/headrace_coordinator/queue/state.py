@@ -18,7 +18,10 @@ from headrace_coordinator.queue.past_leases import PastLease, PastLeases
 from headrace_coordinator.queue.schedule import Turns
 from headrace_coordinator.shares import share_of
 from headrace_wire.errors import NotAllowedError, UnknownJobError
-from headrace_wire.messages import Heartbeat, HeldSpan, LeasedSpan, Reason, State, TaskFailure
+from headrace_wire.messages.failures import Reason, TaskFailure
+from headrace_wire.messages.jobs import State
+from headrace_wire.messages.spans import HeldSpan, LeasedSpan
+from headrace_wire.messages.workers import Heartbeat
 
 #: Bytes of what the failures of one job tell; those that come later are kept without traceback.
 MAX_FAILURE_BYTES = 64 << 20

@@ -9,7 +9,7 @@ from headrace_coordinator.queue.events import JobStranded
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.queue.state import QueueState
 from headrace_wire.engines import keeps_limits
-from headrace_wire.messages import JobSpec
+from headrace_wire.messages.jobs import JobSpec
 
 #: What the tasks of a job need of a worker: the service, and whether they have a time limit.
 Need = tuple[str, bool]

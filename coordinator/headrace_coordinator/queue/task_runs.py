@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.ranges import RangeSet
-from headrace_wire.job_views import TaskRun, TaskRuns, TaskState
+from headrace_wire.messages.job_views import TaskRun, TaskRuns, TaskState
 
 #: The states of tasks, the most urgent last.
 BY_URGENCY: tuple[TaskState, ...] = ("done", "cancelled", "waiting", "leased", "retrying", "dead")

@@ -7,8 +7,8 @@ from math import inf
 
 from msgspec import Struct, field
 
-from headrace_wire.job_views import NO_TIMES, TIME_BOUNDS, TaskTimes
-from headrace_wire.messages import DoneSpan
+from headrace_wire.messages.job_views import NO_TIMES, TIME_BOUNDS, TaskTimes
+from headrace_wire.messages.reports import DoneSpan
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 
 #: A time in each of the buckets in which workers count.

@@ -8,7 +8,7 @@ from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.spool import Spool
 from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.queue.stranded import Need, explain_unable, find_need
-from headrace_wire.messages import JobSpec
+from headrace_wire.messages.jobs import JobSpec
 
 
 class Waiting:

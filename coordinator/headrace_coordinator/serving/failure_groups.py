@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from headrace_coordinator.failure_kinds import Groups
 from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.events import Event, JobDeleted, TaskRevived
-from headrace_wire.job_views import FailureGroups
+from headrace_wire.messages.job_views import FailureGroups
 
 #: Failures of a job that are looked at.
 MOST_READ = 10_000

@@ -36,29 +36,29 @@ from headrace_coordinator.store.need import RELIEF, Need, measure_intake
 from headrace_wire.api import JOBS_PER_PAGE
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import SpoolFullError, StoreError, UnknownJobError
-from headrace_wire.job_views import TaskRuns, TaskTimes
-from headrace_wire.messages import (
-    DATA_SERVICE,
-    KEEP_FOR,
+from headrace_wire.messages.job_views import TaskRuns, TaskTime, TaskTimes
+from headrace_wire.messages.jobs import DATA_SERVICE, KEEP_FOR, JobFilter, JobSpec, JobStatus
+from headrace_wire.messages.leases import Grant, LeaseRequest
+from headrace_wire.messages.spans import HeldSpan
+from headrace_wire.messages.views import (
     CoordinatorInfo,
-    Grant,
+    EventPage,
+    EventRequest,
+    Overview,
+    Timeline,
+    WorkerView,
+)
+from headrace_wire.messages.workers import (
     Heartbeat,
-    HeldSpan,
-    JobFilter,
-    JobSpec,
-    JobStatus,
-    LeaseRequest,
     Orders,
     Registration,
     RunningTask,
     TaskProgress,
-    TaskTime,
     WorkerInfo,
     WorkerStatus,
 )
 from headrace_wire.roles import caller
 from headrace_wire.version import PROTOCOL, VERSION
-from headrace_wire.views import EventPage, EventRequest, Overview, Timeline, WorkerView
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.ranges import RangeSet
 from headrace_coordinator.queue.task_runs import join_cells, list_runs, paint_cells
 from headrace_wire.bounds import MAX_TASK_RUNS
-from headrace_wire.job_views import TaskRun, TaskRuns
-from headrace_wire.messages import State
+from headrace_wire.messages.job_views import TaskRun, TaskRuns
+from headrace_wire.messages.jobs import State
 
 #: Cells that are painted before others have their turn.
 CELLS_AT_ONCE = 2000

@@ -26,8 +26,9 @@ from headrace_coordinator.queue.events import Event
 from headrace_coordinator.serving.topics import EVENTS
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_wire.failures import describe_error
-from headrace_wire.messages import CANCELLED, DATA_SERVICE, SUCCEEDED, WITHDRAWN
-from headrace_wire.views import (
+from headrace_wire.messages.failures import WITHDRAWN
+from headrace_wire.messages.jobs import CANCELLED, DATA_SERVICE, SUCCEEDED
+from headrace_wire.messages.views import (
     EVENTS_KEPT,
     EVENTS_PER_PAGE,
     ClusterEvent,

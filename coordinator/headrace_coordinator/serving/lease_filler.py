@@ -10,7 +10,8 @@ from headrace_coordinator.ledger.ledger import Ledger
 from headrace_coordinator.queue.job import HeldLease
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.log_format import about
-from headrace_wire.messages import JobSpec, Lease
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.leases import Lease
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from headrace_coordinator.ledger.ledger import Ledger, Transition
 from headrace_coordinator.serving.callers import JobAccess, refuse_job
 from headrace_wire.api import IDS_MATCHED, JOBS_PER_PAGE
 from headrace_wire.errors import HeadraceError, UnknownJobError
-from headrace_wire.job_views import PastJob
-from headrace_wire.messages import JobFilter, JobStatus
+from headrace_wire.messages.job_views import PastJob
+from headrace_wire.messages.jobs import JobFilter, JobStatus
 
 Answer = TypeVar("Answer")
 

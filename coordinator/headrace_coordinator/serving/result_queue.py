@@ -26,21 +26,13 @@ from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF, measure_outcomes
 from headrace_wire.errors import JobStateError
-from headrace_wire.job_views import FailureGroups
 from headrace_wire.log_format import about
-from headrace_wire.messages import (
-    Collected,
-    CollectRequest,
-    Fetched,
-    FetchRequest,
-    JobStatus,
-    LogPage,
-    LogRequest,
-    Receipt,
-    Report,
-    Sample,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroups
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.logs import LogPage, LogRequest
+from headrace_wire.messages.reports import Receipt, Report, Sample
+from headrace_wire.messages.results import Collected, CollectRequest, Fetched, FetchRequest
 from headrace_wire.roles import caller
 
 log = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ from headrace_coordinator.queue.queue import Queue
 from headrace_coordinator.queue.stranded import note_stranded
 from headrace_coordinator.serving.worker_pasts import WorkerPasts
 from headrace_wire.errors import StoreError
-from headrace_wire.messages import RUNNING, WITHDRAWN
-from headrace_wire.version import VERSION
-from headrace_wire.views import (
+from headrace_wire.messages.failures import WITHDRAWN
+from headrace_wire.messages.jobs import RUNNING
+from headrace_wire.messages.views import (
     BACKLOGS_TOLD,
     STEP_SECONDS,
     STEPS_KEPT,
@@ -34,6 +34,7 @@ from headrace_wire.views import (
     Timeline,
     TimePoint,
 )
+from headrace_wire.version import VERSION
 
 #: Rates are those of so many seconds, looked at once a second.
 RATE_SECONDS = 10

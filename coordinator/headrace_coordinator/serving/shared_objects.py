@@ -13,7 +13,7 @@ from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters, find_deadline
 from headrace_coordinator.store.need import RELIEF
 from headrace_wire.api import NAMES_PER_PAGE
-from headrace_wire.shared import (
+from headrace_wire.messages.shared import (
     LOCK,
     SharedAnswer,
     SharedBeat,

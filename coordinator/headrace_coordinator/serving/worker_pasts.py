@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from headrace_coordinator.queue.members import Member
-from headrace_wire.views import STEPS_KEPT, WorkerPoint
+from headrace_wire.messages.views import STEPS_KEPT, WorkerPoint
 
 #: What is more is shown as this: no machine has so many cores.
 MAX_CPU_PERCENT = 1e6

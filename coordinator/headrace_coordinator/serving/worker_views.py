@@ -6,7 +6,7 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.running import find_worker, list_running_at
 from headrace_coordinator.queue.state import QueueState
 from headrace_coordinator.serving.worker_pasts import WorkerPasts
-from headrace_wire.views import WorkerView
+from headrace_wire.messages.views import WorkerView
 
 
 def view_worker(

@@ -16,7 +16,7 @@ from headrace_coordinator.shared.objects import (
     take_page,
     tell,
 )
-from headrace_wire.shared import DICT, SharedAnswer, SharedCall
+from headrace_wire.messages.shared import DICT, SharedAnswer, SharedCall
 
 #: So many removed items may stay in the order before it is written anew.
 MOST_REMOVED = 1000

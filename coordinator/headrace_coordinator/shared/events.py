@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from headrace_wire.shared import SharedAnswer, Stamp
+from headrace_wire.messages.shared import SharedAnswer, Stamp
 
 
 class SharedKept(Struct, frozen=True):

@@ -15,7 +15,7 @@ from headrace_coordinator.shared.objects import (
     tell,
 )
 from headrace_wire.errors import UsageError
-from headrace_wire.shared import LIST, SharedAnswer, SharedCall, read_slice
+from headrace_wire.messages.shared import LIST, SharedAnswer, SharedCall, read_slice
 
 #: Items by which repeating a list may make it grow at once: everybody waits for that.
 MAX_REPEATED = 1 << 20

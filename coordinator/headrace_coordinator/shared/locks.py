@@ -8,7 +8,7 @@ from headrace_coordinator.shared.objects import DONE, NOT_YET, Item, SharedObjec
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import LockLostError
 from headrace_wire.message import dump
-from headrace_wire.shared import EVENT, LOCK, SharedAnswer, SharedCall, Stamp
+from headrace_wire.messages.shared import EVENT, LOCK, SharedAnswer, SharedCall, Stamp
 
 
 class LockObject(SharedObject):

@@ -15,7 +15,7 @@ from headrace_coordinator.shared.events import SharedStateEvent
 from headrace_coordinator.shares import share_of
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError, SharedFullError, UsageError
-from headrace_wire.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
+from headrace_wire.messages.shared import SharedAnswer, SharedCall, SharedSpec, Stamp
 
 #: About how many bytes an item takes beside its key and value.
 ITEM_BYTES = 100

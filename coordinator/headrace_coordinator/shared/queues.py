@@ -22,7 +22,7 @@ from headrace_coordinator.shared.objects import (
     tell,
 )
 from headrace_wire.encoding import pack, unpack
-from headrace_wire.shared import QUEUE, SharedAnswer, SharedCall, SharedSpec, Stamp
+from headrace_wire.messages.shared import QUEUE, SharedAnswer, SharedCall, SharedSpec, Stamp
 
 
 class QueueObject(SharedObject):

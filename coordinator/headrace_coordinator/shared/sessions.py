@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from headrace_wire.shared import SharedAnswer
+from headrace_wire.messages.shared import SharedAnswer
 
 #: About how many bytes a session and a lane take in memory, beside the answers.
 SESSION_BYTES = 800

@@ -46,7 +46,7 @@ from headrace_wire.errors import (
     UnknownSharedError,
     UsageError,
 )
-from headrace_wire.shared import (
+from headrace_wire.messages.shared import (
     DICT,
     EVENT,
     KINDS,

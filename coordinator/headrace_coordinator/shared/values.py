@@ -9,7 +9,7 @@ from headrace_coordinator.shared.objects import (
     SharedObject,
     tell,
 )
-from headrace_wire.shared import VALUE, SharedAnswer, SharedCall, SharedSpec
+from headrace_wire.messages.shared import VALUE, SharedAnswer, SharedCall, SharedSpec
 
 
 class ValueObject(SharedObject):

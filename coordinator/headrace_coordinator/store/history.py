@@ -16,9 +16,10 @@ from headrace_coordinator.queue import events
 from headrace_coordinator.queue.job import join_words
 from headrace_wire.encoding import pack
 from headrace_wire.errors import ProtocolError
-from headrace_wire.job_views import FailureGroup, FailureGroups, PastJob
 from headrace_wire.message import decode_trusted, dump
-from headrace_wire.messages import JobStatus, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroup, FailureGroups, PastJob
+from headrace_wire.messages.jobs import JobStatus
 
 #: ``ended`` is a time of the coordinator's own clock. To look through many rows one index is read,
 #: and not what people are shown.

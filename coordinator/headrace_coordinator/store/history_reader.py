@@ -14,9 +14,9 @@ from pathlib import Path
 
 from headrace_coordinator.store.reader import connect
 from headrace_wire.errors import ProtocolError, StoreError
-from headrace_wire.job_views import PastJob
 from headrace_wire.message import decode_trusted
-from headrace_wire.messages import JobFilter, JobStatus
+from headrace_wire.messages.job_views import PastJob
+from headrace_wire.messages.jobs import JobFilter, JobStatus
 
 #: Jobs that begin with the same text, of which the newest are found.
 MOST_MATCHED = 500

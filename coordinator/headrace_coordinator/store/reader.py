@@ -18,7 +18,9 @@ from headrace_coordinator.store.recent import Recent
 from headrace_wire.batch import slice_batch
 from headrace_wire.errors import StoreError
 from headrace_wire.message import decode_trusted
-from headrace_wire.messages import LogLine, ResultSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.logs import LogLine
+from headrace_wire.messages.results import ResultSpan
 
 #: Seconds to wait for another process that has locked the database.
 BUSY_SECONDS = 5.0

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from headrace_coordinator.queue import events
 from headrace_coordinator.queue.events import Event
 from headrace_wire.batch import slice_batch
-from headrace_wire.messages import ResultSpan
+from headrace_wire.messages.results import ResultSpan
 
 #: Bytes of inputs, and bytes of results, that are kept here at most.
 MOST_BYTES = 1 << 18

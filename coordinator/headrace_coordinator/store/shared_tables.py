@@ -15,7 +15,7 @@ from headrace_coordinator.shared.objects import Item
 from headrace_coordinator.shared.state import StoredObject, StoredState
 from headrace_wire.encoding import pack
 from headrace_wire.message import decode_trusted, dump
-from headrace_wire.shared import SharedAnswer, Stamp
+from headrace_wire.messages.shared import SharedAnswer, Stamp
 
 SHARED_SCHEMA = """
 CREATE TABLE shared (

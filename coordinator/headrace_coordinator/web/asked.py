@@ -12,7 +12,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from headrace_coordinator.web.twins import make_twin
-from headrace_wire.messages import JobFilter
+from headrace_wire.messages.jobs import JobFilter
 from headrace_wire.mismatch import explain_mismatch
 
 #: Jobs on a page.

@@ -9,8 +9,10 @@ from urllib.parse import quote
 from headrace_coordinator.web import display
 from headrace_coordinator.web.rows import job_fields, worker_fields
 from headrace_wire.alike import explain_failure
-from headrace_wire.messages import JobStatus, TaskFailure, WorkerStatus
-from headrace_wire.views import ClusterEvent
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.views import ClusterEvent
+from headrace_wire.messages.workers import WorkerStatus
 
 #: What the kinds of events look like: as the states of jobs and workers that they tell of.
 EVENT_STATES = {

@@ -11,8 +11,10 @@ from headrace_coordinator.web.display import count, duration, size, things
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.rows import job_fields
 from headrace_wire.alike import explain_failure, tell_first
-from headrace_wire.job_views import FailureGroup, FailureGroups
-from headrace_wire.messages import JobStatus, LogPage, LogRequest, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import FailureGroup, FailureGroups
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.logs import LogPage, LogRequest
 
 #: Failures one by one, running tasks and the slowest ones.
 FAILURES_SHOWN = 50

@@ -10,15 +10,8 @@ from starlette.responses import Response
 from headrace_coordinator.web.asked import SPANS, AskedJobs, read_asked
 from headrace_coordinator.web.display import count
 from headrace_coordinator.web.rendering import render
-from headrace_wire.messages import (
-    CANCELLED,
-    FAILED,
-    QUEUED,
-    RUNNING,
-    SUCCEEDED,
-    JobStatus,
-    WorkerStatus,
-)
+from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobStatus
+from headrace_wire.messages.workers import WorkerStatus
 
 #: The services that come built in: they can be chosen also where no worker has them.
 BUILT_IN = frozenset({"primes", "images", "calls"})

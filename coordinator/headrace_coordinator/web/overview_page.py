@@ -13,8 +13,9 @@ from starlette.responses import Response
 from headrace_coordinator.web.display import count, duration, rate, things
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.rows import worker_state
-from headrace_wire.messages import FAILED, FINAL_STATES, QUEUED, RUNNING, JobFilter, WorkerStatus
-from headrace_wire.views import ClusterEvent, EventPage, EventRequest, Overview
+from headrace_wire.messages.jobs import FAILED, FINAL_STATES, QUEUED, RUNNING, JobFilter
+from headrace_wire.messages.views import ClusterEvent, EventPage, EventRequest, Overview
+from headrace_wire.messages.workers import WorkerStatus
 
 #: What is shown of each; ``static/pages/overview.js`` shows as many.
 ACTIVE_SHOWN = 20

@@ -16,8 +16,8 @@ from headrace_coordinator.web.names import register_names
 from headrace_coordinator.web.overview_page import show_overview
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.worker_page import show_worker
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import EventPage, EventRequest
+from headrace_wire.messages.views import EventPage, EventRequest
+from headrace_wire.messages.workers import WorkerStatus
 
 #: Events on their page when it is opened; the browser asks for more.
 EVENTS_SHOWN = 200

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from headrace_coordinator.web.shared_work import SharedWork
 from headrace_wire.errors import BusyError, HeadraceError, JobStateError
-from headrace_wire.messages import ResultSpan
+from headrace_wire.messages.results import ResultSpan
 from headrace_wire.own_group import OWN_GROUP
 from headrace_wire.presenting import END, MODULE, Order, write_head
 from headrace_wire.stream import drop

@@ -21,7 +21,8 @@ from headrace_coordinator.web.gate import Visitor
 from headrace_coordinator.web.json_api import JSON, PREFIX, read_query
 from headrace_coordinator.web.presenter import OpenFile, Presenter, Summary
 from headrace_wire.errors import HeadraceError, JobStateError
-from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.results import Fetched, FetchRequest, ResultSpan
 from headrace_wire.presenting import Order
 from headrace_wire.roles import ONLOOKER
 

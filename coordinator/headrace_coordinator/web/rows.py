@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from headrace_coordinator.web.display import count, duration, percent, rate, size, things
-from headrace_wire.messages import FINAL_STATES, JobStatus, WorkerStatus
+from headrace_wire.messages.jobs import FINAL_STATES, JobStatus
+from headrace_wire.messages.workers import WorkerStatus
 
 #: Seconds without a word after which a worker is called silent.
 SILENT_SECONDS = 15.0

@@ -28,8 +28,8 @@ from headrace_coordinator.web.problems import find_status
 from headrace_coordinator.web.shared_work import SharedWork
 from headrace_coordinator.web.topics import WANTED, StreamQuery, choose_feed
 from headrace_wire.errors import BoundsError, BusyError, HeadraceError
-from headrace_wire.messages import LogRequest
-from headrace_wire.views import EventRequest
+from headrace_wire.messages.logs import LogRequest
+from headrace_wire.messages.views import EventRequest
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from headrace_coordinator.web.feeds import Feed
 from headrace_coordinator.web.gate import Visitor
 from headrace_coordinator.web.methods import Method, list_methods
 from headrace_wire.bounds import MAX_TASK_RUNS, MAX_TASKS, Count, OptionalLabel, read_hints
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED
 
 Topic = Literal[
     "overview", "timeline", "jobs", "ended", "job", "tasks", "times", "workers", "worker",

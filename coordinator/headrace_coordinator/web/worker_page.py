@@ -11,8 +11,8 @@ from starlette.responses import Response
 from headrace_coordinator.web.display import count, duration, size
 from headrace_coordinator.web.rendering import render
 from headrace_coordinator.web.rows import worker_fields
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import WorkerView
+from headrace_wire.messages.views import WorkerView
+from headrace_wire.messages.workers import WorkerStatus
 
 #: Slots that are shown one by one.
 SLOTS_SHOWN = 256

@@ -32,7 +32,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import TaskFailedError
-from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.messages.failures import ERROR, TaskFailure
 
 __all__ = ["RemoteError", "pack_error", "rebuild_failure"]
 

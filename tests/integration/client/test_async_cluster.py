@@ -17,7 +17,7 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_services.service import Plan
 from headrace_wire.address import Address
 from headrace_wire.errors import ClosedError, KeyRefusedError, UnknownJobError, UsageError
-from headrace_wire.messages import CANCELLED
+from headrace_wire.messages.jobs import CANCELLED
 from support.coordinators import run_coordinator
 from support.event_loops import cancel, in_event_loop
 

@@ -19,7 +19,7 @@ from headrace.embedded import STOP_SECONDS, EmbeddedClusterError
 from headrace.sessions import open_embedded_cluster
 from headrace_wire.engines import EngineChoice
 from headrace_wire.errors import ClosedError, UnreachableError, UsageError
-from headrace_wire.messages import WorkerStatus
+from headrace_wire.messages.workers import WorkerStatus
 from support.commands import wait_until
 
 

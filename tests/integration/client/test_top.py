@@ -14,7 +14,7 @@ from headrace.cli.top import view
 from headrace.cli.top.plain import draw_plain
 from headrace.cli.top.view import View
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import CANCELLED, QUEUED
+from headrace_wire.messages.jobs import CANCELLED, QUEUED
 from support.top_site import TopSite, open_top
 
 

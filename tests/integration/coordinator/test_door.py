@@ -22,7 +22,7 @@ from headrace_wire.api import APIS
 from headrace_wire.errors import HeadraceError
 from headrace_wire.key import load_key
 from headrace_wire.manager import Proxy
-from headrace_wire.messages import DATA_SERVICE
+from headrace_wire.messages.jobs import DATA_SERVICE
 from support.calls_of_api import BATCH, CALLS, HOSTILE, SPEC
 from support.coordinators import run_coordinator
 from support.queue_invariants import check_invariants

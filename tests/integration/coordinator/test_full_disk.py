@@ -26,7 +26,10 @@ from headrace_coordinator.store.payload_file import UNIT_BYTES, PayloadFile
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import StoreError
-from headrace_wire.messages import CANCELLED, DoneSpan, LeaseRequest, Report, Span
+from headrace_wire.messages.jobs import CANCELLED
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.spans import Span
 from support.queue_builders import make_spec, make_worker
 
 FULL = sqlite3.OperationalError("database or disk is full")

@@ -27,17 +27,10 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import (
-    DoneSpan,
-    JobLines,
-    JobStatus,
-    LeaseRequest,
-    LogLine,
-    LogPage,
-    LogRequest,
-    Receipt,
-    Report,
-)
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.logs import JobLines, LogLine, LogPage, LogRequest
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report
 from support.commands import wait_until
 from support.coordinators import run_coordinator
 from support.loop_thread import LoopThread

@@ -22,8 +22,10 @@ from headrace_coordinator.serving.result_queue import ResultQueue
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.job_views import NO_TIMES, FailureGroups, TaskRun, TaskRuns
-from headrace_wire.messages import JobFilter, LogPage, LogRequest, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.job_views import NO_TIMES, FailureGroups, TaskRun, TaskRuns
+from headrace_wire.messages.jobs import JobFilter
+from headrace_wire.messages.logs import LogPage, LogRequest
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec
 

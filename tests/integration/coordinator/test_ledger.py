@@ -25,7 +25,10 @@ from headrace_coordinator.store.need import LARGE_BYTES, RELIEF
 from headrace_coordinator.store.store import Durability, Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, StoreError, UnknownJobError
-from headrace_wire.messages import SUCCEEDED, DoneSpan, LeaseRequest, Report, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import SUCCEEDED
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report
 from support.queue_builders import claim, make_spec, make_worker
 from support.queue_invariants import check_invariants
 

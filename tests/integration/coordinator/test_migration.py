@@ -18,9 +18,9 @@ from headrace_coordinator.store.schema import SCHEMA_VERSION
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.job_views import NO_TIMES
-from headrace_wire.messages import JobFilter
-from headrace_wire.shared import EVENT
+from headrace_wire.messages.job_views import NO_TIMES
+from headrace_wire.messages.jobs import JobFilter
+from headrace_wire.messages.shared import EVENT
 from support.queue_builders import make_spec
 from support.shared_builders import SharedRig
 from support.stored_rig import StoredRig

@@ -12,7 +12,11 @@ from headrace_coordinator.settings import CoordinatorSettings
 from headrace_wire.address import Address
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import FAILED, FetchRequest, LeaseRequest, Report, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import FAILED
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import Report
+from headrace_wire.messages.results import FetchRequest
 from support.coordinators import run_coordinator
 from support.queue_builders import make_spec, make_worker
 

@@ -16,7 +16,7 @@ from headrace_coordinator.queue.revival import REVIVED_AT_ONCE
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.reviver import Reviver
 from headrace_coordinator.store.store import Store
-from headrace_wire.messages import CANCELLED, FAILED, QUEUED, JobStatus
+from headrace_wire.messages.jobs import CANCELLED, FAILED, QUEUED, JobStatus
 from support.queue_builders import make_spec
 from support.queue_invariants import check_invariants
 

@@ -14,9 +14,11 @@ from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.serving.sampler import Sampler
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import DoneSpan, LeaseRequest, Report, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report, ReturnedSpan
+from headrace_wire.messages.views import STEP_SECONDS, STEPS_KEPT
 from headrace_wire.version import VERSION
-from headrace_wire.views import STEP_SECONDS, STEPS_KEPT
 from support.queue_builders import make_spec, make_worker
 
 

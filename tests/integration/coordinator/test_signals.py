@@ -21,7 +21,8 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.errors import UnreachableError
 from headrace_wire.key import load_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import Fetched, FetchRequest, LeaseRequest
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.results import Fetched, FetchRequest
 from support.queue_builders import make_spec, make_worker
 
 #: Seconds for what must come.

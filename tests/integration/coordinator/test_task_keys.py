@@ -23,9 +23,9 @@ from headrace_wire.key_book import make_named_key, revoke_key, rotate_key
 from headrace_wire.keyring import derive_key, mark_key
 from headrace_wire.live_keys import LiveKeys
 from headrace_wire.manager import QueueManager
+from headrace_wire.messages.shared import EVENT, LIST, SharedCall, SharedSpec, Stamp
 from headrace_wire.role_files import write_role_files
 from headrace_wire.roles import CLIENT, TASK, WORKER, Holder, set_caller
-from headrace_wire.shared import EVENT, LIST, SharedCall, SharedSpec, Stamp
 from support.coordinators import run_coordinator
 from support.queue_builders import make_spec
 

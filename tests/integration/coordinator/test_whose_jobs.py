@@ -21,18 +21,14 @@ from headrace_coordinator.store.store import Store
 from headrace_wire.api import JobQueueApi
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError, NotAllowedError, UnknownJobError
-from headrace_wire.messages import (
-    CollectRequest,
-    FetchRequest,
-    JobFilter,
-    JobSpec,
-    LeaseRequest,
-    LogRequest,
-    Report,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobFilter, JobSpec
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.logs import LogRequest
+from headrace_wire.messages.reports import Report
+from headrace_wire.messages.results import CollectRequest, FetchRequest
+from headrace_wire.messages.views import EventRequest
 from headrace_wire.roles import ADMINISTRATOR, Holder, set_caller
-from headrace_wire.views import EventRequest
 from support.loop_thread import LoopThread
 from support.queue_builders import make_spec, make_worker
 

@@ -18,7 +18,7 @@ from headrace_coordinator.serving.topics import name_topic
 from headrace_coordinator.serving.wake import Waiters
 from headrace_coordinator.store.need import OUTCOMES, Need
 from headrace_coordinator.store.store import Store
-from headrace_wire.shared import LOCK, SharedAnswer, SharedCall, SharedSpec, Stamp
+from headrace_wire.messages.shared import LOCK, SharedAnswer, SharedCall, SharedSpec, Stamp
 from support.commands import wait_until
 from support.loop_thread import LoopThread
 

@@ -13,7 +13,7 @@ from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import EXIT_KEY_REFUSED, NotAllowedError
 from headrace_wire.keyring import derive_key
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import Report
+from headrace_wire.messages.reports import Report
 from headrace_wire.roles import DERIVED_ROLES, Holder, Role, caller
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_example, read_methods

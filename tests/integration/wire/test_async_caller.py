@@ -28,7 +28,7 @@ from headrace_wire.errors import (
     UsageError,
 )
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.stream import FrameStream
 from headrace_wire.timeouts import Limit
 from headrace_wire.version import PROTOCOL, VERSION

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from headrace_wire.admission import ServerLimits
-from headrace_wire.messages import Fetched, FetchRequest, JobStatus, ResultSpan
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.results import Fetched, FetchRequest, ResultSpan
 from support.commands import wait_until
 from support.wire_calls import make_frame, open_session, read_frame
 from support.wire_messages import make_message

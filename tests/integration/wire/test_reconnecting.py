@@ -14,7 +14,7 @@ import pytest
 
 from headrace_wire.errors import ClosedError, UnreachableError
 from headrace_wire.manager import Proxy, QueueManager
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.stream import FrameStream
 from support.commands import wait_until
 from support.wire_messages import make_message

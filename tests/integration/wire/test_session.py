@@ -21,7 +21,7 @@ from headrace_wire.address import Address
 from headrace_wire.api import APIS, JobQueueApi
 from headrace_wire.errors import HeadraceError, UnknownJobError, UnreachableError, UsageError
 from headrace_wire.manager import Caller, Proxy, RetryingProxy
-from headrace_wire.messages import Fetched, FetchRequest, ResultSpan
+from headrace_wire.messages.results import Fetched, FetchRequest, ResultSpan
 from support.commands import wait_until
 from support.wire_messages import make_example, make_message, read_methods
 from support.wire_server import ANYWHERE, KEY, Served, ignore_arguments, serve

@@ -11,7 +11,7 @@ import pytest
 
 from headrace_wire import guard, meter
 from headrace_wire.guard import Guard
-from headrace_wire.messages import Fetched, FetchRequest, ResultSpan
+from headrace_wire.messages.results import Fetched, FetchRequest, ResultSpan
 from headrace_wire.meter import Pace
 from support.commands import wait_until
 from support.wire_calls import make_frame, open_session, read_frame, sending

@@ -23,7 +23,10 @@ from headrace_wire.encoding import pack, unpack
 from headrace_wire.errors import ProtocolError, UnknownMethodError
 from headrace_wire.handshake import answer_challenge, deliver_challenge
 from headrace_wire.manager import Proxy, QueueManager
-from headrace_wire.messages import CoordinatorInfo, JobSpec, LeaseRequest, WorkerInfo
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.views import CoordinatorInfo
+from headrace_wire.messages.workers import WorkerInfo
 from headrace_wire.signature import read_signatures
 from headrace_wire.version import PROTOCOL, VERSION
 from support.commands import Site, open_site, wait_until

@@ -15,16 +15,9 @@ from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
 from headrace_wire.encryption import Encryption
 from headrace_wire.errors import HeadraceError, ProtocolError, StoreError, UsageError
-from headrace_wire.messages import (
-    Grant,
-    Heartbeat,
-    Lease,
-    LeaseRequest,
-    Orders,
-    Receipt,
-    Registration,
-    Report,
-)
+from headrace_wire.messages.leases import Grant, Lease, LeaseRequest
+from headrace_wire.messages.reports import Receipt, Report
+from headrace_wire.messages.workers import Heartbeat, Orders, Registration
 from headrace_wire.signals import STOP_SIGNALS
 from headrace_worker import agent, leaser, reporter
 from headrace_worker.agent import Agent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace_wire.messages import INITIALIZER_TIMEOUT
+from headrace_wire.messages.failures import INITIALIZER_TIMEOUT
 from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool import pool as pool_module
 from headrace_worker.slot import slot

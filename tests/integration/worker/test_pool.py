@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
 from headrace_worker.machine.oom import OomWatch
 from headrace_worker.pool import limits, slot_process, supervisor
 from headrace_worker.pool.batch import Event

@@ -24,7 +24,7 @@ from headrace_services.permits import Permits, RefusedError
 from headrace_services.service import MAX_DETAIL_BYTES, Plan
 from headrace_wire.encoding import pack
 from headrace_wire.message import decode, dump
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from headrace_worker.link.loader import DEFAULT_LOADER
 from headrace_worker.pool.batch import Batch
 from support import calls_shop

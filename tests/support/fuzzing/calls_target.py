@@ -24,7 +24,7 @@ from headrace_coordinator.store.need import RELIEF
 from headrace_coordinator.store.store import Store
 from headrace_wire.api import APIS
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import DATA_SERVICE
+from headrace_wire.messages.jobs import DATA_SERVICE
 from headrace_wire.roles import ADMINISTRATOR
 from headrace_wire.session import Session
 from headrace_wire.signature import read_signatures

@@ -31,7 +31,7 @@ from headrace_services.service import Service
 from headrace_services.service import Target as Wanted
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from headrace_wire.presenting import END, Order, write_head
 from support.calls_shop import Colour, OutOfStockError, Pair, Parcel, Point, Right
 from support.fuzzing.hostile import SCALARS, change_bytes, change_values, draw_packed, pack, unpack

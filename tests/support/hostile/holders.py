@@ -18,7 +18,7 @@ from headrace_wire.calling import encode_call, greet
 from headrace_wire.connection import MsgpackConnection, dial
 from headrace_wire.errors import HeadraceError
 from headrace_wire.manager import Proxy, QueueManager
-from headrace_wire.messages import DATA_SERVICE
+from headrace_wire.messages.jobs import DATA_SERVICE
 from support.calls_of_api import BROKEN, CALLS, HOSTILE, SPEC, list_places
 from support.hostile.peer import Peer, Place
 

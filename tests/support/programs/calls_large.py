@@ -14,7 +14,7 @@ import pytest
 from headrace import AsyncCluster, Cluster, Executor, Pool
 from headrace_services.calls import CallOptions, plan_map
 from headrace_wire.errors import UsageError
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 
 
 async def submit_awaited(address: str, table: bytes) -> list[Any]:

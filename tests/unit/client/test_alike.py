@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from headrace.cli import jobs_out
 from headrace.cli.alike import LINES_SHOWN, describe_failures, describe_group, group_failures
 from headrace_wire.alike import explain_rest
-from headrace_wire.job_views import NO_TIMES, FailureGroup, FailureGroups
-from headrace_wire.messages import CRASH, ERROR, TaskFailure
+from headrace_wire.messages.failures import CRASH, ERROR, TaskFailure
+from headrace_wire.messages.job_views import NO_TIMES, FailureGroup, FailureGroups
 from support.queue_builders import Rig
 from support.wire_messages import make_message
 

@@ -16,7 +16,7 @@ from headrace_services.calls import CallOptions
 from headrace_services.calls.transport import Serializer
 from headrace_services.calls.values import pack_value
 from headrace_wire.errors import HeadraceError, TaskFailedError
-from headrace_wire.messages import ERROR, TaskFailure
+from headrace_wire.messages.failures import ERROR, TaskFailure
 
 
 class FakeStream:

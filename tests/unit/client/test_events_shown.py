@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.cli import events
-from headrace_wire.views import ClusterEvent, EventPage, EventRequest
+from headrace_wire.messages.views import ClusterEvent, EventPage, EventRequest
 from support.said import Said, say
 
 DEAD = ClusterEvent(7, 1e9, "task-failed", "abc", "w", "it said \x1b[31mno\nat all")

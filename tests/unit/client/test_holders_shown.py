@@ -9,7 +9,7 @@ import pytest
 from headrace.cli.jobs_list import _say_jobs  # pyright: ignore[reportPrivateUsage]
 from headrace.cli.keys import keys
 from headrace_wire.key import ensure_key
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.role_files import write_role_files
 from support.wire_messages import make_message
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from headrace.cluster import Cluster
 from headrace_wire.api import JOBS_PER_PAGE
-from headrace_wire.messages import JobFilter, JobStatus
+from headrace_wire.messages.jobs import JobFilter, JobStatus
 from support.wire_messages import make_message
 
 if TYPE_CHECKING:

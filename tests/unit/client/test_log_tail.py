@@ -11,7 +11,7 @@ import pytest
 from headrace.cli.log_lines import explain_missed
 from headrace.cli.log_tail import show_log
 from headrace_wire.errors import ClosedError, UnreachableError
-from headrace_wire.messages import LogLine, LogPage, LogRequest
+from headrace_wire.messages.logs import LogLine, LogPage, LogRequest
 
 
 class Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.missing import Received, describe_missing
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobStatus
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED, JobStatus
 from support.wire_messages import make_message
 
 

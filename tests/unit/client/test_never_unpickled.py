@@ -17,7 +17,8 @@ from headrace_services.calls.service import CallsService
 from headrace_services.permits import Permits, RefusedError
 from headrace_services.registry import find_engines
 from headrace_wire.encoding import pack
-from headrace_wire.messages import ERROR, PICKLED_CALLS, TaskFailure
+from headrace_wire.messages.failures import ERROR, TaskFailure
+from headrace_wire.messages.workers import PICKLED_CALLS
 
 
 class Evil:

@@ -11,8 +11,8 @@ from headrace.scaling.commands import CommandFailedError
 from headrace.scaling.decision import Bounds, Candidate
 from headrace.scaling.scaler import Scaler
 from headrace_wire.errors import KeyRefusedError, UnknownWorkerError, UnreachableError
-from headrace_wire.messages import WorkerStatus
-from headrace_wire.views import Backlog, Overview
+from headrace_wire.messages.views import Backlog, Overview
+from headrace_wire.messages.workers import WorkerStatus
 from support.wire_messages import make_message
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ from headrace.cli.show import describe_status, format_table, show_status
 from headrace.job import Job
 from headrace_services.service import Target
 from headrace_wire.errors import OutputError, UsageError
-from headrace_wire.messages import JobStatus, LogLine, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.logs import LogLine
 from support.wire_messages import make_message
 
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\nfake\r\x9b31m\u202e\u2028\udcff\x00"

@@ -21,7 +21,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.encoding import unpack
 from headrace_wire.errors import HeadraceError, JobStateError
-from headrace_wire.messages import Collected, CollectRequest, ResultSpan
+from headrace_wire.messages.results import Collected, CollectRequest, ResultSpan
 
 #: Where places are in which a signal's handler may run.
 FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream_module)}

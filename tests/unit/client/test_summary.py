@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.cli.summary import summarise
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from support.wire_messages import make_message
 
 

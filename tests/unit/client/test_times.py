@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.cli.times import describe_times
-from headrace_wire.job_views import NO_TIMES, TaskTimes
+from headrace_wire.messages.job_views import NO_TIMES, TaskTimes
 
 BOUNDS = (0.0025, 0.5, 1.0, 120.0, 3600.0)
 

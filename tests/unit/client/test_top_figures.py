@@ -12,16 +12,9 @@ from headrace.cli.top.job_rows import is_meant
 from headrace.cli.top.running_rows import describe_tasks
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import draw_bar, draw_curve, fold
-from headrace_wire.job_views import FailureGroup
-from headrace_wire.messages import (
-    CANCELLED,
-    FAILED,
-    RUNNING,
-    SUCCEEDED,
-    RunningTask,
-    State,
-    TaskProgress,
-)
+from headrace_wire.messages.job_views import FailureGroup
+from headrace_wire.messages.jobs import CANCELLED, FAILED, RUNNING, SUCCEEDED, State
+from headrace_wire.messages.workers import RunningTask, TaskProgress
 from support.queue_builders import Rig
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace_coordinator.deaths import MOST_DEATHS_AT_ONCE, MOST_GROUPED, Deaths
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 
 
 def make_failure(index: int, error_type: str, message: str = "bad value 5") -> TaskFailure:

@@ -35,7 +35,10 @@ from headrace_wire.bounds import (
 from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, ProtocolError
 from headrace_wire.message import Message, decode, decode_trusted, dump
-from headrace_wire.messages import JobSpec, LeaseRequest, Report, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import Report
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_example, make_message, read_methods
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace_wire.failures import describe_error
-from headrace_wire.messages import CRASH, ERROR, TIMEOUT, Reason, TaskFailure
+from headrace_wire.messages.failures import CRASH, ERROR, TIMEOUT, Reason, TaskFailure
 from support.wire_messages import make_message
 
 

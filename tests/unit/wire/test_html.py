@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from headrace_wire.html import draw_bar, draw_card, draw_list
-from headrace_wire.messages import JobStatus, RunningTask, WorkerStatus
-from headrace_wire.views import WorkerView
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.views import WorkerView
+from headrace_wire.messages.workers import RunningTask, WorkerStatus
 from support.wire_messages import make_message
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\n<img src=x onerror=y>"

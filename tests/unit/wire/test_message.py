@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from headrace_wire.encoding import pack
 from headrace_wire.errors import ProtocolError
 from headrace_wire.message import decode_trusted, dump
-from headrace_wire.messages import FINAL_STATES, LeaseRequest, Registration, WorkerInfo
+from headrace_wire.messages.jobs import FINAL_STATES
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.workers import Registration, WorkerInfo
 from support.wire_messages import MESSAGES, draw_values, make_example, make_message
 
 if TYPE_CHECKING:

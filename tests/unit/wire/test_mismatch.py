@@ -11,7 +11,7 @@ from msgspec import Struct
 from headrace_wire.bounds import Count, Identifier, Name, Seconds
 from headrace_wire.errors import HeadraceError
 from headrace_wire.message import Message, decode
-from headrace_wire.messages import JobFilter, State
+from headrace_wire.messages.jobs import JobFilter, State
 from headrace_wire.mismatch import explain_mismatch
 
 

@@ -11,16 +11,10 @@ from headrace_wire.api import APIS
 from headrace_wire.errors import BoundsError, ProtocolError
 from headrace_wire.framing import MAX_FRAME_BYTES
 from headrace_wire.message import Message, decode, decode_trusted
-from headrace_wire.messages import (
-    ERROR,
-    DoneSpan,
-    Grant,
-    JobFilter,
-    JobStatus,
-    Lease,
-    Report,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import ERROR, TaskFailure
+from headrace_wire.messages.jobs import JobFilter, JobStatus
+from headrace_wire.messages.leases import Grant, Lease
+from headrace_wire.messages.reports import DoneSpan, Report
 from headrace_wire.newer import loosen, tighten
 from headrace_wire.payloads import encode, split
 from headrace_wire.signature import read_signatures

@@ -21,10 +21,13 @@ from headrace_wire.calling import (
 )
 from headrace_wire.errors import BoundsError, ProtocolError, UsageError
 from headrace_wire.framing import write_frame
-from headrace_wire.messages import DoneSpan, Fetched, JobSpec, Report, ResultSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.results import Fetched, ResultSpan
+from headrace_wire.messages.shared import SharedAnswer, SharedCall
 from headrace_wire.parts import LARGE_BYTES, join
 from headrace_wire.payloads import INLINE_BYTES, MAX_STRUCTURE_BYTES
-from headrace_wire.shared import SharedAnswer, SharedCall
 from headrace_wire.signature import read_signatures
 from support.wire_messages import make_message
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace_wire.messages import FetchRequest
+from headrace_wire.messages.results import FetchRequest
 from headrace_wire.timeouts import FOR_EVER, Limit, check_timeout, find_limit, shorten_waits
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from headrace_wire.messages import HeldSpan, Lease
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.spans import HeldSpan
 from headrace_worker.holdings import JOBS_KEPT, Holdings
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from headrace_wire.batch import pack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import Lease, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.leases import Lease
 from headrace_worker.data import DataStore
 from headrace_worker.holdings import Holdings
 from headrace_worker.leases import MOST_REFUSED, make_batch, refuse_lease

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import DoneSpan, JobLines, LogLine, ReturnedSpan, Sample, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan, Sample
 from headrace_worker.parcel import Item, Parcel, substitute
 
 RETURNED = ReturnedSpan(1, "job", 0, 5)

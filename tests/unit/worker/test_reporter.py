@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from headrace_wire.api import ResultQueueApi
 from headrace_wire.async_caller import AsyncCaller
-from headrace_wire.messages import DoneSpan, Lease, Receipt, Report, ReturnedSpan
+from headrace_wire.messages.leases import Lease
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report, ReturnedSpan
 from headrace_wire.round_trip import FIRST_MEASUREMENTS, RoundTrip
 from headrace_wire.window import MOST_CALLS, Window
 from headrace_worker.holdings import Holdings

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace_wire.messages import DoneSpan, HeldSpan
+from headrace_wire.messages.reports import DoneSpan
+from headrace_wire.messages.spans import HeldSpan
 from headrace_worker import unreported
 
 SPANS = [DoneSpan(1, "job", 0, 2, b"values", 0.1, 0.2), DoneSpan(2, "job", 5, 6, b"", 0.0, 0.0)]

@@ -12,7 +12,8 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Protocol
 
-from headrace_wire.messages import ReturnedSpan, RunningTask
+from headrace_wire.messages.reports import ReturnedSpan
+from headrace_wire.messages.workers import RunningTask
 from headrace_worker.foresight import Times
 from headrace_worker.link.messages import Progress, TaskLine
 from headrace_worker.machine.processes import Usage

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from headrace_wire.messages import Reason
+from headrace_wire.messages.failures import Reason
 
 #: Tells what ``run_span`` has to tell while it runs, packed.
 OnNews = Callable[[bytes], object]

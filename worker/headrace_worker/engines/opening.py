@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from headrace_services.task import Task
 from headrace_wire.bounds import MAX_SLOTS
 from headrace_wire.engines import ENGINES
-from headrace_wire.messages import WorkerInfo
+from headrace_wire.messages.workers import WorkerInfo
 from headrace_worker.engines.grid import Grid
 from headrace_worker.engines.registry import GridRequest, open_grid, read_most_slots
 from headrace_worker.engines.remote import RemoteEngine

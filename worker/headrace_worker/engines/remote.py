@@ -26,7 +26,9 @@ import msgspec
 
 from headrace_services.permits import Permits
 from headrace_wire.log_format import about
-from headrace_wire.messages import ERROR, TIMEOUT, Reason, ReturnedSpan, RunningTask
+from headrace_wire.messages.failures import ERROR, TIMEOUT, Reason
+from headrace_wire.messages.reports import ReturnedSpan
+from headrace_wire.messages.workers import RunningTask
 from headrace_worker.engines.brought import Brought, are_large
 from headrace_worker.engines.grid import Grid, GridAwayError, SpanLostError
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome

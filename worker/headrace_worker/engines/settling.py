@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from headrace_wire.messages import DoneSpan, Reason, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import Reason, TaskFailure
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
 from headrace_worker.foresight import Times, mix_times
 from headrace_worker.link.failure import MESSAGE_CHARACTERS, SUMMARY_CHARACTERS, clip
 from headrace_worker.link.messages import TaskFailed, TasksDone

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from headrace_wire.messages import ReturnedSpan
+from headrace_wire.messages.reports import ReturnedSpan
 from headrace_worker.pool.batch import Batch
 
 

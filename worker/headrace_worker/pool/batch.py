@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
 from headrace_worker.link.messages import TaskFailed, TasksDone
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from headrace_wire.encoding import unpack
 from headrace_wire.log_format import about
-from headrace_wire.messages import INITIALIZER_TIMEOUT, Reason, TaskFailure
+from headrace_wire.messages.failures import INITIALIZER_TIMEOUT, Reason, TaskFailure
 from headrace_worker.link.failure import SUMMARY_CHARACTERS, clip
 from headrace_worker.link.loader import resolve_loader
 from headrace_worker.machine.oom import OomWatch

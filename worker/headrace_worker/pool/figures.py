@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from headrace_wire.messages import RunningTask
+from headrace_wire.messages.workers import RunningTask
 from headrace_worker.foresight import Times, mix_times
 from headrace_worker.link.messages import Progress
 from headrace_worker.machine.processes import Usage, read_usage

@@ -23,7 +23,8 @@ from math import inf
 
 from msgspec.structs import replace
 
-from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
 from headrace_worker.launch.launcher import Launcher
 from headrace_worker.link.messages import (
     Lines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from headrace_wire.messages import Sample
+from headrace_wire.messages.reports import Sample
 from headrace_wire.samples import CPU_SECONDS, SLOT_RESTARTS, TASK_SECONDS
 from headrace_worker.link.messages import TasksDone
 from headrace_worker.pool.batch import Batch

@@ -11,7 +11,7 @@ from headrace.cli.printing import explain
 from headrace.cli.show import describe_work
 from headrace_wire.api import JobQueueApi
 from headrace_wire.errors import HeadraceError
-from headrace_wire.messages import CANCELLED, FINAL_STATES, SUCCEEDED, JobStatus
+from headrace_wire.messages.jobs import CANCELLED, FINAL_STATES, SUCCEEDED, JobStatus
 from headrace_wire.timeouts import Limit
 from headrace_wire.words import count
 

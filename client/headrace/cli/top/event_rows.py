@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from headrace.cli.top.columns import Column
 from headrace.cli.top.words import write_clock
-from headrace_wire.views import ClusterEvent
+from headrace_wire.messages.views import ClusterEvent
 
 COLUMNS = (
     Column("TIME", 8),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from headrace.cli.top.columns import Column
 from headrace_wire.alike import explain_failure, tell_first
-from headrace_wire.job_views import FailureGroup
+from headrace_wire.messages.job_views import FailureGroup
 from headrace_wire.printing import clean_line, clean_text
 from headrace_wire.words import count
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from headrace.cli.top.actions import CANCEL, DELETE, REPLAY, RETRY, Action, carry_out
 from headrace.cli.top.polling import PollingScreen
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 
 
 class JobActions(PollingScreen):

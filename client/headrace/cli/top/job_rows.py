@@ -9,7 +9,7 @@ from headrace.cli.figures import format_duration, format_part, format_speed
 from headrace.cli.show import describe_work, format_age
 from headrace.cli.top.columns import Column
 from headrace.cli.top.words import draw_bar, find_part_done
-from headrace_wire.messages import RUNNING, JobStatus
+from headrace_wire.messages.jobs import RUNNING, JobStatus
 
 BAR_WIDTH = 12
 

@@ -26,8 +26,8 @@ from headrace.cli.top.view import SeenOfJob
 from headrace.cli.top.words import draw_bar, find_part_done, fold, write_clock
 from headrace_wire.alike import explain_rest
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.job_views import FailureGroups
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.job_views import FailureGroups
+from headrace_wire.messages.jobs import JobStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 

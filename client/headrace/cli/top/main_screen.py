@@ -18,7 +18,8 @@ from headrace.cli.top.listing import Listing
 from headrace.cli.top.plain_text import PlainText
 from headrace.cli.top.summary import describe_cluster, describe_trouble
 from headrace.cli.top.worker_screen import WorkerScreen
-from headrace_wire.messages import JobStatus, WorkerStatus
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.printing import clean_line
 from headrace_wire.words import count
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from headrace.cli.figures import format_duration
 from headrace.cli.logs import format_progress
-from headrace_wire.messages import RunningTask, TaskProgress
+from headrace_wire.messages.workers import RunningTask, TaskProgress
 from headrace_wire.words import format_bytes
 
 

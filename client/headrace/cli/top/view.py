@@ -13,21 +13,11 @@ from headrace.job_log import Gaps
 from headrace_wire.api import TIMES_KEPT, JobQueueApi, ResultQueueApi
 from headrace_wire.bounds import MAX_IDENTIFIER_CHARACTERS, MAX_NAME_CHARACTERS
 from headrace_wire.errors import HeadraceError
-from headrace_wire.job_views import FailureGroups
-from headrace_wire.messages import (
-    QUEUED,
-    RUNNING,
-    JobFilter,
-    JobStatus,
-    LogLine,
-    LogRequest,
-    RunningTask,
-    State,
-    TaskProgress,
-    TaskTime,
-    WorkerStatus,
-)
-from headrace_wire.views import ClusterEvent, EventRequest, Overview
+from headrace_wire.messages.job_views import FailureGroups, TaskTime
+from headrace_wire.messages.jobs import QUEUED, RUNNING, JobFilter, JobStatus, State
+from headrace_wire.messages.logs import LogLine, LogRequest
+from headrace_wire.messages.views import ClusterEvent, EventRequest, Overview
+from headrace_wire.messages.workers import RunningTask, TaskProgress, WorkerStatus
 
 if TYPE_CHECKING:
     from headrace.blocking import BlockingCaller

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from rich.cells import chop_cells
 
-from headrace_wire.messages import SUCCEEDED, JobStatus
+from headrace_wire.messages.jobs import SUCCEEDED, JobStatus
 
 #: What fills the part of a bar that is done, and the rest: no colour is needed to tell them apart.
 FULL, EMPTY = "#", "."

@@ -9,7 +9,7 @@ from headrace.cli.show import format_time
 from headrace.cli.top.columns import Column
 from headrace.cli.top.speeds import Speeds
 from headrace.cli.top.words import draw_bar
-from headrace_wire.messages import WorkerStatus
+from headrace_wire.messages.workers import WorkerStatus
 from headrace_wire.words import format_bytes
 
 BAR_WIDTH = 12

@@ -23,7 +23,7 @@ from headrace_wire.words import count
 
 if TYPE_CHECKING:
     from headrace.cli.top.view import View
-    from headrace_wire.views import WorkerView
+    from headrace_wire.messages.views import WorkerView
 
 BAR_WIDTH = 32
 CURVE_WIDTH = 60

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headrace_wire.messages import JobStatus
+from headrace_wire.messages.jobs import JobStatus
 from support.web_site import WebSite
 
 

@@ -32,7 +32,10 @@ from headrace_wire.encoding import pack
 from headrace_wire.key_book import make_named_key
 from headrace_wire.landlock import explain_missing
 from headrace_wire.manager import QueueManager
-from headrace_wire.messages import DoneSpan, JobSpec, LeaseRequest, Report, WorkerInfo
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan, Report
+from headrace_wire.messages.workers import WorkerInfo
 from support.commands import wait_until
 from support.pictures import encode, make_picture
 from support.web_site import PATIENCE_SECONDS, WebSite, open_site

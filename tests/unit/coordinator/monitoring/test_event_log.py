@@ -10,7 +10,7 @@ from headrace_coordinator import budget
 from headrace_coordinator.monitoring.event_log import EventLog, log_events
 from headrace_coordinator.queue.events import JobDeleted, LeasesUnproven, TaskDead
 from headrace_wire.alike import explain_failure
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from support.queue_builders import Rig
 
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from headrace_coordinator.monitoring.metrics import CoordinatorMetrics
-from headrace_wire.messages import DATA_SERVICE
+from headrace_wire.messages.jobs import DATA_SERVICE
 from support.queue_builders import Rig
 
 NAMES = {"service": "primes", "operation": "count"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace_coordinator.monitoring.worker_samples import SampleBook
-from headrace_wire.messages import Sample
+from headrace_wire.messages.reports import Sample
 from headrace_wire.samples import TASK_SECONDS, TASK_SECONDS_BOUNDS
 
 LABELS = ("service", "primes", "operation", "count")

@@ -6,7 +6,7 @@ import pytest
 
 from headrace_coordinator.monitoring.queue_metrics import show_jobs
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import DATA_SERVICE, KEEP_FOR
+from headrace_wire.messages.jobs import DATA_SERVICE, KEEP_FOR
 from support.queue_builders import Rig, at
 
 

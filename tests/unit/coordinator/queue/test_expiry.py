@@ -9,7 +9,7 @@ import pytest
 from headrace_coordinator.queue.events import JobExpired, MomentSet, OrdersGiven
 from headrace_coordinator.queue.rules import Rules
 from headrace_wire.errors import EXIT_TASKS_FAILED, JobIncompleteError, UnknownJobError
-from headrace_wire.messages import FAILED, QUEUED, SUCCEEDED
+from headrace_wire.messages.jobs import FAILED, QUEUED, SUCCEEDED
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 

@@ -9,16 +9,11 @@ from headrace_coordinator.queue.events import TaskDead
 from headrace_coordinator.queue.job import HeldLease
 from headrace_wire.batch import pack_batch
 from headrace_wire.errors import NotAllowedError
-from headrace_wire.messages import (
-    DoneSpan,
-    Heartbeat,
-    JobLines,
-    LeaseRequest,
-    LogLine,
-    Report,
-    ReturnedSpan,
-    TaskFailure,
-)
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.reports import DoneSpan, Report, ReturnedSpan
+from headrace_wire.messages.workers import Heartbeat
 from support.queue_builders import Rig, claim, make_worker
 
 KEY, ANOTHER_KEY = "worker", "lab"

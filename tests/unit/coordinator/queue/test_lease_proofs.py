@@ -14,16 +14,10 @@ from headrace_coordinator.queue.members import show_id
 from headrace_coordinator.queue.past_leases import PastLease
 from headrace_coordinator.queue.queue import Queue
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import (
-    DoneSpan,
-    HeldSpan,
-    JobLines,
-    LeaseRequest,
-    LogLine,
-    Receipt,
-    Report,
-    ReturnedSpan,
-)
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report, ReturnedSpan
+from headrace_wire.messages.spans import HeldSpan
 from support.queue_builders import Rig, at, claim, make_spec, make_worker
 
 KEY, ANOTHER_KEY = "worker", "lab"

@@ -23,8 +23,8 @@ from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
 from headrace_coordinator.shared.state import SharedState
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import SharedFullError, UsageError
-from headrace_wire.messages import HeldSpan, TaskFailure
-from headrace_wire.shared import (
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.shared import (
     DICT,
     EVENT,
     LIST,
@@ -34,6 +34,7 @@ from headrace_wire.shared import (
     SharedSpec,
     Stamp,
 )
+from headrace_wire.messages.spans import HeldSpan
 from support.queue_builders import Rig, at, make_spec, make_worker
 from support.shared_builders import SharedRig
 from support.shared_invariants import check_shared_state

@@ -10,16 +10,9 @@ from msgspec.structs import replace
 from headrace_coordinator.queue.job import Job
 from headrace_coordinator.queue.time_counts import TimeCounts
 from headrace_wire.api import TIMES_KEPT
-from headrace_wire.job_views import TIME_BOUNDS
-from headrace_wire.messages import (
-    CANCELLED,
-    DATA_SERVICE,
-    QUEUED,
-    DoneSpan,
-    JobFilter,
-    JobSpec,
-    TaskTime,
-)
+from headrace_wire.messages.job_views import TIME_BOUNDS, TaskTime
+from headrace_wire.messages.jobs import CANCELLED, DATA_SERVICE, QUEUED, JobFilter, JobSpec
+from headrace_wire.messages.reports import DoneSpan
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 from support.queue_builders import Rig, make_spec
 

@@ -8,7 +8,8 @@ from headrace_coordinator.queue.chunks import FORGOTTEN_AT_ONCE
 from headrace_coordinator.queue.client_requests import ABANDONED_SECONDS
 from headrace_coordinator.queue.events import SpansDelivered
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import SUCCEEDED, Span
+from headrace_wire.messages.jobs import SUCCEEDED
+from headrace_wire.messages.spans import Span
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 

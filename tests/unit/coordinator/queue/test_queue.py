@@ -15,18 +15,10 @@ from headrace_wire.errors import (
     UnknownWorkerError,
     UsageError,
 )
-from headrace_wire.messages import (
-    CANCELLED,
-    CRASH,
-    DATA_SERVICE,
-    FAILED,
-    LOST,
-    QUEUED,
-    RUNNING,
-    SUCCEEDED,
-    DoneSpan,
-    LeaseRequest,
-)
+from headrace_wire.messages.failures import CRASH, LOST
+from headrace_wire.messages.jobs import CANCELLED, DATA_SERVICE, FAILED, QUEUED, RUNNING, SUCCEEDED
+from headrace_wire.messages.leases import LeaseRequest
+from headrace_wire.messages.reports import DoneSpan
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
 

@@ -17,15 +17,10 @@ from headrace_coordinator.store.removals import LONGEST_SECONDS
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch, unpack_batch
 from headrace_wire.errors import HeadraceError, SpoolFullError
-from headrace_wire.messages import (
-    FAILED,
-    FINAL_STATES,
-    SUCCEEDED,
-    JobLines,
-    LogLine,
-    Reason,
-    Span,
-)
+from headrace_wire.messages.failures import Reason
+from headrace_wire.messages.jobs import FAILED, FINAL_STATES, SUCCEEDED
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.spans import Span
 from support.queue_builders import Rig, claim, make_worker
 from support.queue_invariants import check_invariants
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import TaskDead
-from headrace_wire.messages import ERROR, FAILED, REFUSED, SUCCEEDED
+from headrace_wire.messages.failures import ERROR, REFUSED
+from headrace_wire.messages.jobs import FAILED, SUCCEEDED
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 

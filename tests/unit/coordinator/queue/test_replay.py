@@ -8,7 +8,8 @@ from headrace_coordinator.moment import Now
 from headrace_coordinator.queue.events import MomentSet
 from headrace_coordinator.queue.retries import compute_pause_seconds
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import CRASH, ERROR, FAILED, OOM, QUEUED, RUNNING, SUCCEEDED
+from headrace_wire.messages.failures import CRASH, ERROR, OOM
+from headrace_wire.messages.jobs import FAILED, QUEUED, RUNNING, SUCCEEDED
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
 

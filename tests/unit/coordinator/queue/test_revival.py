@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from headrace_coordinator.queue.delayed import Delayed
 from headrace_wire.errors import JobStateError, UsageError
-from headrace_wire.messages import CANCELLED, FAILED, RUNNING, SUCCEEDED
+from headrace_wire.messages.jobs import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from headrace_coordinator.queue.members import show_id
 from headrace_coordinator.queue.running import find_worker, list_running, list_running_at
 from headrace_wire.errors import UnknownJobError, UnknownWorkerError, UsageError
-from headrace_wire.messages import RunningTask
+from headrace_wire.messages.workers import RunningTask
 from support.queue_builders import Rig, make_worker
 
 

@@ -9,7 +9,7 @@ from headrace_coordinator.queue.schedule import (
     Turns,
     size_lease,
 )
-from headrace_wire.messages import RUNNING, SUCCEEDED
+from headrace_wire.messages.jobs import RUNNING, SUCCEEDED
 from support.queue_builders import Rig, make_spec
 
 

@@ -15,7 +15,9 @@ from headrace_wire.bounds import MAX_PARAMETER_BYTES
 from headrace_wire.encoding import pack
 from headrace_wire.errors import BoundsError, JobStateError, SpoolFullError
 from headrace_wire.message import decode, dump
-from headrace_wire.messages import DoneSpan, JobSpec, Span
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.messages.reports import DoneSpan
+from headrace_wire.messages.spans import Span
 from support.queue_builders import Rig, make_spec
 from support.queue_invariants import check_invariants
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from headrace_coordinator.queue.events import TaskDead, WorkAppeared
-from headrace_wire.messages import FAILED, LOST, SUCCEEDED, Heartbeat, HeldSpan
+from headrace_wire.messages.failures import LOST
+from headrace_wire.messages.jobs import FAILED, SUCCEEDED
+from headrace_wire.messages.spans import HeldSpan
+from headrace_wire.messages.workers import Heartbeat
 from support.queue_builders import Rig, claim, make_worker
 from support.queue_invariants import check_invariants
 

@@ -17,17 +17,10 @@ from headrace_wire.bounds import MAX_COUNTERS
 from headrace_wire.encoding import pack
 from headrace_wire.errors import UnknownJobError
 from headrace_wire.message import decode_trusted
-from headrace_wire.messages import (
-    SUCCEEDED,
-    DoneSpan,
-    Heartbeat,
-    JobLines,
-    LogLine,
-    Receipt,
-    Report,
-    RunningTask,
-    TaskProgress,
-)
+from headrace_wire.messages.jobs import SUCCEEDED
+from headrace_wire.messages.logs import JobLines, LogLine
+from headrace_wire.messages.reports import DoneSpan, Receipt, Report
+from headrace_wire.messages.workers import Heartbeat, RunningTask, TaskProgress
 from support.queue_builders import Rig, make_worker
 from support.queue_invariants import check_invariants
 

@@ -18,8 +18,8 @@ from headrace_coordinator.queue.task_runs import (
     paint_cells,
     sum_up_runs,
 )
-from headrace_wire.job_views import TaskRun, TaskState
-from headrace_wire.messages import CANCELLED, RUNNING
+from headrace_wire.messages.job_views import TaskRun, TaskState
+from headrace_wire.messages.jobs import CANCELLED, RUNNING
 from support.queue_builders import Rig, make_spec
 
 TASKS = 60

@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from headrace_coordinator.queue.members import Member
-from headrace_wire.messages import JobSpec
+from headrace_wire.messages.jobs import JobSpec
 from support.queue_builders import Rig
 
 

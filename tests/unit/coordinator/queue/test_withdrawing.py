@@ -6,7 +6,9 @@ import pytest
 
 from headrace_coordinator.queue.events import OrdersGiven, TaskDead
 from headrace_wire.errors import UnknownJobError
-from headrace_wire.messages import CANCELLED, FAILED, WITHDRAWN, Report, ReturnedSpan
+from headrace_wire.messages.failures import WITHDRAWN
+from headrace_wire.messages.jobs import CANCELLED, FAILED
+from headrace_wire.messages.reports import Report, ReturnedSpan
 from support.queue_builders import Rig
 from support.queue_invariants import check_invariants
 

@@ -16,8 +16,8 @@ from headrace_coordinator.serving.journal import Journal
 from headrace_coordinator.serving.topics import EVENTS
 from headrace_coordinator.serving.wake import Waiters
 from headrace_wire.alike import explain_failure
-from headrace_wire.messages import TaskFailure
-from headrace_wire.views import EventPage, EventRequest
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.views import EventPage, EventRequest
 from support.event_loops import in_event_loop
 from support.queue_builders import Rig, make_spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headrace_coordinator.queue.members import Member
 from headrace_coordinator.serving.worker_pasts import MAX_CPU_PERCENT, WorkerPasts
-from headrace_wire.views import STEPS_KEPT
+from headrace_wire.messages.views import STEPS_KEPT
 from support.queue_builders import Rig
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from headrace_coordinator.store.store import Store
 from headrace_wire.errors import LockLostError, SharedFullError
-from headrace_wire.shared import (
+from headrace_wire.messages.shared import (
     DICT,
     LIST,
     LOCK,

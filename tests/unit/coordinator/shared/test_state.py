@@ -20,7 +20,7 @@ from headrace_wire.errors import (
     UnknownSharedError,
     UsageError,
 )
-from headrace_wire.shared import DICT, EVENT, LIST, LOCK, QUEUE, VALUE, write_slice
+from headrace_wire.messages.shared import DICT, EVENT, LIST, LOCK, QUEUE, VALUE, write_slice
 from support.shared_builders import SharedRig, read
 from support.shared_invariants import check_shared_state
 

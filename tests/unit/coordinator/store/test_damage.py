@@ -16,7 +16,9 @@ from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, UNIT_BYTES
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import unpack_batch
 from headrace_wire.errors import JobStateError
-from headrace_wire.messages import FAILED, QUEUED, RUNNING, DoneSpan, Span
+from headrace_wire.messages.jobs import FAILED, QUEUED, RUNNING
+from headrace_wire.messages.reports import DoneSpan
+from headrace_wire.messages.spans import Span
 from support.queue_builders import make_spec
 from support.queue_invariants import check_invariants
 from support.stored_rig import StoredRig

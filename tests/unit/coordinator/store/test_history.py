@@ -13,7 +13,8 @@ import pytest
 from headrace_coordinator.queue.rules import Rules
 from headrace_coordinator.store import history
 from headrace_coordinator.store.store import Store
-from headrace_wire.messages import CANCELLED, FAILED, SUCCEEDED, JobFilter, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import CANCELLED, FAILED, SUCCEEDED, JobFilter
 from support.queue_builders import make_spec
 from support.stored_rig import StoredRig
 

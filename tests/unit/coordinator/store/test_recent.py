@@ -12,7 +12,7 @@ from headrace_coordinator.store.recent import (
     RecentResults,
 )
 from headrace_wire.batch import pack_batch, unpack_batch
-from headrace_wire.messages import ResultSpan
+from headrace_wire.messages.results import ResultSpan
 
 ALL = 1 << 30
 

@@ -9,7 +9,7 @@ import pytest
 
 from headrace_coordinator.store.removals import LONGEST_SECONDS, MOST_ROWS
 from headrace_coordinator.store.store import CLOCK_SECONDS, Store
-from headrace_wire.messages import Span
+from headrace_wire.messages.spans import Span
 from support.stored_rig import StoredRig
 
 

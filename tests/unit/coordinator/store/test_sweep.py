@@ -12,7 +12,8 @@ from headrace_coordinator.store import sweep
 from headrace_coordinator.store.need import LARGE_BYTES
 from headrace_coordinator.store.store import Store
 from headrace_wire.batch import pack_batch
-from headrace_wire.messages import SUCCEEDED, DoneSpan
+from headrace_wire.messages.jobs import SUCCEEDED
+from headrace_wire.messages.reports import DoneSpan
 from support.stored_rig import StoredRig
 
 ROWS = 10

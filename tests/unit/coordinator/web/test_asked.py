@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from headrace_coordinator.web.asked import JOBS_SHOWN, read_asked
-from headrace_wire.messages import JobFilter
+from headrace_wire.messages.jobs import JobFilter
 
 
 def test_a_bare_address_asks_for_the_newest_jobs() -> None:

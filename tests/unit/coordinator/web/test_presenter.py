@@ -21,7 +21,7 @@ from headrace_coordinator.web.presenter import (
     choose_closed,
 )
 from headrace_wire.errors import BusyError
-from headrace_wire.messages import ResultSpan
+from headrace_wire.messages.results import ResultSpan
 from headrace_wire.presenting import Order
 from support.event_loops import until
 

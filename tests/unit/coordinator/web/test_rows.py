@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from headrace_coordinator.web.overview_page import EVENTS_SHOWN, condense
 from headrace_coordinator.web.rows import job_fields, worker_fields
 from headrace_coordinator.web.worker_page import list_slots
-from headrace_wire.messages import JobStatus, RunningTask, WorkerStatus
-from headrace_wire.views import ClusterEvent, WorkerView
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.views import ClusterEvent, WorkerView
+from headrace_wire.messages.workers import RunningTask, WorkerStatus
 from support.page_figures import CROWD
 
 JOB = JobStatus(

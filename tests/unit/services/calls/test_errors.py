@@ -22,7 +22,7 @@ from headrace_services.calls.values import pack_value, unpack_value
 from headrace_services.service import MAX_DETAIL_BYTES
 from headrace_wire.encoding import pack
 from headrace_wire.errors import HeadraceError, TaskFailedError, UsageError
-from headrace_wire.messages import TaskFailure
+from headrace_wire.messages.failures import TaskFailure
 from support.calls_shop import BareError, OutOfStockError, ran
 
 RemoteTraceback: type[Exception] = cast("Any", pool).RemoteTraceback

@@ -20,7 +20,8 @@ from headrace_services.permits import EVERYTHING, Permits
 from headrace_services.task import current_task
 from headrace_wire.batch import unpack_batch
 from headrace_wire.encoding import pack
-from headrace_wire.messages import DoneSpan, ReturnedSpan, TaskFailure
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.reports import DoneSpan, ReturnedSpan
 from headrace_worker.engines import brought
 from headrace_worker.engines.engine import Engine
 from headrace_worker.engines.grid import SpanLostError

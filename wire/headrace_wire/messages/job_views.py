@@ -15,10 +15,13 @@ from headrace_wire.bounds import (
     Index,
     OptionalIdentifier,
     OptionalLabel,
+    Seconds,
     Text,
 )
 from headrace_wire.message import Message
-from headrace_wire.messages import JobStatus, Reason, Span
+from headrace_wire.messages.failures import Reason
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.spans import Span
 from headrace_wire.samples import TASK_SECONDS_BOUNDS
 
 #: The state of a task. Of a job that was cut short, those that are neither done nor dead are
@@ -65,6 +68,20 @@ class TaskTimes(Message):
 
 #: Of a job of which no times are known.
 NO_TIMES: Final = TaskTimes(TIME_BOUNDS, (0,) * (len(TIME_BOUNDS) + 1))
+
+
+class TaskTime(Message):
+    """How long tasks [start, stop), done one after another, took in all, and on which worker.
+
+    ``attempt`` is the one at which they were done, 0 if that is not known any more.
+    """
+
+    start: Index
+    stop: Index
+    worker: OptionalLabel
+    cpu_seconds: Seconds
+    busy_seconds: Seconds
+    attempt: Count = 0
 
 
 class FailureGroup(Message):

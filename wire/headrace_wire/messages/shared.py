@@ -22,7 +22,7 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.errors import ProtocolError
 from headrace_wire.message import Message
-from headrace_wire.messages import Entries
+from headrace_wire.messages.spans import Entries
 
 #: Kinds of shared objects.
 VALUE, LIST, DICT, LOCK, EVENT, QUEUE = "value", "list", "dict", "lock", "event", "queue"

@@ -20,7 +20,8 @@ from headrace_wire.bounds import (
 )
 from headrace_wire.html import draw_list
 from headrace_wire.message import Message
-from headrace_wire.messages import RunningTask, State, WorkerStatus
+from headrace_wire.messages.jobs import State
+from headrace_wire.messages.workers import RunningTask, WorkerStatus
 
 #: What happened to a job.
 JobEventKind = Literal[
@@ -185,3 +186,21 @@ class WorkerView(Message):
         running = draw_list("runs", ["slot", "job", "task", "for"], rows) if rows else ""
         status = self.status._repr_html_()  # pyright: ignore[reportPrivateUsage] # notebooks' name
         return status + running
+
+
+class CoordinatorInfo(Message):
+    """How the coordinator does, for health checks. ``held`` says why work waits for room.
+
+    ``page`` is where its page is served, such as ``http://127.0.0.1:7380``, "" if it has none.
+    """
+
+    version: Name
+    protocol: Count
+    uptime_seconds: Amount
+    workers: Count
+    slots: Count
+    jobs: Count
+    store_ok: bool
+    problem: Text
+    held: Text = ""
+    page: Name = ""

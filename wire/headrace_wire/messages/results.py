@@ -1,0 +1,71 @@
+"""Messages by which a client fetches the results of a job, or collects its outcomes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from headrace_wire.bounds import Count, JobId, Payload, Seconds
+from headrace_wire.message import Message
+from headrace_wire.messages.failures import TaskFailure
+from headrace_wire.messages.jobs import JobStatus
+from headrace_wire.messages.spans import NamedTasks, Span
+
+
+class FetchRequest(Message):
+    """Ask for results past ``cursor`` (0 at first, then as the last answer said).
+
+    ``seen`` tasks are known to have an outcome: there is an answer when there are others. To who
+    says that the job is ``known`` its parameters are not sent again.
+    """
+
+    job: JobId
+    cursor: Count
+    ordered: bool
+    max_bytes: Count
+    wait_seconds: Seconds
+    seen: Count
+    known: bool = False
+
+
+class ResultSpan(Span):
+    """Values of tasks [start, stop), as a batch."""
+
+    values: Payload
+
+
+class Fetched(Message):
+    """Results past a cursor. ``complete``: the job is final and nothing is left to fetch."""
+
+    status: JobStatus
+    runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
+    cursor: Count
+    complete: bool
+
+
+class CollectRequest(Message):
+    """Ask for outcomes of an owned job past two cursors (0 at first, then as the last answer said).
+
+    ``delivered`` names spans that need no longer be kept. For ``gather_seconds`` at most there is
+    no answer before ``max_bytes`` are there, or the job is final.
+    """
+
+    job: JobId
+    cursor: Count
+    failure_cursor: Count
+    max_bytes: Count
+    wait_seconds: Seconds
+    gather_seconds: Seconds
+    delivered: Annotated[tuple[Span, ...], NamedTasks]
+
+
+class Collected(Message):
+    """Outcomes as they came, past the cursors.
+
+    ``complete``: the job is final and nothing is left to collect.
+    """
+
+    runs: Annotated[tuple[ResultSpan, ...], NamedTasks]
+    cursor: Count
+    failures: Annotated[tuple[TaskFailure, ...], NamedTasks]
+    failure_cursor: Count
+    complete: bool
