@@ -64,17 +64,19 @@ def measure_demand(
     others: Iterable[WorkerStatus],
     target_seconds: float,
 ) -> Demand:
-    """Measure the demand in all of the work, of which ``backlogs`` are the parts.
+    """Measure the demand in the work, of which ``backlogs`` are the parts.
 
-    ``ours`` are workers such as a new one would be, if there are any; ``others`` those that take
-    work beside the fleet.
+    Without parts there is no work, or an older coordinator does not tell them: then it is
+    ``work_seconds`` and ``tasks``. ``ours`` are workers such as a new one would be, if there are
+    any; ``others`` those that take work beside the fleet.
     """
     others = [worker for worker in others if worker.slots]
-    if not backlogs:  # there is no work
+    if not backlogs:
         slots = sum(worker.slots for worker in others)
         return Demand(work_seconds, tasks, min(work_seconds, slots * target_seconds), slots)
     foreign = [part for part in backlogs if ours and not any(offers(one, part) for one in ours)]
-    left = {part: part.seconds for part in backlogs if part not in foreign}
+    counted = [part for part in backlogs if part not in foreign]
+    left = {part: part.seconds for part in counted}
     helping = [worker for worker in others if any(offers(worker, part) for part in left)]
     # Those first that can do the least of it: what they cannot do is left for the rest.
     helping.sort(key=lambda worker: sum(offers(worker, part) for part in left))
@@ -85,11 +87,10 @@ def measure_demand(
                 taken = min(room, rest)
                 left[part] = rest - taken
                 room -= taken
-    done = sum(part.seconds - rest for part, rest in left.items())
     return Demand(
-        max(0.0, work_seconds - sum(part.seconds for part in foreign)),
-        max(0, tasks - sum(part.tasks for part in foreign)),
-        done,
+        sum(part.seconds for part in counted),
+        sum(part.tasks for part in counted),
+        sum(part.seconds - left[part] for part in counted),
         sum(worker.slots for worker in (helping if left else others)),
         tuple(part for part in foreign if not any(offers(one, part) for one in others)),
     )

@@ -95,10 +95,17 @@ def show_jobs(queue: Queue, now: Now) -> Iterator[Metric]:
 
 
 def _show_backlog(queue: Queue, _: Now) -> Iterator[Metric]:
+    found = measure(queue.state)
     yield make_gauge(
         "headrace_backlog_seconds",
-        "Work that waits or runs, in seconds, divided by the slots that take work.",
-        measure(queue.state).backlog_seconds,
+        "Work that waits or runs and that a connected worker can do, in seconds, divided by the "
+        "slots that take work.",
+        found.backlog_seconds,
+    )
+    yield make_gauge(
+        "headrace_backlog_tasks",
+        "Tasks that wait or run and that a connected worker can do.",
+        found.backlog_tasks,
     )
 
 

@@ -28,11 +28,12 @@ class Part(Struct):
 class Figures(Struct):
     """Workers, of which some are ``draining``, their slots, tasks by state, and jobs by state.
 
-    ``backlog_seconds`` is how long the slots that take work would be busy with all that waits or
-    runs, as far as is known: tasks of a job of which none has ended are taken to last as long as
-    those of all jobs did on average. Without any slot it is the time that one would take.
-    ``backlogs`` are the parts of it, by what their tasks need; of these the seconds are those of
-    one slot in any case.
+    ``backlog_tasks`` are those that wait or run and that a connected worker can do, and
+    ``backlog_seconds`` is how long the slots that take work would be busy with them, as far as is
+    known: tasks of a job of which none has ended are taken to last as long as those of all jobs did
+    on average. As long as no worker is connected all tasks count, for the time that one slot would
+    take. ``backlogs`` are all tasks, by what they need of a worker, whether there is one or not; of
+    these the seconds are those of one slot in any case.
     """
 
     workers: int = 0
@@ -43,6 +44,7 @@ class Figures(Struct):
     leased: int = 0
     retrying: int = 0
     jobs: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    backlog_tasks: int = 0
     backlog_seconds: float = 0.0
     backlogs: dict[Need, Part] = field(default_factory=dict[Need, Part])
 
@@ -54,12 +56,20 @@ def measure(state: QueueState, by: str | None = None) -> Figures:
     """
     jobs = state.jobs.values()
     found = count_jobs(jobs if by is None else [job for job in jobs if job.submitted_by == by])
-    found.backlog_seconds /= max(1, _count_workers(state, found))
+    open_slots = _count_workers(state, found)
+    members = state.members.values()
+    counted = [
+        part
+        for (service, is_limited), part in found.backlogs.items()
+        if not members or any(one.offers(service, is_limited=is_limited) for one in members)
+    ]
+    found.backlog_tasks = sum(part.tasks for part in counted)
+    found.backlog_seconds = sum(part.seconds for part in counted) / max(1, open_slots)
     return found
 
 
 def count_jobs(jobs: Iterable[Job]) -> Figures:
-    """Count jobs and their tasks alone. The backlog is that of a single slot."""
+    """Count jobs and their tasks alone; the backlog by its parts, and not what workers can do."""
     found = Figures()
     busy_seconds, ended_tasks = 0.0, 0
     for job in jobs:
@@ -87,7 +97,6 @@ def count_jobs(jobs: Iterable[Job]) -> Figures:
     mean_of_all = busy_seconds / ended_tasks if busy_seconds else UNKNOWN_TASK_SECONDS
     for part in found.backlogs.values():
         part.seconds += part.unknown_tasks * mean_of_all
-    found.backlog_seconds = sum(part.seconds for part in found.backlogs.values())
     return found
 
 

@@ -89,9 +89,11 @@ class Member(Struct):
 
     def may_run(self, spec: JobSpec) -> bool:
         """Whether it offers what the tasks of a job need: the service, and a time limit kept."""
-        return spec.service in self.services and (
-            spec.timeout_seconds is None or keeps_limits(self.info.engine)
-        )
+        return self.offers(spec.service, is_limited=spec.timeout_seconds is not None)
+
+    def offers(self, service: str, *, is_limited: bool) -> bool:
+        """Whether it offers a service, and for tasks with a time limit, that it is kept."""
+        return service in self.services and (not is_limited or keeps_limits(self.info.engine))
 
     def order(self, job: str, index: int | None = None) -> None:
         """Have a job stopped, or one task of it; see ``HAND_BACK`` and ``DRAIN``."""

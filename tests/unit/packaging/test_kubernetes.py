@@ -278,19 +278,35 @@ def test_the_number_of_workers_is_left_to_what_scales_them() -> None:
     assert read_scaled_object()["spec"]["scaleTargetRef"]["name"] == worker["metadata"]["name"]
 
 
-def test_four_workers_with_twenty_minutes_of_work_are_to_become_eight(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        pytest.param({"tasks": 5000, "slots": 20}, 8, id="four with twenty minutes become eight"),
+        pytest.param({"tasks": 22, "slots": 20}, 6, id="no more slots than tasks"),
+        pytest.param({"tasks": 1, "slots": 20}, 1, id="one long task"),
+        pytest.param({"tasks": 1200, "slots": 0, "workers": 0, "draining": 0}, 2, id="nobody yet"),
+        pytest.param({"seconds": 0, "tasks": 0, "slots": 20}, 0, id="nothing that they can do"),
+    ],
+)
+def test_as_many_workers_are_wanted_as_do_the_work_in_ten_minutes(
+    tmp_path: Path, told: dict[str, int], wanted: int
+) -> None:
     (trigger,) = read_scaled_object()["spec"]["triggers"]
     query, threshold = trigger["metadata"]["query"], float(trigger["metadata"]["threshold"])
+    assert {float(number) for number in re.findall(r"[0-9]{2,}", query)} == {threshold}
     for metric in re.findall(r"headrace_\w+", query):
         assert f"| `{metric}` |" in METRICS
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed: it comes with Prometheus")
     series = {
-        'headrace_backlog_seconds{namespace="headrace"}': 1200,
-        'headrace_workers{namespace="headrace"}': 5,
-        'headrace_workers_draining{namespace="headrace"}': 1,
+        'headrace_backlog_seconds{namespace="headrace"}': told.get("seconds", 1200),
+        'headrace_backlog_tasks{namespace="headrace"}': told["tasks"],
+        'headrace_slots{namespace="headrace"}': told["slots"],
+        'headrace_workers{namespace="headrace"}': told.get("workers", 5),
+        'headrace_workers_draining{namespace="headrace"}': told.get("draining", 1),
         'headrace_backlog_seconds{namespace="other"}': 9000,
+        'headrace_backlog_tasks{namespace="other"}': 9000,
     }
     tests: Manifest = {
         "tests": [
@@ -303,7 +319,7 @@ def test_four_workers_with_twenty_minutes_of_work_are_to_become_eight(tmp_path: 
                     {
                         "expr": f"ceil(({query}) / {threshold})",
                         "eval_time": "0m",
-                        "exp_samples": [{"labels": "{}", "value": 8}],
+                        "exp_samples": [{"labels": "{}", "value": wanted}],
                     }
                 ],
             }

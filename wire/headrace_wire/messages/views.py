@@ -112,9 +112,10 @@ class Overview(Message):
     """The whole cluster in a few numbers: workers and slots, tasks and jobs by state.
 
     Rates are those of the last ten seconds. ``backlog_seconds`` is how long all slots that take
-    work would be busy with what waits or runs now, as far as the coordinator knows how long tasks
-    last. ``held`` and ``problem`` say why work waits, or are "". ``backlogs`` are the largest
-    BACKLOGS_TOLD parts of the work, by what they need.
+    work would be busy with what waits or runs now and a connected worker can do, as far as the
+    coordinator knows how long tasks last; without any worker, all that waits on one slot. ``held``
+    and ``problem`` say why work waits, or are "". ``backlogs`` are the largest BACKLOGS_TOLD parts
+    of all that waits or runs, by what they need.
     """
 
     version: Name

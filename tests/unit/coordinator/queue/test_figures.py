@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from headrace_coordinator.queue.figures import measure
 from headrace_coordinator.queue.schedule import UNKNOWN_TASK_SECONDS
@@ -58,6 +59,34 @@ def test_the_backlog_is_what_waits_or_runs_divided_by_the_slots_that_take_work(r
 def test_without_slots_the_backlog_is_what_one_would_take(rig: Rig) -> None:
     rig.submit(tasks=10)
     assert measure(rig.queue.state).backlog_seconds == pytest.approx(10 * UNKNOWN_TASK_SECONDS)
+
+
+def test_what_no_connected_worker_can_do_is_no_backlog(rig: Rig) -> None:
+    rig.submit("primes", tasks=10, service="primes")
+    rig.submit("images", tasks=7, service="images")
+    assert measure(rig.queue.state).backlog_tasks == 17, "nobody has told what workers can do"
+    rig.join("p", slots=1, services=("primes",))
+    found = measure(rig.queue.state)
+    assert found.backlog_tasks == 10
+    assert found.backlog_seconds == pytest.approx(10 * UNKNOWN_TASK_SECONDS)
+    assert (found.waiting, len(found.backlogs)) == (17, 2)
+    rig.join("i", slots=1, services=("images",))
+    assert measure(rig.queue.state).backlog_tasks == 17
+    rig.beat("i", draining=True)
+    assert measure(rig.queue.state).backlog_tasks == 17, "others such as it will come"
+    rig.queue.leasing.leave("i", rig.now)
+    assert measure(rig.queue.state).backlog_tasks == 10
+
+
+def test_tasks_with_a_time_limit_that_no_engine_keeps_are_no_backlog(rig: Rig) -> None:
+    rig.submit("free", tasks=10)
+    rig.submit("limited", tasks=7, timeout_seconds=5.0)
+    rig.join("dask")
+    member = rig.queue.state.members["dask"]
+    member.info = replace(member.info, engine="dask")
+    assert measure(rig.queue.state).backlog_tasks == 10
+    rig.join("own")
+    assert measure(rig.queue.state).backlog_tasks == 17
 
 
 def test_unknown_tasks_are_taken_to_last_as_long_as_those_of_all_jobs(rig: Rig) -> None:
