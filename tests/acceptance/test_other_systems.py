@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,11 +90,36 @@ def test_a_client_uses_a_cluster_elsewhere(system: str, site: Site) -> None:
     ]
     done = shell.run("submit", "primes", "count", "0", "1000")
     assert (done.code, done.out) == (0, "168\n"), done.err
-    assert shell.run("jobs").code == 0
-    assert shell.run("top", "--once").code == 0
     job = shell.run("submit", "primes", "count", "0", "100", "--detach").out.strip()
     assert shell.run("results", job).out == "25\n"
-    assert shell.run("logs", job).code == 0
+    (shell.home / "numbers.jsonl").write_text("-1\n-2\n")
+    done = shell.run("submit", "map", "builtins:abs", "numbers.jsonl", "-o", "found.jsonl")
+    assert done.code == 0, done.err
+    found = (shell.home / "found.jsonl").read_text().splitlines()
+    assert [json.loads(line)["value"] for line in found] == [1, 2]
+    looking = (
+        ("jobs",), ("job", job), ("logs", job), ("dead", "list", job), ("workers",), ("events",),
+        ("top", "--once"), ("health",), ("shared", "list"),
+    )  # fmt: skip
+    for words in looking:
+        done = shell.run(*words)
+        assert done.code == 0, (words, done.err)
+    assert shell.run("delete", job).code == 0
+
+
+@every_system
+def test_the_system_s_own_words_say_why_nobody_answers(system: str, tmp_path: Path) -> None:
+    ensure_key(tmp_path / "key")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        settings = {
+            "HEADRACE_COORDINATOR": address, "HEADRACE_KEY_FILE": str(tmp_path / "key"),
+        }  # fmt: skip
+        shell = live_on(system, Shell(tmp_path, settings))
+        lines = run(shell, SUPPORT / "programs" / "unreachable.py")
+    refused = os.strerror(errno.ECONNREFUSED)
+    assert lines == [f"no coordinator answers at {address} ({refused})"] * 3
 
 
 @every_system

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -121,7 +122,16 @@ async def _open(sock: socket.socket, place: Any) -> None:
         finally:
             loop.remove_writer(sock.fileno())
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(code, os.strerror(code)) from None
+            raise _make_error(code) from None
+
+
+def _make_error(code: int) -> OSError:
+    """The exception for what a socket says of itself, as calls of sockets raise it."""
+    if sys.platform == "win32":  # whose codes of sockets os.strerror does not know
+        import ctypes  # noqa: PLC0415 - only here
+
+        return ctypes.WinError(code)
+    return OSError(code, os.strerror(code))
 
 
 async def _look_up(address: Address, until: float | None) -> Sequence[Found]:

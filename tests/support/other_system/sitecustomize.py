@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import ctypes
+import errno
 import importlib
 import importlib.abc
 import mmap
@@ -157,6 +159,7 @@ def become(system: str) -> None:
         os.supports_effective_ids.clear()
         hold()
         _hold_files()
+        _hold_explanations()
         changeable = asyncio
         changeable.SelectorEventLoop.add_signal_handler = _refuse
         changeable.new_event_loop = changeable.events.new_event_loop = UsualLoop
@@ -235,6 +238,22 @@ def _hold_files() -> None:
     changeable._use_fd_functions = False
     changeable = tempfile
     changeable.TemporaryFile = tempfile.NamedTemporaryFile
+
+
+def _hold_explanations() -> None:
+    """Have what the C library says of errors know nothing of sockets, and the system know it."""
+    original = os.strerror
+
+    def explain(code: int) -> str:
+        return "Unknown error" if code >= errno.ENOTSOCK else original(code)
+
+    def make_error(code: int) -> OSError:
+        return OSError(code, original(code))
+
+    changeable: Any = os
+    changeable.strerror = explain
+    changeable = ctypes
+    changeable.WinError = make_error
 
 
 def _hold_interrupts(mask: Callable[..., object], block: int, unblock: int) -> None:
