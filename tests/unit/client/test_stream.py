@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headrace import calls as calls_module
-from headrace import inbox, outbox, outcomes
+from headrace import inbox, lifetime, outbox, outcomes, receiver, sender
 from headrace import stream as stream_module
 from headrace.calls import Calls
 from headrace.outcomes import AsyncResult
@@ -24,7 +24,19 @@ from headrace_wire.errors import HeadraceError, JobStateError
 from headrace_wire.messages.results import Collected, CollectRequest, ResultSpan
 
 #: Where places are in which a signal's handler may run.
-FILES = {module.__file__ for module in (calls_module, inbox, outbox, outcomes, stream_module)}
+FILES = {
+    module.__file__
+    for module in (
+        calls_module,
+        inbox,
+        lifetime,
+        outbox,
+        outcomes,
+        receiver,
+        sender,
+        stream_module,
+    )
+}
 
 SECONDS = 20.0
 

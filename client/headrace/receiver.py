@@ -1,0 +1,227 @@
+"""Who receives a stream's outcomes: its own thread, or a caller who waits for one anyway.
+
+One of them does at a time. A caller that attends may be interrupted by a signal handler's exception
+at any point; what it has received for others is handed to them by the receiver thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from headrace.inbox import Inbox
+from headrace.lifetime import Lifetime
+from headrace_wire.api import MAX_WAIT_SECONDS
+from headrace_wire.batch import unpack_batch
+from headrace_wire.errors import HeadraceError, TaskFailedError
+from headrace_wire.interrupts import take
+from headrace_wire.messages.failures import INITIALIZER_TIMEOUT, TIMEOUT, TaskFailure
+from headrace_wire.messages.results import Collected
+
+log = logging.getLogger(__name__)
+
+#: Seconds between requests by which the coordinator hears that the client lives, while nobody
+#: waits.
+IDLE_SECONDS = 20.0
+
+
+class Attendee(Protocol):
+    """A caller who waits for the outcome of one task. ``bell`` rings when it is there."""
+
+    bell: SimpleQueue[None]
+
+    @property
+    def over(self) -> bool: ...
+
+
+class Receiver:
+    """``on_values`` and ``on_failures`` are told of outcomes, ``on_complete`` that all have come,
+    and ``on_broken`` that no more do. ``plan_wait`` returns, in the receiver thread, how many
+    seconds to wait for the next ones. ``bell`` rings for that thread when it may be wanted.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        lifetime: Lifetime,
+        inbox: Inbox,
+        *,
+        on_values: Callable[[int, Sequence[bytes]], None],
+        on_failures: Callable[[Sequence[TaskFailure]], None],
+        on_complete: Callable[[], object],
+        on_broken: Callable[[HeadraceError], object],
+        plan_wait: Callable[[], float] | None,
+    ) -> None:
+        self._job = job
+        self._lifetime = lifetime
+        self._inbox = inbox
+        self._on_values = on_values
+        self._on_failures = on_failures
+        self._on_complete = on_complete
+        self._on_broken = on_broken
+        self._plan_wait = plan_wait or (lambda: MAX_WAIT_SECONDS)
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        #: Whether there are tasks that no caller attends to, and those to which one does.
+        self.unattended = False
+        self.attended: set[int] = set()
+        #: Callers who wait because somebody else receives.
+        self._attendees: dict[Attendee, None] = {}
+        #: Who receives; nobody does until the job is there.
+        self._receiving: object | None = self
+        self._fault: HeadraceError | None = None
+        self._thread = threading.Thread(target=self._run, name="headrace-receiver", daemon=True)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the thread that passes outcomes on: it cannot wait for them."""
+        return threading.current_thread() is self._thread
+
+    def start(self) -> None:
+        """Let outcomes be received: the coordinator knows the job."""
+        self._thread.start()
+        self._receiving = None
+        self.bell.put(None)
+
+    def attend(self, attendee: Attendee) -> None:
+        """Receive in this thread, whenever no other one does, until an outcome is there."""
+        while not (attendee.over or self._lifetime.ended):
+            if self.is_here:  # a callback makes a call of its own, and waits for it
+                self._receive_next(MAX_WAIT_SECONDS)
+            elif not self._attend_once(attendee):
+                take(attendee.bell)
+        self._attendees.pop(attendee, None)
+
+    def receive_here(self, is_over: Callable[[], bool]) -> None:
+        """In a callback, go on receiving until something is over: nobody else would do it."""
+        while self.is_here and not (is_over() or self._lifetime.ended):
+            self._receive_next(MAX_WAIT_SECONDS)
+
+    def report(self, error: HeadraceError) -> None:
+        """Have the receiver thread tell everybody that the stream is broken."""
+        self._fault = error
+        self.bell.put(None)
+
+    def let_go(self) -> None:
+        """Let go of those who were told of outcomes: there are no more."""
+        self._on_values = self._on_failures = _ignore
+
+    def _attend_once(self, attendee: Attendee) -> bool:
+        """Collect once, if nobody else does. False: the attendee's bell will ring."""
+        mine = object()
+        try:
+            with self._lifetime.lock:
+                if self._receiving is not None:
+                    self._attendees[attendee] = None
+                    return False
+                self._receiving = mine
+            self._attendees.pop(attendee, None)
+            untold = self._inbox.untold
+            if not untold:
+                self._inbox.collect(MAX_WAIT_SECONDS)
+            while untold and self._is_attended(untold[0]):
+                self._tell(untold[0])
+                untold.popleft()
+            with self._lifetime.lock:
+                self._receiving = None
+            if self._is_wanted():
+                self.bell.put(None)
+        except HeadraceError as error:
+            with self._lifetime.lock:
+                if self._receiving is mine:
+                    self._receiving = None
+            self.report(error)
+        except BaseException:  # a signal's handler may raise anything
+            with self._lifetime.lock:
+                if self._receiving is mine:
+                    self._receiving = None
+            self.bell.put(None)
+            self._attendees.pop(attendee, None)
+            raise
+        return True
+
+    def _is_wanted(self) -> bool:
+        """Whether there is something for the receiver thread to do."""
+        return bool(
+            self.unattended
+            or self._lifetime.closed
+            or self._attendees
+            or self._inbox.untold
+            or self._fault
+        )
+
+    def _run(self) -> None:
+        idle = False
+        try:
+            while not self._lifetime.ended:
+                if self._fault:
+                    raise self._fault
+                with self._lifetime.lock:
+                    free = self._receiving is None
+                    if free:
+                        self._receiving = self._thread
+                wanted = self._is_wanted()
+                if free:
+                    if wanted or idle:  # so that the coordinator hears from this program
+                        self._receive_next(self._plan_wait() if wanted else 0.0)
+                    with self._lifetime.lock:
+                        self._receiving = None
+                idle = (not free or not self._is_wanted()) and not self._wait_for_bell()
+        except HeadraceError as error:
+            self._on_broken(error)
+        except BaseException as error:
+            log.exception("the receiver of job %s failed", self._job)
+            self._on_broken(HeadraceError(f"the outcomes of job {self._job} are lost: {error!r}"))
+
+    def _wait_for_bell(self) -> bool:
+        try:
+            self.bell.get(timeout=IDLE_SECONDS)
+        except Empty:
+            return False
+        return True
+
+    def _receive_next(self, wait_seconds: float) -> None:
+        """Collect once and tell of everything: the receiver thread's."""
+        untold = self._inbox.untold
+        if not untold:
+            self._inbox.collect(wait_seconds)
+        while untold and not self._lifetime.ended:
+            self._tell(untold.popleft())
+
+    def _is_attended(self, collected: Collected) -> bool:
+        return (
+            not collected.complete
+            and all(
+                index in self.attended
+                for run in collected.runs
+                for index in range(run.start, run.stop)
+            )
+            and all(failure.index in self.attended for failure in collected.failures)
+        )
+
+    def _tell(self, collected: Collected) -> None:
+        for run in collected.runs:
+            self._on_values(run.start, unpack_batch(run.values))
+            if self.attended:
+                self.attended.difference_update(range(run.start, run.stop))
+        if collected.failures:
+            self._refuse_initializer(collected.failures)
+            self._on_failures(collected.failures)
+            self.attended.difference_update([failure.index for failure in collected.failures])
+        if collected.complete:
+            self._on_complete()
+
+    def _refuse_initializer(self, failures: Sequence[TaskFailure]) -> None:
+        """Break where an initializer does not end: it would not for the other tasks, either."""
+        for failure in failures:
+            if failure.error_type == INITIALIZER_TIMEOUT and failure.reason == TIMEOUT:
+                self._fault = TaskFailedError(
+                    f"{failure.message} on worker {failure.worker}: no call can be made"
+                )
+                raise self._fault
+
+
+def _ignore(*told: object) -> None:
+    """Stand in for those who were told, when this is over."""

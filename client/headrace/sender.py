@@ -1,0 +1,110 @@
+"""The thread that submits a stream's job, and sends what goes in until the stream is over."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from headrace.lanes import Lanes
+from headrace.lifetime import Lifetime
+from headrace.outbox import Outbox
+from headrace.submission import advise_on_service, describe_span, wait_for_room
+from headrace_wire.api import JobQueueApi
+from headrace_wire.errors import HeadraceError, JobStateError, ServiceMissingError
+from headrace_wire.messages.jobs import JobSpec
+from headrace_wire.tracing import open_span, write_trace
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """``on_ready`` is called when the coordinator knows the job, ``on_sent`` when more inputs have
+    arrived, and ``on_broken`` when no more can be sent.
+    """
+
+    def __init__(
+        self,
+        jobs: JobQueueApi,
+        spec: JobSpec,
+        lifetime: Lifetime,
+        lanes: Lanes,
+        *,
+        on_ready: Callable[[], object],
+        on_sent: Callable[[], object],
+        on_broken: Callable[[HeadraceError], object],
+        traced: bool,
+    ) -> None:
+        self._jobs = jobs
+        self._spec = spec
+        self._lifetime = lifetime
+        self._lanes = lanes
+        self._on_ready = on_ready
+        self._on_sent = on_sent
+        self._on_broken = on_broken
+        #: The program's span, for those of the job; else each task brings its own.
+        self._trace = write_trace() if traced else ""
+        self._is_traced = traced
+        self._running = threading.Lock()
+        self.outbox = Outbox(self._put_batch, lanes)
+
+    def start(self) -> None:
+        """Start the thread. Where that is interrupted, the next call may start another one: the
+        first of them stays.
+        """
+        if self._is_traced:
+            self._trace = write_trace() or self._trace
+        threading.Thread(target=self._run, name="headrace-sender", daemon=True).start()
+
+    def _run(self) -> None:
+        if not self._running.acquire(blocking=False):
+            return
+        lifetime, outbox = self._lifetime, self.outbox
+        try:
+            self._begin()
+            self._on_ready()
+            outbox.open()
+            while not lifetime.ended:
+                if not outbox.advance(self._on_sent):
+                    if lifetime.closed and outbox.sent == outbox.count:
+                        self._jobs.seal(self._spec.id, outbox.sent)
+                        return
+                    outbox.wait()
+        except HeadraceError as error:
+            self._on_broken(error)
+        except BaseException as error:
+            job = self._spec.id
+            log.exception("the sender of job %s failed", job)
+            self._on_broken(HeadraceError(f"the calls of job {job} are lost: {error!r}"))
+        finally:
+            self._lanes.close()
+
+    def _begin(self) -> None:
+        try:
+            if self._is_traced:
+                about = describe_span(self._spec)
+                with open_span("headrace submit", "PRODUCER", about, parent=self._trace):
+                    self._spec = replace(self._spec, trace=write_trace())
+                    self._submit()
+            else:
+                self._submit()
+        except ServiceMissingError as error:
+            raise advise_on_service(error, self._spec) from None
+
+    def _submit(self) -> None:
+        self._wait_for_room(lambda: self._jobs.submit(self._spec))
+
+    def _put_batch(self, start: int, packed: bytes) -> None:
+        self._wait_for_room(lambda: self._jobs.put(self._spec.id, start, packed))
+
+    def _wait_for_room(self, call: Callable[[], object]) -> None:
+        """Have a call made as soon as the coordinator has room for it, unless this is over."""
+        if not self._lifetime.ended:
+            wait_for_room(call, self._wait_on)
+
+    def _wait_on(self, held_because: str) -> None:
+        log.info("%s", held_because)
+        if self._lifetime.ended:
+            raise JobStateError("nobody waits for room in the spool any more")
