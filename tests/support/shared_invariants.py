@@ -30,27 +30,27 @@ def list_items(one: SharedObject) -> list[Item]:
 
 def check_shared_state(state: SharedState) -> None:
     """Raise AssertionError with the number of the invariant that does not hold."""
-    answers = sum(session.answer_bytes for session in state.sessions.values())
+    answers = sum(session.answer_bytes for session in state.sessions.by_id.values())
     objects = sum(one.size_bytes for one in state.objects.values())
     assert state.context.size_bytes == objects + answers, "1"
     by_key: Counter[str] = Counter()
     for one in state.objects.values():
         by_key[one.owner] += one.size_bytes
-    for session in state.sessions.values():
+    for session in state.sessions.by_id.values():
         by_key[session.key] += session.answer_bytes
     assert state.context.size_by_key == by_key, "1"
     assert state.objects_by_key == Counter(one.owner for one in state.objects.values()), "1"
-    sizes = sum(session.size_bytes for session in state.sessions.values())
-    assert state.session_bytes == sizes, "1"
+    sizes = sum(session.size_bytes for session in state.sessions.by_id.values())
+    assert state.sessions.size_bytes == sizes, "1"
     for name, one in state.objects.items():
         items = list_items(one)
         assert one.size_bytes == measure_empty(name) + sum(item.size_bytes for item in items), "1"
-        for session in state.sessions.values():
+        for session in state.sessions.by_id.values():
             assert (name in session.holding) == one.holds(session.id), f"2: {name}"
         for holder in one.holders():
-            assert holder.session in state.sessions, f"2: {name}"
+            assert holder.session in state.sessions.by_id, f"2: {name}"
         ordered = [item.number for item in items if item.holder is None]
         assert all(left < right for left, right in pairwise(ordered)), f"3: {name}"
         assert len({item.number for item in items}) == len(items), f"3: {name}"
-    for session in state.sessions.values():
+    for session in state.sessions.by_id.values():
         assert session.holding <= state.objects.keys(), "2"

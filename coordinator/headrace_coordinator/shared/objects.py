@@ -68,6 +68,8 @@ class SharedContext:
         #: Called where there is no room for so many bytes, of one key or, with None, of anybody: it
         #: may make some.
         self.relieve: Callable[[int, str | None], None] | None = None
+        #: The monotonic time of the present transition.
+        self.now = 0.0
         self._last_number = 0
 
     def emit(self, event: SharedStateEvent) -> None:
@@ -76,7 +78,8 @@ class SharedContext:
         self._emit(event)
 
     def see_time(self, monotonic: float) -> None:
-        """Let the next numbers be at least this moment's."""
+        """Note the time of a transition. The next numbers are at least this moment's."""
+        self.now = monotonic
         self.see_number(int(monotonic * NUMBERS_PER_SECOND))
 
     def see_number(self, number: int) -> None:

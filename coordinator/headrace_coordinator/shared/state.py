@@ -1,4 +1,4 @@
-"""The shared state: all objects, and the sessions that use them. Pure: time is an argument.
+"""The shared state: all objects, and what sessions do to them. Pure: time is an argument.
 
 Invariants between transitions, which the tests check:
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import inf
 
 from msgspec import Struct
 
@@ -35,7 +34,13 @@ from headrace_coordinator.shared.objects import (
     measure_empty,
 )
 from headrace_coordinator.shared.queues import QueueObject, answer_with
-from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES, Lane, Session
+from headrace_coordinator.shared.sessions import (
+    LANE_BYTES,
+    SESSION_SECONDS,
+    Session,
+    Sessions,
+    measure_answer,
+)
 from headrace_coordinator.shared.values import ValueObject
 from headrace_coordinator.shares import share_of
 from headrace_wire.bounds import MAX_NAME_CHARACTERS, MAX_OBJECTS
@@ -62,18 +67,8 @@ from headrace_wire.messages.shared import (
     Stamp,
 )
 
-#: Bytes that all sessions may take beside their answers.
-SESSIONS_LIMIT_BYTES = 64 << 20
-
-#: Lanes that one session may have: calls that it can have under way at the same time.
-MAX_LANES = 10_000
-
 #: An answer of more bytes is kept only where it tells of a change.
 LARGE_ANSWER_BYTES = 1024
-
-#: Seconds of silence after which a session's answers are forgotten: longer than any client goes on
-#: trying.
-SESSION_SECONDS = 3600.0
 
 #: The class for each kind of object.
 CLASSES: dict[str, type[SharedObject]] = {
@@ -84,11 +79,6 @@ CLASSES: dict[str, type[SharedObject]] = {
     EVENT: EventObject,
     QUEUE: QueueObject,
 }
-
-
-def measure_answer(answer: SharedAnswer) -> int:
-    """The bytes of an answer's values."""
-    return sum(map(len, answer.values))
 
 
 class StoredObject(Struct, frozen=True):
@@ -119,19 +109,12 @@ class SharedState:
     ) -> None:
         self.lease_seconds = lease_seconds
         self.context = SharedContext(emit, limit_bytes)
-        self.context.relieve = self._forget_answers
         self.objects: dict[str, SharedObject] = {}
         #: Their names in order.
         self._names: list[str] = []
         #: How many of them each key has opened.
         self.objects_by_key: Counter[str] = Counter()
-        #: In the order in which they were heard of last.
-        self.sessions: dict[str, Session] = {}
-        #: What sessions and lanes take beside the answers, and those of each key.
-        self.session_bytes = 0
-        self.session_bytes_by_key: Counter[str] = Counter()
-        #: The monotonic time of the present transition.
-        self._now = 0.0
+        self.sessions = Sessions(self.context, lease_seconds)
 
     def open(self, spec: SharedSpec, now: Now, key: str = "") -> SharedStatus:
         """Find an object, or make it: then it belongs to the key of this name.
@@ -156,20 +139,20 @@ class SharedState:
         that nobody waits for any more, and what the object refuses.
         """
         stamp = call.stamp
-        session = self._hear(stamp.session, now, key)
+        session = self.sessions.hear(stamp.session, now, key)
         if stamp.lane not in session.lanes:
-            self._make_room(LANE_BYTES, now, session.key)
-        lane = self._find_lane(session, stamp)
+            self.sessions.make_room(LANE_BYTES, now, session.key)
+        lane = self.sessions.find_lane(session, stamp)
         if stamp.number < lane.number:
             raise ProtocolError("a request for shared state came after its successor")
         if lane.number == stamp.number and lane.answer is not None:
             return lane.answer
         lane.number = stamp.number
-        self._remember(session, lane, None)
+        self.sessions.remember(session, lane, None)
         self.context.see_time(now.monotonic)
         if call.operation == "delete":
             self._delete(call)
-            self._answer(session, stamp, lane, DONE)
+            self.sessions.keep_answer(session, stamp, lane, DONE)
             return DONE
         found = self._find(call)
         changes = self.context.changes
@@ -185,7 +168,7 @@ class SharedState:
             elif self.context.changes == changes and measure_answer(answer) > LARGE_ANSWER_BYTES:
                 pass  # nothing was changed, so that it may be looked at again
             else:
-                self._answer(session, stamp, lane, answer)
+                self.sessions.keep_answer(session, stamp, lane, answer)
         return answer
 
     def beat(self, beat: SharedBeat, now: Now, key: str = "") -> None:
@@ -193,30 +176,27 @@ class SharedState:
 
         Raises SharedFullError and ProtocolError.
         """
-        session = self._hear(beat.session, now, key)
+        session = self.sessions.hear(beat.session, now, key)
         for receipt in beat.confirmed:
             found = self.objects.get(receipt.name)
             if found is not None:
                 found.confirm(session.id, (receipt.number,))
         abandoned = {stamp for stamp in beat.abandoned if stamp.session == session.id}
         new = {stamp.lane for stamp in abandoned} - session.lanes.keys()
-        self._make_room(LANE_BYTES * len(new), now, session.key)
+        self.sessions.make_room(LANE_BYTES * len(new), now, session.key)
         for stamp in abandoned:  # it may still be waiting somewhere: it gets no answer any more
-            lane = self._find_lane(session, stamp)
+            lane = self.sessions.find_lane(session, stamp)
             if lane.number <= stamp.number:
                 lane.number = stamp.number + 1
-                self._remember(session, lane, None)
+                self.sessions.remember(session, lane, None)
         self._release(session, lambda stamp: stamp in abandoned)
 
     def leave(self, session_id: str) -> None:
         """Forget a session. What it holds comes free."""
-        session = self.sessions.get(session_id)
+        session = self.sessions.by_id.get(session_id)
         if session:
             self._release_all(session)
-            self.context.count(-session.answer_bytes, session.key)
-            del self.sessions[session_id]
-            self._count(session, -session.size_bytes)
-            self.context.emit(events.SharedSessionGone(session_id))
+            self.sessions.remove(session)
 
     def statuses(self, after: str = "", most: int = MAX_OBJECTS) -> list[SharedStatus]:
         """Return the first objects, by name, that come after a name."""
@@ -225,7 +205,7 @@ class SharedState:
 
     def tick(self, now: Now) -> None:
         """Let time pass: what silent sessions hold comes free."""
-        for session in list(self.sessions.values()):
+        for session in list(self.sessions.by_id.values()):
             if session.holding and session.heard + self.lease_seconds <= now.monotonic:
                 self._release_all(session)
             if session.heard + SESSION_SECONDS <= now.monotonic:
@@ -233,20 +213,14 @@ class SharedState:
 
     def next_deadline(self) -> float:
         """Return the monotonic time at which a session becomes silent next, infinity for never."""
-        return min(
-            (
-                session.heard + (self.lease_seconds if session.holding else SESSION_SECONDS)
-                for session in self.sessions.values()
-            ),
-            default=inf,
-        )
+        return self.sessions.next_deadline()
 
     def restore(self, stored: StoredState, now: Now) -> None:
         """Take over what was stored. Every session counts as heard just now."""
         self.context.see_time(now.monotonic)
         for stamp, answer in stored.answers:
-            session = self._hear(stamp.session, now)
-            self._remember(session, self._find_lane(session, stamp), answer)
+            session = self.sessions.hear(stamp.session, now)
+            self.sessions.remember(session, self.sessions.find_lane(session, stamp), answer)
         for one in stored.objects:
             found = self._add(one.kind, one.name, one.owner)
             found.restore(one.head, one.items)
@@ -257,16 +231,16 @@ class SharedState:
                     session = self._restore_holder(one.name, item.holder, now)
                     lane = session.lanes[item.holder.lane]
                     if lane.number <= item.holder.number:
-                        self._remember(session, lane, None)
+                        self.sessions.remember(session, lane, None)
                         lane.number, lane.answer = item.holder.number, answer_with(item)
             if isinstance(found, LockObject):
                 for holder in found.holders():
                     self._restore_holder(one.name, holder, now)
 
     def _restore_holder(self, name: str, holder: Stamp, now: Now) -> Session:
-        session = self._hear(holder.session, now)
+        session = self.sessions.hear(holder.session, now)
         session.holding.add(name)
-        self._find_lane(session, holder)
+        self.sessions.find_lane(session, holder)
         return session
 
     def _make(self, spec: SharedSpec, now: Now, key: str) -> SharedObject:
@@ -281,7 +255,6 @@ class SharedState:
                 f"the key {key!r} has {most} shared objects, and the rest of the places is for "
                 "other keys: delete some of them"
             )
-        self._now = now.monotonic
         self.context.see_time(now.monotonic)
         self.context.require(measure_empty(spec.name) + ITEM_BYTES + len(spec.initial), key)
         made = self._add(spec.kind, spec.name, key)
@@ -309,94 +282,8 @@ class SharedState:
         if not self.objects_by_key[found.owner]:
             del self.objects_by_key[found.owner]
         self.context.emit(events.SharedDeleted(call.name))
-        for session in self.sessions.values():
+        for session in self.sessions.by_id.values():
             session.holding.discard(call.name)
-
-    def _hear(self, session_id: str, now: Now, key: str = "") -> Session:
-        """Return a session, which is made if it is new, and note that it was heard just now."""
-        self._now = now.monotonic
-        session = self.sessions.pop(session_id, None)
-        if session is None:
-            self._make_room(SESSION_BYTES, now, key)
-            session = Session(session_id, now.monotonic, key=key)
-            self._count(session, SESSION_BYTES)
-        elif key and not session.key:  # it was restored
-            self._count(session, -session.size_bytes)
-            self.context.count(-session.answer_bytes, "")
-            session.key = key
-            self._count(session, session.size_bytes)
-            self.context.count(session.answer_bytes, key)
-        self.sessions[session_id] = session
-        session.heard = now.monotonic
-        return session
-
-    def _find_lane(self, session: Session, stamp: Stamp) -> Lane:
-        """Return the lane of a request, which is made if it is new. Raises ProtocolError."""
-        lane = session.lanes.get(stamp.lane)
-        if lane is None:
-            if len(session.lanes) >= MAX_LANES:
-                raise ProtocolError(f"one process has {MAX_LANES} calls on shared state under way")
-            lane = session.lanes[stamp.lane] = Lane(stamp.number)
-            self._count(session, LANE_BYTES)
-        return lane
-
-    def _count(self, session: Session, growth_bytes: int) -> None:
-        self.session_bytes += growth_bytes
-        self.session_bytes_by_key[session.key] += growth_bytes
-        if not self.session_bytes_by_key[session.key]:
-            del self.session_bytes_by_key[session.key]
-
-    def _forget_answers(self, wanted_bytes: int, key: str | None) -> None:
-        """Forget silent sessions with answers, of one key or of any, as far as needed: the longest
-        silent first.
-        """
-        for session in list(self.sessions.values()):
-            if wanted_bytes <= 0 or session.heard + self.lease_seconds > self._now:
-                return
-            if not session.holding and session.answer_bytes and key in (None, session.key):
-                wanted_bytes -= session.answer_bytes
-                self.leave(session.id)
-
-    def _make_room(self, growth_bytes: int, now: Now, key: str) -> None:
-        """Forget the sessions that have been silent longest, where all together take too much.
-
-        Raises SharedFullError where that does not help, and where one key takes more than its
-        share.
-        """
-        most = share_of(SESSIONS_LIMIT_BYTES, key)
-        if most < SESSIONS_LIMIT_BYTES and self.session_bytes_by_key[key] + growth_bytes > most:
-            for session in list(self.sessions.values()):
-                if session.heard + self.lease_seconds > now.monotonic:
-                    break
-                if session.key == key and not session.holding:
-                    self.leave(session.id)
-            if self.session_bytes_by_key[key] + growth_bytes > most:
-                raise SharedFullError(
-                    f"too many programs with the key {key!r} use shared state at a time: the rest "
-                    "of the room is for other keys"
-                )
-        while self.session_bytes + growth_bytes > SESSIONS_LIMIT_BYTES:
-            oldest = next(iter(self.sessions.values()), None)
-            if (
-                oldest is None
-                or oldest.holding
-                or oldest.heard + self.lease_seconds > now.monotonic
-            ):
-                raise SharedFullError(
-                    f"too many programs use shared state at a time: {len(self.sessions)} were "
-                    f"heard of within {self.lease_seconds:g} s"
-                )
-            self.leave(oldest.id)
-
-    def _answer(self, session: Session, stamp: Stamp, lane: Lane, answer: SharedAnswer) -> None:
-        self._remember(session, lane, answer)
-        self.context.emit(events.SharedAnswered(stamp, answer))
-
-    def _remember(self, session: Session, lane: Lane, answer: SharedAnswer | None) -> None:
-        """Keep a lane's answer, or none, and count its bytes."""
-        size_bytes = measure_answer(answer) if answer else 0
-        self.context.count(size_bytes - lane.size_bytes, session.key)
-        lane.answer, lane.size_bytes = answer, size_bytes
 
     def _release_all(self, session: Session) -> None:
         self._release(session, lambda stamp: stamp.session == session.id)

@@ -188,7 +188,7 @@ def test_objects_of_tasks_and_of_clients_belong_to_the_client_s_key(tmp_path: Pa
         def look(queue: Queue, _: Now) -> tuple[dict[str, str], str]:
             objects = queue.shared.objects
             owners = {name: one.owner for name, one in objects.items()}
-            return owners, queue.shared.sessions["slot"].key
+            return owners, queue.shared.sessions.by_id["slot"].key
 
         assert running._ledger.observe(look) == (
             {"of a client": CLIENT, "of a task": CLIENT, "of an admin": ""},

@@ -18,7 +18,7 @@ from headrace_coordinator.queue import leasing
 from headrace_coordinator.queue import members as membership
 from headrace_coordinator.queue import state as queue_state
 from headrace_coordinator.queue.events import TaskDead
-from headrace_coordinator.shared import state
+from headrace_coordinator.shared import sessions, state
 from headrace_coordinator.shared.sessions import LANE_BYTES, SESSION_BYTES
 from headrace_coordinator.shared.state import SharedState
 from headrace_coordinator.store.store import Store
@@ -163,10 +163,10 @@ def test_no_key_has_all_the_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -
         made.beat(SharedBeat("a3"), at(1), "greedy")
     made.beat(SharedBeat("b"), at(2), "modest")
     made.beat(SharedBeat("a3"), at(20), "greedy")  # those that are silent have gone
-    assert list(made.sessions) == ["b", "a3"]
+    assert list(made.sessions.by_id) == ["b", "a3"]
     made.leave("b")
     made.leave("a3")
-    assert not made.session_bytes_by_key
+    assert not made.sessions.bytes_by_key
     check_shared_state(made)
 
 
@@ -210,7 +210,7 @@ def test_answers_count_under_the_key_that_was_answered(
         rig.open("b", VALUE, bytes(2000), key="modest")
         rig.seconds += 20  # a silent program's answers give way
         rig.ask("d", "set", 3, bytes(2000), session="late", key="greedy")
-        assert "a" not in rig.state.sessions
+        assert "a" not in rig.state.sessions.by_id
         check_shared_state(rig.state)
 
 
@@ -253,7 +253,7 @@ def test_answers_for_the_silent_give_way_to_others() -> None:
     with pytest.raises(SharedFullError):
         ask("late", 1, 5, "set", b"key", bytes(8000))
     ask("late", 2, 20, "set", b"key", bytes(8000))
-    assert list(made.sessions) == ["late"]
+    assert list(made.sessions.by_id) == ["late"]
     check_shared_state(made)
 
 
@@ -278,7 +278,7 @@ def test_what_failures_tell_at_length_is_kept_up_to_a_limit(
 
 
 def make_state(limit_bytes: int, monkeypatch: pytest.MonkeyPatch) -> SharedState:
-    monkeypatch.setattr(state, "SESSIONS_LIMIT_BYTES", limit_bytes)
+    monkeypatch.setattr(sessions, "SESSIONS_LIMIT_BYTES", limit_bytes)
     made = SharedState(lambda _: None, lease_seconds=15.0)
     made.open(SharedSpec("v", "value", b"\x00"), at(0))
     made.open(SharedSpec("l", "lock"), at(0))
@@ -296,7 +296,7 @@ def test_sessions_that_are_silent_make_room_for_others(monkeypatch: pytest.Monke
         made.beat(late, at(10))
     made.beat(SharedBeat("s0"), at(12))  # it lives, and is not the one that has to go
     made.beat(late, at(20))
-    assert set(made.sessions) == {"s2", "s0", "late"}
+    assert set(made.sessions.by_id) == {"s2", "s0", "late"}
     check_shared_state(made)
 
 

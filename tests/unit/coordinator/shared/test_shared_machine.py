@@ -254,7 +254,7 @@ class SharedMachine(RuleBasedStateMachine):
         self.rig.beat(session)
         silent = [
             one.id
-            for one in self.rig.state.sessions.values()
+            for one in self.rig.state.sessions.by_id.values()
             if one.heard + 15.0 <= self.rig.seconds + seconds
         ]
         self.rig.wait(seconds)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace_coordinator.shared.objects import ITEM_BYTES
-from headrace_coordinator.shared.state import SESSION_SECONDS
+from headrace_coordinator.shared.sessions import SESSION_SECONDS
 from headrace_coordinator.store.store import Store
 from headrace_wire.bounds import MAX_NAME_CHARACTERS
 from headrace_wire.errors import (
@@ -256,9 +256,9 @@ def test_a_session_is_forgotten_an_hour_after_its_last_word(rig: SharedRig) -> N
     deadline = rig.queue.next_deadline()
     assert deadline == rig.seconds + SESSION_SECONDS
     rig.wait(SESSION_SECONDS)
-    assert not rig.state.sessions
+    assert not rig.state.sessions.by_id
     rig.restart()
-    assert not rig.state.sessions
+    assert not rig.state.sessions.by_id
 
 
 def test_a_loop_over_a_dict_meets_what_is_put_in_meanwhile_and_nothing_twice(
@@ -294,7 +294,7 @@ def test_items_between_others_find_a_number_however_many_there_are(rig: SharedRi
 def test_one_session_cannot_have_endless_lanes(
     rig: SharedRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace_coordinator.shared.state.MAX_LANES", 3)
+    monkeypatch.setattr("headrace_coordinator.shared.sessions.MAX_LANES", 3)
     rig.open("x", VALUE)
     for lane in range(3):
         rig.ask("x", "add", 1, lane=lane)
