@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -67,4 +68,10 @@ class Building(Protocol):
 
     def take_buffer(self) -> memoryview:
         """The next array's bytes: each is used once, so memory does not outgrow what arrived."""
+        ...
+
+    def check_keys(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the keys of a dict or set. Raises ValueError where those of this value are made
+        to take for ever.
+        """
         ...

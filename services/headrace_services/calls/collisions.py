@@ -1,35 +1,79 @@
 """Keys that all have one hash, which a stranger can make: a dict of them takes hours to build.
 
 The hashes of text and bytes are secret, those of numbers and so of tuples are not: ``hash(-1)`` is
-``hash(-2)``, and 2**n tuples of n such numbers have one hash.
+``hash(-2)``, and 2**n tuples of n such numbers have one hash. Each of them is compared with all
+those before it, and a comparison takes as long as the keys are large.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, cast
 
-#: Fewer keys are not looked at: they take no time whatever their hashes are.
-LEAST_KEYS = 256
+#: Of one hash so many keys may be in a dict or set for nothing: comparing them takes about as long
+#: as reading them.
+FREE_KEYS = 8
 
-#: Comparisons of keys that building one dict or set may take, beside one for each key: a second.
-MOST_COMPARISONS = 10_000_000
+#: Numbers and other small parts of keys that may be compared to build one value: about a second.
+MOST_COMPARED = 300_000_000
+
+#: As how many numbers an object counts whose class compares it in Python.
+_OBJECT_PARTS = 60
+
+#: How many characters, and how many bits of a number, are compared as quickly as a small number.
+_CHARACTERS_AT_ONCE = 64
+_BITS_AT_ONCE = 256
+
+#: Numbers between minus this and this are small.
+_SMALL = 1 << _BITS_AT_ONCE
 
 
-def make_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A dict of these pairs. Raises ValueError where their keys are made to take for ever."""
-    if len(pairs) > LEAST_KEYS:
-        check_keys([key for key, _ in pairs])
-    return dict(pairs)
+def count_compared(keys: Sequence[Any], most: int) -> int:
+    """How many small parts are compared because keys of one dict or set have the same hash.
+
+    Where there are more than ``most`` they are not all counted.
+    """
+    if len(keys) <= FREE_KEYS:
+        return 0
+    hashes = list(map(hash, keys))
+    if len(set(hashes)) == len(hashes):
+        return 0
+    groups: dict[int, list[Any]] = {}
+    for number, key in zip(hashes, keys, strict=True):
+        groups.setdefault(number, []).append(key)
+    compared = 0
+    for group in groups.values():
+        if len(group) > FREE_KEYS:
+            for key in group:
+                # A pair is compared as far as its smaller key goes: half of their sum is enough.
+                compared += (len(group) - 1) * _count_parts(key) // 2
+                if compared > most:
+                    return compared
+    return compared
 
 
-def check_keys(keys: Sequence[Any]) -> Sequence[Any]:
-    """Return the keys of a dict or set. Raises ValueError where too many have one hash."""
-    if len(keys) > LEAST_KEYS:
-        hashes = list(map(hash, keys))
-        if len(set(hashes)) < len(hashes):
-            comparisons = sum(times * times for times in Counter(hashes).values()) // 2
-            if comparisons > MOST_COMPARISONS + len(keys):
-                raise ValueError("too many keys of a dict or set have the same hash")
-    return keys
+def _count_parts(key: object) -> int:
+    """Up to how many small parts are looked at to compare a key with another one."""
+    total = 0
+    rest: list[tuple[object, int]] = [(key, 1)]
+    while rest:
+        value, times = rest.pop()
+        here = 1
+        parts: Collection[object] = ()
+        if isinstance(value, tuple | frozenset):
+            parts = cast("Collection[object]", value)
+            if isinstance(value, frozenset):
+                # Each of its items may be compared with all of the other's.
+                times *= len(parts) or 1
+        elif isinstance(value, str | bytes):
+            here += len(value) // _CHARACTERS_AT_ONCE
+        elif isinstance(value, int):
+            here += value.bit_length() // _BITS_AT_ONCE
+        elif value is not None and not isinstance(value, float):
+            here = _OBJECT_PARTS
+            names = getattr(type(value), "__dataclass_fields__", ())
+            parts = [getattr(value, name, None) for name in names]
+        large = [part for part in parts if type(part) is not int or not -_SMALL < part < _SMALL]
+        total += times * (here + len(parts) - len(large))
+        rest.extend((part, times) for part in large)
+    return total

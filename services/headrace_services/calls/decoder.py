@@ -7,12 +7,13 @@ be found; see ``building``.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgpack
 
+from headrace_services.calls import collisions
 from headrace_services.calls.building import Classes
-from headrace_services.calls.collisions import make_dict
 from headrace_services.calls.marks import MARKS, Mark
 
 #: Dicts in smaller values are made without a look at their keys: those take no time to compare.
@@ -21,20 +22,22 @@ LARGE_BYTES = 16 << 10
 # msgpack's functions carry no types.
 _msgpack: Any = cast("Any", msgpack)
 
-#: How msgpack begins a map of 256 keys or more; elsewhere the same bytes may be part of a value.
-_MANY_KEYS = re.compile(rb"\xde[^\0]|\xdf", re.DOTALL)
+#: How msgpack begins a map of 256 keys or more, and a frozenset, which may take long to compare as
+#: a key; elsewhere the same bytes may be part of a value.
+_SLOW_KEYS = re.compile(rb"\xde[^\0]|\xdf|\xc7\0\x07", re.DOTALL)
 
 
 class Decoder:
     """Builds one value. ``classes`` finds classes by name, ``buffers`` are its arrays' bytes."""
 
-    __slots__ = ("_buffers", "_marks", "_next", "classes")
+    __slots__ = ("_buffers", "_compared", "_marks", "_next", "classes")
 
     def __init__(self, classes: Classes, buffers: list[memoryview]) -> None:
         self.classes = classes
         self._buffers = buffers
         self._next = 0
         self._marks = 0
+        self._compared = 0
 
     def decode(self, tree: memoryview) -> Any:
         """Build the value; any exception says that the bytes are malformed."""
@@ -42,7 +45,7 @@ class Decoder:
             tree,
             ext_hook=self._read_mark,
             list_hook=self._build,
-            object_pairs_hook=make_dict if _may_have_many_keys(tree) else None,
+            object_pairs_hook=self._make_dict if _may_have_slow_keys(tree) else None,
             strict_map_key=False,
             unicode_errors="surrogatepass",
             max_ext_len=0,
@@ -55,6 +58,21 @@ class Decoder:
         """The next array's bytes: each is used once, so memory does not outgrow what arrived."""
         self._next += 1
         return self._buffers[self._next - 1]
+
+    def check_keys(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """Return the keys of a dict or set. Raises ValueError where those of this value are made
+        to take for ever.
+        """
+        left = collisions.MOST_COMPARED - self._compared
+        self._compared += collisions.count_compared(keys, left)
+        if self._compared > collisions.MOST_COMPARED:
+            raise ValueError("too many keys of dicts or sets have the same hash")
+        return keys
+
+    def _make_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        if len(pairs) > collisions.FREE_KEYS:
+            self.check_keys([key for key, _ in pairs])
+        return dict(pairs)
 
     def _read_mark(self, code: int, body: bytes) -> Mark:
         del body  # is empty: the limit says so
@@ -70,8 +88,9 @@ class Decoder:
         return items
 
 
-def _may_have_many_keys(tree: memoryview) -> bool:
-    """Whether a dict in here may have so many keys that they are worth a look: that costs a call
-    for each dict.
+def _may_have_slow_keys(tree: memoryview) -> bool:
+    """Whether a dict in here may have keys that are worth a look: that costs a call for each dict.
+
+    A smaller dict of other keys takes no longer to build than in proportion to its bytes.
     """
-    return len(tree) >= LARGE_BYTES and _MANY_KEYS.search(tree) is not None
+    return len(tree) >= LARGE_BYTES and _SLOW_KEYS.search(tree) is not None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
-from headrace_services.calls.collisions import check_keys
 from headrace_services.calls.encoder import (
     FINDERS,
     TAKERS,
@@ -92,6 +91,10 @@ def _load_integer(items: list[Any]) -> int:
     return int.from_bytes(expect(items, bytes)[0], signed=True)
 
 
+def _dump_set(items: Iterable[Any]) -> list[Any]:
+    return secure(list(items))
+
+
 def _register(
     code: int, kind: type, dump: Callable[[Any], list[Any]], load: Callable[[list[Any]], Any]
 ) -> None:
@@ -102,9 +105,10 @@ _register(3, int, _dump_integer, _load_integer)
 _register(4, complex, lambda number: [number.real, number.imag],
           lambda items: complex(*expect(items, float, float)))  # fmt: skip
 _register(5, Decimal, lambda number: [str(number)], _load_decimal)
-_register(6, set, lambda items: secure(list(items)), lambda items: set(check_keys(items)))
-_register(7, frozenset, lambda items: secure(list(items)),
-          lambda items: frozenset(check_keys(items)))  # fmt: skip
+TAKERS[set] = make_taker(6, _dump_set, lambda items, value: set(value.check_keys(items)))
+TAKERS[frozenset] = make_taker(
+    7, _dump_set, lambda items, value: frozenset(value.check_keys(items))
+)
 _register(8, range, lambda r: [r.start, r.stop, r.step], _load_range)
 _register(9, date, _dump_date, lambda items: date(*expect(items, int, int, int)))
 _register(10, time, _dump_time, _load_time)

@@ -7,7 +7,7 @@ import struct
 import sys
 import tracemalloc
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -202,7 +202,7 @@ def make_colliding(n: int) -> list[tuple[int, ...]]:
 @pytest.fixture
 def few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small values are looked at, and may have less."""
-    monkeypatch.setattr(collisions, "MOST_COMPARISONS", 40_000)
+    monkeypatch.setattr(collisions, "MOST_COMPARED", 500_000)
     monkeypatch.setattr(decoder, "LARGE_BYTES", 0)
 
 
@@ -215,10 +215,40 @@ def test_keys_that_are_made_to_collide_are_refused(make: Callable[[Any], Any]) -
         unpack_value(pack_value(make(make_colliding(9))), IMPORTED)
 
 
+def keep_apart(keys: Iterable[Any]) -> list[Any]:
+    """Several dicts that are small enough, each of one hash: together they are too much."""
+    return [dict.fromkeys(keys)] * 3
+
+
+def lengthen(keys: Iterable[Any]) -> dict[Any, None]:
+    """Large keys of one hash, whose difference is at their end."""
+    return {(*(-1,) * 500, *key): None for key in keys}
+
+
+def wrap(keys: Iterable[Any]) -> dict[Any, None]:
+    """A few sets of one hash, whose items all have one hash too: hundreds of them are compared."""
+    known = list(keys)
+    return {frozenset([*known[:30], known[n]]): None for n in range(31, 71)}
+
+
+@pytest.mark.usefixtures("few_comparisons")
+@pytest.mark.parametrize("make", [keep_apart, lengthen, wrap])
+def test_keys_that_take_long_in_another_way_are_refused(make: Callable[[Any], Any]) -> None:
+    fine = dict.fromkeys(make_colliding(8))
+    assert unpack_value(pack_value(fine), IMPORTED) == fine
+    with pytest.raises(ValueError, match="have the same hash"):
+        unpack_value(pack_value(make(fine)), IMPORTED)
+
+
+def test_keys_in_pairs_of_one_hash_are_not_refused() -> None:
+    fine = {(x, n): None for n in range(20_000) for x in (-1, -2)}
+    assert unpack_value(pack_value(fine), IMPORTED) == fine
+
+
 @pytest.mark.usefixtures("few_comparisons")
 def test_large_numbers_that_collide_are_refused_and_others_are_not() -> None:
     prime = sys.hash_info.modulus
     with pytest.raises(ValueError, match="have the same hash"):
-        unpack_value(pack_value({prime * (n + 8): n for n in range(500)}), IMPORTED)
+        unpack_value(pack_value({prime * (n + 8): n for n in range(2000)}), IMPORTED)
     fine = {(n, -n): n for n in range(500)}
     assert unpack_value(pack_value(fine), IMPORTED) == fine
