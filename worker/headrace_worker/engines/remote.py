@@ -28,20 +28,17 @@ from headrace_services.permits import Permits
 from headrace_wire.log_format import about
 from headrace_wire.messages.failures import ERROR, TIMEOUT, Reason
 from headrace_wire.messages.reports import ReturnedSpan
-from headrace_wire.messages.workers import RunningTask
 from headrace_worker.engines.brought import Brought, are_large
 from headrace_worker.engines.grid import Grid, GridAwayError, SpanLostError
 from headrace_worker.engines.messages import SpanCall, SpanNews, SpanOutcome
+from headrace_worker.engines.remote_figures import RemoteFigures
 from headrace_worker.engines.remote_run import RemoteRun
 from headrace_worker.engines.settling import Settling
-from headrace_worker.engines.span_size import SPAN_SECONDS, choose_tasks, count_room
-from headrace_worker.foresight import Times
-from headrace_worker.link.messages import Progress, TaskLine
+from headrace_worker.engines.span_size import choose_tasks, count_room
+from headrace_worker.link.messages import TaskLine
 from headrace_worker.link.runners import KeptJobs
-from headrace_worker.machine.processes import Usage
 from headrace_worker.pool.backlog import Backlog, Span
 from headrace_worker.pool.batch import Batch, Event
-from headrace_worker.pool.tally import Tally
 
 #: Jobs of which it is remembered that processes died with them.
 KEPT_DEADLY = 100
@@ -49,7 +46,7 @@ KEPT_DEADLY = 100
 _log = logging.getLogger(__name__)
 
 
-class RemoteEngine:
+class RemoteEngine(RemoteFigures):
     """An ``Engine`` over a grid that is open, and is closed by whoever has opened it.
 
     Unless it ``can_kill``, tasks with a time limit are refused. At most ``slots`` spans run at a
@@ -91,74 +88,6 @@ class RemoteEngine:
         self._on_news: Callable[[], object] = lambda: None
         self._closed = False
 
-    @property
-    def slots(self) -> int:
-        return self._grid.slots if self._most is None else min(self._most, self._grid.slots)
-
-    @property
-    def tally(self) -> Tally:
-        return self._settling.tally
-
-    @property
-    def busy_slots(self) -> int:
-        return min(self.slots, len(self._runs))
-
-    @property
-    def idle_slots(self) -> int:
-        return max(0, count_room(self.slots, self.mean_seconds) - len(self._runs))
-
-    @property
-    def outstanding(self) -> frozenset[int]:
-        return frozenset(self._settling.batches)
-
-    @property
-    def pending_tasks(self) -> int:
-        return self._backlog.tasks
-
-    @property
-    def queued_tasks(self) -> int:
-        inside = sum(len(run.span) for run in self._runs.values())
-        return self._backlog.tasks + max(0, inside - count_room(self.slots, self.mean_seconds))
-
-    @property
-    def mean_seconds(self) -> float | None:
-        return self._settling.paces.overall.mean_seconds
-
-    @property
-    def pending_seconds(self) -> float | None:
-        means = self._settling.find_means()
-        if None in means.values():
-            return None
-        ahead = list(self._runs.values())[self.slots :]
-        waiting = [*self._backlog, *(run.span for run in ahead)]
-        return sum(len(span) * (means.get(span.batch.job) or 0.0) for span in waiting)
-
-    def find_times(self) -> Times | None:
-        return self._settling.find_times()
-
-    def list_means(self, most: int) -> dict[str, float]:
-        means = self._settling.find_means()
-        known = {job: mean for job, mean in means.items() if mean is not None}
-        return dict(list(known.items())[:most])
-
-    def list_left(self) -> list[float]:
-        left = [
-            run.estimate_left(self._settling.paces.mean_of(run.span.batch.job))
-            for run in self._runs.values()
-        ]
-        left = sorted(left, reverse=True)[: self.slots]
-        return left + [0.0] * (self.slots - len(left))
-
-    def is_stuck(self, seconds: float) -> bool:
-        if not self.slots:
-            return True  # nothing runs there now: others may have slots
-        if len(self._runs) < self.slots:
-            return False
-        return time.monotonic() - self._ended > seconds + 2 * SPAN_SECONDS
-
-    def read_usage(self) -> dict[int, Usage]:
-        return {}
-
     def submit(self, batch: Batch) -> None:
         self._check_open()
         if batch.timeout_seconds is not None and not self._can_kill:
@@ -187,26 +116,6 @@ class RemoteEngine:
     def take_lines(self) -> list[TaskLine]:
         lines, self._lines = self._lines, []
         return lines
-
-    def list_progress(self) -> list[Progress]:
-        return [run.progress for run in self._runs.values() if run.progress]
-
-    def list_running(self, most: int) -> list[RunningTask]:
-        now = time.monotonic()
-        found = [
-            RunningTask(
-                run.span.batch.job,
-                run.index,
-                run.span.batch.attempt,
-                "",
-                run.number,
-                max(0.0, now - run.since),
-                0,
-            )
-            for run in self._runs.values()
-            if run.index is not None and not run.span.batch.cancelled
-        ]
-        return sorted(found, key=lambda task: -task.seconds)[:most]
 
     def cancel(self, job: str) -> None:
         self._check_open()
