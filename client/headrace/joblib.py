@@ -43,7 +43,7 @@ from headrace_wire.timeouts import Limit
 try:
     from joblib import parallel as _parallel
 except ImportError as problem:
-    raise ImportError("headrace.joblib needs joblib: pip install 'headrace[joblib]'") from problem
+    raise ImportError("headrace.joblib needs joblib: pip install joblib") from problem
 
 #: The name under which joblib knows the backend.
 NAME = "headrace"

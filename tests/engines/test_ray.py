@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from headrace.submission import SubmitOptions
-from headrace_services.calls import plan_map
+from headrace_services.calls import open_result, plan_map
 from headrace_worker.engines.grid import GridAwayError, SpanLostError
 from support.commands import Site, wait_until
-from support.ray_cluster import RayCluster
+from support.ray_cluster import READY_SECONDS, RayCluster
 
 pytest.importorskip("ray")
 
@@ -58,11 +58,49 @@ def test_slots_follow_the_cluster_and_what_ran_on_a_machine_that_goes_runs_elsew
         assert len(list(job.values(ordered=False))) == 4
 
 
+def test_a_machine_that_dies_is_one_attempt_of_the_task_that_ran_there(
+    ray_site: There, tmp_path: Path
+) -> None:
+    site, cluster = ray_site
+    cluster.add_engine(site)
+    third = cluster.add_machine()
+    held = tmp_path / "held"
+    held.mkdir()
+    with site.open_cluster() as opened:
+        wait_until(lambda: [one.slots for one in opened.workers()] == [3], 60.0)
+        # Without retries a crash is final; what is lost is tried three times all the same.
+        plan = plan_map("deeds_there:hold_and_tell_attempt", [str(held)] * 3)
+        job = opened.submit("calls", plan, SubmitOptions(retries=0))
+        wait_until(lambda: len(list(held.iterdir())) == 3)
+        there = {str(pid) for pid in cluster.list_processes(third)}
+        assert len(there & {one.name for one in held.iterdir()}) == 1
+        cluster.kill_machine(third)
+        wait_until(lambda: [one.slots for one in opened.workers()] == [2], 60.0)
+        (held / "go").touch()
+        attempts = [open_result("msgpack", value) for _, value in job.values(ordered=False)]
+        assert sorted(attempts) == [1, 1, 2]
+    cluster.remove_machine(third)
+
+
+def test_of_short_tasks_none_is_lost_with_a_machine(ray_site: There) -> None:
+    site, cluster = ray_site
+    cluster.add_engine(site)
+    third = cluster.add_machine()
+    with site.open_cluster() as opened:
+        wait_until(lambda: [one.slots for one in opened.workers()] == [3], 60.0)
+        job = opened.submit("calls", plan_map("deeds_there:nap", [0.02] * 600))
+        wait_until(lambda: opened.job(job.id).status.done > 100)
+        cluster.kill_machine(third)
+        assert len(list(job.values(ordered=False))) == 600
+    cluster.remove_machine(third)
+
+
 def test_without_an_address_a_cluster_of_this_machine_is_started_and_ended(
     ray_site: There,
 ) -> None:
     site, _ = ray_site
-    worker = site.add_worker("--engine", "ray", "--slots", "1", "--name", "own")
+    words = ["--engine", "ray", "--slots", "1", "--name", "own"]
+    worker = site.add_worker(*words, ready_seconds=READY_SECONDS)
     counted = site.shell.run("submit", "primes", "count", "0", "1e6")
     assert (counted.code, counted.out.strip()) == (0, "78498")
     (seen,) = site.shell.run("workers", "--json").json()
@@ -81,7 +119,7 @@ def test_without_an_address_a_cluster_of_this_machine_is_started_and_ended(
 def test_in_a_job_of_ray_s_the_cluster_is_found(ray_site: There) -> None:
     site, cluster = ray_site
     site.shell.settings["RAY_ADDRESS"] = cluster.address
-    site.add_worker("--engine", "ray", "--name", "there")
+    site.add_worker("--engine", "ray", "--name", "there", ready_seconds=READY_SECONDS)
     (seen,) = site.shell.run("workers", "--json").json()
     assert (seen["slots"], seen["slots_limit"]) == (2, f"the Ray cluster at {cluster.address}")
 

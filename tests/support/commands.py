@@ -171,10 +171,10 @@ class Site:
     def open_cluster(self) -> Cluster:
         return Cluster(Address("127.0.0.1", self.port), load_key(self.data / "key"))
 
-    def add_worker(self, *options: str, **how: Any) -> Process:
+    def add_worker(self, *options: str, ready_seconds: float = 30.0, **how: Any) -> Process:
         worker = Process(self.shell, "worker", *options, **how)
         self.workers.append(worker)
-        worker.wait_for("coordinator 127.0.0.1")
+        worker.wait_for("coordinator 127.0.0.1", ready_seconds)
         return worker
 
     def restart_coordinator(self) -> None:

@@ -33,6 +33,11 @@ def hold(folder):
     return os.getpid()
 
 
+def hold_and_tell_attempt(folder):
+    hold(folder)
+    return current_task().attempt
+
+
 def nap(seconds):
     time.sleep(seconds)
 

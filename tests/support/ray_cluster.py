@@ -11,6 +11,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from support.commands import Process, Site, wait_until
 from support.engine_code import ENGINE_OPTIONS
 
@@ -25,6 +27,10 @@ OPTIONS = (
 
 #: Ray would write a token into the home folder.
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_ADDRESS": ""}
+
+
+#: What Ray may take to start a cluster, or to let somebody in, on a machine that has much to do.
+READY_SECONDS = 120.0
 
 
 @dataclass
@@ -47,7 +53,7 @@ class RayCluster:
             self.address = rest.partition("'")[0]
             return bool(mark)
 
-        wait_until(read, 120.0)
+        wait_until(read, READY_SECONDS)
         self.add_machine()
 
     def add_machine(self) -> subprocess.Popen[bytes]:
@@ -56,6 +62,16 @@ class RayCluster:
     def remove_machine(self, machine: subprocess.Popen[bytes]) -> None:
         machine.send_signal(signal.SIGTERM)
         machine.wait(30)
+
+    def list_processes(self, machine: subprocess.Popen[bytes]) -> dict[int, str]:
+        """The names of all processes of a machine, those that run tasks too."""
+        return {one.pid: one.name() for one in psutil.Process(machine.pid).children(recursive=True)}
+
+    def kill_machine(self, machine: subprocess.Popen[bytes]) -> None:
+        """Kill what makes it a machine of the cluster."""
+        for pid, name in self.list_processes(machine).items():
+            if name == "raylet":
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         for machine in reversed(self.machines):
@@ -86,7 +102,7 @@ class RayCluster:
 
     def add_engine(self, site: Site) -> Process:
         """A worker whose tasks run on the cluster, once both of its machines are there."""
-        worker = site.add_worker(*self.words, *ENGINE_OPTIONS)
+        worker = site.add_worker(*self.words, *ENGINE_OPTIONS, ready_seconds=READY_SECONDS)
         with site.open_cluster() as opened:
             wait_until(lambda: [one.slots for one in opened.workers()] == [2], 60.0)
         return worker

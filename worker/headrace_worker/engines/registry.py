@@ -15,6 +15,7 @@ from msgspec import Struct
 from headrace_wire.bounds import MAX_SLOTS
 from headrace_wire.engines import POOL
 from headrace_wire.errors import UsageError
+from headrace_wire.version import VERSION
 from headrace_worker.engines.grid import Grid
 
 
@@ -33,7 +34,7 @@ class GridRequest(Struct, frozen=True):
 Open = Callable[[GridRequest], Awaitable[Grid]]
 
 #: The module of each cluster, which has a coroutine function ``open_grid``, and the library that it
-#: needs, which the extra of the cluster's name installs.
+#: needs: the one that the extra of the cluster's name has.
 _MODULES = {
     "dask": ("headrace_worker.engines.dask_grid", "distributed"),
     "ray": ("headrace_worker.engines.ray_grid", "ray"),
@@ -55,7 +56,7 @@ def require_library(engine: str) -> None:
     except ImportError as error:
         raise UsageError(
             f"the engine {engine!r} needs the library {library!r}, which cannot be imported here "
-            f"({error}): pip install 'headrace[{engine}]'"
+            f"({error}): pip install {library} (in Docker, into an image FROM headrace:{VERSION})"
         ) from None
 
 
