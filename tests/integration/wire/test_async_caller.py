@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -445,13 +446,16 @@ async def test_an_answer_of_which_nothing_comes_counts_as_lost(
 
 @in_event_loop
 async def test_an_answer_that_moves_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_other_side(monkeypatch, SHORT_SECONDS) as (caller, far):
+    limit_seconds, step_seconds = 1.2, 0.075  # in between is room for a pause of a busy machine
+    with open_other_side(monkeypatch, limit_seconds) as (caller, far):
         waiting = begin_put(caller)
+        started = time.monotonic()
         body = pack(["#RETURN", 2**40])
         for byte in struct.pack("!i", len(body)) + body:
             far.sendall(bytes([byte]))
-            await asyncio.sleep(SHORT_SECONDS / 4)
+            await asyncio.sleep(step_seconds)
         assert await waiting == 2**40
+        assert time.monotonic() - started > limit_seconds
 
 
 @in_event_loop

@@ -32,6 +32,12 @@ MUCH = 64 << 20
 #: Seconds for something to move in these tests.
 SHORT_SECONDS = 0.2
 
+#: Seconds after which a stream here gives up, and those between two movements: in between there is
+#: room for the pauses of a busy machine. So many movements take longer than giving up does.
+STALL_SECONDS = 1.5
+STEP_SECONDS = 0.05
+STEPS = 40
+
 
 @asynccontextmanager
 async def open_pair() -> AsyncIterator[tuple[FrameStream, FrameStream]]:
@@ -229,42 +235,42 @@ async def test_what_comes_while_a_stream_rests_ends_it() -> None:
 @in_event_loop
 async def test_a_receiver_gives_up_when_nothing_moves_and_not_before() -> None:
     async with open_raw() as (stream, far):
-        stream.stall_seconds = 2 * SHORT_SECONDS
+        stream.stall_seconds = STALL_SECONDS
         receiving = asyncio.create_task(stream.receive())
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        for byte in write_header(1):
+        for byte in (write_header(STEPS) + bytes(STEPS))[:STEPS]:
             far.send(bytes([byte]))
-            await asyncio.sleep(SHORT_SECONDS)
+            moved = loop.time()
+            await asyncio.sleep(STEP_SECONDS)
         with pytest.raises(TimeoutError, match="timed out"):
             await receiving
-        assert loop.time() - started >= 5 * SHORT_SECONDS
+        assert loop.time() - moved >= STALL_SECONDS - STEP_SECONDS
         assert stream.closed
 
 
 @in_event_loop
 async def test_a_sender_gives_up_when_nothing_moves_and_not_before() -> None:
     async with open_raw() as (stream, far):
-        stream.stall_seconds = 3 * SHORT_SECONDS
+        stream.stall_seconds = STALL_SECONDS
         sending = asyncio.create_task(stream.send([bytes(MUCH)]))
         loop = asyncio.get_running_loop()
         started = loop.time()
-        for _ in range(6):
-            await asyncio.sleep(SHORT_SECONDS)
-            for _ in range(3):
-                await loop.sock_recv(far, 1 << 20)
+        for _ in range(STEPS):
+            await asyncio.sleep(STEP_SECONDS)
+            await loop.sock_recv(far, 1 << 20)
+        assert not sending.done()
         with pytest.raises(TimeoutError, match="timed out"):
             await sending
-        assert loop.time() - started >= 8 * SHORT_SECONDS
+        assert loop.time() - started >= STEPS * STEP_SECONDS
 
 
 @in_event_loop
 async def test_waits_that_follow_each_other_have_their_own_time() -> None:
     async with open_pair() as (near, far):
-        near.stall_seconds = 2 * SHORT_SECONDS
-        for _ in range(4):
+        near.stall_seconds = STALL_SECONDS
+        for _ in range(STEPS):
             receiving = asyncio.create_task(near.receive())
-            await asyncio.sleep(SHORT_SECONDS)
+            await asyncio.sleep(STEP_SECONDS)
             await far.send([b"x"])
             assert await receiving == b"x"
         near.stall_seconds = SHORT_SECONDS / 2
