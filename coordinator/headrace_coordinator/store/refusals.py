@@ -1,4 +1,4 @@
-"""Which files are not opened as a store, and what is said of them."""
+"""Which files are not opened as a store, and what is said of those and of failed writes."""
 
 from __future__ import annotations
 
@@ -65,6 +65,20 @@ def explain_opening(store: Path, error: sqlite3.Error | OSError) -> str:
     is_denied = code in DENIALS or getattr(error, "errno", 0) in DENIED_NUMBERS
     advice = f"; see that this user may read and write all files in {store.parent}"
     return f"the store {store} cannot be opened: {error}{advice if is_denied else ''}"
+
+
+def explain_writing(store: Path, error: sqlite3.Error | OSError) -> str:
+    """What to say of a store that cannot be written."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return (
+            f"the coordinator's store {store} cannot be written, as another process has locked it: "
+            "end that one; nothing acknowledged is lost"
+        )
+    return (
+        f"the coordinator's store cannot be written ({error}): make room on the disk of "
+        f"{store.parent}; nothing acknowledged is lost"
+    )
 
 
 def explain_damage(store: Path, finding: object) -> str:

@@ -41,36 +41,29 @@ from headrace_coordinator.queue.rules import DEFAULT_HISTORY_SECONDS
 from headrace_coordinator.shared.state import StoredState
 from headrace_coordinator.store.disk import RESERVE_SUFFIX, Disk, is_want_of_room
 from headrace_coordinator.store.files import sync
-from headrace_coordinator.store.history import HISTORY_SCHEMA
 from headrace_coordinator.store.history_reader import HistoryReader
-from headrace_coordinator.store.kept_copy import drop_copy, finish_copy, keep_copy
 from headrace_coordinator.store.loading import load_jobs, load_payloads
 from headrace_coordinator.store.locks import LOCK_SUFFIX
-from headrace_coordinator.store.migrations import MIGRATED_VERSIONS, migrate, read_maker
 from headrace_coordinator.store.need import OUTCOMES, Need
+from headrace_coordinator.store.opening import prepare, read_version
 from headrace_coordinator.store.payload_file import PAYLOAD_SUFFIX, PayloadFile
 from headrace_coordinator.store.reader import StoreReader, connect
 from headrace_coordinator.store.refusals import (
     explain_damage,
     explain_opening,
-    explain_version,
+    explain_writing,
     refuse_emptied,
     refuse_foreign,
 )
 from headrace_coordinator.store.removals import Removals
 from headrace_coordinator.store.schema import (
     INSERT_FAILURE,
-    MADE_BY_SCHEMA,
-    SCHEMA,
-    SCHEMA_VERSION,
 )
-from headrace_coordinator.store.shared_tables import SHARED_SCHEMA, load_shared
+from headrace_coordinator.store.shared_tables import load_shared
 from headrace_coordinator.store.space import Space
-from headrace_coordinator.store.sweep import DOOMED_SCHEMA
 from headrace_coordinator.store.writer import EventWriter
 from headrace_wire.errors import HeadraceError, StoreError
 from headrace_wire.file_lock import open_lock
-from headrace_wire.version import VERSION
 
 Result = TypeVar("Result")
 
@@ -307,16 +300,7 @@ class Store:
 
     def _explain(self, error: sqlite3.Error | OSError) -> StoreError:
         self.lacks_room = is_want_of_room(error)
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreError(
-                f"the coordinator's store {self._path} cannot be written, as another process has "
-                "locked it: end that one; nothing acknowledged is lost"
-            )
-        return StoreError(
-            f"the coordinator's store cannot be written ({error}): make room on the disk of "
-            f"{self._path.parent}; nothing acknowledged is lost"
-        )
+        return StoreError(explain_writing(self._path, error))
 
     def load(self) -> list[tuple[Job, list[Attempted]]]:
         """Return every job in the order of submission, with the attempts of its tasks.
@@ -370,12 +354,12 @@ class Store:
             stack.callback(self._writer.close)
             self._writer.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self._durability]}")
             self._writer.execute("PRAGMA temp_store = MEMORY")  # for VACUUM
-            version = self._read_version()
+            version = read_version(self._path, self._writer)
             if version == 0:
                 refuse_foreign(self._path, self._writer, is_new=is_new)
             self._payloads = PayloadFile(self._beside(PAYLOAD_SUFFIX), self._backups.is_held)
             stack.callback(self._payloads.close)
-            self._prepare(version)
+            prepare(self._path, self._writer, self._payloads, version)
             self._rows = EventWriter(self._writer, self._payloads, self._history_seconds)
             self.space = Space(self._path, self._disk, self._writer, self._payloads)
             self.reader = StoreReader(self._path, self._payloads)
@@ -386,32 +370,3 @@ class Store:
                 sync(self._path.parent.parent)
                 sync(self._path.parent)
             return stack.pop_all()
-
-    def _read_version(self) -> int:
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version not in (0, *MIGRATED_VERSIONS, SCHEMA_VERSION):
-            raise StoreError(explain_version(self._path, version, read_maker(self._writer)))
-        return int(version)
-
-    def _prepare(self, version: int) -> None:
-        if version == 0:
-            tables = f"{SCHEMA} {SHARED_SCHEMA} {' '.join(f'{one};' for one in HISTORY_SCHEMA)}"
-            maker = f"{MADE_BY_SCHEMA} INSERT INTO made_by VALUES ('{VERSION}');"  # noqa: S608 - our own
-            self._writer.executescript(
-                f"BEGIN IMMEDIATE; {tables} {maker} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-            # What a power cut leaves is a store then, be it one that lacks what came last: an empty
-            # file beside a payload file is refused.
-            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        (finding,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
-        if finding != "ok":
-            raise StoreError(explain_damage(self._path, finding))
-        if version in MIGRATED_VERSIONS:
-            keep_copy(self._path, self._writer, version)
-            try:
-                migrate(self._writer, self._payloads, version)
-            except (sqlite3.Error, OSError):
-                drop_copy(self._path)
-                raise
-        finish_copy(self._path)
-        self._writer.executescript(DOOMED_SCHEMA)
