@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import time
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
