@@ -1,4 +1,4 @@
-"""How much may be told of one kind of events: anybody may cause any number of them."""
+"""Limits how many events of one kind are logged, since anybody may cause any number of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINES_PER_SECOND = 5
 
 
 class Budget(Allowance):
-    """What may be written of one kind of events: some at once, and then some in a second."""
+    """The token bucket for one kind of events."""
 
     def __init__(self, now: float) -> None:
         super().__init__(LINES_AT_ONCE, LINES_PER_SECOND, now)

@@ -1,10 +1,10 @@
-"""How much may be said: some at once, and then some in a second."""
+"""A token bucket: some events are allowed at once, and after that so many in a second."""
 
 from __future__ import annotations
 
 
 class Allowance:
-    """Tells what is within it from what is too much, which it counts. Not thread safe.
+    """Decides whether an event is allowed, and counts those that are not. Not thread safe.
 
     ``at_once`` may come as fast as they like, and ``per_second`` more. When that is used up,
     nothing more is let through until there is room for ``pause_for``: what is left out is then told
@@ -21,7 +21,7 @@ class Allowance:
         self.left_out = 0
 
     def take(self, now_seconds: float) -> bool:
-        """Whether one more is within it, at this monotonic moment."""
+        """Return whether one more event is allowed at this monotonic time."""
         earned = (now_seconds - self._at) * self._per_second
         self._room, self._at = min(self._room + earned, float(self._at_once)), now_seconds
         if self._room < (self._pause_for if self._is_used_up else 1.0):

@@ -1,4 +1,4 @@
-"""What both logs say of calls that are refused: so many lines for each key, and then a few.
+"""What both logs say about refused calls; the number of lines for each key is limited.
 
 Whoever holds a key could fill the log otherwise, and push out of the audit log what others did.
 """
@@ -19,7 +19,7 @@ LINES_PER_SECOND = 0.2
 
 
 class Denials:
-    """Writes the lines. One for all connections of a server, in its event loop."""
+    """Writes the lines. All connections of a server share one, in its event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""A session: one connection after its handshake. A call, its answer, the next call.
+"""A session serves one connection after its handshake: it answers one call after another.
 
     receive ─► unpack ─► method of the served object, awaited if it is a coroutine ─► send
 

@@ -1,4 +1,4 @@
-"""The ledger: one lock over the queue, and no acknowledgement before the commit.
+"""The ledger: changes the queue under one lock, and acknowledges a change after its commit.
 
     calls ─► pending ─► run: runs all pending transitions, writes their events in one
                         transaction, tells the listeners, and resumes the calls

@@ -1,4 +1,4 @@
-"""So many a second, one after another: however many come, others are served between."""
+"""Limits how many requests are served in a second; they are served one after another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _stays() -> bool:
 
 
 class Turns:
-    """Lets those through who wait, in the order in which they came."""
+    """Lets waiting requests proceed in the order in which they came."""
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second

@@ -296,27 +296,32 @@ class Outcomes:
         if lease.attempt >= count_allowed(job.spec, failure.reason):
             self._state.accept_death(job, failure)
         else:
-            pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
-            counted = events.AttemptsCounted(
-                failure.job,
-                index,
-                index + 1,
-                lease.attempt,
-                lost=lease.alone,
-                service=job.spec.service,
-                operation=job.spec.operation,
-            )
-            self._state.emit(counted)
-            job.delayed.add(now.monotonic + pause, index, lease.attempt)
-            self._state.paused[job.spec.id] = job
-            self._leasing.promote_delayed(now)
-            if job.delayed and job.delayed.first()[1] == index:
-                self._state.emit(events.MomentSet(job.delayed.first()[0]))
+            self._retry(job, lease, failure, now)
         if member:
             member.failed += 1
             member.cpu_seconds += failure.cpu_seconds
         self._state.change(job, now)
         return 1
+
+    def _retry(self, job: Job, lease: HeldLease, failure: TaskFailure, now: Now) -> None:
+        """Let a task run again after a pause, and store how often it was attempted."""
+        index = failure.index
+        pause = compute_pause_seconds(job.spec, lease.attempt, index, failure.reason)
+        counted = events.AttemptsCounted(
+            failure.job,
+            index,
+            index + 1,
+            lease.attempt,
+            lost=lease.alone,
+            service=job.spec.service,
+            operation=job.spec.operation,
+        )
+        self._state.emit(counted)
+        job.delayed.add(now.monotonic + pause, index, lease.attempt)
+        self._state.paused[job.spec.id] = job
+        self._leasing.promote_delayed(now)
+        if job.delayed and job.delayed.first()[1] == index:
+            self._state.emit(events.MomentSet(job.delayed.first()[0]))
 
     def _pass_to_others(
         self, job: Job, lease: HeldLease, index: int, member: Member, now: Now

@@ -1,4 +1,4 @@
-"""What was committed a moment ago, for those who ask for it at once.
+"""A cache of inputs and results that were committed recently, which saves reading the store.
 
 The inputs of a call that somebody waits for are leased as soon as they are put, and its result is
 fetched as soon as it is reported. To read both from the database would take about 50 µs, a fifth of

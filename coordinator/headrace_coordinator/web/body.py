@@ -1,4 +1,4 @@
-"""The body of a request: so large and so slow as it may be, and no more."""
+"""Reads the body of a request within limits of its size and of the time that it takes."""
 
 from __future__ import annotations
 
