@@ -1,6 +1,6 @@
 """What distance costs: a worker, and then a client, behind a relay that delays all that passes.
 
-``make distance`` (``python -m benchmarks.distance``, about four minutes) prints tables in Markdown,
+``make distance`` (``python -m benchmarks.distance``, about five minutes) prints tables in Markdown,
 and with ``--page`` puts them into docs/scale.md. Each distance has a new coordinator and one worker
 with two slots; all of them, the relay and the client share this machine.
 
@@ -18,9 +18,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +29,7 @@ from benchmarks import readme
 from benchmarks.machine import describe_machine
 from benchmarks.systems.processes import ROOT, Processes
 from benchmarks.tables import format_number
-from benchmarks.tasks import echo, nap
+from benchmarks.tasks import echo, make_payload, nap, weigh
 from headrace import Pool
 
 #: Round trips in seconds.
@@ -125,12 +126,11 @@ def measure_naps(pool: Pool, naps: Sequence[float]) -> tuple[float, float]:
     return busy / SLOTS / between, busy / SLOTS / whole
 
 
-def measure_values(pool: Pool) -> float:
-    """MB/s of values of 1 MiB that go to tasks, and as many back."""
-    value = os.urandom(MIB)
+def measure_values(pool: Pool, task: Callable[[Any], object], value: object) -> float:
+    """MB/s of values of 1 MiB that go to tasks, or come from them, or both at the same time."""
     for count in (VALUES_BEFORE, VALUES):
         begun = time.monotonic()
-        assert sum(1 for _ in pool.imap_unordered(echo, [value] * count)) == count
+        assert sum(1 for _ in pool.imap_unordered(task, [value] * count)) == count
         seconds = time.monotonic() - begun
     return VALUES * MIB / seconds / 1e6
 
@@ -179,16 +179,20 @@ def list_naps() -> Iterator[str]:
 
 
 def list_values() -> Iterator[str]:
-    yield make_row(
-        "round trip, ms",
-        ("the worker's: MB/s in, and as many out", "the client's: likewise", "the relay alone"),
+    value = os.urandom(MIB)
+    loads: tuple[tuple[str, Callable[[Any], object], object], ...] = (
+        ("in", weigh, value),
+        ("out", make_payload, MIB),
+        ("both", echo, value),
     )
-    yield "| ---: |" + " ---: |" * 3
+    names = [f"the {who}'s: {name}" for who in ("worker", "client") for name, _, _ in loads]
+    yield make_row("round trip, ms", [*names, "the relay alone"])
+    yield "| ---: |" + " ---: |" * (len(names) + 1)
     for distance in DISTANCES:
         speeds: list[float] = []
         for away in ((distance, 0.0), (0.0, distance)):
             with open_pool(*away) as pool:
-                speeds.append(measure_values(pool))
+                speeds += [measure_values(pool, task, given) for _, task, given in loads]
         relay = format_number(measure_relay(distance)) if distance else ""
         yield make_row(f"{distance * 1e3:g}", [*map(format_number, speeds), relay])
 

@@ -30,6 +30,16 @@ def echo(payload: bytes) -> bytes:
     return payload
 
 
+def weigh(payload: bytes) -> int:
+    """Return how many bytes came."""
+    return len(payload)
+
+
+def make_payload(size: int) -> bytes:
+    """Return so many bytes."""
+    return bytes(size)
+
+
 def sieve(index: int) -> int:
     """Count the primes of one segment, as the sieve of Eratosthenes does; the widths differ."""
     least, most = SIEVE_WIDTHS
